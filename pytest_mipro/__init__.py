@@ -1,0 +1,35 @@
+"""pytest-mipro: prompts of LM pipelines as a tested, optimised and committed part of a repo."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_mipro.plugin.cases import cases
+    from pytest_mipro.runtime.module import LMModule, lm_module
+    from pytest_mipro.runtime.score import Score
+    from pytest_mipro.runtime.settings import configure
+
+__all__ = ["LMModule", "Score", "cases", "configure", "lm_module"]
+
+# Imported at first use: every pytest run imports this package for its hooks, also where nothing is
+# marked, and production must not import pytest, which `cases` needs.
+_HOMES = {
+    "LMModule": "pytest_mipro.runtime.module",
+    "Score": "pytest_mipro.runtime.score",
+    "cases": "pytest_mipro.plugin.cases",
+    "configure": "pytest_mipro.runtime.settings",
+    "lm_module": "pytest_mipro.runtime.module",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

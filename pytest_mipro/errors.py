@@ -1,0 +1,120 @@
+"""Every error of the package, one class a cause; each text says the rule, the value and the remedy.
+
+MiproError
+├── UsageError                  the user's code, files or options are wrong
+│   ├── ModuleDefinitionError   an `@lm_module` that can't work
+│   ├── ModuleCallError         a module called with wrong arguments
+│   ├── PromptFileError         a prompt file that can't be read or written (names path:line)
+│   ├── CaseFileError           a case file that can't be read (names path:line)
+│   ├── LockError               a lock that can't be read (names path:line)
+│   ├── RepliesFileError        recorded replies that can't be read (names path:line)
+│   └── ConfigurationError      a mark, option or setting that can't be used
+├── CandidateError              what the prompt or the pipeline caused: the case scores 0
+│   ├── OutputParseError        the reply does not have the output type, twice
+│   ├── ContextWindowError      the request is longer than the model takes
+│   ├── RefusalError            the provider's filter refused the request or the reply
+│   └── CallLimitError          the case made more calls than `max_calls_per_case`
+├── StudyStoppedError           an optimisation ended early: nothing is written
+└── WorldError                  what the world caused: an error, never a score
+    ├── MissingKeyError         no API key for the model
+    ├── MissingReplyError       no recorded reply, where nothing else may be used
+    ├── UnknownModelError       no provider serves a model of this name
+    ├── EndpointError           connection, time-out, 5xx or 429 after all retries
+    ├── CacheError              the reply cache can't be read or written
+    ├── DetachedCallError       a module was called in a thread without the case's context
+    └── BudgetError             a call beyond what the budget reserved
+"""
+
+from __future__ import annotations
+
+
+class MiproError(Exception):
+    """Root of all errors raised by pytest-mipro. Its text is one message for the user."""
+
+
+class UsageError(MiproError):
+    """The user's code, files or options are wrong; the text names the place and the remedy."""
+
+
+class ModuleDefinitionError(UsageError):
+    """An `@lm_module` that can't work as it is written."""
+
+
+class ModuleCallError(UsageError):
+    """An LM module was called with arguments that it does not take or can't render."""
+
+
+class PromptFileError(UsageError):
+    """A prompt file can't be read or written. The text begins with `path:line`."""
+
+
+class CaseFileError(UsageError):
+    """A case file can't be read. The text begins with `path:line`."""
+
+
+class LockError(UsageError):
+    """A lock can't be read. The text begins with `path:line`."""
+
+
+class RepliesFileError(UsageError):
+    """A file of recorded replies can't be read. The text begins with `path:line`."""
+
+
+class ConfigurationError(UsageError):
+    """A mark, an option or a setting has a value that can't be used."""
+
+
+class CandidateError(MiproError):
+    """The prompt or the pipeline caused this: under measurement the case scores 0."""
+
+
+class OutputParseError(CandidateError):
+    """A reply does not have the module's output type, also after the corrective retry."""
+
+
+class ContextWindowError(CandidateError):
+    """The request is longer than the model's context window."""
+
+
+class RefusalError(CandidateError):
+    """The provider's content filter refused the request or the reply."""
+
+
+class CallLimitError(CandidateError):
+    """A case made more LM calls than `max_calls_per_case` allows."""
+
+
+class StudyStoppedError(MiproError):
+    """An optimisation ended before its decision; the text says why and how to go on."""
+
+
+class WorldError(MiproError):
+    """The world failed: the measurement is broken, and no score is drawn from it."""
+
+
+class MissingKeyError(WorldError):
+    """No API key is set for the model, or the endpoint does not accept it."""
+
+
+class MissingReplyError(WorldError):
+    """No reply is recorded for a request, and nothing but recorded replies may be used."""
+
+
+class UnknownModelError(WorldError):
+    """No provider serves a model of this name."""
+
+
+class EndpointError(WorldError):
+    """The endpoint could not be reached or kept failing after all retries."""
+
+
+class CacheError(WorldError):
+    """The reply cache can't be read or written."""
+
+
+class DetachedCallError(WorldError):
+    """An LM module was called in a thread that does not carry the case's context."""
+
+
+class BudgetError(WorldError):
+    """A call beyond what the budget reserved for this part of the run."""

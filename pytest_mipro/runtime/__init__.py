@@ -1,0 +1,1 @@
+"""What production imports: modules, prompts, rendering and clients. Neither pytest nor optuna."""

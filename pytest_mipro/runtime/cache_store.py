@@ -1,0 +1,193 @@
+"""The cache's database: opened with bounded waits, and put aside when it is damaged."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import diskcache
+
+from pytest_mipro.errors import CacheError
+from pytest_mipro.runtime.cache import ensure_private_folder
+from pytest_mipro.runtime.json_disk import BUSY_SECONDS, DATABASE, BoundedCache, BusyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+T = TypeVar("T")
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+class DamagedError(Exception):
+    """The database file is not one, or parts of it are lost, or it is no longer in its place."""
+
+
+class Store:
+    """Rows of JSON data by text key, for all threads of a process and for several processes.
+
+    A damaged database is renamed to `cache.db.corrupt-1` (2, …), and an empty one takes its
+    place. Raises CacheError where the folder can't be used or stays locked.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._repairing = threading.Lock()
+        self._damaged: list[BoundedCache] = []
+        self._cache = self._open()
+
+    def get(self, key: str) -> object:
+        """Return the row's data; None where there is none, or none of this format."""
+
+        def read(cache: BoundedCache) -> object:
+            try:
+                return cache.get(key)
+            except (ValueError, RecursionError):  # not JSON, or a row of a foreign format
+                return None
+
+        return self._run(read)
+
+    def set(self, key: str, value: object) -> None:
+        """Write a row; it is on disk when this returns."""
+
+        def write(cache: BoundedCache) -> None:
+            if self._inode() != cache.inode:  # put aside or deleted by another process
+                raise DamagedError
+            cache.set(key, value)
+
+        self._run(write)
+
+    def exchange(
+        self, key: str, expected: object, value: object, seconds: float | None = None
+    ) -> bool:
+        """Write the row if it holds what is expected, and return whether it did.
+
+        None stands for no row, on both sides. The row is gone after `seconds`, where given.
+        """
+
+        def write(cache: BoundedCache) -> bool:
+            if self._inode() != cache.inode:
+                raise DamagedError
+            with cache.transact():
+                try:
+                    present = cache.get(key)
+                except (ValueError, RecursionError):
+                    present = None
+                if present != expected:
+                    return False
+                if value is None:
+                    cache.delete(key)
+                else:
+                    cache.set(key, value, expire=seconds)
+                return True
+
+        return self._run(write)
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        for cache in (self._cache, *self._damaged):
+            cache.close()
+
+    def _run(self, action: Callable[[BoundedCache], T]) -> T:
+        for _ in range(2):
+            cache = self._cache
+            try:
+                return self._translated(lambda: action(cache))  # noqa: B023 - called here and now
+            except DamagedError:
+                self._repair(cache)
+        raise CacheError(f"{self._folder}: the reply cache is damaged again and again; delete it")
+
+    def _repair(self, damaged: BoundedCache) -> None:
+        with self._repairing:
+            if self._cache is damaged:  # else another thread has done it
+                self._damaged.append(damaged)  # other threads may be reading: closed at the end
+                self._put_aside(damaged.inode)
+                self._cache = self._open()
+
+    def _open(self) -> BoundedCache:
+        for _ in range(3):
+            ensure_private_folder(self._folder)
+            inode = self._inode()
+            try:
+                return self._translated(lambda: BoundedCache(self._folder))
+            except (DamagedError, LookupError, TypeError, ValueError, AttributeError):
+                # A database whose settings diskcache can't apply is as little a cache of ours.
+                self._put_aside(inode)
+        raise CacheError(f"{self._folder}: the reply cache can't be opened; delete the folder")
+
+    def _translated(self, action: Callable[[], T]) -> T:
+        try:
+            return action()
+        except (BusyError, diskcache.Timeout) as error:
+            raise CacheError(
+                f"{self._folder}: the reply cache stayed locked for {BUSY_SECONDS:g} s; "
+                f"end the process that holds it"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            if (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in _DAMAGE:
+                raise DamagedError from error
+            raise CacheError(
+                f"{self._folder}: the reply cache can't be used: {error}; check that the folder "
+                f"is writable and the disk not full"
+            ) from error
+        except OSError as error:
+            raise CacheError(
+                f"{self._folder}: the reply cache can't be used: {error.strerror or error}"
+            ) from error
+
+    def _inode(self) -> int | None:
+        try:
+            return (self._folder / DATABASE).stat().st_ino
+        except OSError:
+            return None
+
+    def _put_aside(self, inode: int | None) -> None:
+        if inode is None or self._inode() is None:
+            return
+        with _alone(self._folder):
+            if self._inode() != inode:
+                return  # another process has put it aside already
+            number = 1
+            while (self._folder / f"{DATABASE}.corrupt-{number}").exists():
+                number += 1
+            try:
+                for suffix in ("-wal", "-shm", ""):
+                    file = self._folder / f"{DATABASE}{suffix}"
+                    if file.exists():
+                        file.rename(self._folder / f"{DATABASE}.corrupt-{number}{suffix}")
+            except OSError as error:
+                raise CacheError(
+                    f"{self._folder}: the damaged reply cache can't be put aside: "
+                    f"{error.strerror or error}; delete the folder"
+                ) from error
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from putting aside the new database as well."""
+    try:
+        import fcntl  # noqa: PLC0415 - not on Windows, where an open database can't be renamed
+    except ImportError:
+        yield
+        return
+    try:
+        file = (folder / f"{DATABASE}.repair").open("w", encoding="utf-8")
+    except OSError as error:
+        raise CacheError(
+            f"{folder}: the reply cache can't be repaired: {error.strerror or error}; "
+            f"delete the folder"
+        ) from error
+    with file:
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise CacheError(f"{folder}: the repair of the reply cache hangs") from error
+                time.sleep(0.01)
+        yield

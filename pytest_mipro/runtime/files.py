@@ -1,0 +1,46 @@
+"""Writing a file whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from pathlib import Path
+
+
+def atomic_write(path: Path, text: str) -> None:
+    r"""Write the text as UTF-8 with `\n` line ends: the file is the old or the new one, no part.
+
+    An existing file keeps its mode; a link is followed, so that its target is replaced. Missing
+    folders are made. Raises OSError, and UnicodeEncodeError for half a surrogate pair.
+    """
+    content = text.encode("utf-8")
+    path = Path(os.path.realpath(path))  # `Path.resolve` raises no OSError for a circle of links
+    mode = _mode(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name[:60]}.{secrets.token_hex(6)}.tmp")
+    # 0o666 less the process's umask, as for any new file; to ask for the umask is to change it
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, mode or 0o666)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if mode is not None:
+            draft.chmod(mode)
+        draft.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise
+
+
+_BINARY = getattr(os, "O_BINARY", 0)
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,136 @@
+"""The disk format of the reply cache: a diskcache of JSON text and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import diskcache
+from diskcache.core import DBNAME, MODE_RAW
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+DATABASE: str = DBNAME
+BUSY_SECONDS = 5.0
+"""How long a locked database is waited for."""
+
+
+class ForeignRowError(ValueError):
+    """A row that this format never writes; its content is not looked at."""
+
+
+class BusyError(Exception):
+    """Another process held the database's lock for longer than `BUSY_SECONDS`."""
+
+
+class JSONTextDisk(diskcache.Disk):  # type: ignore[misc] # diskcache has no types
+    """Text keys and JSON text values, always inside the database.
+
+    diskcache's own disks unpickle what rows, keys and file names tell them to (CVE-2025-69872).
+    This one refuses every row that is not plain text before it reads any of it.
+    """
+
+    def put(self, key: object) -> tuple[str, bool]:
+        """Return the key as the database holds it; only `str` is taken."""
+        if not isinstance(key, str):
+            raise TypeError(f"a cache key is a str, got {type(key).__name__}")
+        return key, True
+
+    def get(self, key: object, raw: object) -> str:
+        """Return the key of a row; refuse any but plain text."""
+        if raw != 1 or not isinstance(key, str):
+            raise ForeignRowError("a key that is not plain text")
+        return key
+
+    def store(self, value: object, read: bool, key: object = None) -> tuple[int, int, None, str]:  # noqa: ARG002 - diskcache's signature
+        """Return the row of a value: its JSON text, whatever its size, never a file."""
+        if read:
+            raise TypeError("a cache value is JSON data, not an open file")
+        text = json.dumps(value, separators=(",", ":"))
+        return len(text), MODE_RAW, None, text
+
+    def fetch(self, mode: object, filename: object, value: object, read: bool) -> object:
+        """Return the value of a row; refuse every other mode, type and any file name."""
+        if read or mode != MODE_RAW or filename is not None or not isinstance(value, str):
+            raise ForeignRowError("a value that is not JSON text")
+        return json.loads(value)
+
+    def remove(self, file_path: object) -> None:
+        """Delete nothing: no row of this format has a file, so a name in one is not ours."""
+
+
+class BoundedCache(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
+    """A diskcache whose waits are bounded and whose connections can all be closed.
+
+    diskcache waits for a lock up to 60 s, statement by statement, and closes only the calling
+    thread's connection; Python warns about each one left open.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._database = folder / DATABASE
+        self._connections: dict[tuple[int, int], sqlite3.Connection] = {}
+        self._closing = threading.Lock()
+        try:
+            super().__init__(
+                str(folder),
+                disk=JSONTextDisk,
+                eviction_policy="none",
+                cull_limit=0,  # nothing expires
+                statistics=0,
+                sqlite_mmap_size=0,  # a mapped file that somebody truncates kills the process
+            )
+        except BaseException:
+            self.close()
+            raise
+        self.inode = self._database.stat().st_ino
+
+    @property
+    def _con(self) -> sqlite3.Connection:
+        # One connection a thread, and none carried over a fork: SQLite forbids to touch it there.
+        owner = (os.getpid(), threading.get_ident())
+        connection = self._connections.get(owner)
+        if connection is None:
+            connection = sqlite3.connect(
+                self._database,
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,  # so that `close` can close all of them
+            )
+            self._connections[owner] = connection
+            connection.execute("PRAGMA mmap_size = 0")
+            connection.execute("PRAGMA synchronous = NORMAL")  # survives kill -9
+        return connection
+
+    @property
+    def _sql(self) -> Callable[..., sqlite3.Cursor]:
+        execute = self._con.execute
+        started = time.monotonic()
+
+        def bounded(statement: str, *values: Any) -> sqlite3.Cursor:
+            try:
+                return execute(statement, *values)
+            except sqlite3.OperationalError as error:
+                # Some locks are reported at once instead of after the busy time-out: diskcache
+                # tries these again, and so it may, until the same time has passed.
+                late = time.monotonic() - started >= BUSY_SECONDS
+                if late and error.sqlite_errorcode & 0xFF in {
+                    sqlite3.SQLITE_BUSY,
+                    sqlite3.SQLITE_LOCKED,
+                }:
+                    raise BusyError from error
+                raise
+
+        return bounded
+
+    def close(self) -> None:
+        """Close the connections of all threads of this process."""
+        with self._closing:
+            mine = [owner for owner in self._connections if owner[0] == os.getpid()]
+            for owner in mine:
+                self._connections.pop(owner).close()

@@ -1,0 +1,139 @@
+"""YAML that holds JSON's types alone: no dates, no `yes` for true, no tags, aliases or merges."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import yaml
+from yaml.reader import ReaderError
+
+_TYPES = ("null", "bool", "int", "float", "str", "seq", "map")
+_TEXT = "tag:yaml.org,2002:str"
+
+
+class YAMLTextError(ValueError):
+    """What is wrong in a YAML text, in one line; `line` counts from 1."""
+
+    def __init__(self, text: str, line: int) -> None:
+        super().__init__(text)
+        self.line = line
+
+
+class Block(str):
+    """A text that is written as a block scalar even where it has one line."""
+
+    __slots__ = ()
+
+
+def load(text: str) -> tuple[Any, yaml.Node | None]:
+    """Return the value of a YAML text, and its node, which knows the lines of its parts.
+
+    Raises YAMLTextError.
+    """
+    try:
+        loader = _Loader(text)
+        try:
+            node: yaml.Node | None = loader.get_single_node()
+            return (None if node is None else loader.construct_document(node)), node
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise YAMLTextError(str(error.problem or error.context), line) from None
+    except ReaderError as error:
+        raise YAMLTextError(
+            f"the character U+{ord(text[error.position]):04X} is not allowed; write it as an "
+            "escape in double quotes",
+            text.count("\n", 0, error.position) + 1,
+        ) from None
+    except RecursionError:
+        raise YAMLTextError("its values are nested too deeply", 1) from None
+
+
+def dump(data: Any) -> str:
+    """Return the YAML text of a JSON value, keys in their order; the same value, the same bytes."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=math.inf)
+
+
+def problem(text: str, node: yaml.Node | None) -> YAMLTextError:
+    """Return the problem with the line at which the node begins."""
+    return YAMLTextError(text, 1 if node is None else node.start_mark.line + 1)
+
+
+class _Loader(yaml.SafeLoader):
+    yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012 - PyYAML's own table
+    yaml_constructors = {  # noqa: RUF012 - PyYAML's own table
+        tag: constructor
+        for tag, constructor in yaml.SafeLoader.yaml_constructors.items()
+        if tag is None or tag.rpartition(":")[2] in _TYPES
+    }
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):  # a few of them can stand for gigabytes
+            raise _refusal("an alias (`*name`) is not allowed here", self.peek_event())  # type: ignore[no-untyped-call]
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.tag != _TEXT:
+                shown = key.value[:60] if isinstance(key, yaml.ScalarNode) else f"of a {key.id}"
+                raise _refusal(f"the key {shown} is not text; quote it", key)
+            if key.value in seen:
+                raise _refusal(f"the key {key.value!r:.60} stands twice", key)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        try:
+            value = super().construct_object(node, deep=deep)
+        except (ValueError, KeyError):  # what PyYAML makes of `!!bool maybe` or of endless digits
+            kind = node.tag.rpartition(":")[2]
+            raise _refusal(f"{node.value!r:.60} can't be read as {kind}", node) from None
+        if isinstance(value, float) and not math.isfinite(value):
+            raise _refusal(f"{node.value!r:.60} is not a finite number", node)
+        return value
+
+
+class _Dumper(yaml.SafeDumper):
+    def analyze_scalar(self, scalar: str) -> Any:
+        analysis = super().analyze_scalar(scalar)
+        if "\t" in scalar:  # PyYAML takes a tab for a control character: blocks hold it well
+            untabbed = super().analyze_scalar(scalar.replace("\t", "x"))
+            analysis.allow_block = untabbed.allow_block
+        return analysis
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the dumper's signature
+        return True
+
+
+# The dumper gets the loader's rules on top of YAML 1.1's, so that it quotes each text that the
+# loader would take for a number.
+for _tag, _pattern, _first in (
+    ("null", r"null|~|", ["n", "~", ""]),
+    ("bool", r"true|false", list("tf")),
+    ("int", r"-?(?:0|[1-9][0-9]*)", list("-0123456789")),
+    ("float", r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", list("-0123456789")),
+):
+    for _table in (_Loader, _Dumper):
+        _table.add_implicit_resolver(
+            f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})\Z"), _first
+        )
+
+
+def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = "|" if isinstance(text, Block) or "\n" in text else None
+    if any(end in text for end in "\x85\u2028\u2029"):  # PyYAML reads a raw one as another text
+        style = '"'
+    return dumper.represent_scalar(_TEXT, str(text), style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+_Dumper.add_representer(Block, _represent_text)
+
+
+def _refusal(text: str, place: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=text, problem_mark=place.start_mark)

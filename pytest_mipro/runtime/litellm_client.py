@@ -1,0 +1,261 @@
+"""Live calls through litellm: one retry loop, bounded concurrency, keys checked first, prices."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import math
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pytest_mipro.errors import ConfigurationError, EndpointError, MissingKeyError, RefusalError
+from pytest_mipro.runtime.client import Reply, Usage
+from pytest_mipro.runtime.endpoints import (
+    api_base,
+    endpoint_digest,
+    is_http_url,
+    without_credentials,
+)
+from pytest_mipro.runtime.live_errors import BrokenReplyError, failure_of, unknown_model
+from pytest_mipro.runtime.redact import one_line, url_secrets
+from pytest_mipro.runtime.retry import back_off
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import ModuleType
+
+    from pytest_mipro.runtime.client import Request
+
+PLACEHOLDER_KEY = "no-key"  # litellm wants one, also for a local server that asks for none
+MILLION = 1_000_000
+
+
+@dataclass(frozen=True)
+class LiveSettings:
+    """How live calls are made.
+
+    `concurrency` bounds the requests in work, `timeout` (seconds) each attempt, `attempts` the
+    tries a request gets. `api_base` is the base URL of every model; None leaves it to litellm's
+    variables (`OPENAI_BASE_URL`, …). `prices` are US dollars per million prompt and completion
+    tokens by model, before litellm's own table. `backoff` is the longest first wait in seconds,
+    doubled at each failure; no wait is longer than `longest_wait` seconds, whoever asks for it.
+    """
+
+    concurrency: int = 16
+    timeout: float = 60.0
+    attempts: int = 6
+    api_base: str | None = None
+    prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    backoff: float = 0.5
+    longest_wait: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in ("concurrency", "attempts"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not (math.isfinite(self.timeout) and self.timeout > 0):
+            raise ConfigurationError(f"timeout must be above 0 seconds, got {self.timeout}")
+        if self.api_base and not is_http_url(self.api_base):
+            raise ConfigurationError(
+                f"api_base must be a URL as http://localhost:8000/v1, "
+                f"got {one_line(self.api_base)!r}"
+            )
+
+
+class LiteLLMClient:
+    """Serves every model that litellm knows. litellm is imported by the first call, not before."""
+
+    def __init__(self, settings: LiveSettings | None = None) -> None:
+        self._settings = settings or LiveSettings()
+        self._secrets = tuple(url_secrets(self._settings.api_base))
+        self._slots = asyncio.Semaphore(self._settings.concurrency)
+        self._arguments: dict[str, dict[str, Any]] = {}
+        self._schemas: dict[str, bool] = {}
+
+    async def complete(self, request: Request) -> Reply:
+        """Return the model's reply. `latency` is the time of the attempt that succeeded."""
+        litellm = await _litellm()
+        arguments = self._call(litellm, request)
+        # A request keeps its slot while it waits for its next attempt: an endpoint that limits the
+        # rate would otherwise meet all queued requests at once, and use up their attempts.
+        async with self._slots:
+            return await self._attempts(litellm, request, arguments)
+
+    def endpoint(self, model: str) -> str:
+        """Return 12 hex digits of the base URL that applies, empty for the provider's own."""
+        return endpoint_digest(api_base(model, self._settings.api_base))
+
+    async def aclose(self) -> None:
+        """Close litellm's connections of this process."""
+        if _loaded is None:
+            return
+        await _loaded.close_litellm_async_clients()
+        _loaded.in_memory_llm_clients_cache.flush_cache()  # closed ones must not be used again
+
+    async def _attempts(
+        self, litellm: ModuleType, request: Request, arguments: dict[str, Any]
+    ) -> Reply:
+        settings = self._settings
+        for attempt in range(1, settings.attempts + 1):
+            started = time.perf_counter()
+            try:
+                async with asyncio.timeout(settings.timeout):
+                    response = await litellm.acompletion(**arguments)
+                return self._reply(litellm, request, response, time.perf_counter() - started)
+            except RefusalError:
+                raise
+            except Exception as error:  # noqa: BLE001 - litellm raises whatever a provider's SDK does
+                failure = failure_of(error, request.model, self._secrets)
+            if not failure.again:
+                raise failure.error
+            if attempt < settings.attempts:
+                wait = failure.wait
+                if wait is None:
+                    wait = back_off(attempt, settings.backoff, request.canonical())
+                await asyncio.sleep(min(wait, settings.longest_wait))
+        raise EndpointError(
+            f"model {request.model!r} failed {settings.attempts} times, at last with "
+            f"{failure.error}; check the endpoint, or try again later"
+        )
+
+    def _call(self, litellm: ModuleType, request: Request) -> dict[str, Any]:
+        if request.model not in self._arguments:
+            self._arguments[request.model] = self._access(litellm, request.model)
+        arguments: dict[str, Any] = {
+            **request.parameters,
+            **self._arguments[request.model],
+            "model": request.model,
+            "messages": [
+                {"role": message.role, "content": _sendable(message.content)}
+                for message in request.messages
+            ],
+            "timeout": self._settings.timeout,
+            "max_retries": 0,
+            "drop_params": True,
+        }
+        if request.response_schema is not None and self._takes_schema(litellm, request.model):
+            schema = {"name": "reply", "schema": dict(request.response_schema)}
+            arguments["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return arguments
+
+    def _access(self, litellm: ModuleType, model: str) -> dict[str, Any]:
+        """Return the base URL and key to pass; raise where the model or its key is missing."""
+        base = api_base(model, self._settings.api_base)
+        try:
+            _, provider, _, _ = litellm.get_llm_provider(model=model, api_base=base)
+        except Exception as error:
+            raise unknown_model(model) from error
+        access: dict[str, Any] = {}
+        if base:  # with credentials in the URL, the connection would refuse the key's header
+            access["api_base"], headers = without_credentials(base)
+            if headers:
+                access["extra_headers"] = headers
+        missing = _missing_key(litellm, model, provider)
+        if missing and not base:
+            raise MissingKeyError(
+                f"model {model!r} needs an API key: set the environment variable {missing}"
+            )
+        if missing:
+            access["api_key"] = PLACEHOLDER_KEY
+        return access
+
+    def _takes_schema(self, litellm: ModuleType, model: str) -> bool:
+        if model not in self._schemas:
+            self._schemas[model] = bool(litellm.supports_response_schema(model=model))
+        return self._schemas[model]
+
+    def _reply(self, litellm: ModuleType, request: Request, response: Any, latency: float) -> Reply:
+        choices = getattr(response, "choices", None)
+        if not choices:
+            raise BrokenReplyError("the answer holds no reply")
+        message = choices[0].message
+        finish_reason = str(choices[0].finish_reason or "stop")
+        refusal = getattr(message, "refusal", None)
+        if refusal or (finish_reason == "content_filter" and not message.content):
+            said = f": {one_line(refusal)}" if refusal else ""
+            raise RefusalError(f"model {request.model!r} or its filter refused to reply{said}")
+        usage = _usage(response)
+        return Reply(
+            text=message.content or "",
+            usage=usage,
+            cost=self._cost(litellm, request.model, response, usage),
+            latency=latency,
+            finish_reason=finish_reason,
+            model=str(getattr(response, "model", None) or request.model),
+        )
+
+    def _cost(self, litellm: ModuleType, model: str, response: Any, usage: Usage) -> float | None:
+        if model in self._settings.prices:
+            prompt, completion = self._settings.prices[model]
+            total = usage.prompt_tokens * prompt + usage.completion_tokens * completion
+            return total / MILLION
+        known = getattr(response, "_hidden_params", {}).get("response_cost")
+        if known is None:
+            try:
+                known = litellm.completion_cost(completion_response=response, model=model)
+            except Exception:  # noqa: BLE001 - litellm raises many types for "no price known"
+                return None
+        return float(known)
+
+
+def _usage(response: Any) -> Usage:
+    usage = getattr(response, "usage", None)
+    return Usage(
+        int(getattr(usage, "prompt_tokens", 0) or 0),
+        int(getattr(usage, "completion_tokens", 0) or 0),
+    )
+
+
+def _sendable(text: str) -> str:
+    # Half a surrogate pair has no UTF-8 form: it goes out as the replacement character.
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _missing_key(litellm: ModuleType, model: str, provider: str) -> str:
+    """Return the variable to set, empty where a key is there or none is known to be needed."""
+    if getattr(litellm, "api_key", None) or getattr(litellm, f"{provider}_key", None):
+        return ""
+    missing = litellm.validate_environment(model=model)["missing_keys"]
+    if not missing and os.environ.get(f"{provider.upper()}_API_KEY") == "":
+        missing = [f"{provider.upper()}_API_KEY"]
+    names = [name for name in missing if name.endswith(("_API_KEY", "_TOKEN"))]
+    # litellm's list knows one spelling where its providers accept several: any credential that is
+    # named like the provider counts, and a wrong one is told by the endpoint.
+    stems = {name.partition("_")[0].removesuffix("AI") or name for name in names}
+    others = [
+        name
+        for name, value in os.environ.items()
+        if value and name.endswith(("_KEY", "_TOKEN", "_SECRET"))
+    ]
+    if any(other.startswith(stem) for other in others for stem in stems):
+        return ""
+    return " or ".join(names)
+
+
+_loaded: ModuleType | None = None
+_loading = threading.Lock()
+
+
+async def _litellm() -> ModuleType:
+    if _loaded is not None:
+        return _loaded
+    return await asyncio.to_thread(_load)  # it takes seconds, and the loop has other work
+
+
+def _load() -> ModuleType:
+    global _loaded  # noqa: PLW0603 - one import a process
+    with _loading:
+        if _loaded is None:
+            # Only the value "True" keeps litellm from fetching a price list at import.
+            if os.environ.get("LITELLM_LOCAL_MODEL_COST_MAP", "").lower() != "false":
+                os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+            import litellm  # noqa: PLC0415 - 2.5 s and 180 MiB that most runs do not need
+
+            litellm.suppress_debug_info = True
+            litellm.telemetry = False
+            gc.freeze()  # its million objects would make each collection, and the exit, slow
+            _loaded = litellm
+    return _loaded

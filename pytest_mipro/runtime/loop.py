@@ -1,0 +1,116 @@
+"""One long-lived event loop on a daemon thread, where all clients live.
+
+Several `asyncio.run` would leave a connection pool bound to a dead loop behind each call; one loop
+for the process keeps pools, locks and semaphores valid for sync and async callers alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from pytest_mipro.errors import ModuleCallError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from concurrent.futures import Future
+
+T = TypeVar("T")
+
+_lock = threading.Lock()
+_loop: asyncio.AbstractEventLoop | None = None
+_thread: threading.Thread | None = None
+
+
+def background_loop() -> asyncio.AbstractEventLoop:
+    """Return the package's event loop; its thread starts at the first call."""
+    global _loop, _thread  # noqa: PLW0603 - one loop a process is the purpose of this file
+    with _lock:
+        if _loop is None or _loop.is_closed():
+            _loop = asyncio.new_event_loop()
+            _thread = threading.Thread(target=_loop.run_forever, name="mipro-loop", daemon=True)
+            _thread.start()
+        return _loop
+
+
+def _start_afresh() -> None:
+    """Forget the loop in a forked process: threads do not survive a fork."""
+    global _lock, _loop, _thread
+    _lock, _loop, _thread = threading.Lock(), None, None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_afresh)
+
+
+def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+    """Start a coroutine on the background loop and return its future."""
+    return asyncio.run_coroutine_threadsafe(coroutine, background_loop())
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the background loop and wait for it in this thread.
+
+    Raises ModuleCallError on the background loop's own thread, which would wait for itself.
+    """
+    try:
+        refuse_own_thread()
+    except ModuleCallError:
+        coroutine.close()
+        raise
+    future = submit(coroutine)
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+def run_at_once(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that waits for nothing in this thread, without any loop, and so no socket.
+
+    Raises RuntimeError where it waits after all.
+    """
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return cast("T", end.value)
+    coroutine.close()
+    raise RuntimeError("the coroutine waits: run it on the loop")
+
+
+def refuse_own_thread() -> None:
+    """Raise ModuleCallError on the background loop's own thread, which would wait for itself."""
+    if threading.current_thread() is _thread:
+        raise ModuleCallError(
+            "a sync LM module was called inside an LM client, on the loop that has to serve it; "
+            "use an `async def` module there and await it"
+        )
+
+
+async def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the background loop and await it in the caller's own loop.
+
+    That may be asyncio's, or trio's where the caller runs under it.
+    """
+    future = submit(coroutine)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return await _await_in_trio(future)
+    return await asyncio.wrap_future(future)
+
+
+async def _await_in_trio(future: Future[T]) -> T:
+    trio = importlib.import_module("trio")  # who awaits outside asyncio has it
+    token, done = trio.lowlevel.current_trio_token(), trio.Event()
+    future.add_done_callback(lambda _: token.run_sync_soon(done.set))
+    try:
+        await done.wait()
+    except BaseException:  # cancelled
+        future.cancel()
+        raise
+    return future.result()

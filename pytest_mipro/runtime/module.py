@@ -1,0 +1,239 @@
+"""`@lm_module`: a typed function whose body is a language model.
+
+A call binds its arguments to the signature, renders the prompt, asks the client, parses the reply
+(with one corrective retry) and records itself in the running case's trace. Sync and async modules
+are two thin faces over one exchange; the client is awaited on the package's background loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
+
+from pytest_mipro.errors import ModuleCallError, ModuleDefinitionError, OutputParseError
+from pytest_mipro.runtime.client import Request
+from pytest_mipro.runtime.context import current_context, project_stack, remembering
+from pytest_mipro.runtime.exchange import Call, execute, execute_async
+from pytest_mipro.runtime.parameters import checked_parameters
+from pytest_mipro.runtime.prompt_file import committed_prompt
+from pytest_mipro.runtime.render import render
+from pytest_mipro.runtime.settings import current_settings, resolve_model
+from pytest_mipro.runtime.signature import Signature, signature_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from types import FrameType
+
+    from pytest_mipro.errors import UsageError
+    from pytest_mipro.runtime.client import LMClient, Message
+    from pytest_mipro.runtime.context import CallContext
+    from pytest_mipro.runtime.prompt import Prompt
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class LMModule(Generic[P, R]):
+    """A callable LM module; `@lm_module` makes it. Calls take the function's own arguments."""
+
+    def __init__(
+        self, signature: Signature, model: str | None, parameters: Mapping[str, Any]
+    ) -> None:
+        self.signature = signature
+        self._model = model
+        self._override: str | None = None
+        self._parameters = dict(parameters)
+        self._origin: LMModule[P, R] = self
+        functools.update_wrapper(self, signature.function)
+        if signature.is_async:
+            _mark_awaited(self)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Return the parsed output (awaited for an `async def` module).
+
+        Raises ModuleCallError for wrong arguments, CandidateError for a reply that can't be used,
+        WorldError where the endpoint fails.
+        """
+        caller = sys._getframe(1)  # noqa: SLF001 - the documented way to the caller
+        with self._in_context() as context:
+            call = self._bind(context, args, kwargs, caller)
+        if self.signature.is_async:
+            return cast("R", execute_async(call))
+        return cast("R", execute(call))
+
+    def using(self, *, model: str | None = None, **parameters: Any) -> LMModule[P, R]:
+        """Return the same module with another model or other sampling parameters for its calls.
+
+        Raises ModuleCallError for a model or a parameter that can't be sent.
+        """
+        where = f"LM module {self.signature.name!r}: using(…)"
+        _check_model(model, where, ModuleCallError)
+        added = checked_parameters(parameters, where, ModuleCallError)
+        return self._variant(model or self._override, self._parameters | added)
+
+    def _variant(self, override: str | None, parameters: Mapping[str, Any]) -> LMModule[P, R]:
+        other: LMModule[P, R] = LMModule(self.signature, self._model, parameters)
+        other._override = override
+        other._origin = self._origin
+        return other
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        # By name, as a function: a copy is the module itself, and workers find their own.
+        if self._origin is self:
+            return str(self.signature.function.__qualname__)
+        return LMModule._variant, (self._origin, self._override, self._parameters)
+
+    @property
+    def prompt(self) -> Prompt:
+        """The prompt that a call made now would render: a candidate's, else the committed one."""
+        with self._in_context() as context:
+            return self._prompt(context)
+
+    def messages(self, *args: P.args, **kwargs: P.kwargs) -> list[dict[str, str]]:
+        """Return the chat messages of a call, for a pipeline that makes the call itself."""
+        with self._in_context() as context:
+            messages = self._render(context, self.signature.bind(args, kwargs))
+        return [{"role": message.role, "content": message.content} for message in messages]
+
+    def parse(self, text: str) -> Any:
+        """Return the output in a reply's text; raises OutputParseError."""
+        try:
+            return self.signature.output.parse(text)[0]
+        except OutputParseError as error:
+            raise OutputParseError(f"LM module {self.signature.name!r}: {error}") from None
+
+    def __repr__(self) -> str:
+        return f"<LM module {self.signature.name}>"
+
+    @contextmanager
+    def _in_context(self) -> Iterator[CallContext | None]:
+        """Give the context of a call; the case remembers what keeps the call from being made.
+
+        A pipeline's `except Exception` around the call would else turn a prompt file that can't be
+        read into an ordinary answer, and that into a score.
+        """
+        context = current_context(self.signature.name)
+        with remembering(context.trace if context else None):
+            yield context
+
+    def _prompt(self, context: CallContext | None) -> Prompt:
+        prompt = context.prompts.get(self.signature.prompt_path) if context else None
+        return prompt or committed_prompt(self.signature)
+
+    def _render(
+        self, context: CallContext | None, inputs: Mapping[str, Any]
+    ) -> tuple[Message, ...]:
+        prompt = self._prompt(context).without(context.row if context else None)
+        return render(self.signature, prompt, inputs)
+
+    def _bind(
+        self,
+        context: CallContext | None,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        caller: FrameType,
+    ) -> Call:
+        inputs = self.signature.bind(args, kwargs)
+        request = Request(
+            model=resolve_model(self.signature, self._override, self._model),
+            messages=self._render(context, inputs),
+            parameters=self._sampling(),
+            response_schema=self.signature.output.response_schema,
+            sample=context.sample if context else 0,
+        )
+        trace = context.trace if context else None
+        return Call(
+            self.signature,
+            context.client if context else current_settings().client or _live_client(),
+            request,
+            inputs,
+            trace,
+            trace.open() if trace else 0,
+            project_stack(caller) if trace else (),
+        )
+
+    def _sampling(self) -> dict[str, Any]:
+        limit = current_settings().max_output_tokens
+        parameters: dict[str, Any] = {"temperature": 0}
+        if limit is not None:
+            parameters["max_tokens"] = limit
+        return parameters | self._parameters
+
+
+def _live_client() -> LMClient:
+    from pytest_mipro.runtime.providers import default_client  # noqa: PLC0415 - live calls alone
+
+    return default_client()
+
+
+def _mark_awaited(module: LMModule[..., Any]) -> None:
+    """Let `iscoroutinefunction` say True of an async module, as frameworks ask it."""
+    if sys.version_info >= (3, 12):
+        inspect.markcoroutinefunction(module)
+    else:
+        mark: Any = asyncio.coroutines
+        vars(module)["_is_coroutine"] = mark._is_coroutine  # noqa: SLF001 - what 3.11 looks at
+
+
+def _check_model(model: Any, where: str, error: type[UsageError]) -> None:
+    if model is not None and not (isinstance(model, str) and model.strip()):
+        raise error(f"{where}: the model must be a name such as 'openai/gpt-4o', not {model!r:.60}")
+
+
+@overload
+def lm_module(function: Callable[P, R], /) -> LMModule[P, R]: ...
+
+
+@overload
+def lm_module(
+    *,
+    model: str | None = None,
+    reasoning: bool = False,
+    temperature: float | None = None,
+    prompt: str | None = None,
+    optimize: bool = True,
+    **parameters: Any,
+) -> Callable[[Callable[P, R]], LMModule[P, R]]: ...
+
+
+def lm_module(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    model: str | None = None,
+    reasoning: bool = False,
+    temperature: float | None = None,
+    prompt: str | None = None,
+    optimize: bool = True,
+    **parameters: Any,
+) -> Any:
+    """Make an LM module of a typed `def` or `async def` function; its docstring is the instruction.
+
+    `model` is a litellm model name; `reasoning=True` asks for a reasoning before the output;
+    `temperature` (0 unless set) and `parameters` (`max_tokens`, …) are sent with each call;
+    `prompt` is the prompt file's path relative to the source file, which then must exist (default
+    `prompts/<source stem>.<function>.yaml`); `optimize=False` freezes the
+    module: called, priced and traced, never a candidate. Raises ModuleDefinitionError.
+    """
+    where = "@lm_module"
+    _check_model(model, where, ModuleDefinitionError)
+    for name, value in (("reasoning", reasoning), ("optimize", optimize)):
+        if not isinstance(value, bool):
+            raise ModuleDefinitionError(f"{where}: {name} must be True or False, not {value!r:.60}")
+    if prompt is not None and not (isinstance(prompt, str) and prompt.endswith((".yaml", ".yml"))):
+        raise ModuleDefinitionError(
+            f'{where}: prompt must be a path such as "prompts/name.yaml", not {prompt!r:.60}'
+        )
+    if temperature is not None:
+        parameters["temperature"] = temperature
+    sent = checked_parameters(parameters, where, ModuleDefinitionError)
+
+    def decorate(function: Callable[..., Any]) -> LMModule[..., Any]:
+        signature = signature_of(function, prompt=prompt, reasoning=reasoning, optimize=optimize)
+        return LMModule(signature, model, sent)
+
+    return decorate if function is None else decorate(function)

@@ -1,0 +1,64 @@
+"""What the optimiser searches and the repo commits: an instruction and demonstrations."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Demo:
+    """One demonstration: a call of the module as it went in a case that passed.
+
+    `case` is the row that the demo was taken from, so that the row never sees itself. `inputs` and
+    `output` are JSON values; `reasoning` is set where the module asks for it.
+    """
+
+    case: str
+    inputs: Mapping[str, Any]
+    output: Any
+    reasoning: str | None = None
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """The optimisable part of a module: its instruction and its demos, in order."""
+
+    instruction: str
+    demos: tuple[Demo, ...] = field(default=())
+
+    def without(self, row: str | None) -> Prompt:
+        """Return the prompt as the row may see it: without the demos taken from that row."""
+        if row is None or all(demo.case != row for demo in self.demos):
+            return self
+        return replace(self, demos=tuple(demo for demo in self.demos if demo.case != row))
+
+    def digest(self) -> str:
+        """Return the first 16 hex digits of the SHA-256 of the prompt's JSON text.
+
+        The order of keys counts, because the messages show it.
+        """
+        demos = [[demo.case, dict(demo.inputs), demo.output, demo.reasoning] for demo in self.demos]
+        text = json.dumps([self.instruction, demos], ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+# What YAML can hold only as an escape: controls, halves of surrogate pairs, non-characters.
+_UNWRITABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff\U0010ffff]")
+
+
+def normalise_instruction(text: str) -> str:
+    r"""Return the text as a prompt file can hold it readably.
+
+    Every kind of line end becomes `\n`, trailing spaces and blank lines at both ends go, and so do
+    control characters; all else stays. Applying it twice changes nothing more. It is applied before
+    an instruction is evaluated, so that what is written is what was measured.
+    """
+    kept = (_UNWRITABLE.sub("", line).rstrip() for line in text.splitlines())
+    return "\n".join(kept).strip("\n")

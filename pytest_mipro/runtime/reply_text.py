@@ -1,0 +1,56 @@
+"""What models put around an answer (fences, quotes, a period) and how it is read without it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+_FENCE = re.compile(r"\A```[\w-]*[ \t]*\r?\n(.*?)\r?\n?```\Z", re.DOTALL)
+_FENCES = re.compile(r"^```[\w-]*[ \t]*\r?\n(.*?)^```[ \t]*\r?$", re.DOTALL | re.MULTILINE)
+_AROUND = " \t\r\n\"'`*"
+
+
+def unfenced(text: str) -> str:
+    """Return what a Markdown fence around the whole text holds, or the text itself."""
+    match = _FENCE.match(text.strip())
+    return match.group(1) if match else text
+
+
+def single_fence(text: str) -> str | None:
+    """Return what the only fenced block of a text holds; None where there is not exactly one."""
+    blocks = _FENCES.findall(text)
+    return str(blocks[0]) if len(blocks) == 1 else None
+
+
+def bare(text: str) -> str:
+    """Return a short answer without quotes, emphasis and a closing period."""
+    return text.strip(_AROUND).removesuffix(".").strip(_AROUND)
+
+
+def label_key(text: str) -> str:
+    """Return by what a label is known again: bare, without a bullet, whatever its case."""
+    return bare(text.strip().removeprefix("- ")).casefold()
+
+
+def parse_json(text: str) -> Any:
+    """Return the JSON value; raises ValueError, also for NaN, infinities and endless nesting."""
+    try:
+        return json.loads(text, parse_constant=_not_finite, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def shown(text: str, limit: int = 80) -> str:
+    """Return the text for an error: quoted, in one line, bounded."""
+    return repr(text if len(text) <= limit else text[:limit] + "…")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    return value if math.isfinite(value) else _not_finite(digits)
+
+
+def _not_finite(name: str) -> float:
+    raise ValueError(f"{name:.20} is not a finite number")

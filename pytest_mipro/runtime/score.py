@@ -1,0 +1,27 @@
+"""What a metric-bearing test may return."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, init=False)
+class Score:
+    """A score in 0…1, higher is better, with feedback for the proposer and further metrics.
+
+    `Score(value, feedback="", **metrics)`; the metrics are numbers that reports show and nothing
+    judges.
+    """
+
+    value: float
+    feedback: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def __init__(self, value: float, feedback: str = "", **metrics: float) -> None:
+        object.__setattr__(self, "value", value)
+        object.__setattr__(self, "feedback", feedback)
+        object.__setattr__(self, "metrics", metrics)

@@ -1,0 +1,137 @@
+"""Process-wide settings of module calls, and which model a call goes to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_mipro.errors import ConfigurationError
+from pytest_mipro.runtime.client import LMClient
+
+if TYPE_CHECKING:
+    from pytest_mipro.runtime.signature import Signature
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `configure` sets. `fallback_model` is the test run's own (`--mipro-model` or ini)."""
+
+    model: str | None = None
+    models: Mapping[str, str] = field(default_factory=dict)
+    client: LMClient | None = None
+    max_output_tokens: int | None = None
+    require_prompts: bool = False
+    fallback_model: str | None = None
+
+
+_settings = Settings()
+
+
+def current_settings() -> Settings:
+    """Return the settings in force."""
+    return _settings
+
+
+def replace_settings(settings: Settings) -> Settings:
+    """Put other settings in force and return the ones before."""
+    global _settings
+    before, _settings = _settings, settings
+    return before
+
+
+def configure(
+    *,
+    model: str | None = None,
+    models: Mapping[Any, str] | None = None,
+    client: LMClient | None = None,
+    max_output_tokens: int | None = None,
+    require_prompts: bool | None = None,
+) -> None:
+    """Set defaults for all module calls of this process; what is not named stays as it is.
+
+    `model` serves modules whose decorator names none; `models` maps a module (the function, or
+    its name `<source stem>.<function>`) to its model and beats the decorator. `client` replaces
+    the live client. `max_output_tokens` bounds each reply. With `require_prompts=True` a missing
+    prompt file is an error instead of falling back to the docstring. Raises ConfigurationError.
+    """
+    _check_values(model, client, max_output_tokens, require_prompts)
+    given = {
+        "model": model,
+        "models": None if models is None else _models(models),
+        "client": client,
+        "max_output_tokens": max_output_tokens,
+        "require_prompts": require_prompts,
+    }
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    replace_settings(replace(_settings, **changes))
+
+
+def _check_values(model: Any, client: Any, max_output_tokens: Any, require_prompts: Any) -> None:
+    if model is not None:
+        _check_model("model", model)
+    if client is not None and (isinstance(client, type) or not isinstance(client, LMClient)):
+        raise ConfigurationError(
+            f"configure(client=…): {client!r:.60} is no LM client; it needs the methods `complete`,"
+            " `endpoint` and `aclose` of pytest_mipro.runtime.client.LMClient"
+        )
+    limit = max_output_tokens
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
+        raise ConfigurationError(
+            f"configure(max_output_tokens=…) must be a whole number from 1 up, not {limit!r:.60}"
+        )
+    if require_prompts is not None and not isinstance(require_prompts, bool):
+        raise ConfigurationError(
+            f"configure(require_prompts=…) must be True or False, not {require_prompts!r:.60}"
+        )
+
+
+def _check_model(option: str, model: Any) -> None:
+    if not isinstance(model, str) or not model.strip():
+        raise ConfigurationError(
+            f"configure({option}=…): a model is a name such as 'openai/gpt-4o', not {model!r:.60}"
+        )
+
+
+def _models(models: Any) -> dict[str, str]:
+    if not isinstance(models, Mapping):
+        raise ConfigurationError(
+            f"configure(models=…) must map modules to model names, not {models!r:.60}"
+        )
+    for model in models.values():
+        _check_model("models", model)
+    return {_name(module): model for module, model in models.items()}
+
+
+def _name(module: Any) -> str:
+    name = module if isinstance(module, str) else getattr(module, "signature", None)
+    name = getattr(name, "name", name)
+    if not isinstance(name, str) or "." not in name:
+        raise ConfigurationError(
+            f"configure(models=…): {module!r:.60} is neither an LM module nor the name of one, "
+            "`<source stem>.<function>`"
+        )
+    return name
+
+
+def resolve_model(signature: Signature, call: str | None, decorator: str | None) -> str:
+    """Return the model of a call: call, `models`, decorator, `model`, test run, `MIPRO_MODEL`.
+
+    Raises ConfigurationError where none is set.
+    """
+    candidates = (
+        call,
+        _settings.models.get(signature.name),
+        decorator,
+        _settings.model,
+        _settings.fallback_model,
+        os.environ.get("MIPRO_MODEL"),
+    )
+    model = next((candidate for candidate in candidates if candidate), None)
+    if model is None:
+        raise ConfigurationError(
+            f"LM module {signature.name!r} has no model; set MIPRO_MODEL=provider/name, ini "
+            '`mipro_model`, or `pytest_mipro.configure(model="provider/name")`'
+        )
+    return model
