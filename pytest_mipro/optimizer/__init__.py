@@ -1,0 +1,1 @@
+"""The optimiser: pure, without pytest, terminal or file writes."""

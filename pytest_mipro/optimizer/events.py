@@ -1,0 +1,136 @@
+"""What the optimiser tells while it works: frozen events, drawn by terminal and report alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pytest_mipro.optimizer.decide import Decision
+    from pytest_mipro.optimizer.search import Assignment
+    from pytest_mipro.optimizer.split import Split
+    from pytest_mipro.optimizer.statistics import Interval
+
+Stage = Literal["baseline", "proposals", "search", "decision", "final pass"]
+TrialKind = Literal["minibatch", "full"]
+
+
+@dataclass(frozen=True)
+class StageStarted:
+    """A stage begins; `total` counts its steps (case runs, proposer calls or trials)."""
+
+    study: str
+    stage: Stage
+    total: int
+
+
+@dataclass(frozen=True)
+class StageProgress:
+    """`done` of `total` steps of a stage are finished."""
+
+    study: str
+    stage: Stage
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Scores of one program: the objective with its 95 % interval, and the mean of each test."""
+
+    objective: float
+    interval: Interval
+    tests: Mapping[str, float]
+    cases: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class BaselineMeasured:
+    """The committed prompts were measured on all cases; `removed` were skipped by their tests."""
+
+    study: str
+    measured: Measured
+    removed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The exact plan, known after the baseline.
+
+    `calls_per_row` is the baseline's mean; `expected_calls` counts distinct LM requests of the
+    whole run, cached ones and the baseline included; `detectable` is the lift that the deciding
+    rows show in 70 % of runs; `one_at_a_time` names tests whose cases can't run concurrently.
+    """
+
+    study: str
+    modules: tuple[str, ...]
+    frozen: tuple[str, ...]
+    split: Split
+    rounds: int
+    trials: int
+    candidates: int
+    minibatch: int
+    calls_per_row: float
+    expected_calls: int
+    max_calls: int | None
+    detectable: float
+    one_at_a_time: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CandidatesReady:
+    """How many instructions and demo sets each module has in a round, the current ones included.
+
+    `pool` counts the rows that lend demos to a module.
+    """
+
+    study: str
+    round: int
+    instructions: Mapping[str, int]
+    demo_sets: Mapping[str, int]
+    pool: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class TrialFinished:
+    """One trial: its kind, assignment (one index a dimension), estimate in 0…1 and rows.
+
+    `best` is the best estimate so far; `dropped` is set where the trial used more calls than were
+    reserved for it and has no score.
+    """
+
+    study: str
+    number: int
+    round: int
+    kind: TrialKind
+    assignment: Assignment
+    estimate: float | None
+    rows: int
+    best: float
+    calls: int
+    dropped: str = ""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What holdout (or validation) said of the finalist; None: no candidate beat the baseline."""
+
+    study: str
+    decision: Decision | None
+    reason: str
+
+
+Event = (
+    StageStarted
+    | StageProgress
+    | BaselineMeasured
+    | Plan
+    | CandidatesReady
+    | TrialFinished
+    | Decided
+)
+if TYPE_CHECKING:
+    Emit = Callable[[Event], None]

@@ -1,0 +1,227 @@
+"""The ground of a study: the committed prompts measured, and its modules, split and plan."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pytest_mipro.errors import BudgetError, ConfigurationError
+from pytest_mipro.optimizer.decide import bonferroni_level
+from pytest_mipro.optimizer.evaluate import cases_of
+from pytest_mipro.optimizer.events import BaselineMeasured, Plan
+from pytest_mipro.optimizer.expectations import MeasurementError, expectations_of
+from pytest_mipro.optimizer.propose import GROUNDING_CALLS
+from pytest_mipro.optimizer.result import measured
+from pytest_mipro.optimizer.split import RowTag, split_rows
+from pytest_mipro.optimizer.statistics import detectable_difference
+from pytest_mipro.optimizer.trials import Baseline
+from pytest_mipro.runtime.prompt_file import committed_prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from pytest_mipro.optimizer.case import Case, Study
+    from pytest_mipro.optimizer.evaluate import CaseRun, Evaluation
+    from pytest_mipro.optimizer.split import Split
+    from pytest_mipro.optimizer.study_run import StudyRun
+    from pytest_mipro.runtime.prompt import Prompt
+    from pytest_mipro.runtime.signature import Signature
+
+_UNLIMITED = 10**9
+# A case may make this many times the most calls that the committed prompts needed for one.
+_MOST_CALLS_FACTOR = 5
+_LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What stands after the baseline. `study` holds the cases that were not skipped.
+
+    `signatures` are the modules to optimise in order of their first call, `frozen` the names of the
+    others; `models` and `committed` are each module's model and prompt by prompt path.
+    `search_sample` is the sample index that the search begins with: 0 where equal requests have one
+    reply. Where replies are sampled it lies behind the gate's own samples: what chose the finalist
+    is then not asked again as its score.
+    """
+
+    study: Study
+    split: Split
+    baseline: Baseline
+    signatures: tuple[Signature, ...]
+    frozen: tuple[str, ...]
+    models: dict[Path, str]
+    committed: dict[Path, Prompt]
+    search_sample: int = 0
+
+    @property
+    def full_calls(self) -> int:
+        """How many calls a full evaluation may need; the search keeps them until its end."""
+        return self.baseline.worst_calls(self.split.validation)
+
+    @property
+    def deciding(self) -> tuple[Case, ...]:
+        """The cases that decide: of holdout rows, or of validation rows where there are none."""
+        return cases_of(self.study, self.split.holdout or self.split.validation)
+
+
+def lay_ground(run: StudyRun) -> Ground:
+    """Measure the committed prompts and return the ground; tells the baseline and the plan.
+
+    Raises MiproError where a case can't be measured, no module is called, or the budget ends.
+    """
+    evaluation = _measure(run)
+    skipped = frozenset(evaluation.skipped)
+    cases = tuple(case for case in run.study.cases if case.id not in skipped)
+    if not cases:
+        raise ConfigurationError(f"study {run.study.name}: every case was skipped")
+    study = replace(run.study, cases=cases)
+    runs = tuple(item for item in evaluation.runs if item.case.id not in skipped)
+    evaluation = replace(evaluation, runs=runs)
+    _refuse_broken_tests(runs)
+    found = _modules(study, runs)
+    signatures = tuple(item for item in found if item.optimize)
+    run.services.check_modules(signatures)
+    _limit_cases(run, runs)
+    ground = Ground(
+        study=study,
+        split=split_rows(
+            (RowTag(case.row, case.split) for case in cases),
+            study.salt,
+            min_holdout=run.settings.min_holdout,
+        ),
+        baseline=Baseline(evaluation, _row_calls(runs)),
+        signatures=signatures,
+        frozen=tuple(item.name for item in found if not item.optimize),
+        models=found_models(runs),
+        committed={item.prompt_path: committed_prompt(item) for item in signatures},
+        search_sample=_search_sample(study, runs),
+    )
+    whole = measured(evaluation.scores(), cases)
+    run.services.emit(BaselineMeasured(study.name, whole, tuple(sorted(skipped))))
+    run.services.emit(_plan(run, ground))
+    return ground
+
+
+def _measure(run: StudyRun) -> Evaluation:
+    limit = run.settings.max_calls
+    reservation = run.reserve(_UNLIMITED if limit is None else limit, "the baseline")
+    run.evaluator.max_calls_per_case = run.settings.max_calls_per_case
+    evaluation = run.measure("baseline", {}, run.study.cases, reservation)
+    if evaluation.over_budget:
+        raise BudgetError(
+            f"--mipro-max-calls={limit} ends within the baseline of {len(run.study.cases)} cases; "
+            "raise it"
+        )
+    return evaluation
+
+
+def _refuse_broken_tests(runs: Iterable[CaseRun]) -> None:
+    """Refuse a test that raises an exception in every case: no prompt would mend it."""
+    failures: dict[str, list[str]] = {}
+    for item in runs:
+        failures.setdefault(item.case.test, []).append(item.outcome.failure)
+    for test, texts in failures.items():
+        if all(texts):
+            raise MeasurementError(
+                f"{test}: each of its {len(texts)} case runs raised an exception, such as "
+                f"{texts[0]}; repair the test or the pipeline"
+            )
+
+
+def _modules(study: Study, runs: Iterable[CaseRun]) -> tuple[Signature, ...]:
+    """Return the modules that the traces called, in order of the first call."""
+    found: dict[Path, Signature] = {}
+    for item in runs:
+        for call in item.calls:
+            found.setdefault(call.signature.prompt_path, call.signature)
+    if not any(item.optimize for item in found.values()):
+        raise ConfigurationError(
+            f"study {study.name}: its cases called no LM module that can be optimised; decorate "
+            "the pipeline's functions with @lm_module"
+        )
+    return tuple(found.values())
+
+
+def found_models(runs: Iterable[CaseRun]) -> dict[Path, str]:
+    """Return the model of each module by prompt path: that of its first call."""
+    models: dict[Path, str] = {}
+    for item in runs:
+        for call in item.calls:
+            models.setdefault(call.signature.prompt_path, call.model)
+    return models
+
+
+def _search_sample(study: Study, runs: Iterable[CaseRun]) -> int:
+    repeats = max(study.tests[case.test].repeats for case in study.cases)
+    sampled = any(call.parameters.get("temperature") != 0 for run in runs for call in run.calls)
+    return repeats if repeats > 1 or sampled else 0
+
+
+def _limit_cases(run: StudyRun, runs: Iterable[CaseRun]) -> None:
+    """Tell the evaluator what the baseline showed: calls at most a case, who calls and returns."""
+    requests = {
+        (item.case.id, item.sample): sum(call.requests for call in item.calls) for item in runs
+    }
+    run.evaluator.max_calls_per_case = run.settings.max_calls_per_case or _MOST_CALLS_FACTOR * max(
+        requests.values()
+    )
+    run.evaluator.expectations = expectations_of(runs)
+
+
+def _row_calls(runs: Iterable[CaseRun]) -> dict[str, int]:
+    """Return the distinct calls made for each row: its cases share equal ones through the cache."""
+    calls: dict[str, dict[str, int]] = {}
+    for item in runs:
+        row = calls.setdefault(item.case.row, {})
+        for call in item.calls:
+            identity = [
+                str(call.signature.prompt_path),
+                call.model,
+                dict(call.parameters),
+                dict(call.inputs),
+                item.sample,
+            ]
+            key = json.dumps(identity, sort_keys=True)
+            row[key] = max(call.requests, row.get(key, 0))
+    return {row: sum(counts.values()) for row, counts in calls.items()}
+
+
+def _plan(run: StudyRun, ground: Ground) -> Plan:
+    rows, settings = ground.baseline.row_calls, run.settings
+    per_row = sum(rows.values()) / len(rows)
+    deciding = ground.split.holdout or ground.split.validation
+    tests = run.study.tests.values()
+    return Plan(
+        study=ground.study.name,
+        modules=tuple(item.name for item in ground.signatures),
+        frozen=ground.frozen,
+        split=ground.split,
+        rounds=settings.rounds,
+        trials=settings.trials,
+        candidates=settings.candidates,
+        minibatch=min(settings.minibatch_size, len(ground.split.validation)),
+        calls_per_row=per_row,
+        expected_calls=len(run.ledger) + _expected_calls(run, ground, per_row),
+        max_calls=settings.max_calls,
+        detectable=detectable_difference(len(deciding), level=_level(run, ground)),
+        one_at_a_time=tuple(sorted(test.name for test in tests if not test.concurrent)),
+    )
+
+
+def _level(run: StudyRun, ground: Ground) -> float:
+    """Return the level of the decision: adjusted for the trials where validation rows decide."""
+    return _LEVEL if ground.split.confirmed else bonferroni_level(_LEVEL, run.settings.trials)
+
+
+def _expected_calls(run: StudyRun, ground: Ground, per_row: float) -> int:
+    """Return the calls after the baseline when trials share no request: an upper estimate."""
+    settings, split = run.settings, ground.split
+    validation = len(split.validation)
+    proposals = GROUNDING_CALLS + settings.rounds * settings.candidates * len(ground.signatures)
+    batch = min(settings.minibatch_size, validation)
+    full = settings.rounds * settings.full_a_round * (validation - batch)
+    training = (settings.rounds - 1) * min(settings.training_rows, len(split.train))
+    final = len(ground.baseline.row_calls) - (0 if ground.search_sample else validation)
+    return proposals + round(per_row * (settings.trials * batch + full + training + final))

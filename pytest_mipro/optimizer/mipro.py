@@ -1,0 +1,74 @@
+"""MIPRO, the whole path of one study: baseline, rounds of proposals and search, decision.
+
+Source: Opsahl-Ong et al. 2024, arXiv 2406.11695.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_mipro.errors import MiproError
+from pytest_mipro.optimizer.conclude import Conclusion, conclude, set_aside
+from pytest_mipro.optimizer.events import Decided
+from pytest_mipro.optimizer.ground import lay_ground
+from pytest_mipro.optimizer.result import StudyResult, measured
+from pytest_mipro.optimizer.rounds import search_rounds
+from pytest_mipro.optimizer.study_run import study_run
+
+if TYPE_CHECKING:
+    from pytest_mipro.optimizer.case import Study
+    from pytest_mipro.optimizer.ground import Ground
+    from pytest_mipro.optimizer.rounds import Searched
+    from pytest_mipro.optimizer.settings import OptimizerSettings
+    from pytest_mipro.optimizer.study_run import Services, StudyRun
+
+
+def optimize(study: Study, services: Services, settings: OptimizerSettings) -> StudyResult:
+    """Optimise one study and return its result; nothing is written here.
+
+    The same study, seed and replies give the same result, whatever order calls complete in. Raises
+    MiproError where a case can't be measured or the budget does not hold the baseline.
+    """
+    run = study_run(study, services, settings)
+    try:
+        ground = lay_ground(run)
+        aside = set_aside(run, ground)
+        searched = search_rounds(run, ground)
+        if searched.best == searched.candidates.committed:
+            end = Conclusion(searched.nothing_better())
+        else:
+            end = conclude(run, ground, searched.program, searched.tried, aside)
+        services.emit(Decided(study.name, end.decision, end.reason))
+        return _result(run, ground, searched, end)
+    except MiproError:
+        run.evaluator.close(wait=True)  # or cases would run on while their fixtures are torn down
+        raise
+    finally:
+        run.evaluator.close()
+
+
+def _result(run: StudyRun, ground: Ground, searched: Searched, end: Conclusion) -> StudyResult:
+    before = ground.baseline.evaluation.scores()
+    cases, deciding = ground.study.cases, ground.deciding
+    return StudyResult(
+        study=ground.study.name,
+        split=ground.split,
+        signatures=ground.signatures,
+        models=ground.models,
+        committed=ground.committed,
+        prompts=end.prompts,
+        decision=end.decision,
+        reason=end.reason,
+        looks=end.looks,
+        finalist=end.finalist,
+        baseline=ground.baseline.evaluation,
+        final=end.final,
+        before=measured(before, cases),
+        after=measured(end.final.scores(), cases) if end.final else None,
+        deciding_before=measured(before, deciding),
+        deciding_after=measured(end.deciding.scores(), deciding) if end.deciding else None,
+        trials=searched.tried,
+        calls=run.budget.spent,
+        live=run.ledger.live,
+        ended=searched.ended,
+    )

@@ -1,0 +1,82 @@
+"""A pool of daemon threads, for cases: one that hangs must not hold the process behind the run.
+
+The threads of `concurrent.futures.ThreadPoolExecutor` are joined at the interpreter's exit, however
+the executor was shut down: a case stuck in a socket would keep the terminal after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import Future
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class DaemonPool:
+    """Runs calls in the order in which they were submitted, at most `size` at once."""
+
+    def __init__(self, size: int, name: str) -> None:
+        self._size = size
+        self._name = name
+        self._queue: SimpleQueue[_Task | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def submit(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Return the future of `call(*args, **kwargs)`, which a thread of the pool will run."""
+        task = _Task(partial(call, *args, **kwargs))
+        self._queue.put(task)
+        if len(self._threads) < self._size:
+            name = f"{self._name}-{len(self._threads)}"
+            thread = threading.Thread(target=self._work, name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        return task.future
+
+    def shutdown(self) -> None:
+        """Cancel what has not begun, and let each thread end behind the call that it runs."""
+        try:
+            while True:
+                task = self._queue.get_nowait()
+                if task is not None:
+                    task.future.cancel()
+        except Empty:
+            pass
+        for _ in self._threads:
+            self._queue.put(None)
+
+    def join(self, deadline: float) -> bool:
+        """Wait for the threads until `deadline` (of `time.monotonic`); return whether all ended."""
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _work(self) -> None:
+        while (task := self._queue.get()) is not None:
+            task.run()
+            del task  # or an idle thread would keep a case's values alive
+
+
+class _Task:
+    """A call and its future."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self._call = call
+        self.future: Future[Any] = Future()
+
+    def run(self) -> None:
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            value = self._call()
+        except BaseException as error:  # noqa: BLE001 - also Ctrl-C in a case: the waiter's to raise
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(value)

@@ -1,0 +1,67 @@
+"""What comes out of a study: the decision, the prompts to write, and what they rest on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_mipro.optimizer.events import Measured
+from pytest_mipro.optimizer.statistics import objective, objective_interval, test_means
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_mipro.optimizer.case import Case
+    from pytest_mipro.optimizer.decide import Decision
+    from pytest_mipro.optimizer.evaluate import Evaluation
+    from pytest_mipro.optimizer.split import Split
+    from pytest_mipro.runtime.prompt import Prompt
+    from pytest_mipro.runtime.signature import Signature
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """The end of one study.
+
+    `prompts` holds the finalist's prompts by path where it may be written, and is empty otherwise;
+    `reason` says why in one line. `before` and `after` are measured on all cases; `deciding_before`
+    and `deciding_after` on the rows that decided (holdout, else validation). `finalist` is a digest
+    of the finalist's prompts, empty where no candidate beat the baseline. `models` holds the model
+    of each module by prompt path. `calls` counts distinct LM requests of the whole run, `live` the
+    calls that an endpoint answered.
+    """
+
+    study: str
+    split: Split
+    signatures: tuple[Signature, ...]
+    models: Mapping[Path, str]
+    committed: Mapping[Path, Prompt]
+    prompts: Mapping[Path, Prompt]
+    decision: Decision | None
+    reason: str
+    looks: int
+    finalist: str
+    baseline: Evaluation
+    final: Evaluation | None
+    before: Measured
+    after: Measured | None
+    deciding_before: Measured
+    deciding_after: Measured | None
+    trials: int
+    calls: int
+    live: int
+    ended: str
+
+
+def measured(scores: Mapping[str, float], cases: Sequence[Case]) -> Measured:
+    """Return objective, interval and test means of the scores on these cases."""
+    mine = {case.id: scores[case.id] for case in cases}
+    tests = {case.id: case.test for case in cases}
+    return Measured(
+        objective=objective(mine, tests),
+        interval=objective_interval(mine, cases),
+        tests=test_means(mine, tests),
+        cases=len(cases),
+        rows=len({case.row for case in cases}),
+    )

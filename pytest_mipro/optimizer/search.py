@@ -1,0 +1,137 @@
+"""The searcher contract: ask for an assignment, tell its score; and what every searcher keeps."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator
+
+# One index a dimension: which instruction, or which demo set, of which module.
+Assignment = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Space:
+    """The categorical dimensions of a search: `names[i]` has the choices 0…`sizes[i]` - 1."""
+
+    sizes: tuple[int, ...]
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.sizes) != len(self.names) or len(set(self.names)) != len(self.names):
+            raise ValueError(f"a space needs one distinct name a dimension, got {self}")
+        if any(size < 1 for size in self.sizes):
+            raise ValueError(f"every dimension needs at least one choice, got {self.sizes}")
+
+    @property
+    def count(self) -> int:
+        """The number of assignments."""
+        return math.prod(self.sizes)
+
+    def __contains__(self, assignment: object) -> bool:
+        return (
+            isinstance(assignment, tuple)
+            and len(assignment) == len(self.sizes)
+            and all(
+                isinstance(choice, int) and 0 <= choice < size
+                for choice, size in zip(assignment, self.sizes, strict=True)
+            )
+        )
+
+    def __iter__(self) -> Iterator[Assignment]:
+        return itertools.product(*(range(size) for size in self.sizes))
+
+    def check(self, assignment: Assignment) -> Assignment:
+        """Return the assignment; ValueError where it is not one of this space."""
+        if assignment not in self:
+            raise ValueError(f"{assignment!r} is not an assignment of sizes {self.sizes}")
+        return assignment
+
+
+class Searcher(Protocol):
+    """What proposes assignments. The same asks and tells in the same order give the same proposals.
+
+    Scores are in 0…1, higher is better. Several assignments may be pending (asked, not yet told).
+    """
+
+    def ask(self) -> Assignment | None:
+        """Return an assignment never proposed nor told before, or None: the space is exhausted."""
+        ...
+
+    def tell(self, assignment: Assignment, score: float, weight: float) -> None:
+        """Report an estimate of the assignment's mean score and the number of rows it rests on.
+
+        Telling an assignment again replaces its estimate. One that was never asked may be told.
+        """
+        ...
+
+    def enqueue(self, assignment: Assignment) -> None:
+        """Have the assignment asked next (first in, first out), unless it was seen before."""
+        ...
+
+
+class Visits:
+    """Which assignments were seen (asked or told), and which are wanted next."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self._seen: set[Assignment] = set()
+        self._queue: deque[Assignment] = deque()
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every assignment was seen."""
+        return len(self._seen) >= self.space.count
+
+    def __contains__(self, assignment: Assignment) -> bool:
+        return assignment in self._seen
+
+    def mark(self, assignment: Assignment) -> None:
+        """Note that the assignment was asked or told."""
+        self._seen.add(self.space.check(assignment))
+
+    def enqueue(self, assignment: Assignment) -> None:
+        """Want the assignment next; one that is seen by then is passed over."""
+        self._queue.append(self.space.check(assignment))
+
+    def next_enqueued(self) -> Assignment | None:
+        """Take the first wanted assignment that was not seen."""
+        while self._queue:
+            assignment = self._queue.popleft()
+            if assignment not in self._seen:
+                return assignment
+        return None
+
+    def unseen_neighbours(self, assignment: Assignment) -> list[Assignment]:
+        """Return all unseen assignments that differ from this one in one dimension."""
+        return [
+            neighbour
+            for index, size in enumerate(self.space.sizes)
+            for choice in range(size)
+            if (neighbour := (*assignment[:index], choice, *assignment[index + 1 :]))
+            not in self._seen
+            and choice != assignment[index]
+        ]
+
+    def random_unseen(self, rng: random.Random) -> Assignment | None:
+        """Return an unseen assignment, each with equal chance; None when all were seen."""
+        if self.exhausted:
+            return None
+        # Listing goes through at most twice what was seen; drawing takes two tries on average.
+        if 2 * len(self._seen) >= self.space.count:
+            return rng.choice([item for item in self.space if item not in self._seen])
+        while (drawn := tuple(rng.randrange(size) for size in self.space.sizes)) in self._seen:
+            pass
+        return drawn
+
+
+def check_estimate(score: float, weight: float) -> None:
+    """Raise ValueError unless the score is a finite number in 0…1 and the weight is above 0."""
+    if not 0 <= score <= 1 or not 0 < weight < math.inf:
+        raise ValueError(f"tell() takes a score in 0…1 and a weight > 0, got {score}, {weight}")

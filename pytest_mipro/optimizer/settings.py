@@ -1,0 +1,60 @@
+"""What a run of the optimiser is told: one frozen object, parsed once at the edge."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Effort = Literal["light", "medium", "heavy"]
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """Limits and sizes of one study's optimisation.
+
+    `trials` counts assignments tried on minibatches, over all `rounds`; each round gives every
+    module `candidates` new instructions and as many demo sets, and measures `full_a_round` leaders
+    on all validation rows. `minibatch_size` and `min_holdout` are rows, and so is `training_rows`:
+    on how many of them the incumbent runs before it is improved. `max_calls` bounds distinct LM
+    requests of the study, cached ones included (None: no limit). `in_flight` is how many trials run
+    at once: a constant of the study, so that concurrency never changes a result.
+    """
+
+    seed: int = 0
+    rounds: int = 3
+    trials: int = 12
+    candidates: int = 2
+    full_a_round: int = 1
+    minibatch_size: int = 25
+    training_rows: int = 40
+    max_demos: int = 8
+    min_holdout: int = 30
+    max_calls: int | None = None
+    max_calls_per_case: int | None = None
+    concurrency: int = 16
+    proposer_model: str | None = None
+    in_flight: int = 4
+
+    def trials_of(self, number: int) -> int:
+        """Return the trials of a round, counted from 0; early rounds take the remainder."""
+        return self.trials // self.rounds + (number < self.trials % self.rounds)
+
+
+@dataclass(frozen=True)
+class _Size:
+    rounds: int
+    trials: int
+    candidates: int
+    full_a_round: int
+
+
+_SIZES: dict[Effort, _Size] = {
+    "light": _Size(rounds=3, trials=12, candidates=2, full_a_round=1),
+    "medium": _Size(rounds=4, trials=32, candidates=4, full_a_round=2),
+    "heavy": _Size(rounds=6, trials=72, candidates=6, full_a_round=2),
+}
+
+
+def effort_sizes(effort: Effort) -> dict[str, int]:
+    """Return `rounds`, `trials`, `candidates` and `full_a_round` of an effort."""
+    return asdict(_SIZES[effort])

@@ -1,0 +1,190 @@
+"""Which rows train, validate and decide, and which of them a trial sees.
+
+The place of a row is a hash of the salt and the row's key: not the seed, the order of rows or the
+presence of other rows moves it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, cast, get_args
+
+from pytest_mipro.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+Place = Literal["train", "validation", "holdout"]
+
+MIN_HOLDOUT = 30
+# Below this many rows, training and validation parts are too small to be of use apart.
+MIN_APART = 25
+
+
+@dataclass(frozen=True)
+class RowTag:
+    """A row's key and the place that its column `split` asks for, None where it asks for none."""
+
+    row: str
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Fractions:
+    """The expected shares of the three places; they sum to 1."""
+
+    train: float = 0.3
+    validation: float = 0.4
+    holdout: float = 0.3
+
+    def __post_init__(self) -> None:
+        parts = (self.train, self.validation, self.holdout)
+        if min(parts) < 0 or abs(sum(parts) - 1) > 1e-9:
+            raise ConfigurationError(f"split fractions must be >= 0 and sum to 1, got {parts}")
+
+
+DEFAULT_FRACTIONS = Fractions()
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row keys by place, each sorted.
+
+    `holdout` is empty where it would have been too small: its rows are in `validation` then.
+    `shared` says that training and validation have rows in common.
+    """
+
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    holdout: tuple[str, ...] = ()
+    shared: bool = False
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether rows that the search never uses can confirm its result."""
+        return bool(self.holdout)
+
+
+def place_of(row: str, salt: str, fractions: Fractions = DEFAULT_FRACTIONS) -> Place:
+    """Return the place of an untagged row: a function of salt and key alone."""
+    point = _unit_hash(salt, row)
+    if point < fractions.holdout:
+        return "holdout"
+    return "validation" if point < fractions.holdout + fractions.validation else "train"
+
+
+def split_rows(
+    rows: Iterable[RowTag],
+    salt: str,
+    fractions: Fractions = DEFAULT_FRACTIONS,
+    min_holdout: int = MIN_HOLDOUT,
+) -> Split:
+    """Return the split of the rows; a row may come several times, once a test.
+
+    Tags are honoured. A holdout of fewer than `min_holdout` rows joins validation, and so does one
+    that leaves no rows for the others. Under 25 rows in all, or where training or validation would
+    be empty, the two share their untagged rows, those of a dissolved holdout included. Raises
+    ConfigurationError for an unknown or contradictory tag, and where the tags leave no row for
+    training or for validation.
+    """
+    tags = _tags(rows)
+    parts: dict[Place, set[str]] = {"train": set(), "validation": set(), "holdout": set()}
+    for row, tag in tags.items():
+        parts[tag or place_of(row, salt, fractions)].add(row)
+    untagged = {row for row, tag in tags.items() if tag is None}
+    starved = not (parts["train"] and parts["validation"]) and untagged <= parts["holdout"]
+    if starved or len(parts["holdout"]) < min_holdout:
+        parts["validation"] |= parts["holdout"]
+        parts["holdout"] = set()
+    if len(tags) < MIN_APART or not parts["train"] or not parts["validation"]:
+        parts["train"] |= untagged - parts["holdout"]
+        parts["validation"] |= untagged - parts["holdout"]
+    _refuse_empty(parts, len(tags))
+    return Split(
+        train=tuple(sorted(parts["train"])),
+        validation=tuple(sorted(parts["validation"])),
+        holdout=tuple(sorted(parts["holdout"])),
+        shared=bool(parts["train"] & parts["validation"]),
+    )
+
+
+def stratified_order(
+    rows: Mapping[str, Collection[str]], seed: int, draw: int = 0
+) -> tuple[str, ...]:
+    """Return all rows in an order whose every prefix is a stratified sample.
+
+    `rows` maps a row's key to the tests that it belongs to; rows of the same tests are a stratum.
+    The first rows cover every test (a prefix of as many rows as there are tests holds them all);
+    the others follow in proportion to their strata. Equal seed and draw give the same order,
+    whatever the order of `rows`.
+    """
+    strata: defaultdict[frozenset[str], list[str]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: (_unit_hash(f"{seed}/{draw}", row), row)):
+        strata[frozenset(rows[row])].append(row)
+    places = {
+        row: ((index + 0.5) / len(members), _unit_hash(f"{seed}/{draw}", row), row)
+        for members in strata.values()
+        for index, row in enumerate(members)
+    }
+    spread = sorted(rows, key=places.__getitem__)
+    cover = _cover(spread, rows)
+    return (*cover, *(row for row in spread if row not in set(cover)))
+
+
+def minibatch(
+    rows: Mapping[str, Collection[str]], size: int, seed: int, draw: int = 0
+) -> tuple[str, ...]:
+    """Return the first `size` rows (all, if there are fewer) of `stratified_order`.
+
+    Minibatches of the same seed and draw are nested, so that candidates compared on them share
+    their rows. `draw` numbers the permutation: the round, or the trial for a fresh one each.
+    """
+    return stratified_order(rows, seed, draw)[: max(0, size)]
+
+
+def _tags(rows: Iterable[RowTag]) -> dict[str, Place | None]:
+    tags: dict[str, Place | None] = {}
+    for tagged in rows:
+        wanted, known = _place(tagged), tags.get(tagged.row)
+        if wanted and known and wanted != known:
+            raise ConfigurationError(
+                f"row {tagged.row!r} is tagged split={known!r} and split={wanted!r}: give it one"
+            )
+        tags[tagged.row] = wanted or known
+    return tags
+
+
+def _place(tagged: RowTag) -> Place | None:
+    if tagged.split is None or tagged.split in get_args(Place):
+        return cast("Place | None", tagged.split)
+    raise ConfigurationError(
+        f"row {tagged.row!r}: split must be train, validation or holdout, got {tagged.split!r}"
+    )
+
+
+def _refuse_empty(parts: Mapping[Place, Collection[str]], count: int) -> None:
+    for place in ("train", "validation"):
+        if count and not parts[place]:
+            raise ConfigurationError(
+                f"the column `split` leaves none of {count} rows for {place}: tag or untag some"
+            )
+
+
+def _cover(spread: Iterable[str], rows: Mapping[str, Collection[str]]) -> list[str]:
+    """Return few rows that hold every test: greedily the row with the most tests still missing."""
+    order = list(spread)
+    missing = {test for tests in rows.values() for test in tests}
+    chosen: list[str] = []
+    while missing:
+        best = max(order, key=lambda row: len(missing.intersection(rows[row])))
+        chosen.append(best)
+        missing.difference_update(rows[best])
+    return chosen
+
+
+def _unit_hash(salt: str, row: str) -> float:
+    """Return a number in 0…1 from SHA-256 of salt and row; the length keeps the two apart."""
+    digest = hashlib.sha256(f"{len(salt)}:{salt}{row}".encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64

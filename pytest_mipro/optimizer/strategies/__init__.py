@@ -1,0 +1,1 @@
+"""Proposal strategies: how new instructions come about, one strategy a file."""

@@ -1,0 +1,124 @@
+"""Rounds: each grows the space from the incumbent of the one before."""
+
+import pytest
+from optimizer_world import Played, play
+from world_model import MODEL, PROPOSER, WorldClient, answer, last, markers, module_of, own_row
+
+from pytest_mipro.optimizer.events import CandidatesReady, StageStarted, TrialFinished
+from pytest_mipro.optimizer.random_search import RandomSearcher
+from pytest_mipro.optimizer.search import Assignment, Space
+from pytest_mipro.runtime.client import Request
+
+
+@pytest.fixture(scope="module")
+def played() -> Played:
+    return play(rounds=3, trials=9)
+
+
+def proposals(played: Played, module: str) -> list[Request]:
+    """Return the requests for a module's instructions in the order of the rounds."""
+    return [request for request in played.client.of(PROPOSER) if module_of(request) == module]
+
+
+def test_every_round_proposes_and_searches(played: Played) -> None:
+    assert [ready.round for ready in played.seen(CandidatesReady)] == [0, 1, 2]
+    rounds = [trial.round for trial in played.seen(TrialFinished)]
+    assert rounds == sorted(rounds)
+    minibatches = [t.round for t in played.seen(TrialFinished) if t.kind == "minibatch"]
+    assert [minibatches.count(number) for number in range(3)] == [3, 3, 3]
+
+
+def test_the_grounding_is_asked_for_once(played: Played) -> None:
+    grounding = [request for request in played.client.of(PROPOSER) if not module_of(request)]
+    assert len(grounding) == len({request.digest() for request in grounding}) == 4
+    totals = [e.total for e in played.seen(StageStarted) if e.stage == "proposals"]
+    assert totals == [5 + 2 * 2, 2 * 2, 2 * 2]  # two modules, two candidates
+
+
+def test_later_proposals_start_from_the_incumbent_and_show_what_was_tried(played: Played) -> None:
+    asked = [last(request) for request in proposals(played, "sort")]
+    assert len(asked) == 3 * 2
+    assert "## Current instruction\nChoose the colour.\n" in asked[0]
+    assert "## Current instruction\nChoose the colour: grass is green" in asked[-1]
+    assert "Score 0.438:\nChoose the colour.\n\n## Examples" in asked[0]
+    assert asked[-1].count("Score ") > 1
+
+
+def test_later_examples_are_the_incumbents_runs_on_training_rows(played: Played) -> None:
+    first, *_, final = (last(request) for request in proposals(played, "sort"))
+    assert "something" in first  # the committed note loses words
+    assert "something" not in final  # the incumbent's keeps them
+    train = set(played.result.split.train)
+    for request in played.client.of(PROPOSER):
+        assert markers(*request.messages) <= train
+
+
+@pytest.mark.parametrize("rows", [3, 12, 100])
+def test_the_incumbent_runs_on_as_many_training_rows_as_are_wanted(rows: int) -> None:
+    played = play(training_rows=rows)
+    train = set(played.result.split.train)
+    asked = proposals(played, "sort")[-1]
+    shown = markers(*asked.messages)
+    assert shown <= train
+    assert len(shown) == min(rows, 12)
+    note_runs = {
+        own_row(request)
+        for request in played.client.of(MODEL)
+        if own_row(request) in train and "keep the word" in request.messages[0].content
+    }
+    assert note_runs == train  # the final pass covers them all
+
+
+class Told(RandomSearcher):
+    def __init__(self, space: Space, seed: int) -> None:
+        super().__init__(space, seed)
+        self.told: list[tuple[Assignment, float, float]] = []
+
+    def tell(self, assignment: Assignment, score: float, weight: float) -> None:
+        self.told.append((assignment, score, weight))
+        super().tell(assignment, score, weight)
+
+
+def test_each_rounds_searcher_is_told_what_is_known_and_has_a_stream_of_its_own() -> None:
+    made: list[tuple[Space, int, Told]] = []
+
+    def searcher(space: Space, seed: int) -> Told:
+        made.append((space, seed, Told(space, seed)))
+        return made[-1][2]
+
+    played = play(services={"searcher": searcher})
+    (space, seed, first), (larger, other, second) = made
+    assert (seed, other != seed) == (0, True)
+    assert all(a <= b for a, b in zip(space.sizes, larger.sizes, strict=True))
+    assert space.sizes != larger.sizes
+    known = {assignment: (score, weight) for assignment, score, weight in first.told}
+    carried = {a: (score, weight) for a, score, weight in second.told[: len(known)]}
+    assert carried == known  # the last estimate of each, with the rows that it rests on
+    assert ((0, 0, 0, 0), 7 / 16, 16) in first.told
+    weights = {weight for _, _, weight in second.told}
+    assert weights == {8, 16}
+    assert played.result.trials == len({a for a, _, _ in second.told}) - 1
+
+
+def test_without_a_better_incumbent_the_baselines_runs_serve_again() -> None:
+    def fixed(request: Request) -> str:
+        if request.model == MODEL and module_of(request) == "sort":
+            return "red"
+        return answer(request)
+
+    played = play(client=WorldClient(fixed), trials=4)
+    train = set(played.result.split.train)
+    asked = [r for r in played.client.of(MODEL) if own_row(r) in train]
+    assert len(asked) == 2 * len(train)  # the baseline alone
+
+
+def test_one_round_is_plain_mipro() -> None:
+    played = play(rounds=1)
+    assert len(played.seen(CandidatesReady)) == 1
+    assert len(proposals(played, "sort")) == 2
+    assert played.result.prompts
+
+
+def test_a_round_without_trials_asks_for_no_proposals() -> None:
+    stages = [event.stage for event in play(trials=1, rounds=3).seen(StageStarted)]
+    assert stages.count("proposals") == 1

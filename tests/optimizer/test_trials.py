@@ -1,0 +1,246 @@
+"""Trials: minibatches and full evaluations, what drops one, and which is the incumbent."""
+
+from dataclasses import replace
+
+import pytest
+from optimizer_world import (
+    Played,
+    Row,
+    make_rows,
+    make_study,
+    metric_colour,
+    play,
+    play_wandering,
+    program,
+    sort,
+)
+from world_model import MODEL, WorldClient, answer, module_of, own_row
+
+from pytest_mipro.optimizer.case import Outcome
+from pytest_mipro.optimizer.evaluate import Evaluation
+from pytest_mipro.optimizer.events import StageStarted, TrialFinished
+from pytest_mipro.optimizer.random_search import RandomSearcher
+from pytest_mipro.optimizer.search import Assignment, Space
+from pytest_mipro.optimizer.trials import Assessment, Baseline, Record
+from pytest_mipro.runtime.client import Request
+
+
+@pytest.fixture(scope="module")
+def played() -> Played:
+    return play()
+
+
+def trials_of(played: Played) -> list[TrialFinished]:
+    return played.seen(TrialFinished)
+
+
+def test_trials_are_told_in_order_and_numbered_from_zero(played: Played) -> None:
+    assert [trial.number for trial in trials_of(played)] == list(range(len(trials_of(played))))
+
+
+def test_minibatches_and_the_leaders_fully(played: Played) -> None:
+    trials = trials_of(played)
+    for trial in trials:
+        assert trial.rows == {"minibatch": 8, "full": 16}[trial.kind]
+    minibatches = {trial.assignment for trial in trials if trial.kind == "minibatch"}
+    full = [trial for trial in trials if trial.kind == "full"]
+    assert len(minibatches) == played.settings.trials == played.result.trials
+    assert 1 <= len(full) <= played.settings.rounds * played.settings.full_a_round
+    for trial in full:  # the best of the minibatches that were open then
+        seen = [t for t in trials[: trial.number] if t.kind == "minibatch"]
+        done = {t.assignment for t in full if t.number < trial.number}
+        estimates = {t.assignment: t.estimate for t in seen if t.assignment not in done}
+        assert estimates[trial.assignment] == max(estimates.values())
+
+
+def test_no_assignment_is_tried_twice_and_never_the_committed_one(played: Played) -> None:
+    for kind in ("minibatch", "full"):
+        tried = [trial.assignment for trial in trials_of(played) if trial.kind == kind]
+        assert len(set(tried)) == len(tried)
+        assert (0, 0, 0, 0) not in tried
+
+
+def test_the_trials_of_a_round_share_their_rows_and_rounds_draw_others() -> None:
+    rows: list[set[str]] = []
+    client = WorldClient()
+
+    def emit(event: object) -> None:
+        if isinstance(event, TrialFinished):
+            if event.kind == "minibatch":
+                rows.append({own_row(r) for r in client.requests if r.model == MODEL})
+            del client.requests[:]
+        elif isinstance(event, StageStarted):
+            del client.requests[:]
+
+    play(client=client, services={"emit": emit}, in_flight=1, full_a_round=0, training_rows=0)
+    assert [len(batch) for batch in rows] == [8] * 6
+    assert rows[0] == rows[1] == rows[2]
+    assert rows[3] == rows[4] == rows[5] != rows[0]
+    assert set().union(*rows) <= {f"r{n:03}" for n in range(12, 28)}
+
+
+def test_where_the_minibatch_holds_all_rows_each_trial_is_full() -> None:
+    for size in (16, 17, 1000):
+        trials = trials_of(play(minibatch_size=size))
+        assert len(trials) == 6
+        assert {(trial.kind, trial.rows) for trial in trials} == {("full", 16)}
+
+
+def test_an_estimate_is_the_baseline_plus_the_lift_on_common_rows() -> None:
+    """Easy rows must not look like a good candidate: the fixed model scores the same on all."""
+
+    def fixed(request: Request) -> str:
+        if request.model == MODEL and module_of(request) == "sort":
+            return "red" if int(own_row(request)[1:]) % 3 else "blue"
+        return answer(request)
+
+    played = play(client=WorldClient(fixed))
+    before = played.result.baseline.scores()
+    validation = [before[f"test_colour[r{n:03}]"] for n in range(12, 28)]
+    for trial in trials_of(played):
+        assert trial.estimate == trial.best == pytest.approx(sum(validation) / 16)
+
+
+def test_repeats_are_run_in_full_evaluations_alone() -> None:
+    client = WorldClient()
+    samples: list[tuple[str, set[int]]] = []
+
+    def emit(event: object) -> None:
+        if isinstance(event, TrialFinished):
+            samples.append((event.kind, {r.sample for r in client.requests if r.model == MODEL}))
+        del client.requests[:]
+
+    study = make_study(specs={"test_colour": {"repeats": 3}})
+    play(study, client, {"emit": emit}, in_flight=1)
+    assert {kind for kind, _ in samples} == {"minibatch", "full"}
+    for kind, seen in samples:
+        assert seen <= ({3} if kind == "minibatch" else {3, 4, 5})
+    assert any(seen == {3, 4, 5} for kind, seen in samples if kind == "full")
+
+
+def test_best_is_what_all_rows_said_and_never_falls(played: Played) -> None:
+    trials = trials_of(played)
+    best = played.result.baseline.scores()
+    so_far = sum(best[f"test_colour[r{n:03}]"] for n in range(12, 28)) / 16
+    for trial in trials:
+        if trial.kind == "full":
+            assert trial.estimate is not None
+            so_far = max(so_far, trial.estimate)
+        assert trial.best == pytest.approx(so_far)
+
+
+# Dropped.
+
+
+class Telling(RandomSearcher):
+    """Notes what it is told."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        super().__init__(space, seed)
+        self.told: dict[Assignment, float] = {}
+
+    def tell(self, assignment: Assignment, score: float, weight: float) -> None:
+        self.told[assignment] = score
+        super().tell(assignment, score, weight)
+
+
+def test_a_candidate_that_makes_far_more_calls_is_dropped_and_the_study_goes_on() -> None:
+    spies: list[Telling] = []
+
+    def searcher(space: Space, seed: int) -> Telling:
+        spies.append(Telling(space, seed))
+        return spies[-1]
+
+    played = play_wandering(services={"searcher": searcher})
+    trials = trials_of(played)
+    dropped = [trial for trial in trials if trial.dropped]
+    assert dropped
+    assert len(dropped) < len(trials)
+    wandering = {trial.assignment[0] for trial in dropped}
+    assert wandering == {1}
+    for trial in dropped:
+        assert trial.estimate is None
+        assert trial.dropped == f"more than the {trial.calls} calls reserved for it"
+        # 8 rows of 2 calls: half as many more, and ten
+        assert trial.calls == 34
+        assert any(spy.told.get(trial.assignment) == 0.0 for spy in spies)
+    assert played.result.prompts
+    assert not any("wander" in prompt.instruction for prompt in played.result.prompts.values())
+
+
+def test_the_calls_of_dropped_trials_are_counted() -> None:
+    played = play_wandering()
+    dropped = sum(trial.calls for trial in trials_of(played) if trial.dropped)
+    assert dropped
+    assert played.result.calls >= len(played.client.digests)
+    assert played.result.calls > len(played.client.digests) - dropped
+
+
+def test_modules_asked_several_times_with_other_parameters_are_not_over_budget() -> None:
+    """Votes by temperature are calls of their own, in the baseline's count as in a trial's."""
+
+    def voting(row: Row) -> Outcome:
+        text = program(row.text)
+        votes = [sort.using(seed=n)(note=row.text) for n in range(9)]
+        return Outcome(float(max(votes, key=votes.count) == row.colour and bool(text)))
+
+    played = play(make_study(tests={"test_colour": voting}))
+    assert trials_of(played)
+    assert not any(trial.dropped for trial in trials_of(played))
+
+
+# The parts.
+
+
+def test_worst_calls_are_half_as_many_more_and_ten() -> None:
+    baseline = Baseline(Evaluation(()), {"a": 2, "b": 5, "c": 100})
+    assert baseline.worst_calls([]) == 10
+    assert baseline.worst_calls(["a", "b"]) == 20
+
+
+def assessed(number: int, estimate: float, *, full: bool = True) -> Assessment:
+    return Assessment((number,), estimate, estimate, 9, number, {} if full else None)
+
+
+def test_the_incumbent_is_the_best_of_full_evaluations_and_of_equals_the_earliest() -> None:
+    known = [
+        assessed(-1, 0.5),
+        assessed(0, 0.9, full=False),
+        assessed(1, 0.7),
+        assessed(2, 0.7),
+    ]
+    assert Record({item.assignment: item for item in known}).best.number == 1
+    assert Record({item.assignment: item for item in known[:2]}).best.number == -1
+    ties = [assessed(3, 0.5), assessed(-1, 0.5)]
+    assert Record({item.assignment: item for item in ties}).best.number == -1
+
+
+def test_every_test_of_the_study_is_in_each_minibatch() -> None:
+    rows = make_rows()
+    study = make_study(rows, {"test_colour": metric_colour, "test_rare": metric_colour})
+    rare = {"r000", "r017", "r030"}
+    cases = tuple(c for c in study.cases if c.test == "test_colour" or c.row in rare)
+    study = replace(study, cases=cases)
+    client = WorldClient()
+    batches: list[set[str]] = []
+
+    def emit(event: object) -> None:
+        if isinstance(event, TrialFinished):
+            batches.append({own_row(r) for r in client.requests if r.model == MODEL})
+        del client.requests[:]
+
+    play(study, client, {"emit": emit}, minibatch_size=4, full_a_round=0, in_flight=1)
+    assert len(batches) == 6
+    assert all(len(batch) == 4 and "r017" in batch for batch in batches)
+
+
+def test_a_dropped_assignment_is_not_tried_again_in_a_later_round() -> None:
+    played = play_wandering(rounds=3, trials=30, max_demos=0)
+    dropped = [trial.assignment for trial in trials_of(played) if trial.dropped]
+    assert dropped
+    assert len(dropped) == len(set(dropped))
+
+
+def test_trial_numbers_go_on_from_round_to_round() -> None:
+    played = play_wandering(rounds=3, trials=30, max_demos=0, full_a_round=0)
+    assert [trial.number for trial in trials_of(played)] == list(range(len(trials_of(played))))
