@@ -1,0 +1,85 @@
+"""The simulated model: chat messages and sampling parameters in, text out. It knows nothing else.
+
+It is a stand-in for a language model, made to run anywhere: a small in-context learner that decides
+by similarity between the input, the instruction's sentences and the demos. It is good for trying
+out and testing the machinery around a model, and says nothing about how real models do.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_mipro.simulated import describing, marked_format, noise, plain_format, proposing
+from pytest_mipro.simulated.filling import Filler, reason
+from pytest_mipro.simulated.task import Mind, Question, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_mipro.runtime.client import Message
+
+# The models there are, by how much their decisions are blurred by noise.
+MODELS: Mapping[str, float] = {"small": 1.0, "large": 0.5}
+
+
+@dataclass(frozen=True)
+class SimulatedModel:
+    """One simulated model: `name` seeds its peculiarities, `blur` scales its noise (0: none)."""
+
+    name: str
+    blur: float = 1.0
+
+    def reply(
+        self, messages: Sequence[Message], parameters: Mapping[str, Any], sample: int = 0
+    ) -> str:
+        """Return the reply's text.
+
+        At temperature 0 (the default) it depends on the messages alone; above, on `sample` too.
+        """
+        mind = self._mind(messages, parameters, sample)
+        marked = marked_format.recognises(messages)
+        task = marked_format.read(messages) if marked else plain_format.read(messages)
+        write = marked_format.write if marked else plain_format.write
+        text = self._meta(task, messages, mind)
+        if text is not None:
+            values = {slot.name: text for slot in task.slots}
+            return write(task, values, "The examples show it.") if marked else text
+        values, reasoning = answer(task, mind)
+        return write(task, values, reasoning)
+
+    def _meta(self, task: Task, messages: Sequence[Message], mind: Mind) -> str | None:
+        """Return the text where an instruction or a description is asked for, else None."""
+        if proposing.is_asked(task):
+            return proposing.propose(task, messages, mind)
+        if describing.is_asked(task):
+            return describing.describe(task, mind)
+        return None
+
+    def _mind(
+        self, messages: Sequence[Message], parameters: Mapping[str, Any], sample: int
+    ) -> Mind:
+        temperature = float(parameters.get("temperature") or 0.0)
+        text = json.dumps([[m.role, m.content] for m in messages])
+        drawn = sample if temperature > 0 else 0
+        return Mind(
+            self.name, noise.digest(self.name, text, temperature, drawn), temperature, self.blur
+        )
+
+
+def answer(task: Task, mind: Mind) -> tuple[dict[str, Any], str]:
+    """Return (one value a slot, a short reasoning) for an ordinary task."""
+    values = {}
+    reasoning = ""
+    alone = len(task.slots) == 1
+    for slot in task.slots:
+        demos = tuple(
+            (d.inputs, d.outputs[slot.name]) for d in task.demos if slot.name in d.outputs
+        )
+        name = "" if alone else slot.name
+        question = Question(name, task.instruction, task.query, demos, alone)
+        filler = Filler(mind, slot.schema.get("$defs", {}))
+        values[slot.name] = filler.fill(slot.schema, question)
+        reasoning = reasoning or reason(question, values[slot.name])
+    return values, reasoning

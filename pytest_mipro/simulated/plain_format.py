@@ -1,0 +1,169 @@
+"""Reads and writes the plain chat format: a system message, demos as turns, tagged inputs.
+
+The last user message holds the inputs as `<name>…</name>`, demos are user/assistant pairs before
+it. Messages without tags are read too: the whole message is then one input named `input`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from pytest_mipro.simulated.task import Example, Fields, Slot, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_mipro.runtime.client import Message
+
+_OPEN = re.compile(r"\s*<([^\W\d]\w*)>\n")
+_NEXT_BLOCK = re.compile(r"\s*\Z|\s*\n<[^\W\d]\w*>\n")
+_FORMAT = re.compile(
+    r"(?:\A|\n\s*\n)(?=(?:First write|Reply with|Answer with|Respond with|Return)\b[^\n]*"
+    r"(?:one of|`true` or `false`|number|JSON|reasoning))",
+    re.IGNORECASE,
+)
+_LISTED = re.compile(r"\bone of\b[^\n:]*:[ \t]*\n((?:[ \t]*[-*] [^\n]*(?:\n|\Z))+)", re.IGNORECASE)
+_INLINE = re.compile(r"\bone of\b[^\n:]*:[ \t]*([^\n]+)", re.IGNORECASE)
+_REASONING = re.compile(r"\breasoning\b.*?---", re.IGNORECASE | re.DOTALL)
+_SEPARATOR = "---"
+OUTPUT = "output"
+REASONING = "reasoning"
+
+
+def read(messages: Sequence[Message]) -> Task:
+    """Return the task of the messages. Every list of messages has one, an empty list too."""
+    system = "\n\n".join(m.content for m in messages if m.role == "system")
+    instruction, wanted = split_format(system)
+    schema, reasoning = wanted_schema(wanted)
+    pairs, query = _turns([m for m in messages if m.role != "system"])
+    slot = Slot(OUTPUT, schema)
+    demos = tuple(
+        Example(read_fields(user), _values(reply, slot, reasoning=reasoning))
+        for user, reply in pairs
+    )
+    return Task(instruction, (slot,), demos, query, REASONING if reasoning else "")
+
+
+def write(task: Task, values: Mapping[str, Any], reasoning: str) -> str:
+    """Return the reply that carries the value, after the reasoning where one is wanted."""
+    value = values[OUTPUT]
+    kind = task.slots[0].schema.get("type")
+    bare = isinstance(value, str) and (kind == "string" or "enum" in task.slots[0].schema)
+    text = value if bare else json.dumps(value, ensure_ascii=False)
+    return f"{reasoning}\n{_SEPARATOR}\n{text}" if task.reasoning else text
+
+
+def split_format(system: str) -> tuple[str, str]:
+    """Return (instruction, format paragraph) of a system message; the format may be empty."""
+    found = list(_FORMAT.finditer(system))
+    if found:
+        return system[: found[-1].start()].strip(), system[found[-1].end() :].strip()
+    inline = _LISTED.search(system) or _INLINE.search(system)
+    return system.strip(), inline.group(0) if inline else ""
+
+
+def wanted_schema(wanted: str) -> tuple[dict[str, Any], bool]:
+    """Return (JSON schema of the wanted value, whether a reasoning comes first)."""
+    reasoning = bool(_REASONING.search(wanted)) and "JSON schema" not in wanted
+    labels = _labels(wanted)
+    if "JSON schema" in wanted:
+        return _json_schema(wanted), False
+    if labels:
+        return {"enum": labels}, reasoning
+    if "`true` or `false`" in wanted:
+        return {"type": "boolean"}, reasoning
+    if "whole number" in wanted:
+        return {"type": "integer"}, reasoning
+    if "one number" in wanted:
+        return {"type": "number"}, reasoning
+    return {"type": "string"}, reasoning
+
+
+def listed_labels(text: str) -> list[str]:
+    """Return the items of the text's first list that is introduced by "one of …:"."""
+    listed = _LISTED.search(text)
+    lines = listed.group(1).splitlines() if listed else []
+    return [line.strip()[2:] for line in lines if line.strip()]
+
+
+def _labels(wanted: str) -> list[str]:
+    listed = listed_labels(wanted)
+    if listed:
+        return listed
+    inline = _INLINE.search(wanted)
+    if inline:
+        parts = re.split(r"[,;|]| or ", inline.group(1))
+        return [part.strip(" .'\"`") for part in parts if part.strip(" .'\"`")]
+    return []
+
+
+def _json_schema(wanted: str) -> dict[str, Any]:
+    start = wanted.find("{", wanted.find("JSON schema"))
+    if start < 0:
+        return {}
+    try:
+        schema, _ = json.JSONDecoder().raw_decode(wanted[start:])
+    except ValueError:
+        return {}
+    return schema if isinstance(schema, dict) else {}
+
+
+def read_fields(content: str) -> Fields:
+    """Return the tagged inputs of a message, or the whole message as the one input `input`."""
+    fields, at = [], 0
+    while opening := _OPEN.match(content, at):
+        name, start = opening.group(1), opening.end()
+        end = _closing(content, name, start)
+        if end < 0:
+            break
+        fields.append((name, content[start:end]))
+        at = end + len(name) + 4
+    if not fields or content[at:].strip():
+        return (("input", content),)
+    return tuple(fields)
+
+
+def _closing(content: str, name: str, start: int) -> int:
+    """Return where the value ends: at the first closing tag before another block or the end."""
+    mark, at = f"\n</{name}>", start - 1
+    while (at := content.find(mark, at)) >= 0:
+        if _NEXT_BLOCK.match(content, at + len(mark)):
+            return at
+        at += 1
+    return -1
+
+
+def _turns(messages: Sequence[Message]) -> tuple[list[tuple[str, str]], Fields]:
+    """Return (demo pairs, query); a complaint about a reply repeats the question before."""
+    pairs: list[tuple[str, str]] = []
+    user = ""
+    for message in messages:
+        if message.role == "assistant":
+            pairs.append((user, message.content))
+            continue
+        user = message.content
+    complaint = re.match(r"Your reply could not be used\b", user)
+    if complaint and pairs:
+        asked, _ = pairs[-1]
+        pairs = [pair for pair in pairs if pair[0] != asked]
+        return pairs, read_fields(asked)
+    return pairs, read_fields(user)
+
+
+def _values(reply: str, slot: Slot, *, reasoning: bool) -> dict[str, Any]:
+    """Return the slot's value in a demo's reply; texts that are not of the type stay texts."""
+    body = reply
+    if reasoning:
+        lines = reply.split("\n")
+        at = next((i for i, line in enumerate(lines) if line.strip() == _SEPARATOR), -1)
+        body = "\n".join(lines[at + 1 :])
+    if slot.schema.get("type") == "string":
+        return {slot.name: body}
+    if "enum" in slot.schema:
+        return {slot.name: body.strip()}
+    try:
+        return {slot.name: json.loads(body)}
+    except ValueError:
+        return {slot.name: body.strip()}

@@ -1,0 +1,149 @@
+"""Reads the examples, feedback and current instruction that a request for an instruction shows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_mipro.simulated.plain_format import read_fields
+
+if TYPE_CHECKING:
+    from pytest_mipro.simulated.task import Fields
+
+_EXAMPLE = re.compile(r"^(#{1,6}) +Example\b(?P<title>[^\n]*)$", re.MULTILINE | re.IGNORECASE)
+_SECTION = re.compile(
+    r"^(?:#{1,6} +)?(?P<head>Inputs?|(?:Generated |Expected )?Outputs?|Feedback|Reasoning)"
+    r"[ \t]*:?[ \t]*(?P<rest>[^\n]*)$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_SUBFIELD = re.compile(r"^#{2,6} +(\w+)[ \t]*$", re.MULTILINE)
+_SCORE = re.compile(r"score\D{0,3}(\d+(?:\.\d+)?)", re.IGNORECASE)
+_LINE = re.compile(r"^([A-Z][\w ]{0,40}):[ \t]*(.*)$")
+_CURRENT = re.compile(
+    r"^#{1,6} +(?:Current|Present|Basic) (?:instruction|prompt)s?[^\n]*\n"
+    r"(?P<text>.*?)(?=^#{1,6} |\Z)",
+    re.MULTILINE | re.IGNORECASE | re.DOTALL,
+)
+_REQUEST = re.compile(
+    r"\n\s*\n(?:Now\b|Write|Propose|Generate|Your task|Please)\b[^\n]*\s*\Z", re.IGNORECASE
+)
+_FENCED = re.compile(r"```[^\n]*\n(.*?)\n```", re.DOTALL)
+_TAGGED = re.compile(r"\A\s*<(\w+)>\n(.*)\n</\1>\s*\Z", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One example: input fields, the output, the feedback, whether it is right, its score 0…1."""
+
+    inputs: Fields
+    output: str
+    feedback: str
+    passed: bool
+    score: float = 0.0
+
+
+def current_instruction(text: str, fields: Fields) -> str:
+    """Return the instruction in use, "" where none is shown."""
+    for name, value in fields:
+        if name in ("basic_instruction", "current_instruction", "current_instruction_doc"):
+            return value.strip()
+    section = _CURRENT.search(text)
+    found = section.group("text") if section else ""
+    fenced = _FENCED.search(found or text)
+    if fenced and (section or "instruction" in text[: fenced.start()].lower()):
+        found = fenced.group(1)
+    tagged = _TAGGED.match(found)
+    return (tagged.group(2) if tagged else found).strip()
+
+
+def shown_examples(text: str) -> list[Shown]:
+    """Return the examples in order: headed blocks, else paragraphs of `Name: value` lines."""
+    heads = list(_EXAMPLE.finditer(text))
+    if not heads:
+        return _paragraphs(text)
+    found = []
+    for index, head in enumerate(heads):
+        end = heads[index + 1].start() if index + 1 < len(heads) else _closing(text)
+        found.append(
+            _example(_until_higher(text[head.end() : end], len(head.group(1))), head["title"])
+        )
+    return [example for example in found if example is not None]
+
+
+def _closing(text: str) -> int:
+    """Return where the examples end: before a last paragraph that repeats what is asked for."""
+    asked = _REQUEST.search(text)
+    return asked.start() if asked else len(text)
+
+
+def _until_higher(block: str, level: int) -> str:
+    """Return the block up to the next heading above the examples' level."""
+    if level < 2:
+        return block
+    higher = re.search(rf"^#{{1,{level - 1}}} +\S", block, re.MULTILINE)
+    return block[: higher.start()] if higher else block
+
+
+def _example(block: str, title: str) -> Shown | None:
+    sections = _sections(block)
+    given = sections.get("input", sections.get("inputs", ""))
+    output = sections.get("output", sections.get("outputs", sections.get("generated outputs", "")))
+    if not given and not output:
+        return None
+    score = _SCORE.search(title)
+    feedback = sections.get("feedback", "").strip()
+    value = float(score.group(1)) if score else float(not feedback)
+    return Shown(_inputs(given), output.strip(), feedback, value >= 0.999, value)
+
+
+def _sections(block: str) -> dict[str, str]:
+    heads: list[re.Match[str]] = []
+    seen: set[str] = set()
+    for match in _SECTION.finditer(block):
+        name = match["head"].lower()
+        if name not in seen and (not match["rest"] or ":" in match.group(0)):
+            heads.append(match)
+            seen.add(name)
+    ends = [head.start() for head in heads[1:]] + [len(block)]
+    return {
+        head["head"].lower(): (head["rest"] + block[head.end() : end]).strip()
+        for head, end in zip(heads, ends, strict=True)
+    }
+
+
+def _inputs(text: str) -> Fields:
+    names = list(_SUBFIELD.finditer(text))
+    if names:
+        ends = [name.start() for name in names[1:]] + [len(text)]
+        return tuple(
+            (n.group(1), text[n.end() : e].strip()) for n, e in zip(names, ends, strict=True)
+        )
+    fields = read_fields(text)
+    if fields and fields[0][0] != "input":
+        return fields
+    lines = _named_lines(text)
+    return lines or fields
+
+
+def _paragraphs(text: str) -> list[Shown]:
+    found = []
+    for block in re.split(r"\n\s*\n", text):
+        fields = _named_lines(block)
+        if len(fields) >= 2:
+            found.append(Shown(fields[:-1], fields[-1][1].strip(), "", passed=True))
+    return found
+
+
+def _named_lines(text: str) -> Fields:
+    fields: list[tuple[str, str]] = []
+    for line in text.splitlines():
+        match = _LINE.match(line)
+        if match:
+            fields.append((match.group(1).lower().replace(" ", "_"), match.group(2)))
+        elif fields:
+            name, value = fields[-1]
+            fields[-1] = (name, f"{value}\n{line}")
+        else:
+            return ()
+    return tuple(fields)
