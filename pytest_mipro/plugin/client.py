@@ -1,0 +1,116 @@
+"""The client of a pytest run: what the hook gives, else the live one, behind the reply cache."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_mipro.plugin.configured import options_in_force
+from pytest_mipro.plugin.options import options_of
+from pytest_mipro.runtime import loop
+from pytest_mipro.runtime.cache import CachedClient
+from pytest_mipro.runtime.context import CallContext, process_default
+from pytest_mipro.runtime.litellm_client import LiveSettings
+from pytest_mipro.runtime.prompt_file import forget_committed_prompts
+from pytest_mipro.runtime.providers import ProviderClient
+from pytest_mipro.runtime.settings import current_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from pytest_mipro.plugin.plan import PlannedCase
+    from pytest_mipro.runtime.client import LMClient, Reply, Request
+
+STARTED = "mipro_started"
+_CLIENT = pytest.StashKey[CachedClient]()
+_STARTED = pytest.StashKey[float]()
+
+
+def ini_folder(config: pytest.Config) -> Path:
+    """Return the folder of pytest's ini file, else the rootdir."""
+    return config.inipath.parent if config.inipath else config.rootpath
+
+
+def mipro_folder(config: pytest.Config) -> Path:
+    """Return the folder of what is not committed: cache, journals, reports. It may not exist."""
+    return ini_folder(config) / ".mipro"
+
+
+def run_start(config: pytest.Config) -> float:
+    """Return when the run began, in Unix seconds: one time for all workers of pytest-xdist."""
+    given: dict[str, float] = getattr(config, "workerinput", {})
+    return given.get(STARTED) or config.stash.setdefault(_STARTED, time.time())
+
+
+def client_of(config: pytest.Config) -> CachedClient:
+    """Return the run's client, made at the first call; it writes nothing before its first reply.
+
+    It is the cache around what `pytest_mipro_client` gives. With `--mipro-replies=fresh` the cache
+    holds what this run asked, on whatever worker, and nothing older.
+    """
+    if _CLIENT not in config.stash:
+        inner: LMClient = config.hook.pytest_mipro_client(config=config)
+        since = run_start(config) if options_of(config).replies == "fresh" else 0.0
+        folder = mipro_folder(config) / "cache"
+        config.stash[_CLIENT] = CachedClient(_DatedClient(inner), folder, since)
+    return config.stash[_CLIENT]
+
+
+class _DatedClient:
+    """Tells of each reply when it was asked."""
+
+    def __init__(self, inner: LMClient) -> None:
+        self._inner = inner
+
+    async def complete(self, request: Request) -> Reply:
+        reply = await self._inner.complete(request)
+        return reply if reply.asked else replace(reply, asked=time.time())
+
+    def endpoint(self, model: str) -> str:
+        return self._inner.endpoint(model)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def live_client(config: pytest.Config) -> LMClient:
+    """Return the built-in client: each model's own provider, with the run's options."""
+    configured = current_settings().client
+    if configured is not None:
+        return configured
+    options = options_of(config)
+    settings = LiveSettings(concurrency=options.concurrency, api_base=options.api_base)
+    if options.timeout is not None:
+        settings = replace(settings, timeout=options.timeout)
+    return ProviderClient(settings)
+
+
+@contextmanager
+def serving(config: pytest.Config, cases: Sequence[PlannedCase]) -> Iterator[None]:
+    """Serve module calls of this process by the run's client and options, and close it at the end.
+
+    The cases are those of the run: calls outside them are answered as their studies' are. Prompt
+    files are read afresh. What was set before is set again afterwards, as pytest may run inside a
+    longer process.
+    """
+    from pytest_mipro.plugin.replies import begin_replies  # noqa: PLC0415 - it imports this file
+
+    with ExitStack() as stack:
+        stack.callback(_close, config)
+        forget_committed_prompts()
+        stack.enter_context(options_in_force(config))
+        outside = begin_replies(config, cases)
+        stack.enter_context(process_default(CallContext(outside)))
+        yield
+
+
+def _close(config: pytest.Config) -> None:
+    client = config.stash.get(_CLIENT, None)
+    if client is not None:
+        del config.stash[_CLIENT]
+        loop.run(client.aclose())

@@ -1,0 +1,61 @@
+"""What is refused at collection: items that can't be measured, cases that don't fit, broken locks.
+
+A collection error, unlike a usage error, reaches the user from an xdist worker too.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_mipro.errors import UsageError
+from pytest_mipro.plugin.cases import check_items, nodeid_of_test
+from pytest_mipro.plugin.lock import SUFFIX, read_lock
+from pytest_mipro.plugin.marked import note_marked
+from pytest_mipro.plugin.marks import metric_mark
+from pytest_mipro.plugin.options import options_of
+from pytest_mipro.plugin.plan import refusal
+from pytest_mipro.plugin.replies import recorded_replies
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pytest_mipro.plugin.marks import MetricMark
+
+_CHECKED = pytest.StashKey[set["Path"]]()
+
+
+def refused(config: pytest.Config, items: Sequence[pytest.Item]) -> str | None:
+    """Return why the items of one collector can't be run, in one line; None where they can.
+
+    `items` carry the mark `mipro`, or take cases from a file.
+    """
+    by_test: defaultdict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        by_test[nodeid_of_test(item)].append(item)
+    try:
+        for tested in by_test.values():
+            mark = metric_mark(tested[0])
+            if mark is not None:
+                if problem := refusal(tested[0]):
+                    return problem
+                _check_lock(tested[0], mark)
+                note_marked(tested[0], mark)
+            check_items(config, tested)
+    except (UsageError, pytest.Collector.CollectError) as error:
+        return str(error)
+    return None
+
+
+def _check_lock(item: pytest.Item, mark: MetricMark) -> None:
+    """Refuse a broken lock that may be the test's: a named study's lies beside its first file."""
+    path = item.path.with_name(f"{mark.study or item.path.stem}{SUFFIX}")
+    checked = item.config.stash.setdefault(_CHECKED, set())
+    if path not in checked:
+        read_lock(path)
+        if options_of(item.config).replies != "fresh":
+            recorded_replies(item.config, path)
+        checked.add(path)

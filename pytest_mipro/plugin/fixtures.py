@@ -1,0 +1,160 @@
+"""Which fixtures a captured case uses, and whether their values are still alive when it is called.
+
+In optimisation a case is called again and again, concurrently, after its own set-up and tear-down.
+So a fixture of the test must either be declared safe to share (`rerun_safe`), or outlive the case.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_mipro.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pytest
+
+# Plugins whose own fixtures manage themselves; what a test gets of them is no state of the project.
+_MACHINERY = ("_pytest", "pytest_asyncio", "anyio", "xdist", "pytest_mipro")
+# Fixtures that a project overrides to tell these plugins on which loop coroutines run.
+_LOOP_CHOICES = frozenset({"anyio_backend", "anyio_backend_options", "event_loop_policy"})
+# pytest turns `setup_method` and its like into fixtures of these names.
+_XUNIT = re.compile(r"_xunit_setup_(method|function|class|module)_fixture_")
+
+
+@dataclass(frozen=True)
+class UsedFixture:
+    """A fixture of a captured case: its definition, and which of its values the case got."""
+
+    name: str
+    definition: pytest.FixtureDef[Any]
+    generation: int
+
+
+class FixtureWatch:
+    """Counts each fixture's set-ups and remembers which values were finalised."""
+
+    def __init__(self) -> None:
+        self._generation: dict[int, int] = {}
+        self._dead: set[int] = set()
+
+    def set_up(self, definition: pytest.FixtureDef[Any]) -> None:
+        """Note that a value comes to life."""
+        key = id(definition)
+        self._generation[key] = self._generation.get(key, 0) + 1
+        self._dead.discard(key)
+
+    def finalised(self, definition: pytest.FixtureDef[Any]) -> None:
+        """Note that the value is gone."""
+        self._dead.add(id(definition))
+
+    def used(self, item: pytest.Function) -> tuple[UsedFixture, ...]:
+        """Return the project's fixtures of an item, as they are set up now."""
+        return tuple(
+            UsedFixture(name, definition, self._generation.get(id(definition), 0))
+            for name, definition in project_fixtures(item)
+        )
+
+    def alive(self, fixture: UsedFixture) -> bool:
+        """Return whether the value that the case got still lives."""
+        key = id(fixture.definition)
+        return key not in self._dead and self._generation.get(key, 0) == fixture.generation
+
+
+def project_fixtures(item: pytest.Function) -> list[tuple[str, pytest.FixtureDef[Any]]]:
+    """Return name and definition of the item's fixtures, those of the machinery left out."""
+    definitions = item._fixtureinfo.name2fixturedefs  # noqa: SLF001 - pytest offers no public way
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return [
+        (name, definitions[name][-1])
+        for name in item._fixtureinfo.names_closure  # noqa: SLF001
+        if definitions.get(name)
+        and not _is_direct_parameter(name, definitions[name][-1], parameters)
+        and not _is_machinery(name, definitions[name][-1])
+    ]
+
+
+def direct_parameters(item: pytest.Function) -> frozenset[str]:
+    """Return the parameters whose values `parametrize` or a case file gives, not a fixture."""
+    definitions = item._fixtureinfo.name2fixturedefs  # noqa: SLF001 - pytest offers no public way
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return frozenset(
+        name
+        for name in parameters
+        if not definitions.get(name)
+        or _is_direct_parameter(name, definitions[name][-1], parameters)
+    )
+
+
+def _is_direct_parameter(
+    name: str, definition: pytest.FixtureDef[Any], parameters: dict[str, Any]
+) -> bool:
+    # Direct parametrisation looks like a function-scoped fixture of that name, made by pytest.
+    return name in parameters and (
+        type(definition).__name__ == "DirectParamFixtureDef"
+        or (getattr(definition.func, "__module__", None) or "").startswith("_pytest")
+    )
+
+
+def _is_machinery(name: str, definition: pytest.FixtureDef[Any]) -> bool:
+    if _XUNIT.match(name):
+        return False  # made by pytest, but what it does is the project's
+    if name in _LOOP_CHOICES:
+        return True
+    return (getattr(definition.func, "__module__", None) or "").split(".")[0] in _MACHINERY
+
+
+def fixture_label(name: str) -> str:
+    """Return the name as the user wrote it: of `setup_method` and its like, pytest has its own."""
+    found = _XUNIT.match(name)
+    return f"setup_{found.group(1)}" if found else name
+
+
+def check_before(item: pytest.Function, rerun_safe: Iterable[str]) -> None:
+    """Refuse, before anything is run, a case whose fixtures can't serve repeated calls.
+
+    Raises ConfigurationError that names test and fixture: for any async fixture, and for a
+    function-scoped one that is not in `rerun_safe`.
+    """
+    safe = frozenset(rerun_safe)
+    for name, definition in project_fixtures(item):
+        label = fixture_label(name)
+        if _is_async(definition.func):
+            raise ConfigurationError(
+                f"{item.nodeid}: the async fixture {label!r} can't serve repeated calls under "
+                "--mipro-optimize; make it a plain fixture, or create its value in the test"
+            )
+        if definition.scope == "function" and label not in safe:
+            raise ConfigurationError(
+                f"{item.nodeid}: the function-scoped fixture {label!r} is gone when the case is "
+                "called again under --mipro-optimize; widen its scope, or declare it with "
+                f'@pytest.mark.mipro(rerun_safe=["{label}"])'
+            )
+
+
+def _is_async(function: Any) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+
+
+def check_alive(
+    nodeid: str, used: Iterable[UsedFixture], watch: FixtureWatch, safe: set[str]
+) -> None:
+    """Refuse a captured case one of whose fixture values is gone; raises ConfigurationError."""
+    for fixture in used:
+        label = fixture_label(fixture.name)
+        if label not in safe and not watch.alive(fixture):
+            raise ConfigurationError(
+                f"{nodeid}: the {fixture.definition.scope}-scoped fixture {label!r} was torn down "
+                "before the study could run; widen its scope to session, or declare it with "
+                f'@pytest.mark.mipro(rerun_safe=["{label}"])'
+            )
+
+
+def shared_fixtures(used: Iterable[UsedFixture], safe: set[str]) -> tuple[str, ...]:
+    """Return the fixtures that nobody declared safe: their test's cases run one at a time."""
+    labels = (fixture_label(fixture.name) for fixture in used)
+    return tuple(label for label in labels if label not in safe)

@@ -1,0 +1,311 @@
+"""The hooks of every pytest run. Thin: all else is imported when a marked test exists."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_mipro.plugin.options import add_options, options_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from pytest_mipro.optimizer.events import TrialFinished
+    from pytest_mipro.optimizer.result import StudyResult
+    from pytest_mipro.plugin.report.contents import Optimizations
+    from pytest_mipro.runtime.client import LMClient
+
+_METRIC = "mipro"
+_MARKS = frozenset({_METRIC, "mipro_cases"})
+_MARK_LINES = (
+    (
+        "mipro(threshold, pass_score=1.0, repeats=1, max_regression, confidence, group, study, "
+        "labels, rerun_safe, concurrent=True): a metric-bearing test; its cases are scored in "
+        "0…1, and `pytest --mipro-optimize` improves the prompts that they use."
+    ),
+    "mipro_cases(path): internal to pytest-mipro; written as @pytest_mipro.cases(path).",
+)
+_TOLD = ("mipro", "mipro_replies")
+_MARKED = pytest.StashKey[bool]()
+_STATUS: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
+    "missed": ("missed", "m", ("MISSED", {"yellow": True})),
+    "captured": ("captured", "c", ("CAPTURED", {"cyan": True})),
+    "error": ("error", "E", ("ERROR", {"red": True})),
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare options and ini keys."""
+    add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the extension points."""
+    from pytest_mipro.plugin import hookspecs  # noqa: PLC0415
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marks, and refuse options that can't be used before anything is collected."""
+    for line in _MARK_LINES:
+        config.addinivalue_line("markers", line)
+    if options_of(config).replies == "replay":
+        from pytest_mipro.plugin.replies_outside import refuse_calls  # noqa: PLC0415
+
+        refuse_calls(config)
+    config.pluginmanager.register(_Reports(config), "mipro-reports")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Check the mark of a test and parametrise it from its case file."""
+    if _has_mark(metafunc.definition):
+        from pytest_mipro.plugin.cases import parametrise  # noqa: PLC0415
+
+        parametrise(metafunc)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Refuse marked tests that can't be measured, before any selection, as a collection error."""
+    report = yield
+    _tell_in_one_line(report)
+    inherited = _has_mark(collector)
+    marked = [
+        node
+        for node in report.result or ()
+        if isinstance(node, pytest.Item) and (inherited or _own_mark(node))
+    ]
+    if marked:
+        from pytest_mipro.plugin.collect import refused  # noqa: PLC0415
+
+        if any(node.get_closest_marker(_METRIC) for node in marked):
+            collector.config.stash[_MARKED] = True
+        problem = refused(collector.config, marked)
+        if problem is not None:
+            report.outcome, report.longrepr, report.result = "failed", problem, []
+    return report
+
+
+def _tell_in_one_line(report: pytest.CollectReport) -> None:
+    """Show an error of the package's own at import, such as a bad module, by its text alone."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    kind, _, text = crash.message.partition(": ") if crash is not None else ("", "", "")
+    if kind.startswith("pytest_mipro.errors."):
+        report.longrepr = text
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Begin the marked part of the run, where there is one; else serve unmarked module calls."""
+    options = options_of(session.config)
+    if session.config.stash.get(_MARKED, False) or options.optimize or options.update_lock:
+        from pytest_mipro.plugin.session import begin  # noqa: PLC0415
+
+        begin(session)
+    elif "pytest_mipro.runtime.settings" in sys.modules:
+        from pytest_mipro.plugin.configured import options_in_force  # noqa: PLC0415
+
+        stack = ExitStack()
+        stack.enter_context(options_in_force(session.config))
+        session.config.add_cleanup(stack.close)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Report the verdicts after the last test; under xdist on the controller alone."""
+    try:
+        result = yield
+    except session.Failed:  # -x, --maxfail: what did not run makes its test's verdict incomplete
+        _announce(session.config)
+        raise
+    _announce(session.config)
+    return result
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the package's own errors in one line, and none of its frames in tracebacks."""
+    errors = sys.modules.get("pytest_mipro.errors")
+    if call.excinfo is None or errors is None:
+        return (yield)
+    if not isinstance(call.excinfo.value, errors.MiproError):
+        return (yield)
+    from pytest_mipro.plugin.tracebacks import one_line, tidy  # noqa: PLC0415
+
+    excinfo = call.excinfo
+    tidy(excinfo)
+    return one_line((yield), excinfo)
+
+
+def pytest_report_teststatus(
+    report: pytest.CollectReport | pytest.TestReport,
+) -> tuple[str, str, Any] | None:
+    """Name the outcomes that only marked tests have."""
+    data: dict[str, Any] | None = getattr(report, "mipro", None)
+    if data is None:
+        return None
+    if data["status"] == "silent":  # a verdict: counted once, and shown by the study's block
+        return report.outcome if getattr(report, "when", None) == "call" else "", "", ""
+    if data["status"] == "missed" and not report.passed:
+        return None  # judged by itself, so an ordinary failure
+    if getattr(report, "when", None) != "call" or report.skipped:
+        return None
+    return _STATUS.get(data["status"])
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Write one block a study, and which reports were written."""
+    if (session := sys.modules.get("pytest_mipro.plugin.session")) is not None:
+        state = session.known_state(config)
+        if state is not None and state.verdicts:
+            from pytest_mipro.plugin.lock_summary import write_lock_summary  # noqa: PLC0415
+            from pytest_mipro.plugin.terminal import write_summary  # noqa: PLC0415
+
+            write_summary(terminalreporter, state)
+            write_lock_summary(terminalreporter, config)
+    if (reports := sys.modules.get("pytest_mipro.plugin.report.files")) is not None:
+        reports.write_report_lines(terminalreporter, config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
+    """Write the reports of what was written before, and close the client at the very end."""
+    try:
+        result = yield
+        if _reports_wanted(session.config):
+            from pytest_mipro.plugin.report.files import write_reports  # noqa: PLC0415
+
+            write_reports(session)
+        return result
+    finally:
+        if (module := sys.modules.get("pytest_mipro.plugin.session")) is not None:
+            state = module.known_state(session.config)
+            if state is not None:
+                state.end()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_mipro_client(config: pytest.Config) -> LMClient:
+    """Return the built-in client: each model's own provider."""
+    from pytest_mipro.plugin.client import live_client  # noqa: PLC0415
+
+    return live_client(config)
+
+
+def pytest_mipro_study_finished(config: pytest.Config, result: StudyResult) -> None:
+    """Keep a study's result for the reports."""
+    _optimizations(config).results.append(result)
+
+
+def pytest_mipro_trial_finished(config: pytest.Config, trial: TrialFinished) -> None:
+    """Keep a trial for the reports."""
+    _optimizations(config).trials.append(trial)
+
+
+def _optimizations(config: pytest.Config) -> Optimizations:
+    from pytest_mipro.plugin.report.contents import OPTIMIZATIONS, Optimizations  # noqa: PLC0415
+
+    return config.stash.setdefault(OPTIMIZATIONS, Optimizations())
+
+
+def _reports_wanted(config: pytest.Config) -> bool:
+    """Return whether this process writes reports; a job summary alone asks for no empty one."""
+    if hasattr(config, "workerinput"):
+        return False
+    options = options_of(config)
+    measured = "pytest_mipro.plugin.session" in sys.modules
+    asked = options.json is not None or options.markdown is not None
+    return asked or (measured and bool(os.environ.get("GITHUB_STEP_SUMMARY")))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_mipro_redact(config: pytest.Config, text: str) -> str:
+    """Take out keys, passwords and addresses of endpoints."""
+    from pytest_mipro.plugin.replies_redact import without_secrets  # noqa: PLC0415
+
+    return without_secrets(config, text)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist when the run began: replies older than that are not fresh."""
+    if options_of(node.config).replies == "fresh":
+        from pytest_mipro.plugin.client import STARTED, run_start  # noqa: PLC0415
+
+        node.workerinput[STARTED] = run_start(node.config)
+
+
+class _Reports:
+    """Collects the results of marked cases from the reports, on an xdist controller too."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._worker = hasattr(config, "workerinput")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_to_serializable(
+        self,
+    ) -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
+        """Send what a case tells as one text: pytest-xdist takes its time over each value."""
+        data = yield
+        for name in _TOLD:
+            if data is not None and name in data:
+                data[name] = json.dumps(data[name])
+        return data
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_from_serializable(self, data: dict[str, Any]) -> None:
+        """Read what a worker sent."""
+        for name in _TOLD:
+            if isinstance(data.get(name), str):
+                data[name] = json.loads(data[name])
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if hasattr(report, "mipro_replies") and not self._worker:
+            from pytest_mipro.plugin.replies_ledger import note_replies  # noqa: PLC0415
+
+            note_replies(self._config, report)
+        data: dict[str, Any] | None = getattr(report, "mipro", None)
+        if data is None or "plan" not in data or self._worker:
+            return
+        from pytest_mipro.plugin.observed import record  # noqa: PLC0415
+        from pytest_mipro.plugin.session import state_of  # noqa: PLC0415
+
+        state_of(self._config).record(report, data)
+        record(self._config, report, data)
+
+
+def _announce(config: pytest.Config) -> None:
+    if (module := sys.modules.get("pytest_mipro.plugin.session")) is not None:
+        state = module.known_state(config)
+        if state is not None and not hasattr(config, "workerinput"):
+            from pytest_mipro.plugin.drift import announce_drift  # noqa: PLC0415
+
+            module.announce(state)
+            announce_drift(state)
+            if options_of(config).update_lock:
+                from pytest_mipro.plugin.update_lock import UPDATE_LOCK, UpdateLock  # noqa: PLC0415
+
+                config.pluginmanager.register(UpdateLock(state), UPDATE_LOCK)
+
+
+def _own_mark(node: Any) -> bool:
+    return any(mark.name in _MARKS for mark in node.own_markers)
+
+
+def _has_mark(node: Any) -> bool:
+    while node is not None:
+        if _own_mark(node):
+            return True
+        node = node.parent
+    return False

@@ -1,0 +1,72 @@
+"""The extension points: pluggy hooks of pytest-mipro, through which the built-ins come too.
+
+Implement them in a conftest.py or a plugin, as any pytest hook.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pytest_mipro.optimizer.case import Study
+    from pytest_mipro.optimizer.events import TrialFinished
+    from pytest_mipro.optimizer.result import StudyResult
+    from pytest_mipro.optimizer.search import Searcher, Space
+    from pytest_mipro.optimizer.strategies.strategy import ProposalStrategy
+    from pytest_mipro.runtime.client import LMClient
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_mipro_client(config: pytest.Config) -> LMClient | None:
+    """Return the client that answers what is not in the cache; the first one given is used.
+
+    Called once a session, before the first LM call. It is wrapped by the cache, so it sees each
+    distinct request once. None leaves the choice to others; the built-in one goes to the provider
+    that the model's name asks for.
+    """
+
+
+@pytest.hookspec
+def pytest_mipro_proposal_strategies(config: pytest.Config) -> Sequence[ProposalStrategy] | None:
+    """Return proposal strategies, to be used beside the built-in ones.
+
+    Called once a session, under `--mipro-optimize` only.
+    """
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_mipro_searcher(
+    config: pytest.Config, study: Study
+) -> Callable[[Space, int], Searcher] | None:
+    """Return what makes the study's searcher from a space and a seed; the first one is used.
+
+    Called once a study, under `--mipro-optimize` only. The searcher must be deterministic: equal
+    seeds, asks and tells give equal proposals. None leaves the choice to others; the built-in one
+    follows `--mipro-searcher`.
+    """
+
+
+@pytest.hookspec
+def pytest_mipro_redact(config: pytest.Config, text: str) -> str | None:
+    """Return the text without what must not stand in files; None leaves it as it is.
+
+    Called for each text of a report, and under `--mipro-replies=record` for each reply's text,
+    served model and finish reason, before the pipeline sees them, on the package's event loop: so
+    it must not wait. Each implementation gets what the one before returned, the built-in rules come
+    first: keys and passwords of the environment, addresses of endpoints, what looks like a key.
+    Equal texts must give equal results.
+    """
+
+
+@pytest.hookspec
+def pytest_mipro_trial_finished(config: pytest.Config, trial: TrialFinished) -> None:
+    """Look at one finished trial. Called in trial order, while the search goes on."""
+
+
+@pytest.hookspec
+def pytest_mipro_study_finished(config: pytest.Config, result: StudyResult) -> None:
+    """Look at one study's result, after its decision and before its files are written."""

@@ -1,0 +1,198 @@
+"""The item `optimize[<study>]`: stands behind a study's last case and optimises its prompts."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from _pytest._code.code import ReprFileLocation, TerminalRepr
+
+from pytest_mipro.errors import (
+    DetachedCallError,
+    MiproError,
+    StudyStoppedError,
+    UsageError,
+)
+from pytest_mipro.optimizer.events import TrialFinished
+from pytest_mipro.optimizer.mipro import optimize
+from pytest_mipro.optimizer.study_run import Services
+from pytest_mipro.plugin.client import ini_folder, mipro_folder
+from pytest_mipro.plugin.dry_run import dry_run_lines
+from pytest_mipro.plugin.lock import read_lock
+from pytest_mipro.plugin.looks import known_looks, note_look
+from pytest_mipro.plugin.options import options_of
+from pytest_mipro.plugin.progress import Progress
+from pytest_mipro.plugin.replies import study_client
+from pytest_mipro.plugin.screen import TerminalScreen, captured_logging_off
+from pytest_mipro.plugin.services import optimizer_settings, searcher_of, strategies_of
+from pytest_mipro.plugin.studies import is_partial, study_path
+from pytest_mipro.plugin.study_client import StudyClient
+from pytest_mipro.plugin.targets import check_targets
+from pytest_mipro.runtime.context import refuse_detached
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from _pytest._io import TerminalWriter
+
+    from pytest_mipro.optimizer.case import Study
+    from pytest_mipro.optimizer.events import Event
+    from pytest_mipro.optimizer.result import StudyResult
+    from pytest_mipro.plugin.optimize import Optimization
+    from pytest_mipro.plugin.plan import PlannedCase, StudyKey
+    from pytest_mipro.runtime.signature import Signature
+
+_OWN = str(Path(__file__).parents[1])
+
+
+class OptimizeItem(pytest.Item):
+    """One study's item."""
+
+    def __init__(self, *, optimization: Optimization, key: StudyKey, cases: Any, **kwargs: Any):
+        super().__init__(**kwargs)
+        self._optimization = optimization
+        self._key = key
+        self._cases: tuple[PlannedCase, ...] = cases
+
+    @classmethod
+    def behind(
+        cls, cases: Sequence[PlannedCase], key: StudyKey, optimization: Optimization
+    ) -> OptimizeItem:
+        """Return the study's item, child of the nearest node that encloses all its cases.
+
+        There it keeps alive the fixtures that the cases share.
+        """
+        chains = [case.item.listchain()[:-1] for case in cases]
+        common = [nodes[0] for nodes in zip(*chains, strict=False) if len(set(nodes)) == 1]
+        item: OptimizeItem = cls.from_parent(
+            common[-1],
+            name=f"optimize[{key.name}]",
+            optimization=optimization,
+            key=key,
+            cases=tuple(cases),
+        )
+        if item.config.pluginmanager.hasplugin("timeout"):
+            item.add_marker(pytest.mark.timeout(0))  # the time limit is one of single tests
+        if item.config.pluginmanager.hasplugin("rerunfailures"):
+            item.add_marker(pytest.mark.flaky(reruns=0))  # the same replies end it the same way
+        return item
+
+    def runtest(self) -> None:
+        """Optimise the study; raises StudyStoppedError where it ends before its decision."""
+        changes = self._optimization.changes
+        changes.begin(self._key)
+        try:
+            with TerminalScreen(self.config) as screen:
+                try:
+                    self._run(screen)
+                except Exception:
+                    screen.resume(self.nodeid)
+                    raise
+                screen.resume(self.nodeid)
+        except (UsageError, DetachedCallError) as error:
+            raise StudyStoppedError(f"{error}. Nothing is written for this study") from None
+        except MiproError as error:
+            raise StudyStoppedError(
+                f"{error}. Nothing is written for this study; replies so far are cached, so the "
+                "same command goes on from there"
+            ) from None
+        changes.end(self._key)
+
+    def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
+        """Show what user code raised in hooks and strategies from its own frames on."""
+        excinfo.traceback = excinfo.traceback.filter(_is_foreign)
+        return super().repr_failure(excinfo, style=style or "short")
+
+    def tidy(self, report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
+        """Show why the study stopped, and nothing else: no frame of ours, no print of its cases."""
+        report.sections.clear()  # what thousands of runs printed explains no result
+        if call.excinfo is not None and isinstance(call.excinfo.value, MiproError):
+            report.longrepr = StoppedText(self, str(call.excinfo.value))
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Return the path of the node around the item, and the item's name."""
+        return self.path, None, self.name
+
+    def _run(self, screen: TerminalScreen) -> None:
+        config, key = self.config, self._key
+        settings = optimizer_settings(options_of(config))
+        screen.line("")
+        screen.line(f"mipro: {key.name}", bold=True)
+        study, alone = self._optimization.study(key, self._cases)
+        if options_of(config).dry_run:
+            for line in dry_run_lines(study, settings, read_lock(key.lock)):
+                screen.line(line)
+            return
+        only_part = is_partial(config, key, self._cases)
+        if only_part:
+            screen.line("only part of the study's cases are selected: nothing will be written")
+        progress = Progress(screen, alone)
+        with ExitStack() as stack:
+            client = stack.enter_context(StudyClient(study_client(config, key.lock)))
+            detached = stack.enter_context(refuse_detached())
+            stack.enter_context(captured_logging_off())
+            result = optimize(study, self._services(study, client, progress, detached), settings)
+            _refuse(detached)
+        progress.finished(result)
+        self._conclude(study, result, partial=only_part)
+
+    def _conclude(self, study: Study, result: StudyResult, *, partial: bool) -> None:
+        self.config.hook.pytest_mipro_study_finished(config=self.config, result=result)
+        self._optimization.changes.add(self._key, study, result, partial=partial)
+
+    def _services(
+        self,
+        study: Study,
+        client: StudyClient,
+        progress: Progress,
+        detached: list[DetachedCallError],
+    ) -> Services:
+        config, changes = self.config, self._optimization.changes
+
+        def emit(event: Event) -> None:
+            _refuse(detached)
+            progress(event)
+            if isinstance(event, TrialFinished):
+                config.hook.pytest_mipro_trial_finished(config=config, trial=event)
+
+        def check_modules(signatures: Sequence[Signature]) -> None:
+            check_targets(signatures, ini_folder(config))
+            changes.claim(self._key, signatures)
+
+        folder, path = mipro_folder(config), study_path(self._key, ini_folder(config))
+        looks = known_looks(folder, path, read_lock(self._key.lock))
+        return Services(
+            client=client,
+            searcher=searcher_of(config, study),
+            strategies=strategies_of(config),
+            check_modules=check_modules,
+            looked_at=looks.finalists,
+            earlier_looks=looks.earlier,
+            note_look=partial(note_look, folder, path, looks),
+            emit=emit,
+        )
+
+
+class StoppedText(TerminalRepr):
+    """Why a study stopped, as pytest shows failures: in full, and in the short summary."""
+
+    def __init__(self, item: OptimizeItem, reason: str) -> None:
+        self.reprcrash = ReprFileLocation(item.nodeid.partition("::")[0], 0, reason)
+        self._reason = reason
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        """Write the reason."""
+        tw.line(self._reason)
+
+
+def _refuse(detached: Sequence[DetachedCallError]) -> None:
+    if detached:
+        raise detached[0]
+
+
+def _is_foreign(entry: Any) -> bool:
+    path = str(entry.path)
+    return not path.startswith(_OWN) and "pluggy" not in path and "_pytest" not in path

@@ -1,0 +1,325 @@
+"""Command line options and ini keys, parsed once into one frozen `Options`.
+
+Every pytest run imports this file: nothing heavy may be imported here.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_mipro.optimizer.settings import Effort
+
+Searcher = Literal["tpe", "random"]
+GateOn = Literal["all", "holdout"]
+RepliesFrom = Literal["auto", "record", "replay", "fresh"]
+
+EFFORTS: tuple[Effort, ...] = ("light", "medium", "heavy")
+SEARCHERS: tuple[Searcher, ...] = ("tpe", "random")
+GATE_ON: tuple[GateOn, ...] = ("all", "holdout")
+REPLIES: tuple[RepliesFrom, ...] = ("auto", "record", "replay", "fresh")
+MAX_SEED = 2**32 - 1  # what numpy's generators take
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for; None: not given, the receiver's own default holds.
+
+    `fallback_model` serves modules that name no model: `--mipro-model`, else the environment's
+    MIPRO_MODEL, else the ini key. `concurrency` is the number of LM calls in flight, `max_calls`
+    bounds distinct LM calls, `timeout` is in seconds a call, `max_output_tokens` bounds a reply.
+    `json` and `markdown` are the absolute paths of report files that can be written.
+    """
+
+    optimize: bool = False
+    dry_run: bool = False
+    diff: bool = False
+    seed: int = 0
+    effort: Effort = "light"
+    searcher: Searcher = "tpe"
+    trials: int | None = None
+    concurrency: int = 16
+    max_calls: int | None = None
+    fallback_model: str | None = None
+    proposer_model: str | None = None
+    minibatch_size: int | None = None
+    candidates: int | None = None
+    max_demos: int | None = None
+    max_output_tokens: int | None = None
+    max_calls_per_case: int | None = None
+    min_holdout: int = 30
+    gate_on: GateOn = "all"
+    rerun_safe: tuple[str, ...] = ()
+    timeout: float | None = None
+    api_base: str | None = None
+    replies: RepliesFrom = "auto"
+    update_lock: bool = False
+    strict: bool = False
+    json: Path | None = None
+    markdown: Path | None = None
+
+
+_OPTIONS = pytest.StashKey[Options]()
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the option group `mipro` and the ini keys; called by `pytest_addoption`."""
+    group = parser.getgroup("mipro", "prompt optimisation (pytest-mipro)")
+    for name, what in _FLAGS.items():
+        group.addoption(name, action="store_true", default=False, help=what)
+    for name, (metavar, what) in _VALUES.items():
+        # Texts here, checked in options_of: argparse would answer with a page of usage.
+        group.addoption(name, default=None, metavar=metavar, help=what)
+    for key, (kind, what) in _INI.items():
+        parser.addini(key, what, type=kind, default=None)
+
+
+def options_of(config: pytest.Config) -> Options:
+    """Return the options of this run, parsed at the first call.
+
+    The command line beats the ini file. Raises pytest.UsageError (exit code 4), one line with the
+    value and the remedy, for a value or a combination that can't be used.
+    """
+    if _OPTIONS not in config.stash:
+        config.stash[_OPTIONS] = _parsed(config)
+    return config.stash[_OPTIONS]
+
+
+_FLAGS = {
+    "--mipro-optimize": "Improve the prompts of the marked tests and write prompt files and lock.",
+    "--mipro-dry-run": "With --mipro-optimize: print the plan, make no LM call, write nothing.",
+    "--mipro-diff": "With --mipro-optimize: show the changes, write nothing.",
+    "--mipro-update-lock": "Write the lock from this run's scores, as after a hand edit.",
+    "--mipro-strict": "Fail where prompts, modules, cases or models differ from the lock.",
+}
+_VALUES = {
+    "--mipro-seed": ("N", "Seed of the search (default 0)."),
+    "--mipro-effort": ("|".join(EFFORTS), f"Size of the search (default {EFFORTS[0]})."),
+    "--mipro-trials": ("N", "Number of trials, instead of the effort's."),
+    "--mipro-concurrency": ("N", "LM calls in flight at once (default 16)."),
+    "--mipro-max-calls": ("N", "Distinct LM calls at most, cached ones included."),
+    "--mipro-model": ("MODEL", "Model of the modules that name none, as provider/name."),
+    "--mipro-proposer-model": ("MODEL", "Model that writes instructions (default: the modules')."),
+    "--mipro-searcher": ("|".join(SEARCHERS), f"How to search (default {SEARCHERS[0]})."),
+    "--mipro-replies": ("|".join(REPLIES), "Where replies come from (docs/ci.md; default auto)."),
+    "--mipro-json": ("FILE", "Write a report for programs (docs/json-report.md)."),
+    "--mipro-markdown": ("FILE", "Write a report for a pull-request comment."),
+}
+_IniType = Literal["string", "int", "float", "args", "bool"]
+_INI: dict[str, tuple[_IniType, str]] = {
+    "mipro_model": ("string", "Model of the modules that name none (MIPRO_MODEL comes first)."),
+    "mipro_proposer_model": ("string", "Model that writes instructions."),
+    "mipro_concurrency": ("int", "LM calls in flight at once (default 16)."),
+    "mipro_max_calls": ("int", "Distinct LM calls at most, cached ones included."),
+    "mipro_minibatch_size": ("int", "Rows a trial is scored on."),
+    "mipro_candidates": (
+        "int",
+        "New instructions, and demo sets, that a module gets in each round.",
+    ),
+    "mipro_max_demos": ("int", "Demos a prompt has at most."),
+    "mipro_max_output_tokens": ("int", "Tokens of a reply at most."),
+    "mipro_max_calls_per_case": ("int", "LM calls of one case at most."),
+    "mipro_min_holdout": ("int", "Holdout rows that a confirmed decision needs (default 30)."),
+    "mipro_gate_on": ("string", "Rows that the gate judges: all (default) or holdout."),
+    "mipro_rerun_safe": ("args", "Fixtures that repeated, concurrent calls of a test may share."),
+    "mipro_timeout": ("float", "Seconds that one LM call may take."),
+    "mipro_strict": ("bool", "As --mipro-strict."),
+    "mipro_replies": ("string", f"Where replies come from: {', '.join(REPLIES)}."),
+    "mipro_api_base": ("string", "Address of the endpoint, where it is not the provider's own."),
+}
+# These say how to optimise. In addopts they are defaults; typed without --mipro-optimize they would
+# do nothing in silence.
+_OPTIMIZE_ONLY = (
+    "--mipro-seed",
+    "--mipro-effort",
+    "--mipro-trials",
+    "--mipro-proposer-model",
+    "--mipro-searcher",
+)
+
+
+def _parsed(config: pytest.Config) -> Options:
+    value = _Values(config)
+    options = Options(
+        optimize=config.getoption("--mipro-optimize"),
+        dry_run=config.getoption("--mipro-dry-run"),
+        diff=config.getoption("--mipro-diff"),
+        seed=value.of("seed", _whole(0, MAX_SEED), 0),
+        effort=value.of("effort", _one_of(EFFORTS), EFFORTS[0]),
+        searcher=value.of("searcher", _one_of(SEARCHERS), SEARCHERS[0]),
+        trials=value.of("trials", _whole(1)),
+        concurrency=value.of("concurrency", _whole(1), 16),
+        max_calls=value.of("max_calls", _whole(1)),
+        fallback_model=value.of("model", _text, environment="MIPRO_MODEL"),
+        proposer_model=value.of("proposer_model", _text),
+        minibatch_size=value.of("minibatch_size", _whole(1)),
+        candidates=value.of("candidates", _whole(1)),
+        max_demos=value.of("max_demos", _whole(0)),
+        max_output_tokens=value.of("max_output_tokens", _whole(1)),
+        max_calls_per_case=value.of("max_calls_per_case", _whole(1)),
+        min_holdout=value.of("min_holdout", _whole(2), 30),
+        gate_on=value.of("gate_on", _one_of(GATE_ON), GATE_ON[0]),
+        rerun_safe=value.of("rerun_safe", tuple, ()),
+        timeout=value.of("timeout", _seconds),
+        api_base=value.of("api_base", _address),
+        replies=value.of("replies", _one_of(REPLIES), REPLIES[0]),
+        update_lock=config.getoption("--mipro-update-lock"),
+        strict=config.getoption("--mipro-strict") or value.of("strict", bool, False),
+        json=value.of("json", _report_file(config)),
+        markdown=value.of("markdown", _report_file(config)),
+    )
+    _refuse_combinations(config, options)
+    return options
+
+
+class _Values:
+    """Looks a setting up on the command line, in the environment and in the ini file."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def of(
+        self, name: str, check: Callable[[Any], Any], default: Any = None, environment: str = ""
+    ) -> Any:
+        """Return the checked value of the first place that gives one, else the default."""
+        option, key = f"--mipro-{name.replace('_', '-')}", f"mipro_{name}"
+        if option in _VALUES and self._config.getoption(option) is not None:
+            return self._checked(option, check, self._config.getoption(option))
+        if environment and os.environ.get(environment):
+            return self._checked(environment, check, os.environ[environment])
+        if key in _INI and (given := self._ini(key)) is not None:
+            return self._checked(key, check, given)
+        return default
+
+    def _ini(self, key: str) -> Any:
+        try:
+            return self._config.getini(key)
+        except (ValueError, TypeError, pytest.UsageError) as error:  # the version decides which
+            what = {"int": "a whole number", "float": "a number", "bool": "true or false"}.get(
+                _INI[key][0], _INI[key][0]
+            )
+            raise pytest.UsageError(
+                f"ini key {key} must be {what}: {' '.join(str(error).split())}"
+            ) from None
+
+    def _checked(self, place: str, check: Callable[[Any], Any], value: Any) -> Any:
+        try:
+            return check(value)
+        except ValueError as error:
+            from pytest_mipro.runtime.redact import one_line  # noqa: PLC0415 - errors only
+
+            kind = "ini key " if place in _INI else ""
+            got = one_line(repr(value))
+            raise pytest.UsageError(f"{kind}{place} must be {error}, got {got}") from None
+
+
+def _whole(least: int, most: int | None = None) -> Callable[[Any], int]:
+    rule = f"a whole number of at least {least}" + (f" and at most {most}" if most else "")
+
+    def check(value: Any) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            raise ValueError(rule) from None
+        if number < least or (most is not None and number > most):
+            raise ValueError(rule)
+        return number
+
+    return check
+
+
+def _one_of(choices: tuple[str, ...]) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if value not in choices:
+            raise ValueError(f"one of {', '.join(choices)}")
+        return str(value)
+
+    return check
+
+
+def _text(value: Any) -> str:
+    if not str(value).strip():
+        raise ValueError("a name, as provider/name")
+    return str(value).strip()
+
+
+def _seconds(value: Any) -> float:
+    if not 0 < value < math.inf:
+        raise ValueError("a number of seconds above 0")
+    return float(value)
+
+
+def _address(value: Any) -> str:
+    if not str(value).startswith(("http://", "https://")):
+        raise ValueError("an address that begins with http:// or https://")
+    return str(value)
+
+
+def _report_file(config: pytest.Config) -> Callable[[Any], Path]:
+    """Return the check of a report's path: a file that can be written, told before any call."""
+
+    def check(value: Any) -> Path:
+        path = config.invocation_params.dir / Path(os.path.expandvars(value)).expanduser()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path.parent):  # permissions alone do not tell it
+                writable = not path.exists() or (path.is_file() and os.access(path, os.W_OK))
+        except OSError:
+            writable = False
+        if not writable:
+            raise ValueError("the path of a file that can be written")
+        return path
+
+    return check
+
+
+def _refuse_combinations(config: pytest.Config, options: Options) -> None:
+    if options.json is not None and options.json == options.markdown:
+        raise pytest.UsageError(
+            f"--mipro-json and --mipro-markdown name one file, {options.json}; give each its own"
+        )
+    if not options.optimize:
+        _refuse_without_optimize(config, options)
+        return
+    if options.update_lock:
+        raise pytest.UsageError(
+            "--mipro-optimize writes the lock itself; drop --mipro-update-lock, which locks the "
+            "scores of the prompts as they are"
+        )
+    if options.replies in ("record", "replay"):
+        raise pytest.UsageError(
+            f"--mipro-optimize asks for new replies and can't run with mipro-replies "
+            f"{options.replies!r}; optimise with --mipro-replies=auto, record afterwards"
+        )
+    if options.dry_run and options.diff:
+        raise pytest.UsageError(
+            "--mipro-dry-run makes no LM call and has no diff to show; drop it or --mipro-diff"
+        )
+    if config.getoption("dist", "no") != "no" and config.getoption("tx", None):
+        raise pytest.UsageError(
+            "--mipro-optimize runs in one process and can't be distributed by pytest-xdist "
+            f"(--dist={config.getoption('dist')}); add -n 0, and set --mipro-concurrency for speed"
+        )
+    if config.getoption("assertmode", "rewrite") == "plain":
+        raise pytest.UsageError(
+            "--mipro-optimize needs the text of failed assertions as feedback, and --assert=plain "
+            "leaves it out; drop --assert=plain"
+        )
+
+
+def _refuse_without_optimize(config: pytest.Config, options: Options) -> None:
+    asked = [name for name, on in (("dry-run", options.dry_run), ("diff", options.diff)) if on]
+    typed = {str(argument).partition("=")[0] for argument in config.invocation_params.args}
+    for option in (*(f"--mipro-{name}" for name in asked), *sorted(typed & set(_OPTIMIZE_ONLY))):
+        raise pytest.UsageError(
+            f"{option} has no meaning without --mipro-optimize; add that option"
+        )

@@ -1,0 +1,127 @@
+"""What a report holds: the run's studies, verdicts, module calls and optimisations."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_mipro.plugin.client import ini_folder
+from pytest_mipro.plugin.drift import drift_of
+from pytest_mipro.plugin.observed import observed_studies
+from pytest_mipro.plugin.options import options_of
+from pytest_mipro.plugin.session import known_state
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_mipro.optimizer.events import TrialFinished
+    from pytest_mipro.optimizer.result import StudyResult
+    from pytest_mipro.plugin.drift import Difference
+    from pytest_mipro.plugin.observed import ModuleUse
+    from pytest_mipro.plugin.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class GatedStudy:
+    """A study as a plain run measured it.
+
+    `lock` is the lock's path as reports show it; `differences` is None where there was no lock to
+    compare with.
+    """
+
+    name: str
+    lock: str
+    differences: tuple[Difference, ...] | None
+    verdicts: tuple[Verdict, ...]
+    uses: tuple[ModuleUse, ...]
+
+
+@dataclass(frozen=True)
+class OptimizedStudy:
+    """A study that came to its decision, and its trials."""
+
+    result: StudyResult
+    trials: tuple[TrialFinished, ...]
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """The contents of all reports. `written` are the files that the run wrote, as paths shown."""
+
+    root: Path
+    optimize: bool
+    exit_status: int
+    studies: tuple[GatedStudy, ...]
+    optimizations: tuple[OptimizedStudy, ...]
+    written: tuple[str, ...]
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was measured."""
+        return not self.studies and not self.optimizations
+
+    def shown(self, path: Path) -> str:
+        """Return a path as reports show it: relative to the folder of pytest's ini file."""
+        return shown_path(path, self.root)
+
+
+@dataclass
+class Optimizations:
+    """What the run's hooks told of its studies; in the stash of the config."""
+
+    results: list[StudyResult] = field(default_factory=list)
+    trials: list[TrialFinished] = field(default_factory=list)
+
+
+OPTIMIZATIONS = pytest.StashKey[Optimizations]()
+
+
+def run_report(config: pytest.Config, exit_status: int) -> RunReport:
+    """Return what the run knows at its end."""
+    root = ini_folder(config)
+    told = config.stash.get(OPTIMIZATIONS, Optimizations())
+    return RunReport(
+        root=root,
+        optimize=options_of(config).optimize,
+        exit_status=int(exit_status),
+        studies=_studies(config, root),
+        optimizations=tuple(
+            OptimizedStudy(
+                result, tuple(trial for trial in told.trials if trial.study == result.study)
+            )
+            for result in told.results
+        ),
+        written=tuple(shown_path(path, root) for path in _written(config)),
+    )
+
+
+def shown_path(path: Path, root: Path) -> str:
+    """Return a path relative to `root`, with `/`."""
+    return os.path.relpath(path, root).replace(os.sep, "/")
+
+
+def _studies(config: pytest.Config, root: Path) -> tuple[GatedStudy, ...]:
+    state = known_state(config)
+    verdicts: dict[str, list[Verdict]] = {}
+    for verdict in state.verdicts if state is not None else ():
+        verdicts.setdefault(verdict.plan.lock, []).append(verdict)
+    observed = observed_studies(config)
+    return tuple(
+        GatedStudy(
+            name=listed[0].plan.study,
+            lock=os.path.relpath(lock, root).replace(os.sep, "/"),
+            differences=drift_of(config, lock),
+            verdicts=tuple(listed),
+            uses=observed[lock].module_uses if lock in observed else (),
+        )
+        for lock, listed in verdicts.items()
+    )
+
+
+def _written(config: pytest.Config) -> tuple[Path, ...]:
+    manager = config.pluginmanager
+    plugins = [manager.get_plugin(name) for name in ("mipro-changes", "mipro-update-lock")]
+    return tuple(path for plugin in plugins if plugin is not None for path in plugin.written)

@@ -1,0 +1,92 @@
+"""Writing the report files once, at the session's end; with workers, on the controller."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_mipro.errors import MiproError
+from pytest_mipro.plugin.options import options_of
+from pytest_mipro.plugin.replies_redact import redactor
+from pytest_mipro.plugin.report.contents import run_report
+from pytest_mipro.plugin.report.json_report import json_report
+from pytest_mipro.plugin.report.markdown import markdown_report
+from pytest_mipro.runtime.files import atomic_write
+from pytest_mipro.runtime.redact import hide_secrets, url_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+_LINES = pytest.StashKey[list[tuple[str, bool]]]()
+STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+_SECRET_NAME = re.compile("key|token|secret|password|passwd", re.IGNORECASE)
+
+
+def write_reports(session: pytest.Session) -> None:
+    """Write the files that were asked for, and append to GitHub's job summary where there is one.
+
+    A report that can't be written fails the run; the job summary, which nobody asked for, does not.
+    """
+    config, options = session.config, options_of(session.config)
+    report = run_report(config, session.exitstatus)
+    lines = config.stash.setdefault(_LINES, [])
+    try:
+        redact = redaction(config)
+        markdown = markdown_report(report, redact)
+        texts = {options.json: json_report(report, redact), options.markdown: markdown}
+        for path in (options.json, options.markdown):
+            if path is not None:
+                atomic_write(path, texts[path])
+                lines.append((f"wrote {_shown(config, path)}", True))
+    except (MiproError, OSError) as error:  # a hook that takes secrets out failed, or a full disk
+        lines.append((f"no report: {error}", False))
+        if session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        return
+    summary = os.environ.get(STEP_SUMMARY)
+    if summary and not report.empty:
+        try:
+            with open(summary, "a", encoding="utf-8") as file:  # noqa: PTH123 - a name as given
+                file.write(f"{markdown}\n")
+        except OSError as error:
+            said = f"{STEP_SUMMARY}={summary} can't be written ({error.strerror or error})"
+            lines.append((said, False))
+
+
+def write_report_lines(terminal: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which reports were written, as pytest says it of its own."""
+    for line, well in config.stash.get(_LINES, []):
+        terminal.write_sep("-", f"mipro: {line}", **({} if well else {"red": True}))
+
+
+def redaction(config: pytest.Config) -> Callable[[str], str]:
+    """Return what hides credentials in a text: known values, and what the hooks take out."""
+    hooked = redactor(config)
+    secrets = (*url_secrets(options_of(config).api_base), *_ini_secrets(config))
+    seen: dict[str, str] = {}
+
+    def redact(text: str) -> str:
+        if text not in seen:  # names and ids come again and again
+            seen[text] = hooked(hide_secrets(text, secrets))
+        return seen[text]
+
+    return redact
+
+
+def _ini_secrets(config: pytest.Config) -> Iterator[str]:
+    """Yield the values of ini keys that are named like a credential, whoever's they are."""
+    # pytest 9 has no public way to the keys as they stand in the file
+    found = config._inicfg if hasattr(config, "_inicfg") else config.inicfg  # noqa: SLF001
+    for name, given in found.items():
+        value = getattr(given, "value", given)  # newer releases of pytest wrap it
+        if isinstance(value, str) and _SECRET_NAME.search(name):
+            yield value.strip()
+
+
+def _shown(config: pytest.Config, path: Path) -> str:
+    here = config.invocation_params.dir
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

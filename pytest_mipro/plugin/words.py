@@ -1,0 +1,23 @@
+"""Numbers in the sentences of verdicts."""
+
+from __future__ import annotations
+
+
+def counted(count: int, what: str) -> str:
+    """Return "1 case", "2,000 cases"."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def plain(value: float) -> str:
+    """Return a number with two digits, more only where it has more."""
+    text = f"{value:.2f}"
+    return text if float(text) == value else f"{value:.6g}"
+
+
+def apart(value: float, limit: float) -> tuple[str, str, str]:
+    """Return value, limit and distance with as many digits as it takes to tell them apart."""
+    for digits in range(2, 9):
+        shown, needed = f"{value:.{digits}f}", f"{limit:.{digits}f}"
+        if shown != needed and float(needed) == limit:
+            return shown, needed, f"{abs(float(shown) - float(needed)):.{digits}f}"
+    return repr(value), repr(limit), f"{abs(value - limit):.1e}"

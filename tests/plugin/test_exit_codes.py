@@ -1,0 +1,56 @@
+"""Exit codes as pytest means them: what a CI can branch on."""
+
+from __future__ import annotations
+
+import pytest
+from gate_project import LOCK, TESTS, write_gate, write_prompt
+
+ARGUMENTS = {
+    "misuse of an option": ("--mipro-seed=-1",),
+    "misuse of options": ("--mipro-update-lock", "--mipro-optimize"),
+    "misuse of a path": ("--mipro-json=conftest.py/x",),
+}
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+@pytest.mark.parametrize(("threshold", "code"), [("0.1", 0), ("0.9", 1)])
+def test_the_verdict_decides(pytester, workers, threshold, code):
+    pytest.importorskip("xdist")
+    write_gate(pytester, TESTS.replace("0.1", threshold))
+    assert pytester.runpytest(workers).ret == code
+
+
+def test_an_incomplete_verdict_is_1(pytester):
+    write_gate(pytester, words=("one", "down"))
+    assert pytester.runpytest().ret == 1
+
+
+@pytest.mark.parametrize("what", ["mark", "case file", "lock"])
+def test_a_collection_error_is_2(pytester, what):
+    write_gate(pytester, TESTS.replace("threshold", "treshold") if what == "mark" else TESTS)
+    if what == "case file":
+        (pytester.path / "words.jsonl").write_text("{\n")
+    if what == "lock":
+        (pytester.path / LOCK).write_text("{\n")
+    assert pytester.runpytest().ret == 2
+
+
+@pytest.mark.parametrize("what", ARGUMENTS)
+def test_misuse_is_4(pytester, what):
+    write_gate(pytester)
+    result = pytester.runpytest(*ARGUMENTS[what])
+    assert result.ret == 4
+    assert len([line for line in result.stderr.lines if line.startswith("ERROR: ")]) == 1
+
+
+def test_no_test_is_5(pytester):
+    write_gate(pytester)
+    assert pytester.runpytest("-k", "nothing").ret == 5
+
+
+def test_strictness_is_1(pytester):
+    write_gate(pytester)
+    pytester.runpytest("--mipro-update-lock")
+    write_prompt(pytester, "Say the word loudly.")
+    assert pytester.runpytest().ret == 0
+    assert pytester.runpytest("--mipro-strict").ret == 1

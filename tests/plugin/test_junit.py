@@ -1,0 +1,80 @@
+"""JUnit XML: what each case scored and took, and the verdict as a test case of its own."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import pytest
+from gate_project import TESTS, write_gate
+
+GRADED = TESTS.replace("assert say(text=text) == text.upper()", "").replace(
+    "def test_say(text):\n",
+    "def test_say(text):\n    said = say(text=text)\n"
+    "    return Score(0.5 + 0.5 * said.isupper(), length=len(said))\n",
+)
+
+
+def properties(pytester):
+    """Return the properties of each test case in out.xml by its name."""
+    root = ET.parse(pytester.path / "out.xml").getroot()
+    return {
+        str(case.get("name")): {
+            str(entry.get("name")): str(entry.get("value")) for entry in case.iter("property")
+        }
+        for case in root.iter("testcase")
+    }
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_a_case_has_score_metrics_calls_tokens_and_cost(pytester, workers):
+    pytest.importorskip("xdist")
+    write_gate(pytester, GRADED)
+    pytester.runpytest("--junitxml=out.xml", workers)
+    found = properties(pytester)
+    one = found["test_say[one]"]
+    assert (one["mipro_score"], one["mipro_metric_length"]) == ("1.0", "3.0")
+    assert (one["mipro_calls"], one["mipro_cost"]) == ("1", "0.0")
+    assert int(one["mipro_tokens"]) > 0
+    assert found["test_say[three]"]["mipro_score"] == "0.5"
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_the_verdict_has_its_figures(pytester, workers):
+    pytest.importorskip("xdist")
+    write_gate(pytester, GRADED.replace("threshold=0.1", "threshold=0.9, confidence=0.8"))
+    pytester.runpytest("--mipro-update-lock")
+    pytester.runpytest("--junitxml=out.xml", workers)
+    verdict = properties(pytester)["test_say"]
+    assert verdict["mipro_status"] == "failed"
+    assert float(verdict["mipro_mean"]) == pytest.approx(3.5 / 6)
+    assert float(verdict["mipro_low"]) < 3.5 / 6 < float(verdict["mipro_high"])
+    assert (verdict["mipro_threshold"], verdict["mipro_confidence"]) == ("0.9", "0.8")
+    assert (verdict["mipro_lift"], verdict["mipro_cases"]) == ("0.0", "6")
+    assert "mipro_max_regression" not in verdict
+
+
+def test_the_users_own_properties_stay(pytester):
+    tests = TESTS.replace("(text):\n", "(text, record_property):\n    record_property('a', 1)\n")
+    write_gate(pytester, tests)
+    pytester.runpytest("--junitxml=out.xml", "-o", "junit_family=xunit1")
+    one = properties(pytester)["test_say[one]"]
+    assert one["a"] == "1"
+    assert one["mipro_score"] == "1.0"
+
+
+def test_a_case_that_runs_again_has_the_properties_of_its_last_run(pytester):
+    pytest.importorskip("pytest_rerunfailures")
+    tests = TESTS.replace(
+        "(text):\n", "(text):\n    TRIES.append(text)\n    if TRIES.count(text) < 2: 1 / 0\n"
+    )
+    write_gate(pytester, tests.replace("import pytest", "import pytest\nTRIES = []"))
+    pytester.runpytest("--junitxml=out.xml", "--reruns=2")
+    root = ET.parse(pytester.path / "out.xml").getroot()
+    names = [entry.get("name") for entry in root.iter("property")]
+    assert names.count("mipro_score") <= 6
+
+
+def test_a_case_without_a_score_has_none(pytester):
+    write_gate(pytester, words=("one", "down"))
+    pytester.runpytest("--junitxml=out.xml")
+    assert "mipro_score" not in properties(pytester)["test_say[down]"]

@@ -1,0 +1,75 @@
+"""Looks at the holdout: counted before they happen, and carried on from the lock."""
+
+import re
+import shutil
+
+import pytest
+from optimize_project import (
+    LOCK,
+    live_calls,
+    optimize,
+    private_files,
+    remove_written,
+    write_project,
+    written,
+)
+
+NO_DEMOS = ("-o", "mipro_max_demos=0")
+
+
+def uses(pytester: pytest.Pytester) -> int:
+    found = re.search(r'"holdout_uses": (\d+)', (pytester.path / LOCK).read_text())
+    return int(found.group(1))
+
+
+def set_uses(pytester: pytest.Pytester, count: int) -> None:
+    lock = pytester.path / LOCK
+    lock.write_text(re.sub(r'("holdout_uses": )\d+', rf"\g<1>{count}", lock.read_text()))
+
+
+def keep_lock_alone(pytester: pytest.Pytester) -> None:
+    """Go to a fresh clone whose prompts were taken back."""
+    shutil.rmtree(pytester.path / ".mipro")
+    shutil.rmtree(pytester.path / "prompts")
+
+
+def test_the_count_goes_on_from_the_lock_and_repeats_itself(pytester):
+    write_project(pytester)
+    optimize(pytester)
+    set_uses(pytester, 7)
+    keep_lock_alone(pytester)
+    lock = (pytester.path / LOCK).read_bytes()
+    result = optimize(pytester, *NO_DEMOS)
+    assert "look 8 at this holdout" in " ".join(result.stdout.str().split())
+    first = written(pytester)
+    assert uses(pytester) == 8
+    remove_written(pytester)
+    (pytester.path / LOCK).write_bytes(lock)
+    optimize(pytester, *NO_DEMOS)
+    assert written(pytester) == first
+
+
+def test_the_finalist_that_the_lock_was_written_with_is_no_new_look(pytester):
+    write_project(pytester)
+    optimize(pytester)
+    first = written(pytester)
+    keep_lock_alone(pytester)
+    optimize(pytester)
+    assert written(pytester) == first
+    assert uses(pytester) == 1
+
+
+def test_a_run_that_breaks_after_its_look_has_looked(pytester, monkeypatch):
+    write_project(pytester)
+    optimize(pytester)
+    calls = live_calls(pytester)
+    first = written(pytester)
+    remove_written(pytester)
+    shutil.rmtree(pytester.path / ".mipro")
+    monkeypatch.setenv("MIPRO_TEST_CALLS", str(calls - 1))
+    assert optimize(pytester).ret == pytest.ExitCode.TESTS_FAILED
+    assert written(pytester) == {}
+    assert [name for name in private_files(pytester.path) if name.startswith("looks/")]
+    monkeypatch.delenv("MIPRO_TEST_CALLS")
+    optimize(pytester)
+    assert written(pytester) == first

@@ -1,0 +1,143 @@
+"""Options and ini keys of `--mipro-optimize`, one test a matter."""
+
+import json
+
+import pytest
+from optimize_project import LOCK, calls, live_calls, optimize, run, write_project, written
+
+
+def test_trials_says_how_many_assignments_are_tried(pytester):
+    write_project(pytester)
+    result = run(pytester, "--mipro-optimize", "--mipro-trials=3", "-o", "mipro_min_holdout=30")
+    result.stdout.fnmatch_lines(["search      3 trials on minibatches*"])
+
+
+@pytest.mark.parametrize(
+    ("effort", "trials", "rounds"), [("light", 12, 3), ("medium", 32, 4), ("heavy", 72, 6)]
+)
+def test_the_effort_sizes_the_search(pytester, effort, trials, rounds):
+    write_project(pytester)
+    result = run(pytester, "--mipro-optimize", "--mipro-dry-run", f"--mipro-effort={effort}")
+    result.stdout.fnmatch_lines([f"search      {rounds} rounds, {trials} trials of 8 rows*"])
+
+
+def test_the_budget_holds_and_the_search_ends_with_it(pytester):
+    write_project(pytester)
+    optimize(pytester, "--mipro-diff")
+    limit = live_calls(pytester) - 10
+    result = optimize(pytester, f"--mipro-max-calls={limit}", "--mipro-model=test/uncached")
+    assert result.ret == 0
+    assert 40 <= live_calls(pytester) <= limit
+    text = " ".join(result.stdout.str().split())
+    assert f"(limit {limit})" in text
+    assert "the search ended early: the call budget is used up" in text
+
+
+@pytest.mark.parametrize("limit", [1, 39])
+def test_a_budget_below_the_baseline_is_one_line(pytester, limit):
+    write_project(pytester)
+    result = optimize(pytester, f"--mipro-max-calls={limit}")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    line = f"--mipro-max-calls={limit} ends within the baseline of 40 cases; raise it"
+    assert sum(line in text for text in result.outlines) >= 1
+    assert live_calls(pytester) <= limit
+    assert written(pytester) == {}
+
+
+def test_a_budget_that_leaves_no_decision_is_one_line(pytester):
+    write_project(pytester)
+    result = optimize(pytester, "--mipro-max-calls=41")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*--mipro-max-calls=41 leaves 1 calls, the decision may need *"])
+    assert written(pytester) == {}
+
+
+def test_the_ini_key_limits_calls_too(pytester):
+    write_project(pytester, ini="mipro_max_calls = 39")
+    assert optimize(pytester).ret == pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.mark.parametrize("model", ["--mipro-model=test/other", "MIPRO_MODEL=test/other"])
+def test_the_model_is_asked_and_locked(pytester, monkeypatch, model):
+    write_project(pytester)
+    if model.startswith("MIPRO"):
+        monkeypatch.setenv(*model.split("="))
+        optimize(pytester)
+    else:
+        optimize(pytester, model)
+    assert calls(pytester).split()[1:] == ["test/other"]
+    lock = json.loads((pytester.path / LOCK).read_text())
+    assert [module["model"] for module in lock["modules"]] == ["test/other"]
+
+
+@pytest.mark.parametrize("ini", ["", "mipro_proposer_model = test/writer"])
+def test_the_proposer_model_writes_the_instructions(pytester, ini):
+    write_project(pytester, ini=ini)
+    optimize(pytester, *(() if ini else ("--mipro-proposer-model=test/writer",)))
+    assert calls(pytester).split()[1:] == ["test/fake", "test/writer"]
+
+
+RECORD = """
+def pytest_mipro_trial_finished(config, trial):
+    with open("trials.txt", "a") as file:
+        print(trial.kind, *trial.assignment, file=file)
+"""
+
+
+def test_random_search_is_another_search(pytester):
+    write_project(pytester, conftest=RECORD)
+    record = pytester.path / "trials.txt"
+    asked = []
+    for searcher in ("tpe", "random"):
+        arguments = ("--mipro-trials=24", "-o", "mipro_candidates=6", "--mipro-diff")
+        assert optimize(pytester, *arguments, f"--mipro-searcher={searcher}").ret == 0
+        asked.append([line for line in record.read_text().splitlines() if line[0] == "m"])
+        record.unlink()
+    assert len(asked[0]) == len(asked[1]) > 15
+    assert asked[0] != asked[1]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        ("mipro_minibatch_size", 5, "*6 trials of 5 rows *"),
+        ("mipro_max_demos", 0, "round 1     parity  * instructions, 1 demo set of *"),
+        ("mipro_min_holdout", 30, "*too few rows for a holdout: *not independently"),
+    ],
+)
+def test_ini_keys_reach_the_search(pytester, key, value, line):
+    write_project(pytester)
+    result = optimize(pytester, "-o", f"{key}={value}", "--mipro-diff")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines([line])
+
+
+def test_more_candidates_are_more_instructions(pytester):
+    write_project(pytester)
+    counts = []
+    for number in (3, 6):
+        result = optimize(pytester, "-o", f"mipro_candidates={number}", "--mipro-diff")
+        line = next(line for line in result.outlines if line.startswith("round 1 "))
+        counts.append(int(line.split()[3]))
+    assert counts[1] == counts[0] + 3
+
+
+def test_the_output_limit_is_a_parameter_of_the_call(pytester):
+    write_project(pytester, ini="mipro_max_output_tokens = 5")
+    optimize(pytester)
+    lock = json.loads((pytester.path / LOCK).read_text())
+    assert lock["modules"][0]["parameters"] == {"temperature": 0, "max_tokens": 5}
+
+
+def test_xdist_is_refused(pytester):
+    write_project(pytester)
+    result = pytester.runpytest_subprocess("--mipro-optimize", "-n", "2")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --mipro-optimize runs in one process *-n 0*"])
+    assert len([line for line in result.errlines if line.strip()]) == 1
+    assert written(pytester) == {}
+
+
+def test_one_worker_fewer_than_one_is_fine(pytester):
+    write_project(pytester)
+    assert optimize(pytester, "-n", "0", "--mipro-dry-run").ret == 0

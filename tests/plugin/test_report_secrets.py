@@ -1,0 +1,69 @@
+"""No key in any report: credentials of environment, ini file and endpoint, echoed by the model."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from gate_project import TESTS, write_gate
+
+CANARIES = {
+    "environment": "canary-environment-1234",
+    "address": "canary-address-password",
+    "query": "canary-query-value-77",
+    "ini": "canary-ini-value-4321",
+    "shape": "sk-canary0123456789abcdef",
+    "hook": "canary-of-the-house",
+}
+HOOK = """
+def pytest_addoption(parser): parser.addini("desk_api_key", "a key of the project's own")
+def pytest_mipro_redact(config, text): return text.replace("canary-of-the-house", "[house]")
+"""
+
+
+@pytest.fixture
+def leaky(pytester, monkeypatch):
+    """A project whose rows, which the model echoes, hold all canaries."""
+    address = f"https://user:{CANARIES['address']}@desk.invalid/v1?key={CANARIES['query']}"
+    monkeypatch.setenv("DESK_API_KEY", CANARIES["environment"])
+    tests = TESTS.replace("== text.upper()", "== text.upper(), text")
+    ini = f"mipro_api_base = {address}\ndesk_api_key = {CANARIES['ini']}\n"
+    write_gate(pytester, tests, ini=ini)
+    conftest = pytester.path / "conftest.py"
+    conftest.write_text(conftest.read_text() + HOOK)
+    said = [*CANARIES.values(), f"see {address} for it", "\\u00e4" + CANARIES["ini"]]
+    rows = [{"id": f"w{n}", "text": text} for n, text in enumerate(said)]
+    (pytester.path / "words.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return pytester
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_no_canary_in_any_report(leaky, monkeypatch, workers):
+    pytest.importorskip("xdist")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(leaky.path / "summary.md"))
+    result = leaky.runpytest("--mipro-json=out.json", "--mipro-markdown=out.md", workers)
+    result.stdout.no_fnmatch_line("*Warning*")
+    result.stderr.no_fnmatch_line("*Warning*")
+    texts = {name: (leaky.path / name).read_text() for name in ("out.json", "out.md", "summary.md")}
+    for name, text in texts.items():
+        assert "hidden" in text, name
+        assert "house" in text, name
+        plain = text.replace("&#46;", ".").replace("&#95;", "_").replace("&#58;", ":")
+        for what, canary in CANARIES.items():
+            assert canary not in plain, (name, what)
+    assert len(json.loads(texts["out.json"])["studies"][0]["tests"][0]["cases"]) == 8
+
+
+def test_no_canary_in_the_lock(leaky):
+    leaky.runpytest("--mipro-update-lock")
+    (lock,) = leaky.path.glob("*.mipro.json")
+    assert not [what for what, canary in CANARIES.items() if canary in lock.read_text()]
+
+
+def test_a_hook_that_fails_writes_no_report(leaky):
+    conftest = leaky.path / "conftest.py"
+    conftest.write_text(conftest.read_text().replace("return text.replace", "1 / 0; text.replace"))
+    result = leaky.runpytest("--mipro-json=out.json")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*mipro: no report: pytest_mipro_redact of *ZeroDivisionError*"])
+    assert not (leaky.path / "out.json").exists()

@@ -1,0 +1,207 @@
+"""What differs from the lock is told in a plain run, and fails it under `--mipro-strict`."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from fnmatch import fnmatch
+
+import pytest
+from gate_project import LOCK, TESTS, WORDS, lock_text, write_gate, write_prompt, write_words
+
+UPDATE = "--mipro-update-lock"
+DIFFERS = f"differs from {LOCK}:"
+
+
+@pytest.fixture
+def gate(pytester):
+    """A project with a lock of its prompt file."""
+    write_gate(pytester)
+    write_prompt(pytester, "Say the word.  # as locked")
+    assert pytester.runpytest(UPDATE).ret == 0
+    return pytester
+
+
+def edit(gate, name, old, new):
+    path = gate.path / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def prompt_file(gate):
+    edit(gate, "prompts/pipeline.say.yaml", "Say the word.", "Speak the word.")
+    return "prompts/pipeline.say.yaml changed: the difference from the lock is this edit's"
+
+
+def prompt_file_gone(gate):
+    (gate.path / "prompts/pipeline.say.yaml").unlink()
+    return "prompts/pipeline.say.yaml is gone, the docstring of pipeline.say serves: *"
+
+
+def docstring(gate):
+    edit(gate, "pipeline.py", "Say the word.", "Utter the word.")
+    return (
+        "the docstring of pipeline.say changed, but prompts/pipeline.say.yaml serves in its "
+        "place: no score is affected; carry the change over to the file, or delete the file"
+    )
+
+
+def signature(gate):
+    edit(gate, "pipeline.py", "text: str)", 'text: str, tone: str = "")')
+    return (
+        "the inputs or the output of pipeline.say changed: "
+        "the difference from the lock is the program's too"
+    )
+
+
+def model(gate):
+    edit(gate, "tox.ini", "test/fake", "test/other")
+    return (
+        "pipeline.say was locked with test/fake and ran with test/other: "
+        "the difference from the lock is the model's too"
+    )
+
+
+def parameters(gate):
+    edit(gate, "pipeline.py", "@lm_module", "@lm_module(temperature=0.5)")
+    return (
+        "pipeline.say was locked with temperature=0 and ran with temperature=0.5: "
+        "the difference from the lock is the parameters' too"
+    )
+
+
+def new_module(gate):
+    edit(gate, "pipeline.py", "from pytest_mipro", "# two modules\nfrom pytest_mipro")
+    source = (gate.path / "pipeline.py").read_text()
+    more = source.partition("@lm_module")[2].replace("def say", "def repeat")
+    (gate.path / "pipeline.py").write_text(f"{source}\n@lm_module{more}")
+    edit(gate, "test_words.py", "say(text=text) ==", "repeat(text=say(text=text)) ==")
+    edit(gate, "test_words.py", "import say", "import repeat, say")
+    return "module pipeline.repeat is new: the difference from the lock is the program's too"
+
+
+def module_gone(gate):
+    new_module(gate)
+    gate.runpytest(UPDATE)
+    edit(gate, "test_words.py", "repeat(text=say(text=text)) ==", "say(text=text) ==")
+    return "module pipeline.repeat is no longer called: *"
+
+
+def rows(gate):
+    write_words(gate, ("one", "two=deux", "three", "four", "seven", "eight"))
+    return "cases differ (2 new, 1 changed, 2 gone): compared on the 3 common ones"
+
+
+CHANGES = [
+    prompt_file,
+    prompt_file_gone,
+    docstring,
+    signature,
+    model,
+    parameters,
+    new_module,
+    module_gone,
+    rows,
+]
+
+
+def told(result):
+    """Return the one difference that the terminal tells, its lines joined."""
+    lines = result.stdout.lines
+    assert lines.count(DIFFERS) == 1
+    rest = lines[lines.index(DIFFERS) + 1 :]
+    indented = rest[: next(n for n, line in enumerate(rest) if not line.startswith("  "))]
+    assert all(len(line) <= 80 for line in indented)
+    assert indented.pop().strip() == "`pytest --mipro-update-lock` locks these scores"
+    return " ".join(line.strip() for line in indented)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_plain_run_tells_and_passes_a_strict_one_fails(gate, change):
+    words = change(gate)
+    plain = gate.runpytest()
+    assert plain.ret == 0
+    assert fnmatch(told(plain), words.replace("[", "[[]"))
+    strict = gate.runpytest("--mipro-strict")
+    assert strict.ret == 1
+    strict.stdout.fnmatch_lines([f"FAILED {LOCK}::lock - 1 difference from the lock (mipro_st*"])
+
+
+def test_all_as_locked_is_silent_and_passes(gate):
+    result = gate.runpytest("--mipro-strict", "--junitxml=out.xml")
+    assert result.ret == 0
+    result.stdout.no_fnmatch_line("*differs*")
+    names = [case.get("name") for case in ET.parse(gate.path / "out.xml").iter("testcase")]
+    assert names.count("lock") == 1
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_the_ini_key_does_the_same_with_workers_too(gate, workers):
+    pytest.importorskip("xdist")
+    edit(gate, "tox.ini", "[pytest]", "[pytest]\nmipro_strict = true")
+    assert gate.runpytest(workers).ret == 0
+    prompt_file(gate)
+    result = gate.runpytest(workers)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        [
+            "*prompts/pipeline.say.yaml changed: the difference from the lock is this edit's",
+            f"FAILED {LOCK}::lock - 1 difference from the lock*",
+        ]
+    )
+    assert gate.runpytest(workers, "-o", "mipro_strict=false").ret == 0
+
+
+def test_a_missing_lock_is_no_difference(pytester):
+    write_gate(pytester)
+    result = pytester.runpytest("--mipro-strict")
+    assert result.ret == 0
+    result.stdout.no_fnmatch_line("*differs*")
+
+
+def test_part_of_the_cases_is_no_difference(gate):
+    for selection in (("-k", "one"), ("test_words.py::test_say[two]",)):
+        result = gate.runpytest("--mipro-strict", *selection)
+        result.stdout.no_fnmatch_line("*differs*")
+        result.stdout.no_fnmatch_line("*::lock*")
+
+
+def test_part_of_the_cases_tells_what_changed_in_it(gate):
+    write_words(gate, ("one=une", *WORDS[1:-1]))
+    result = gate.runpytest("-k", "one or two")
+    result.stdout.fnmatch_lines(["  cases differ (1 changed): compared on the 1 common ones"])
+
+
+def test_a_changed_row_is_no_part_of_the_comparison(gate):
+    write_words(gate, ("one=une", *WORDS[1:]))
+    result = gate.runpytest()
+    result.stdout.fnmatch_lines(
+        [
+            "*against the lock: no case changed; 1 case not in it",
+            "  cases differ (1 changed): compared on the 5 common ones",
+        ]
+    )
+
+
+def test_the_difference_is_told_before_it_is_locked(gate):
+    prompt_file(gate)
+    result = gate.runpytest("--mipro-strict", UPDATE)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines([DIFFERS, "  prompts/*", f"wrote {LOCK}*"])
+    assert gate.runpytest("--mipro-strict").ret == 0
+
+
+def test_a_test_that_is_gone_takes_its_cases_along(pytester):
+    more = TESTS.partition("@pytest")[2].replace("def test_say", "def test_more")
+    write_gate(pytester, f"{TESTS}\n@pytest{more}")
+    pytester.runpytest(UPDATE)
+    assert lock_text(pytester).count('"test": "test_more"') == 6
+    (pytester.path / "test_words.py").write_text(TESTS)
+    result = pytester.runpytest()
+    result.stdout.fnmatch_lines(["  cases differ (6 gone): compared on the 6 common ones"])
+
+
+def test_strictness_leaves_nothing_in_lastfailed(gate):
+    prompt_file(gate)
+    assert gate.runpytest("--mipro-strict").ret == 1
+    assert not (gate.path / ".pytest_cache/v/cache/lastfailed").exists()

@@ -1,0 +1,115 @@
+"""A run without marked tests: the plugin imports its hooks and options, writes and says nothing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+PROBE = """
+import json, sys
+def pytest_unconfigure(config):
+    names = sorted(name for name in sys.modules if name.partition(".")[0] in {kinds})
+    (config.rootpath / "modules.json").write_text(json.dumps(names))
+"""
+HEAVY = ("pytest_mipro", "litellm", "optuna", "diskcache", "pydantic", "yaml", "numpy", "rich")
+
+
+def modules_of_a_run(pytester: pytest.Pytester, *args: str) -> list[str]:
+    pytester.makeconftest(PROBE.format(kinds=HEAVY))
+    result = pytester.runpytest_subprocess("-p", "no:hypothesispytest", *args)
+    assert result.ret == 0
+    result.stdout.no_fnmatch_line("*mipro:*")
+    names: list[str] = json.loads((pytester.path / "modules.json").read_text())
+    return names
+
+
+def test_only_hooks_and_options_are_imported(pytester):
+    pytester.makepyfile("def test_one(): pass")
+    assert modules_of_a_run(pytester) == [
+        "pytest_mipro",
+        "pytest_mipro.plugin",
+        "pytest_mipro.plugin.hooks",
+        "pytest_mipro.plugin.hookspecs",
+        "pytest_mipro.plugin.options",
+    ]
+
+
+def test_nothing_is_written(pytester):
+    pytester.makepyfile("def test_one(): pass")
+    modules_of_a_run(pytester, "-p", "no:cacheprovider")
+    assert not (pytester.path / ".mipro").exists()
+
+
+def test_the_marks_are_known(pytester):
+    pytester.makepyfile("def test_one(): pass")
+    result = pytester.runpytest("--markers", "-p", "no:asyncio")
+    result.stdout.fnmatch_lines(
+        ["@pytest.mark.mipro(threshold, *", "@pytest.mark.mipro_cases(path)*"]
+    )
+
+
+def test_unmarked_tests_use_the_model_of_the_run(pytester, desk):
+    desk("""
+from pytest_mipro import configure
+from pytest_mipro.runtime.client import ScriptedClient
+
+def test_echo():
+    client = ScriptedClient(["a"])
+    configure(client=client)
+    assert echo(text="a") == "a"
+    assert client.requests[0].model == "test/echo"
+""")
+    result = pytester.runpytest_subprocess()
+    assert result.parseoutcomes() == {"passed": 1}
+    assert not (pytester.path / ".mipro").exists()
+
+
+def test_an_error_of_the_world_has_no_frames_of_ours(pytester, desk):
+    desk("""
+from pytest_mipro import configure
+from pytest_mipro.runtime.client import ScriptedClient
+
+def test_echo():
+    configure(client=ScriptedClient([]))
+    echo(text="a")
+""")
+    result = pytester.runpytest_subprocess()
+    assert result.parseoutcomes() == {"failed": 1}
+    result.stdout.fnmatch_lines(
+        ["the script has 0 replies, call 1 came", "FAILED * - EndpointError: *"]
+    )
+    result.stdout.no_fnmatch_line("*pytest_mipro/*")
+
+
+def test_switched_off_the_plugin_does_nothing(pytester):
+    pytester.makepyfile("def test_one(): pass")
+    result = pytester.runpytest_subprocess("-p", "no:mipro")
+    assert result.parseoutcomes() == {"passed": 1}
+
+
+def test_help_imports_nothing_more(pytester):
+    assert "pytest_mipro.plugin.session" not in modules_of_a_run(pytester, "--help")
+
+
+def test_a_module_that_can_not_be_one_is_told_in_one_line(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
+    pytester.makepyfile(
+        '''
+        from pytest_mipro import lm_module
+
+        @lm_module
+        def summarise(ticket):
+            """Summarise the ticket."""
+
+        def test_nothing():
+            pass
+        '''
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(
+        ["*test_a_module*.py:3: LM module '*summarise': parameter 'ticket' has no annotation; *"]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*runtime/*")

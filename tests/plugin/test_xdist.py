@@ -1,0 +1,112 @@
+"""The gate under pytest-xdist: the controller judges what the workers measured."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import pytest
+
+pytest.importorskip("xdist")
+
+SOURCE = """
+@pytest.mark.mipro(threshold={threshold})
+@pytest.mark.parametrize("text", ["one", "two", "three", "four", {last!r}])
+def test_echo(text): assert echo(text=text) != "one"
+"""
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+@pytest.mark.parametrize(("threshold", "status"), [(0.8, 0), (0.9, 1)])
+def test_the_verdict_is_the_same(pytester, desk, workers, threshold, status):
+    desk(SOURCE.format(threshold=threshold, last="five"))
+    result = pytester.runpytest(workers, "--junitxml=out.xml")
+    assert result.ret == status
+    words = "passed: threshold 0.80 reached"
+    if status:
+        words = "FAILED: mean 0.80 is below the threshold 0.90 by 0.10"
+        result.stdout.fnmatch_lines(["FAILED test_desk.py::test_echo - mean 0.80 is below*"])
+    result.stdout.fnmatch_lines(
+        [
+            "*- mipro: test_desk.py -*",
+            "test_echo  0.800 (0.38 to 0.96)  5 cases  1 missed",
+            f"*{words}",
+            "5 LM calls: 0 cached, 5 live; *",
+        ]
+    )
+    suite = ET.parse(pytester.path / "out.xml").getroot()[0]
+    names = [case.get("name") for case in suite.iter("testcase")]
+    assert names.count("test_echo") == 1
+    assert len(names) == 6
+    assert suite.get("failures") == str(status)
+
+
+def test_an_error_of_the_world_makes_it_incomplete(pytester, desk):
+    desk(SOURCE.format(threshold=0.5, last="down"))
+    result = pytester.runpytest("-n2")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*INCOMPLETE: 1 case had an error"])
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
+
+
+def test_a_dead_worker_makes_it_incomplete(pytester, desk):
+    desk("""
+import os
+@pytest.mark.mipro(threshold=0.5)
+@pytest.mark.parametrize("text", ["one", "two", "die"])
+def test_echo(text):
+    if text == "die": os._exit(1)
+""")
+    result = pytester.runpytest("-n2")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*INCOMPLETE: 1 case did not run"])
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "@pytest.mark.mipro(treshold=1)\ndef test_echo(): pass",
+        "@pytest.mark.mipro\ndef test_parts(subtests): pass",
+        (
+            "import unittest\n@pytest.mark.mipro\nclass TestDesk(unittest.TestCase):\n"
+            "    def test_echo(self): pass"
+        ),
+    ],
+)
+def test_a_refused_test_is_a_collection_error(pytester, desk, source):
+    desk(source)
+    result = pytester.runpytest("-n2")
+    assert result.ret != 0
+    result.stdout.fnmatch_lines(["*: @pytest.mark.mipro: *"])
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_a_broken_lock_is_told_in_one_line(pytester, desk):
+    desk(SOURCE.format(threshold=0.5, last="five"))
+    (pytester.path / "test_desk.mipro.json").write_text("{\n")
+    result = pytester.runpytest("-n2")
+    assert result.ret != 0
+    text = result.stdout.str() + result.stderr.str()
+    assert "test_desk.mipro.json:" in text
+    assert "INTERNALERROR" not in text
+    assert "Traceback" not in text
+
+
+def test_without_marked_tests_nothing_is_said(pytester, desk):
+    desk("def test_one(): pass")
+    result = pytester.runpytest("-n2")
+    assert result.parseoutcomes() == {"passed": 1}
+    result.stdout.no_fnmatch_line("*mipro:*")
+
+
+def test_two_studies_of_one_lock_are_told_by_their_tests(pytester, desk):
+    desk(
+        SOURCE.format(threshold=0.5, last="five"),
+        test_other="@pytest.mark.mipro(study='test_desk')\ndef test_one(): pass",
+    )
+    result = pytester.runpytest("-n2")
+    assert result.parseoutcomes() == {"errors": 6}
+    result.stdout.fnmatch_lines(["*study 'test_desk'*have one lock, test_desk.mipro.json; rename*"])
+    plain = pytester.runpytest()
+    assert plain.ret == pytest.ExitCode.USAGE_ERROR
+    plain.stderr.fnmatch_lines(["ERROR: *have one lock, test_desk.mipro.json; rename the study"])
