@@ -1,0 +1,1 @@
+"""The support desk: from a customer's ticket to a queue and the draft of a reply."""

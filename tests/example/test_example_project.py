@@ -1,0 +1,126 @@
+"""The example as its users run it: optimised, gated from the cache, and served over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_mipro.simulated.faults import FaultPlan
+from pytest_mipro.simulated.server import serve
+
+EXAMPLE = Path(__file__).parents[2] / "example_project"
+ONE_STUDY = ("--mipro-optimize", "--mipro-concurrency=16")
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    """A copy of the example under version control, its cache and prompts not yet made."""
+    return _copy(tmp_path / "example_project")
+
+
+def _copy(target: Path, *, tickets: int | None = None, address: str | None = None) -> Path:
+    shutil.copytree(EXAMPLE, target, ignore=shutil.ignore_patterns(".mipro", "__pycache__"))
+    for written in (
+        *target.glob("support_desk/prompts/*.yaml"),
+        *target.glob("tests/*.mipro.json"),
+    ):
+        written.unlink()
+    (target / ".git").mkdir()
+    if tickets is not None:
+        cases = target / "tests" / "tickets.jsonl"
+        lines = cases.read_text(encoding="utf-8").splitlines(keepends=True)
+        cases.write_text("".join(lines[:tickets]), encoding="utf-8")
+    if address is not None:
+        settings = target / "pyproject.toml"
+        text = settings.read_text(encoding="utf-8")
+        served = f'mipro_model = "openai/simulated/small"\nmipro_api_base = "{address}"'
+        settings.write_text(
+            text.replace('mipro_model = "simulated/small"', served), encoding="utf-8"
+        )
+    return target
+
+
+def _pytest(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        name: value for name, value in os.environ.items() if not name.endswith(("_KEY", "_MODEL"))
+    }
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(folder), *args]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=environment, cwd=folder
+    )
+    assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
+    return done
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    written = (*folder.glob("support_desk/prompts/*.yaml"), *folder.glob("tests/*.mipro.json"))
+    return {path.name: path.read_bytes() for path in written}
+
+
+def _calls(folder: Path) -> int:
+    lock = json.loads((folder / "tests/test_support_desk.mipro.json").read_text(encoding="utf-8"))
+    return int(lock["logical_calls"])
+
+
+def test_optimised_then_gated_from_the_cache(example: Path) -> None:
+    before = _pytest(example, "-q")
+    assert before.returncode == pytest.ExitCode.TESTS_FAILED, before.stdout
+
+    done = _pytest(example, *ONE_STUDY)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "better: lift +" in done.stdout
+    files = _files(example)
+    assert len(files) == 4
+    assert _calls(example) <= 3000
+
+    # Neither the live client nor the optimiser is needed where the cache has every reply.
+    probe = example / "conftest.py"
+    probe.write_text(
+        "import sys\n"
+        "def pytest_unconfigure(config):\n"
+        "    print('\\nLOADED', sorted({'litellm', 'optuna'} & set(sys.modules)))\n",
+        encoding="utf-8",
+    )
+    gate = _pytest(example)
+    assert gate.returncode == 0, gate.stdout
+    assert "LOADED []" in gate.stdout
+    assert "cached, 0 live" in gate.stdout
+    probe.unlink()
+
+    for name in files:
+        place = "tests" if name.endswith(".json") else "support_desk/prompts"
+        (example / place / name).unlink()
+    shutil.copytree(example, example.with_name("again"))
+    again = _pytest(example.with_name("again"), *ONE_STUDY)
+    assert again.returncode == 0, again.stdout
+    assert "distinct LM calls, 0 of them live" in again.stdout
+    assert _files(example.with_name("again")) == files
+
+
+def test_a_threshold_out_of_reach_fails_with_its_reason(example: Path) -> None:
+    test = example / "tests" / "test_support_desk.py"
+    test.write_text(test.read_text(encoding="utf-8").replace("threshold=0.5", "threshold=0.99"))
+    done = _pytest(example)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "is below the threshold 0.99 by" in done.stdout
+
+
+def test_faults_of_the_endpoint_do_not_change_the_files(tmp_path: Path) -> None:
+    """Through litellm, at concurrency 16: 5 % of the calls answered 429 or 500."""
+    files = []
+    plans = {"steady": FaultPlan(), "faulty": FaultPlan({"429": 0.03, "500": 0.02}, seed=1)}
+    for name, plan in plans.items():
+        with serve(faults=plan, retry_after=0.05) as server:
+            folder = _copy(tmp_path / name, tickets=110, address=server.url)
+            done = _pytest(folder, *ONE_STUDY, "--mipro-trials=6", "-o", "mipro_min_holdout=20")
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert bool(server.stats()["faults"]) == bool(plan.rates)
+        files.append(_files(folder))
+    assert files[0]
+    assert files[0] == files[1]
