@@ -104,18 +104,19 @@ class Store:
         with self._repairing:
             if self._cache is damaged:  # else another thread has done it
                 self._damaged.append(damaged)  # other threads may be reading: closed at the end
-                self._put_aside(damaged.inode)
-                self._cache = self._open()
+                self._cache = self._open(damaged.inode)
 
-    def _open(self) -> BoundedCache:
-        for _ in range(3):
-            ensure_private_folder(self._folder)
-            inode = self._inode()
-            try:
-                return self._translated(lambda: BoundedCache(self._folder))
-            except (DamagedError, LookupError, TypeError, ValueError, AttributeError):
-                # A database whose settings diskcache can't apply is as little a cache of ours.
-                self._put_aside(inode)
+    def _open(self, damaged: int | None = None) -> BoundedCache:
+        ensure_private_folder(self._folder)
+        with _alone(self._folder):
+            self._put_aside(damaged)
+            for _ in range(3):
+                inode = self._inode()
+                try:
+                    return self._translated(lambda: BoundedCache(self._folder))
+                except (DamagedError, LookupError, TypeError, ValueError, AttributeError):
+                    # A database whose settings diskcache can't apply is as little one of ours.
+                    self._put_aside(inode)
         raise CacheError(f"{self._folder}: the reply cache can't be opened; delete the folder")
 
     def _translated(self, action: Callable[[], T]) -> T:
@@ -145,40 +146,41 @@ class Store:
             return None
 
     def _put_aside(self, inode: int | None) -> None:
-        if inode is None or self._inode() is None:
-            return
-        with _alone(self._folder):
-            if self._inode() != inode:
-                return  # another process has put it aside already
-            number = 1
-            while (self._folder / f"{DATABASE}.corrupt-{number}").exists():
-                number += 1
-            try:
-                for suffix in ("-wal", "-shm", ""):
-                    file = self._folder / f"{DATABASE}{suffix}"
-                    if file.exists():
-                        file.rename(self._folder / f"{DATABASE}.corrupt-{number}{suffix}")
-            except OSError as error:
-                raise CacheError(
-                    f"{self._folder}: the damaged reply cache can't be put aside: "
-                    f"{error.strerror or error}; delete the folder"
-                ) from error
+        if inode is None or self._inode() != inode:
+            return  # another process has put it aside already
+        number = 1
+        while (self._folder / f"{DATABASE}.corrupt-{number}").exists():
+            number += 1
+        try:
+            for suffix in ("-wal", "-shm", ""):
+                file = self._folder / f"{DATABASE}{suffix}"
+                if file.exists():
+                    file.rename(self._folder / f"{DATABASE}.corrupt-{number}{suffix}")
+        except OSError as error:
+            raise CacheError(
+                f"{self._folder}: the damaged reply cache can't be put aside: "
+                f"{error.strerror or error}; delete the folder"
+            ) from error
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Keep other processes from putting aside the new database as well."""
+    """Keep other processes from opening a database while it is put aside.
+
+    SQLite finds a journal by its name: a process that still opens the damaged file would take
+    the new one's journal for its own.
+    """
     try:
         import fcntl  # noqa: PLC0415 - not on Windows, where an open database can't be renamed
     except ImportError:
         yield
         return
     try:
-        file = (folder / f"{DATABASE}.repair").open("w", encoding="utf-8")
+        file = (folder / f"{DATABASE}.opening").open("w", encoding="utf-8")
     except OSError as error:
         raise CacheError(
-            f"{folder}: the reply cache can't be repaired: {error.strerror or error}; "
-            f"delete the folder"
+            f"{folder}: the reply cache can't be opened: {error.strerror or error}; "
+            f"check that the folder is writable"
         ) from error
     with file:
         deadline = time.monotonic() + BUSY_SECONDS
@@ -188,6 +190,9 @@ def _alone(folder: Path) -> Iterator[None]:
                 break
             except OSError as error:
                 if time.monotonic() > deadline:
-                    raise CacheError(f"{folder}: the repair of the reply cache hangs") from error
+                    raise CacheError(
+                        f"{folder}: another process has been opening the reply cache for "
+                        f"{BUSY_SECONDS:g} s; end it"
+                    ) from error
                 time.sleep(0.01)
         yield
