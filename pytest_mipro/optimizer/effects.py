@@ -9,8 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_mipro.optimizer.record import Assessment
     from pytest_mipro.optimizer.search import Assignment
-    from pytest_mipro.optimizer.trials import Assessment
 
 # A choice seen on n rows keeps about n / (n + this) of its effect: few rows prove little.
 _PRIOR_ROWS = 15.0

@@ -12,10 +12,10 @@ from pytest_mipro.optimizer.evaluate import cases_of
 from pytest_mipro.optimizer.events import BaselineMeasured, Plan
 from pytest_mipro.optimizer.expectations import MeasurementError, expectations_of
 from pytest_mipro.optimizer.propose import GROUNDING_CALLS
+from pytest_mipro.optimizer.record import Baseline
 from pytest_mipro.optimizer.result import measured
 from pytest_mipro.optimizer.split import RowTag, split_rows
 from pytest_mipro.optimizer.statistics import detectable_difference
-from pytest_mipro.optimizer.trials import Baseline
 from pytest_mipro.runtime.prompt_file import committed_prompt
 
 if TYPE_CHECKING:

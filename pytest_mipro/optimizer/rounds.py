@@ -16,15 +16,10 @@ from pytest_mipro.optimizer.candidates import Candidates, committed_candidates, 
 from pytest_mipro.optimizer.evaluate import Meter, MeteredClient, cases_of
 from pytest_mipro.optimizer.events import CandidatesReady
 from pytest_mipro.optimizer.propose import GROUNDING_CALLS, Material, Proposer
+from pytest_mipro.optimizer.record import Record, new_record
 from pytest_mipro.optimizer.split import minibatch
 from pytest_mipro.optimizer.strategies.strategy import ScoredInstruction
-from pytest_mipro.optimizer.trials import (
-    BUDGET_USED_UP,
-    Record,
-    SearchRound,
-    SearchTask,
-    new_record,
-)
+from pytest_mipro.optimizer.trials import BUDGET_USED_UP, SearchRound, SearchTask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

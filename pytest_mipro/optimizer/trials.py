@@ -10,23 +10,24 @@ modules whose prompts they share are made once. The next round draws another one
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.effects import composed
 from pytest_mipro.optimizer.evaluate import cases_of
 from pytest_mipro.optimizer.events import TrialFinished
+from pytest_mipro.optimizer.record import Assessment
 from pytest_mipro.optimizer.split import minibatch
-from pytest_mipro.optimizer.statistics import objective, paired_lift
+from pytest_mipro.optimizer.statistics import paired_lift
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from pytest_mipro.optimizer.candidates import Candidates
     from pytest_mipro.optimizer.case import Case, Study
     from pytest_mipro.optimizer.evaluate import Evaluation, PendingEvaluation
     from pytest_mipro.optimizer.events import TrialKind
-    from pytest_mipro.optimizer.ground import Ground
+    from pytest_mipro.optimizer.record import Baseline, Record
     from pytest_mipro.optimizer.search import Assignment, Searcher
     from pytest_mipro.optimizer.settings import OptimizerSettings
     from pytest_mipro.optimizer.study_run import StudyRun
@@ -34,38 +35,6 @@ if TYPE_CHECKING:
 # A lift measured on n rows is shrunk towards 0 by n / (n + this): a few lucky rows are no leader.
 _PRIOR_ROWS = 10
 BUDGET_USED_UP = "the search ended early: the call budget is used up"
-# A trial may need this much more calls than the committed prompts on the same rows, and a few more.
-_CALLS_FACTOR = 1.5
-_CALLS_EXTRA = 10
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """What the committed prompts scored on every case, and the calls they made for each row."""
-
-    evaluation: Evaluation
-    row_calls: Mapping[str, int]
-
-    def worst_calls(self, rows: Sequence[str]) -> int:
-        """Return how many calls a program may make for these rows before it is dropped."""
-        return int(_CALLS_FACTOR * sum(self.row_calls[row] for row in rows)) + _CALLS_EXTRA
-
-
-@dataclass(frozen=True)
-class Assessment:
-    """What is known of an assignment: its estimate on validation, and what it rests on.
-
-    `estimate` (0…1) is the baseline's objective on all validation rows plus the paired lift on the
-    rows measured, so that easy and hard minibatches are comparable. `leading` is the same with the
-    lift shrunk by the number of rows. `scores` by case are kept where all rows were measured.
-    """
-
-    assignment: Assignment
-    estimate: float
-    leading: float
-    rows: int
-    number: int
-    scores: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -96,42 +65,6 @@ class SearchTask:
     full: int
     first: tuple[Assignment, ...]
     first_sample: int = 0
-
-
-@dataclass
-class Record:
-    """All that is known of assignments, over all rounds.
-
-    `dropped` ones used more calls than were reserved for them; `asked` counts the trials.
-    """
-
-    assessments: dict[Assignment, Assessment]
-    dropped: set[Assignment] = field(default_factory=set)
-    asked: int = 0
-
-    @property
-    def best(self) -> Assessment:
-        """The incumbent: the best of those measured on all rows; of equal ones the earliest."""
-        return max(self.full, key=lambda item: (item.estimate, -item.number))
-
-    @property
-    def full(self) -> list[Assessment]:
-        """The assessments that rest on all validation rows."""
-        return [item for item in self.assessments.values() if item.scores is not None]
-
-    def __contains__(self, assignment: Assignment) -> bool:
-        return assignment in self.assessments or assignment in self.dropped
-
-
-def new_record(candidates: Candidates, ground: Ground) -> Record:
-    """Return a record that knows what the baseline says of the committed prompts."""
-    cases = cases_of(ground.study, ground.split.validation)
-    scores = ground.baseline.evaluation.scores()
-    mine = {case.id: scores[case.id] for case in cases}
-    value = objective(mine, {case.id: case.test for case in cases})
-    rows = len(ground.split.validation)
-    committed = Assessment(candidates.committed, value, value, rows, -1, mine)
-    return Record({committed.assignment: committed})
 
 
 class SearchRound:
@@ -277,7 +210,8 @@ class SearchRound:
             self.baseline.estimate + shrunk,
             lift.rows,
             trial.number,
-            scores if trial.kind == "full" else None,
+            scores,
+            full=trial.kind == "full",
         )
 
     def _report(self, trial: _Trial, assessment: Assessment | None, evaluation: Evaluation) -> None:

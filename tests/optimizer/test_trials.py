@@ -20,8 +20,8 @@ from pytest_mipro.optimizer.case import Outcome
 from pytest_mipro.optimizer.evaluate import Evaluation
 from pytest_mipro.optimizer.events import StageStarted, TrialFinished
 from pytest_mipro.optimizer.random_search import RandomSearcher
+from pytest_mipro.optimizer.record import Assessment, Baseline, Record
 from pytest_mipro.optimizer.search import Assignment, Space
-from pytest_mipro.optimizer.trials import Assessment, Baseline, Record
 from pytest_mipro.runtime.client import Request
 
 
@@ -199,7 +199,7 @@ def test_worst_calls_are_half_as_many_more_and_ten() -> None:
 
 
 def assessed(number: int, estimate: float, *, full: bool = True) -> Assessment:
-    return Assessment((number,), estimate, estimate, 9, number, {} if full else None)
+    return Assessment((number,), estimate, estimate, 9, number, {}, full=full)
 
 
 def test_the_incumbent_is_the_best_of_full_evaluations_and_of_equals_the_earliest() -> None:

@@ -1,0 +1,88 @@
+"""The record of a search: what each assignment scored, and what that rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pytest_mipro.optimizer.evaluate import cases_of
+from pytest_mipro.optimizer.statistics import objective
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_mipro.optimizer.candidates import Candidates
+    from pytest_mipro.optimizer.evaluate import Evaluation
+    from pytest_mipro.optimizer.ground import Ground
+    from pytest_mipro.optimizer.search import Assignment
+
+# A trial may need this much more calls than the committed prompts on the same rows, and a few more.
+_CALLS_FACTOR = 1.5
+_CALLS_EXTRA = 10
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What the committed prompts scored on every case, and the calls they made for each row."""
+
+    evaluation: Evaluation
+    row_calls: Mapping[str, int]
+
+    def worst_calls(self, rows: Sequence[str]) -> int:
+        """Return how many calls a program may make for these rows before it is dropped."""
+        return int(_CALLS_FACTOR * sum(self.row_calls[row] for row in rows)) + _CALLS_EXTRA
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What is known of an assignment: its estimate on validation, and what it rests on.
+
+    `estimate` (0…1) is the baseline's objective on all validation rows plus the paired lift on the
+    rows measured, so that easy and hard minibatches are comparable. `leading` is the same with the
+    lift shrunk by the number of rows. `scores` are those of the cases measured, by case id; `full`
+    says that these are the cases of all validation rows.
+    """
+
+    assignment: Assignment
+    estimate: float
+    leading: float
+    rows: int
+    number: int
+    scores: Mapping[str, float]
+    full: bool = False
+
+
+@dataclass
+class Record:
+    """All that is known of assignments, over all rounds.
+
+    `dropped` ones used more calls than were reserved for them; `asked` counts the trials.
+    """
+
+    assessments: dict[Assignment, Assessment]
+    dropped: set[Assignment] = field(default_factory=set)
+    asked: int = 0
+
+    @property
+    def best(self) -> Assessment:
+        """The incumbent: the best of those measured on all rows; of equal ones the earliest."""
+        return max(self.full, key=lambda item: (item.estimate, -item.number))
+
+    @property
+    def full(self) -> list[Assessment]:
+        """The assessments that rest on all validation rows."""
+        return [item for item in self.assessments.values() if item.full]
+
+    def __contains__(self, assignment: Assignment) -> bool:
+        return assignment in self.assessments or assignment in self.dropped
+
+
+def new_record(candidates: Candidates, ground: Ground) -> Record:
+    """Return a record that knows what the baseline says of the committed prompts."""
+    cases = cases_of(ground.study, ground.split.validation)
+    scores = ground.baseline.evaluation.scores()
+    mine = {case.id: scores[case.id] for case in cases}
+    value = objective(mine, {case.id: case.test for case in cases})
+    rows = len(ground.split.validation)
+    committed = Assessment(candidates.committed, value, value, rows, -1, mine, full=True)
+    return Record({committed.assignment: committed})
