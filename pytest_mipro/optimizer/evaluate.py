@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.budget import LogicalLedger, Reservation
     from pytest_mipro.optimizer.case import Case, Study
     from pytest_mipro.runtime.client import LMClient, Reply, Request
-    from pytest_mipro.runtime.context import ModuleCall
+    from pytest_mipro.runtime.context import ModuleCall, Teacher
     from pytest_mipro.runtime.prompt import Prompt
 
 
@@ -188,11 +188,12 @@ class Evaluator:
         *,
         repeats: bool = True,
         first_sample: int = 0,
+        teacher: Teacher | None = None,
     ) -> PendingEvaluation:
         """Begin to measure the cases under `prompts` (by prompt path; others stay committed).
 
         Samples are counted from `first_sample` on; with `repeats=False` each case runs with that
-        one alone.
+        one alone. A `teacher` answers in place of the modules' models, to gather demos.
         """
         meter = Meter(reservation, self._ledger)
         client = MeteredClient(self._client, meter)
@@ -202,7 +203,7 @@ class Evaluator:
             pool = self._pool if test.concurrent else self._lane
             for index in range(test.repeats if repeats else 1):
                 sample = first_sample + index
-                context = CallContext(client, prompts, row=case.row, sample=sample)
+                context = CallContext(client, prompts, row=case.row, sample=sample, teacher=teacher)
                 task = contextvars.copy_context()
                 futures.append(pool.submit(task.run, self._confirmed, case, context))
         return PendingEvaluation(futures, meter, self.expectations)

@@ -101,6 +101,17 @@ class Trace:
 
 
 @dataclass(frozen=True)
+class Teacher:
+    """Who answers for the modules that may be optimised while demos are gathered from cases.
+
+    `model` replaces a module's own (None: its own is asked), `temperature` is sent in place of its.
+    """
+
+    model: str | None = None
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True)
 class CallContext:
     """What a module call runs under. `prompts` override the committed ones, by prompt path.
 
@@ -112,6 +123,7 @@ class CallContext:
     row: str | None = None
     sample: int = 0
     trace: Trace | None = None
+    teacher: Teacher | None = None
 
 
 _current: ContextVar[CallContext | None] = ContextVar("mipro_call_context", default=None)

@@ -138,10 +138,13 @@ class LMModule(Generic[P, R]):
         caller: FrameType,
     ) -> Call:
         inputs = self.signature.bind(args, kwargs)
+        teacher = context.teacher if context and self.signature.optimize else None
+        model = teacher.model if teacher else None
+        taught = {"temperature": teacher.temperature} if teacher else {}
         request = Request(
-            model=resolve_model(self.signature, self._override, self._model),
+            model=model or resolve_model(self.signature, self._override, self._model),
             messages=self._render(context, inputs),
-            parameters=self._sampling(),
+            parameters=self._sampling() | taught,
             response_schema=self.signature.output.response_schema,
             sample=context.sample if context else 0,
         )
