@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pytest_mipro.errors import CaseFileError
 from pytest_mipro.optimizer.split import Place
-from pytest_mipro.plugin.yaml_rows import MAX_DEPTH, LineError, finite, read_yaml, refuse_constant
+from pytest_mipro.plugin.yaml_rows import (
+    MAX_DEPTH,
+    TOO_DEEP,
+    LineError,
+    finite,
+    read_yaml,
+    refuse_constant,
+)
 from pytest_mipro.runtime.redact import one_line
 
 if TYPE_CHECKING:
@@ -176,7 +183,7 @@ def _refuse_deep(line: int, columns: Any) -> None:
         inner = [item.values() if isinstance(item, dict) else item for item in level]
         level = [item for items in inner for item in items if isinstance(item, (dict, list))]
     if level:
-        raise LineError(line, f"the row is nested deeper than {MAX_DEPTH} levels")
+        raise LineError(line, TOO_DEEP)
 
 
 def _id(line: int, columns: Mapping[str, Any]) -> str:

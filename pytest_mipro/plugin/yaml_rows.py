@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 100
 """How deep lists and mappings of a row may be nested: deeper data end in a RecursionError."""
+TOO_DEEP = f"the row is nested deeper than {MAX_DEPTH} levels"
+_PARSER_DEPTH = "nesting depth"
 
 
 class LineError(ValueError):
@@ -45,7 +47,10 @@ def read_yaml(text: str) -> Iterator[tuple[int, Any]]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise LineError(line, f"not YAML: {error.problem or error.context}") from None
+        problem = error.problem or error.context or ""
+        if _PARSER_DEPTH in problem:  # newer parsers read ahead, and stop at a depth of their own
+            raise LineError(line, TOO_DEEP) from None
+        raise LineError(line, f"not YAML: {problem}") from None
     except yaml.YAMLError as error:  # a character that YAML does not allow
         raise LineError(1, f"not YAML: {str(error).splitlines()[0]}") from None
 
@@ -82,7 +87,7 @@ def _value(event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Any:
     if tag not in _TAGS:
         raise LineError(_line(event), f"the tag {tag!r} is not allowed here; drop it")
     if depth > MAX_DEPTH:
-        raise LineError(_line(event), f"the row is nested deeper than {MAX_DEPTH} levels")
+        raise LineError(_line(event), TOO_DEEP)
     if isinstance(event, yaml.ScalarEvent):
         return _scalar(event)
     if isinstance(event, yaml.SequenceStartEvent):
