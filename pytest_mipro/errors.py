@@ -19,7 +19,9 @@ MiproError
     ├── MissingKeyError         no API key for the model
     ├── MissingReplyError       no recorded reply, where nothing else may be used
     ├── UnknownModelError       no provider serves a model of this name
-    ├── EndpointError           connection, time-out, 5xx or 429 after all retries
+    ├── EndpointError           the endpoint refused the call or could not serve it
+    │   └── EndpointDownError   time-out, 5xx or 429 after all retries
+    │       └── UnreachableError    no connection, after all retries
     ├── CacheError              the reply cache can't be read or written
     ├── DetachedCallError       a module was called in a thread without the case's context
     └── BudgetError             a call beyond what the budget reserved
@@ -105,7 +107,15 @@ class UnknownModelError(WorldError):
 
 
 class EndpointError(WorldError):
-    """The endpoint could not be reached or kept failing after all retries."""
+    """The endpoint refused the call, or could not serve it."""
+
+
+class EndpointDownError(EndpointError):
+    """The endpoint kept failing after all retries."""
+
+
+class UnreachableError(EndpointDownError):
+    """No connection to the endpoint could be made, after all retries."""
 
 
 class CacheError(WorldError):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pytest_mipro.plugin.causes import cause_of
 from pytest_mipro.plugin.words import counted
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ WIDTH = 80
 _KEPT_TOGETHER = "\N{NO-BREAK SPACE}"
 _FEEDBACK_LINES, _STEP_LINES, _LIST_LINES = 3, 2, 3
 _ALL_LINES = 40
+_SAME_CHARS = 100  # of an output, which is shortened behind them
 _INDENT = "  "
 
 
@@ -47,7 +49,7 @@ class Lines:
 def told_cases(verdict: Verdict, lines: Lines) -> list[str]:
     """Return a paragraph for each kind of case: broken, regressed, missed; the worst first."""
     comparison = verdict.comparison
-    told = _paragraph("broken", [(r, "error") for r in verdict.broken], verdict, lines)
+    told = _told_broken(verdict, lines)
     if comparison is not None:
         changes = [(change.result, change_shown(change)) for change in comparison.regressed]
         told += _paragraph("regressed from the lock", changes, verdict, lines)
@@ -110,6 +112,26 @@ def change_shown(change: CaseChange) -> str:
     return f"{change.before:.{digits}f} → {now:.{digits}f}"
 
 
+def _told_broken(verdict: Verdict, lines: Lines) -> list[str]:
+    """Return the paragraph of broken cases; an error that several share is told once."""
+    by_cause: dict[str, list[CaseResult]] = {}
+    for result in verdict.broken:
+        text = result.outcome.error or result.outcome.failure
+        by_cause.setdefault(cause_of(result.id, text), []).append(result)
+    if not by_cause:
+        return []
+    told, groups = [f"broken: {counted(len(verdict.broken), 'case')}"], list(by_cause.values())
+    for group in groups[: lines.cases]:
+        shown = _case(group[0], "error", verdict, lines)
+        if len(group) > 1:
+            ids = (short_id(result, verdict) for result in group[1:])
+            inner = replace(lines, width=lines.width - 6)
+            shown += [f"    {line}" for line in listed_cases("the same error", ids, inner)]
+        told += [f"{_INDENT}{line}" for line in shown]
+    more = len(verdict.broken) - sum(map(len, groups[: lines.cases]))
+    return [*told, f"{_INDENT}and {more:,} more (-v shows all)"] if more else told
+
+
 def _paragraph(
     what: str, cases: Sequence[tuple[CaseResult, str]], verdict: Verdict, lines: Lines
 ) -> list[str]:
@@ -133,6 +155,8 @@ def _case(result: CaseResult, score: str, verdict: Verdict, lines: Lines) -> lis
         inner = lines.wrapped(said, room - 4, _FEEDBACK_LINES)
         told = [head, *(f"    {line}" for line in inner)]
     for step in result.steps:
+        if outcome.error and step.output[:_SAME_CHARS] in said:  # the call that broke the case
+            continue
         text = f"{step.module}: {step.output}"
         first, *rest = lines.wrapped(text, room - 6, _STEP_LINES) or [""]
         told += [f"    - {first}", *(f"      {line}" for line in rest)]

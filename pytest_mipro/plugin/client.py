@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_mipro.plugin.breaker import BreakerClient
 from pytest_mipro.plugin.configured import options_in_force
 from pytest_mipro.plugin.options import options_of
 from pytest_mipro.runtime import loop
@@ -57,7 +58,7 @@ def client_of(config: pytest.Config) -> CachedClient:
         inner: LMClient = config.hook.pytest_mipro_client(config=config)
         since = run_start(config) if options_of(config).replies == "fresh" else 0.0
         folder = mipro_folder(config) / "cache"
-        config.stash[_CLIENT] = CachedClient(_DatedClient(inner), folder, since)
+        config.stash[_CLIENT] = CachedClient(_DatedClient(BreakerClient(inner)), folder, since)
     return config.stash[_CLIENT]
 
 

@@ -6,7 +6,7 @@ A collection error, unlike a usage error, reaches the user from an xdist worker 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,10 +17,11 @@ from pytest_mipro.plugin.marked import note_marked
 from pytest_mipro.plugin.marks import metric_mark
 from pytest_mipro.plugin.options import options_of
 from pytest_mipro.plugin.plan import refusal
+from pytest_mipro.plugin.prompt_check import check_prompt_files
 from pytest_mipro.plugin.replies import recorded_replies
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pytest_mipro.plugin.marks import MetricMark
@@ -45,9 +46,15 @@ def refused(config: pytest.Config, items: Sequence[pytest.Item]) -> str | None:
                 _check_lock(tested[0], mark)
                 note_marked(tested[0], mark)
             check_items(config, tested)
+        check_prompt_files(_names_of_file(items[0]))
     except (UsageError, pytest.Collector.CollectError) as error:
         return str(error)
     return None
+
+
+def _names_of_file(item: pytest.Item) -> Mapping[str, Any]:
+    file = item.getparent(pytest.Module)
+    return vars(file.obj) if file is not None else {}
 
 
 def _check_lock(item: pytest.Item, mark: MetricMark) -> None:

@@ -36,6 +36,8 @@ _STATUS: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
     "missed": ("missed", "m", ("MISSED", {"yellow": True})),
     "captured": ("captured", "c", ("CAPTURED", {"cyan": True})),
     "error": ("error", "E", ("ERROR", {"red": True})),
+    # Counted, and not shown one by one: the first case with this error shows it.
+    "same error": ("same error", "E", ("SAME ERROR", {"red": True})),
 }
 
 
@@ -270,7 +272,9 @@ class _Reports:
             if isinstance(data.get(name), str):
                 data[name] = json.loads(data[name])
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what a report tells, before the terminal draws it."""
         if hasattr(report, "mipro_replies") and not self._worker:
             from pytest_mipro.plugin.replies_ledger import note_replies  # noqa: PLC0415
 
@@ -278,6 +282,12 @@ class _Reports:
         data: dict[str, Any] | None = getattr(report, "mipro", None)
         if data is None or "plan" not in data or self._worker:
             return
+        if data["status"] == "error" and report.when == "call":
+            from pytest_mipro.plugin.causes import first_with  # noqa: PLC0415
+
+            case = data["case"]
+            first = first_with(self._config, report.nodeid, case["id"], case["outcome"]["error"])
+            data["status"] = "error" if first == report.nodeid else "same error"
         from pytest_mipro.plugin.observed import record  # noqa: PLC0415
         from pytest_mipro.plugin.session import state_of  # noqa: PLC0415
 

@@ -220,7 +220,7 @@ def project_stack(frame: FrameType | None) -> tuple[CodeType, ...]:
     """Return the project's functions on the stack, outermost first, up to this package's runner."""
     codes: list[CodeType] = []
     while frame is not None and not (codes and _is_own(frame.f_code.co_filename)):
-        if _is_project(frame.f_code.co_filename):
+        if is_project_file(frame.f_code.co_filename):
             codes.append(frame.f_code)
         frame = frame.f_back
     return tuple(reversed(codes))
@@ -244,7 +244,8 @@ def _is_own(filename: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _is_project(filename: str) -> bool:
-    if filename.startswith("<") or _is_own(filename):
+def is_project_file(filename: str) -> bool:
+    """Return whether a source file is neither a library's nor this package's own."""
+    if not filename or filename.startswith("<") or _is_own(filename):
         return False
     return not filename.startswith(_LIBRARIES) and "site-packages" not in filename

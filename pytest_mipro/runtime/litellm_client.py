@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_mipro.errors import ConfigurationError, EndpointError, MissingKeyError, RefusalError
+from pytest_mipro.errors import ConfigurationError, MissingKeyError, RefusalError
 from pytest_mipro.runtime.client import Reply, Usage
 from pytest_mipro.runtime.endpoints import (
     api_base,
@@ -116,7 +116,7 @@ class LiteLLMClient:
                 if wait is None:
                     wait = back_off(attempt, settings.backoff, request.canonical())
                 await asyncio.sleep(min(wait, settings.longest_wait))
-        raise EndpointError(
+        raise type(failure.error)(
             f"model {request.model!r} failed {settings.attempts} times, at last with "
             f"{failure.error}; check the endpoint, or try again later"
         )

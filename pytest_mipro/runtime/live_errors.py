@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import (
     ContextWindowError,
+    EndpointDownError,
     EndpointError,
     MiproError,
     MissingKeyError,
     RefusalError,
     UnknownModelError,
+    UnreachableError,
 )
 from pytest_mipro.runtime.redact import one_line
 from pytest_mipro.runtime.retry import retry_after
@@ -23,6 +26,7 @@ _POLICY_CODES = ("content_filter", "content_policy_violation", "responsibleaipol
 _WINDOW_CODES = ("context_length_exceeded", "maximum context length", "context window")
 _KEY_TEXTS = ("missing credentials", "api_key client option must be set", "missing api key")
 _SPENT_TEXTS = ("insufficient_quota", "exceeded your current quota")
+_NO_CONNECTION = ("ConnectError", "ClientConnectorError", "ClientConnectorDNSError")
 _TRIED_AGAIN = frozenset({408, 409, 425, 429})
 
 
@@ -61,7 +65,8 @@ def failure_of(error: Exception, model: str, secrets: tuple[str, ...] = ()) -> F
             EndpointError(f"the account for model {model!r} has no quota left: {text}"), again=False
         )
     cause = f"{status}: {text}" if status else text
-    return Failure(EndpointError(cause), again=True, wait=_asked_wait(error))
+    kind = UnreachableError if _never_connected(error) else EndpointDownError
+    return Failure(kind(cause), again=True, wait=_asked_wait(error))
 
 
 def _known_cause(error: Exception, model: str, status: int | None, text: str) -> MiproError | None:
@@ -109,6 +114,15 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(current))
         yield current
         current = current.__cause__ or current.__context__
+
+
+def _never_connected(error: Exception) -> bool:
+    # By name too: each HTTP library has a type of its own, and litellm decides which one it uses.
+    return any(
+        isinstance(link, (ConnectionRefusedError, socket.gaierror))
+        or type(link).__name__ in _NO_CONNECTION
+        for link in _chain(error)
+    )
 
 
 def _asked_wait(error: Exception) -> float | None:
