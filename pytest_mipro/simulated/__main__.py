@@ -29,6 +29,7 @@ def parse(arguments: Sequence[str] | None = None) -> ServerOptions:
     add("--requests-per-second", type=float, default=0.0, help="beyond it: 429; 0 is no limit")
     add("--api-key", default="", help="required as bearer token; 401 otherwise")
     add("--vary-repeats", action="store_true", help="equal requests are further samples")
+    add("--record", action="store_true", help="tell of each call at GET /calls")
     given = parser.parse_args(arguments)
     try:
         rates = dict(_rate(text) for text in given.fault)
@@ -43,6 +44,7 @@ def parse(arguments: Sequence[str] | None = None) -> ServerOptions:
         requests_per_second=given.requests_per_second,
         api_key=given.api_key,
         vary_repeats=given.vary_repeats,
+        record=given.record,
     )
 
 

@@ -95,7 +95,8 @@ class Stats:
     """What a server has counted since it started.
 
     `calls` are all POSTs, `answered` those with a reply. `busy_seconds` is the time with at least
-    one call in flight, `call_seconds` the sum over calls.
+    one call in flight, `call_seconds` the sum over calls, `service_seconds` the sum of the latencies
+    alone: what the calls would have taken on a server with a processor of its own.
     """
 
     calls: int = 0
@@ -107,6 +108,7 @@ class Stats:
     max_in_flight: int = 0
     busy_seconds: float = 0.0
     call_seconds: float = 0.0
+    service_seconds: float = 0.0
     _since: float = 0.0
 
     def enter(self, now: float) -> None:
@@ -136,4 +138,5 @@ class Stats:
             "max_in_flight": self.max_in_flight,
             "busy_seconds": round(self.busy_seconds, 6),
             "call_seconds": round(self.call_seconds, 6),
+            "service_seconds": round(self.service_seconds, 6),
         }

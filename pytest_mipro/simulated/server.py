@@ -32,6 +32,8 @@ class ServerOptions:
     `api_key` "" lets everybody in. `retry_after` is what a 429 fault asks to wait. With
     `vary_repeats` equal requests at a temperature above 0 are further samples, as at a real
     endpoint; without it they get equal replies, and only a `seed` in the request tells them apart.
+    With `record`, GET /calls tells of each call when it came and left (seconds of the machine's
+    monotonic clock) and its status.
     """
 
     port: int = 0
@@ -41,6 +43,7 @@ class ServerOptions:
     requests_per_second: float = 0.0
     api_key: str = ""
     vary_repeats: bool = False
+    record: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class SimulatedServer:
     def __init__(self, options: ServerOptions) -> None:
         self.options = options
         self.stats = Stats()
+        self.calls: list[tuple[float, float, int]] = []
         self.url = ""
         self._limit = RateLimit(options.requests_per_second)
         self._attempts: Counter[str] = Counter()
@@ -121,25 +125,35 @@ class SimulatedServer:
         path = request.path.split("?")[0].rstrip("/")
         if request.method == "GET" and path.endswith("/stats"):
             return HTTPAnswer(200, self.stats.data())
+        if request.method == "GET" and path.endswith("/calls"):
+            return HTTPAnswer(200, {"calls": self.calls})
         if not self._admits(request):
             self.stats.refused += 1
             return HTTPAnswer(*chat_api.error(401, "Incorrect API key.", "invalid_api_key"))
         if request.method == "GET" and path.endswith("/models"):
             return HTTPAnswer(200, chat_api.models())
         if request.method == "POST" and path.endswith("/chat/completions"):
-            began = time.monotonic()
-            self.stats.enter(began)
-            try:
-                return await self._complete(request.body)
-            finally:
-                self.stats.leave(began, time.monotonic())
+            return await self._timed(request.body)
         return HTTPAnswer(*chat_api.error(404, f"There is no {path}.", "not_found"))
+
+    async def _timed(self, body: bytes) -> HTTPAnswer:
+        began = time.monotonic()
+        self.stats.enter(began)
+        answer = None
+        try:
+            answer = await self._complete(body, began)
+            return answer
+        finally:
+            ended = time.monotonic()
+            self.stats.leave(began, ended)
+            if self.options.record:
+                self.calls.append((began, ended, answer.status if answer else 0))
 
     def _admits(self, request: HTTPRequest) -> bool:
         wanted = self.options.api_key
         return not wanted or request.headers.get("authorization", "") == f"Bearer {wanted}"
 
-    async def _complete(self, body: bytes) -> HTTPAnswer:
+    async def _complete(self, body: bytes, began: float) -> HTTPAnswer:
         try:
             data = chat_api.parsed(body)
         except ConfigurationError as wrong:
@@ -157,7 +171,10 @@ class SimulatedServer:
         sample = self._answered[digest] if self.options.vary_repeats else 0
         self._answered[digest] += 1
         status, answer = chat_api.completion(data, sample)
-        await asyncio.sleep(self.options.latency.seconds(digest))
+        seconds = self.options.latency.seconds(digest)
+        self.stats.service_seconds += seconds
+        # What the model has computed meanwhile is part of the latency, not on top of it.
+        await asyncio.sleep(max(0.0, began + seconds - time.monotonic()))
         self.stats.answered += status == HTTPStatus.OK
         return HTTPAnswer(status, answer)
 
