@@ -96,17 +96,29 @@ def merged_pools(
 
 
 def demo_sets(
-    pool: Sequence[Demo], count: int, max_demos: int, rng: random.Random
+    pool: Sequence[Demo], count: int, max_demos: int, rng: random.Random, limit: int
 ) -> list[tuple[Demo, ...]]:
     """Return `count` sets drawn from the pool: every other one of the largest size, else random.
 
-    Sets cover distinct outputs first, so that a small set of a classifier shows many labels.
+    Sets cover distinct outputs first, so that a small set of a classifier shows many labels. The
+    demos of a set have no more than `limit` characters together: longer ones are passed over.
     """
     largest = min(max_demos, len(pool))
     if largest == 0:
         return []
     sizes = [largest if index % 2 == 0 else rng.randint(1, largest) for index in range(count)]
-    return [tuple(_covering(pool, rng)[:size]) for size in sizes]
+    drawn = [tuple(_within(_covering(pool, rng), size, limit)) for size in sizes]
+    return [demos for demos in drawn if demos]
+
+
+def _within(demos: Iterable[Demo], size: int, limit: int) -> list[Demo]:
+    taken: list[Demo] = []
+    for demo in demos:
+        length = len(json.dumps([dict(demo.inputs), demo.output, demo.reasoning]))
+        if len(taken) < size and length <= limit:
+            taken.append(demo)
+            limit -= length
+    return taken
 
 
 def _covering(pool: Sequence[Demo], rng: random.Random) -> list[Demo]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.search import Space
 from pytest_mipro.runtime.prompt import Prompt
+from pytest_mipro.runtime.prompt_file import committed_prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_mipro.optimizer.search import Assignment
@@ -62,6 +63,23 @@ class Candidates:
             module.signature.prompt_path: module.prompt(*assignment[2 * index : 2 * index + 2])
             for index, module in enumerate(self.modules)
         }
+
+    def choice_of(self, signature: Signature, instruction: str) -> tuple[int, int] | None:
+        """Return the dimension and the choice of a module's instruction; None: it is none."""
+        for index, module in enumerate(self.modules):
+            if module.signature == signature and instruction in module.instructions:
+                return 2 * index, module.instructions.index(instruction)
+        return None
+
+    def reaching(self, signatures: Iterable[Signature]) -> Candidates:
+        """Return the candidates with more modules, under their committed prompts."""
+        late = [(item, committed_prompt(item)) for item in signatures]
+        return Candidates(
+            (
+                *self.modules,
+                *(ModuleCandidates(item, (p.instruction,), (p.demos,)) for item, p in late),
+            )
+        )
 
     def first(self, incumbent: Assignment, known: Candidates) -> tuple[Assignment, ...]:
         """Return what is worth a trial before the searcher chooses: what is new since `known`.

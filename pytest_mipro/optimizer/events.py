@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pytest_mipro.optimizer.decide import Decision
+    from pytest_mipro.optimizer.proposed import Proposed
     from pytest_mipro.optimizer.search import Assignment
     from pytest_mipro.optimizer.split import Split
     from pytest_mipro.optimizer.statistics import Interval
@@ -99,7 +100,7 @@ class TrialFinished:
     """One trial: its kind, assignment (one index a dimension), estimate in 0…1 and rows.
 
     `best` is the best estimate so far; `dropped` is set where the trial used more calls than were
-    reserved for it and has no score.
+    reserved for it and has no score; `stopped` where it ended after its first rows as hopeless.
     """
 
     study: str
@@ -112,6 +113,16 @@ class TrialFinished:
     best: float
     calls: int
     dropped: str = ""
+    stopped: bool = False
+
+
+@dataclass(frozen=True)
+class ProposalsMade:
+    """A round's instructions were proposed: what the proposer models saw and said."""
+
+    study: str
+    round: int
+    proposals: tuple[Proposed, ...]
 
 
 @dataclass(frozen=True)
@@ -128,6 +139,7 @@ Event = (
     | StageProgress
     | BaselineMeasured
     | Plan
+    | ProposalsMade
     | CandidatesReady
     | TrialFinished
     | Decided

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pytest_mipro.optimizer.case import Case
     from pytest_mipro.optimizer.evaluate import CaseRun
+    from pytest_mipro.optimizer.strategies.strategy import ScoredInstruction
     from pytest_mipro.runtime.client import Message
     from pytest_mipro.runtime.context import ModuleCall
     from pytest_mipro.runtime.signature import Signature
@@ -52,19 +53,20 @@ class Example:
     feedback: str
 
 
-async def dataset_summary(cases: Sequence[Case], seed: int, ask: Ask) -> str:
+async def dataset_summary(cases: Sequence[Case], seed: int, ask: Ask, limit: int) -> str:
     """Return the proposer's summary of the training rows: observed in batches, then condensed."""
     rows = list({case.row: case for case in cases if case.demo}.values())
     random.Random(f"{seed}/dataset").shuffle(rows)  # noqa: S311 - a draw, no secret
     starts = range(0, min(len(rows), _BATCHES * _BATCH_ROWS), _BATCH_ROWS)
-    observations = [
-        ask(meta_prompt("observe_dataset", {"rows": _rows_text(rows[i : i + _BATCH_ROWS])}), 0)
+    observed = [
+        meta_prompt("observe_dataset", {"rows": _rows_text(rows[i : i + _BATCH_ROWS])}, limit)
         for i in starts
     ]
-    if not observations:
+    if not observed:
         return "(no rows)"
-    text = "\n\n".join(await asyncio.gather(*observations))
-    return await ask(meta_prompt("condense_dataset", {"observations": text}), 0)
+    texts = await asyncio.gather(*(ask(messages, 0) for messages, _ in observed))
+    messages, _ = meta_prompt("condense_dataset", {"observations": "\n\n".join(texts)}, limit)
+    return await ask(messages, 0)
 
 
 def _rows_text(cases: Iterable[Case]) -> str:
@@ -78,12 +80,14 @@ def _rows_text(cases: Iterable[Case]) -> str:
 
 
 async def program_summary(
-    runs: Iterable[CaseRun], signatures: Sequence[Signature], ask: Ask
+    runs: Iterable[CaseRun], signatures: Sequence[Signature], ask: Ask, limit: int
 ) -> str:
     """Return the proposer's description of the program, from the source that the traces show."""
     source = head_and_tail(program_source(runs), _SOURCE_LIMIT)
     modules = "\n".join(f"- {module_text(signature)}" for signature in signatures)
-    return await ask(meta_prompt("describe_program", {"source": source, "modules": modules}), 0)
+    values = {"source": source, "modules": modules}
+    messages, _ = meta_prompt("describe_program", values, limit)
+    return await ask(messages, 0)
 
 
 def program_source(runs: Iterable[CaseRun]) -> str:
@@ -151,6 +155,12 @@ def chosen_examples(examples: Sequence[Example], count: int, rng: random.Random)
     chosen = failed + passing[: count - len(failed)]
     rng.shuffle(chosen)
     return chosen
+
+
+def history_text(history: Sequence[ScoredInstruction]) -> str:
+    """Return instructions, given best first, with their scores; the best last, where one looks."""
+    texts = [f"Score {item.score:.3f}:\n{item.text}" for item in reversed(history)]
+    return "\n\n".join(texts) or "(none)"
 
 
 def examples_text(examples: Iterable[Example], signature: Signature) -> str:

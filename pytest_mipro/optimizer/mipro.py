@@ -18,7 +18,7 @@ from pytest_mipro.optimizer.study_run import study_run
 if TYPE_CHECKING:
     from pytest_mipro.optimizer.case import Study
     from pytest_mipro.optimizer.ground import Ground
-    from pytest_mipro.optimizer.rounds import Searched
+    from pytest_mipro.optimizer.searched import Searched
     from pytest_mipro.optimizer.settings import OptimizerSettings
     from pytest_mipro.optimizer.study_run import Services, StudyRun
 

@@ -1,158 +1,186 @@
-"""Asking the proposer model for grounding and instructions, concurrently and within a budget."""
+"""Asking the proposer models for grounding and instructions, concurrently."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import CandidateError
-from pytest_mipro.optimizer.grounding import (
-    Grounding,
-    dataset_summary,
-    module_examples,
-    program_summary,
-)
+from pytest_mipro.optimizer.grounding import Grounding, dataset_summary, program_summary
+from pytest_mipro.optimizer.proposed import Proposed, clean_instruction
 from pytest_mipro.optimizer.strategies.strategy import ProposalContext
+from pytest_mipro.optimizer.tips import TIPS
 from pytest_mipro.runtime import loop
 from pytest_mipro.runtime.client import Request
-from pytest_mipro.runtime.prompt import normalise_instruction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_mipro.optimizer.case import Case
     from pytest_mipro.optimizer.evaluate import CaseRun
+    from pytest_mipro.optimizer.grounding import Example
+    from pytest_mipro.optimizer.plans import ProposalPlan
+    from pytest_mipro.optimizer.settings import OptimizerSettings
     from pytest_mipro.optimizer.strategies.strategy import (
         ProposalRequest,
         ProposalStrategy,
         ScoredInstruction,
     )
     from pytest_mipro.runtime.client import LMClient, Message
-    from pytest_mipro.runtime.prompt import Prompt
     from pytest_mipro.runtime.signature import Signature
 
-_FENCE = re.compile(r"\A```\w*\n(.*?)\n?```\Z", re.DOTALL)
 # Observations in batches, their summary, and the description of the program.
 GROUNDING_CALLS = 5
+CHARACTERS = 4
+"""A token's, about: a limit needs no tokenizer."""
 
 
 @dataclass(frozen=True)
-class Material:
-    """What a round's proposals are drawn from, training rows alone.
+class Asked:
+    """One instruction that is wanted: for which module, from what material, and how.
 
-    `runs` are the incumbent's on the training cases, `prompts` the incumbent's by prompt path,
-    `history` the instructions tried so far with their scores, best first, by prompt path.
+    `instruction` and `examples` are the parent program's; `key` is the proposal's random stream.
     """
 
-    runs: Sequence[CaseRun]
-    prompts: Mapping[Path, Prompt]
-    history: Mapping[Path, Sequence[ScoredInstruction]]
+    signature: Signature
+    instruction: str
+    examples: Sequence[Example]
+    history: Sequence[ScoredInstruction]
+    plan: ProposalPlan
     key: str
 
 
 class Proposer:
-    """The proposer model behind one client; every call has temperature 1 and its sample index."""
+    """The proposer models behind one client, and the strategies by name."""
 
     def __init__(
-        self, client: LMClient, model: str, strategies: Sequence[ProposalStrategy]
+        self,
+        client: LMClient,
+        strategies: Mapping[str, ProposalStrategy],
+        settings: OptimizerSettings,
     ) -> None:
         self._client = client
-        self._model = model
         self._strategies = strategies
+        self._settings = settings
+        self._limit = CHARACTERS * settings.max_prompt_tokens
 
     def ground(
         self,
         cases: Sequence[Case],
         runs: Sequence[CaseRun],
         signatures: Sequence[Signature],
-        seed: int,
+        model: str,
     ) -> Grounding:
         """Return the texts that all proposals of a study share; `GROUNDING_CALLS` calls at most."""
-        return loop.run(self._ground(cases, runs, signatures, seed))
+        return loop.run(self._ground(cases, runs, signatures, model))
 
     async def _ground(
         self,
         cases: Sequence[Case],
         runs: Sequence[CaseRun],
         signatures: Sequence[Signature],
-        seed: int,
+        model: str,
     ) -> Grounding:
+        async def told(messages: tuple[Message, ...], sample: int) -> str:
+            """Return a text; the grounding can do without the parts that the model refused."""
+            try:
+                return await self._ask(model, messages, 1.0, sample)
+            except CandidateError:
+                return "(not known)"
+
+        async def nothing() -> str:
+            return ""
+
+        has, seed = self._settings.has, self._settings.seed
         dataset, program = await asyncio.gather(
-            dataset_summary(cases, seed, self._told),
-            program_summary(runs, signatures, self._told),
+            dataset_summary(cases, seed, told, self._limit) if has("dataset") else nothing(),
+            program_summary(runs, signatures, told, self._limit) if has("program") else nothing(),
         )
         return Grounding(dataset, program)
 
-    def instructions(
-        self, material: Material, grounding: Grounding, signatures: Sequence[Signature], count: int
-    ) -> dict[Path, list[str]]:
-        """Return up to `count` new instructions a module, duplicates and empty replies dropped."""
-        return loop.run(self._instructions(material, grounding, signatures, count))
+    def proposals(self, asked: Sequence[Asked], grounding: Grounding) -> list[Proposed]:
+        """Return a proposal for each one asked, in order; at most one call each.
 
-    async def _instructions(
-        self, material: Material, grounding: Grounding, signatures: Sequence[Signature], count: int
-    ) -> dict[Path, list[str]]:
-        proposals = await asyncio.gather(
-            *(self._for(signature, material, grounding, count) for signature in signatures)
+        A proposal holds no instruction where the model refused, said nothing, or said what is the
+        parent's instruction or an earlier one of the list already.
+        """
+        return _distinct(asked, loop.run(self._proposals(asked, grounding)))
+
+    async def _proposals(self, asked: Sequence[Asked], grounding: Grounding) -> list[Proposed]:
+        samples: dict[tuple[Message, ...], int] = {}
+        waiting = []
+        for item in asked:
+            name, request = self._request(item, grounding)
+            if request is None:
+                continue
+            sample = samples.get(request.messages, 0)  # equal requests are to differ in the reply
+            samples[request.messages] = sample + 1
+            plan = replace(item.plan, strategy=name)
+            waiting.append(self._proposal(replace(item, plan=plan), request, sample))
+        return list(await asyncio.gather(*waiting))
+
+    def _request(self, asked: Asked, grounding: Grounding) -> tuple[str, ProposalRequest | None]:
+        """Return the request of the plan's strategy, or of the next one that has what it needs."""
+        names = list(self._strategies)
+        start = names.index(asked.plan.strategy)
+        context = self._context(asked, grounding)
+        for name in (*names[start:], *names[:start]):
+            rng = random.Random(f"{asked.key}/{name}")  # noqa: S311 - a draw, no secret
+            request = self._strategies[name].request(context, rng)
+            if request is not None:
+                return name, request
+        return asked.plan.strategy, None
+
+    def _context(self, asked: Asked, grounding: Grounding) -> ProposalContext:
+        plan = asked.plan
+        return ProposalContext(
+            asked.signature,
+            asked.instruction,
+            Grounding(
+                grounding.dataset if plan.dataset else "", grounding.program if plan.program else ""
+            ),
+            _of_kind(asked.examples, plan),
+            asked.history,
+            TIPS.get(plan.tip, ""),
+            self._limit,
         )
-        return {
-            signature.prompt_path: texts
-            for signature, texts in zip(signatures, proposals, strict=True)
-        }
 
-    async def _for(
-        self, signature: Signature, material: Material, grounding: Grounding, count: int
-    ) -> list[str]:
-        context = ProposalContext(
-            signature,
-            material.prompts[signature.prompt_path].instruction,
-            grounding,
-            module_examples(material.runs, signature),
-            material.history.get(signature.prompt_path, ()),
-        )
-        requests = self._requests(context, count, material.key)
-        replies = await asyncio.gather(
-            *(self._proposal(request, sample) for sample, request in enumerate(requests))
-        )
-        return [text for text in dict.fromkeys(replies) if text and text != context.instruction]
-
-    def _requests(self, context: ProposalContext, count: int, key: str) -> list[ProposalRequest]:
-        """Share the proposals out among the strategies, the first ones taking the remainder."""
-        requests: list[ProposalRequest] = []
-        for index, strategy in enumerate(self._strategies):
-            share = (count + len(self._strategies) - 1 - index) // len(self._strategies)
-            rng = random.Random(f"{key}/{strategy.name}/{context.signature.name}")  # noqa: S311
-            requests += strategy.requests(context, share, rng)
-        return requests
-
-    async def _proposal(self, request: ProposalRequest, sample: int) -> str:
-        """Return the proposed instruction; empty where the model refused or failed to give one."""
+    async def _proposal(self, asked: Asked, request: ProposalRequest, sample: int) -> Proposed:
+        plan = asked.plan
         try:
-            return clean_instruction(await self._ask(request.messages, sample))
+            reply = await self._ask(plan.model, request.messages, plan.temperature, sample)
         except CandidateError:
-            return ""
+            reply = ""
+        instruction = clean_instruction(reply)
+        return Proposed(asked.signature, plan, request.messages, request.cut, reply, instruction)
 
-    async def _told(self, messages: tuple[Message, ...], sample: int) -> str:
-        """Return a text for the grounding; it can do without the parts that the model refused."""
-        try:
-            return await self._ask(messages, sample)
-        except CandidateError:
-            return "(not known)"
-
-    async def _ask(self, messages: tuple[Message, ...], sample: int) -> str:
-        request = Request(self._model, messages, {"temperature": 1.0}, sample=sample)
+    async def _ask(
+        self, model: str, messages: tuple[Message, ...], temperature: float, sample: int
+    ) -> str:
+        request = Request(model, messages, {"temperature": temperature}, sample=sample)
         return (await self._client.complete(request)).text
 
 
-def clean_instruction(reply: str) -> str:
-    """Return the instruction in a reply: without fence, quotes around it or trailing spaces."""
-    text = reply.strip()
-    fenced = _FENCE.match(text)
-    text = fenced.group(1) if fenced else text
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" and text.count(text[0]) == 2:
-        text = text[1:-1]
-    return normalise_instruction(text).strip()
+def _of_kind(examples: Sequence[Example], plan: ProposalPlan) -> Sequence[Example]:
+    """Return the examples of the plan's kind; all, where there are none of it."""
+    if plan.examples == "mixed":
+        return examples
+    failing = plan.examples == "failing"
+    return [item for item in examples if (item.score < 1) == failing] or examples
+
+
+def _distinct(asked: Iterable[Asked], proposals: Sequence[Proposed]) -> list[Proposed]:
+    """Return the proposals, those that repeat a known instruction without one."""
+    known: dict[Path, set[str]] = {}
+    for item in asked:
+        earlier = known.setdefault(item.signature.prompt_path, {""})
+        earlier.update({item.instruction, *(one.text for one in item.history)})
+    told = []
+    for proposal in proposals:
+        seen = known[proposal.signature.prompt_path]
+        told.append(replace(proposal, instruction="") if proposal.instruction in seen else proposal)
+        seen.add(proposal.instruction)
+    return told

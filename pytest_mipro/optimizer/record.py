@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.evaluate import cases_of
@@ -72,6 +72,18 @@ class Record:
     def full(self) -> list[Assessment]:
         """The assessments that rest on all validation rows."""
         return [item for item in self.assessments.values() if item.full]
+
+    def widened(self, dimensions: int) -> Record:
+        """Return the record in a space of more dimensions, of which every program had choice 0."""
+        zeros = (0,) * dimensions
+        known = [
+            replace(item, assignment=item.assignment + zeros) for item in self.assessments.values()
+        ]
+        return Record(
+            {item.assignment: item for item in known},
+            {assignment + zeros for assignment in self.dropped},
+            self.asked,
+        )
 
     def __contains__(self, assignment: Assignment) -> bool:
         return assignment in self.assessments or assignment in self.dropped

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from pytest_mipro.optimizer.parts import OPTIONAL, PARTS
+
 Effort = Literal["light", "medium", "heavy"]
 
 
@@ -15,7 +17,11 @@ class OptimizerSettings:
     `trials` counts assignments tried on minibatches, over all `rounds`; each round gives every
     module `candidates` new instructions and as many demo sets, and measures `full_a_round` leaders
     on all validation rows. `minibatch_size` and `min_holdout` are rows, and so is `training_rows`:
-    on how many of them the incumbent runs before it is improved. `max_calls` bounds distinct LM
+    on so many of them programs run in a round before they are improved, shared by `parents` of
+    them. `attempts` bounds a round's further attempts at failing cases, by `teacher_model` where
+    one is given. `max_prompt_tokens` bounds a request to the proposer models, `max_demo_tokens` a demo
+    set, by estimate. After `patience` rounds without a better program the search ends. `parts` are
+    those switched on. `max_calls` bounds distinct LM
     requests of the study, cached ones included (None: no limit). `in_flight` is how many trials run
     at once: a constant of the study, so that concurrency never changes a result.
     """
@@ -32,8 +38,21 @@ class OptimizerSettings:
     max_calls: int | None = None
     max_calls_per_case: int | None = None
     concurrency: int = 16
-    proposer_model: str | None = None
+    proposer_models: tuple[str, ...] = ()
+    teacher_model: str | None = None
     in_flight: int = 4
+    parents: int = 2
+    attempts: int = 20
+    patience: int = 2
+    max_prompt_tokens: int = 16_000
+    max_demo_tokens: int = 4_000
+    parts: frozenset[str] = frozenset(PARTS) - OPTIONAL
+
+    def has(self, part: str) -> bool:
+        """Return whether a part is switched on; ValueError for one that does not exist."""
+        if part not in PARTS:
+            raise ValueError(f"{part!r} is no part of the optimiser")
+        return part in self.parts
 
     def trials_of(self, number: int) -> int:
         """Return the trials of a round, counted from 0; early rounds take the remainder."""

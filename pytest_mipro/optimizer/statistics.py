@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_mipro.optimizer.bounds import Unit, lower_bound
 from pytest_mipro.optimizer.quantiles import normal_quantile, t_quantile
 
 if TYPE_CHECKING:
@@ -52,24 +54,37 @@ class Interval:
 class PairedLift:
     """How much better `after` is than `before`, on the same rows; all bounds in -1…1.
 
-    `mean` is the plain difference of the objectives. `low` and `high` bound it on both sides at
-    `level`, `lower_one_sided` from below alone at the same level. `rows` is their number; `sd` (the
-    standard deviation of a row's difference) and `size` (the effective number of rows: fewer than
-    `rows` where the rows' weights differ) are what other levels are computed from.
+    `mean` is the plain difference of the objectives, `rows` the number of rows, `differences` each
+    row's difference with its share of the weight. `sd` is the standard deviation of a row's
+    difference, `size` the effective number of rows: fewer than `rows` where their weights differ.
     """
 
     mean: float
-    low: float
-    lower_one_sided: float
-    high: float
     rows: int
     level: float
     sd: float
     size: float
+    differences: tuple[Unit, ...] = field(repr=False)
+
+    @cached_property
+    def low(self) -> float:
+        """The lower bound of the two-sided interval at `level`."""
+        return self.lower((1 + self.level) / 2)
+
+    @cached_property
+    def high(self) -> float:
+        """The upper bound of the two-sided interval at `level`."""
+        mirrored = [Unit(unit.share, -unit.value) for unit in self.differences]
+        return -lower_bound(mirrored, (1 + self.level) / 2)
+
+    @cached_property
+    def lower_one_sided(self) -> float:
+        """The bound from below alone at `level`."""
+        return self.lower(self.level)
 
     def lower(self, level: float) -> float:
         """Return the one-sided lower bound at another level, such as a Bonferroni-adjusted one."""
-        return _lift_lower(self.mean, self.sd, self.size, level)
+        return lower_bound(self.differences, level)
 
     def detectable(self, level: float | None = None, power: float = 0.7) -> float:
         """Return the lift that rows with this scatter would detect; see `detectable_difference`."""
@@ -136,28 +151,14 @@ def paired_lift(
 ) -> PairedLift:
     """Return the difference of the objectives over `cases`, with intervals clustered by row.
 
-    Source: Agresti & Min (2005), "Simple improved confidence intervals for comparing matched
-    proportions": two pseudo-pairs, here rows: half of one at +1, half at -1, one at 0. Extended to
-    bounded differences by the variance of the augmented sample and Student's t with one degree
-    less than its size, and to other levels by `_pseudo_rows`. Symmetric: swapping `after` and
-    `before` mirrors it. Its width is never 0. Every case needs a score in both mappings (KeyError).
+    Its bounds are those of `lower_bound`, on both sides: swapping `after` and `before` mirrors
+    them, and the interval's width is never 0. Every case needs a score in both mappings (KeyError).
     """
     measured = list(cases)
     differences = {case.id: after[case.id] - before[case.id] for case in measured}
     units = _case_units(differences, measured)
     mean, variance, size = _moments(units)
-    sd = math.sqrt(variance)
-    two_sided = (1 + level) / 2
-    return PairedLift(
-        mean=mean,
-        low=_lift_lower(mean, sd, size, two_sided),
-        lower_one_sided=_lift_lower(mean, sd, size, level),
-        high=-_lift_lower(-mean, sd, size, two_sided),
-        rows=len(units),
-        level=level,
-        sd=sd,
-        size=size,
-    )
+    return PairedLift(mean, len(units), level, math.sqrt(variance), size, tuple(units))
 
 
 def detectable_difference(
@@ -165,46 +166,21 @@ def detectable_difference(
 ) -> float:
     """Return the true lift (0…1) whose one-sided lower bound is above 0 in `power` of the runs.
 
-    `sd` is the standard deviation of a row's difference. It inverts `paired_lift`, pseudo-rows
-    included; 1.0 stands for "not even the largest difference".
+    `sd` is the standard deviation of a row's difference. Student's t with pseudo-rows as Agresti &
+    Min (2005) have them ("Simple improved confidence intervals for comparing matched proportions"),
+    which comes within a few points of what `lower_bound` detects; 1.0 stands for "not even the
+    largest difference".
     """
     if n_rows <= 0:
         return 1.0
-    pseudo = _pseudo_rows(level)
+    pseudo = max(2.0, normal_quantile(level) ** 2 / 2)  # theirs at 97.5 %, which is z²/2
     total = n_rows + pseudo
     error = math.sqrt((n_rows * sd**2 + pseudo / 2) / (total - 1) / total)
     factor = t_quantile(level, total - 1) + normal_quantile(power)
     return min(1.0, factor * error * total / n_rows)
 
 
-def _pseudo_rows(level: float) -> float:
-    """Return how many pseudo-rows a one-sided bound at `level` takes: Agresti & Min's 2, or z²/2.
-
-    2 is z²/2 at 97.5 %. Farther out, as after a Bonferroni adjustment, 2 would be too few: rare
-    large losses that by chance stay unseen would let many small gains pass.
-    """
-    return max(2.0, normal_quantile(level) ** 2 / 2)
-
-
-def _lift_lower(mean: float, sd: float, size: float, level: float) -> float:
-    """Return the one-sided lower bound of a mean of `size` differences in -1…1."""
-    pseudo = _pseudo_rows(level)
-    total = size + pseudo
-    center = mean * size / total
-    squares = size * (sd**2 + mean**2) + pseudo / 2 - total * center**2
-    error = math.sqrt(squares / (total - 1) / total)
-    return max(-1.0, center - t_quantile(level, total - 1) * error)
-
-
-@dataclass(frozen=True)
-class _Unit:
-    """One row: its share of the total weight (shares sum to 1) and its weighted mean value."""
-
-    share: float
-    value: float
-
-
-def _units(weighted: Iterable[tuple[float, str, float]]) -> list[_Unit]:
+def _units(weighted: Iterable[tuple[float, str, float]]) -> list[Unit]:
     """Gather (weight, row, value) triples into rows, in the order of the row keys."""
     sums: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
     for weight, row, value in weighted:
@@ -212,18 +188,18 @@ def _units(weighted: Iterable[tuple[float, str, float]]) -> list[_Unit]:
     weights = {row: math.fsum(pair[0] for pair in sums[row]) for row in sorted(sums)}
     total = math.fsum(weights.values())
     return [
-        _Unit(weight / total, math.fsum(pair[1] for pair in sums[row]) / weight)
+        Unit(weight / total, math.fsum(pair[1] for pair in sums[row]) / weight)
         for row, weight in weights.items()
     ]
 
 
-def _case_units(values: Mapping[str, float], cases: Sequence[ScoredCase]) -> list[_Unit]:
+def _case_units(values: Mapping[str, float], cases: Sequence[ScoredCase]) -> list[Unit]:
     """Gather cases into rows so that the rows' weighted mean is the mean of the tests' means."""
     sizes = Counter(case.test for case in cases)
     return _units((1 / sizes[case.test], case.row, values[case.id]) for case in cases)
 
 
-def _moments(units: Sequence[_Unit]) -> tuple[float, float, float]:
+def _moments(units: Sequence[Unit]) -> tuple[float, float, float]:
     """Return mean, variance of a row, and number of rows of an equally weighted sample.
 
     With unequal weights the number is Kish's effective size 1/Σshare², and the variance is the
@@ -251,7 +227,7 @@ def _wilson(successes: float, n: int, level: float) -> Interval:
     return Interval(low, 1.0 if share == 1 else min(1.0, center + half))
 
 
-def _bounded_interval(units: Sequence[_Unit], level: float) -> Interval:
+def _bounded_interval(units: Sequence[Unit], level: float) -> Interval:
     """Return Agresti & Coull's interval extended to values in 0…1.
 
     z²/2 pseudo-rows at 0 and as many at 1 join the sample of `size` rows, and the variance of the

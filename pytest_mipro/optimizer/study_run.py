@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.case import Case, Study
     from pytest_mipro.optimizer.evaluate import Evaluation
     from pytest_mipro.optimizer.events import Emit, Stage
+    from pytest_mipro.optimizer.learning import Lesson
     from pytest_mipro.optimizer.search import Searcher, Space
     from pytest_mipro.optimizer.settings import OptimizerSettings
     from pytest_mipro.optimizer.strategies.strategy import ProposalStrategy
@@ -33,7 +34,8 @@ class Services:
     `searcher` makes the study's searcher from a space and a seed; `check_modules` may refuse the
     modules found (it raises before anything is searched); `looked_at` holds the digests of the
     finalists that this study's holdout was shown before, `earlier_looks` counts those whose digest
-    is not known; `note_look` is told a finalist's digest before the holdout is shown it.
+    is not known; `note_look` is told a finalist's digest before the holdout is shown it. `lessons`
+    are what earlier runs of the study learnt about proposing.
     """
 
     client: LMClient
@@ -44,6 +46,7 @@ class Services:
     earlier_looks: int
     note_look: Callable[[str], None]
     emit: Emit
+    lessons: Sequence[Lesson] = ()
 
 
 @dataclass(frozen=True)

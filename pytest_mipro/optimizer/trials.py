@@ -4,32 +4,37 @@ At the asking of trial t exactly the results of trials 0…t-k are told (k = `in
 order calls complete in, so that the same seed and replies always walk the same path.
 
 All trials of a round share one minibatch: candidates are compared on the same rows, and calls of
-modules whose prompts they share are made once. The next round draws another one.
+modules whose prompts they share are made once. The next round draws another one. A trial runs on
+the first rows of the minibatch and, unless it is hopeless by then, on the rest.
 """
 
 from __future__ import annotations
 
+import random
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.effects import composed
 from pytest_mipro.optimizer.evaluate import cases_of
 from pytest_mipro.optimizer.events import TrialFinished
+from pytest_mipro.optimizer.racing import first_heat, hopeless
 from pytest_mipro.optimizer.record import Assessment
 from pytest_mipro.optimizer.split import minibatch
 from pytest_mipro.optimizer.statistics import paired_lift
+from pytest_mipro.optimizer.strategies.strategy import ProgramContext
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_mipro.optimizer.budget import Reservation
     from pytest_mipro.optimizer.candidates import Candidates
-    from pytest_mipro.optimizer.case import Case, Study
-    from pytest_mipro.optimizer.evaluate import Evaluation, PendingEvaluation
+    from pytest_mipro.optimizer.case import Study
+    from pytest_mipro.optimizer.evaluate import CaseRun, Evaluation, PendingEvaluation
     from pytest_mipro.optimizer.events import TrialKind
     from pytest_mipro.optimizer.record import Baseline, Record
     from pytest_mipro.optimizer.search import Assignment, Searcher
     from pytest_mipro.optimizer.settings import OptimizerSettings
+    from pytest_mipro.optimizer.strategies.strategy import ProposalStrategy
     from pytest_mipro.optimizer.study_run import StudyRun
 
 # A lift measured on n rows is shrunk towards 0 by n / (n + this): a few lucky rows are no leader.
@@ -38,21 +43,13 @@ BUDGET_USED_UP = "the search ended early: the call budget is used up"
 
 
 @dataclass(frozen=True)
-class _Trial:
-    number: int
-    kind: TrialKind
-    assignment: Assignment
-    cases: tuple[Case, ...]
-    pending: PendingEvaluation
-
-
-@dataclass(frozen=True)
 class SearchTask:
     """What a round searches, and on which rows it is judged.
 
-    `round` counts from 0; `trials` and `full` are the assignments tried on the minibatch, and those
-    measured on all rows; `first` are tried before the searcher chooses; `first_sample` is the
-    sample index that trials begin with.
+    `round` counts from 0; `trials` bounds the rows of trials, in minibatches: what hopeless trials
+    leave over goes to more of them. `full` leaders are measured on all rows; `first` are tried
+    before the searcher chooses, programs of the `strategies` last; `first_sample` is the sample
+    index that trials begin with.
     """
 
     study: Study
@@ -65,6 +62,23 @@ class SearchTask:
     full: int
     first: tuple[Assignment, ...]
     first_sample: int = 0
+    strategies: tuple[ProposalStrategy, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """A trial under way: on `rows` now, and on `rest` if it is not hopeless by then."""
+
+    number: int
+    kind: TrialKind
+    assignment: Assignment
+    rows: tuple[str, ...]
+    pending: PendingEvaluation
+    rest: tuple[str, ...] = ()
+    reserved: Reservation | None = None
+    rival: Assessment | None = None
+    runs: tuple[CaseRun, ...] = ()
+    calls: int = 0
 
 
 class SearchRound:
@@ -78,12 +92,12 @@ class SearchRound:
         self.ended = ""
         self._cases = cases_of(task.study, task.rows)
         self._batch = self._minibatch()
-        self._left = task.trials
+        self._rows_left = task.trials * len(self._batch)
         self._full_left = task.full
         self._seen = {*record.assessments, *record.dropped}
         self._full = {item.assignment for item in record.full}
         self.baseline = record.assessments[task.candidates.committed]
-        for item in sorted(record.assessments.values(), key=lambda item: item.number):
+        for item in self._known:
             searcher.tell(item.assignment, item.estimate, item.rows)
         for assignment in sorted(record.dropped):
             searcher.tell(assignment, 0.0, len(self._batch))
@@ -91,7 +105,7 @@ class SearchRound:
             searcher.enqueue(assignment)
 
     def run(self) -> None:
-        """Run trials until trials, space or budget are used up."""
+        """Run trials until rows, space or budget are used up."""
         window: deque[_Trial] = deque()
         while True:
             while len(window) < self._task.settings.in_flight:
@@ -101,26 +115,36 @@ class SearchRound:
                 window.append(trial)
             if not window:
                 return
-            self._finish(window.popleft())
+            going_on = self._advance(window.popleft())
+            if going_on is not None:
+                window.append(going_on)
 
     @property
     def _whole(self) -> bool:
         """Whether the minibatch is all rows: then every trial is a full evaluation."""
         return len(self._batch) == len(self._task.rows)
 
+    @property
+    def _known(self) -> list[Assessment]:
+        """What was measured so far and is not dropped, in the order of the trials."""
+        dropped = self._record.dropped
+        known = [i for i in self._record.assessments.values() if i.assignment not in dropped]
+        return sorted(known, key=lambda item: item.number)
+
     def _minibatch(self) -> tuple[str, ...]:
         tests: dict[str, set[str]] = {}
         for case in self._cases:
             tests.setdefault(case.row, set()).add(case.test)
         settings = self._task.settings
-        return minibatch(tests, settings.minibatch_size, settings.seed, draw=self._task.round)
+        size = settings.minibatch_size if settings.has("minibatches") else len(self._task.rows)
+        return minibatch(tests, size, settings.seed, draw=self._task.round)
 
     def _next(self, window: Sequence[_Trial]) -> _Trial | None:
-        if self._left > 0:
+        if self._rows_left >= len(self._batch):
             trial = self._next_minibatch()
             if trial is not None:
                 return trial
-            self._left = 0
+            self._rows_left = 0
         if any(trial.kind == "minibatch" for trial in window) or self._full_left == 0:
             return None
         leader = self._leader()
@@ -130,68 +154,100 @@ class SearchRound:
         return self._start("full", leader)
 
     def _next_minibatch(self) -> _Trial | None:
-        assignment = self._composed() or self._searcher.ask()
+        assignment = self._combined() or self._searcher.ask()
         if assignment is None:
             return None
-        self._left -= 1
         return self._start("full" if self._whole else "minibatch", assignment)
 
-    def _composed(self) -> Assignment | None:
-        """Return, as the round's last trial, the merge of what lifts in each module, if unseen."""
-        if self._left > 1:
+    def _combined(self) -> Assignment | None:
+        """Return, where this may be the round's last trial, an unseen program out of programs."""
+        if self._rows_left >= 2 * len(self._batch):
             return None
-        dropped = self._record.dropped
-        known = [
-            item for item in self._record.assessments.values() if item.assignment not in dropped
-        ]
-        known.sort(key=lambda item: item.number)
-        best = max(known, key=lambda item: (item.leading, -item.number))
-        assignment = composed(known, best.assignment)
-        return None if assignment in self._seen else assignment
+        best = max(self._known, key=lambda item: (item.leading, -item.number))
+        context = ProgramContext(self._known, best.assignment)
+        for strategy in self._task.strategies:
+            key = f"{self._task.settings.seed}/{self._task.round}/{self._record.asked}"
+            rng = random.Random(f"{key}/{strategy.name}")  # noqa: S311 - a draw, no secret
+            for assignment in strategy.programs(context, rng):
+                if self._task.candidates.space.check(assignment) not in self._seen:
+                    return assignment
+        return None
 
     def _leader(self) -> Assignment | None:
         """Return the most promising assignment that was not measured on all rows yet."""
         promising = [
             item
-            for item in self._record.assessments.values()
-            if item.assignment not in self._full
-            and item.assignment not in self._record.dropped
-            and item.leading > self.baseline.estimate
+            for item in self._known
+            if item.assignment not in self._full and item.leading > self.baseline.estimate
         ]
         best = max(promising, key=lambda item: (item.leading, -item.number), default=None)
         return best.assignment if best else None
 
     def _start(self, kind: TrialKind, assignment: Assignment) -> _Trial | None:
-        rows = self._task.rows if kind == "full" else self._batch
-        number = self._record.asked
+        """Reserve for the whole trial and begin its first heat; None: the budget is used up."""
+        whole = self._task.rows if kind == "full" else self._batch
+        races = self._task.settings.has("racing") and assignment not in self._record
+        rows, rest = first_heat(self._batch, whole) if races else (whole, ())
         # Without a full evaluation behind them, minibatches lead nowhere: its calls are kept.
-        keep = 0 if kind == "full" else self._task.baseline.worst_calls(self._task.rows)
-        worst = self._task.baseline.worst_calls(rows)
-        reservation = self._run.budget.reserve(worst, f"trial {number}", keep=keep)
-        if reservation is None:
+        worst = self._task.baseline.worst_calls
+        keep = 0 if kind == "full" else worst(self._task.rows)
+        number = self._record.asked
+        now = self._run.budget.reserve(worst(rows), f"trial {number}", keep=keep)
+        later = None
+        if now is not None and rest:
+            later = self._run.budget.reserve(worst(rest), f"trial {number}", keep=keep)
+        if now is None or (rest and later is None):
+            if now is not None:
+                now.settle()
             self.ended = BUDGET_USED_UP
             return None
         self._record.asked += 1
         self._seen.add(assignment)
         if kind == "full":
             self._full.add(assignment)
-        cases = cases_of(self._task.study, rows)
-        program = self._task.candidates.program(assignment)
-        pending = self._run.evaluator.start(
-            program,
-            cases,
+        if kind == "minibatch" or self._whole:
+            self._rows_left -= len(whole)
+        pending = self._evaluate(kind, assignment, rows, now)
+        rival = self._record.best
+        return _Trial(number, kind, assignment, rows, pending, rest, later, rival)
+
+    def _evaluate(
+        self,
+        kind: TrialKind,
+        assignment: Assignment,
+        rows: tuple[str, ...],
+        reservation: Reservation,
+    ) -> PendingEvaluation:
+        return self._run.evaluator.start(
+            self._task.candidates.program(assignment),
+            cases_of(self._task.study, rows),
             reservation,
             repeats=kind == "full",
             first_sample=self._task.first_sample,
         )
-        return _Trial(number, kind, assignment, cases, pending)
 
-    def _finish(self, trial: _Trial) -> None:
+    def _advance(self, trial: _Trial) -> _Trial | None:
+        """Wait for the heat; return the trial in its next one, or record and tell the result."""
         evaluation = trial.pending.result()
+        runs = (*trial.runs, *evaluation.runs)
+        calls = trial.calls + evaluation.calls
+        if trial.rest and trial.reserved and trial.rival and not evaluation.over_budget:
+            cases = cases_of(self._task.study, trial.rows)
+            if not hopeless(evaluation.scores(), trial.rival.scores, cases):
+                pending = self._evaluate(trial.kind, trial.assignment, trial.rest, trial.reserved)
+                rows = (*trial.rows, *trial.rest)
+                return replace(trial, rows=rows, pending=pending, rest=(), runs=runs, calls=calls)
+        if trial.rest and trial.reserved:
+            trial.reserved.settle()
+            self._rows_left += len(trial.rest)
+        self._finish(trial, replace(evaluation, runs=runs, calls=calls))
+        return None
+
+    def _finish(self, trial: _Trial, evaluation: Evaluation) -> None:
         assessment = None
         if evaluation.over_budget:
             self._record.dropped.add(trial.assignment)
-            self._searcher.tell(trial.assignment, 0.0, len({case.row for case in trial.cases}))
+            self._searcher.tell(trial.assignment, 0.0, len(trial.rows))
         else:
             assessment = self._assess(trial, evaluation)
             self._record.assessments[trial.assignment] = assessment
@@ -202,7 +258,7 @@ class SearchRound:
         scores = evaluation.scores()
         samples = None if trial.kind == "full" else 1
         before = self._task.baseline.evaluation.scores(samples=samples)
-        lift = paired_lift(scores, before, trial.cases)
+        lift = paired_lift(scores, before, cases_of(self._task.study, trial.rows))
         shrunk = lift.mean * lift.rows / (lift.rows + _PRIOR_ROWS)
         return Assessment(
             trial.assignment,
@@ -211,7 +267,7 @@ class SearchRound:
             lift.rows,
             trial.number,
             scores,
-            full=trial.kind == "full",
+            full=trial.kind == "full" and not trial.rest,
         )
 
     def _report(self, trial: _Trial, assessment: Assessment | None, evaluation: Evaluation) -> None:
@@ -223,9 +279,10 @@ class SearchRound:
                 kind=trial.kind,
                 assignment=trial.assignment,
                 estimate=assessment.estimate if assessment else None,
-                rows=len({case.row for case in trial.cases}),
+                rows=len(trial.rows),
                 best=self._record.best.estimate,
                 calls=evaluation.calls,
                 dropped=evaluation.over_budget,
+                stopped=bool(trial.rest) and not evaluation.over_budget,
             )
         )

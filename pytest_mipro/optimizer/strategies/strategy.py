@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_mipro.optimizer.grounding import Example, Grounding
+    from pytest_mipro.optimizer.record import Assessment
+    from pytest_mipro.optimizer.search import Assignment
     from pytest_mipro.runtime.client import Message
     from pytest_mipro.runtime.signature import Signature
 
@@ -24,10 +26,11 @@ class ScoredInstruction:
 
 @dataclass(frozen=True)
 class ProposalContext:
-    """What a strategy may use to propose for one module.
+    """What a strategy may use to propose an instruction for one module.
 
-    `instruction` is the incumbent's; `examples` are its calls on training rows; `history` holds the
-    instructions tried so far, best first.
+    `instruction` is the parent's, `examples` are the parent's calls of the module on training rows,
+    `history` holds the instructions tried so far, best first. A grounding text is "" where this
+    proposal is to do without it; `tip` steers the style; `limit` bounds the request in characters.
     """
 
     signature: Signature
@@ -35,26 +38,44 @@ class ProposalContext:
     grounding: Grounding
     examples: Sequence[Example]
     history: Sequence[ScoredInstruction] = ()
+    tip: str = ""
+    limit: int = 100_000
 
 
 @dataclass(frozen=True)
 class ProposalRequest:
-    """What to ask the proposer model, and how the record names it (such as the tip)."""
+    """What to ask the proposer model; `cut` names the parts that were shortened to the limit."""
 
     messages: tuple[Message, ...]
-    label: str
+    cut: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ProgramContext:
+    """What a strategy may use to combine programs.
+
+    `assessments` are all assignments measured so far, in the order of their trials; `incumbent` is
+    the best of them. An assignment has two dimensions a module: its instruction, then its demos.
+    """
+
+    assessments: Sequence[Assessment]
+    incumbent: Assignment
 
 
 class ProposalStrategy(Protocol):
-    """Turns a context into requests for new instructions; each reply is one instruction."""
+    """Makes new candidates: instructions asked of the proposer model, or programs out of programs.
 
-    @property
-    def name(self) -> str:
-        """The strategy's name in plans and records."""
-        ...
+    A strategy does one of the two and inherits the other. Equal contexts and generators must give
+    equal results.
+    """
 
-    def requests(
-        self, context: ProposalContext, count: int, rng: random.Random
-    ) -> Sequence[ProposalRequest]:
-        """Return `count` requests; equal contexts and generators give equal requests."""
-        ...
+    name: str
+    """The strategy's name in plans and records."""
+
+    def request(self, context: ProposalContext, rng: random.Random) -> ProposalRequest | None:  # noqa: ARG002
+        """Return the request whose reply is a new instruction; None: nothing to go by here."""
+        return None
+
+    def programs(self, context: ProgramContext, rng: random.Random) -> Sequence[Assignment]:  # noqa: ARG002
+        """Return assignments worth a trial, best first; those measured already are passed over."""
+        return ()

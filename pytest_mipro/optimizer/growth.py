@@ -1,0 +1,120 @@
+"""How the space grows in a round: demos from what passes now, instructions from what fails."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_mipro.optimizer.bootstrap import (
+    demo_pools,
+    demo_sets,
+    labelled_demos,
+    merged_pools,
+)
+from pytest_mipro.optimizer.candidates import Candidates, extended
+from pytest_mipro.optimizer.events import CandidatesReady
+from pytest_mipro.optimizer.propose import CHARACTERS
+from pytest_mipro.optimizer.teaching import attempts, parents_of, training_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_mipro.optimizer.ground import Ground
+    from pytest_mipro.optimizer.instructing import Instructor
+    from pytest_mipro.optimizer.searched import Searched
+    from pytest_mipro.optimizer.study_run import StudyRun
+    from pytest_mipro.optimizer.teaching import Parent
+    from pytest_mipro.runtime.prompt import Demo
+
+
+def grow(
+    run: StudyRun, ground: Ground, instructor: Instructor, searched: Searched, number: int
+) -> Searched | None:
+    """Return the space with the round's new demo sets and instructions.
+
+    None: the budget does not hold the runs that they come from.
+    """
+    parents = training_runs(run, ground, searched, parents_of(run, searched, number), number)
+    if parents is None:
+        return None
+    searched = _with_late_modules(run, searched, parents)
+    if run.settings.has("demos"):
+        pools = _pools(run, ground, searched, parents, number)
+        searched = _with_demo_sets(run, replace(searched, pools=pools), number)
+    if run.settings.has("instructions"):
+        searched = instructor.extend(searched, parents, number)
+    run.services.emit(_ready(run, searched, number))
+    return searched
+
+
+def _with_late_modules(run: StudyRun, searched: Searched, parents: Sequence[Parent]) -> Searched:
+    """Add the modules that only a candidate's path reaches, with their committed prompts."""
+    known = {module.signature.prompt_path for module in searched.candidates.modules}
+    late = {
+        call.signature.prompt_path: call
+        for parent in parents
+        for item in parent.runs
+        for call in item.calls
+        if call.signature.optimize and call.signature.prompt_path not in known
+    }
+    if not late:
+        return searched
+    run.services.check_modules([call.signature for call in late.values()])
+    return searched.reaching({call.signature: call.model for call in late.values()})
+
+
+def _pools(
+    run: StudyRun,
+    ground: Ground,
+    searched: Searched,
+    parents: Sequence[Parent],
+    number: int,
+) -> Mapping[Path, tuple[Demo, ...]]:
+    """Return the demo pools: of the incumbent's runs first, of earlier rounds last."""
+    train, tests = frozenset(ground.split.train), ground.study.tests
+    seed = run.settings.seed
+    pools = searched.pools
+    for parent in reversed(parents):
+        pools = merged_pools(demo_pools(parent.runs, train, tests, seed), pools)
+    paths = [module.signature.prompt_path for module in searched.candidates.modules]
+    few = any(len(pools.get(path, ())) < run.settings.max_demos for path in paths)
+    if run.settings.teacher_model or (few and run.settings.has("attempts")):
+        failing = [
+            item.case
+            for item in parents[0].runs
+            if item.outcome.score is not None
+            and item.case.demo
+            and item.outcome.score < tests[item.case.test].pass_score
+        ]
+        program = searched.candidates.program(parents[0].assignment)
+        more = attempts(run, ground, program, failing, number)
+        pools = merged_pools(pools, demo_pools(more, train, tests, seed))
+    return merged_pools(pools, labelled_demos(parents[0].runs, tests))
+
+
+def _with_demo_sets(run: StudyRun, searched: Searched, number: int) -> Searched:
+    settings = run.settings
+    modules = []
+    for module in searched.candidates.modules:
+        name = module.signature.name
+        rng = random.Random(f"{settings.seed}/{number}/demos/{name}")  # noqa: S311 - no secret
+        pool = searched.pools.get(module.signature.prompt_path, ())
+        limit = CHARACTERS * settings.max_demo_tokens
+        sets = demo_sets(pool, settings.candidates, settings.max_demos, rng, limit)
+        fresh = [(), *sets] if number == 0 else sets
+        modules.append(extended(module, (), fresh))
+    return replace(searched, candidates=Candidates(tuple(modules)))
+
+
+def _ready(run: StudyRun, searched: Searched, number: int) -> CandidatesReady:
+    modules = {item.signature.name: item for item in searched.candidates.modules}
+    pools = searched.pools
+    return CandidatesReady(
+        run.study.name,
+        number,
+        {name: len(item.instructions) for name, item in modules.items()},
+        {name: len(item.demo_sets) for name, item in modules.items()},
+        {name: len(pools.get(item.signature.prompt_path, ())) for name, item in modules.items()},
+    )

@@ -1,0 +1,31 @@
+"""The parts of the optimiser that can be switched off or on one by one."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+PARTS = MappingProxyType(
+    {
+        "instructions": "proposed instructions; without them demos alone are searched",
+        "demos": "bootstrapped demos; without them instructions alone are searched",
+        "dataset": "the dataset summary in proposals",
+        "program": "the program summary in proposals",
+        "tips": "the tips that steer the style of proposals",
+        "grounded": "the strategy that shows all that is known of the task",
+        "history": "the strategy that continues the series of earlier instructions",
+        "reflective": "the strategy that learns from failing traces",
+        "merge": "programs merged out of programs",
+        "parents": "new candidates from other programs than the incumbent, too",
+        "credit": "more proposals for the modules where they matter",
+        "attempts": "more attempts at failing cases, at temperature 1, where demos are few",
+        "learning": "learning how to propose",
+        "minibatches": "trials on minibatches; without them on all validation rows",
+        "racing": "hopeless trials end early",
+        "plateau": "the end after rounds that brought nothing",
+        "rounds": "feedback rounds; without them all is proposed at once",
+    }
+)
+"""What each part is for, by name."""
+
+OPTIONAL = frozenset({"learning"})
+"""Parts that are off unless asked for: they did not pay on average (see `benchmarks/`)."""

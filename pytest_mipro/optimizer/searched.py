@@ -1,0 +1,67 @@
+"""What the rounds of a search brought so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pytest_mipro.optimizer.candidates import Candidates
+    from pytest_mipro.optimizer.grounding import Grounding
+    from pytest_mipro.optimizer.learning import Lesson
+    from pytest_mipro.optimizer.proposed import Proposed
+    from pytest_mipro.optimizer.record import Record
+    from pytest_mipro.optimizer.search import Assignment
+    from pytest_mipro.runtime.prompt import Demo, Prompt
+    from pytest_mipro.runtime.signature import Signature
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What the rounds so far brought: candidates, the record of assignments, demo pools.
+
+    `late` holds the models of modules that only candidates reach. `ended` says why the search
+    ended before its time, "" where it did not.
+    """
+
+    candidates: Candidates
+    record: Record
+    pools: Mapping[Path, tuple[Demo, ...]] = field(default_factory=dict)
+    grounding: Grounding | None = None
+    proposals: tuple[Proposed, ...] = ()
+    lessons: tuple[Lesson, ...] = ()
+    late: Mapping[Signature, str] = field(default_factory=dict)
+    ended: str = ""
+
+    @property
+    def best(self) -> Assignment:
+        """The incumbent: the best assignment measured on all validation rows."""
+        return self.record.best.assignment
+
+    @property
+    def program(self) -> dict[Path, Prompt]:
+        """The incumbent's prompts by path."""
+        return self.candidates.program(self.best)
+
+    @property
+    def tried(self) -> int:
+        """How many assignments beside the committed one were measured."""
+        return len(self.record.assessments) - 1
+
+    def reaching(self, models: Mapping[Signature, str]) -> Searched:
+        """Return the same with more modules, under their committed prompts; models by signature."""
+        return replace(
+            self,
+            candidates=self.candidates.reaching(models),
+            record=self.record.widened(2 * len(models)),
+            late={**self.late, **models},
+        )
+
+    def nothing_better(self) -> str:
+        """Return why the committed prompts are still the best."""
+        if self.ended and len(self.record.full) == 1:
+            return f"{self.ended}, and no candidate was measured on all validation rows"
+        return "no candidate beat the committed prompts on validation rows"

@@ -1,0 +1,120 @@
+"""The runs that demos and proposals are drawn from: parents on training rows, further attempts."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_mipro.optimizer.evaluate import cases_of
+from pytest_mipro.optimizer.pareto import drawn_parents
+from pytest_mipro.optimizer.split import minibatch
+from pytest_mipro.runtime.context import Teacher
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_mipro.optimizer.case import Case
+    from pytest_mipro.optimizer.evaluate import CaseRun
+    from pytest_mipro.optimizer.ground import Ground
+    from pytest_mipro.optimizer.search import Assignment
+    from pytest_mipro.optimizer.searched import Searched
+    from pytest_mipro.optimizer.study_run import StudyRun
+    from pytest_mipro.runtime.prompt import Prompt
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A program that new candidates come from, and its runs on training rows."""
+
+    assignment: Assignment
+    runs: Sequence[CaseRun]
+
+
+# Attempts take sample indices that no measurement uses: a hot reply must not be a score.
+_FIRST_ATTEMPT = 1_000
+
+
+def parents_of(run: StudyRun, searched: Searched, number: int) -> list[Assignment]:
+    """Return the programs that a round's candidates come from, the incumbent first."""
+    if number == 0 or not run.settings.has("parents"):
+        return [searched.best]
+    known = sorted(searched.record.assessments.values(), key=lambda item: item.number)
+    rng = random.Random(f"{run.settings.seed}/{number}/parents")  # noqa: S311 - no secret
+    return drawn_parents(known, searched.best, run.settings.parents, rng)
+
+
+def training_runs(
+    run: StudyRun, ground: Ground, searched: Searched, programs: Sequence[Assignment], number: int
+) -> list[Parent] | None:
+    """Return the programs with their runs on training rows; None: the budget holds not even one.
+
+    The committed prompts were run on all of them. Later parents share a sample of the rows, another
+    one each round.
+    """
+    rows = _sample(run, ground, run.settings.training_rows // len(programs), number)
+    started = []
+    for program in programs:
+        pending = None
+        if program != searched.candidates.committed:
+            reservation = run.budget.reserve(
+                ground.baseline.worst_calls(rows),
+                "programs on training rows",
+                keep=ground.full_calls,
+            )
+            if reservation is None:
+                break
+            pending = run.evaluator.start(
+                searched.candidates.program(program),
+                cases_of(ground.study, rows),
+                reservation,
+                repeats=False,
+            )
+        started.append((program, pending))
+    known = _committed_runs(ground)
+    parents = [Parent(item, end.result().runs if end else known) for item, end in started]
+    return parents or None
+
+
+def attempts(
+    run: StudyRun,
+    ground: Ground,
+    program: Mapping[Path, Prompt],
+    failing: Sequence[Case],
+    number: int,
+) -> Sequence[CaseRun]:
+    """Return another run of failing cases: at temperature 1, by the teacher if there is one.
+
+    None where the budget does not hold them.
+    """
+    cases = list(dict.fromkeys(failing))[: run.settings.attempts]
+    rows = sorted({case.row for case in cases})
+    if not rows:
+        return ()
+    reservation = run.budget.reserve(
+        ground.baseline.worst_calls(rows), "further attempts", keep=ground.full_calls
+    )
+    if reservation is None:
+        return ()
+    pending = run.evaluator.start(
+        program,
+        cases,
+        reservation,
+        repeats=False,
+        first_sample=_FIRST_ATTEMPT + number,
+        teacher=Teacher(run.settings.teacher_model),
+    )
+    return pending.result().runs
+
+
+def _sample(run: StudyRun, ground: Ground, count: int, number: int) -> tuple[str, ...]:
+    tests: dict[str, set[str]] = {}
+    for case in cases_of(ground.study, ground.split.train):
+        tests.setdefault(case.row, set()).add(case.test)
+    return minibatch(tests, count, run.settings.seed, draw=-number)
+
+
+def _committed_runs(ground: Ground) -> list[CaseRun]:
+    train = frozenset(ground.split.train)
+    return [item for item in ground.baseline.evaluation.runs if item.case.row in train]
