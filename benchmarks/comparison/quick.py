@@ -1,0 +1,243 @@
+"""The optimiser alone on the worlds, in process: for work on the optimiser.
+
+    python -m benchmarks.comparison.quick [--world W …] [--seeds N] [--effort light] [--without P,Q]
+
+Runs `pytest_mipro.optimizer.mipro.optimize` with the simulated model in this process, several seeds
+at once, and prints for each the score on the test rows before and after, the distinct LM calls of
+the optimisation, and how it was decided. The whole product over HTTP, and its peers: run
+`python -m benchmarks.comparison`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.comparison.project import columns, load_pipeline, write_project
+from benchmarks.comparison.worlds import WORLDS
+from pytest_mipro.optimizer.case import Case, Outcome, Study, TestSpec
+from pytest_mipro.optimizer.mipro import optimize
+from pytest_mipro.optimizer.random_search import RandomSearcher
+from pytest_mipro.optimizer.study_run import Services
+from pytest_mipro.optimizer.tpe import TPESearcher
+from pytest_mipro.plugin.options import EFFORTS, SEARCHERS, Options
+from pytest_mipro.plugin.services import BuiltIns, optimizer_settings, startup_trials
+from pytest_mipro.runtime.context import CallContext, use
+from pytest_mipro.runtime.settings import configure
+from pytest_mipro.simulated.client import SimulatedClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from benchmarks.comparison.world import World
+    from pytest_mipro.optimizer.case import Study as StudyType
+    from pytest_mipro.optimizer.settings import OptimizerSettings
+    from pytest_mipro.runtime.client import Reply, Request
+
+MODEL = "simulated/small"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How to run: the product's own options, and parts to switch off."""
+
+    effort: str
+    searcher: str
+    without: tuple[str, ...]
+    labels: bool
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One world and seed: test scores in 0…1, distinct calls, seconds, and the decision."""
+
+    world: str
+    seed: int
+    before: float
+    after: float
+    calls: int
+    seconds: float
+    decision: str
+
+
+class RememberingClient:
+    """The simulated model behind a memory, as the product's cache: equal requests are one call."""
+
+    def __init__(self) -> None:
+        self._inner = SimulatedClient()
+        self._replies: dict[str, Reply] = {}
+
+    @property
+    def calls(self) -> int:
+        return len(self._replies)
+
+    async def complete(self, request: Request) -> Reply:
+        digest = request.digest("")
+        if digest not in self._replies:
+            self._replies[digest] = await self._inner.complete(request)
+        return self._replies[digest]
+
+    def endpoint(self, model: str) -> str:
+        return self._inner.endpoint(model)
+
+    async def aclose(self) -> None:
+        pass
+
+
+def run(world: str, seed: int, setup: Setup) -> Measured:
+    """Optimise one draw of a world."""
+    here = WORLDS[world](seed)
+    configure(model=MODEL)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / f"{world}{seed}"
+        write_project(folder, here, {}, labels=setup.labels)
+        program = load_pipeline(folder).program
+        client = RememberingClient()
+        began = time.perf_counter()
+        settings = settings_of(setup, seed)
+        services = services_of(client, setup, settings)
+        result = optimize(study_of(here, program, labels=setup.labels), services, settings)
+        seconds, calls = time.perf_counter() - began, client.calls
+        before = test_score(here, program, {})
+        after = test_score(here, program, result.prompts) if result.prompts else before
+        return Measured(world, seed, before, after, calls, seconds, result.reason)
+
+
+def study_of(world: World, program: Callable[..., str], *, labels: bool) -> StudyType:
+    """Return the study that the project's test would be."""
+    test = f"test_{world.answer}"
+    cases = tuple(
+        Case(
+            f"{test}[{row['id']}]", row["id"], test, judged(program, row, world.answer), columns=row
+        )
+        for row in columns(world, world.rows)
+    )
+    marked = {world.stages[-1].name: world.answer} if labels else {}
+    return Study("tests/test_program.mipro", cases, {test: TestSpec(test, labels=marked)}, "salt")
+
+
+def judged(
+    program: Callable[..., str], row: Mapping[str, str], answer: str
+) -> Callable[[], Outcome]:
+    """Return what the project's test does with a row."""
+    inputs = {name: value for name, value in row.items() if name not in ("id", answer)}
+
+    def test() -> Outcome:
+        given = program(**inputs)
+        if given == row[answer]:
+            return Outcome(1.0)
+        return Outcome(0.0, feedback=f"assert {given!r} == {row[answer]!r}")
+
+    return test
+
+
+def settings_of(setup: Setup, seed: int) -> OptimizerSettings:
+    """Return the settings that the product makes of its options."""
+    settings = optimizer_settings(Options(optimize=True, seed=seed, effort=setup.effort))
+    if not setup.without:
+        return settings
+    parts: Any = getattr(settings, "parts", None)
+    unknown = [part for part in setup.without if parts is None or part not in parts]
+    if unknown:
+        raise SystemExit(f"no part that is on: {', '.join(unknown)}; there are {sorted(parts)}")
+    return replace(settings, parts=parts - set(setup.without))
+
+
+def services_of(client: Any, setup: Setup, settings: OptimizerSettings) -> Services:
+    """Return the product's services without pytest around them."""
+
+    def searcher(space: Any, seed: int) -> Any:
+        if setup.searcher == "random":
+            return RandomSearcher(space, seed)
+        return TPESearcher(space, seed, startup=startup_trials(settings.trials))
+
+    return Services(
+        client=client,
+        searcher=searcher,
+        strategies=BuiltIns().pytest_mipro_proposal_strategies(),
+        check_modules=_nothing,
+        looked_at=frozenset(),
+        earlier_looks=0,
+        note_look=_nothing,
+        emit=_nothing,
+    )
+
+
+def _nothing(_: object) -> None:
+    pass
+
+
+def test_score(world: World, program: Callable[..., str], prompts: Mapping[Path, Any]) -> float:
+    """Return the share of test rows that the program gets right under the prompts."""
+    client = SimulatedClient()
+    right = 0
+    for row in world.test_rows:
+        with use(CallContext(client, prompts)):
+            right += program(**row.inputs) == row.answer
+    return right / len(world.test_rows)
+
+
+def report(found: Sequence[Measured]) -> None:
+    """Print the means over seeds of each world, and over worlds."""
+    print(f"\n{'world':<12} {'before':>7} {'after':>7} {'lift':>7} {'calls':>7} {'s':>6}")
+    lines = {name: [one for one in found if one.world == name] for name in WORLDS}
+    for name, group in [*lines.items(), ("mean", list(found))]:
+        if group:
+            before, after = fmean(m.before for m in group), fmean(m.after for m in group)
+            calls, seconds = fmean(m.calls for m in group), fmean(m.seconds for m in group)
+            lift = after - before
+            print(f"{name:<12} {before:7.3f} {after:7.3f} {lift:+7.3f} {calls:7.0f} {seconds:6.1f}")
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.comparison.quick",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--world", nargs="+", choices=list(WORLDS), default=list(WORLDS))
+    add("--seeds", type=int, default=3, help="how many, from 0 on, unless --first says otherwise")
+    add("--first", type=int, default=0, help="the first seed")
+    add("--effort", choices=EFFORTS, default="light")
+    add("--searcher", choices=SEARCHERS, default="tpe")
+    add("--without", default="", help="parts of the optimiser to switch off, with commas between")
+    add("--no-labels", action="store_true", help="leave out the mark's `labels`")
+    add("--jobs", type=int, default=2, help="processes")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run and print."""
+    options = parsed(arguments)
+    without = tuple(part for part in options.without.split(",") if part)
+    setup = Setup(options.effort, options.searcher, without, labels=not options.no_labels)
+    found = []
+    with ProcessPoolExecutor(options.jobs) as pool:
+        jobs = [
+            pool.submit(run, world, options.first + seed, setup)
+            for world in options.world
+            for seed in range(options.seeds)
+        ]
+        for job in jobs:
+            one = job.result()
+            found.append(one)
+            print(
+                f"{one.world:<12} seed {one.seed}  {one.before:.3f} -> {one.after:.3f}  "
+                f"{one.calls:5} calls  {one.seconds:5.1f} s  {one.decision}",
+                flush=True,
+            )
+    report(found)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,281 @@
+"""What a run that dies leaves behind, and how the next one ends: kills at every boundary.
+
+    python benchmarks/crashes.py [--random N] [--seed N] [--signals SIGKILL SIGINT] [--only TEXT]
+
+A small study is optimised once without trouble. Then, from the same start, it is ended at each
+boundary between its stages, at each step of writing the files, and N times at a random call of the
+model or reply on its way to disk. A plain pytest run follows, and then the same command again. For
+each it is checked that the files are all old or all new behind the plain run, that at most the
+calls in flight are asked again, and that the files end in the same bytes as those of the run that
+nothing happened to. Prints a line a kill; exit code 1 where one of them is not as it should be.
+
+Runs are forked from this process, so that each costs a second and not the imports as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pytest_mipro.plugin.gate
+import pytest_mipro.plugin.optimize
+import pytest_mipro.plugin.recovery
+import pytest_mipro.plugin.session
+import pytest_mipro.plugin.terminal
+import pytest_mipro.runtime.cache_store  # noqa: F401 - imported before the forks, for all of them
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+CONCURRENCY = 8
+OPTIMIZE = ("--mipro-optimize", "--mipro-trials=6")
+_FILES = {
+    "pytest.ini": f"""
+[pytest]
+pythonpath = .
+mipro_model = test/fake
+mipro_min_holdout = 5
+mipro_candidates = 2
+mipro_max_demos = 2
+mipro_minibatch_size = 8
+mipro_concurrency = {CONCURRENCY}
+""",
+    "pipeline.py": '''
+from typing import Literal
+from pytest_mipro import lm_module
+
+@lm_module
+def digit(number: str) -> str:
+    """Name the last digit."""
+
+@lm_module
+def parity(last: str) -> Literal["odd", "even"]:
+    """Say whether the number is odd."""
+''',
+    "test_numbers.py": """
+import pytest
+from pipeline import digit, parity
+
+@pytest.mark.mipro(threshold=0.1)
+@pytest.mark.parametrize("number", range(40))
+def test_parity(number):
+    assert parity(last=digit(number=str(number))) == ("odd" if number % 2 else "even")
+""",
+    "conftest.py": '''
+import asyncio, hashlib, json, os, signal
+from pytest_mipro.plugin import progress, writes
+from pytest_mipro.runtime import cache_store
+from pytest_mipro.runtime.client import ScriptedClient
+
+LOG = os.open("log.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+KIND, COUNT, SIGNAL = os.environ.get("CRASH_AT", "none 0 0").split()
+seen = {}
+
+def passed(kind, name):
+    """Note that the run came to this point, and end it here if so it is asked."""
+    seen[kind] = seen.get(kind, -1) + 1
+    os.write(LOG, f"{json.dumps([kind, name])}\\n".encode())
+    if kind == KIND and seen[kind] == int(COUNT):
+        os.kill(os.getpid(), int(SIGNAL))
+
+def skill(messages):
+    demos = sum(message.role == "assistant" for message in messages)
+    return 0.25 + 0.6 * ("carefully" in messages[0].content) + 0.05 * min(demos, 2)
+
+def reply(request):
+    wanted = request.messages[-1].content
+    if wanted.startswith("<number>"):
+        return wanted.split()[1]
+    if not wanted.startswith("<last>"):  # a proposal, or grounding
+        return f"Look carefully at the last digit, way {request.sample}."
+    number = wanted.split()[1]
+    point = hashlib.sha256(number.encode()).digest()[0] / 256
+    return ["even", "odd"][int(number) % 2 if point < skill(request.messages) else 1 - int(number) % 2]
+
+class Client(ScriptedClient):
+    async def complete(self, request):
+        passed("asked", request.digest())
+        await asyncio.sleep(0.002)
+        answer = await super().complete(request)
+        passed("answered", request.digest())
+        return answer
+
+def pytest_mipro_client(config):
+    return Client(reply)
+
+def wrapped(holder, name, kind, label):
+    real = getattr(holder, name)
+    def wrapper(*arguments, **named):
+        passed(kind, label(*arguments))
+        return real(*arguments, **named)
+    setattr(holder, name, wrapper)
+
+def event_name(_, event):
+    return " ".join([type(event).__name__, *[str(getattr(event, k)) for k in ("stage", "round") if hasattr(event, k)]])
+
+if KIND != "none":
+    wrapped(progress.Progress, "__call__", "event", event_name)
+    wrapped(writes, "atomic_write", "write", lambda path, text: path.name)
+    wrapped(writes.Path, "unlink", "write", lambda path, **_: f"remove {path.name}")
+    wrapped(cache_store.Store, "set", "kept", lambda _, key, value: key)
+''',
+}
+_BOUNDARIES = ("StageStarted", "BaselineMeasured", "Plan", "CandidatesReady", "Decided")
+
+
+@dataclass(frozen=True)
+class Crash:
+    """Where a run is ended: at the `count`-th (from 0) point of a kind, by a signal."""
+
+    kind: str
+    count: int
+    signal: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """One run: its exit code (below 0: the signal that ended it), seconds and output."""
+
+    code: int
+    seconds: float
+    output: str
+
+
+def write_project(folder: Path) -> None:
+    """Write the project that is optimised, in its state before."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name, text in _FILES.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def run(folder: Path, *arguments: str, crash: Crash | None = None) -> Ended:
+    """Run pytest in a fork of this process."""
+    output = folder / "output.txt"
+    started = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        _become_pytest(folder, output, arguments, crash)
+    _, status = os.waitpid(child, 0)
+    seconds = time.monotonic() - started
+    text = output.read_text(encoding="utf-8", errors="replace")
+    return Ended(os.waitstatus_to_exitcode(status), seconds, text)
+
+
+def _become_pytest(
+    folder: Path, output: Path, arguments: Sequence[str], crash: Crash | None
+) -> None:
+    code = 70
+    try:
+        os.chdir(folder)
+        handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(handle, 1)
+        os.dup2(handle, 2)
+        at = f"{crash.kind} {crash.count} {crash.signal}" if crash else "count 0 0"
+        os.environ.update(CRASH_AT=at, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+        options = ["-p", "pytest_mipro.plugin.hooks", "-p", "no:cacheprovider"]
+        code = int(pytest.main([*options, *arguments]))
+        sys.stdout.flush()
+    finally:
+        os._exit(code)
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of the files that an optimisation writes."""
+    paths = [*folder.glob("prompts/*"), *folder.glob("*.mipro.json")]
+    return {path.name: path.read_bytes() for path in sorted(paths)}
+
+
+def log(folder: Path, kind: str) -> list[str]:
+    """Return the names of the points of a kind that the runs of this folder passed, in order."""
+    path = folder / "log.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [name for what, name in map(json.loads, lines) if what == kind]
+
+
+def crashes(folder: Path, count: int, seed: int, signals: Sequence[int]) -> Iterator[Crash]:
+    """Yield all boundaries of the run that the folder has behind it, and `count` random points."""
+    rng = random.Random(seed)  # noqa: S311 - no secret
+    for number in signals:
+        for kind in ("event", "write"):
+            for index, name in enumerate(log(folder, kind)):
+                if kind == "write" or name.startswith(_BOUNDARIES):
+                    yield Crash(kind, index, number, name)
+        for _ in range(count):
+            kind = rng.choice(["asked", "answered", "kept"])
+            index = rng.randrange(len(log(folder, kind)))
+            yield Crash(kind, index, number, f"{index + 1} of {len(log(folder, kind))}")
+
+
+def problems(folder: Path, crash: Crash, new: dict[str, bytes]) -> tuple[list[str], Ended, int]:
+    """End a run at a point and run on; return what is wrong, the run, and the calls made twice."""
+    write_project(folder)
+    found = []
+    ended = run(folder, *OPTIMIZE, crash=crash)
+    if crash.kind not in ("asked", "answered", "kept") and ended.code == 0:
+        found.append("the run was not ended")
+    plain = run(folder, "-q")
+    if plain.code != 0:
+        found.append(f"the plain run ended with {plain.code}: {plain.output[-300:]}")
+    if written(folder) not in ({}, new):
+        found.append(f"neither old nor new: {sorted(written(folder))}")
+    if not written(folder):
+        again = run(folder, *OPTIMIZE)
+        if again.code != 0 or written(folder) != new:
+            found.append(f"ended with {again.code} and other bytes: {again.output[-300:]}")
+    twice = sum(times - 1 for times in Counter(log(folder, "asked")).values())
+    if twice > CONCURRENCY:
+        found.append(f"{twice} calls were made twice")
+    return found, ended, twice
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print a line a kill; return 1 where something is not as it should be."""
+    import signal  # noqa: PLC0415 - names of the platform
+
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--random", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--signals", nargs="+", default=["SIGKILL", "SIGINT"])
+    parser.add_argument("--only", default="")
+    given = parser.parse_args(arguments)
+    signals = [int(signal.Signals[name]) for name in given.signals]
+    wrong = 0
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "project"
+        write_project(folder)
+        whole = run(folder, *OPTIMIZE)
+        new = written(folder)
+        asked = len(log(folder, "asked"))
+        print(f"uninterrupted: {whole.seconds:.1f} s, {asked} calls, {len(new)} files", flush=True)
+        if whole.code != 0 or len(new) != 3:
+            print(whole.output)
+            return 1
+        for crash in list(crashes(folder, given.random, given.seed, signals)):
+            if given.only not in f"{crash.kind} {crash.name}":
+                continue
+            found, ended, twice = problems(folder, crash, new)
+            name = f"{signal.Signals(crash.signal).name} {crash.kind} {crash.name}"
+            said = "; ".join(found) or "ok"
+            print(f"{name:<48} {ended.seconds:4.1f} s  {twice} twice  {said}", flush=True)
+            wrong += bool(found)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
