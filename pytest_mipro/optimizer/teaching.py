@@ -88,7 +88,7 @@ def attempts(
 
     None where the budget does not hold them.
     """
-    cases = list(dict.fromkeys(failing))[: run.settings.attempts]
+    cases = list({case.id: case for case in failing}.values())[: run.settings.attempts]
     rows = sorted({case.row for case in cases})
     if not rows:
         return ()
