@@ -1,6 +1,6 @@
 """The optimiser alone on the worlds, in process: for work on the optimiser.
 
-    python -m benchmarks.comparison.quick [--world W …] [--seeds N] [--effort light] [--without P,Q]
+    python -m benchmarks.comparison.quick [--world W …] [--seeds N] [--parts no-P]
 
 Runs `pytest_mipro.optimizer.mipro.optimize` with the simulated model in this process, several seeds
 at once, and prints for each the score on the test rows before and after, the distinct LM calls of
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from benchmarks.comparison.project import columns, load_pipeline, write_project
 from benchmarks.comparison.worlds import WORLDS
 from pytest_mipro.optimizer.case import Case, Outcome, Study, TestSpec
 from pytest_mipro.optimizer.mipro import optimize
+from pytest_mipro.optimizer.parts import switched
 from pytest_mipro.optimizer.random_search import RandomSearcher
 from pytest_mipro.optimizer.study_run import Services
 from pytest_mipro.optimizer.tpe import TPESearcher
@@ -46,11 +47,11 @@ MODEL = "simulated/small"
 
 @dataclass(frozen=True)
 class Setup:
-    """How to run: the product's own options, and parts to switch off."""
+    """How to run, in the product's own options."""
 
     effort: str
     searcher: str
-    without: tuple[str, ...]
+    parts: tuple[str, ...]
     labels: bool
 
 
@@ -140,14 +141,9 @@ def judged(
 
 def settings_of(setup: Setup, seed: int) -> OptimizerSettings:
     """Return the settings that the product makes of its options."""
-    settings = optimizer_settings(Options(optimize=True, seed=seed, effort=setup.effort))
-    if not setup.without:
-        return settings
-    parts: Any = getattr(settings, "parts", None)
-    unknown = [part for part in setup.without if parts is None or part not in parts]
-    if unknown:
-        raise SystemExit(f"no part that is on: {', '.join(unknown)}; there are {sorted(parts)}")
-    return replace(settings, parts=parts - set(setup.without))
+    parts = switched(setup.parts) if setup.parts else None
+    options = Options(optimize=True, seed=seed, effort=setup.effort, parts=parts)
+    return optimizer_settings(options)
 
 
 def services_of(client: Any, setup: Setup, settings: OptimizerSettings) -> Services:
@@ -209,7 +205,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--first", type=int, default=0, help="the first seed")
     add("--effort", choices=EFFORTS, default="light")
     add("--searcher", choices=SEARCHERS, default="tpe")
-    add("--without", default="", help="parts of the optimiser to switch off, with commas between")
+    add("--parts", default="", help="as --mipro-parts of the product")
     add("--no-labels", action="store_true", help="leave out the mark's `labels`")
     add("--jobs", type=int, default=2, help="processes")
     return parser.parse_args(arguments)
@@ -218,8 +214,8 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run and print."""
     options = parsed(arguments)
-    without = tuple(part for part in options.without.split(",") if part)
-    setup = Setup(options.effort, options.searcher, without, labels=not options.no_labels)
+    parts = tuple(part for part in options.parts.split(",") if part)
+    setup = Setup(options.effort, options.searcher, parts, labels=not options.no_labels)
     found = []
     with ProcessPoolExecutor(options.jobs) as pool:
         jobs = [

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PARTS = MappingProxyType(
     {
@@ -29,3 +33,19 @@ PARTS = MappingProxyType(
 
 OPTIONAL = frozenset({"learning"})
 """Parts that are off unless asked for: they did not pay on average (see `benchmarks/`)."""
+DEFAULT = frozenset(PARTS) - OPTIONAL
+"""Parts that are on unless they are switched off."""
+
+
+def switched(names: Iterable[str]) -> frozenset[str]:
+    """Return the parts that are on where `racing` switches one on, and `no-racing` off.
+
+    ValueError where a name is no part's.
+    """
+    parts = set(DEFAULT)
+    for name in names:
+        part = name.removeprefix("no-")
+        if part not in PARTS:
+            raise ValueError(f"parts, each with or without no- before it: {', '.join(PARTS)}")
+        (parts.discard if name.startswith("no-") else parts.add)(part)
+    return frozenset(parts)

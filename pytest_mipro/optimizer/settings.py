@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from pytest_mipro.optimizer.parts import OPTIONAL, PARTS
+from pytest_mipro.optimizer.parts import DEFAULT, PARTS
 
 Effort = Literal["light", "medium", "heavy"]
 
@@ -19,11 +19,11 @@ class OptimizerSettings:
     on all validation rows. `minibatch_size` and `min_holdout` are rows, and so is `training_rows`:
     on so many of them programs run in a round before they are improved, shared by `parents` of
     them. `attempts` bounds a round's further attempts at failing cases, by `teacher_model` where
-    one is given. `max_prompt_tokens` bounds a request to the proposer models, `max_demo_tokens` a demo
-    set, by estimate. After `patience` rounds without a better program the search ends. `parts` are
-    those switched on. `max_calls` bounds distinct LM
-    requests of the study, cached ones included (None: no limit). `in_flight` is how many trials run
-    at once: a constant of the study, so that concurrency never changes a result.
+    one is given. `max_prompt_tokens` bounds a request to the proposer models, `max_demo_tokens` a
+    demo set, by estimate. After `patience` rounds without a better program the search ends; `parts`
+    are those switched on. `max_calls` bounds distinct LM requests of the study, cached ones
+    included (None: no limit). `in_flight` is how many trials run at once: a constant of the study,
+    so that concurrency never changes a result.
     """
 
     seed: int = 0
@@ -46,7 +46,7 @@ class OptimizerSettings:
     patience: int = 2
     max_prompt_tokens: int = 16_000
     max_demo_tokens: int = 4_000
-    parts: frozenset[str] = frozenset(PARTS) - OPTIONAL
+    parts: frozenset[str] = DEFAULT
 
     def has(self, part: str) -> bool:
         """Return whether a part is switched on; ValueError for one that does not exist."""

@@ -37,6 +37,7 @@ class Options:
     `fallback_model` serves modules that name no model: `--mipro-model`, else the environment's
     MIPRO_MODEL, else the ini key. `concurrency` is the number of LM calls in flight, `max_calls`
     bounds distinct LM calls, `timeout` is in seconds a call, `max_output_tokens` bounds a reply.
+    `parts` are those of the optimiser that are switched on.
     `json` and `markdown` are the absolute paths of report files that can be written.
     """
 
@@ -50,10 +51,14 @@ class Options:
     concurrency: int = 16
     max_calls: int | None = None
     fallback_model: str | None = None
-    proposer_model: str | None = None
+    proposer_models: tuple[str, ...] | None = None
+    teacher_model: str | None = None
+    parts: frozenset[str] | None = None
     minibatch_size: int | None = None
     candidates: int | None = None
     max_demos: int | None = None
+    max_demo_tokens: int | None = None
+    max_prompt_tokens: int | None = None
     max_output_tokens: int | None = None
     max_calls_per_case: int | None = None
     min_holdout: int = 30
@@ -108,7 +113,12 @@ _VALUES = {
     "--mipro-concurrency": ("N", "LM calls in flight at once (default 16)."),
     "--mipro-max-calls": ("N", "Distinct LM calls at most, cached ones included."),
     "--mipro-model": ("MODEL", "Model of the modules that name none, as provider/name."),
-    "--mipro-proposer-model": ("MODEL", "Model that writes instructions (default: the modules')."),
+    "--mipro-proposer-model": (
+        "MODEL[,MODEL]",
+        "Models that write instructions, in turn (default: the modules').",
+    ),
+    "--mipro-teacher-model": ("MODEL", "Model that answers for the modules where demos are few."),
+    "--mipro-parts": ("[no-]PART[,…]", "Parts of the optimiser to switch on or off (docs)."),
     "--mipro-searcher": ("|".join(SEARCHERS), f"How to search (default {SEARCHERS[0]})."),
     "--mipro-replies": ("|".join(REPLIES), "Where replies come from (docs/ci.md; default auto)."),
     "--mipro-json": ("FILE", "Write a report for programs (docs/json-report.md)."),
@@ -117,7 +127,9 @@ _VALUES = {
 _IniType = Literal["string", "int", "float", "args", "bool"]
 _INI: dict[str, tuple[_IniType, str]] = {
     "mipro_model": ("string", "Model of the modules that name none (MIPRO_MODEL comes first)."),
-    "mipro_proposer_model": ("string", "Model that writes instructions."),
+    "mipro_proposer_model": ("string", "Models that write instructions, with commas between."),
+    "mipro_teacher_model": ("string", "Model that answers for the modules where demos are few."),
+    "mipro_parts": ("string", "Parts of the optimiser to switch on or off."),
     "mipro_concurrency": ("int", "LM calls in flight at once (default 16)."),
     "mipro_max_calls": ("int", "Distinct LM calls at most, cached ones included."),
     "mipro_minibatch_size": ("int", "Rows a trial is scored on."),
@@ -126,6 +138,8 @@ _INI: dict[str, tuple[_IniType, str]] = {
         "New instructions, and demo sets, that a module gets in each round.",
     ),
     "mipro_max_demos": ("int", "Demos a prompt has at most."),
+    "mipro_max_demo_tokens": ("int", "Tokens of a prompt's demos at most, by estimate."),
+    "mipro_max_prompt_tokens": ("int", "Tokens of a request to a proposer model at most."),
     "mipro_max_output_tokens": ("int", "Tokens of a reply at most."),
     "mipro_max_calls_per_case": ("int", "LM calls of one case at most."),
     "mipro_min_holdout": ("int", "Holdout rows that a confirmed decision needs (default 30)."),
@@ -143,6 +157,8 @@ _OPTIMIZE_ONLY = (
     "--mipro-effort",
     "--mipro-trials",
     "--mipro-proposer-model",
+    "--mipro-teacher-model",
+    "--mipro-parts",
     "--mipro-searcher",
 )
 
@@ -160,10 +176,14 @@ def _parsed(config: pytest.Config) -> Options:
         concurrency=value.of("concurrency", _whole(1), 16),
         max_calls=value.of("max_calls", _whole(1)),
         fallback_model=value.of("model", _text, environment="MIPRO_MODEL"),
-        proposer_model=value.of("proposer_model", _text),
+        proposer_models=value.of("proposer_model", _names),
+        teacher_model=value.of("teacher_model", _text),
+        parts=value.of("parts", _parts),
         minibatch_size=value.of("minibatch_size", _whole(1)),
         candidates=value.of("candidates", _whole(1)),
         max_demos=value.of("max_demos", _whole(0)),
+        max_demo_tokens=value.of("max_demo_tokens", _whole(1)),
+        max_prompt_tokens=value.of("max_prompt_tokens", _whole(500)),
         max_output_tokens=value.of("max_output_tokens", _whole(1)),
         max_calls_per_case=value.of("max_calls_per_case", _whole(1)),
         min_holdout=value.of("min_holdout", _whole(2), 30),
@@ -250,6 +270,16 @@ def _text(value: Any) -> str:
     if not str(value).strip():
         raise ValueError("a name, as provider/name")
     return str(value).strip()
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    return tuple(_text(name) for name in str(value).split(","))
+
+
+def _parts(value: Any) -> frozenset[str]:
+    from pytest_mipro.optimizer.parts import switched  # noqa: PLC0415 - where it is asked for
+
+    return switched(name.strip() for name in str(value).split(","))
 
 
 def _seconds(value: Any) -> float:

@@ -10,6 +10,9 @@ from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.optimizer.random_search import RandomSearcher
 from pytest_mipro.optimizer.settings import OptimizerSettings, effort_sizes
 from pytest_mipro.optimizer.strategies.grounded import GroundedStrategy
+from pytest_mipro.optimizer.strategies.history import HistoryStrategy
+from pytest_mipro.optimizer.strategies.merge import MergeStrategy
+from pytest_mipro.optimizer.strategies.reflective import ReflectiveStrategy
 from pytest_mipro.optimizer.tpe import TPESearcher
 from pytest_mipro.plugin.options import options_of
 
@@ -38,8 +41,8 @@ class BuiltIns:
 
     @pytest.hookimpl(trylast=True)
     def pytest_mipro_proposal_strategies(self) -> list[ProposalStrategy]:
-        """Return the grounded strategy."""
-        return [GroundedStrategy()]
+        """Return all strategies of the optimiser; of those that ask, the first begins."""
+        return [GroundedStrategy(), ReflectiveStrategy(), HistoryStrategy(), MergeStrategy()]
 
 
 def startup_trials(trials: int) -> int:
@@ -58,7 +61,11 @@ def optimizer_settings(options: Options) -> OptimizerSettings:
             "max_demos",
             "max_calls",
             "max_calls_per_case",
-            "proposer_model",
+            "max_demo_tokens",
+            "max_prompt_tokens",
+            "proposer_models",
+            "teacher_model",
+            "parts",
         )
         if getattr(options, name) is not None
     }

@@ -39,6 +39,9 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _MAKING = re.compile(r"write|give|name|add|ask|offer|repeat", re.IGNORECASE)
+_ASKING = re.compile(
+    r"\A(?:in\s+(?:\w+\s+){1,3})?(?:what|which|who|whose|whether|why|where)\b", re.IGNORECASE
+)
 _NEVER = re.compile(r"\b(?:never|don't|do not|avoid|not)\s+\w+", re.IGNORECASE)
 
 
@@ -101,6 +104,8 @@ def _read(sentence: str) -> list[Directive]:
     plain = _MAKING.match(match.group("verb")) and not re.match(r"that\b|\W*[\"\u201c]|for\b", said)
     if plain and not is_request(content):
         return []  # "Write a reply" is the task itself
+    if _ASKING.match(said) and not is_request(content):
+        return []  # and so is "Note what the letter is about": the input holds what to say
     return [Directive(condition.strip(" ."), match.group("verb"), content)] if content else []
 
 

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from pytest_mipro.optimizer.parts import DEFAULT
 from pytest_mipro.plugin.options import _INI, _VALUES, Options, options_of
 
 pytest_plugins = "pytester"
@@ -54,6 +55,8 @@ def test_every_option_arrives(pytester):
         "--mipro-max-calls=500",
         "--mipro-model=a/b",
         "--mipro-proposer-model=c/d",
+        "--mipro-teacher-model=e/f",
+        "--mipro-parts=no-demos",
         "--mipro-searcher=random",
         "--mipro-replies=fresh",
     )
@@ -66,7 +69,9 @@ def test_every_option_arrives(pytester):
         concurrency=4,
         max_calls=500,
         fallback_model="a/b",
-        proposer_model="c/d",
+        proposer_models=("c/d",),
+        teacher_model="e/f",
+        parts=DEFAULT - {"demos"},
         searcher="random",
         replies="fresh",
     )
@@ -80,10 +85,14 @@ EXPECTED = Options(
     concurrency=4,
     max_calls=500,
     fallback_model="a/b",
-    proposer_model="c/d",
+    proposer_models=("c/d", "g/h"),
     minibatch_size=20,
     candidates=6,
     max_demos=0,
+    max_demo_tokens=700,
+    max_prompt_tokens=9000,
+    teacher_model="e/f",
+    parts=DEFAULT - {"racing", "tips"} | {"learning"},
     max_output_tokens=300,
     max_calls_per_case=12,
     min_holdout=50,
@@ -98,10 +107,14 @@ TYPED = """
 mipro_concurrency = 4
 mipro_max_calls = 500
 mipro_model = "a/b"
-mipro_proposer_model = "c/d"
+mipro_proposer_model = "c/d, g/h"
 mipro_minibatch_size = 20
 mipro_candidates = 6
 mipro_max_demos = 0
+mipro_max_demo_tokens = 700
+mipro_max_prompt_tokens = 9000
+mipro_teacher_model = "e/f"
+mipro_parts = "no-racing, learning,no-tips"
 mipro_max_output_tokens = 300
 mipro_max_calls_per_case = 12
 mipro_min_holdout = 50
@@ -142,7 +155,7 @@ def test_the_command_line_beats_the_ini_file(pytester):
         "[pytest]\nmipro_concurrency = 4\nmipro_max_calls = 5\nmipro_proposer_model = i/i"
     )
     given = options(pytester, "--mipro-concurrency=8", "--mipro-max-calls=9")
-    assert (given.concurrency, given.max_calls, given.proposer_model) == (8, 9, "i/i")
+    assert (given.concurrency, given.max_calls, given.proposer_models) == (8, 9, ("i/i",))
     assert options(pytester, "-o", "mipro_concurrency=2").concurrency == 2
 
 
