@@ -161,7 +161,7 @@ def measure(point: Point, options: argparse.Namespace, folder: Path) -> Run:
         )
         seconds = time.monotonic() - started
         if done.returncode:
-            raise RuntimeError(f"the optimisation was not measured: {done.stdout}{done.stderr}")
+            raise RuntimeError(f"the optimisation was not measured: {done.stdout[-4000:]}{done.stderr[-2000:]}")
         calls = [tuple(call) for call in told(url, "calls")["calls"]]
         service = told(url, "stats")["service_seconds"]
     lines = (folder / "stages").read_text(encoding="utf-8").splitlines()

@@ -12,6 +12,7 @@ from pytest_mipro.optimizer.events import (
     Event,
     Measured,
     Plan,
+    ProposalsMade,
     StageProgress,
     StageStarted,
     TrialFinished,
@@ -104,6 +105,10 @@ class Progress:
     def _(self, event: Plan) -> None:
         for number, text in enumerate(plan_lines(event, self._alone)):
             self._say("plan" if number == 0 else "", text)
+
+    @_draw.register
+    def _(self, event: ProposalsMade) -> None:
+        """Draw nothing: the round's line counts them, and their texts fill pages."""
 
     @_draw.register
     def _(self, event: CandidatesReady) -> None:
