@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pytest_mipro.optimizer.decide import Decision
+    from pytest_mipro.optimizer.learning import Lesson
+    from pytest_mipro.optimizer.price import Price
     from pytest_mipro.optimizer.proposed import Proposed
     from pytest_mipro.optimizer.search import Assignment
     from pytest_mipro.optimizer.split import Split
@@ -126,6 +128,30 @@ class ProposalsMade:
 
 
 @dataclass(frozen=True)
+class LessonsLearnt:
+    """What the proposals that were tried in a round earned, where learning to propose is on."""
+
+    study: str
+    round: int
+    lessons: tuple[Lesson, ...]
+
+
+@dataclass(frozen=True)
+class FinalistChosen:
+    """The finalist is one of `equals` programs that the data can't tell apart, and the cheapest.
+
+    `price` is the mean price of a case under it, `best_price` under the program with the highest
+    estimate; `is_best` tells whether these are one.
+    """
+
+    study: str
+    equals: int
+    price: Price
+    best_price: Price
+    is_best: bool
+
+
+@dataclass(frozen=True)
 class Decided:
     """What holdout (or validation) said of the finalist; None: no candidate beat the baseline."""
 
@@ -142,6 +168,8 @@ Event = (
     | ProposalsMade
     | CandidatesReady
     | TrialFinished
+    | LessonsLearnt
+    | FinalistChosen
     | Decided
 )
 if TYPE_CHECKING:

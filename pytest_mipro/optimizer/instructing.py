@@ -9,7 +9,7 @@ from pytest_mipro.optimizer.candidates import Candidates, extended
 from pytest_mipro.optimizer.credit import credits_of, reach, shares
 from pytest_mipro.optimizer.effects import main_effects
 from pytest_mipro.optimizer.evaluate import Meter, MeteredClient, cases_of
-from pytest_mipro.optimizer.events import ProposalsMade
+from pytest_mipro.optimizer.events import LessonsLearnt, ProposalsMade
 from pytest_mipro.optimizer.grounding import module_examples
 from pytest_mipro.optimizer.learning import Learner, Lesson, Rotation
 from pytest_mipro.optimizer.parts import PARTS
@@ -18,7 +18,7 @@ from pytest_mipro.optimizer.propose import GROUNDING_CALLS, Asked, Proposer
 from pytest_mipro.optimizer.strategies.strategy import ProposalStrategy, ScoredInstruction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pytest_mipro.optimizer.candidates import ModuleCandidates
     from pytest_mipro.optimizer.ground import Ground
@@ -87,8 +87,17 @@ class Instructor:
             proposals=(*searched.proposals, *proposals),
         )
 
-    def learn(self, searched: Searched) -> None:
-        """Tell what each proposal earned that has been tried since; what was of no use earned 0."""
+    def learn(self, searched: Searched, number: int) -> None:
+        """Take what each proposal earned that was tried since; what was of no use earned 0."""
+        fresh = list(self._fresh_lessons(searched))
+        if self._policy is not None:
+            for lesson in fresh:
+                self._policy.learn(lesson)
+        self.lessons += fresh
+        event = LessonsLearnt(self._run.study.name, number, tuple(fresh))
+        self._run.services.emit(event)
+
+    def _fresh_lessons(self, searched: Searched) -> Iterator[Lesson]:
         record, committed = searched.record, searched.candidates.committed
         ordered = sorted(record.assessments.values(), key=lambda item: item.number)
         effects = main_effects(ordered, committed)
@@ -101,11 +110,8 @@ class Instructor:
                 rows = sum(i.rows for i in ordered if i.assignment[choice[0]] == choice[1])
                 if choice not in effects:
                     continue  # not tried yet
-            lift = 0.0 if choice is None else effects[choice]
             self._told.add(number)
-            self.lessons.append(Lesson(proposal.plan, lift, rows))
-            if self._policy is not None:
-                self._policy.learn(self.lessons[-1])
+            yield Lesson(proposal.plan, 0.0 if choice is None else effects[choice], rows)
 
     def _asked(
         self, policy: Policy, searched: Searched, parents: Sequence[Parent], number: int

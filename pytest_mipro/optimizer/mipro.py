@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import MiproError
 from pytest_mipro.optimizer.conclude import Conclusion, conclude, set_aside
-from pytest_mipro.optimizer.events import Decided
+from pytest_mipro.optimizer.evaluate import cases_of
+from pytest_mipro.optimizer.events import Decided, FinalistChosen
+from pytest_mipro.optimizer.finalist import finalist
 from pytest_mipro.optimizer.ground import lay_ground
 from pytest_mipro.optimizer.result import StudyResult, measured
 from pytest_mipro.optimizer.rounds import search_rounds
@@ -18,6 +20,7 @@ from pytest_mipro.optimizer.study_run import study_run
 if TYPE_CHECKING:
     from pytest_mipro.optimizer.case import Study
     from pytest_mipro.optimizer.ground import Ground
+    from pytest_mipro.optimizer.search import Assignment
     from pytest_mipro.optimizer.searched import Searched
     from pytest_mipro.optimizer.settings import OptimizerSettings
     from pytest_mipro.optimizer.study_run import Services, StudyRun
@@ -37,7 +40,8 @@ def optimize(study: Study, services: Services, settings: OptimizerSettings) -> S
         if searched.best == searched.candidates.committed:
             end = Conclusion(searched.nothing_better())
         else:
-            end = conclude(run, ground, searched.program, searched.tried, aside)
+            program = searched.candidates.program(_finalist(run, ground, searched))
+            end = conclude(run, ground, program, searched.tried, aside)
         services.emit(Decided(study.name, end.decision, end.reason))
         return _result(run, ground, searched, end)
     except MiproError:
@@ -45,6 +49,17 @@ def optimize(study: Study, services: Services, settings: OptimizerSettings) -> S
         raise
     finally:
         run.evaluator.close()
+
+
+def _finalist(run: StudyRun, ground: Ground, searched: Searched) -> Assignment:
+    cases = cases_of(ground.study, ground.split.validation)
+    max_loss = run.settings.max_loss
+    found = finalist(searched.record, searched.candidates.committed, cases, max_loss)
+    chosen, best = found.chosen, found.best
+    run.services.emit(
+        FinalistChosen(run.study.name, found.equals, chosen.price, best.price, chosen is best)
+    )
+    return chosen.assignment
 
 
 def _result(run: StudyRun, ground: Ground, searched: Searched, end: Conclusion) -> StudyResult:
@@ -71,4 +86,5 @@ def _result(run: StudyRun, ground: Ground, searched: Searched, end: Conclusion) 
         calls=run.budget.spent,
         live=run.ledger.live,
         ended=searched.ended,
+        lessons=searched.lessons if run.settings.has("learning") else (),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.evaluate import cases_of
+from pytest_mipro.optimizer.price import Price, price_of
 from pytest_mipro.optimizer.statistics import objective
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ class Assessment:
 
     `estimate` (0…1) is the baseline's objective on all validation rows plus the paired lift on the
     rows measured, so that easy and hard minibatches are comparable. `leading` is the same with the
-    lift shrunk by the number of rows. `scores` are those of the cases measured, by case id; `full`
-    says that these are the cases of all validation rows.
+    lift shrunk by the number of rows. `scores` are those of the cases measured, by case id, `price`
+    is what a case cost; `full` says that these are the cases of all validation rows.
     """
 
     assignment: Assignment
@@ -49,6 +50,7 @@ class Assessment:
     rows: int
     number: int
     scores: Mapping[str, float]
+    price: Price
     full: bool = False
 
 
@@ -96,5 +98,7 @@ def new_record(candidates: Candidates, ground: Ground) -> Record:
     mine = {case.id: scores[case.id] for case in cases}
     value = objective(mine, {case.id: case.test for case in cases})
     rows = len(ground.split.validation)
-    committed = Assessment(candidates.committed, value, value, rows, -1, mine, full=True)
+    runs = [run for run in ground.baseline.evaluation.runs if run.case.id in mine]
+    price = price_of(runs)
+    committed = Assessment(candidates.committed, value, value, rows, -1, mine, price, full=True)
     return Record({committed.assignment: committed})

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.case import Case
     from pytest_mipro.optimizer.decide import Decision
     from pytest_mipro.optimizer.evaluate import Evaluation
+    from pytest_mipro.optimizer.learning import Lesson
     from pytest_mipro.optimizer.split import Split
     from pytest_mipro.runtime.prompt import Prompt
     from pytest_mipro.runtime.signature import Signature
@@ -29,7 +30,7 @@ class StudyResult:
     and `deciding_after` on the rows that decided (holdout, else validation). `finalist` is a digest
     of the finalist's prompts, empty where no candidate beat the baseline. `models` holds the model
     of each module by prompt path. `calls` counts distinct LM requests of the whole run, `live` the
-    calls that an endpoint answered.
+    calls that an endpoint answered. `lessons` are what was learnt about proposing, where it is on.
     """
 
     study: str
@@ -52,6 +53,7 @@ class StudyResult:
     calls: int
     live: int
     ended: str
+    lessons: tuple[Lesson, ...] = ()
 
 
 def measured(scores: Mapping[str, float], cases: Sequence[Case]) -> Measured:

@@ -38,7 +38,7 @@ def search_rounds(run: StudyRun, ground: Ground) -> Searched:
             return replace(searched, ended=BUDGET_USED_UP)
         best = grown.best
         searched = _search(run, ground, searched, grown, number)
-        instructor.learn(searched)
+        instructor.learn(searched, number)
         searched = replace(searched, lessons=tuple(instructor.lessons))
         idle = 0 if searched.best != best else idle + 1
         if settings.has("plateau") and idle >= settings.patience and number + 1 < settings.rounds:

@@ -20,8 +20,9 @@ class OptimizerSettings:
     on so many of them programs run in a round before they are improved, shared by `parents` of
     them. `attempts` bounds a round's further attempts at failing cases, by `teacher_model` where
     one is given. `max_prompt_tokens` bounds a request to the proposer models, `max_demo_tokens` a
-    demo set, by estimate. After `patience` rounds without a better program the search ends; `parts`
-    are those switched on. `max_calls` bounds distinct LM requests of the study, cached ones
+    demo set, by estimate. After `patience` rounds without a better program the search ends. A
+    cheaper program becomes the finalist where it is estimated to lose at most `max_loss` (0…1).
+    `parts` are those switched on. `max_calls` bounds distinct LM requests of the study, cached ones
     included (None: no limit). `in_flight` is how many trials run at once: a constant of the study,
     so that concurrency never changes a result.
     """
@@ -46,6 +47,7 @@ class OptimizerSettings:
     patience: int = 2
     max_prompt_tokens: int = 16_000
     max_demo_tokens: int = 4_000
+    max_loss: float = 0.01
     parts: frozenset[str] = DEFAULT
 
     def has(self, part: str) -> bool:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.evaluate import cases_of
 from pytest_mipro.optimizer.events import TrialFinished
+from pytest_mipro.optimizer.price import price_of
 from pytest_mipro.optimizer.racing import first_heat, hopeless
 from pytest_mipro.optimizer.record import Assessment
 from pytest_mipro.optimizer.split import minibatch
@@ -267,6 +268,7 @@ class SearchRound:
             lift.rows,
             trial.number,
             scores,
+            price_of(evaluation.runs),
             full=trial.kind == "full" and not trial.rest,
         )
 

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_mipro.errors import ConfigurationError, MiproError
 from pytest_mipro.plugin.client import ini_folder, mipro_folder
-from pytest_mipro.plugin.lock import dump_lock
+from pytest_mipro.plugin.lock import dump_lock, read_lock
 from pytest_mipro.plugin.locking import lock_of
 from pytest_mipro.plugin.options import options_of
 from pytest_mipro.plugin.prompt_diff import diff_lines
@@ -114,7 +114,8 @@ class Changes:
             if prompt != result.committed[path]
         )
         writes = [FileWrite(diff.path, diff.after, self._digests[diff.path]) for diff in diffs]
-        lock = lock_of(study, result, key.lock, options_of(self._config).seed)
+        seed = options_of(self._config).seed
+        lock = lock_of(study, result, key.lock, seed, read_lock(key.lock))
         writes.append(FileWrite(key.lock, dump_lock(lock), self._digests[key.lock]))
         self._queue[key.name] = _Queued(diffs, tuple(writes), partial)
 

@@ -53,12 +53,31 @@ class LockedCase:
 
 
 @dataclass(frozen=True)
+class LockedLesson:
+    """What an instruction earned that was asked for in a certain way; the next search begins there.
+
+    `lift` is in -1…1, `rows` is what it rests on; the others are the choices of the proposal.
+    """
+
+    strategy: str
+    tip: str
+    dataset: bool
+    program: bool
+    examples: str
+    temperature: float
+    model: str
+    lift: float
+    rows: int
+
+
+@dataclass(frozen=True)
 class Lock:
     """The content of a lock; equal contents are equal locks, whatever order they were given in.
 
     `salt` fixes the split, `holdout_uses` counts the looks at the holdout, `logical_calls` the
-    distinct requests of the study, `demo_rows` are the rows that became demos. `confirmed` tells
-    whether a holdout that the search never used confirmed the prompts.
+    distinct requests of the study, `demo_rows` are the rows that became demos, `lessons` what was
+    learnt about proposing, oldest first, where that was switched on. `confirmed` tells whether a
+    holdout that the search never used confirmed the prompts.
     """
 
     salt: str
@@ -67,6 +86,7 @@ class Lock:
     holdout_uses: int = 0
     confirmed: bool = False
     demo_rows: tuple[str, ...] = ()
+    lessons: tuple[LockedLesson, ...] = ()
     modules: tuple[LockedModule, ...] = ()
     cases: tuple[LockedCase, ...] = ()
 
@@ -104,6 +124,8 @@ def dump_lock(lock: Lock) -> str:
     """Return the text of a lock: sorted, one entry a line, the same bytes for the same lock."""
     data: dict[str, Any] = {"schema_version": SCHEMA_VERSION}
     data |= {item.name: getattr(lock, item.name) for item in fields(lock)}
+    if not lock.lessons:
+        del data["lessons"]
     blocks = [f"  {_json(key)}: {_block(value)}" for key, value in data.items()]
     return "{\n" + ",\n".join(blocks) + "\n}\n"
 
@@ -142,7 +164,7 @@ def _block(value: Any) -> str:
     return "[\n    " + ",\n    ".join(entries) + "\n  ]" if entries else "[]"
 
 
-def _entry(entry: LockedModule | LockedCase) -> dict[str, Any]:
+def _entry(entry: LockedModule | LockedCase | LockedLesson) -> dict[str, Any]:
     if isinstance(entry, LockedModule):
         return asdict(entry) | {"parameters": dict(entry.parameters)}
     return asdict(entry)
@@ -205,11 +227,13 @@ def _lock(reader: _Reader) -> Lock:
         text = f"schema_version is {version!r}, this release reads {SCHEMA_VERSION}"
         raise _ProblemError(text, reader.line_of("schema_version"))
     data = {key: value for key, value in reader.data.items() if key != "schema_version"}
+    data.setdefault("lessons", [])
     _check(data, Lock, reader.line_of)
     return Lock(
         **data
         | {
             "demo_rows": tuple(_texts(reader, "demo_rows")),
+            "lessons": tuple(_entries(reader, "lessons", LockedLesson)),
             "modules": tuple(_entries(reader, "modules", LockedModule)),
             "cases": tuple(_entries(reader, "cases", LockedCase)),
         }
@@ -225,7 +249,7 @@ def _texts(reader: _Reader, key: str) -> list[str]:
 
 def _entries(reader: _Reader, key: str, kind: type[Any]) -> list[Any]:
     entries, known = [], set[str]()
-    for index, value in enumerate(reader.data[key]):
+    for index, value in enumerate(reader.data.get(key, ())):
         line = reader.line_of(key, index)
 
         def line_of(_: str, line: int | None = line) -> int | None:
@@ -261,14 +285,18 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _is_score(value: Any) -> bool:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return value is None or (number and 0 <= value <= 1)
+    return value is None or (_is_number(value) and 0 <= value <= 1)
 
 
 _TYPES: dict[str, Callable[[Any], bool]] = {
     "str": lambda value: isinstance(value, str),
     "int": _is_count,
+    "float": _is_number,
     "bool": lambda value: isinstance(value, bool),
     "float | None": _is_score,
     "Mapping": lambda value: isinstance(value, Mapping),
@@ -277,6 +305,7 @@ _TYPES: dict[str, Callable[[Any], bool]] = {
 _NAMES = {
     "str": "a text",
     "int": "a whole number from 0 on",
+    "float": "a number",
     "bool": "true or false",
     "float | None": "a score in 0…1 or null",
     "Mapping": "an object",

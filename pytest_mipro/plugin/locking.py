@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
-from pytest_mipro.plugin.lock import Lock, LockedCase, LockedModule
+from pytest_mipro.optimizer.learning import Lesson
+from pytest_mipro.optimizer.plans import ProposalPlan
+from pytest_mipro.plugin.lock import Lock, LockedCase, LockedLesson, LockedModule
 from pytest_mipro.runtime.prompt import Prompt
 from pytest_mipro.runtime.prompt_file import committed_prompt
 
@@ -22,8 +25,11 @@ if TYPE_CHECKING:
     from pytest_mipro.runtime.signature import Signature
 
 
-def lock_of(study: Study, result: StudyResult, path: Path, seed: int) -> Lock:
-    """Return the lock at `path` of a study whose finalist was accepted.
+_MOST_LESSONS = 100
+
+
+def lock_of(study: Study, result: StudyResult, path: Path, seed: int, before: Lock | None) -> Lock:
+    """Return the lock at `path` of a study whose finalist was accepted; `before` is the last one.
 
     Scores and modules are those of the final pass, which measures as the gate does.
     """
@@ -40,6 +46,9 @@ def lock_of(study: Study, result: StudyResult, path: Path, seed: int) -> Lock:
         holdout_uses=result.looks,
         confirmed=result.split.confirmed,
         demo_rows=tuple({demo.case for prompt in prompts.values() for demo in prompt.demos}),
+        lessons=(*(before.lessons if before else ()), *map(_locked_lesson, result.lessons))[
+            -_MOST_LESSONS:
+        ],
         modules=locked_modules(calls, prompts, path.parent),
         cases=tuple(
             LockedCase(
@@ -51,6 +60,20 @@ def lock_of(study: Study, result: StudyResult, path: Path, seed: int) -> Lock:
             )
             for case in study.cases
         ),
+    )
+
+
+def _locked_lesson(lesson: Lesson) -> LockedLesson:
+    return LockedLesson(**asdict(lesson.plan), lift=round(lesson.lift, 6), rows=lesson.rows)
+
+
+def lessons_of(lock: Lock | None) -> tuple[Lesson, ...]:
+    """Return what earlier runs of the study learnt about proposing, oldest first."""
+    lessons = lock.lessons if lock else ()
+    names = [item.name for item in fields(ProposalPlan)]
+    return tuple(
+        Lesson(ProposalPlan(**{name: getattr(item, name) for name in names}), item.lift, item.rows)
+        for item in lessons
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,14 +23,17 @@ from pytest_mipro.optimizer.study_run import Services
 from pytest_mipro.plugin.client import ini_folder, mipro_folder
 from pytest_mipro.plugin.dry_run import dry_run_lines
 from pytest_mipro.plugin.lock import read_lock
+from pytest_mipro.plugin.locking import lessons_of
 from pytest_mipro.plugin.looks import known_looks, note_look
 from pytest_mipro.plugin.options import options_of
 from pytest_mipro.plugin.progress import Progress
 from pytest_mipro.plugin.replies import study_client
+from pytest_mipro.plugin.report.files import redaction, shown_path
 from pytest_mipro.plugin.screen import TerminalScreen, captured_logging_off
 from pytest_mipro.plugin.services import optimizer_settings, searcher_of, strategies_of
 from pytest_mipro.plugin.studies import is_partial, study_path
 from pytest_mipro.plugin.study_client import StudyClient
+from pytest_mipro.plugin.study_record import StudyRecord, record_path
 from pytest_mipro.plugin.targets import check_targets
 from pytest_mipro.runtime.context import refuse_detached
 
@@ -39,7 +43,7 @@ if TYPE_CHECKING:
     from _pytest._io import TerminalWriter
 
     from pytest_mipro.optimizer.case import Study
-    from pytest_mipro.optimizer.events import Event
+    from pytest_mipro.optimizer.events import Emit, Event
     from pytest_mipro.optimizer.result import StudyResult
     from pytest_mipro.plugin.optimize import Optimization
     from pytest_mipro.plugin.plan import PlannedCase, StudyKey
@@ -130,40 +134,36 @@ class OptimizeItem(pytest.Item):
         if only_part:
             screen.line("only part of the study's cases are selected: nothing will be written")
         progress = Progress(screen, alone)
+        path = record_path(mipro_folder(config), PurePosixPath(self._study_path))
         with ExitStack() as stack:
+            record = stack.enter_context(StudyRecord(path, redaction(config)))
             client = stack.enter_context(StudyClient(study_client(config, key.lock)))
             detached = stack.enter_context(refuse_detached())
             stack.enter_context(captured_logging_off())
-            result = optimize(study, self._services(study, client, progress, detached), settings)
+            tell = _Told((progress, record), detached, config)
+            result = optimize(study, self._services(study, client, tell), settings)
             _refuse(detached)
-        progress.finished(result)
+        progress.finished(result, shown_path(config, path))
         self._conclude(study, result, partial=only_part)
 
     def _conclude(self, study: Study, result: StudyResult, *, partial: bool) -> None:
         self.config.hook.pytest_mipro_study_finished(config=self.config, result=result)
         self._optimization.changes.add(self._key, study, result, partial=partial)
 
-    def _services(
-        self,
-        study: Study,
-        client: StudyClient,
-        progress: Progress,
-        detached: list[DetachedCallError],
-    ) -> Services:
-        config, changes = self.config, self._optimization.changes
+    @property
+    def _study_path(self) -> str:
+        return study_path(self._key, ini_folder(self.config))
 
-        def emit(event: Event) -> None:
-            _refuse(detached)
-            progress(event)
-            if isinstance(event, TrialFinished):
-                config.hook.pytest_mipro_trial_finished(config=config, trial=event)
+    def _services(self, study: Study, client: StudyClient, emit: Emit) -> Services:
+        config, changes = self.config, self._optimization.changes
 
         def check_modules(signatures: Sequence[Signature]) -> None:
             check_targets(signatures, ini_folder(config))
             changes.claim(self._key, signatures)
 
-        folder, path = mipro_folder(config), study_path(self._key, ini_folder(config))
-        looks = known_looks(folder, path, read_lock(self._key.lock))
+        folder, path = mipro_folder(config), self._study_path
+        lock = read_lock(self._key.lock)
+        looks = known_looks(folder, path, lock)
         return Services(
             client=client,
             searcher=searcher_of(config, study),
@@ -173,7 +173,24 @@ class OptimizeItem(pytest.Item):
             earlier_looks=looks.earlier,
             note_look=partial(note_look, folder, path, looks),
             emit=emit,
+            lessons=lessons_of(lock),
         )
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Tells each event to all listeners, and each trial to the hook as well."""
+
+    listeners: tuple[Emit, ...]
+    detached: Sequence[DetachedCallError]
+    config: pytest.Config
+
+    def __call__(self, event: Event) -> None:
+        _refuse(self.detached)
+        for listener in self.listeners:
+            listener(event)
+        if isinstance(event, TrialFinished):
+            self.config.hook.pytest_mipro_trial_finished(config=self.config, trial=event)
 
 
 class StoppedText(TerminalRepr):

@@ -59,6 +59,7 @@ class Options:
     max_demos: int | None = None
     max_demo_tokens: int | None = None
     max_prompt_tokens: int | None = None
+    max_loss: float | None = None
     max_output_tokens: int | None = None
     max_calls_per_case: int | None = None
     min_holdout: int = 30
@@ -140,6 +141,7 @@ _INI: dict[str, tuple[_IniType, str]] = {
     "mipro_max_demos": ("int", "Demos a prompt has at most."),
     "mipro_max_demo_tokens": ("int", "Tokens of a prompt's demos at most, by estimate."),
     "mipro_max_prompt_tokens": ("int", "Tokens of a request to a proposer model at most."),
+    "mipro_max_loss": ("float", "Score that a cheaper finalist may be estimated to lose."),
     "mipro_max_output_tokens": ("int", "Tokens of a reply at most."),
     "mipro_max_calls_per_case": ("int", "LM calls of one case at most."),
     "mipro_min_holdout": ("int", "Holdout rows that a confirmed decision needs (default 30)."),
@@ -184,6 +186,7 @@ def _parsed(config: pytest.Config) -> Options:
         max_demos=value.of("max_demos", _whole(0)),
         max_demo_tokens=value.of("max_demo_tokens", _whole(1)),
         max_prompt_tokens=value.of("max_prompt_tokens", _whole(500)),
+        max_loss=value.of("max_loss", _share),
         max_output_tokens=value.of("max_output_tokens", _whole(1)),
         max_calls_per_case=value.of("max_calls_per_case", _whole(1)),
         min_holdout=value.of("min_holdout", _whole(2), 30),
@@ -285,6 +288,12 @@ def _parts(value: Any) -> frozenset[str]:
 def _seconds(value: Any) -> float:
     if not 0 < value < math.inf:
         raise ValueError("a number of seconds above 0")
+    return float(value)
+
+
+def _share(value: Any) -> float:
+    if not 0 <= value <= 1:
+        raise ValueError("a number in 0…1")
     return float(value)
 
 

@@ -10,6 +10,8 @@ from pytest_mipro.optimizer.events import (
     CandidatesReady,
     Decided,
     Event,
+    FinalistChosen,
+    LessonsLearnt,
     Measured,
     Plan,
     ProposalsMade,
@@ -21,6 +23,7 @@ from pytest_mipro.optimizer.events import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from pytest_mipro.optimizer.price import Price
     from pytest_mipro.optimizer.result import StudyResult
     from pytest_mipro.optimizer.statistics import Interval
 
@@ -107,8 +110,8 @@ class Progress:
             self._say("plan" if number == 0 else "", text)
 
     @_draw.register
-    def _(self, event: ProposalsMade) -> None:
-        """Draw nothing: the round's line counts them, and their texts fill pages."""
+    def _(self, event: ProposalsMade | LessonsLearnt) -> None:
+        """Draw nothing: the round's line counts instructions; their texts stand in the record."""
 
     @_draw.register
     def _(self, event: CandidatesReady) -> None:
@@ -141,6 +144,16 @@ class Progress:
         self._bar("search", self._tried, self._trials, "trials")
 
     @_draw.register
+    def _(self, event: FinalistChosen) -> None:
+        if not event.is_best:
+            chosen, best = price_shown(event.price), price_shown(event.best_price)
+            self._say(
+                "finalist",
+                f"the cheapest of {event.equals} that the data can't tell apart: {chosen} a case "
+                f"instead of {best}",
+            )
+
+    @_draw.register
     def _(self, event: Decided) -> None:
         accepted = event.decision is not None and event.decision.accepted
         self._say("decision", event.reason, green=accepted, yellow=not accepted)
@@ -150,8 +163,11 @@ class Progress:
             shown = label if number == 0 else ""
             self._screen.line(f"{shown:<{_LABEL_WIDTH}}{line}", **markup)
 
-    def finished(self, result: StudyResult) -> None:
-        """Draw the scores before and after, on the deciding rows and on all rows."""
+    def finished(self, result: StudyResult, record: str) -> None:
+        """Draw the scores before and after, on the deciding rows and on all rows.
+
+        `record` is the path of the study's record, as it is shown.
+        """
         rows = "holdout" if result.split.confirmed else "validation"
         lift = result.decision.lift if result.decision else None
         if result.deciding_after is not None and lift is not None:
@@ -171,6 +187,7 @@ class Progress:
         self._say(
             "calls", f"{result.calls:,} distinct LM calls, {result.live:,} of them live{ended}"
         )
+        self._say("record", f"{record}: what the proposers saw and said, and every trial")
         if not result.prompts:
             self._say("result", "the committed prompts stay; nothing is written", yellow=True)
 
@@ -198,6 +215,11 @@ def plan_lines(plan: Plan, alone: Mapping[str, Sequence[str]] | None = None) -> 
         lines.append("too few rows for a holdout: the result will be not independently confirmed")
     lines += [f"{test}: one case at a time{_why(alone, test)}" for test in plan.one_at_a_time]
     return lines
+
+
+def price_shown(price: Price) -> str:
+    """Return a price in words: dollars where they are known, else tokens."""
+    return f"{price.tokens:,.0f} tokens" if price.cost is None else f"${price.cost:.5f}"
 
 
 def _short_names(names: Iterable[str]) -> dict[str, str]:

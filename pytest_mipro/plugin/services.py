@@ -62,6 +62,7 @@ def optimizer_settings(options: Options) -> OptimizerSettings:
             "max_calls",
             "max_calls_per_case",
             "max_demo_tokens",
+            "max_loss",
             "max_prompt_tokens",
             "proposer_models",
             "teacher_model",

@@ -119,6 +119,7 @@ def updated_lock(
         holdout_uses=old.holdout_uses if old else 0,
         confirmed=old.confirmed if old and prompts <= known else False,
         demo_rows=tuple(study.demo_rows),
+        lessons=old.lessons if old else (),
         modules=tuple(study.modules),
         cases=tuple(
             _case(verdict.plan.name, result) for verdict in verdicts for result in verdict.results

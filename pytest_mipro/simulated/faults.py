@@ -95,7 +95,7 @@ class Stats:
     """What a server has counted since it started.
 
     `calls` are all POSTs, `answered` those with a reply. `busy_seconds` is the time with at least
-    one call in flight, `call_seconds` the sum over calls, `service_seconds` the sum of the latencies
+    one call in flight, `call_seconds` the sum over calls, `service_seconds` that of latencies
     alone: what the calls would have taken on a server with a processor of its own.
     """
 

@@ -41,7 +41,7 @@ def write_reports(session: pytest.Session) -> None:
         for path in (options.json, options.markdown):
             if path is not None:
                 atomic_write(path, texts[path])
-                lines.append((f"wrote {_shown(config, path)}", True))
+                lines.append((f"wrote {shown_path(config, path)}", True))
     except (MiproError, OSError) as error:  # a hook that takes secrets out failed, or a full disk
         lines.append((f"no report: {error}", False))
         if session.exitstatus == pytest.ExitCode.OK:
@@ -87,6 +87,7 @@ def _ini_secrets(config: pytest.Config) -> Iterator[str]:
             yield value.strip()
 
 
-def _shown(config: pytest.Config, path: Path) -> str:
+def shown_path(config: pytest.Config, path: Path) -> str:
+    """Return the path as a user types it: relative where it lies below the current folder."""
     here = config.invocation_params.dir
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
