@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from pytest_mipro.runtime.client import Message
     from pytest_mipro.runtime.signature import Signature
 
-_FENCE = re.compile(r"\A```\w*\n(.*?)\n?```\Z", re.DOTALL)
+# What announces an instruction before its fence is talk, as is a line behind it.
+_FENCED = re.compile(
+    r"\A(?:[^\n`]{0,150}\b(?:instruction|prompt|version|here)\b[^\n`]{0,150}:\s*\n)?"
+    r"```\w*\n(?P<inside>[^`]+?)\n?```\s*[^\n`]{0,200}\Z",
+    re.IGNORECASE,
+)
+_HEADING = re.compile(
+    r"\A\W*(?:the )?(?:new |improved |proposed |revised |final )*(?:instructions?|prompt)\W*:\W*\n",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -34,10 +43,11 @@ class Proposed:
 
 
 def clean_instruction(reply: str) -> str:
-    """Return the instruction in a reply: without fence, quotes around it or trailing spaces."""
+    """Return the instruction in a reply: without fence, heading, quotes around it or blank ends."""
     text = reply.strip()
-    fenced = _FENCE.match(text)
-    text = fenced.group(1) if fenced else text
+    fenced = _FENCED.match(text)
+    text = fenced["inside"] if fenced else text
+    text = _HEADING.sub("", text)
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" and text.count(text[0]) == 2:
         text = text[1:-1]
     return normalise_instruction(text).strip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from pytest_mipro.optimizer.parts import DEFAULT, PARTS
@@ -55,6 +55,15 @@ class OptimizerSettings:
         if part not in PARTS:
             raise ValueError(f"{part!r} is no part of the optimiser")
         return part in self.parts
+
+    def at_once(self) -> OptimizerSettings:
+        """Return the same sizes in one round."""
+        return replace(
+            self,
+            rounds=1,
+            candidates=self.rounds * self.candidates,
+            full_a_round=self.rounds * self.full_a_round,
+        )
 
     def trials_of(self, number: int) -> int:
         """Return the trials of a round, counted from 0; early rounds take the remainder."""
