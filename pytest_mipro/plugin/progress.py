@@ -138,10 +138,12 @@ class Progress:
             else:
                 rows = f"{'all ' if full else ''}{event.rows} rows"
                 text += f"{event.estimate:.3f} on {rows:<12}{event.calls:>6,} calls"
+                text += "   stopped early" if event.stopped else ""
             if full and better and not event.dropped:
                 text += f"   best {event.best:.3f}"
             self._say("trial", text, bold=full and better)
-        self._bar("search", self._tried, self._trials, "trials")
+        # Hopeless trials leave rows to others: there may be more of them than were planned.
+        self._bar("search", min(self._tried, self._trials), self._trials, "trials")
 
     @_draw.register
     def _(self, event: FinalistChosen) -> None:

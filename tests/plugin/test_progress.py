@@ -9,6 +9,7 @@ from pytest_mipro.optimizer.events import (
     CandidatesReady,
     Decided,
     Measured,
+    ProposalsMade,
     StageProgress,
     StageStarted,
     TrialFinished,
@@ -64,6 +65,16 @@ def test_the_best_is_named_where_it_changes():
     assert paper.marked == [paper.lines[0], paper.lines[2]]
 
 
+def test_a_hopeless_trial_is_told_as_stopped():
+    paper = draw(trial(0, rows=10, stopped=True), trial(1), live=True)
+    assert [line.endswith("75 calls   stopped early") for line in paper.lines] == [True, False]
+
+
+def test_proposals_are_told_by_the_candidates_that_came_of_them():
+    paper = draw(ProposalsMade("s", 0, ()), live=True)
+    assert (paper.lines, paper.statuses) == ([], [])
+
+
 def test_trial_numbers_are_aligned():
     lines = draw(trial(8), trial(9), trial(99), live=True).lines
     assert {line.index("0.500") for line in lines} == {17}
@@ -73,6 +84,8 @@ def test_the_bar_fills_with_the_trials():
     paper = draw(StageStarted("s", "search", 4), trial(0), trial(1, "full"), trial(2), live=True)
     assert [status[12:36].count("█") for status in paper.statuses] == [0, 6, 6, 12]
     assert paper.statuses[-1].endswith(" 2/4 trials")
+    more = draw(StageStarted("s", "search", 1), trial(0, stopped=True), trial(1), live=True)
+    assert more.statuses[-1].endswith(" 1/1 trials")
 
 
 @pytest.mark.parametrize(("done", "filled"), [(0, 0), (1, 0), (20, 12), (39, 23), (40, 24)])
