@@ -65,6 +65,6 @@ def head_and_tail(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     kept = max(0, limit - len(f" […{len(text)} characters left out…] "))
-    mark = f" […{len(text) - kept} characters left out…] "
+    mark = f" […{len(text) - kept} characters left out…] "[:limit]
     head = (kept + 1) // 2
     return text[:head] + mark + text[len(text) - (kept - head) :]

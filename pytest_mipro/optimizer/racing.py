@@ -30,7 +30,7 @@ def first_heat(
     in it where they are too few to stop between.
     """
     count = max(_FEWEST, round(_SHARE * len(batch)))
-    if len(rows) < 2 * count:
+    if len(batch) < count or len(rows) < 2 * count:
         return tuple(rows), ()
     heat = tuple(batch[:count])
     return heat, tuple(row for row in rows if row not in set(heat))
