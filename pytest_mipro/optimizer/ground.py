@@ -201,7 +201,7 @@ def _plan(run: StudyRun, ground: Ground) -> Plan:
         rounds=settings.rounds,
         trials=settings.trials,
         candidates=settings.candidates,
-        minibatch=min(settings.minibatch_size, len(ground.split.validation)),
+        minibatch=settings.batch_of(len(ground.split.validation)),
         calls_per_row=per_row,
         expected_calls=len(run.ledger) + _expected_calls(run, ground, per_row),
         max_calls=settings.max_calls,
@@ -219,9 +219,13 @@ def _expected_calls(run: StudyRun, ground: Ground, per_row: float) -> int:
     """Return the calls after the baseline when trials share no request: an upper estimate."""
     settings, split = run.settings, ground.split
     validation = len(split.validation)
-    proposals = GROUNDING_CALLS + settings.rounds * settings.candidates * len(ground.signatures)
-    batch = min(settings.minibatch_size, validation)
+    wanted = settings.candidates if settings.has("instructions") else 0
+    proposals = settings.rounds * wanted * len(ground.signatures)
+    grounding = GROUNDING_CALLS if proposals else 0
+    batch = settings.batch_of(validation)
     full = settings.rounds * settings.full_a_round * (validation - batch)
     training = (settings.rounds - 1) * min(settings.training_rows, len(split.train))
     final = len(ground.baseline.row_calls) - (0 if ground.search_sample else validation)
-    return proposals + round(per_row * (settings.trials * batch + full + training + final))
+    attempts = settings.attempts_at(len(split.train))
+    rows = settings.trials * batch + full + training + attempts + final
+    return grounding + proposals + round(per_row * rows)

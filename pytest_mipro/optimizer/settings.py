@@ -56,14 +56,25 @@ class OptimizerSettings:
             raise ValueError(f"{part!r} is no part of the optimiser")
         return part in self.parts
 
-    def at_once(self) -> OptimizerSettings:
-        """Return the same sizes in one round."""
+    def in_rounds(self) -> OptimizerSettings:
+        """Return the settings with all in one round where feedback rounds are switched off."""
+        if self.has("rounds"):
+            return self
         return replace(
             self,
             rounds=1,
             candidates=self.rounds * self.candidates,
             full_a_round=self.rounds * self.full_a_round,
         )
+
+    def batch_of(self, rows: int) -> int:
+        """Return on how many of so many validation rows a trial is scored."""
+        return min(self.minibatch_size, rows) if self.has("minibatches") else rows
+
+    def attempts_at(self, cases: int) -> int:
+        """Return how many further attempts at so many failing cases all rounds make at most."""
+        some = self.has("demos") and (self.has("attempts") or self.teacher_model is not None)
+        return self.rounds * min(self.attempts, cases) if some else 0
 
     def trials_of(self, number: int) -> int:
         """Return the trials of a round, counted from 0; early rounds take the remainder."""

@@ -94,7 +94,7 @@ class StudyRun:
 
 def study_run(study: Study, services: Services, settings: OptimizerSettings) -> StudyRun:
     """Return a run with a fresh budget and evaluator; close the evaluator behind it."""
-    settings = settings if settings.has("rounds") else settings.at_once()
+    settings = settings.in_rounds()
     ledger = LogicalLedger()
     evaluator = Evaluator(study, services.client, ledger, concurrency=settings.concurrency)
     return StudyRun(study, services, settings, CallBudget(settings.max_calls), ledger, evaluator)

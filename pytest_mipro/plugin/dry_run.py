@@ -20,11 +20,12 @@ def dry_run_lines(study: Study, settings: OptimizerSettings, lock: Lock | None) 
     rows = len({case.row for case in study.cases})
     deciding = split.holdout or split.validation
     per_row = sum(study.tests[case.test].repeats for case in study.cases) / rows
-    batch = min(settings.minibatch_size, len(split.validation))
+    batch = settings.batch_of(len(split.validation))
     trials = settings.trials * batch
     full = settings.rounds * settings.full_a_round * len(split.validation)
     training = (settings.rounds - 1) * min(settings.training_rows, len(split.train))
-    runs = round(per_row * (2 * rows + len(deciding) + trials + full + training))
+    attempts = settings.attempts_at(sum(case.row in split.train for case in study.cases))
+    runs = round(per_row * (2 * rows + len(deciding) + trials + full + training)) + attempts
     facts = {
         "tests": ", ".join(sorted(study.tests)),
         "rows": f"{rows}: {len(split.train)} training, {len(split.validation)} validation, "

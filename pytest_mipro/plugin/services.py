@@ -76,7 +76,7 @@ def optimizer_settings(options: Options) -> OptimizerSettings:
         "min_holdout": options.min_holdout,
         "concurrency": options.concurrency,
     }
-    return OptimizerSettings(**(values | given))
+    return OptimizerSettings(**(values | given)).in_rounds()
 
 
 def searcher_of(config: pytest.Config, study: Study) -> Callable[[Space, int], Searcher]:
