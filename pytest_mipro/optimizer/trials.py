@@ -68,7 +68,11 @@ class SearchTask:
 
 @dataclass(frozen=True)
 class _Trial:
-    """A trial under way: on `rows` now, and on `rest` if it is not hopeless by then."""
+    """A trial under way: on `rows` now, and on `rest` if it is not hopeless by then.
+
+    `ended` is the first heat's evaluation where the trial ends with it; `runs` and `calls` are the
+    first heat's where it went on.
+    """
 
     number: int
     kind: TrialKind
@@ -78,6 +82,7 @@ class _Trial:
     rest: tuple[str, ...] = ()
     reserved: Reservation | None = None
     rival: Assessment | None = None
+    ended: Evaluation | None = None
     runs: tuple[CaseRun, ...] = ()
     calls: int = 0
 
@@ -96,6 +101,7 @@ class SearchRound:
         self._rows_left = task.trials * len(self._batch)
         self._full_left = task.full
         self._seen = {*record.assessments, *record.dropped}
+        self._unasked: set[Assignment | None] = set()
         self._full = {item.assignment for item in record.full}
         self.baseline = record.assessments[task.candidates.committed]
         for item in self._known:
@@ -108,17 +114,20 @@ class SearchRound:
     def run(self) -> None:
         """Run trials until rows, space or budget are used up."""
         window: deque[_Trial] = deque()
+        in_flight = self._task.settings.in_flight
         while True:
-            while len(window) < self._task.settings.in_flight:
+            while len(window) < in_flight:
                 trial = self._next(window)
                 if trial is None:
                     break
                 window.append(trial)
             if not window:
                 return
-            going_on = self._advance(window.popleft())
-            if going_on is not None:
-                window.append(going_on)
+            # Half of the trials are read ahead of their turn to be told: their second heats are
+            # under way by then, and the endpoint stays busy.
+            for place in range(min(len(window), (in_flight + 1) // 2)):
+                window[place] = self._raced(window[place])
+            self._finish(window.popleft())
 
     @property
     def _whole(self) -> bool:
@@ -137,7 +146,7 @@ class SearchRound:
         for case in self._cases:
             tests.setdefault(case.row, set()).add(case.test)
         settings = self._task.settings
-        size = settings.minibatch_size if settings.has("minibatches") else len(self._task.rows)
+        size = settings.batch_of(len(self._task.rows))
         return minibatch(tests, size, settings.seed, draw=self._task.round)
 
     def _next(self, window: Sequence[_Trial]) -> _Trial | None:
@@ -155,10 +164,16 @@ class SearchRound:
         return self._start("full", leader)
 
     def _next_minibatch(self) -> _Trial | None:
-        assignment = self._combined() or self._searcher.ask()
+        assignment = self._combined() or self._asked()
         if assignment is None:
             return None
         return self._start("full" if self._whole else "minibatch", assignment)
+
+    def _asked(self) -> Assignment | None:
+        """Return what the searcher asks for, but no program that was combined without asking it."""
+        while (assignment := self._searcher.ask()) in self._unasked:
+            self._unasked.discard(assignment)
+        return assignment
 
     def _combined(self) -> Assignment | None:
         """Return, where this may be the round's last trial, an unseen program out of programs."""
@@ -171,6 +186,7 @@ class SearchRound:
             rng = random.Random(f"{key}/{strategy.name}")  # noqa: S311 - a draw, no secret
             for assignment in strategy.programs(context, rng):
                 if self._task.candidates.space.check(assignment) not in self._seen:
+                    self._unasked.add(assignment)
                     return assignment
         return None
 
@@ -227,24 +243,30 @@ class SearchRound:
             first_sample=self._task.first_sample,
         )
 
-    def _advance(self, trial: _Trial) -> _Trial | None:
-        """Wait for the heat; return the trial in its next one, or record and tell the result."""
-        evaluation = trial.pending.result()
-        runs = (*trial.runs, *evaluation.runs)
-        calls = trial.calls + evaluation.calls
-        if trial.rest and trial.reserved and trial.rival and not evaluation.over_budget:
-            cases = cases_of(self._task.study, trial.rows)
-            if not hopeless(evaluation.scores(), trial.rival.scores, cases):
-                pending = self._evaluate(trial.kind, trial.assignment, trial.rest, trial.reserved)
-                rows = (*trial.rows, *trial.rest)
-                return replace(trial, rows=rows, pending=pending, rest=(), runs=runs, calls=calls)
+    def _raced(self, trial: _Trial) -> _Trial:
+        """Wait for a first heat; return the trial in its second one, or ended."""
+        if not trial.rest or trial.ended or not (trial.reserved and trial.rival):
+            return trial
+        heat = trial.pending.result()
+        cases = cases_of(self._task.study, trial.rows)
+        if heat.over_budget or hopeless(heat.scores(), trial.rival.scores, cases):
+            return replace(trial, ended=heat)
+        return replace(
+            trial,
+            rows=(*trial.rows, *trial.rest),
+            pending=self._evaluate(trial.kind, trial.assignment, trial.rest, trial.reserved),
+            rest=(),
+            runs=heat.runs,
+            calls=heat.calls,
+        )
+
+    def _finish(self, trial: _Trial) -> None:
+        """Wait for the trial's end, return what it left over, record, tell and report it."""
+        last = trial.ended or trial.pending.result()
+        evaluation = replace(last, runs=(*trial.runs, *last.runs), calls=trial.calls + last.calls)
         if trial.rest and trial.reserved:
             trial.reserved.settle()
             self._rows_left += len(trial.rest)
-        self._finish(trial, replace(evaluation, runs=runs, calls=calls))
-        return None
-
-    def _finish(self, trial: _Trial, evaluation: Evaluation) -> None:
         assessment = None
         if evaluation.over_budget:
             self._record.dropped.add(trial.assignment)

@@ -6,7 +6,7 @@ Every row's text holds one of six words and a marker of the row; see `world_mode
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -20,6 +20,9 @@ from pytest_mipro.optimizer.random_search import RandomSearcher
 from pytest_mipro.optimizer.result import StudyResult
 from pytest_mipro.optimizer.settings import OptimizerSettings
 from pytest_mipro.optimizer.strategies.grounded import GroundedStrategy
+from pytest_mipro.optimizer.strategies.history import HistoryStrategy
+from pytest_mipro.optimizer.strategies.merge import MergeStrategy
+from pytest_mipro.optimizer.strategies.reflective import ReflectiveStrategy
 from pytest_mipro.optimizer.study_run import Services
 
 Colour = Literal["red", "green", "blue"]
@@ -80,6 +83,12 @@ def metric_colour(row: Row) -> Outcome:
     return Outcome(0.0, feedback=f"[{row.id}] {word_of(row.text)} is {row.colour}, not {given}")
 
 
+def metric_hard(row: Row) -> Outcome:
+    """The metric, but for rows that no prompt solves: the search is never at its end."""
+    outcome = metric_colour(row)
+    return replace(outcome, score=0.0) if int(row.id[1:]) % 13 == 0 else outcome
+
+
 def judged(test: Test, row: Row) -> Callable[[], Outcome]:
     """Return what a Case runs: the test, its exceptions told apart as the plugin does."""
 
@@ -135,9 +144,18 @@ def make_settings(**changes: Any) -> OptimizerSettings:
         "min_holdout": 10,
         "concurrency": 8,
         "in_flight": 3,
-        "proposer_model": PROPOSER,
+        "proposer_models": (PROPOSER,),
     }
     return OptimizerSettings(**(sizes | changes))
+
+
+def without(*parts: str) -> frozenset[str]:
+    """Return the parts that are on by default, but for these."""
+    assert set(parts) <= OptimizerSettings().parts
+    return OptimizerSettings().parts - set(parts)
+
+
+ALL_STRATEGIES = (GroundedStrategy(), ReflectiveStrategy(), HistoryStrategy(), MergeStrategy())
 
 
 def make_services(client: Any, events: list[Any] | None = None, **changes: Any) -> Services:
@@ -216,6 +234,7 @@ def metric_note(row: Row) -> Outcome:
     return Outcome(1.0 if word in note(row.text) else 0.25, returned=True)
 
 
+HARD = make_study(tests={"test_hard": metric_hard})
 TWO_TESTS = make_study(
     tests={"test_colour": metric_colour, "test_note": metric_note},
     specs={"test_colour": {"repeats": 2}},

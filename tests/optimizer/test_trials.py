@@ -1,20 +1,26 @@
 """Trials: minibatches and full evaluations, what drops one, and which is the incumbent."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from random import Random
+from typing import Any
 
 import pytest
 from optimizer_world import (
+    HARD,
     Played,
     Row,
     make_rows,
     make_study,
     metric_colour,
+    metric_hard,
     play,
     play_wandering,
     program,
     sort,
+    without,
 )
-from world_model import MODEL, WorldClient, answer, module_of, own_row
+from world_model import MODEL, PROPOSER, WorldClient, answer, module_of, own_row, way_of
 
 from pytest_mipro.optimizer.case import Outcome
 from pytest_mipro.optimizer.evaluate import Evaluation
@@ -22,6 +28,9 @@ from pytest_mipro.optimizer.events import StageStarted, TrialFinished
 from pytest_mipro.optimizer.random_search import RandomSearcher
 from pytest_mipro.optimizer.record import Assessment, Baseline, Record
 from pytest_mipro.optimizer.search import Assignment, Space
+from pytest_mipro.optimizer.strategies.grounded import GroundedStrategy
+from pytest_mipro.optimizer.strategies.merge import MergeStrategy
+from pytest_mipro.optimizer.strategies.strategy import ProgramContext, ProposalStrategy
 from pytest_mipro.runtime.client import Request
 
 
@@ -244,3 +253,143 @@ def test_a_dropped_assignment_is_not_tried_again_in_a_later_round() -> None:
 def test_trial_numbers_go_on_from_round_to_round() -> None:
     played = play_wandering(rounds=3, trials=30, max_demos=0, full_a_round=0)
     assert [trial.number for trial in trials_of(played)] == list(range(len(trials_of(played))))
+
+
+# Racing.
+
+
+def spoiling(request: Request) -> str:
+    """Every other proposal spoils the second module: its trials are hopeless."""
+    if request.model == PROPOSER and module_of(request) == "sort" and way_of(request) % 2:
+        return "Choose the colour and spoil it."
+    return answer(request)
+
+
+LONG = make_study(make_rows(12, 60, 14), {"test_hard": metric_hard})
+
+
+def play_race(
+    delays: int | None = None, services: Mapping[str, Any] | None = None, **settings: Any
+) -> Played:
+    sizes = {"trials": 12, "minibatch_size": 30, "max_demos": 1, "candidates": 3}
+    return play(LONG, WorldClient(spoiling, delays=delays), services, **(sizes | settings))
+
+
+@pytest.fixture(scope="module")
+def race() -> Played:
+    return play_race()
+
+
+def test_a_hopeless_trial_ends_with_its_first_rows(race: Played) -> None:
+    stopped = [trial for trial in trials_of(race) if trial.stopped]
+    assert stopped
+    for trial in trials_of(race):
+        assert trial.rows == (12 if trial.stopped else {"minibatch": 30, "full": 60}[trial.kind])
+    for trial in stopped:
+        assert trial.kind == "minibatch"
+        assert trial.estimate is not None
+        assert trial.estimate < trial.best - 0.2
+
+
+def test_what_hopeless_trials_leave_over_goes_to_more_of_them(race: Played) -> None:
+    whole = play_race(parts=without("racing"))
+    assert not any(trial.stopped for trial in trials_of(whole))
+    counts = [
+        sum(trial.kind == "minibatch" for trial in trials_of(played)) for played in (race, whole)
+    ]
+    assert counts[0] > counts[1] == 12
+    for played in (race, whole):
+        rows = [trial.rows for trial in trials_of(played) if trial.kind == "minibatch"]
+        assert sum(rows) <= 12 * 30
+
+
+def test_hopeless_trials_are_told_in_their_turn_too(race: Played) -> None:
+    assert [trial.number for trial in trials_of(race)] == list(range(len(trials_of(race))))
+    assert any(trial.stopped for trial in trials_of(race))
+
+
+@pytest.mark.parametrize(("delays", "concurrency"), [(1, 4), (2, 16)])
+def test_races_are_the_same_whatever_order_calls_end_in(
+    race: Played, delays: int, concurrency: int
+) -> None:
+    other = play_race(delays, concurrency=concurrency)
+    assert other.events == race.events
+    assert other.client.digests == race.client.digests
+
+
+def test_the_second_heat_is_over_where_both_need_more_calls_than_are_reserved() -> None:
+    played = play_wandering(minibatch_size=100, parts=without("minibatches"), max_demos=0)
+    dropped = [trial for trial in trials_of(played) if trial.dropped]
+    assert dropped
+    assert not any(trial.stopped for trial in dropped)
+    assert played.result.calls >= len(played.client.digests)
+
+
+# Programs out of programs.
+
+
+class Watched(MergeStrategy):
+    """Notes from what it made programs, and which."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[ProgramContext, list[Assignment]]] = []
+
+    def programs(self, context: ProgramContext, rng: Random) -> list[Assignment]:
+        made = super().programs(context, rng)
+        self.made.append((context, made))
+        return made
+
+
+def test_the_last_trial_of_a_round_is_a_program_out_of_those_before() -> None:
+    merge = Watched()
+    strategies = [GroundedStrategy(), merge]
+    settings = {"rounds": 1, "trials": 5, "candidates": 3, "in_flight": 1}
+    played = play(HARD, services={"strategies": strategies}, **settings)
+    tried = [trial for trial in trials_of(played) if trial.kind == "minibatch"]
+    ((context, made),) = merge.made
+    known = [item.assignment for item in context.assessments]
+    assert known == [(0, 0, 0, 0), *(trial.assignment for trial in tried[:4])]
+    estimates = {item.assignment: item.leading for item in context.assessments}
+    assert estimates[context.incumbent] == max(estimates.values())
+    assert tried[4].assignment == next(item for item in made if item not in known)
+    play(HARD, services={"strategies": strategies}, parts=without("merge"), **settings)
+    assert len(merge.made) == 1
+
+
+class Stubborn(RandomSearcher):
+    """Wants every assignment in the order of the space, the combined ones too."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        super().__init__(space, seed)
+        self.left = list(space)
+
+    def ask(self) -> Assignment | None:
+        while self.left:
+            assignment = self.left.pop(0)
+            if assignment not in self._visits:
+                self._visits.mark(assignment)
+                return assignment
+        return None
+
+
+class Combining(ProposalStrategy):
+    """Has one program to try, which the searcher would ask for later."""
+
+    name = "combining"
+
+    def programs(self, context: ProgramContext, rng: Random) -> list[Assignment]:
+        return [tuple(2 if place % 2 == 0 else 0 for place in range(len(context.incumbent)))]
+
+
+def test_a_program_that_was_combined_is_not_tried_again_when_the_searcher_asks_for_it() -> None:
+    played = play_race(
+        services={"strategies": [GroundedStrategy(), Combining()], "searcher": Stubborn},
+        rounds=1,
+        trials=8,
+        candidates=2,
+        max_demos=0,
+        in_flight=8,
+    )
+    tried = [trial.assignment for trial in trials_of(played) if trial.kind == "minibatch"]
+    assert (2, 0, 2, 0) in tried  # under way when hopeless trials leave rows for one more
+    assert len(tried) == len(set(tried)) == 8

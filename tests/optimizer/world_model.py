@@ -11,6 +11,7 @@ import random
 import re
 from collections.abc import Callable
 
+from pytest_mipro.optimizer.tips import TIPS
 from pytest_mipro.runtime.client import Message, Reply, Request, Usage
 
 COLOURS = {
@@ -92,14 +93,21 @@ def _sort(request: Request) -> str:
 
 
 def propose(request: Request) -> str:
-    """Propose from the feedback in the request: the more rules the higher the sample index."""
-    module = module_of(request)
+    """Propose from the feedback in the request: the more rules the further the tips are on."""
+    module, way = module_of(request), way_of(request)
     if module == "sort":
         rules = [f"{a} is {b}" for a, b in sorted(set(RULE.findall(last(request))))]
-        return "Choose the colour: " + ", ".join(rules[: 2 * request.sample + 3]) + "."
+        return "Choose the colour: " + ", ".join(rules[: 2 * way + 3]) + "."
     if module == "note":
-        return "Note the subject; keep the word." if request.sample else "Note the subject."
+        return "Note the subject; keep the word." if way % 2 else "Note the subject."
     return f"A summary of {len(last(request))} characters."
+
+
+def way_of(request: Request) -> int:
+    """Return the number of the request's tip and sample: equal requests are to differ."""
+    system = request.messages[0].content
+    tips = [number for number, tip in enumerate(TIPS.values()) if tip and tip in system]
+    return sum(tips) + request.sample
 
 
 class WorldClient:
@@ -134,7 +142,7 @@ class WorldClient:
 
 def wandering_proposals(request: Request) -> str:
     """Propose, among others, an instruction under which a case makes 5 calls in place of 2."""
-    if module_of(request) == "note" and request.model == PROPOSER and request.sample == 0:
+    if module_of(request) == "note" and request.model == PROPOSER and way_of(request) == 0:
         return "Note the subject and wander."
     return answer(request)
 
