@@ -1,8 +1,13 @@
-"""For all tests: pytest runs inside a test keep the order of their cases."""
+"""For all tests: pytest runs inside a test keep their cases in order; no example has a deadline."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes tells of the machine's other users.
+settings.register_profile("mipro", deadline=None)
+settings.load_profile("mipro")
 
 
 @pytest.fixture(autouse=True)

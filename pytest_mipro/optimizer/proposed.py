@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # What announces an instruction before its fence is talk, as is a line behind it.
 _FENCED = re.compile(
     r"\A(?:[^\n`]{0,150}\b(?:instruction|prompt|version|here)\b[^\n`]{0,150}:\s*\n)?"
-    r"```\w*\n(?P<inside>[^`]+?)\n?```\s*[^\n`]{0,200}\Z",
+    r"```\w*\n(?P<inside>[^`]*?)\n?```\s*[^\n`]{0,200}\Z",
     re.IGNORECASE,
 )
 _HEADING = re.compile(

@@ -5,7 +5,8 @@ Every row's text holds one of six words and a marker of the row; see `world_mode
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from world_model import COLOURS, MODEL, PROPOSER, WorldClient, wandering_client,
 from pytest_mipro import lm_module
 from pytest_mipro.errors import CandidateError, MiproError
 from pytest_mipro.optimizer.case import Case, Outcome, Study, TestSpec
+from pytest_mipro.optimizer.ground import Ground, lay_ground
 from pytest_mipro.optimizer.mipro import optimize
 from pytest_mipro.optimizer.random_search import RandomSearcher
 from pytest_mipro.optimizer.result import StudyResult
@@ -23,7 +25,7 @@ from pytest_mipro.optimizer.strategies.grounded import GroundedStrategy
 from pytest_mipro.optimizer.strategies.history import HistoryStrategy
 from pytest_mipro.optimizer.strategies.merge import MergeStrategy
 from pytest_mipro.optimizer.strategies.reflective import ReflectiveStrategy
-from pytest_mipro.optimizer.study_run import Services
+from pytest_mipro.optimizer.study_run import Services, StudyRun, study_run
 
 Colour = Literal["red", "green", "blue"]
 
@@ -170,6 +172,24 @@ def make_services(client: Any, events: list[Any] | None = None, **changes: Any) 
         "emit": ([] if events is None else events).append,
     }
     return Services(**(parts | changes))
+
+
+@contextmanager
+def laid(
+    study: Study | None = None,
+    client: WorldClient | None = None,
+    looked_at: frozenset[str] = frozenset(),
+    services: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Iterator[tuple[StudyRun, Ground]]:
+    """Yield a run and its ground, the baseline measured; the evaluator is closed behind it."""
+    parts = {"looked_at": looked_at, **(services or {})}
+    made = make_services(client or WorldClient(), **parts)
+    run = study_run(study or make_study(), made, make_settings(**settings))
+    try:
+        yield run, lay_ground(run)
+    finally:
+        run.evaluator.close()
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Bootstrapped demos: which calls may become demos, and how sets are drawn from them."""
 
+import json
 import random
 from collections import Counter
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_runs import call, run
 from optimizer_world import judge, note, sort
 
 from pytest_mipro.optimizer.bootstrap import (
@@ -15,48 +17,12 @@ from pytest_mipro.optimizer.bootstrap import (
     labelled_demos,
     merged_pools,
 )
-from pytest_mipro.optimizer.case import Case, Outcome, TestSpec
+from pytest_mipro.optimizer.case import TestSpec
 from pytest_mipro.optimizer.evaluate import CaseRun
-from pytest_mipro.runtime.client import Usage
-from pytest_mipro.runtime.context import ModuleCall
 from pytest_mipro.runtime.prompt import Demo
 
 NOTE, SORT = note.signature.prompt_path, sort.signature.prompt_path
 TESTS = {"test": TestSpec("test"), "graded": TestSpec("graded", pass_score=0.7)}
-
-
-def call(
-    module: Any, value: str, output: Any, error: str = "", reasoning: str | None = None
-) -> Any:
-    return ModuleCall(
-        signature=module.signature,
-        model="fake/task",
-        parameters={},
-        inputs={module.signature.inputs[0]: value},
-        output=output,
-        reasoning=reasoning,
-        text=str(output),
-        usage=Usage(),
-        cost=0.0,
-        latency=0.0,
-        cached=False,
-        requests=1,
-        error=error,
-    )
-
-
-def run(
-    row: str,
-    score: float | None,
-    *calls: ModuleCall,
-    test: str = "test",
-    demo: bool = True,
-    sample: int = 0,
-    columns: dict[str, Any] | None = None,
-) -> CaseRun:
-    made = lambda: Outcome(score)  # noqa: E731
-    case = Case(f"{test}[{row}]", row, test, made, columns=columns or {}, demo=demo)
-    return CaseRun(case, sample, Outcome(score), calls)
 
 
 def pools(*runs: CaseRun, rows: str = "abcdefgh", seed: int = 0) -> dict[Any, tuple[Demo, ...]]:
@@ -140,10 +106,10 @@ def test_sets_hold_distinct_demos_of_the_pool_within_the_limit(
     labels: list[Any], count: int, max_demos: int, seed: int
 ) -> None:
     pool = [Demo(f"r{n}", {}, label) for n, label in enumerate(labels)]
-    sets = demo_sets(pool, count, max_demos, random.Random(seed))
+    sets = demo_sets(pool, count, max_demos, random.Random(seed), 9_999)
     largest = min(len(pool), max_demos)
     assert len(sets) == (count if largest else 0)
-    assert sets == demo_sets(pool, count, max_demos, random.Random(seed))
+    assert sets == demo_sets(pool, count, max_demos, random.Random(seed), 9_999)
     for index, demos in enumerate(sets):
         assert 1 <= len(demos) <= largest
         assert len(demos) == largest or index % 2
@@ -160,16 +126,40 @@ def test_sets_hold_distinct_demos_of_the_pool_within_the_limit(
 
 def test_sets_differ_in_what_they_show_and_in_size() -> None:
     pool = [Demo(f"r{n}", {}, f"label {n % 2}") for n in range(30)]
-    sets = demo_sets(pool, 20, 8, random.Random(0))
+    sets = demo_sets(pool, 20, 8, random.Random(0), 9_999)
     assert len({tuple(demo.case for demo in demos) for demos in sets}) > 15
     assert len({len(demos) for demos in sets}) > 3
+
+
+texts = st.lists(st.text("ab", max_size=40), max_size=12)
+
+
+@given(texts, st.integers(0, 200), st.integers(0, 3))
+def test_no_set_is_longer_than_its_limit(values: list[str], limit: int, seed: int) -> None:
+    pool = [Demo(f"r{n}", {"text": value}, value, "why") for n, value in enumerate(values)]
+
+    def length(demo: Demo) -> int:
+        return len(json.dumps([dict(demo.inputs), demo.output, demo.reasoning]))
+
+    sets = demo_sets(pool, 4, 6, random.Random(seed), limit)
+    assert all(demos and sum(map(length, demos)) <= limit for demos in sets)
+    fit = [demo for demo in pool if length(demo) <= limit]
+    assert bool(sets) == bool(fit)
+    assert all(demo in fit for demos in sets for demo in demos)
+
+
+def test_a_long_demo_is_passed_over_for_shorter_ones() -> None:
+    pool = [Demo("long", {"text": "x" * 500}, "A"), *(Demo(f"{n}", {}, "B") for n in range(3))]
+    sets = demo_sets(pool, 8, 4, random.Random(0), 100)
+    assert max(len(demos) for demos in sets) == 3
+    assert all(demo.case != "long" for demos in sets for demo in demos)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_set_as_large_as_the_labels_shows_each_of_them(seed: int) -> None:
     pool = [Demo(f"a{n}", {}, "common") for n in range(50)]
     pool += [Demo("b", {}, "rare"), Demo("c", {}, "rarer")]
-    (demos, *_) = demo_sets(pool, 2, 3, random.Random(seed))
+    (demos, *_) = demo_sets(pool, 2, 3, random.Random(seed), 9_999)
     assert {demo.output for demo in demos} == {"common", "rare", "rarer"}
 
 

@@ -1,15 +1,13 @@
 """The conclusion: what is set aside for it, what it measures, and how it ends."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 from optimizer_world import (
     Row,
+    laid,
     make_rows,
-    make_services,
-    make_settings,
     make_study,
     metric_colour,
     note,
@@ -22,8 +20,6 @@ from pytest_mipro.errors import BudgetError
 from pytest_mipro.optimizer.case import Outcome, Study
 from pytest_mipro.optimizer.conclude import Conclusion, conclude, program_digest, set_aside
 from pytest_mipro.optimizer.evaluate import cases_of
-from pytest_mipro.optimizer.ground import Ground, lay_ground
-from pytest_mipro.optimizer.study_run import StudyRun, study_run
 from pytest_mipro.runtime.prompt import Demo, Prompt
 
 NOTE, SORT = note.signature.prompt_path, sort.signature.prompt_path
@@ -32,23 +28,6 @@ BETTER = {
     SORT: Prompt("grass is green, lime is green, sea is blue, sky is blue."),
 }
 WORSE = {NOTE: BETTER[NOTE], SORT: Prompt("apple is blue, brick is blue.")}
-
-
-@contextmanager
-def laid(
-    study: Study | None = None,
-    client: WorldClient | None = None,
-    looked_at: frozenset[str] = frozenset(),
-    services: Mapping[str, Any] | None = None,
-    **settings: Any,
-) -> Iterator[tuple[StudyRun, Ground]]:
-    parts = {"looked_at": looked_at, **(services or {})}
-    made = make_services(client or WorldClient(), **parts)
-    run = study_run(study or make_study(), made, make_settings(**settings))
-    try:
-        yield run, lay_ground(run)
-    finally:
-        run.evaluator.close()
 
 
 def concluded(

@@ -30,7 +30,7 @@ def test_a_study_tells_its_story_in_order(played: Played) -> None:
         if not isinstance(event, StageProgress)
     ]
     told = [step for step, before in zip(story, [None, *story], strict=False) if step != before]
-    a_round = ["proposals", "CandidatesReady", "TrialFinished"]
+    a_round = ["proposals", "ProposalsMade", "CandidatesReady", "TrialFinished"]
     assert told == [
         "baseline",
         "BaselineMeasured",

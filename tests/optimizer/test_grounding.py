@@ -62,9 +62,9 @@ def runs_of(rows: tuple[Row, ...], tests: Any = None) -> tuple[CaseRun, ...]:
         made.close()
 
 
-def summary(cases: Any, seed: int = 0) -> tuple[str, Proposer]:
+def summary(cases: Any, seed: int = 0, limit: int = 99_999) -> tuple[str, Proposer]:
     proposer = Proposer()
-    return asyncio.run(dataset_summary(cases, seed, proposer.ask)), proposer
+    return asyncio.run(dataset_summary(cases, seed, proposer.ask, limit)), proposer
 
 
 # Dataset.
@@ -99,6 +99,16 @@ def test_a_row_of_two_tests_is_shown_once_and_a_long_value_shortened() -> None:
     assert "hidden" not in "".join(proposer.users)
 
 
+@given(st.integers(1000, 6000))
+def test_no_request_is_longer_than_the_limit(limit: int) -> None:
+    case = Case("a[1]", "1", "a", lambda: Outcome(1.0), {f"c{n}": "x" * 400 for n in range(20)})
+    _, proposer = summary([case], limit=limit)
+    assert len(proposer.asked) == 2
+    for messages in proposer.asked:
+        assert sum(len(message.content) for message in messages) <= limit
+    assert "characters left out" in proposer.users[0]
+
+
 def test_without_rows_nothing_is_asked() -> None:
     text, proposer = summary([])
     assert (text, proposer.asked) == ("(no rows)", [])
@@ -116,7 +126,9 @@ def test_the_program_is_described_from_its_source_without_the_test() -> None:
     assert "def run" not in source
     assert judged.__name__ not in source
     proposer = Proposer()
-    asked = asyncio.run(program_summary(runs, (note.signature, sort.signature), proposer.ask))
+    asked = asyncio.run(
+        program_summary(runs, (note.signature, sort.signature), proposer.ask, 99_999)
+    )
     assert asked == "reply 1"
     assert source.strip() in proposer.users[0]
     assert "`optimizer_world.sort`: inputs note. Reply with exactly one" in proposer.users[0]

@@ -87,7 +87,7 @@ def test_the_task_model_proposes_where_no_proposer_is_named() -> None:
         proposing = not last(request).startswith("<")
         return answer(changed(request, model=PROPOSER) if proposing else request)
 
-    played = play(client=WorldClient(one_model), proposer_model=None)
+    played = play(client=WorldClient(one_model), proposer_models=())
     assert {request.model for request in played.client.requests} == {MODEL}
     assert played.result.prompts
 

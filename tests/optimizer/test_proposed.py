@@ -1,27 +1,39 @@
-"""What becomes of a proposer's reply."""
-
-from __future__ import annotations
+"""Instructions as they come out of replies: without fences, quotes and trailing spaces."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_mipro.optimizer.proposed import clean_instruction
 
 
 @pytest.mark.parametrize(
-    ("reply", "instruction"),
+    ("reply", "text"),
     [
-        ("  Do it.\n", "Do it."),
-        ("```\nDo it.\n```", "Do it."),
+        ("  Sort it.  \n", "Sort it."),
+        ("```\nSort it.\n```", "Sort it."),
+        ("```text\nSort it.\n  Well.\n```", "Sort it.\n  Well."),
+        ('"Sort it."', "Sort it."),
+        ("'Sort it.'", "Sort it."),
+        ('"a" goes to "b"', '"a" goes to "b"'),
+        ("'", "'"),
         ("Here is a better one:\n```text\nDo it.\nWell.\n```\nHope it helps!", "Do it.\nWell."),
         ("**New instruction:**\n\nDo it.", "Do it."),
         ("Instruction:\nDo it.", "Do it."),
-        ('"Do it."', "Do it."),
-        ('"a" or "b"', '"a" or "b"'),
         ("Sort these.\n```\nx\n```", "Sort these.\n```\nx\n```"),
-        ("Do it.  \r\nWell.", "Do it.\nWell."),
-        ("```\n```", "```\n```"),
-        ("", ""),
+        ("Use ```x``` here.", "Use ```x``` here."),
+        ("Sort it.  \r\nWell.\t\n", "Sort it.\nWell."),
+        ("```\n```", ""),
+        ('""', ""),
     ],
 )
-def test_talk_around_an_instruction_is_dropped_and_nothing_of_it(reply, instruction):
-    assert clean_instruction(reply) == instruction
+def test_fences_and_quotes_around_an_instruction_are_not_part_of_it(reply: str, text: str) -> None:
+    assert clean_instruction(reply) == text
+
+
+@given(st.text())
+def test_a_cleaned_instruction_can_be_written_as_it_was_measured(reply: str) -> None:
+    text = clean_instruction(reply)
+    assert text == text.strip()
+    assert "\r" not in text
+    assert all(line == line.rstrip() for line in text.split("\n"))

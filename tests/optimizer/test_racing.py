@@ -35,7 +35,7 @@ def test_few_rows_run_in_one_heat(rows: int, heat: int) -> None:
 
 
 def lost(better: int, worse: int, same: int, loss: float = 1.0) -> bool:
-    """Return whether a trial is hopeless that is better and worse than its rival on so many rows."""
+    """Return whether a trial is hopeless: better, worse and the same on so many rows."""
     values = [(1.0, 0.0)] * better + [(1.0 - loss, 1.0)] * worse + [(1.0, 1.0)] * same
     cases = [Case(f"t[{n}]", str(n), "t", lambda: Outcome(1.0)) for n in range(len(values))]
     mine = {case.id: pair[0] for case, pair in zip(cases, values, strict=True)}

@@ -1,7 +1,7 @@
 """Rounds: each grows the space from the incumbent of the one before."""
 
 import pytest
-from optimizer_world import Played, play
+from optimizer_world import HARD, Played, make_rows, make_study, metric_colour, play, without
 from world_model import MODEL, PROPOSER, WorldClient, answer, last, markers, module_of, own_row
 
 from pytest_mipro.optimizer.events import CandidatesReady, StageStarted, TrialFinished
@@ -12,7 +12,7 @@ from pytest_mipro.runtime.client import Request
 
 @pytest.fixture(scope="module")
 def played() -> Played:
-    return play(rounds=3, trials=9)
+    return play(HARD, rounds=3, trials=9, patience=3, parts=without("credit"))
 
 
 def proposals(played: Played, module: str) -> list[Request]:
@@ -40,7 +40,7 @@ def test_later_proposals_start_from_the_incumbent_and_show_what_was_tried(played
     assert len(asked) == 3 * 2
     assert "## Current instruction\nChoose the colour.\n" in asked[0]
     assert "## Current instruction\nChoose the colour: grass is green" in asked[-1]
-    assert "Score 0.438:\nChoose the colour.\n\n## Examples" in asked[0]
+    assert "Score 0.375:\nChoose the colour.\n\n## Examples" in asked[0]
     assert asked[-1].count("Score ") > 1
 
 
@@ -106,10 +106,52 @@ def test_without_a_better_incumbent_the_baselines_runs_serve_again() -> None:
             return "red"
         return answer(request)
 
-    played = play(client=WorldClient(fixed), trials=4)
+    played = play(client=WorldClient(fixed), trials=4, parts=without("attempts", "parents"))
     train = set(played.result.split.train)
     asked = [r for r in played.client.of(MODEL) if own_row(r) in train]
     assert len(asked) == 2 * len(train)  # the baseline alone
+
+
+@pytest.mark.parametrize(("patience", "rounds"), [(1, 1), (2, 2), (3, 3), (9, 5)])
+def test_rounds_without_a_better_program_end_the_search(patience: int, rounds: int) -> None:
+    def fixed(request: Request) -> str:
+        if request.model == MODEL and module_of(request) == "sort":
+            return "red"
+        return answer(request)
+
+    settings = {"rounds": 5, "trials": 10, "patience": patience}
+    played = play(client=WorldClient(fixed), **settings)
+    assert len(played.seen(CandidatesReady)) == rounds
+    if rounds == 5:
+        assert played.result.ended == ""
+    else:
+        wanted = f"the search ended after {patience} rounds without a better program"
+        assert played.result.ended == wanted
+    for_good = play(client=WorldClient(fixed), parts=without("plateau"), **settings)
+    assert len(for_good.seen(CandidatesReady)) == 5
+
+
+def test_a_search_that_solves_every_validation_row_is_at_its_end() -> None:
+    played = play(rounds=5, trials=15)
+    assert played.result.ended == "every validation row has the full score"
+    assert 1 <= len(played.seen(CandidatesReady)) < 5
+    assert played.seen(TrialFinished)[-1].best == 1.0
+    assert played.result.prompts
+
+
+def test_committed_prompts_that_solve_every_validation_row_are_searched_no_further() -> None:
+    rows = [row for row in make_rows(12, 40, 14) if row.split != "validation" or solved(row.id)]
+    played = play(make_study(rows, {"test_colour": metric_colour}))
+    assert played.result.ended == "every validation row has the full score"
+    assert not played.client.of(PROPOSER)
+    assert not played.seen(TrialFinished)
+    assert played.result.prompts == {}
+
+
+def solved(row: str) -> bool:
+    """Return whether the committed prompts solve a row: it is lucky or red, and keeps its word."""
+    number = int(row[1:])
+    return number % 5 != 0 and (number % 4 == 0 or number % 6 < 2)
 
 
 def test_one_round_is_plain_mipro() -> None:

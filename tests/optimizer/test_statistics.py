@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_mipro.optimizer.bounds import Unit, lower_bound
 from pytest_mipro.optimizer.statistics import (
     Interval,
     PairedLift,
@@ -134,15 +135,16 @@ def test_the_mean_lift_is_the_difference_of_the_objectives() -> None:
     assert 1 < lift.size < 24  # the row of test c weighs as much as the 20 rows of test a
 
 
-def test_agresti_and_min_by_hand() -> None:
-    # 10 rows: 4 better, 1 worse. Augmented: 12 rows, 4.5 at +1 and 1.5 at -1.
+def test_the_bounds_of_a_lift_are_those_of_its_differences() -> None:
+    # 10 rows: 4 better, 1 worse. The other side is that of 1 better, 4 worse.
     lift = lift_of([1.0] * 4 + [-1.0] + [0.0] * 5)
-    center, variance = 3 / 12, (6 - 12 * (3 / 12) ** 2) / 11
     assert lift.mean == pytest.approx(0.3)
-    assert lift.lower_one_sided == pytest.approx(center - 1.795885 * (variance / 12) ** 0.5, 1e-5)
-    assert lift.low == pytest.approx(center - 2.200985 * (variance / 12) ** 0.5, 1e-5)
-    assert lift.high == pytest.approx(center + 2.200985 * (variance / 12) ** 0.5, 1e-5)
-    assert lift.lower(lift.level) == lift.lower_one_sided
+    units = [Unit(0.1, value) for value in [1.0] * 4 + [-1.0] + [0.0] * 5]
+    mirrored = [Unit(unit.share, -unit.value) for unit in units]
+    assert lift.lower_one_sided == lift.lower(0.95) == pytest.approx(lower_bound(units, 0.95))
+    assert lift.low == pytest.approx(lower_bound(units, 0.975))
+    assert lift.high == pytest.approx(-lower_bound(mirrored, 0.975))
+    assert -1 < lift.low < lift.lower_one_sided < 0.3 < lift.high < 1
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), max_size=25))
