@@ -39,7 +39,7 @@ def grow(
     parents = training_runs(run, ground, searched, parents_of(run, searched, number), number)
     if parents is None:
         return None
-    searched = _with_late_modules(run, searched, parents)
+    searched, parents = _with_late_modules(run, searched, parents)
     if run.settings.has("demos"):
         pools = _pools(run, ground, searched, parents, number)
         searched = _with_demo_sets(run, replace(searched, pools=pools), number)
@@ -49,8 +49,13 @@ def grow(
     return searched
 
 
-def _with_late_modules(run: StudyRun, searched: Searched, parents: Sequence[Parent]) -> Searched:
-    """Add the modules that only a candidate's path reaches, with their committed prompts."""
+def _with_late_modules(
+    run: StudyRun, searched: Searched, parents: Sequence[Parent]
+) -> tuple[Searched, Sequence[Parent]]:
+    """Add the modules that only a candidate's path reaches, with their committed prompts.
+
+    The parents are returned as programs of the larger space.
+    """
     known = {module.signature.prompt_path for module in searched.candidates.modules}
     late = {
         call.signature.prompt_path: call
@@ -60,9 +65,11 @@ def _with_late_modules(run: StudyRun, searched: Searched, parents: Sequence[Pare
         if call.signature.optimize and call.signature.prompt_path not in known
     }
     if not late:
-        return searched
+        return searched, parents
     run.services.check_modules([call.signature for call in late.values()])
-    return searched.reaching({call.signature: call.model for call in late.values()})
+    zeros = (0,) * (2 * len(late))
+    larger = [replace(parent, assignment=parent.assignment + zeros) for parent in parents]
+    return searched.reaching({call.signature: call.model for call in late.values()}), larger
 
 
 def _pools(

@@ -68,9 +68,9 @@ def _result(run: StudyRun, ground: Ground, searched: Searched, end: Conclusion) 
     return StudyResult(
         study=ground.study.name,
         split=ground.split,
-        signatures=ground.signatures,
-        models=ground.models,
-        committed=ground.committed,
+        signatures=(*ground.signatures, *searched.late),
+        models={**ground.models, **{item.prompt_path: m for item, m in searched.late.items()}},
+        committed=searched.candidates.program(searched.candidates.committed),
         prompts=end.prompts,
         decision=end.decision,
         reason=end.reason,

@@ -86,7 +86,7 @@ def attempts(
 ) -> Sequence[CaseRun]:
     """Return another run of failing cases: at temperature 1, by the teacher if there is one.
 
-    None where the budget does not hold them.
+    Nothing where the budget does not hold them.
     """
     cases = list({case.id: case for case in failing}.values())[: run.settings.attempts]
     rows = sorted({case.row for case in cases})

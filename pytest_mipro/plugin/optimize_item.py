@@ -157,8 +157,11 @@ class OptimizeItem(pytest.Item):
     def _services(self, study: Study, client: StudyClient, emit: Emit) -> Services:
         config, changes = self.config, self._optimization.changes
 
+        known: list[Signature] = []
+
         def check_modules(signatures: Sequence[Signature]) -> None:
-            check_targets(signatures, ini_folder(config))
+            known.extend(signatures)  # modules that candidates alone reach come later
+            check_targets(known, ini_folder(config))
             changes.claim(self._key, signatures)
 
         folder, path = mipro_folder(config), self._study_path

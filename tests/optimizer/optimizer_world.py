@@ -45,6 +45,11 @@ def judge(answer: str) -> bool:
     """Say whether the answer is a colour."""
 
 
+@lm_module(model=MODEL)
+def polish(word: str) -> str:
+    """Polish the word."""
+
+
 def program(text: str) -> Colour:
     return sort(note=note(text=text))
 
@@ -89,6 +94,14 @@ def metric_hard(row: Row) -> Outcome:
     """The metric, but for rows that no prompt solves: the search is never at its end."""
     outcome = metric_colour(row)
     return replace(outcome, score=0.0) if int(row.id[1:]) % 13 == 0 else outcome
+
+
+def metric_late(row: Row) -> Outcome:
+    """A metric whose program polishes the words that the committed prompts lose."""
+    text = note(text=row.text)
+    if int(row.id[1:]) % 5 == 0 and "something" not in text:
+        text = polish(word=text)
+    return Outcome(float(sort(note=text) == row.colour), f"{word_of(row.text)} is {row.colour}")
 
 
 def judged(test: Test, row: Row) -> Callable[[], Outcome]:
@@ -255,6 +268,7 @@ def metric_note(row: Row) -> Outcome:
 
 
 HARD = make_study(tests={"test_hard": metric_hard})
+LATE = make_study(tests={"test_late": metric_late})
 TWO_TESTS = make_study(
     tests={"test_colour": metric_colour, "test_note": metric_note},
     specs={"test_colour": {"repeats": 2}},

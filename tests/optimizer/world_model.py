@@ -53,7 +53,8 @@ def module_of(request: Request) -> str:
     if request.model == PROPOSER:
         found = re.search(r"instruction of the module `optimizer_world\.(\w+)`", last(request))
         return found.group(1) if found else ""
-    return {"text": "note", "note": "sort", "answer": "judge"}[inputs_of(request)[1:].split(">")[0]]
+    modules = {"text": "note", "note": "sort", "answer": "judge", "word": "polish"}
+    return modules[inputs_of(request)[1:].split(">")[0]]
 
 
 def last(request: Request) -> str:
@@ -64,7 +65,8 @@ def answer(request: Request) -> str:
     """Reply as the task model or as the proposer."""
     if request.model == PROPOSER:
         return propose(request)
-    return {"note": _note, "sort": _sort, "judge": lambda _: "true"}[module_of(request)](request)
+    modules = {"note": _note, "sort": _sort, "judge": lambda _: "true", "polish": _polish}
+    return modules[module_of(request)](request)
 
 
 def word_of(text: str) -> str:
@@ -77,6 +79,10 @@ def _note(request: Request) -> str:
         return f"[{row}] {word}" + " more" * (inputs_of(request).count("more") + 1)
     keeps = "keep the word" in request.messages[0].content or int(row[1:]) % 5 != 0
     return f"[{row}] {word if keeps else 'something'}"
+
+
+def _polish(request: Request) -> str:
+    return f"[{own_row(request)}] {word_of(inputs_of(request))}, polished"
 
 
 def _sort(request: Request) -> str:
@@ -100,6 +106,8 @@ def propose(request: Request) -> str:
         return "Choose the colour: " + ", ".join(rules[: 2 * way + 3]) + "."
     if module == "note":
         return "Note the subject; keep the word." if way % 2 else "Note the subject."
+    if module == "polish":
+        return f"Polish the word, way {way}."
     return f"A summary of {len(last(request))} characters."
 
 
