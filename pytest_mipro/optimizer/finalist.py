@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.record import Assessment, Record
     from pytest_mipro.optimizer.search import Assignment
 
+_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True)
 class Finalist:
@@ -39,7 +41,7 @@ def finalist(
         item
         for item in record.full
         if item.estimate > baseline
-        and best.estimate - item.estimate <= max_loss
+        and best.estimate - item.estimate <= max_loss + _ROUNDING
         and paired_lift(best.scores, item.scores, cases).lower_one_sided <= 0
     ]
     if not equals:

@@ -50,8 +50,8 @@ def grow(
 
 
 def _with_late_modules(
-    run: StudyRun, searched: Searched, parents: Sequence[Parent]
-) -> tuple[Searched, Sequence[Parent]]:
+    run: StudyRun, searched: Searched, parents: list[Parent]
+) -> tuple[Searched, list[Parent]]:
     """Add the modules that only a candidate's path reaches, with their committed prompts.
 
     The parents are returned as programs of the larger space.

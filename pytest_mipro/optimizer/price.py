@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 class Price:
     """What a case costs on average: tokens, and US dollars, None where a price is not known."""
 
-    tokens: float
-    cost: float | None
+    tokens: float = 0.0
+    cost: float | None = None
+
+
+NO_PRICE = Price()
 
 
 def price_of(runs: Sequence[CaseRun]) -> Price:

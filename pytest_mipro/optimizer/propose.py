@@ -14,6 +14,7 @@ from pytest_mipro.optimizer.strategies.strategy import ProposalContext
 from pytest_mipro.optimizer.tips import TIPS
 from pytest_mipro.runtime import loop
 from pytest_mipro.runtime.client import Request
+from pytest_mipro.runtime.redact import hide_in_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -154,7 +155,7 @@ class Proposer:
             reply = await self._ask(plan.model, request.messages, plan.temperature, sample)
         except CandidateError:
             reply = ""
-        instruction = clean_instruction(reply)
+        instruction = clean_instruction(hide_in_data(reply))  # it is to be committed
         return Proposed(asked.signature, plan, request.messages, request.cut, reply, instruction)
 
     async def _ask(

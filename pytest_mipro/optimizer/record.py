@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.evaluate import cases_of
-from pytest_mipro.optimizer.price import Price, price_of
+from pytest_mipro.optimizer.price import NO_PRICE, price_of
 from pytest_mipro.optimizer.statistics import objective
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.candidates import Candidates
     from pytest_mipro.optimizer.evaluate import Evaluation
     from pytest_mipro.optimizer.ground import Ground
+    from pytest_mipro.optimizer.price import Price
     from pytest_mipro.optimizer.search import Assignment
 
 # A trial may need this much more calls than the committed prompts on the same rows, and a few more.
@@ -50,7 +51,7 @@ class Assessment:
     rows: int
     number: int
     scores: Mapping[str, float]
-    price: Price
+    price: Price = NO_PRICE
     full: bool = False
 
 

@@ -53,8 +53,8 @@ class StudyRecord:
             self._file = self.path.open("w", encoding="utf-8")
         except OSError as error:
             raise ConfigurationError(
-                f"{self.path}: the study's record can't be written ({error.strerror}); make the "
-                "folder writable"
+                f"{self.path}: the record can't be written ({error.strerror}); move it away, "
+                "or make it writable"
             ) from None
         return self
 

@@ -30,7 +30,7 @@ def test_a_study_tells_its_story_in_order(played: Played) -> None:
         if not isinstance(event, StageProgress)
     ]
     told = [step for step, before in zip(story, [None, *story], strict=False) if step != before]
-    a_round = ["proposals", "ProposalsMade", "CandidatesReady", "TrialFinished"]
+    a_round = ["proposals", "ProposalsMade", "CandidatesReady", "TrialFinished", "LessonsLearnt"]
     assert told == [
         "baseline",
         "BaselineMeasured",
@@ -38,6 +38,7 @@ def test_a_study_tells_its_story_in_order(played: Played) -> None:
         "search",
         *a_round,
         *a_round,
+        "FinalistChosen",
         "decision",
         "final pass",
         "Decided",

@@ -13,6 +13,7 @@ from pytest_mipro.errors import LockError
 from pytest_mipro.plugin.lock import (
     Lock,
     LockedCase,
+    LockedLesson,
     LockedModule,
     dump_lock,
     parse_lock,
@@ -42,6 +43,18 @@ modules = st.builds(
     st.booleans(),
 )
 cases = st.builds(LockedCase, texts, texts, texts, texts, st.none() | st.floats(0, 1))
+lessons = st.builds(
+    LockedLesson,
+    texts,
+    texts,
+    st.booleans(),
+    st.booleans(),
+    texts,
+    st.floats(0, 2),
+    texts,
+    st.floats(-1, 1),
+    st.integers(0, 99),
+)
 locks = st.builds(
     Lock,
     salt=texts,
@@ -50,6 +63,7 @@ locks = st.builds(
     holdout_uses=st.integers(0, 9),
     confirmed=st.booleans(),
     demo_rows=st.lists(texts, max_size=4).map(tuple),
+    lessons=st.lists(lessons, max_size=3).map(tuple),
     modules=st.lists(modules, max_size=3).map(tuple),
     cases=st.lists(cases, max_size=5, unique_by=lambda case: case.id).map(tuple),
 )
@@ -67,6 +81,18 @@ def test_each_case_has_a_line_of_its_own(lock):
     lines = dump_lock(lock).split("\n")
     entries = [json.loads(line.rstrip(",")) for line in lines if line.startswith('    {"digest"')]
     assert [entry["id"] for entry in entries] == sorted(case.id for case in lock.cases)
+
+
+def test_a_lock_without_lessons_names_none():
+    assert "lessons" not in dump_lock(Lock("salt", 0, 1))
+
+
+def test_a_broken_lesson_is_told_by_its_line():
+    lesson = LockedLesson("grounded", "none", True, True, "mixed", 1.0, "a/b", 0.1, 25)
+    text = dump_lock(Lock("salt", 0, 1, lessons=(lesson,))).replace("0.1,", '"much",')
+    line = 1 + text.split("\n").index(next(one for one in text.split("\n") if "much" in one))
+    with pytest.raises(LockError, match=f"^{PATH}:{line}: 'lift' must be a number, not 'much'; "):
+        parse_lock(text, PATH)
 
 
 EXAMPLE = Lock(

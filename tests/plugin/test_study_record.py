@@ -1,0 +1,93 @@
+"""The record of a study: what the proposers saw and said, what was tried, what was learnt."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from optimize_project import LOCK, optimize, remove_written, run, write_project
+
+
+def record(pytester: pytest.Pytester) -> list[dict[str, object]]:
+    (path,) = (pytester.path / ".mipro" / "records").glob("*.jsonl")
+    assert path.name.startswith("test_numbers-")
+    assert path.suffix == ".jsonl"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def kinds(lines: list[dict[str, object]], kind: str) -> list[dict[str, object]]:
+    return [line for line in lines if line["event"] == kind]
+
+
+def test_each_proposal_shows_what_the_model_saw_and_said(pytester):
+    write_project(pytester)
+    result = optimize(pytester)
+    lines = record(pytester)
+    proposals = kinds(lines, "proposal")
+    assert {one["strategy"] for one in proposals} == {"grounded", "reflective"}
+    for one in proposals:
+        (system, said), (user, shown) = one["saw"]
+        assert (system, user) == ("system", "user")
+        assert "instruction" in said
+        assert "`pipeline.parity`" in shown
+        assert str(one["said"]).startswith("Look carefully")
+    assert len(kinds(lines, "trial")) >= 6
+    (decision,) = kinds(lines, "decision")
+    assert decision["verdict"] == "accept"
+    result.stdout.fnmatch_lines(["record      .mipro/records/test_numbers-*.jsonl: what the*"])
+
+
+def test_the_same_run_writes_the_same_record(pytester):
+    write_project(pytester)
+    optimize(pytester)
+    first = record(pytester)
+    remove_written(pytester)
+    optimize(pytester, "--mipro-concurrency=1")
+    assert record(pytester) == first
+
+
+def test_lessons_are_recorded_and_carried_in_the_lock(pytester):
+    write_project(pytester)
+    optimize(pytester, "--mipro-parts=learning")
+    learnt = kinds(record(pytester), "lesson")
+    locked = json.loads((pytester.path / LOCK).read_text())["lessons"]
+    assert learnt
+    lifts = [one["lift"] for one in learnt]
+    assert [one["lift"] for one in locked] == pytest.approx(lifts, abs=1e-6)
+    optimize(pytester, "--mipro-parts=learning", "--mipro-diff")
+    run(pytester, "--mipro-update-lock")
+    assert json.loads((pytester.path / LOCK).read_text())["lessons"] == locked
+
+
+def test_without_learning_the_lock_has_no_lessons(pytester):
+    write_project(pytester)
+    optimize(pytester)
+    assert kinds(record(pytester), "lesson")
+    assert "lessons" not in json.loads((pytester.path / LOCK).read_text())
+
+
+def test_a_secret_that_a_model_says_is_not_recorded(pytester, monkeypatch):
+    monkeypatch.setenv("THEIR_API_KEY", "canary-0123456789")
+    write_project(
+        pytester,
+        conftest="""
+_reply = reply
+def reply(request):
+    return _reply(request) + (" canary-0123456789" if "carefully" in _reply(request) else "")
+""",
+    )
+    optimize(pytester)
+    (path,) = (pytester.path / ".mipro" / "records").glob("*.jsonl")
+    assert "canary" not in path.read_text(encoding="utf-8")
+    assert "[hidden]" in path.read_text(encoding="utf-8")
+
+
+def test_a_record_that_can_not_be_written_is_one_line(pytester):
+    write_project(pytester)
+    optimize(pytester)
+    (path,) = (pytester.path / ".mipro" / "records").glob("*.jsonl")
+    path.unlink()
+    path.mkdir()
+    result = optimize(pytester)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*records*can't be written (Is a directory); move it away*"])
