@@ -94,13 +94,16 @@ class RateLimit:
 class Stats:
     """What a server has counted since it started.
 
-    `calls` are all POSTs, `answered` those with a reply. `busy_seconds` is the time with at least
-    one call in flight, `call_seconds` the sum over calls, `service_seconds` that of latencies
-    alone: what the calls would have taken on a server with a processor of its own.
+    `calls` are all POSTs, `answered` those with a reply; their tokens are counted. `busy_seconds`
+    is the time with at least one call in flight, `call_seconds` the sum over calls,
+    `service_seconds` the sum of the latencies alone: what the calls would have taken on a server
+    with a processor of its own.
     """
 
     calls: int = 0
     answered: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
     refused: int = 0
     rate_limited: int = 0
     faults: Counter[str] = field(default_factory=Counter)
@@ -126,11 +129,19 @@ class Stats:
         if self.in_flight == 0:
             self.busy_seconds += now - self._since
 
+    def answer(self, usage: Mapping[str, int]) -> None:
+        """Count a reply and its tokens."""
+        self.answered += 1
+        self.prompt_tokens += usage["prompt_tokens"]
+        self.completion_tokens += usage["completion_tokens"]
+
     def data(self) -> dict[str, object]:
         """Return the counts as JSON data."""
         return {
             "calls": self.calls,
             "answered": self.answered,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
             "refused": self.refused,
             "rate_limited": self.rate_limited,
             "faults": dict(self.faults),

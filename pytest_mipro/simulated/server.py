@@ -175,7 +175,8 @@ class SimulatedServer:
         self.stats.service_seconds += seconds
         # What the model has computed meanwhile is part of the latency, not on top of it.
         await asyncio.sleep(max(0.0, began + seconds - time.monotonic()))
-        self.stats.answered += status == HTTPStatus.OK
+        if status == HTTPStatus.OK:
+            self.stats.answer(answer["usage"])
         return HTTPAnswer(status, answer)
 
     async def _failed(self, fault: Fault, data: dict[str, Any], digest: str) -> HTTPAnswer:

@@ -33,11 +33,16 @@ def post(running, data=None, timeout=5.0, **headers):
 def test_it_answers_as_the_model_in_process_does():
     with serve() as running:
         answer = post(running, body(HERE.test[0][0])).json()
+        stats = running.stats()
     messages = tuple(classification(HERE, HERE.instruction(), HERE.test[0][0], HERE.train[:2]))
     reply = asyncio.run(SimulatedClient().complete(Request("simulated/small", messages)))
     assert answer["choices"][0]["message"]["content"] == reply.text
     assert answer["usage"]["prompt_tokens"] == reply.usage.prompt_tokens
     assert answer["model"] == reply.model == "simulated/small"
+    assert {name: stats[name] for name in ("prompt_tokens", "completion_tokens")} == {
+        "prompt_tokens": reply.usage.prompt_tokens,
+        "completion_tokens": reply.usage.completion_tokens,
+    }
 
 
 def test_sixty_four_calls_at_once_over_kept_connections():
