@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pytest_mipro.simulated import noise
-from pytest_mipro.simulated.english import listed
+from pytest_mipro.simulated.english import listed, sentences
 from pytest_mipro.simulated.evidence import frequent
 from pytest_mipro.simulated.task import joined
 
@@ -34,7 +34,9 @@ def describe(task: Task, mind: Mind) -> str:
     """Return two or three sentences from the frequent words of what is shown."""
     text = joined(task.query)
     functions = [one or two for one, two in _CODE.findall(text)]
-    topics = frequent([part for part in re.split(r"\n\s*\n", text) if part.strip()], 8)
+    parts = [part for part in re.split(r"\n\s*\n", text) if part.strip()]
+    # Rows that stand in one paragraph are counted by their sentences.
+    topics = frequent(parts if len(parts) > 2 else sentences(text), 8)
     kept = [word for word in topics if noise.uniform(mind.draw, word) > 0.2] or topics
     if functions:
         steps = listed(list(dict.fromkeys(functions))[:6], "and")

@@ -22,7 +22,8 @@ _EQUALITY = re.compile(
 )
 _EXPECTED = re.compile(
     r"\b(?:expected|should (?:have been|be)|correct (?:answer|label|output|value)"
-    r"(?: is)?|wanted)\b[:\s]*[`'\"]?(?P<value>[\w-]+(?: [\w-]+)?)",
+    r"(?: is| was)?|wanted)\b[:\s]*"
+    r"(?:[`'\"](?P<quoted>[^`'\"\n]+)[`'\"]|[`'\"]?(?P<value>[\w-]+(?: [\w-]+)?))",
     re.IGNORECASE,
 )
 _MISSING = re.compile(
@@ -43,6 +44,8 @@ def expected(example: Shown, labels: frozenset[str]) -> str | None:
             return others[0]
     told = _EXPECTED.search(example.feedback)
     if told:
+        if told["quoted"]:
+            return told["quoted"].strip()
         value = told["value"]
         named = [
             label

@@ -1,4 +1,7 @@
-"""Reads and writes the chat format of field markers, `[[ ## name ## ]]`, as DSPy has it."""
+"""Reads and writes the chat format of field markers, `[[ ## name ## ]]`, as DSPy has it.
+
+Where the system message asks for it, outputs are one JSON object instead of marked fields.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from pytest_mipro.simulated.plain_format import typed_labels
 from pytest_mipro.simulated.task import Example, Fields, Slot, Task
 
 if TYPE_CHECKING:
@@ -20,7 +24,10 @@ _OUTPUT_FIELDS = re.compile(
 )
 _FIELD_LINE = re.compile(r"^\s*\d+\.\s+`(\w+)`\s*(?:\((.*?)\))?[ \t]*:?[ \t]*(.*)$", re.MULTILINE)
 _OBJECTIVE = re.compile(r"your objective is:\s*(.*)\Z", re.DOTALL)
-_TAIL = re.compile(r"\n+Respond with the corresponding output fields.*\Z", re.DOTALL)
+_TAIL = re.compile(
+    r"\n+Respond with (?:the corresponding output fields|a JSON object).*\Z", re.DOTALL
+)
+_AS_OBJECT = re.compile(r"\boutputs? (?:will|must|should) be a JSON object\b", re.IGNORECASE)
 _DONE = "completed"
 _REASONING_NAMES = frozenset({"reasoning", "rationale", "thoughts"})
 
@@ -37,22 +44,24 @@ def read(messages: Sequence[Message]) -> Task:
     instruction = textwrap.dedent(objective.group(1)).strip() if objective else system
     slots = _slots(system)
     reasoning = slots[0].name if len(slots) > 1 and slots[0].name in _REASONING_NAMES else ""
+    as_object = bool(_AS_OBJECT.search(system))
     demos: list[Example] = []
     query: Fields = ()
     for message in messages:
         if message.role == "user":
             query = read_fields(_TAIL.sub("", message.content))
         elif message.role == "assistant":
-            given = dict(read_fields(message.content))
-            demos.append(
-                Example(query, {s.name: _value(given[s.name], s) for s in slots if s.name in given})
-            )
+            demos.append(Example(query, _outputs(message.content, slots, as_object=as_object)))
     wanted = tuple(slot for slot in slots if slot.name != reasoning)
-    return Task(_hanging(instruction), wanted, tuple(demos), query, reasoning)
+    return Task(_hanging(instruction), wanted, tuple(demos), query, reasoning, as_object)
 
 
 def write(task: Task, values: Mapping[str, Any], reasoning: str) -> str:
-    """Return the reply with one marker a field and the closing marker."""
+    """Return the reply: one marker a field and the closing marker, or one JSON object."""
+    if task.as_object:
+        said = {task.reasoning: reasoning} if task.reasoning else {}
+        said |= {slot.name: values[slot.name] for slot in task.slots}
+        return json.dumps(said, ensure_ascii=False)
     parts = [f"[[ ## {task.reasoning} ## ]]\n{reasoning}"] if task.reasoning else []
     for slot in task.slots:
         value = values[slot.name]
@@ -75,6 +84,15 @@ def read_fields(content: str) -> Fields:
     )
 
 
+def _outputs(reply: str, slots: Sequence[Slot], *, as_object: bool) -> dict[str, Any]:
+    """Return the values in a demo's reply."""
+    if as_object:
+        value = _loaded(reply)
+        return {slot.name: value[slot.name] for slot in slots if slot.name in value}
+    given = dict(read_fields(reply))
+    return {slot.name: _value(given[slot.name], slot) for slot in slots if slot.name in given}
+
+
 def _slots(system: str) -> list[Slot]:
     listed = _OUTPUT_FIELDS.search(system)
     notes = dict(read_fields(system.split("your objective is:", maxsplit=1)[0]))
@@ -85,16 +103,15 @@ def _slots(system: str) -> list[Slot]:
 def _schema(kind: str, note: str, about: str) -> dict[str, Any]:
     """Return the schema that a field's type and the note behind its placeholder speak of."""
     schema: dict[str, Any] = {"type": "string"}
-    options = re.search(r"exactly match[^:]*one of:\s*(.*?)\s*\Z", note, re.DOTALL)
+    options = re.search(r"exactly match[^:]*one of:\s*([^\n]*)", note)
     given = re.search(r"JSON schema:\s*(\{.*\})", note, re.DOTALL)
-    literal = re.match(r"Literal\[(.*)\]", kind)
+    literal = typed_labels(kind) if kind.startswith("Literal[") else []
     if options:
         schema = {"enum": [part.strip() for part in options.group(1).split(";")]}
     elif given:
-        schema = _loaded(given.group(1))
+        schema = _loaded(given.group(1)) or schema
     elif literal:
-        schema = {"enum": re.findall(r"'([^']*)'|\"([^\"]*)\"", literal.group(1))}
-        schema["enum"] = [one or two for one, two in schema["enum"]]
+        schema = {"enum": literal}
     elif kind.strip() in _SCALARS:
         schema = {"type": _SCALARS[kind.strip()]}
     bare = about.strip() in ("", f"${{{about.strip(' ${}')}}}")
@@ -105,11 +122,12 @@ _SCALARS = {"bool": "boolean", "int": "integer", "float": "number", "str": "stri
 
 
 def _loaded(text: str) -> dict[str, Any]:
+    """Return the JSON object that the text begins with, an empty one where there is none."""
     try:
-        value, _ = json.JSONDecoder().raw_decode(text)
+        value, _ = json.JSONDecoder().raw_decode(text.strip())
     except ValueError:
-        return {"type": "string"}
-    return value if isinstance(value, dict) else {"type": "string"}
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _value(text: str, slot: Slot) -> Any:

@@ -26,6 +26,8 @@ _FORMAT = re.compile(
 )
 _LISTED = re.compile(r"\bone of\b[^\n:]*:[ \t]*\n((?:[ \t]*[-*] [^\n]*(?:\n|\Z))+)", re.IGNORECASE)
 _INLINE = re.compile(r"\bone of\b[^\n:]*:[ \t]*([^\n]+)", re.IGNORECASE)
+_LITERAL = re.compile(r"\bLiteral\[([^\]\n]*)\]")
+_LITERAL_VALUE = re.compile(r"'([^'\n]*)'|\"([^\"\n]*)\"")
 _REASONING = re.compile(r"\breasoning\b.*?---", re.IGNORECASE | re.DOTALL)
 _SEPARATOR = "---"
 OUTPUT = "output"
@@ -86,6 +88,12 @@ def listed_labels(text: str) -> list[str]:
     listed = _LISTED.search(text)
     lines = listed.group(1).splitlines() if listed else []
     return [line.strip()[2:] for line in lines if line.strip()]
+
+
+def typed_labels(text: str) -> list[str]:
+    """Return the values of every `Literal[…]` in the text, as source code has it."""
+    inner = "\n".join(_LITERAL.findall(text))
+    return list(dict.fromkeys(one or two for one, two in _LITERAL_VALUE.findall(inner)))
 
 
 def _labels(wanted: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_mipro.simulated import noise
 from pytest_mipro.simulated.english import listed, sentences, stems
 from pytest_mipro.simulated.evidence import cues, expected, input_text, missing, names_a_label
-from pytest_mipro.simulated.plain_format import listed_labels
+from pytest_mipro.simulated.plain_format import listed_labels, typed_labels
 from pytest_mipro.simulated.proposing_text import extract_rules, text_rules
 from pytest_mipro.simulated.shown import Shown, current_instruction, shown_examples
 from pytest_mipro.simulated.task import joined
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MOST_EXAMPLES = 20
 MOST_CUES = 12
+HANDFUL = 6
 _ASKED = re.compile(
     r"\b(?:writ|propos|improv|generat|rewrit|revis|produc|creat|craft)\w*\b[^.\n]{0,80}"
     r"\b(?:instruction|prompt)s?\b",
@@ -74,28 +75,32 @@ def is_asked(task: Task) -> bool:
 
 def propose(task: Task, messages: Sequence[Message], mind: Mind) -> str:
     """Return a new instruction: the current one's sentences, and what the examples teach."""
-    text = joined(task.query)
+    text = "\n\n".join(value for _, value in task.query)  # one field's end is no other's line
     taste = Taste.of(mind)
     examples = _chosen(shown_examples(text), taste, mind)
     current = current_instruction(text, task.query)
-    lines = _new_lines(examples, listed_labels(text), taste, mind)
+    options = frozenset(listed_labels(text)) | frozenset(typed_labels(text))
+    lines = _new_lines(examples, options, taste, mind)
     proposal = _joined(current, lines)
     fenced = "```" in messages[-1].content[-600:] and "within ```" in messages[-1].content[-600:]
     return f"```\n{proposal}\n```" if fenced else proposal
 
 
 def _chosen(examples: list[Shown], taste: Taste, mind: Mind) -> list[Shown]:
-    """Return the examples that this draw reads: a random part, and no more than it can take in."""
+    """Return the examples that this draw reads: a handful, or a random part of more.
+
+    There is a limit to how many it can take in.
+    """
     ranked = sorted(
         range(len(examples)),
         key=lambda i: noise.uniform(mind.draw, "read", i, input_text(examples[i])),
     )
-    count = min(MOST_EXAMPLES, max(1, round(taste.share * len(examples)))) if examples else 0
+    count = min(MOST_EXAMPLES, len(examples), max(HANDFUL, round(taste.share * len(examples))))
     return [examples[i] for i in sorted(ranked[:count])]
 
 
 def _new_lines(
-    examples: list[Shown], options: Sequence[str], taste: Taste, mind: Mind
+    examples: list[Shown], options: frozenset[str], taste: Taste, mind: Mind
 ) -> list[str]:
     if not examples:
         return []
@@ -104,8 +109,8 @@ def _new_lines(
         return _object_lines(
             examples, [value for value in objects if value is not None], taste, mind
         )
-    if _are_labels(examples):
-        labels = frozenset(options) | {example.output for example in examples}
+    if _are_labels(examples, options):
+        labels = options | {example.output for example in examples}
         return _label_lines("", _labelled(examples, labels), examples, taste, mind)
     return text_rules(examples, taste.cues, taste.careless, mind)
 
@@ -118,14 +123,21 @@ def _as_object(output: str) -> dict[str, object] | None:
     return value if isinstance(value, dict) else None
 
 
-def _are_labels(examples: Sequence[Shown]) -> bool:
-    """Return whether the outputs look like values of a small set: short, and some repeated."""
+def _are_labels(examples: Sequence[Shown], options: frozenset[str]) -> bool:
+    """Return whether the outputs look like values of a small set, such as `options` may name.
+
+    They are short, and some are repeated; a handful of them need not be, if they say something
+    that most of their inputs don't.
+    """
     outputs = [example.output for example in examples]
     if len(set(outputs)) < 2 and any(missing(example.feedback) for example in examples):
         return False
     if any(len(output) > 40 or "\n" in output for output in outputs):
         return False
-    return len(outputs) < 3 or len(set(outputs)) < len(outputs)
+    if len(set(outputs)) < len(outputs) or set(outputs) <= options:
+        return True
+    copied = sum(example.output in input_text(example) for example in examples)
+    return len(outputs) <= HANDFUL and 2 * copied <= len(outputs)
 
 
 def _labelled(examples: Sequence[Shown], labels: frozenset[str]) -> list[tuple[str, str]]:

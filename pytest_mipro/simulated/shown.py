@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_mipro.simulated import shown_records
 from pytest_mipro.simulated.plain_format import read_fields
 
 if TYPE_CHECKING:
@@ -19,6 +20,17 @@ _SECTION = re.compile(
 )
 _SUBFIELD = re.compile(r"^#{2,6} +(\w+)[ \t]*$", re.MULTILINE)
 _SCORE = re.compile(r"score\D{0,3}(\d+(?:\.\d+)?)", re.IGNORECASE)
+_PRAISE = re.compile(
+    r"\A\W*(?:correct|right|exact|perfect|pass(?:ed)?|well done|good)\b"
+    r"(?! (?:answer|label|output|value))|"
+    r"\b(?:correctly|(?:is|was) (?:correct|right)|scored? (?:of )?1(?:\.0+)?)(?!\w|\.\d)",
+    re.IGNORECASE,
+)
+_BLAME = re.compile(
+    r"\b(?:incorrect\w*|wrong\w*|not|\w+n't|but|instead|should|expected|missing|miss(?:es)?|lacks?|"
+    r"fail\w*)\b",
+    re.IGNORECASE,
+)
 _LINE = re.compile(r"^([A-Z][\w ]{0,40}):[ \t]*(.*)$")
 _CURRENT = re.compile(
     r"^#{1,6} +(?:Current|Present|Basic) (?:instruction|prompt)s?[^\n]*\n"
@@ -58,10 +70,10 @@ def current_instruction(text: str, fields: Fields) -> str:
 
 
 def shown_examples(text: str) -> list[Shown]:
-    """Return the examples in order: headed blocks, else paragraphs of `Name: value` lines."""
+    """Return the examples in order: headed blocks, JSON records, or paragraphs of `Name: value`."""
     heads = list(_EXAMPLE.finditer(text))
     if not heads:
-        return _paragraphs(text)
+        return _records(text) or _paragraphs(text)
     found = []
     for index, head in enumerate(heads):
         end = heads[index + 1].start() if index + 1 < len(heads) else _closing(text)
@@ -93,8 +105,36 @@ def _example(block: str, title: str) -> Shown | None:
         return None
     score = _SCORE.search(title)
     feedback = sections.get("feedback", "").strip()
-    value = float(score.group(1)) if score else float(not feedback)
-    return Shown(_inputs(given), output.strip(), feedback, value >= 0.999, value)
+    value = float(score.group(1)) if score else float(approves(feedback))
+    return Shown(_inputs(given), _unwrapped(output.strip()), feedback, value >= 0.999, value)
+
+
+def approves(feedback: str) -> bool:
+    """Return whether the feedback finds no fault: it praises, or there is none."""
+    return not feedback or (bool(_PRAISE.search(feedback)) and not _BLAME.search(feedback))
+
+
+def _unwrapped(output: str) -> str:
+    """Return an output whose only field stands under its name as that field's value."""
+    names = list(_SUBFIELD.finditer(output))
+    return output[names[0].end() :].strip() if len(names) == 1 and not names[0].start() else output
+
+
+def _records(text: str) -> list[Shown]:
+    found = []
+    for record in shown_records.records(text):
+        given, output = shown_records.part(record, "input"), shown_records.part(record, "output")
+        feedback = str(shown_records.part(record, "feedback") or "").strip()
+        score = shown_records.part(record, "score")
+        if output is None:  # columns of a row, of which the last is the result
+            *columns, (_, last) = shown_records.fields(record)
+            if columns:
+                found.append(Shown(tuple(columns), last, "", passed=True, score=1.0))
+            continue
+        value = float(score) if isinstance(score, int | float) else float(approves(feedback))
+        said = shown_records.text_of(output).strip()
+        found.append(Shown(shown_records.fields(given), said, feedback, value >= 0.999, value))
+    return found
 
 
 def _sections(block: str) -> dict[str, str]:

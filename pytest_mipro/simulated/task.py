@@ -32,7 +32,8 @@ class Example:
 class Task:
     """One request: what the instruction says, what is wanted, what is shown, what is asked.
 
-    `reasoning` names the slot for a reasoning that comes before the others, "" for none.
+    `reasoning` names the slot for a reasoning that comes before the others, "" for none;
+    `as_object` wants the reply to be one JSON object of the slots.
     """
 
     instruction: str
@@ -40,6 +41,7 @@ class Task:
     demos: tuple[Example, ...]
     query: Fields
     reasoning: str = ""
+    as_object: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from simulated_worlds import classification, world
 
 from pytest_mipro.runtime.client import Message
@@ -42,6 +44,33 @@ def test_both_formats_give_the_same_decisions():
             other = MODEL.reply(marked(here, rules, text, demos), {})
             assert other.endswith("[[ ## completed ## ]]")
             assert dict(marked_format.read_fields(other)) == {"queue": plain}
+
+
+def test_outputs_as_one_json_object_are_the_same_decisions():
+    here = world(0)
+    for text, _ in here.test[:20]:
+        messages = marked(here, "Sort the note.", text, here.train[:6], reasoning=True)
+        asked = [Message(m.role, as_object(m)) for m in messages]
+        reply = json.loads(MODEL.reply(asked, {}))
+        fields = dict(marked_format.read_fields(MODEL.reply(messages, {})))
+        assert list(reply) == ["reasoning", "queue"]
+        assert reply["queue"] == fields["queue"]
+
+
+def as_object(message):
+    """Return the marked message as it is where outputs are to be a JSON object."""
+    if message.role == "system":
+        before, _, rest = message.content.partition("[[ ## reasoning ## ]]")
+        _, _, after = rest.partition("[[ ## completed ## ]]")
+        shown = '{\n  "reasoning": "{reasoning}",\n  "queue": "{queue}"\n}'
+        told = f"Outputs will be a JSON object with the following fields.\n\n{shown}"
+        return f"{before}{told}{after}"
+    if message.role == "assistant":
+        return json.dumps(dict(marked_format.read_fields(message.content)))
+    return message.content.replace(
+        "Respond with the corresponding output fields, starting with `[[ ## queue ## ]]`.",
+        "Respond with a JSON object in the following order of fields: `reasoning`, then `queue`.",
+    )
 
 
 def test_a_reasoning_field_comes_first_and_is_not_empty():
