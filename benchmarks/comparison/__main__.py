@@ -1,0 +1,110 @@
+"""Compares optimisers on four worlds: test score, LM calls, tokens and time.
+
+    python -m benchmarks.comparison [--worlds W …] [--seeds N] [--optimisers O …] [--jobs N]
+                                    [--folder FOLDER] [--table]
+
+Runs this project, as the command that its users run, and DSPy's optimisers, in an environment of
+their own that is made at the first use, on the same rows against the same simulated model over
+HTTP. Each run gets a fresh server, whose own count of calls and tokens is told, and is tested
+before and after on rows that no optimiser sees. Prints the tables, and writes test score against
+calls to FOLDER/comparison.svg. Runs that are in FOLDER/results.jsonl are not made again: what was
+stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.comparison import environment, results
+from benchmarks.comparison.chart import svg
+from benchmarks.comparison.optimisers import BY_NAME
+from benchmarks.comparison.results import Job
+from benchmarks.comparison.running import run
+from benchmarks.comparison.table import tables
+from benchmarks.comparison.worlds import WORLDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.comparison",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--worlds", nargs="+", choices=list(WORLDS), default=list(WORLDS))
+    add("--seeds", type=int, default=5, help="how many draws of each world")
+    add("--optimisers", nargs="+", choices=list(BY_NAME), default=list(BY_NAME))
+    add("--jobs", type=int, default=2, help="runs at once")
+    add("--folder", type=Path, default=Path(".mipro-comparison"), help="results and environment")
+    add("--table", action="store_true", help="run nothing, show what there is")
+    return parser.parse_args(arguments)
+
+
+def missing(options: argparse.Namespace, done: Sequence[results.Result]) -> list[Job]:
+    """Return the runs that are asked for and not made yet, in turns over the optimisers."""
+    made = {one.job for one in done}
+    asked = [
+        Job(world, seed, optimiser)
+        for seed in range(options.seeds)
+        for world in options.worlds
+        for optimiser in options.optimisers
+    ]
+    return [job for job in asked if job not in made]
+
+
+def make(jobs: Sequence[Job], options: argparse.Namespace, path: Path) -> int:
+    """Make the runs, append each to the file as it ends; return how many failed."""
+    peers = None
+    if any(BY_NAME[job.optimiser].kind == "peer" for job in jobs):
+        peers = environment.python_of(options.folder.absolute() / "environment")
+    failed = 0
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for number, future in enumerate(as_completed([pool.submit(run, j, peers) for j in jobs])):
+            try:
+                one = future.result()
+            except (RuntimeError, OSError, TimeoutError) as problem:
+                failed += 1
+                print(f"failed: {problem}", file=sys.stderr, flush=True)
+                continue
+            results.append(path, one)
+            print(
+                f"{number + 1:4}/{len(jobs)}  {one.job!s:<40} {one.before:.3f} -> {one.after:.3f}"
+                f"  {one.measured.calls:6,} calls  {one.measured.seconds:6.1f} s",
+                file=sys.stderr,
+                flush=True,
+            )
+    return failed
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what is missing, print the tables; returns 1 where a run failed or there is none."""
+    options = parsed(arguments)
+    path = options.folder / "results.jsonl"
+    jobs = [] if options.table else missing(options, results.read(path))
+    failed = make(jobs, options, path) if jobs else 0
+    shown = [
+        one
+        for one in results.read(path)
+        if one.job.world in options.worlds
+        and one.job.optimiser in options.optimisers
+        and one.job.seed < options.seeds
+    ]
+    if not shown:
+        print("there is no result to show", file=sys.stderr)
+        return 1
+    print(tables(shown))
+    if any(one.measured.calls for one in shown):
+        (options.folder / "comparison.svg").write_text(svg(shown), encoding="utf-8")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

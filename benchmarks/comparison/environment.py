@@ -1,0 +1,31 @@
+"""The peers' own Python environment, made at its first use: DSPy is no dependency of ours."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+_MADE = "requirements.txt"
+
+
+def python_of(folder: Path) -> Path:
+    """Return the environment's interpreter; makes the environment where it is none or another's.
+
+    Raises RuntimeError where the packages can't be installed.
+    """
+    python = folder / "bin" / "python"
+    wanted = REQUIREMENTS.read_text(encoding="utf-8")
+    made = folder / _MADE  # written last: what was interrupted is made again
+    if made.is_file() and made.read_text(encoding="utf-8") == wanted:
+        return python
+    print(f"installing the peers into {folder} (some minutes, once)", file=sys.stderr, flush=True)
+    venv.create(folder, with_pip=True, clear=True)
+    command = [str(python), "-m", "pip", "install", "-q", "-r", str(REQUIREMENTS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"the peers can't be installed: {done.stderr.strip()}")
+    made.write_text(wanted, encoding="utf-8")
+    return python

@@ -1,0 +1,159 @@
+"""DSPy's optimisers as contestants; runs in the benchmark's own environment.
+
+    python -m benchmarks.comparison.peers OPTIMISER WORLD SEED URL FOLDER
+
+Writes what was measured into FOLDER. DSPy is used as its documentation shows: its own adapters,
+defaults and cache (an empty one), and its optimisers' presets. The program is one `dspy.Predict` a
+module, as the modules of pytest-mipro ask for no reasoning either.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dspy
+
+from benchmarks.comparison.dspy_source import program_source
+from benchmarks.comparison.endpoint import MODEL
+from benchmarks.comparison.measuring import CONCURRENCY, measured, write
+from benchmarks.comparison.worlds import WORLDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from benchmarks.comparison.world import Row, World
+
+    Optimiser = Callable[["Peer"], Any]
+
+# GEPA reflects on training rows and chooses on validation rows; its documentation asks for "the
+# smallest valset that is just large enough", and as much training as there is.
+GEPA_VALIDATION = 60
+
+
+class Peer:
+    """A DSPy program of a world, and the optimiser to improve it with."""
+
+    def __init__(self, world: World, seed: int, program: Any, optimiser: Optimiser) -> None:
+        self.world = world
+        self.seed = seed
+        self.rows = self._examples(world.rows)
+        random.Random(seed).shuffle(self.rows)
+        self.program = program
+        self._optimiser = optimiser
+
+    def answers(self) -> list[str | None]:
+        """Return what the program says to each test row."""
+        evaluate = dspy.Evaluate(
+            devset=self._examples(self.world.test_rows),
+            metric=self.metric,
+            num_threads=CONCURRENCY,
+            max_errors=len(self.world.test_rows),
+            display_progress=False,
+        )
+        found = evaluate(self.program).results
+        return [predicted.get(self.world.answer) for _, predicted, _ in found]
+
+    def optimise(self) -> str:
+        """Put the optimised program in the place of the program."""
+        self.program = self._optimiser(self)
+        return "done"
+
+    def metric(self, gold: Any, predicted: Any, trace: Any = None) -> bool:
+        """Return whether the answer is right, as the test of pytest-mipro asserts it."""
+        del trace
+        return predicted.get(self.world.answer) == gold[self.world.answer]
+
+    def feedback(
+        self, gold: Any, predicted: Any, trace: Any = None, name: Any = None, part: Any = None
+    ) -> Any:
+        """Return the score with the textual feedback that GEPA asks for."""
+        del trace, name, part
+        right, given = gold[self.world.answer], predicted.get(self.world.answer)
+        if given == right:
+            return dspy.Prediction(score=1.0, feedback=f"Correct: it is {right!r}.")
+        text = f"Incorrect: the answer was {given!r}, but the correct answer is {right!r}."
+        return dspy.Prediction(score=0.0, feedback=text)
+
+    def _examples(self, rows: Sequence[Row]) -> list[Any]:
+        answer = self.world.answer
+        return [
+            dspy.Example(**row.inputs, **{answer: row.answer}).with_inputs(*row.inputs)
+            for row in rows
+        ]
+
+
+def mipro(effort: Any) -> Optimiser:
+    """Return MIPROv2 with the preset; it takes a fifth of the rows for training, as it does."""
+
+    def optimise(peer: Peer) -> Any:
+        # A seed of 0 would be read as none.
+        optimiser = dspy.MIPROv2(
+            metric=peer.metric, auto=effort, num_threads=CONCURRENCY, seed=peer.seed + 1
+        )
+        return optimiser.compile(peer.program, trainset=peer.rows)
+
+    return optimise
+
+
+def bootstrap(peer: Peer) -> Any:
+    """Return the program with the best of 19 demo sets, all rows being training and validation."""
+    optimiser = dspy.BootstrapFewShotWithRandomSearch(metric=peer.metric, num_threads=CONCURRENCY)
+    return optimiser.compile(peer.program, trainset=peer.rows)
+
+
+def gepa(effort: Any) -> Optimiser:
+    """Return GEPA with the preset and the metric's textual feedback."""
+
+    def optimise(peer: Peer) -> Any:
+        optimiser = dspy.GEPA(
+            metric=peer.feedback,
+            auto=effort,
+            num_threads=CONCURRENCY,
+            reflection_lm=dspy.settings.lm.copy(temperature=1.0),
+            seed=peer.seed,
+        )
+        validation, training = peer.rows[:GEPA_VALIDATION], peer.rows[GEPA_VALIDATION:]
+        return optimiser.compile(peer.program, trainset=training, valset=validation)
+
+    return optimise
+
+
+SETUPS: Mapping[str, Optimiser] = {
+    "dspy-mipro-light": mipro("light"),
+    "dspy-mipro-medium": mipro("medium"),
+    "dspy-bootstrap": bootstrap,
+    "dspy-gepa-light": gepa("light"),
+    "dspy-gepa-medium": gepa("medium"),
+}
+
+
+def program_of(world: World, folder: Path) -> Any:
+    """Return the world's program, from a file, so that DSPy can read its source."""
+    path = folder / "program.py"
+    path.write_text(program_source(world), encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("program", path)
+    if spec is None or spec.loader is None:
+        raise RuntimeError(f"{path} can't be imported")
+    module = sys.modules["program"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Program()
+
+
+def main() -> int:
+    """Measure one optimiser on one draw of a world."""
+    optimiser, world_name, seed, url, name = sys.argv[1:]
+    folder = Path(name)
+    world = WORLDS[world_name](int(seed))
+    dspy.configure_cache(disk_cache_dir=str(folder / "cache"))
+    dspy.configure(lm=dspy.LM(MODEL, api_base=url, api_key="none"))
+    peer = Peer(world, int(seed), program_of(world, folder), SETUPS[optimiser])
+    write(folder, measured(url, peer, [row.answer for row in world.test_rows]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
