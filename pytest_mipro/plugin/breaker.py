@@ -6,10 +6,12 @@ minutes. Later ones fail at once, with the same error; what the cache holds is n
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import (
+    CandidateError,
     EndpointDownError,
     EndpointError,
     MissingKeyError,
@@ -21,34 +23,40 @@ from pytest_mipro.errors import (
 if TYPE_CHECKING:
     from pytest_mipro.runtime.client import LMClient, Reply, Request
 
-_FOR_ALL = (MissingKeyError, UnknownModelError, UnreachableError)
+_KINDS = (MissingKeyError, UnknownModelError, UnreachableError, EndpointDownError)
 _IN_A_ROW = 3
-"""How many requests fail after all retries, none succeeding between, before a model is given up."""
+"""How many requests fail, none answered between, before a model is given up."""
 
 
 class BreakerClient:
     """Gives a model up for the rest of the run once its calls can't succeed.
 
-    That is after one missing key, unknown model or refused connection, and after three requests in
-    a row that failed after all retries otherwise: one of them alone may be the request's own fault.
+    That is after a first request that found no connection, and else after three in a row without
+    an answer between: one of them may be the request's own fault, as where a firewall in front of
+    the endpoint refuses its text (403) or its reply takes too long. A refusal of the request by the
+    model or its endpoint is an answer, and a late answer takes back what was given up.
+
+    The contract has `complete` awaited on one loop, so nothing here needs a lock.
     """
 
     def __init__(self, inner: LMClient) -> None:
         self._inner = inner
-        self._given_up: dict[str, WorldError] = {}
-        self._failed: Counter[str] = Counter()
+        self._models: defaultdict[str, _Health] = defaultdict(_Health)
 
     async def complete(self, request: Request) -> Reply:
         """Return the inner client's reply; raises the error that gave the model up, if one did."""
-        known = self._given_up.get(request.model)
-        if known is not None:
-            raise type(known)(str(known))
+        health = self._models[request.model]
+        if health.given_up is not None:
+            raise _told_again(health.given_up)
         try:
             reply = await self._inner.complete(request)
-        except (MissingKeyError, UnknownModelError, EndpointError) as error:
-            self._note(request.model, error)
+        except _KINDS as error:
+            health.note_failure(error)
             raise
-        self._failed[request.model] = 0
+        except (CandidateError, EndpointError):
+            health.note_answer()
+            raise
+        health.note_answer()
         return reply
 
     def endpoint(self, model: str) -> str:
@@ -59,7 +67,26 @@ class BreakerClient:
         """Close the inner client."""
         await self._inner.aclose()
 
-    def _note(self, model: str, error: WorldError) -> None:
-        self._failed[model] += isinstance(error, EndpointDownError)
-        if isinstance(error, _FOR_ALL) or self._failed[model] >= _IN_A_ROW:
-            self._given_up.setdefault(model, error)
+
+@dataclass
+class _Health:
+    """What is known of one model's endpoint; requests under way at once all tell of it."""
+
+    answered: bool = False
+    failed_in_a_row: int = 0
+    given_up: WorldError | None = None
+
+    def note_answer(self) -> None:
+        self.answered, self.failed_in_a_row, self.given_up = True, 0, None
+
+    def note_failure(self, error: WorldError) -> None:
+        self.failed_in_a_row += 1
+        never_there = isinstance(error, UnreachableError) and not self.answered
+        if self.given_up is None and (never_there or self.failed_in_a_row >= _IN_A_ROW):
+            self.given_up = error
+
+
+def _told_again(error: WorldError) -> WorldError:
+    # A new one: the traceback of one that is raised again and again would grow with each case.
+    kind = next(kind for kind in _KINDS if isinstance(error, kind))
+    return kind(str(error))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_mipro.errors import CandidateError, UnknownModelError, WorldError
+from pytest_mipro.plugin.breaker import BreakerClient
 from pytest_mipro.plugin.replies_clients import NotingClient, RecordingClient
 from pytest_mipro.runtime import loop, providers
 from pytest_mipro.runtime.cache import CachedClient
@@ -53,7 +54,7 @@ def url() -> Iterator[str]:
 @pytest.fixture(
     params=[
         *("scripted", "simulated", "cached", "cached simulated", "litellm", "provider", "routed"),
-        *("recorded", "recorded simulated", "recording", "noting"),
+        *("recorded", "recorded simulated", "recording", "noting", "breaker"),
     ]
 )
 def subject(
@@ -74,10 +75,11 @@ def subject(
         subject = Subject(cached, SIMULATED, "simulated/nothing")
     elif request.param == "recorded":
         subject = Subject(RecordedClient(NOTHING, ScriptedClient(echo)), "m")
-    elif request.param == "recorded simulated":
-        subject = Subject(
-            RecordedClient(NOTHING, SimulatedClient()), SIMULATED, "simulated/nothing"
-        )
+    elif request.param in ("recorded simulated", "breaker"):
+        inner = SimulatedClient()
+        of_breaker = request.param == "breaker"
+        client = BreakerClient(inner) if of_breaker else RecordedClient(NOTHING, inner)
+        subject = Subject(client, SIMULATED, "simulated/nothing")
     elif request.param == "recording":
         cached = CachedClient(SimulatedClient(), tmp_path / "cache")
         recording = RecordingClient(cached, NOTHING, lambda text: text)
