@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from pytest_mipro.optimizer.case import Outcome
-from pytest_mipro.plugin.causes import first_with, said_already
 from pytest_mipro.plugin.feedback import note_comparison, shortened
 from pytest_mipro.plugin.locking import columns_digest
 from pytest_mipro.plugin.measure import Observation, case_status, mean_outcome
@@ -85,7 +84,7 @@ class Gate:
         if status == "missed" and case.test.gated and report.failed:
             report.outcome, report.longrepr, call.excinfo = "passed", None, None
         if status == "error" and report.when == "call":
-            _say(report, case, outcome.error)
+            _say(report, outcome.error)
         run = item.stash[_RUN] if report.when == "call" else None
         report.mipro = {  # type: ignore[attr-defined] # pytest carries it to the controller
             "status": status,
@@ -294,15 +293,8 @@ def _reported(report: pytest.TestReport, run: CaseRun | None) -> Outcome:
     return recorded
 
 
-def _say(report: pytest.TestReport, case: PlannedCase, text: str) -> None:
-    """Give the error's own text to the short summary, which would name pytest's exception.
-
-    What an earlier case said in full is said in a line.
-    """
-    first = first_with(case.item.config, report.nodeid, case.id, text)
-    if first != report.nodeid:
-        report.longrepr = said_already(text, first)
-        return
+def _say(report: pytest.TestReport, text: str) -> None:
+    """Give the error's own text to the short summary, which would name pytest's exception."""
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is not None:
         crash.message = text

@@ -36,7 +36,7 @@ _STATUS: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
     "missed": ("missed", "m", ("MISSED", {"yellow": True})),
     "captured": ("captured", "c", ("CAPTURED", {"cyan": True})),
     "error": ("error", "E", ("ERROR", {"red": True})),
-    # Counted, and not shown one by one: the first case with this error shows it.
+    # Not shown one by one: the first case with this error shows it.
     "same error": ("same error", "E", ("SAME ERROR", {"red": True})),
 }
 
@@ -162,6 +162,8 @@ def pytest_report_teststatus(
         return None  # judged by itself, so an ordinary failure
     if getattr(report, "when", None) != "call" or report.skipped:
         return None
+    if data["status"] == "error" and not report.failed:
+        return None  # it will be run again, and that is another plugin's to name
     return _STATUS.get(data["status"])
 
 
@@ -282,17 +284,20 @@ class _Reports:
         data: dict[str, Any] | None = getattr(report, "mipro", None)
         if data is None or "plan" not in data or self._worker:
             return
-        if data["status"] == "error" and report.when == "call":
-            from pytest_mipro.plugin.causes import first_with  # noqa: PLC0415
-
-            case = data["case"]
-            first = first_with(self._config, report.nodeid, case["id"], case["outcome"]["error"])
-            data["status"] = "error" if first == report.nodeid else "same error"
+        from pytest_mipro.plugin.causes import tell_once  # noqa: PLC0415
         from pytest_mipro.plugin.observed import record  # noqa: PLC0415
         from pytest_mipro.plugin.session import state_of  # noqa: PLC0415
 
         state_of(self._config).record(report, data)
         record(self._config, report, data)
+        tell_once(self._config, report, data)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, None, None]:
+        """Count all errors in the last line, after the summary that shows each kind once."""
+        yield
+        if (causes := sys.modules.get("pytest_mipro.plugin.causes")) is not None:
+            causes.count_as_errors(terminalreporter.stats)
 
 
 def _announce(config: pytest.Config) -> None:
