@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_mipro.plugin.marks import MetricMark
+    from pytest_mipro.runtime.signature import Signature
 
 _CHECKED = pytest.StashKey[set["Path"]]()
+_PROMPTS_READ = pytest.StashKey[set["Signature"]]()
 
 
 def refused(config: pytest.Config, items: Sequence[pytest.Item]) -> str | None:
@@ -46,7 +48,7 @@ def refused(config: pytest.Config, items: Sequence[pytest.Item]) -> str | None:
                 _check_lock(tested[0], mark)
                 note_marked(tested[0], mark)
             check_items(config, tested)
-        check_prompt_files(_names_of_file(items[0]))
+        check_prompt_files(_names_of_file(items[0]), config.stash.setdefault(_PROMPTS_READ, set()))
     except (UsageError, pytest.Collector.CollectError) as error:
         return str(error)
     return None

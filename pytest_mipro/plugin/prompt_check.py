@@ -11,22 +11,27 @@ from typing import TYPE_CHECKING, Any
 from pytest_mipro.errors import ModuleDefinitionError
 from pytest_mipro.runtime.context import is_project_file
 from pytest_mipro.runtime.module import LMModule
-from pytest_mipro.runtime.prompt_file import committed_prompt
+from pytest_mipro.runtime.prompt_file import check_committed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from pytest_mipro.runtime.signature import Signature
 
-def check_prompt_files(namespace: Mapping[str, Any]) -> None:
+
+def check_prompt_files(namespace: Mapping[str, Any], read: set[Signature]) -> None:
     """Read the prompt files of all LM modules that names lead to, from the names of a test file on.
 
     A name leads to the names of the file that a function, a class or an imported module is from,
-    within the project. What a test finds in another way is read at its call. Raises
-    PromptFileError.
+    within the project. What a test finds in another way is read at its call, and a file that is
+    required but missing is told there too: a module that no test calls may not have its own yet.
+    `read` are the modules whose files were found good before; it grows. Raises PromptFileError.
     """
     for module in reachable_modules(namespace):
-        with suppress(ModuleDefinitionError):  # told at the call, with all that is wrong there
-            committed_prompt(module.signature)
+        if module.signature not in read:
+            with suppress(ModuleDefinitionError):  # told at the call, with all that is wrong there
+                check_committed(module.signature)
+            read.add(module.signature)
 
 
 def reachable_modules(namespace: Mapping[str, Any]) -> Iterator[LMModule[..., Any]]:
@@ -34,7 +39,7 @@ def reachable_modules(namespace: Mapping[str, Any]) -> Iterator[LMModule[..., An
     waiting, seen, found = [namespace], {id(namespace)}, set[object]()
     while waiting:
         for value in list(waiting.pop(0).values()):
-            if isinstance(value, LMModule) and value.signature not in found:
+            if _is(value, LMModule) and value.signature not in found:
                 found.add(value.signature)
                 yield value
             behind = _names_behind(value)
@@ -44,14 +49,37 @@ def reachable_modules(namespace: Mapping[str, Any]) -> Iterator[LMModule[..., An
 
 
 def _names_behind(value: Any) -> Mapping[str, Any] | None:
-    if isinstance(value, LMModule):
+    if _is(value, LMModule):
         value = value.signature.function
-    elif isinstance(value, type):
-        value = sys.modules.get(value.__module__)
-    if isinstance(value, FunctionType):
-        value = inspect.unwrap(value)
+    elif _is(value, type):
+        value = sys.modules.get(str(value.__module__))
+    if _is(value, FunctionType):
+        value = _innermost(value)
         of_project = is_project_file(value.__code__.co_filename)
         return value.__globals__ if of_project else None
-    if isinstance(value, ModuleType):
-        return vars(value) if is_project_file(getattr(value, "__file__", None) or "") else None
+    if _is(value, ModuleType):
+        return vars(value) if is_project_file(_file_of(value)) else None
     return None
+
+
+def _is(value: Any, kind: type) -> bool:
+    # Not `isinstance`, which asks the value for its class: proxies, as of lazy settings or of a
+    # web framework's request, would be set up by that, or raise.
+    return issubclass(type(value), kind)
+
+
+def _innermost(function: FunctionType) -> FunctionType:
+    """Return the function under decorators, as far down as there are functions."""
+    with suppress(ValueError):  # they wrap each other in a circle
+        inner = inspect.unwrap(function, stop=lambda f: not _is(_wrapped_by(f), FunctionType))
+        return inner if isinstance(inner, FunctionType) else function
+    return function
+
+
+def _wrapped_by(function: Any) -> Any:
+    return vars(function).get("__wrapped__")
+
+
+def _file_of(module: ModuleType) -> str:
+    file = vars(module).get("__file__")
+    return file if isinstance(file, str) else ""

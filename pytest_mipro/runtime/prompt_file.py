@@ -166,6 +166,11 @@ def committed_prompt(signature: Signature) -> Prompt:
     return _first_prompt(signature) if prompt is None else prompt
 
 
+def check_committed(signature: Signature) -> None:
+    """Read the module's prompt file where there is one; raises PromptFileError for a bad one."""
+    _read_if_there(signature)
+
+
 def forget_committed_prompts() -> None:
     """Read prompt files afresh at their next use."""
     with _committed_lock:
