@@ -18,31 +18,36 @@ def check_shape(function: Callable[..., Any], *, nested_allowed: bool) -> None:
     A function nested in another one has no stable name, so it needs a prompt path of its own.
     """
     name = getattr(function, "__qualname__", None) or f"{function!r:.60}"
+    what = f"{_place(function)}@lm_module: {name}"
     if not inspect.isfunction(function):
         raise ModuleDefinitionError(
-            f"@lm_module: {name} is a {type(function).__name__}, not a function; put @lm_module on "
+            f"{what} is a {type(function).__name__}, not a function; put @lm_module on "
             "a plain `def` or `async def` of the top level"
         )
     if hasattr(function, "__wrapped__"):
         raise ModuleDefinitionError(
-            f"@lm_module: {name} is wrapped by another decorator, which would never run; put "
+            f"{what} is wrapped by another decorator, which would never run; put "
             "@lm_module directly above the `def`, below the other decorators"
         )
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise ModuleDefinitionError(
-            f"@lm_module: {name} is a generator; a module returns its output"
-        )
+        raise ModuleDefinitionError(f"{what} is a generator; a module returns its output")
     outer, _, _ = name.rpartition(".")
     if outer.endswith("<locals>"):
         if not nested_allowed:
             raise ModuleDefinitionError(
-                f"@lm_module: {name} is nested in a function, so its prompt has no stable name; "
+                f"{what} is nested in a function, so its prompt has no stable name; "
                 'move it to the top level or give `prompt="prompts/<name>.yaml"`'
             )
     elif outer or next(iter(inspect.signature(function).parameters), "") in ("self", "cls"):
         raise ModuleDefinitionError(
-            f"@lm_module: {name} is a method; move it to the top level as a plain function"
+            f"{what} is a method; move it to the top level as a plain function"
         )
+
+
+def _place(function: Callable[..., Any]) -> str:
+    """Return path and line as an error begins with them; nothing where there is no code."""
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}: " if code is not None else ""
 
 
 def check_annotations(function: Callable[..., Any], where: str) -> None:

@@ -156,6 +156,14 @@ def test_wrong_functions_are_refused_in_one_line(function: Any, text: str) -> No
     assert any(part in message for part in text.split("|"))
 
 
+@pytest.mark.parametrize("wrong", [generator, Desk.method, Desk.__dict__["static"], nested()])
+def test_a_wrong_shape_is_told_with_file_and_line(wrong: Any) -> None:
+    code = getattr(wrong, "__func__", wrong).__code__
+    with pytest.raises(ModuleDefinitionError) as caught:
+        of(wrong)
+    assert str(caught.value).startswith(f"{__file__}:{code.co_firstlineno}: @lm_module: ")
+
+
 def test_definition_errors_name_the_line() -> None:
     line = without_output.__code__.co_firstlineno
     with pytest.raises(ModuleDefinitionError, match=rf"test_signature\.py:{line}: LM module"):
