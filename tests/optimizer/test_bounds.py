@@ -137,3 +137,16 @@ def test_it_errs_as_rarely_as_it_says(n: int, draw: Draw) -> None:
     rows = draw(np.random.default_rng(n), (400, n))
     wrong = sum(bound(row) > 1e-9 for row in rows.tolist()) / len(rows)
     assert wrong <= 0.05 + 0.027  # two and a half standard errors of 400 runs
+
+
+@pytest.mark.parametrize(("n", "share"), [(10, 0.2), (20, 0.1), (50, 0.05)])
+def test_a_fall_that_no_row_shows_is_not_excluded(n: int, share: float) -> None:
+    # Rows that fail in `share` of the runs and never gain all stay the same in more than 5 %.
+    assert (1 - share) ** n > 0.05
+    assert bound(outcomes(0, 0, n)) < -share
+
+
+def test_a_gain_for_sure_has_the_bound_of_mid_p_and_another_a_safe_one() -> None:
+    assert bound(outcomes(4, 0, 20)) > 0 > bound(outcomes(3, 0, 20))
+    # The exact chance of 20 equal rows is 5 % where 14 % of them fall.
+    assert bound(outcomes(0, 0, 20)) == pytest.approx(0.05 ** (1 / 20) - 1, abs=0.002)

@@ -75,7 +75,7 @@ def test_a_passing_block_tells_what_changed_since_the_lock(pytester, desk, worke
         "test_echo  0.600 (0.23 to 0.88)  5 cases  2 missed",
         "    passed: threshold 0.40 reached",
         "    too few cases to tell 0.60 from 0.40: 5 cases detect a distance of 0.39",
-        "    +0.000 (-0.81 to +0.81) against the lock: 1 improved, 1 regressed; 1 case",
+        "    +0.000 (-0.76 to +0.76) against the lock: 1 improved, 1 regressed; 1 case",
         "    not in it",
         "    regressed from the lock: 1 case",
         "      T-2  1.00 → 0.00  said two assert 'two' == 'due'",
