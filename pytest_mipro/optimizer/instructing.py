@@ -61,6 +61,8 @@ class Instructor:
         if self._policy is None or self._run.settings.candidates == 0:
             return searched
         asked = self._asked(self._policy, searched, parents, number)
+        if not asked:
+            return searched
         grounding_calls = GROUNDING_CALLS if searched.grounding is None else 0
         calls = grounding_calls + len(asked)
         reservation = self._run.budget.reserve(calls, "the proposals", keep=self._ground.full_calls)
@@ -154,7 +156,7 @@ def switched_on(
 
 def asks(strategy: ProposalStrategy) -> bool:
     """Return whether the strategy asks for instructions; others combine programs."""
-    return getattr(type(strategy), "request", None) is not ProposalStrategy.request
+    return getattr(type(strategy), "request", None) not in (None, ProposalStrategy.request)
 
 
 def _extended(candidates: Candidates, proposals: Sequence[Proposed]) -> Candidates:
