@@ -129,7 +129,7 @@ class ProposalsMade:
 
 @dataclass(frozen=True)
 class LessonsLearnt:
-    """What the proposals that were tried in a round earned, where learning to propose is on."""
+    """What the proposals earned that were tried in a round, also where nothing is made of it."""
 
     study: str
     round: int

@@ -1,13 +1,20 @@
-"""Runs of cases as tests make them by hand: module calls, their scores, no model."""
+"""Runs of cases and what is known of programs, as tests make them by hand: no model."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.optimizer.case import Case, Outcome
 from pytest_mipro.optimizer.evaluate import CaseRun
+from pytest_mipro.optimizer.price import Price
+from pytest_mipro.optimizer.record import Assessment
 from pytest_mipro.runtime.client import Usage
 from pytest_mipro.runtime.context import ModuleCall
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_mipro.optimizer.search import Assignment
 
 
 def call(
@@ -42,3 +49,18 @@ def run(
     made = lambda: Outcome(score)  # noqa: E731
     case = Case(f"{test}[{row}]", row, test, made, columns=columns or {}, demo=demo)
     return CaseRun(case, sample, Outcome(score), calls)
+
+
+def assessed(
+    assignment: Assignment,
+    estimate: float,
+    *,
+    number: int = 0,
+    rows: int = 50,
+    scores: Mapping[str, float] | None = None,
+    price: Price | None = None,
+    full: bool = False,
+) -> Assessment:
+    """Return an assessment whose leading estimate is the plain one."""
+    price = price or Price(100.0, None)
+    return Assessment(assignment, estimate, estimate, rows, number, scores or {}, price, full=full)

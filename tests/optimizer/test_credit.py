@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_runs import call, run
+from made_runs import assessed, call, run
 from optimizer_world import note, sort
 
 from pytest_mipro.optimizer.credit import credits_of, reach, shares
 from pytest_mipro.optimizer.evaluate import CaseRun
-from pytest_mipro.optimizer.record import Assessment, Record
+from pytest_mipro.optimizer.record import Record
 from pytest_mipro.optimizer.search import Assignment
 
 NOTE, SORT = note.signature.prompt_path, sort.signature.prompt_path
@@ -18,7 +18,7 @@ NOTE, SORT = note.signature.prompt_path, sort.signature.prompt_path
 
 def record(*known: tuple[Assignment, float]) -> Record:
     return Record(
-        {item: Assessment(item, score, score, 60, n, {}) for n, (item, score) in enumerate(known)}
+        {item: assessed(item, score, number=n, rows=60) for n, (item, score) in enumerate(known)}
     )
 
 

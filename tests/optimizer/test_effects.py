@@ -1,13 +1,10 @@
 """Main effects: what lifts in different modules comes together in one assignment."""
 
+from made_runs import assessed
+
 from pytest_mipro.optimizer.effects import composed
-from pytest_mipro.optimizer.record import Assessment
 
 INCUMBENT = (0, 0, 0)
-
-
-def assessed(assignment: tuple[int, ...], estimate: float, rows: int = 50) -> Assessment:
-    return Assessment(assignment, estimate, estimate, rows, sum(assignment), {})
 
 
 BASE = assessed(INCUMBENT, 0.5)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+from made_runs import assessed
 from optimizer_world import (
     ALL_STRATEGIES,
     HARD,
@@ -24,6 +25,7 @@ from pytest_mipro.optimizer.case import Outcome
 from pytest_mipro.optimizer.events import ProposalsMade
 from pytest_mipro.optimizer.instructing import Instructor, asks, switched_on
 from pytest_mipro.optimizer.learning import Lesson
+from pytest_mipro.optimizer.parts import PARTS
 from pytest_mipro.optimizer.plans import PlanSpace
 from pytest_mipro.optimizer.random_search import RandomSearcher
 from pytest_mipro.optimizer.search import Assignment, Space
@@ -184,7 +186,7 @@ def test_who_asks_has_a_request_of_its_own() -> None:
 
 
 def test_the_parts_switch_off_the_built_in_strategies_alone() -> None:
-    settings = OptimizerSettings(parts=without("history", "merge"))
+    settings = OptimizerSettings(parts=frozenset(PARTS) - {"history", "merge"})
     names = [item.name for item in switched_on([*ALL_STRATEGIES, Curt()], settings)]
     assert names == ["grounded", "reflective", "curt"]
 
@@ -215,7 +217,7 @@ class Listening(RandomSearcher):
         self.told.append((assignment, score, weight))
 
 
-LEARNING = OptimizerSettings().parts | {"learning"}
+LEARNING = frozenset(PARTS)
 
 
 def test_with_learning_the_plans_are_asked_of_a_searcher_that_is_told_what_they_earned() -> None:
@@ -253,19 +255,19 @@ def test_a_lesson_is_the_lift_of_an_instruction_that_was_tried_and_0_for_a_usele
         useless = [p for p in grown.proposals if not p.instruction]
         tried = next(p for p in grown.proposals if p.instruction and p.signature == sort.signature)
         dimension, choice = grown.candidates.choice_of(tried.signature, tried.instruction)
-        instructor.learn(grown)
+        instructor.learn(grown, 1)
         assert [lesson.lift for lesson in instructor.lessons] == [0.0] * len(useless)
 
         assignment = tuple(choice if place == dimension else 0 for place in range(4))
         best = grown.record.assessments[RULES]
-        grown.record.assessments[assignment] = type(best)(
-            assignment, 1.0, 1.0, 16, 9, best.scores, full=True
+        grown.record.assessments[assignment] = assessed(
+            assignment, 1.0, number=9, rows=16, scores=best.scores, full=True
         )
-        instructor.learn(grown)
+        instructor.learn(grown, 1)
         lesson = instructor.lessons[-1]
         assert lesson.plan == tried.plan
         assert lesson.rows == 16
         assert 0.2 < lesson.lift < 1 - best.estimate + 0.3
         count = len(instructor.lessons)
-        instructor.learn(grown)
+        instructor.learn(grown, 1)
         assert len(instructor.lessons) == count == len(useless) + 1

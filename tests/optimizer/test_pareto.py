@@ -5,6 +5,7 @@ from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
+from made_runs import assessed
 
 from pytest_mipro.optimizer.pareto import drawn_parents, front
 from pytest_mipro.optimizer.record import Assessment
@@ -13,7 +14,7 @@ from pytest_mipro.optimizer.record import Assessment
 def program(number: int, *scores: float, full: bool = False, cases: str = "abcdefgh") -> Assessment:
     by_case = dict(zip(cases, scores, strict=False))
     mean = sum(scores) / len(scores)
-    return Assessment((number,), mean, mean, len(scores), number, by_case, full=full)
+    return assessed((number,), mean, number=number, rows=len(scores), scores=by_case, full=full)
 
 
 def test_a_program_is_on_the_front_where_no_other_one_replaces_it() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_runs import assessed
 from optimizer_world import ALL_STRATEGIES, sort
 
 from pytest_mipro.optimizer.grounding import Example, Grounding
@@ -123,7 +124,7 @@ def test_what_rows_hold_stays_data(strategy: ProposalStrategy) -> None:
 
 
 def test_each_strategy_does_one_of_the_two() -> None:
-    programs = ProgramContext([assessed((0, 0), 0)], (0, 0))
+    programs = ProgramContext([assessed((0, 0), 0.5)], (0, 0))
     for strategy in ALL_STRATEGIES:
         if asks(strategy):
             assert strategy.programs(programs, random.Random(0)) == ()
@@ -194,10 +195,10 @@ def test_reflective_needs_a_failure_and_no_passing_example() -> None:
 # Merge.
 
 
-def assessed(assignment: Assignment, number: int, *scores: float) -> Assessment:
-    mean = sum(scores) / max(1, len(scores))
+def scored(assignment: Assignment, number: int, *scores: float) -> Assessment:
     by_case = {f"c{index}": score for index, score in enumerate(scores)}
-    return Assessment(assignment, mean, mean, 50, number, by_case)
+    mean = sum(scores) / max(1, len(scores))
+    return assessed(assignment, mean, number=number, scores=by_case)
 
 
 def merged(known: Sequence[Assessment], seed: int = 0) -> list[Assignment]:
@@ -207,9 +208,9 @@ def merged(known: Sequence[Assessment], seed: int = 0) -> list[Assignment]:
 
 def test_merge_puts_what_lifts_in_each_module_together() -> None:
     known = [
-        assessed((0, 0, 0, 0), -1, 0, 0, 0, 1),
-        assessed((1, 0, 0, 0), 0, 1, 0, 0, 1),
-        assessed((0, 0, 0, 2), 1, 0, 1, 1, 1),
+        scored((0, 0, 0, 0), -1, 0, 0, 0, 1),
+        scored((1, 0, 0, 0), 0, 1, 0, 0, 1),
+        scored((0, 0, 0, 2), 1, 0, 1, 1, 1),
     ]
     assert merged(known)[0] == (1, 0, 0, 2)
 
@@ -218,9 +219,9 @@ def test_merge_puts_what_lifts_in_each_module_together() -> None:
 def test_a_child_takes_each_module_whole_from_one_of_two_winners(seed: int) -> None:
     one, two = (1, 1, 1, 1, 0, 0), (2, 2, 2, 2, 0, 0)
     known = [
-        assessed((0, 0, 0, 0, 0, 0), -1, 0, 0, 0, 0),
-        assessed(one, 0, 1, 1, 0, 0),
-        assessed(two, 1, 0, 0, 1, 1),
+        scored((0, 0, 0, 0, 0, 0), -1, 0, 0, 0, 0),
+        scored(one, 0, 1, 1, 0, 0),
+        scored(two, 1, 0, 0, 1, 1),
     ]
     _, child = merged(known, seed)
     assert child in {(1, 1, 2, 2, 0, 0), (2, 2, 1, 1, 0, 0)}
@@ -229,8 +230,8 @@ def test_a_child_takes_each_module_whole_from_one_of_two_winners(seed: int) -> N
 
 def test_winners_that_differ_in_one_module_have_no_child_of_their_own() -> None:
     known = [
-        assessed((0, 0, 0, 0), -1, 0, 0),
-        assessed((1, 0, 0, 0), 0, 1, 0),
-        assessed((0, 2, 0, 0), 1, 0, 1),
+        scored((0, 0, 0, 0), -1, 0, 0),
+        scored((1, 0, 0, 0), 0, 1, 0),
+        scored((0, 2, 0, 0), 1, 0, 1),
     ]
     assert merged(known)[1:] == [(1, 0, 0, 0)]  # measured already: nobody tries it again

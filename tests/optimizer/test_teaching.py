@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from made_runs import assessed
 from optimizer_world import laid, make_study, note, sort, without
 from world_model import MODEL, WorldClient, own_row
 
 from pytest_mipro.optimizer.candidates import Candidates, committed_candidates, extended
 from pytest_mipro.optimizer.evaluate import CaseRun
 from pytest_mipro.optimizer.ground import Ground
-from pytest_mipro.optimizer.record import Assessment, new_record
+from pytest_mipro.optimizer.record import new_record
 from pytest_mipro.optimizer.search import Assignment
 from pytest_mipro.optimizer.searched import Searched
 from pytest_mipro.optimizer.teaching import attempts, parents_of, training_runs
@@ -32,9 +33,8 @@ def searched(ground: Ground, *tried: tuple[Assignment, dict[str, float]]) -> Sea
     for number, (assignment, changes) in enumerate(tried):
         mine = {**scores, **changes}
         mean = sum(mine.values()) / len(mine)
-        rows = len(mine)
-        record.assessments[assignment] = Assessment(
-            assignment, mean, mean, rows, number, mine, full=True
+        record.assessments[assignment] = assessed(
+            assignment, mean, number=number, rows=len(mine), scores=mine, full=True
         )
     return Searched(candidates, record)
 

@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from made_runs import assessed
 from optimizer_world import (
     HARD,
     Played,
@@ -207,20 +208,20 @@ def test_worst_calls_are_half_as_many_more_and_ten() -> None:
     assert baseline.worst_calls(["a", "b"]) == 20
 
 
-def assessed(number: int, estimate: float, *, full: bool = True) -> Assessment:
-    return Assessment((number,), estimate, estimate, 9, number, {}, full=full)
+def known_of(number: int, estimate: float, *, full: bool = True) -> Assessment:
+    return assessed((number,), estimate, number=number, full=full)
 
 
 def test_the_incumbent_is_the_best_of_full_evaluations_and_of_equals_the_earliest() -> None:
     known = [
-        assessed(-1, 0.5),
-        assessed(0, 0.9, full=False),
-        assessed(1, 0.7),
-        assessed(2, 0.7),
+        known_of(-1, 0.5),
+        known_of(0, 0.9, full=False),
+        known_of(1, 0.7),
+        known_of(2, 0.7),
     ]
     assert Record({item.assignment: item for item in known}).best.number == 1
     assert Record({item.assignment: item for item in known[:2]}).best.number == -1
-    ties = [assessed(3, 0.5), assessed(-1, 0.5)]
+    ties = [known_of(3, 0.5), known_of(-1, 0.5)]
     assert Record({item.assignment: item for item in ties}).best.number == -1
 
 
