@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_mipro.errors import CacheError
 from pytest_mipro.runtime.cache_claims import RENEWAL_SECONDS, Claims, Patience
-from pytest_mipro.runtime.client import Reply, Usage, digest_of
+from pytest_mipro.runtime.cache_memory import MemoryStore
+from pytest_mipro.runtime.cache_rows import as_json_has_it, reply_of, row_of
+from pytest_mipro.runtime.client import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from pytest_mipro.runtime.cache_store import Store
-    from pytest_mipro.runtime.client import LMClient, Request
+    from pytest_mipro.runtime.client import LMClient, Reply, Request
 
 T = TypeVar("T")
 
@@ -63,13 +63,18 @@ class CachedClient:
     of them has under way, the others wait for instead of paying it again. A cached reply has
     `cached=True`, and cost, usage and latency as they were recorded. Replies that were asked before
     `since` (Unix seconds) do not count: they are asked anew and replaced.
+
+    Without a folder the memory is this object's own and ends with it: within a run each request is
+    still asked once, the next run begins anew. Once the cache can't be used, every call fails by
+    the CacheError that said so: what can't be kept is not paid.
     """
 
-    def __init__(self, inner: LMClient, folder: Path, since: float = 0.0) -> None:
+    def __init__(self, inner: LMClient, folder: Path | None, since: float = 0.0) -> None:
         self._inner = inner
         self._folder = folder
         self._since = since
-        self._store: Store | None = None
+        self._store: Store | MemoryStore | None = None
+        self._refused: CacheError | None = None
         self._opening = threading.Lock()
         self._closing = False
         self._flights: dict[str, _Flight] = {}
@@ -104,7 +109,7 @@ class CachedClient:
 
     def lookup(self, request: Request) -> Reply | None:
         """Return the recorded reply, None where there is none. Asks no client, makes no folder."""
-        if self._store is None and not self._folder.is_dir():
+        if self._store is None and (self._folder is None or not self._folder.is_dir()):
             return None
         canonical = request.canonical()
         key = digest_of(canonical, self._inner.endpoint(request.model))
@@ -136,7 +141,7 @@ class CachedClient:
         await self._inner.aclose()
 
     def _recorded(self, key: str, canonical: str) -> Reply | None:
-        reply = _reply_of(self._opened().get(key), canonical)
+        reply = reply_of(self._opened().get(key), canonical)
         return reply if reply is not None and reply.asked >= self._since else None
 
     async def _ask(self, request: Request, key: str, canonical: str) -> Reply:
@@ -145,7 +150,7 @@ class CachedClient:
             return paid
         try:
             reply = await self._inner.complete(request)
-            reply = replace(reply, text=_as_json_has_it(reply.text))
+            reply = replace(reply, text=as_json_has_it(reply.text))
             return await self._in_thread(self._keep, key, canonical, reply)
         finally:
             await self._in_thread(self._claiming().release, key)
@@ -179,7 +184,7 @@ class CachedClient:
         used = self._recorded(key, canonical)
         if used is not None:
             return replace(used, cached=False)
-        self._opened().set(key, _row(canonical, reply))
+        self._opened().set(key, row_of(canonical, reply))
         return reply
 
     def _landed(self, key: str, task: asyncio.Task[Reply]) -> None:
@@ -201,45 +206,25 @@ class CachedClient:
             self._claims = Claims(self._opened())
         return self._claims
 
-    def _opened(self) -> Store:
+    def _opened(self) -> Store | MemoryStore:
         store = self._store
         if store is not None:
             return store
         with self._opening:
+            if self._refused is not None:
+                raise CacheError(str(self._refused))
             if self._store is None:
-                from pytest_mipro.runtime.cache_store import (  # noqa: PLC0415 - diskcache: 40 ms
-                    Store,
-                )
-
-                self._store = Store(self._folder)
+                try:
+                    self._store = _store(self._folder)
+                except CacheError as error:
+                    self._refused = error
+                    raise
             return self._store
 
 
-def _row(canonical: str, reply: Reply) -> dict[str, Any]:
-    data = asdict(replace(reply, cached=False))
-    return {"request": canonical, "reply": data, "check": _check(canonical, data)}
+def _store(folder: Path | None) -> Store | MemoryStore:
+    if folder is None:
+        return MemoryStore()
+    from pytest_mipro.runtime.cache_store import Store  # noqa: PLC0415 - diskcache: 40 ms
 
-
-def _as_json_has_it(text: str) -> str:
-    # JSON can't tell two halves of a surrogate pair from the character: the first use of a reply
-    # must see what the later ones will.
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
-
-
-def _check(canonical: str, data: Mapping[str, Any]) -> str:
-    # A damaged page of the database may still parse: the sum tells it from a reply.
-    text = f"{canonical}\n{json.dumps(data, sort_keys=True)}"
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _reply_of(row: object, canonical: str) -> Reply | None:
-    if not isinstance(row, dict) or row.get("request") != canonical:
-        return None
-    data = row.get("reply")
-    if not isinstance(data, dict) or row.get("check") != _check(canonical, data):
-        return None
-    try:
-        usage = Usage(**cast("dict[str, int]", data["usage"]))
-        return Reply(**{**data, "usage": usage, "cached": True})
-    except (KeyError, TypeError):  # a row of another version
-        return None
+    return Store(folder)

@@ -17,6 +17,7 @@ from pytest_mipro.errors import CacheError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_mipro.runtime.cache_memory import MemoryStore
     from pytest_mipro.runtime.cache_store import Store
 
 LEASE_SECONDS = 8.0
@@ -36,7 +37,7 @@ class Claims:
     One thread alone takes, renews and releases.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store | MemoryStore) -> None:
         self._store = store
         self._token = uuid.uuid4().hex
         self._held: set[str] = set()
@@ -48,8 +49,8 @@ class Claims:
 
     def take(self, key: str) -> bool:
         """Claim the reply of this key; False where another process holds the claim."""
-        holder = self.holder(key)
-        if holder is not None and not _gone(holder):
+        holder, until = self._store.get_until(_name(key))
+        if holder is not None and not _over(holder, until):
             return False
         # What was found is compared in the write's transaction: of two processes that find the
         # same claim orphaned, one takes it over.
@@ -60,8 +61,8 @@ class Claims:
 
     def free(self, key: str) -> bool:
         """Return whether nobody alive holds the claim, at the price of a read."""
-        holder = self.holder(key)
-        return holder is None or _gone(holder)
+        holder, until = self._store.get_until(_name(key))
+        return holder is None or _over(holder, until)
 
     def release(self, key: str) -> None:
         """Give the claim up; one that was lost meanwhile stays its new holder's."""
@@ -114,6 +115,15 @@ def _described(holder: Any) -> str:
     if not isinstance(holder, dict):
         return "another process"
     return f"process {holder.get('pid')} on {holder.get('host')}"
+
+
+def _over(holder: Any, until: object) -> bool:
+    """Return whether a claim holds no longer, or is none that this package wrote.
+
+    Every claim ends within a lease: one that did not would be waited for without end.
+    """
+    bounded = isinstance(until, float) and until <= time.time() + 2 * LEASE_SECONDS
+    return not bounded or _gone(holder)
 
 
 def _gone(holder: Any) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sqlite3
+import stat
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import IO, TYPE_CHECKING, TypeVar
 
 import diskcache
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -29,36 +33,39 @@ class DamagedError(Exception):
 class Store:
     """Rows of JSON data by text key, for all threads of a process and for several processes.
 
-    A damaged database is renamed to `cache.db.corrupt-1` (2, …), and an empty one takes its
-    place. Raises CacheError where the folder can't be used or stays locked.
+    A damaged database is renamed to `cache.db.corrupt-1` (2, …), an empty one takes its place, and
+    the log warns. Raises CacheError where the folder can't be used or stays locked, and from then
+    on at once: nobody waits for the same lock again, or pays for a reply that can't be kept. What
+    can be read still is where only writing failed.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._repairing = threading.Lock()
         self._damaged: list[BoundedCache] = []
+        self._unreadable: CacheError | None = None
+        self._unwritable: CacheError | None = None
         self._cache = self._open()
 
     def get(self, key: str) -> object:
         """Return the row's data; None where there is none, or none of this format."""
+        return self.get_until(key)[0]
 
-        def read(cache: BoundedCache) -> object:
+    def get_until(self, key: str) -> tuple[object, object]:
+        """Return the row's data, and when it ends (Unix seconds; None: never)."""
+
+        def read(cache: BoundedCache) -> tuple[object, object]:
             try:
-                return cache.get(key)
+                row: tuple[object, object] = cache.get(key, expire_time=True)
             except (ValueError, RecursionError):  # not JSON, or a row of a foreign format
-                return None
+                return None, None
+            return row
 
-        return self._run(read)
+        return self._read(read)
 
     def set(self, key: str, value: object) -> None:
         """Write a row; it is on disk when this returns."""
-
-        def write(cache: BoundedCache) -> None:
-            if self._inode() != cache.inode:  # put aside or deleted by another process
-                raise DamagedError
-            cache.set(key, value)
-
-        self._run(write)
+        self._write(lambda cache: cache.set(key, value))
 
     def exchange(
         self, key: str, expected: object, value: object, seconds: float | None = None
@@ -69,8 +76,6 @@ class Store:
         """
 
         def write(cache: BoundedCache) -> bool:
-            if self._inode() != cache.inode:
-                raise DamagedError
             with cache.transact():
                 try:
                     present = cache.get(key)
@@ -84,14 +89,38 @@ class Store:
                     cache.set(key, value, expire=seconds)
                 return True
 
-        return self._run(write)
+        return self._write(write)
 
     def close(self) -> None:
         """Close the connections of all threads."""
         for cache in (self._cache, *self._damaged):
             cache.close()
 
-    def _run(self, action: Callable[[BoundedCache], T]) -> T:
+    def _write(self, action: Callable[[BoundedCache], T]) -> T:
+        if self._unwritable is not None:
+            raise CacheError(str(self._unwritable))
+
+        def in_place(cache: BoundedCache) -> T:
+            if self._inode() != cache.inode:  # put aside or deleted by another process
+                raise DamagedError
+            return action(cache)
+
+        try:
+            return self._run_or_repair(in_place)
+        except CacheError as error:
+            self._unwritable = error
+            raise
+
+    def _read(self, action: Callable[[BoundedCache], T]) -> T:
+        if self._unreadable is not None:
+            raise CacheError(str(self._unreadable))
+        try:
+            return self._run_or_repair(action)
+        except CacheError as error:
+            self._unreadable = self._unwritable = error
+            raise
+
+    def _run_or_repair(self, action: Callable[[BoundedCache], T]) -> T:
         for _ in range(2):
             cache = self._cache
             try:
@@ -112,6 +141,7 @@ class Store:
             self._put_aside(damaged)
             for _ in range(3):
                 inode = self._inode()
+                self._refuse_links()
                 try:
                     return self._translated(lambda: BoundedCache(self._folder))
                 except (DamagedError, LookupError, TypeError, ValueError, AttributeError):
@@ -128,8 +158,14 @@ class Store:
                 f"end the process that holds it"
             ) from error
         except sqlite3.DatabaseError as error:
-            if (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in _DAMAGE:
+            code = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+            if code in _DAMAGE:
                 raise DamagedError from error
+            if code == sqlite3.SQLITE_FULL:
+                raise CacheError(
+                    f"{self._folder}: the disk is full, and no reply is asked for that can't be "
+                    f"kept; make room, or choose another place"
+                ) from error
             raise CacheError(
                 f"{self._folder}: the reply cache can't be used: {error}; check that the folder "
                 f"is writable and the disk not full"
@@ -138,6 +174,21 @@ class Store:
             raise CacheError(
                 f"{self._folder}: the reply cache can't be used: {error.strerror or error}"
             ) from error
+
+    def _refuse_links(self) -> None:
+        """Refuse links, pipes and the like: the database is to be in this folder, and a file."""
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            file = self._folder / f"{DATABASE}{suffix}"
+            try:
+                regular = stat.S_ISREG(file.lstat().st_mode)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise CacheError(
+                    f"{self._folder}: the reply cache can't be opened: {error.strerror or error}"
+                ) from error
+            if not regular:
+                raise CacheError(f"{file}: not a file of the reply cache; delete it")
 
     def _inode(self) -> int | None:
         try:
@@ -161,6 +212,12 @@ class Store:
                 f"{self._folder}: the damaged reply cache can't be put aside: "
                 f"{error.strerror or error}; delete the folder"
             ) from error
+        _log.warning(
+            "%s was damaged; it is kept as %s.corrupt-%d, and its replies are asked for anew",
+            self._folder / DATABASE,
+            DATABASE,
+            number,
+        )
 
 
 @contextmanager
@@ -175,14 +232,7 @@ def _alone(folder: Path) -> Iterator[None]:
     except ImportError:
         yield
         return
-    try:
-        file = (folder / f"{DATABASE}.opening").open("w", encoding="utf-8")
-    except OSError as error:
-        raise CacheError(
-            f"{folder}: the reply cache can't be opened: {error.strerror or error}; "
-            f"check that the folder is writable"
-        ) from error
-    with file:
+    with _opening_file(folder) as file:
         deadline = time.monotonic() + BUSY_SECONDS
         while True:
             try:
@@ -196,3 +246,16 @@ def _alone(folder: Path) -> Iterator[None]:
                     ) from error
                 time.sleep(0.01)
         yield
+
+
+def _opening_file(folder: Path) -> IO[bytes]:
+    """Open the file that is locked; a link is not followed, and a pipe not waited for."""
+    path = folder / f"{DATABASE}.opening"
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        raise CacheError(
+            f"{folder}: the reply cache can't be opened: {error.strerror or error}; "
+            f"check that the folder is writable and {path.name} a file"
+        ) from error
+    return os.fdopen(handle, "rb", buffering=0)

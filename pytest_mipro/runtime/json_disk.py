@@ -7,10 +7,11 @@ import os
 import sqlite3
 import threading
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import diskcache
-from diskcache.core import DBNAME, MODE_RAW
+from diskcache.core import DBNAME, DEFAULT_SETTINGS, METADATA, MODE_RAW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,10 +20,22 @@ if TYPE_CHECKING:
 DATABASE: str = DBNAME
 BUSY_SECONDS = 5.0
 """How long a locked database is waited for."""
+_SETTINGS: dict[str, Any] = {
+    **DEFAULT_SETTINGS,  # all of them: a setting that is not given is taken from the database
+    "eviction_policy": "none",
+    "cull_limit": 0,  # nothing expires
+    "statistics": 0,
+    "sqlite_mmap_size": 0,  # a mapped file that somebody truncates kills the process
+}
+_SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_master"
 
 
 class ForeignRowError(ValueError):
     """A row that this format never writes; its content is not looked at."""
+
+
+class ForeignDatabaseError(ValueError):
+    """A database with tables, views, triggers or settings that diskcache does not make."""
 
 
 class BusyError(Exception):
@@ -77,18 +90,28 @@ class BoundedCache(diskcache.Cache):  # type: ignore[misc] # diskcache has no ty
         self._connections: dict[tuple[int, int], sqlite3.Connection] = {}
         self._closing = threading.Lock()
         try:
-            super().__init__(
-                str(folder),
-                disk=JSONTextDisk,
-                eviction_policy="none",
-                cull_limit=0,  # nothing expires
-                statistics=0,
-                sqlite_mmap_size=0,  # a mapped file that somebody truncates kills the process
-            )
+            self._refuse_foreign()
+            # No row has a file, so the folder is of no use to diskcache; and it would read `~` and
+            # `$NAME` in its path as the shell does, and make the folder that comes out.
+            super().__init__(os.sep, disk=JSONTextDisk, **_SETTINGS)
         except BaseException:
             self.close()
             raise
         self.inode = self._database.stat().st_ino
+
+    def _refuse_foreign(self) -> None:
+        """Refuse a database that does more than hold rows, before diskcache obeys its settings.
+
+        diskcache makes a pragma or an attribute out of each setting that it finds; a trigger could
+        delete replies, a view in place of the table could compute without end.
+        """
+        found = set(self._sql(_SCHEMA).fetchall())
+        if not found <= _own_schema():
+            raise ForeignDatabaseError("a table, view, index or trigger that is not diskcache's")
+        if any(name == "Settings" for _, name, _, _ in found):
+            keys = {key for (key,) in self._sql("SELECT key FROM Settings").fetchall()}
+            if not keys <= {*_SETTINGS, *METADATA}:
+                raise ForeignDatabaseError("a setting that is not diskcache's")
 
     @property
     def _con(self) -> sqlite3.Connection:
@@ -103,6 +126,7 @@ class BoundedCache(diskcache.Cache):  # type: ignore[misc] # diskcache has no ty
                 check_same_thread=False,  # so that `close` can close all of them
             )
             self._connections[owner] = connection
+            connection.execute("PRAGMA trusted_schema = OFF")
             connection.execute("PRAGMA mmap_size = 0")
             connection.execute("PRAGMA synchronous = NORMAL")  # survives kill -9
         return connection
@@ -134,3 +158,25 @@ class BoundedCache(diskcache.Cache):  # type: ignore[misc] # diskcache has no ty
             mine = [owner for owner in self._connections if owner[0] == os.getpid()]
             for owner in mine:
                 self._connections.pop(owner).close()
+
+
+class _InMemory(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
+    """What diskcache makes of an empty database."""
+
+    def __init__(self) -> None:
+        self.connection = sqlite3.connect(":memory:", isolation_level=None)
+        super().__init__(os.sep, disk=JSONTextDisk, **_SETTINGS)
+
+    @property
+    def _con(self) -> sqlite3.Connection:
+        return self.connection
+
+
+@lru_cache(maxsize=1)
+def _own_schema() -> frozenset[tuple[str, str, str, str | None]]:
+    """Return the rows of `sqlite_master` that the installed diskcache makes."""
+    made = _InMemory()
+    try:
+        return frozenset(made.connection.execute(_SCHEMA).fetchall())
+    finally:
+        made.connection.close()
