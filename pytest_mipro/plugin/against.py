@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import LockError
-from pytest_mipro.plugin.client import ini_folder
+from pytest_mipro.plugin.cache_folder import ini_folder
 from pytest_mipro.plugin.holdout import holdout_of
 from pytest_mipro.plugin.judge import Against
 from pytest_mipro.plugin.lock import read_lock

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_mipro.errors import ConfigurationError, MiproError
-from pytest_mipro.plugin.client import ini_folder, mipro_folder
+from pytest_mipro.plugin.cache_folder import how_to_go_on, ini_folder, mipro_folder
 from pytest_mipro.plugin.lock import dump_lock, read_lock
 from pytest_mipro.plugin.locking import lock_of
 from pytest_mipro.plugin.options import options_of
@@ -156,7 +156,7 @@ class Changes:
         if stopped:
             for text in (
                 f"interrupted: nothing is written for {self._running}",
-                "replies so far are cached: the same command goes on from there",
+                how_to_go_on(options_of(self._config)),
             ):
                 terminalreporter.write_line(text, yellow=True)
         if self._failed:

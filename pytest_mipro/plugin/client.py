@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_mipro.plugin.breaker import BreakerClient
+from pytest_mipro.plugin.cache_folder import cache_folder
 from pytest_mipro.plugin.configured import options_in_force
+from pytest_mipro.plugin.notices import warnings_on_terminal
 from pytest_mipro.plugin.options import options_of
 from pytest_mipro.runtime import loop
 from pytest_mipro.runtime.cache import CachedClient
@@ -22,7 +24,6 @@ from pytest_mipro.runtime.settings import current_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from pytest_mipro.plugin.plan import PlannedCase
     from pytest_mipro.runtime.client import LMClient, Reply, Request
@@ -30,16 +31,6 @@ if TYPE_CHECKING:
 STARTED = "mipro_started"
 _CLIENT = pytest.StashKey[CachedClient]()
 _STARTED = pytest.StashKey[float]()
-
-
-def ini_folder(config: pytest.Config) -> Path:
-    """Return the folder of pytest's ini file, else the rootdir."""
-    return config.inipath.parent if config.inipath else config.rootpath
-
-
-def mipro_folder(config: pytest.Config) -> Path:
-    """Return the folder of what is not committed: cache, journals, reports. It may not exist."""
-    return ini_folder(config) / ".mipro"
 
 
 def run_start(config: pytest.Config) -> float:
@@ -51,14 +42,15 @@ def run_start(config: pytest.Config) -> float:
 def client_of(config: pytest.Config) -> CachedClient:
     """Return the run's client, made at the first call; it writes nothing before its first reply.
 
-    It is the cache around what `pytest_mipro_client` gives. With `--mipro-replies=fresh` the cache
+    It is the cache around what `pytest_mipro_client` gives, in memory alone with
+    `--mipro-cache=off`. With `--mipro-replies=fresh` the cache
     holds what this run asked, on whatever worker, and nothing older.
     """
     if _CLIENT not in config.stash:
         inner: LMClient = config.hook.pytest_mipro_client(config=config)
         since = run_start(config) if options_of(config).replies == "fresh" else 0.0
-        folder = mipro_folder(config) / "cache"
-        config.stash[_CLIENT] = CachedClient(_DatedClient(BreakerClient(inner)), folder, since)
+        outer = _DatedClient(BreakerClient(inner))
+        config.stash[_CLIENT] = CachedClient(outer, cache_folder(config), since)
     return config.stash[_CLIENT]
 
 
@@ -102,6 +94,7 @@ def serving(config: pytest.Config, cases: Sequence[PlannedCase]) -> Iterator[Non
     from pytest_mipro.plugin.replies import begin_replies  # noqa: PLC0415 - it imports this file
 
     with ExitStack() as stack:
+        stack.enter_context(warnings_on_terminal())
         stack.callback(_close, config)
         forget_committed_prompts()
         stack.enter_context(options_in_force(config))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from pytest_mipro.errors import LockError
-from pytest_mipro.plugin.client import ini_folder
+from pytest_mipro.plugin.cache_folder import ini_folder
 from pytest_mipro.plugin.lock import read_lock
 from pytest_mipro.plugin.observed import observed_studies
 from pytest_mipro.plugin.options import options_of

@@ -64,6 +64,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_Reports(config), "mipro-reports")
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Clear the reply cache, where that is asked for, before any worker of pytest-xdist begins."""
+    if options_of(session.config).cache_clear and not hasattr(session.config, "workerinput"):
+        from pytest_mipro.plugin.cache_folder import clear  # noqa: PLC0415
+
+        clear(session.config)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Check the mark of a test and parametrise it from its case file."""
     if _has_mark(metafunc.definition):
@@ -177,6 +185,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
             write_summary(terminalreporter, state)
             write_lock_summary(terminalreporter, config)
+        if state is not None:
+            from pytest_mipro.plugin.cache_folder import write_cache_line  # noqa: PLC0415
+
+            write_cache_line(terminalreporter, config)
     if (reports := sys.modules.get("pytest_mipro.plugin.report.files")) is not None:
         reports.write_report_lines(terminalreporter, config)
 

@@ -8,9 +8,9 @@ import pytest
 from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
 
 from pytest_mipro.errors import UsageError
+from pytest_mipro.plugin.cache_folder import ini_folder
 from pytest_mipro.plugin.capture import Captured, raw_call
 from pytest_mipro.plugin.changes import Changes
-from pytest_mipro.plugin.client import ini_folder
 from pytest_mipro.plugin.fixtures import (
     FixtureWatch,
     check_alive,

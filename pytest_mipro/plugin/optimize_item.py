@@ -20,7 +20,7 @@ from pytest_mipro.errors import (
 from pytest_mipro.optimizer.events import TrialFinished
 from pytest_mipro.optimizer.mipro import optimize
 from pytest_mipro.optimizer.study_run import Services
-from pytest_mipro.plugin.client import ini_folder, mipro_folder
+from pytest_mipro.plugin.cache_folder import how_to_go_on, ini_folder, mipro_folder
 from pytest_mipro.plugin.dry_run import dry_run_lines
 from pytest_mipro.plugin.lock import read_lock
 from pytest_mipro.plugin.locking import lessons_of
@@ -100,8 +100,8 @@ class OptimizeItem(pytest.Item):
             raise StudyStoppedError(f"{error}. Nothing is written for this study") from None
         except MiproError as error:
             raise StudyStoppedError(
-                f"{error}. Nothing is written for this study; replies so far are cached, so the "
-                "same command goes on from there"
+                f"{error}. Nothing is written for this study; "
+                f"{how_to_go_on(options_of(self.config))}"
             ) from None
         changes.end(self._key)
 

@@ -38,7 +38,8 @@ class Options:
     MIPRO_MODEL, else the ini key. `concurrency` is the number of LM calls in flight, `max_calls`
     bounds distinct LM calls, `timeout` is in seconds a call, `max_output_tokens` bounds a reply.
     `parts` are those of the optimiser that are switched on.
-    `json` and `markdown` are the absolute paths of report files that can be written.
+    `json` and `markdown` are the absolute paths of report files that can be written; `cache` is the
+    absolute path of the reply cache's folder, None its place in `.mipro`.
     """
 
     optimize: bool = False
@@ -72,6 +73,8 @@ class Options:
     strict: bool = False
     json: Path | None = None
     markdown: Path | None = None
+    cache: Path | Literal["off"] | None = None
+    cache_clear: bool = False
 
 
 _OPTIONS = pytest.StashKey[Options]()
@@ -106,6 +109,7 @@ _FLAGS = {
     "--mipro-diff": "With --mipro-optimize: show the changes, write nothing.",
     "--mipro-update-lock": "Write the lock from this run's scores, as after a hand edit.",
     "--mipro-strict": "Fail where prompts, modules, cases or models differ from the lock.",
+    "--mipro-cache-clear": "Delete the reply cache before the run.",
 }
 _VALUES = {
     "--mipro-seed": ("N", "Seed of the search (default 0)."),
@@ -122,6 +126,7 @@ _VALUES = {
     "--mipro-parts": ("[no-]PART[,…]", "Parts of the optimiser to switch on or off (docs)."),
     "--mipro-searcher": ("|".join(SEARCHERS), f"How to search (default {SEARCHERS[0]})."),
     "--mipro-replies": ("|".join(REPLIES), "Where replies come from (docs/ci.md; default auto)."),
+    "--mipro-cache": ("PATH|off", "Folder of the reply cache (default .mipro/cache), or none."),
     "--mipro-json": ("FILE", "Write a report for programs (docs/json-report.md)."),
     "--mipro-markdown": ("FILE", "Write a report for a pull-request comment."),
 }
@@ -199,6 +204,8 @@ def _parsed(config: pytest.Config) -> Options:
         strict=config.getoption("--mipro-strict") or value.of("strict", bool, False),
         json=value.of("json", _report_file(config)),
         markdown=value.of("markdown", _report_file(config)),
+        cache=value.of("cache", _cache(config)),
+        cache_clear=config.getoption("--mipro-cache-clear"),
     )
     _refuse_combinations(config, options)
     return options
@@ -321,14 +328,36 @@ def _report_file(config: pytest.Config) -> Callable[[Any], Path]:
     return check
 
 
+def _cache(config: pytest.Config) -> Callable[[Any], Path | Literal["off"]]:
+    """Return the check of the cache's place: no folder of others becomes private or gets files."""
+
+    def check(value: Any) -> Path | Literal["off"]:
+        from pytest_mipro.runtime.cache_files import is_cache_folder  # noqa: PLC0415 - where given
+
+        if value == "off":
+            return "off"
+        path = config.invocation_params.dir / Path(os.path.expandvars(value)).expanduser()
+        if not str(value).strip() or not is_cache_folder(path):
+            raise ValueError("off, or a folder that is new, empty or a reply cache")
+        return path
+
+    return check
+
+
 def _refuse_combinations(config: pytest.Config, options: Options) -> None:
     if options.json is not None and options.json == options.markdown:
         raise pytest.UsageError(
             f"--mipro-json and --mipro-markdown name one file, {options.json}; give each its own"
         )
+    if options.cache_clear and options.cache == "off":
+        raise pytest.UsageError(
+            "--mipro-cache=off leaves nothing to clear; drop --mipro-cache-clear"
+        )
     if not options.optimize:
         _refuse_without_optimize(config, options)
         return
+    if options.dry_run and options.cache_clear:
+        raise pytest.UsageError("--mipro-dry-run changes nothing; drop it or --mipro-cache-clear")
     if options.update_lock:
         raise pytest.UsageError(
             "--mipro-optimize writes the lock itself; drop --mipro-update-lock, which locks the "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_mipro.plugin.client import ini_folder, mipro_folder
+from pytest_mipro.plugin.cache_folder import ini_folder, mipro_folder
 from pytest_mipro.plugin.options import options_of
 from pytest_mipro.plugin.targets import work_tree
 from pytest_mipro.plugin.writes import roll_forward

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_mipro.plugin.cache_folder import given_up
 from pytest_mipro.plugin.client import client_of
 from pytest_mipro.plugin.fixtures import fixture_label, project_fixtures
 from pytest_mipro.plugin.lock import SUFFIX as LOCK_SUFFIX
@@ -160,14 +161,10 @@ class _Telling:
 
     @pytest.hookimpl
     def pytest_report_collectionfinish(self) -> str | None:
-        """Say what a fresh optimisation gives up."""
+        """Say what a fresh optimisation, or one without a cache, gives up."""
         options = options_of(self._config)
-        if not options.optimize or options.dry_run or options.replies != "fresh":
-            return None
-        return (
-            "mipro: replies are asked anew (--mipro-replies=fresh): a stopped study begins again, "
-            "and a repeated one may end in other files"
-        )
+        lost = given_up(options) if options.optimize and not options.dry_run else None
+        return f"mipro: {lost}" if lost else None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

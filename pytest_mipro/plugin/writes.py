@@ -56,7 +56,7 @@ def changed(path: Path) -> str:
     """Return the text of the error about a file that changed while the study ran."""
     return (
         f"{path} changed while the study ran; commit or revert that change and run the same "
-        "command again: all replies are cached"
+        "command again"
     )
 
 

@@ -91,6 +91,10 @@ class Store:
 
         return self._write(write)
 
+    def count(self) -> int:
+        """Return how many rows there are."""
+        return self._read(len)
+
     def close(self) -> None:
         """Close the connections of all threads."""
         for cache in (self._cache, *self._damaged):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_mipro.plugin.client import ini_folder
+from pytest_mipro.plugin.cache_folder import ini_folder
 from pytest_mipro.plugin.drift import drift_of
 from pytest_mipro.plugin.observed import observed_studies
 from pytest_mipro.plugin.options import options_of
