@@ -5,17 +5,17 @@ Every pytest run imports this file: nothing heavy may be imported here.
 
 from __future__ import annotations
 
-import math
 import os
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from pytest_mipro.plugin import option_checks as checks
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from pytest_mipro.optimizer.settings import Effort
 
@@ -176,35 +176,35 @@ def _parsed(config: pytest.Config) -> Options:
         optimize=config.getoption("--mipro-optimize"),
         dry_run=config.getoption("--mipro-dry-run"),
         diff=config.getoption("--mipro-diff"),
-        seed=value.of("seed", _whole(0, MAX_SEED), 0),
-        effort=value.of("effort", _one_of(EFFORTS), EFFORTS[0]),
-        searcher=value.of("searcher", _one_of(SEARCHERS), SEARCHERS[0]),
-        trials=value.of("trials", _whole(1)),
-        concurrency=value.of("concurrency", _whole(1), 16),
-        max_calls=value.of("max_calls", _whole(1)),
-        fallback_model=value.of("model", _text, environment="MIPRO_MODEL"),
-        proposer_models=value.of("proposer_model", _names),
-        teacher_model=value.of("teacher_model", _text),
-        parts=value.of("parts", _parts),
-        minibatch_size=value.of("minibatch_size", _whole(1)),
-        candidates=value.of("candidates", _whole(1)),
-        max_demos=value.of("max_demos", _whole(0)),
-        max_demo_tokens=value.of("max_demo_tokens", _whole(1)),
-        max_prompt_tokens=value.of("max_prompt_tokens", _whole(500)),
-        max_loss=value.of("max_loss", _share),
-        max_output_tokens=value.of("max_output_tokens", _whole(1)),
-        max_calls_per_case=value.of("max_calls_per_case", _whole(1)),
-        min_holdout=value.of("min_holdout", _whole(2), 30),
-        gate_on=value.of("gate_on", _one_of(GATE_ON), GATE_ON[0]),
+        seed=value.of("seed", checks.whole(0, MAX_SEED), 0),
+        effort=value.of("effort", checks.one_of(EFFORTS), EFFORTS[0]),
+        searcher=value.of("searcher", checks.one_of(SEARCHERS), SEARCHERS[0]),
+        trials=value.of("trials", checks.whole(1)),
+        concurrency=value.of("concurrency", checks.whole(1), 16),
+        max_calls=value.of("max_calls", checks.whole(1)),
+        fallback_model=value.of("model", checks.text, environment="MIPRO_MODEL"),
+        proposer_models=value.of("proposer_model", checks.names),
+        teacher_model=value.of("teacher_model", checks.text),
+        parts=value.of("parts", checks.parts),
+        minibatch_size=value.of("minibatch_size", checks.whole(1)),
+        candidates=value.of("candidates", checks.whole(1)),
+        max_demos=value.of("max_demos", checks.whole(0)),
+        max_demo_tokens=value.of("max_demo_tokens", checks.whole(1)),
+        max_prompt_tokens=value.of("max_prompt_tokens", checks.whole(500)),
+        max_loss=value.of("max_loss", checks.share),
+        max_output_tokens=value.of("max_output_tokens", checks.whole(1)),
+        max_calls_per_case=value.of("max_calls_per_case", checks.whole(1)),
+        min_holdout=value.of("min_holdout", checks.whole(2), 30),
+        gate_on=value.of("gate_on", checks.one_of(GATE_ON), GATE_ON[0]),
         rerun_safe=value.of("rerun_safe", tuple, ()),
-        timeout=value.of("timeout", _seconds),
-        api_base=value.of("api_base", _address),
-        replies=value.of("replies", _one_of(REPLIES), REPLIES[0]),
+        timeout=value.of("timeout", checks.seconds),
+        api_base=value.of("api_base", checks.address),
+        replies=value.of("replies", checks.one_of(REPLIES), REPLIES[0]),
         update_lock=config.getoption("--mipro-update-lock"),
         strict=config.getoption("--mipro-strict") or value.of("strict", bool, False),
-        json=value.of("json", _report_file(config)),
-        markdown=value.of("markdown", _report_file(config)),
-        cache=value.of("cache", _cache(config)),
+        json=value.of("json", checks.report_file(config)),
+        markdown=value.of("markdown", checks.report_file(config)),
+        cache=value.of("cache", checks.cache_place(config)),
         cache_clear=config.getoption("--mipro-cache-clear"),
     )
     _refuse_combinations(config, options)
@@ -245,103 +245,15 @@ class _Values:
         try:
             return check(value)
         except ValueError as error:
-            from pytest_mipro.runtime.redact import one_line  # noqa: PLC0415 - errors only
+            from pytest_mipro.runtime.redact import (  # noqa: PLC0415 - errors only
+                one_line,
+                url_secrets,
+            )
 
             kind = "ini key " if place in _INI else ""
-            got = one_line(repr(value))
+            # An address without its scheme is refused for that, and may hold a password still.
+            got = one_line(repr(value), secrets=tuple(url_secrets(f"http://{value}")))
             raise pytest.UsageError(f"{kind}{place} must be {error}, got {got}") from None
-
-
-def _whole(least: int, most: int | None = None) -> Callable[[Any], int]:
-    rule = f"a whole number of at least {least}" + (f" and at most {most}" if most else "")
-
-    def check(value: Any) -> int:
-        try:
-            number = int(value)
-        except ValueError:
-            raise ValueError(rule) from None
-        if number < least or (most is not None and number > most):
-            raise ValueError(rule)
-        return number
-
-    return check
-
-
-def _one_of(choices: tuple[str, ...]) -> Callable[[Any], str]:
-    def check(value: Any) -> str:
-        if value not in choices:
-            raise ValueError(f"one of {', '.join(choices)}")
-        return str(value)
-
-    return check
-
-
-def _text(value: Any) -> str:
-    if not str(value).strip():
-        raise ValueError("a name, as provider/name")
-    return str(value).strip()
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    return tuple(_text(name) for name in str(value).split(","))
-
-
-def _parts(value: Any) -> frozenset[str]:
-    from pytest_mipro.optimizer.parts import switched  # noqa: PLC0415 - where it is asked for
-
-    return switched(name.strip() for name in str(value).split(","))
-
-
-def _seconds(value: Any) -> float:
-    if not 0 < value < math.inf:
-        raise ValueError("a number of seconds above 0")
-    return float(value)
-
-
-def _share(value: Any) -> float:
-    if not 0 <= value <= 1:
-        raise ValueError("a number in 0…1")
-    return float(value)
-
-
-def _address(value: Any) -> str:
-    if not str(value).startswith(("http://", "https://")):
-        raise ValueError("an address that begins with http:// or https://")
-    return str(value)
-
-
-def _report_file(config: pytest.Config) -> Callable[[Any], Path]:
-    """Return the check of a report's path: a file that can be written, told before any call."""
-
-    def check(value: Any) -> Path:
-        path = config.invocation_params.dir / Path(os.path.expandvars(value)).expanduser()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=path.parent):  # permissions alone do not tell it
-                writable = not path.exists() or (path.is_file() and os.access(path, os.W_OK))
-        except OSError:
-            writable = False
-        if not writable:
-            raise ValueError("the path of a file that can be written")
-        return path
-
-    return check
-
-
-def _cache(config: pytest.Config) -> Callable[[Any], Path | Literal["off"]]:
-    """Return the check of the cache's place: no folder of others becomes private or gets files."""
-
-    def check(value: Any) -> Path | Literal["off"]:
-        from pytest_mipro.runtime.cache_files import is_cache_folder  # noqa: PLC0415 - where given
-
-        if value == "off":
-            return "off"
-        path = config.invocation_params.dir / Path(os.path.expandvars(value)).expanduser()
-        if not str(value).strip() or not is_cache_folder(path):
-            raise ValueError("off, or a folder that is new, empty or a reply cache")
-        return path
-
-    return check
 
 
 def _refuse_combinations(config: pytest.Config, options: Options) -> None:
