@@ -20,6 +20,7 @@ from pytest_mipro.runtime.context import CallContext, process_default
 from pytest_mipro.runtime.litellm_client import LiveSettings
 from pytest_mipro.runtime.prompt_file import forget_committed_prompts
 from pytest_mipro.runtime.providers import ProviderClient
+from pytest_mipro.runtime.redact import SHORTEST_IN_DATA, hide_values, url_secrets
 from pytest_mipro.runtime.settings import current_settings
 
 if TYPE_CHECKING:
@@ -49,20 +50,27 @@ def client_of(config: pytest.Config) -> CachedClient:
     if _CLIENT not in config.stash:
         inner: LMClient = config.hook.pytest_mipro_client(config=config)
         since = run_start(config) if options_of(config).replies == "fresh" else 0.0
-        outer = _DatedClient(BreakerClient(inner))
+        secrets = tuple(url_secrets(options_of(config).api_base))
+        outer = _KeepableClient(BreakerClient(inner), secrets)
         config.stash[_CLIENT] = CachedClient(outer, cache_folder(config), since)
     return config.stash[_CLIENT]
 
 
-class _DatedClient:
-    """Tells of each reply when it was asked."""
+class _KeepableClient:
+    """Makes replies fit to be kept: dated, and without a key that the endpoint has put into one."""
 
-    def __init__(self, inner: LMClient) -> None:
+    def __init__(self, inner: LMClient, secrets: tuple[str, ...]) -> None:
         self._inner = inner
+        self._secrets = secrets
 
     async def complete(self, request: Request) -> Reply:
         reply = await self._inner.complete(request)
-        return reply if reply.asked else replace(reply, asked=time.time())
+        return replace(
+            reply,
+            text=hide_values(reply.text, self._secrets, SHORTEST_IN_DATA),
+            model=hide_values(reply.model, self._secrets, SHORTEST_IN_DATA),
+            asked=reply.asked or time.time(),
+        )
 
     def endpoint(self, model: str) -> str:
         return self._inner.endpoint(model)

@@ -7,7 +7,9 @@ import os
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from pytest_mipro.runtime.spellings import hide_parts, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,7 +20,9 @@ SHORTEST_SECRET = 4  # hiding shorter values would garble every text and protect
 # would change what is measured.
 SHORTEST_IN_DATA = 8
 
-_SECRET_NAME = re.compile(r"(?:^|_)(?:API)?(?:KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"(?:(?:^|_)(?:API)?(?:KEY|TOKEN|SECRET)|PASSWORD|PASSWD)$", re.IGNORECASE
+)
 _URL_CREDENTIALS = re.compile(r"(?<=://)[^/\s@'\"]+@")
 _QUERY_SECRET = re.compile(
     r"(?<=[?&])([\w-]*(?:key|token|secret|sig|signature|password))=[^&\s'\"]+", re.IGNORECASE
@@ -49,8 +53,10 @@ def one_line(text: object, limit: int = 300, secrets: Iterable[str] = ()) -> str
 
 
 def hide_secrets(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return the text with every credential replaced by `[hidden]`."""
+    """Return the text with every credential replaced by `[hidden]`, also what is left of one."""
+    secrets = tuple(secrets)
     text = hide_values(text, secrets)
+    text = hide_parts(text, (*secrets, *_environment_secrets()), HIDDEN)
     text = _URL_CREDENTIALS.sub(f"{HIDDEN}@", text)
     text = _QUERY_SECRET.sub(rf"\1={HIDDEN}", text)
     text = _BEARER.sub(rf"\1 {HIDDEN}", text)
@@ -71,7 +77,7 @@ def hide_in_data(text: str, secrets: Iterable[str] = ()) -> str:
 
 def hide_values(text: str, secrets: Iterable[str] = (), shortest: int = SHORTEST_SECRET) -> str:
     """Return the text without the secrets and those of the environment, shorter ones left."""
-    for secret in _spellings(frozenset((*secrets, *_environment_secrets())), shortest):
+    for secret in spellings(frozenset((*secrets, *_environment_secrets())), shortest):
         text = text.replace(secret, HIDDEN)
     return text
 
@@ -85,6 +91,7 @@ def url_secrets(url: str | None) -> Iterator[str]:
     user_info, at, _ = parts.netloc.rpartition("@")
     if at:
         yield from (unquote(part) for part in user_info.split(":"))
+        yield unquote(user_info)
         yield base64.b64encode(unquote(user_info).encode()).decode()  # as the header has it
     yield from (value for _, value in parse_qsl(parts.query))
 
@@ -104,12 +111,3 @@ def _kind_of(name: str) -> str:
     if _SECRET_NAME.search(name):
         return "secret"
     return "address" if name.upper().endswith(("_BASE", "_URL")) else ""
-
-
-@lru_cache(maxsize=64)
-def _spellings(secrets: frozenset[str], shortest: int) -> tuple[str, ...]:
-    """Return how the secrets may be spelt in a text, the longest first: one may be in another."""
-    values = {value for value in secrets if len(value) >= shortest}
-    values |= {quote(value, safe="") for value in values if value.isprintable()}
-    values |= {value.encode("unicode_escape").decode() for value in values}
-    return tuple(sorted(values, key=lambda value: (-len(value), value)))

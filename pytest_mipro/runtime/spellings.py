@@ -1,0 +1,98 @@
+"""How a secret may be spelt in a text: escaped, encoded, masked in its middle, or cut short."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_SHORTEST_ENCODED = 12  # characters of base64: shorter ones stand in texts by chance
+_SHORTEST_BEGINNING = 8
+_SHORTEST_END = 3  # beside a mask, which says that it is a secret
+_MASK = re.compile(r"\*{2,}|•{2,}|…|\.{3,}|[xX]{4,}")
+_BEFORE, _BEHIND = re.compile(r"[\w+/~-]*\Z"), re.compile(r"[\w+/~-]*")
+
+
+@lru_cache(maxsize=64)
+def spellings(secrets: frozenset[str], shortest: int) -> tuple[str, ...]:
+    """Return the spellings of all secrets of that length, the longest first: one may hold another.
+
+    They are the value, percent-encoded, escaped as JSON, Python or HTML have it, and base64 at each
+    of the three places where the value may begin in it.
+    """
+    values = {value for value in secrets if len(value) >= shortest}
+    found = {spelling for value in values for spelling in _spelt(value)}
+    return tuple(sorted(found, key=lambda value: (-len(value), value)))
+
+
+def _spelt(value: str) -> Iterator[str]:
+    yield value
+    if not value.isprintable():
+        yield value.encode("unicode_escape").decode()
+        return
+    for escaped in (quote(value, safe=""), quote(value), quote_plus(value)):
+        yield escaped
+        yield re.sub("%..", lambda found: found[0].lower(), escaped)
+    for text in (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
+        yield text
+        yield text.replace("/", "\\/")
+        yield json.dumps(text)[1:-1]  # an error's JSON inside of another's
+    yield repr(value)[1:-1]
+    yield value.encode("unicode_escape").decode()
+    yield html.escape(value)
+    yield from _encoded(value.encode("utf-8", "surrogatepass"))
+
+
+def _encoded(data: bytes) -> Iterator[str]:
+    """Yield the characters of base64 that depend on the data alone, whatever stands around it."""
+    for before in range(3):
+        whole = base64.b64encode(bytes(before) + data).decode()
+        own = whole[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]
+        if len(own) >= _SHORTEST_ENCODED:
+            yield own
+            yield own.replace("+", "-").replace("/", "_")
+
+
+def hide_parts(text: str, secrets: Iterable[str], hidden: str) -> str:
+    """Return the text without masked and cut secrets: `sk-ab****yz`, or the first half of one.
+
+    Beside a mask three characters of the secret's beginning or end are enough; without one its
+    first eight, and at least half of it.
+    """
+    values = [value for value in secrets if len(value) >= _SHORTEST_BEGINNING]
+
+    for mask in reversed(list(_MASK.finditer(text))) if values else ():
+        begins = _BEFORE.search(text, 0, mask.start())
+        ends = _BEHIND.match(text, mask.end())
+        if begins and ends and _shows(begins[0], ends[0], values):
+            text = text[: begins.start()] + hidden + text[ends.end() :]
+    for value in values:
+        text = _without_beginning(text, value, hidden)
+    return text
+
+
+def _shows(begins: str, ends: str, values: Iterable[str]) -> bool:
+    return any(
+        (len(begins) >= _SHORTEST_END and value.startswith(begins))
+        or (len(ends) >= _SHORTEST_END and value.endswith(ends))
+        for value in values
+    )
+
+
+def _without_beginning(text: str, value: str, hidden: str) -> str:
+    least = max(_SHORTEST_BEGINNING, len(value) // 2)
+    start = text.find(value[:least])
+    while start >= 0:
+        end = start + least
+        while end < len(text) and end - start < len(value) and text[end] == value[end - start]:
+            end += 1
+        text = text[:start] + hidden + text[end:]
+        start = text.find(value[:least], start + len(hidden))
+    return text
