@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 TICKETS = ROOT / "example_project" / "tests" / "tickets.jsonl"
+_SAID = 3_000  # characters of a failed run that are shown
 _FILES = {
     "pyproject.toml": '[tool.pytest.ini_options]\nmipro_model = "openai/simulated/small"\n'
     'pythonpath = ["."]\n',
@@ -161,7 +162,9 @@ def measure(point: Point, options: argparse.Namespace, folder: Path) -> Run:
         )
         seconds = time.monotonic() - started
         if done.returncode:
-            raise RuntimeError(f"the optimisation was not measured: {done.stdout[-4000:]}{done.stderr[-2000:]}")
+            raise RuntimeError(
+                f"the optimisation was not measured: {done.stdout[-4000:]}{done.stderr[-2000:]}"
+            )
         calls = [tuple(call) for call in told(url, "calls")["calls"]]
         service = told(url, "stats")["service_seconds"]
     lines = (folder / "stages").read_text(encoding="utf-8").splitlines()
@@ -194,8 +197,10 @@ def report(point: Point, run: Run) -> list[str]:
     wall = end - begin
     whole = run.service / point.concurrency / wall
     lines = [
-        f"{point}: busy {whole:.2f} of {wall:.1f} s; {len(run.calls)} calls, "
-        f"{len(run.calls) / wall:.0f} a second; process {run.seconds:.1f} s"
+        (
+            f"{point}: busy {whole:.2f} of {wall:.1f} s; {len(run.calls)} calls, "
+            f"{len(run.calls) / wall:.0f} a second; process {run.seconds:.1f} s"
+        )
     ]
     idle = wall * point.concurrency - sum(left - came for came, left, _ in run.calls)
     spans: dict[str, list[tuple[float, float]]] = {}

@@ -42,7 +42,7 @@ class Sampler:
 
     def _run(self) -> None:
         while not self._end.wait(_INTERVAL):
-            frames = sys._current_frames()
+            frames = sys._current_frames()  # noqa: SLF001 - the documented way to see other threads
             for thread in threading.enumerate():
                 if thread.ident in frames and thread is not self._thread:
                     self._sample(thread, frames[thread.ident])

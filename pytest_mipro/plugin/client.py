@@ -85,7 +85,12 @@ def live_client(config: pytest.Config) -> LMClient:
     if configured is not None:
         return configured
     options = options_of(config)
-    settings = LiveSettings(concurrency=options.concurrency, api_base=options.api_base)
+    settings = LiveSettings(
+        concurrency=options.concurrency,
+        requests_per_minute=options.requests_per_minute,
+        tokens_per_minute=options.tokens_per_minute,
+        api_base=options.api_base,
+    )
     if options.timeout is not None:
         settings = replace(settings, timeout=options.timeout)
     return ProviderClient(settings)

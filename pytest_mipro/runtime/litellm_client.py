@@ -1,4 +1,4 @@
-"""Live calls through litellm: one retry loop, bounded concurrency, keys checked first, prices."""
+"""Live calls through litellm: one retry loop, one limiter a model, keys checked first, prices."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ from pytest_mipro.runtime.endpoints import (
     is_http_url,
     without_credentials,
 )
-from pytest_mipro.runtime.live_errors import BrokenReplyError, failure_of, unknown_model
+from pytest_mipro.runtime.live_errors import (
+    BrokenReplyError,
+    Failure,
+    failure_of,
+    unknown_model,
+)
+from pytest_mipro.runtime.rate_limit import RateLimiter, RateLimits
 from pytest_mipro.runtime.redact import one_line, url_secrets
 from pytest_mipro.runtime.retry import back_off
 
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
 
 PLACEHOLDER_KEY = "no-key"  # litellm wants one, also for a local server that asks for none
 MILLION = 1_000_000
+_CHARACTERS_A_TOKEN = 4  # of English, about; the endpoint's own count corrects it
 
 
 @dataclass(frozen=True)
@@ -38,24 +45,28 @@ class LiveSettings:
     """How live calls are made.
 
     `concurrency` bounds the requests in work, `timeout` (seconds) each attempt, `attempts` the
-    tries a request gets. `api_base` is the base URL of every model; None leaves it to litellm's
-    variables (`OPENAI_BASE_URL`, …). `prices` are US dollars per million prompt and completion
-    tokens by model, before litellm's own table. `backoff` is the longest first wait in seconds,
-    doubled at each failure; no wait is longer than `longest_wait` seconds, whoever asks for it.
+    tries a request gets. `requests_per_minute` and `tokens_per_minute` bound each model's calls of
+    this process; None: no limit but what the endpoint tells. `api_base` is the base URL of every
+    model; None leaves it to litellm's variables (`OPENAI_BASE_URL`, …). `prices` are US dollars per
+    million prompt and completion tokens by model, before litellm's own table. `backoff` is the
+    longest first wait in seconds, doubled at each failure; no wait is longer than `longest_wait`
+    seconds, whoever asks for it.
     """
 
     concurrency: int = 16
     timeout: float = 60.0
     attempts: int = 6
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
     api_base: str | None = None
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     backoff: float = 0.5
     longest_wait: float = 60.0
 
     def __post_init__(self) -> None:
-        for name in ("concurrency", "attempts"):
-            if getattr(self, name) < 1:
-                raise ConfigurationError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.attempts < 1:
+            raise ConfigurationError(f"attempts must be at least 1, got {self.attempts}")
+        self.rate_limits()  # they check themselves
         if not (math.isfinite(self.timeout) and self.timeout > 0):
             raise ConfigurationError(f"timeout must be above 0 seconds, got {self.timeout}")
         if self.api_base and not is_http_url(self.api_base):
@@ -64,6 +75,10 @@ class LiveSettings:
                 f"got {one_line(self.api_base)!r}"
             )
 
+    def rate_limits(self) -> RateLimits:
+        """Return what each model's limiter keeps to; raises ConfigurationError."""
+        return RateLimits(self.concurrency, self.requests_per_minute, self.tokens_per_minute)
+
 
 class LiteLLMClient:
     """Serves every model that litellm knows. litellm is imported by the first call, not before."""
@@ -71,18 +86,15 @@ class LiteLLMClient:
     def __init__(self, settings: LiveSettings | None = None) -> None:
         self._settings = settings or LiveSettings()
         self._secrets = tuple(url_secrets(self._settings.api_base))
-        self._slots = asyncio.Semaphore(self._settings.concurrency)
+        self._slots = asyncio.Semaphore(self._settings.concurrency)  # of all models together
+        self._limiters: dict[str, RateLimiter] = {}
         self._arguments: dict[str, dict[str, Any]] = {}
         self._schemas: dict[str, bool] = {}
 
     async def complete(self, request: Request) -> Reply:
         """Return the model's reply. `latency` is the time of the attempt that succeeded."""
         litellm = await _litellm()
-        arguments = self._call(litellm, request)
-        # A request keeps its slot while it waits for its next attempt: an endpoint that limits the
-        # rate would otherwise meet all queued requests at once, and use up their attempts.
-        async with self._slots:
-            return await self._attempts(litellm, request, arguments)
+        return await self._attempts(litellm, request, self._call(litellm, request))
 
     def endpoint(self, model: str) -> str:
         """Return 12 hex digits of the base URL that applies, empty for the provider's own."""
@@ -98,28 +110,55 @@ class LiteLLMClient:
     async def _attempts(
         self, litellm: ModuleType, request: Request, arguments: dict[str, Any]
     ) -> Reply:
-        settings = self._settings
-        for attempt in range(1, settings.attempts + 1):
-            started = time.perf_counter()
-            try:
-                async with asyncio.timeout(settings.timeout):
-                    response = await litellm.acompletion(**arguments)
-                return self._reply(litellm, request, response, time.perf_counter() - started)
-            except RefusalError:
-                raise
-            except Exception as error:  # noqa: BLE001 - litellm raises whatever a provider's SDK does
-                failure = failure_of(error, request.model, self._secrets)
-            if not failure.again:
-                raise failure.error
-            if attempt < settings.attempts:
-                wait = failure.wait
+        settings, limiter = self._settings, self._limiter(request.model)
+        place, answered, failed = limiter.place(), limiter.answered, 0
+        while True:
+            async with limiter.turn(place, _expected_tokens(request)) as turn, self._slots:
+                outcome = await self._attempt(litellm, request, arguments)
+                if isinstance(outcome, Reply):
+                    usage = outcome.usage
+                    limiter.note_answer(turn, usage.prompt_tokens + usage.completion_tokens)
+                    return outcome
+                if not outcome.again:
+                    raise outcome.error
+                # A refusal for the rate is no failed attempt while other calls are answered: the
+                # endpoint works, and this call's turn comes.
+                failed += not (outcome.limited and limiter.answered > answered)
+                answered = limiter.answered
+                wait = outcome.wait
                 if wait is None:
-                    wait = back_off(attempt, settings.backoff, request.canonical())
-                await asyncio.sleep(min(wait, settings.longest_wait))
-        raise type(failure.error)(
+                    wait = back_off(max(1, failed), settings.backoff, request.canonical())
+                wait = min(wait, settings.longest_wait)
+                if outcome.limited:
+                    limiter.note_refusal(turn, wait)
+                if failed == settings.attempts:
+                    break
+                if not outcome.limited:
+                    # It keeps its turn meanwhile: an endpoint in trouble would otherwise meet all
+                    # queued requests at once, and use up their attempts.
+                    await asyncio.sleep(wait)
+        raise type(outcome.error)(
             f"model {request.model!r} failed {settings.attempts} times, at last with "
-            f"{failure.error}; check the endpoint, or try again later"
+            f"{outcome.error}; check the endpoint, or try again later"
         )
+
+    async def _attempt(
+        self, litellm: ModuleType, request: Request, arguments: dict[str, Any]
+    ) -> Reply | Failure:
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                response = await litellm.acompletion(**arguments)
+            return self._reply(litellm, request, response, time.perf_counter() - started)
+        except RefusalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - litellm raises whatever a provider's SDK does
+            return failure_of(error, request.model, self._secrets)
+
+    def _limiter(self, model: str) -> RateLimiter:
+        if model not in self._limiters:
+            self._limiters[model] = RateLimiter(model, self._settings.rate_limits())
+        return self._limiters[model]
 
     def _call(self, litellm: ModuleType, request: Request) -> dict[str, Any]:
         if request.model not in self._arguments:
@@ -207,6 +246,13 @@ def _usage(response: Any) -> Usage:
         int(getattr(usage, "prompt_tokens", 0) or 0),
         int(getattr(usage, "completion_tokens", 0) or 0),
     )
+
+
+def _expected_tokens(request: Request) -> int:
+    """Return what a rate limit of tokens counts when the request comes: the longest reply too."""
+    characters = sum(len(message.content) for message in request.messages)
+    limit = request.parameters.get("max_tokens")
+    return characters // _CHARACTERS_A_TOKEN + (limit if isinstance(limit, int) else 0)
 
 
 def _sendable(text: str) -> str:

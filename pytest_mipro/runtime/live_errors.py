@@ -28,6 +28,7 @@ _KEY_TEXTS = ("missing credentials", "api_key client option must be set", "missi
 _SPENT_TEXTS = ("insufficient_quota", "exceeded your current quota")
 _NO_CONNECTION = ("ConnectError", "ClientConnectorError", "ClientConnectorDNSError")
 _TRIED_AGAIN = frozenset({408, 409, 425, 429})
+_OVERLOADED = frozenset({503, 529})  # with a Retry-After: the endpoint itself is well
 
 
 class BrokenReplyError(Exception):
@@ -38,12 +39,14 @@ class BrokenReplyError(Exception):
 class Failure:
     """One failed attempt: the error for the user, whether to try again, and how long to wait.
 
-    `wait` is in seconds, as the endpoint asked for it; None where it did not ask.
+    `wait` is in seconds, as the endpoint asked for it; None where it did not ask. `limited` says
+    that nothing is wrong with the call: it came too soon, as all calls to the model would have.
     """
 
     error: MiproError
     again: bool
     wait: float | None = None
+    limited: bool = False
 
 
 def failure_of(error: Exception, model: str, secrets: tuple[str, ...] = ()) -> Failure:
@@ -66,7 +69,9 @@ def failure_of(error: Exception, model: str, secrets: tuple[str, ...] = ()) -> F
         )
     cause = f"{status}: {text}" if status else text
     kind = UnreachableError if _never_connected(error) else EndpointDownError
-    return Failure(kind(cause), again=True, wait=_asked_wait(error))
+    wait = _asked_wait(error)
+    limited = status == 429 or (status in _OVERLOADED and wait is not None)
+    return Failure(kind(cause), again=True, wait=wait, limited=limited)
 
 
 def _known_cause(error: Exception, model: str, status: int | None, text: str) -> MiproError | None:

@@ -98,6 +98,8 @@ EXPECTED = Options(
     max_calls_per_case=12,
     min_holdout=50,
     rerun_safe=("db", "api client"),
+    requests_per_minute=500,
+    tokens_per_minute=30_000,
     timeout=2.5,
     api_base="http://localhost:8000/v1",
     replies="replay",
@@ -121,6 +123,8 @@ mipro_max_output_tokens = 300
 mipro_max_calls_per_case = 12
 mipro_min_holdout = 50
 mipro_rerun_safe = ["db", "api client"]
+mipro_requests_per_minute = 500
+mipro_tokens_per_minute = 30000
 mipro_timeout = 2.5
 mipro_api_base = "http://localhost:8000/v1"
 mipro_replies = "replay"
@@ -204,6 +208,14 @@ def test_a_wrong_option_is_one_line_and_exit_4(pytester, option, text):
         ("mipro_concurrency = 0", "ini key mipro_concurrency must be a whole number of at least 1"),
         ("mipro_min_holdout = 1", "ini key mipro_min_holdout must be a whole number of at least 2"),
         ("mipro_max_demos = -1", "ini key mipro_max_demos must be a whole number of at least 0"),
+        (
+            "mipro_requests_per_minute = 0",
+            "ini key mipro_requests_per_minute must be a whole number of at least 1",
+        ),
+        (
+            "mipro_tokens_per_minute = 1.5",
+            "ini key mipro_tokens_per_minute must be a whole number: ",
+        ),
         ("mipro_timeout = 0", "ini key mipro_timeout must be a number of seconds above 0, got 0.0"),
         ("mipro_timeout = nan", "ini key mipro_timeout must be a number of seconds above 0"),
         ("mipro_timeout = soon", "ini key mipro_timeout must be a number: "),

@@ -26,6 +26,7 @@ from pytest_mipro.runtime import loop
 from pytest_mipro.runtime.client import Message, Reply, Request, Usage
 from pytest_mipro.runtime.litellm_client import LiteLLMClient, LiveSettings
 from pytest_mipro.runtime.live_errors import failure_of
+from pytest_mipro.runtime.rate_limit import RateLimiter
 from pytest_mipro.runtime.redact import hide_secrets, one_line
 from pytest_mipro.runtime.retry import back_off, retry_after
 
@@ -164,6 +165,91 @@ def test_retry_after_is_bounded(server: ScriptedServer) -> None:
     server.script = [failure(429, "slow down", retry_after="3600"), completion("now")]
     ask(client_of(server, longest_wait=0.2))
     assert 0.2 <= server.times[1] - server.times[0] < 2.0
+
+
+def all_of(client: LiteLLMClient, count: int, model: str = MODEL) -> list[str]:
+    async def together() -> list[Reply]:
+        asked = (request(f"question {number}", model) for number in range(count))
+        return await asyncio.gather(*(client.complete(one) for one in asked))
+
+    return [reply.text for reply in loop.run(together())]
+
+
+def test_a_refusal_for_the_rate_makes_all_calls_to_the_model_wait(server: ScriptedServer) -> None:
+    server.script = [failure(429, "slow down", retry_after="0.5"), completion("now")]
+    all_of(client_of(server, concurrency=1), 3)
+    waits = [later - server.times[0] for later in server.times[1:]]
+    assert len(waits) == 3
+    assert 0.5 <= min(waits) < 2.0
+
+
+def test_other_models_do_not_wait_for_it(server: ScriptedServer) -> None:
+    def script(body: dict[str, Any]) -> Answer:
+        limited = body["model"] == "gpt-4o-mini" and len(server.bodies) == 1
+        return failure(429, "slow down", retry_after="1") if limited else completion("now")
+
+    server.script = script
+    client = client_of(server)
+
+    async def both() -> None:
+        slow = asyncio.create_task(client.complete(request()))
+        while not server.bodies:
+            await asyncio.sleep(0.01)
+        await client.complete(request(model="openai/local"))
+        await slow
+
+    loop.run(both())
+    assert [body["model"] for body in server.bodies] == ["gpt-4o-mini", "local", "gpt-4o-mini"]
+    assert server.times[1] - server.times[0] < 1.0
+
+
+def test_calls_refused_while_others_are_answered_are_not_given_up(server: ScriptedServer) -> None:
+    def script(_: dict[str, Any]) -> Answer:  # two of three calls are refused
+        refused = len(server.bodies) % 3 != 0
+        return failure(429, "slow down", retry_after="0.01") if refused else completion("ok")
+
+    server.script = script
+    client = client_of(server, concurrency=8, attempts=3)
+    assert all_of(client, 20) == ["ok"] * 20
+    assert len(server.bodies) == 60  # by chance alone, many a call meets three refusals
+
+
+def test_an_endpoint_that_refuses_all_is_given_up_after_the_attempts(
+    server: ScriptedServer,
+) -> None:
+    server.script = [failure(429, "slow down", retry_after="0.01")]
+    error = error_of(client_of(server, attempts=3))
+    assert "failed 3 times" in str(error)
+    assert len(server.bodies) == 3
+
+
+def test_requests_a_minute_space_the_calls_out(server: ScriptedServer) -> None:
+    all_of(client_of(server, requests_per_minute=300), 4)  # one each 0.2 s
+    assert server.times[3] - server.times[0] >= 0.45
+
+
+def test_tokens_a_minute_space_the_calls_out(server: ScriptedServer) -> None:
+    all_of(client_of(server, tokens_per_minute=14 * 300, concurrency=1), 4)  # each uses 14
+    assert server.times[3] - server.times[0] >= 0.45
+
+
+@pytest.mark.parametrize(
+    ("answer", "limited"),
+    [
+        (failure(429, "slow down"), True),
+        (failure(503, "overloaded", retry_after="1"), True),
+        (failure(503, "overloaded"), False),
+        (failure(500, "boom", retry_after="1"), False),
+    ],
+)
+def test_only_a_call_that_came_too_soon_is_limited(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, answer: Answer, limited: bool
+) -> None:
+    seen: list[float] = []
+    monkeypatch.setattr(RateLimiter, "note_refusal", lambda self, turn, wait: seen.append(wait))
+    server.script = [answer, completion("now")]
+    ask(client_of(server))
+    assert bool(seen) == limited
 
 
 def test_retry_after_reads_seconds_and_dates() -> None:
@@ -346,6 +432,8 @@ def test_endpoint_digest_has_no_credentials(monkeypatch: pytest.MonkeyPatch) -> 
     [
         {"concurrency": 0},
         {"attempts": 0},
+        {"requests_per_minute": 0},
+        {"tokens_per_minute": float("inf")},
         {"timeout": 0},
         {"timeout": float("nan")},
         {"api_base": "localhost:8000"},
