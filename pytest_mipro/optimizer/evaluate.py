@@ -166,7 +166,11 @@ _OVER_BUDGET = "the reservation of this evaluation is used up"
 
 
 class Evaluator:
-    """Runs cases under prompts on one shared pool; cases of trials asked first go first."""
+    """Runs cases under prompts on one shared pool; cases of trials asked first go first.
+
+    Half as many cases again as `concurrency` are in work: those between two calls, which parse,
+    score and keep replies, leave no room at the endpoint empty. The client bounds its calls.
+    """
 
     def __init__(
         self, study: Study, client: LMClient, ledger: LogicalLedger, *, concurrency: int
@@ -174,7 +178,7 @@ class Evaluator:
         self._study = study
         self._client = client
         self._ledger = ledger
-        self._pool = DaemonPool(concurrency, "mipro-case")
+        self._pool = DaemonPool(concurrency + concurrency // 2, "mipro-case")
         # One thread for all tests whose cases run one at a time: they may share what is not safe.
         self._lane = DaemonPool(1, "mipro-lane")
         self.max_calls_per_case: int | None = None

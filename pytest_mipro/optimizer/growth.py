@@ -15,12 +15,13 @@ from pytest_mipro.optimizer.bootstrap import (
 from pytest_mipro.optimizer.candidates import Candidates, extended
 from pytest_mipro.optimizer.events import CandidatesReady
 from pytest_mipro.optimizer.propose import CHARACTERS
-from pytest_mipro.optimizer.teaching import attempts, parents_of, training_runs
+from pytest_mipro.optimizer.teaching import parents_of, start_attempts, training_runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from pytest_mipro.optimizer.evaluate import PendingEvaluation
     from pytest_mipro.optimizer.ground import Ground
     from pytest_mipro.optimizer.instructing import Instructor
     from pytest_mipro.optimizer.searched import Searched
@@ -41,10 +42,14 @@ def grow(
         return None
     searched, parents = _with_late_modules(run, searched, parents)
     if run.settings.has("demos"):
-        pools = _pools(run, ground, searched, parents, number)
-        searched = _with_demo_sets(run, replace(searched, pools=pools), number)
+        searched = replace(searched, pools=_passing(run, ground, searched, parents))
+    # Instructions and further attempts need nothing of each other: both are asked for at once.
+    trying = _trying(run, ground, searched, parents, number)
     if run.settings.has("instructions"):
         searched = instructor.extend(searched, parents, number)
+    if run.settings.has("demos"):
+        pools = _pools(run, ground, searched.pools, parents, trying)
+        searched = _with_demo_sets(run, replace(searched, pools=pools), number)
     run.services.emit(_ready(run, searched, number))
     return searched
 
@@ -72,32 +77,51 @@ def _with_late_modules(
     return searched.reaching({call.signature: call.model for call in late.values()}), larger
 
 
-def _pools(
-    run: StudyRun,
-    ground: Ground,
-    searched: Searched,
-    parents: Sequence[Parent],
-    number: int,
+def _passing(
+    run: StudyRun, ground: Ground, searched: Searched, parents: Sequence[Parent]
 ) -> Mapping[Path, tuple[Demo, ...]]:
     """Return the demo pools: of the incumbent's runs first, of earlier rounds last."""
     train, tests = frozenset(ground.split.train), ground.study.tests
-    seed = run.settings.seed
     pools = searched.pools
     for parent in reversed(parents):
-        pools = merged_pools(demo_pools(parent.runs, train, tests, seed), pools)
+        pools = merged_pools(demo_pools(parent.runs, train, tests, run.settings.seed), pools)
+    return pools
+
+
+def _trying(
+    run: StudyRun, ground: Ground, searched: Searched, parents: Sequence[Parent], number: int
+) -> PendingEvaluation | None:
+    """Begin further attempts at what fails, where a teacher is there or the pools are small."""
+    settings, tests = run.settings, ground.study.tests
     paths = [module.signature.prompt_path for module in searched.candidates.modules]
-    few = any(len(pools.get(path, ())) < run.settings.max_demos for path in paths)
-    if run.settings.teacher_model or (few and run.settings.has("attempts")):
-        failing = [
-            item.case
-            for item in parents[0].runs
-            if item.outcome.score is not None
-            and item.case.demo
-            and item.outcome.score < tests[item.case.test].pass_score
-        ]
-        program = searched.candidates.program(parents[0].assignment)
-        more = attempts(run, ground, program, failing, number)
-        pools = merged_pools(pools, demo_pools(more, train, tests, seed))
+    few = any(len(searched.pools.get(path, ())) < settings.max_demos for path in paths)
+    wanted = settings.teacher_model or (few and settings.has("attempts"))
+    if not (wanted and settings.has("demos")):
+        return None
+    failing = [
+        item.case
+        for item in parents[0].runs
+        if item.outcome.score is not None
+        and item.case.demo
+        and item.outcome.score < tests[item.case.test].pass_score
+    ]
+    program = searched.candidates.program(parents[0].assignment)
+    return start_attempts(run, ground, program, failing, number)
+
+
+def _pools(
+    run: StudyRun,
+    ground: Ground,
+    passing: Mapping[Path, tuple[Demo, ...]],
+    parents: Sequence[Parent],
+    trying: PendingEvaluation | None,
+) -> Mapping[Path, tuple[Demo, ...]]:
+    """Return the demo pools with what further attempts and labels add to those of passing runs."""
+    train, tests = frozenset(ground.split.train), ground.study.tests
+    pools = passing
+    if trying is not None:
+        more = trying.result().runs
+        pools = merged_pools(pools, demo_pools(more, train, tests, run.settings.seed))
     return merged_pools(pools, labelled_demos(parents[0].runs, tests))
 
 

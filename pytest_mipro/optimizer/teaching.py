@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_mipro.optimizer.case import Case
-    from pytest_mipro.optimizer.evaluate import CaseRun
+    from pytest_mipro.optimizer.evaluate import CaseRun, PendingEvaluation
     from pytest_mipro.optimizer.ground import Ground
     from pytest_mipro.optimizer.search import Assignment
     from pytest_mipro.optimizer.searched import Searched
@@ -77,27 +77,27 @@ def training_runs(
     return parents or None
 
 
-def attempts(
+def start_attempts(
     run: StudyRun,
     ground: Ground,
     program: Mapping[Path, Prompt],
     failing: Sequence[Case],
     number: int,
-) -> Sequence[CaseRun]:
-    """Return another run of failing cases: at temperature 1, by the teacher if there is one.
+) -> PendingEvaluation | None:
+    """Begin another run of failing cases: at temperature 1, by the teacher if there is one.
 
-    Nothing where the budget does not hold them.
+    None where no case fails, or the budget does not hold them.
     """
     cases = list({case.id: case for case in failing}.values())[: run.settings.attempts]
     rows = sorted({case.row for case in cases})
     if not rows:
-        return ()
+        return None
     reservation = run.budget.reserve(
         ground.baseline.worst_calls(rows), "further attempts", keep=ground.full_calls
     )
     if reservation is None:
-        return ()
-    pending = run.evaluator.start(
+        return None
+    return run.evaluator.start(
         program,
         cases,
         reservation,
@@ -105,7 +105,6 @@ def attempts(
         first_sample=_FIRST_ATTEMPT + number,
         teacher=Teacher(run.settings.teacher_model),
     )
-    return pending.result().runs
 
 
 def _sample(run: StudyRun, ground: Ground, count: int, number: int) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from pytest_mipro.plugin.configured import options_in_force
 from pytest_mipro.plugin.notices import warnings_on_terminal
 from pytest_mipro.plugin.options import options_of
 from pytest_mipro.runtime import loop
+from pytest_mipro.runtime.bounded import BoundedClient
 from pytest_mipro.runtime.cache import CachedClient
 from pytest_mipro.runtime.context import CallContext, process_default
 from pytest_mipro.runtime.litellm_client import LiveSettings
@@ -49,6 +50,8 @@ def client_of(config: pytest.Config) -> CachedClient:
     """
     if _CLIENT not in config.stash:
         inner: LMClient = config.hook.pytest_mipro_client(config=config)
+        if not isinstance(inner, ProviderClient):  # that one bounds the calls to each model
+            inner = BoundedClient(inner, options_of(config).concurrency)
         since = run_start(config) if options_of(config).replies == "fresh" else 0.0
         secrets = tuple(url_secrets(options_of(config).api_base))
         outer = _KeepableClient(BreakerClient(inner), secrets)

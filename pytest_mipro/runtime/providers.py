@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import UnknownModelError
+from pytest_mipro.runtime.bounded import BoundedClient
 from pytest_mipro.runtime.client import LMClient
 from pytest_mipro.runtime.litellm_client import LiteLLMClient, LiveSettings
 
@@ -26,7 +27,8 @@ class ProviderClient:
     """
 
     def __init__(self, settings: LiveSettings | None = None) -> None:
-        self._live = LiteLLMClient(settings or LiveSettings())
+        self._settings = settings or LiveSettings()
+        self._live = LiteLLMClient(self._settings)
         self._providers: dict[str, LMClient] = {}
         self._loading = threading.Lock()
 
@@ -52,7 +54,8 @@ class ProviderClient:
             return self._live
         with self._loading:
             if prefix not in self._providers:
-                self._providers[prefix] = _load(entry, model)
+                provider = _load(entry, model)
+                self._providers[prefix] = BoundedClient(provider, self._settings.concurrency)
             return self._providers[prefix]
 
 
