@@ -10,6 +10,7 @@ from world_model import MODEL, PROPOSER, WorldClient, answer, last, module_of, w
 from pytest_mipro.optimizer.events import CandidatesReady, ProposalsMade, TrialFinished
 from pytest_mipro.optimizer.parts import DEFAULT, OPTIONAL, PARTS, switched
 from pytest_mipro.optimizer.proposed import Proposed
+from pytest_mipro.optimizer.settings import OptimizerSettings
 from pytest_mipro.optimizer.tips import TIPS
 from pytest_mipro.runtime.client import Request
 

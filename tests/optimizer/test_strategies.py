@@ -174,11 +174,11 @@ def test_history_needs_a_series(count: int) -> None:
 
 
 def test_reflective_shows_failing_examples_the_worst_first_then_passing_ones() -> None:
-    examples = [example(n, score) for n, score in enumerate([1.0] * 9 + [0.5] * 9 + [0.0] * 9)]
+    examples = [example(n, score) for n, score in enumerate([1.0] * 15 + [0.5] * 15 + [0.0] * 15)]
     shown = user(request(ReflectiveStrategy(), examples=examples))
     scores = [float(line.split()[-1]) for line in shown.split("\n") if line.startswith("### Exam")]
-    failing, passing = scores[:12], scores[12:]
-    assert passing == [1.0] * 6
+    failing, passing = scores[:20], scores[20:]
+    assert passing == [1.0] * 12
     assert failing == sorted(failing)
     assert set(failing) == {0.0, 0.5}
     assert tried(shown) == []

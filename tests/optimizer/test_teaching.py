@@ -14,7 +14,7 @@ from pytest_mipro.optimizer.ground import Ground
 from pytest_mipro.optimizer.record import new_record
 from pytest_mipro.optimizer.search import Assignment
 from pytest_mipro.optimizer.searched import Searched
-from pytest_mipro.optimizer.teaching import attempts, parents_of, training_runs
+from pytest_mipro.optimizer.teaching import parents_of, start_attempts, training_runs
 
 NOTE, SORT = note.signature.prompt_path, sort.signature.prompt_path
 BASE, KEEPS, RULES, BOTH = (0, 0, 0, 0), (1, 0, 0, 0), (0, 0, 1, 0), (1, 0, 1, 0)
@@ -135,7 +135,8 @@ def attempted(client: WorldClient, number: int = 2, **settings: Any) -> list[Cas
     with laid(client=client, **settings) as (run, ground):
         del client.requests[:]
         program = searched(ground).program
-        return list(attempts(run, ground, program, failing(ground), number))
+        pending = start_attempts(run, ground, program, failing(ground), number)
+        return list(pending.result().runs) if pending else []
 
 
 def test_attempts_are_hot_and_no_sample_of_a_measurement() -> None:
@@ -171,7 +172,9 @@ def test_a_case_of_several_samples_is_attempted_once() -> None:
     client = WorldClient()
     with laid(study, client) as (run, ground):
         twice = failing(ground)
-        made = attempts(run, ground, searched(ground).program, twice, 0)
+        pending = start_attempts(run, ground, searched(ground).program, twice, 0)
+        assert pending is not None
+        made = pending.result().runs
         assert len(twice) > len(made) == len({case.id for case in twice})
 
 
@@ -180,4 +183,4 @@ def test_attempts_that_the_budget_does_not_hold_are_not_made() -> None:
     assert attempted(client, max_calls=84 + 58 + 20) == []
     assert client.requests == []
     with laid(client=client) as (run, ground):
-        assert attempts(run, ground, searched(ground).program, (), 0) == ()
+        assert start_attempts(run, ground, searched(ground).program, (), 0) is None

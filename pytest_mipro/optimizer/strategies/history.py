@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_mipro.optimizer.strategies.strategy import ProposalContext
 
-_EXAMPLES = 16
+_EXAMPLES = 32
 _HISTORY = 12
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from pytest_mipro.optimizer.strategies.strategy import ProposalContext
 
-_FAILING = 12
-_PASSING = 6
+_FAILING = 20
+_PASSING = 12
 
 
 class ReflectiveStrategy(ProposalStrategy):
