@@ -49,7 +49,9 @@ def test_the_gate_fails_and_tells_the_cause(pytester, monkeypatch, spoil, argume
     write_gate(pytester, FALLBACK.format(arguments=arguments))
     spoil(pytester, monkeypatch)
     result = pytester.runpytest()
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    at_collection = spoil is broken_prompt
+    wanted = pytest.ExitCode.INTERRUPTED if at_collection else pytest.ExitCode.TESTS_FAILED
+    assert result.ret == wanted
     assert result.parseoutcomes().get("passed") is None
     result.stdout.fnmatch_lines([told])
 
