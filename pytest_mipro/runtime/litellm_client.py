@@ -90,6 +90,7 @@ class LiteLLMClient:
         self._limiters: dict[str, RateLimiter] = {}
         self._arguments: dict[str, dict[str, Any]] = {}
         self._schemas: dict[str, bool] = {}
+        self._unpriced: set[str] = set()
 
     async def complete(self, request: Request) -> Reply:
         """Return the model's reply. `latency` is the time of the attempt that succeeded."""
@@ -232,12 +233,12 @@ class LiteLLMClient:
             total = usage.prompt_tokens * prompt + usage.completion_tokens * completion
             return total / MILLION
         known = getattr(response, "_hidden_params", {}).get("response_cost")
-        if known is None:
+        if known is None and model not in self._unpriced:
             try:
                 known = litellm.completion_cost(completion_response=response, model=model)
             except Exception:  # noqa: BLE001 - litellm raises many types for "no price known"
-                return None
-        return float(known)
+                self._unpriced.add(model)  # its search takes a seventh of a call's processor time
+        return None if known is None else float(known)
 
 
 def _usage(response: Any) -> Usage:

@@ -92,6 +92,18 @@ def test_cost_of_unknown_models_is_none_or_the_configured_price(server: Scripted
     assert ask(priced, local).cost == pytest.approx((11 * 2 + 3 * 10) / 1e6)
 
 
+def test_a_price_that_is_not_known_is_looked_for_once(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, local = client_of(server), request(model="openai/local")
+    assert ask(client, local).cost is None
+    looked: list[str] = []
+    monkeypatch.setattr("litellm.completion_cost", lambda **given: looked.append(given["model"]))
+    assert ask(client, local).cost is None
+    assert not looked
+    assert ask(client).cost == pytest.approx(11 * 0.15e-6 + 3 * 0.6e-6)
+
+
 def test_schema_goes_along_only_where_the_model_takes_it(server: ScriptedServer) -> None:
     client = client_of(server)
     ask(client, request(response_schema=SCHEMA))
