@@ -121,6 +121,7 @@ class LogicalLedger:
         self._lock = Lock()
         self._places: dict[str, int] = {}
         self._live = 0
+        self._asked = 0
 
     @property
     def live(self) -> int:
@@ -128,10 +129,17 @@ class LogicalLedger:
         with self._lock:
             return self._live
 
-    def note_live(self) -> None:
-        """Note a call that an endpoint answered."""
+    @property
+    def asked(self) -> int:
+        """How many replies the run's programs and proposals were given, equal requests included."""
         with self._lock:
-            self._live += 1
+            return self._asked
+
+    def note_reply(self, *, live: bool) -> None:
+        """Note a reply that was given, and whether an endpoint answered it just now."""
+        with self._lock:
+            self._asked += 1
+            self._live += live
 
     @property
     def mark(self) -> int:

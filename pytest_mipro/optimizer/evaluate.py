@@ -83,9 +83,9 @@ class Meter:
                 self._reservation.spend()
                 self._digests[digest] = None
 
-    def note_live(self) -> None:
-        """Note a call that an endpoint answered, for the bill."""
-        self._ledger.note_live()
+    def note_reply(self, *, live: bool) -> None:
+        """Note a reply, for the bill where an endpoint answered it, else for what was reused."""
+        self._ledger.note_reply(live=live)
 
     def settle(self, *, whole: bool = False) -> int:
         """Close the reservation and return the calls charged: requests that are new to the run.
@@ -112,14 +112,16 @@ class MeteredClient:
         """Count the request and pass it on."""
         self._count(request)
         reply = await self._inner.complete(request)
-        if not reply.cached:
-            self._meter.note_live()
+        self._meter.note_reply(live=not reply.cached)
         return reply
 
     def lookup(self, request: Request) -> Reply | None:
         """Count the request, cached or not, and return the reply that the inner client has."""
         self._count(request)
-        return at_hand(self._inner, request)
+        reply = at_hand(self._inner, request)
+        if reply is not None:
+            self._meter.note_reply(live=False)
+        return reply
 
     def endpoint(self, model: str) -> str:
         """Return the inner client's endpoint."""

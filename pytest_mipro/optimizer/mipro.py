@@ -84,6 +84,7 @@ def _result(run: StudyRun, ground: Ground, searched: Searched, end: Conclusion) 
         deciding_after=measured(end.deciding.scores(), deciding) if end.deciding else None,
         trials=searched.tried,
         calls=run.budget.spent,
+        asked=run.ledger.asked,
         live=run.ledger.live,
         ended=searched.ended,
         lessons=searched.lessons if run.settings.has("learning") else (),

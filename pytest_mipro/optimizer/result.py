@@ -29,8 +29,9 @@ class StudyResult:
     `reason` says why in one line. `before` and `after` are measured on all cases; `deciding_before`
     and `deciding_after` on the rows that decided (holdout, else validation). `finalist` is a digest
     of the finalist's prompts, empty where no candidate beat the baseline. `models` holds the model
-    of each module by prompt path. `calls` counts distinct LM requests of the whole run, `live` the
-    calls that an endpoint answered. `lessons` are what was learnt about proposing, where it is on.
+    of each module by prompt path. `calls` counts distinct LM requests of the whole run, `asked` all
+    that programs and proposals asked for, `live` the calls that an endpoint answered. `lessons` are
+    what was learnt about proposing, where it is on.
     """
 
     study: str
@@ -51,6 +52,7 @@ class StudyResult:
     deciding_after: Measured | None
     trials: int
     calls: int
+    asked: int
     live: int
     ended: str
     lessons: tuple[Lesson, ...] = ()

@@ -187,7 +187,9 @@ class Progress:
                 self._say("", f"{test}: {result.before.tests[test]:.3f} → {mean:.3f}")
         ended = f"; {result.ended}" if result.ended else ""
         self._say(
-            "calls", f"{result.calls:,} distinct LM calls, {result.live:,} of them live{ended}"
+            "calls",
+            f"{result.calls:,} distinct LM calls of {result.asked:,} asked for: "
+            f"{max(0, result.asked - result.calls):,} reused, {result.live:,} live{ended}",
         )
         self._say("record", f"{record}: what the proposers saw and said, and every trial")
         if not result.prompts:

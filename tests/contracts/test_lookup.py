@@ -139,7 +139,8 @@ def test_the_meter_counts_a_cached_request_once(cached: Threads) -> None:
     budget = CallBudget(5)
     reservation = budget.reserve(2, "a trial")
     assert reservation is not None
-    meter = Meter(reservation, LogicalLedger())
+    ledger = LogicalLedger()
+    meter = Meter(reservation, ledger)
     client = MeteredClient(cached, meter)
     assert at_hand(client, ASKED) == at_hand(client, ASKED)
     other = Request("m", (Message("user", "other"),))
@@ -149,6 +150,7 @@ def test_the_meter_counts_a_cached_request_once(cached: Threads) -> None:
     with pytest.raises(BudgetError):
         at_hand(client, Request("m", (Message("user", "a third"),)))
     assert meter.settle() == 2
+    assert (ledger.asked, ledger.live) == (3, 1)
 
 
 def test_a_study_that_has_ended_refuses_cached_replies_too(cached: Threads) -> None:

@@ -136,6 +136,13 @@ def test_the_ledger_counts_each_request_once() -> None:
     assert len(ledger) == 3
 
 
+def test_the_ledger_counts_replies_and_those_that_are_live() -> None:
+    ledger = LogicalLedger()
+    for live in (True, False, False):
+        ledger.note_reply(live=live)
+    assert (ledger.asked, ledger.live) == (3, 1)
+
+
 def test_the_ledger_knows_what_was_counted_before_a_mark() -> None:
     ledger = LogicalLedger()
     ledger.count_all(["a", "b"])

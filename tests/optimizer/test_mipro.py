@@ -163,6 +163,7 @@ def test_a_clear_lift_is_accepted_and_reported(played: Played) -> None:
 
 def test_the_result_counts_each_request_of_the_run_once(played: Played) -> None:
     assert len(played.client.requests) > played.result.calls == len(played.client.digests)
+    assert played.result.asked == len(played.client.requests)
 
 
 def constant(request: Request) -> str:

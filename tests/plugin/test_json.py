@@ -122,7 +122,11 @@ def test_an_optimisation(pytester):
     assert module["prompt_path"] == "prompts/pipeline.parity.yaml"
     assert (module["model"], module["changed"]) == ("test/fake", True)
     assert set(data["written"]) == {"prompts/pipeline.parity.yaml", "test_numbers.mipro.json"}
-    assert item["calls"] > 40
+    calls, asked = item["calls"], item["asked"]
+    assert asked > calls > 40
+    result.stdout.fnmatch_lines(
+        [f"calls * {calls:,} distinct LM calls of {asked:,} asked for: {asked - calls:,} reused, *"]
+    )
 
 
 def test_an_optimisation_that_only_shows_its_changes(pytester):

@@ -181,6 +181,7 @@ def _optimization(item: OptimizedStudy, report: RunReport) -> dict[str, Any]:
         "deciding_after": _measured(result.deciding_after),
         "trials": [_trial(trial) for trial in item.trials],
         "calls": result.calls,
+        "asked": result.asked,
         "looks": result.looks,
         "ended": result.ended,
     }
