@@ -134,7 +134,7 @@ def parse_lock(text: str, path: Path) -> Lock:
     """Return the lock in a file's text; raises LockError whose text begins with `path:line`."""
     lines = text.splitlines()
     try:
-        return _lock(_Reader(_strict(text), lines))
+        return _lock(_Reader(_strict(_with_commas(text)), lines))
     except json.JSONDecodeError as error:
         conflict = next((n for n, line in enumerate(lines, 1) if line.startswith("<<<<<<<")), None)
         problem = "an unresolved merge conflict" if conflict else f"not JSON ({error.msg})"
@@ -144,6 +144,21 @@ def parse_lock(text: str, path: Path) -> Lock:
         raise LockError(f"{path}:{line}: {problem}; {_REMEDY}") from None
 
 
+def _with_commas(text: str) -> str:
+    """Return the text with a comma behind each entry that another one follows, and behind no last.
+
+    Who resolves a merge by keeping lines of both sides need not mind which of them was the last.
+    """
+    lines = text.split("\n")
+    for number, line in enumerate(lines[:-1]):
+        entry = line.rstrip().removesuffix(",")
+        if line.startswith(_ENTRY) and entry.endswith(("}", '"')):
+            last = lines[number + 1].lstrip().startswith(("]", "}"))
+            lines[number] = entry if last else f"{entry},"
+    return "\n".join(lines)
+
+
+_ENTRY = ('    {"', '    "')
 _REMEDY = "restore the file, or delete it and run `pytest --mipro-update-lock`"
 
 

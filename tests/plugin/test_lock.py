@@ -217,3 +217,27 @@ def test_a_broken_lock_stops_the_run_in_one_line(pytester, desk):
     result.stdout.fnmatch_lines(["/*test_desk.mipro.json:5: not JSON*; restore the file, or *"])
     assert not (pytester.path / "calls.txt").exists()
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
+@pytest.mark.parametrize("entry", ['    {"digest": "', '    "row '])
+def test_a_merge_that_keeps_lines_of_both_sides_needs_no_commas(entry: str) -> None:
+    cases = tuple(LockedCase(name, "t", name, name, 1.0) for name in "abc")
+    lock = Lock("salt", 0, 0, demo_rows=("row a", "row b", "row c"), cases=cases)
+    lines = dump_lock(lock).split("\n")
+    first, second, last = (n for n, line in enumerate(lines) if line.startswith(entry))
+    # Each side added a last entry: the one of ours has no comma behind it.
+    lines[second] = lines[second].removesuffix(",")
+    assert parse_lock("\n".join(lines), PATH) == lock
+    # One side removed the last entry: the one before it keeps its comma.
+    lines[last] += ","
+    assert parse_lock("\n".join(lines), PATH) == lock
+    # Their order says nothing.
+    lines[first], lines[last] = lines[last], lines[first]
+    assert parse_lock("\n".join(lines), PATH) == lock
+
+
+def test_what_is_no_entry_keeps_its_commas() -> None:
+    text = json.dumps(json.loads(dump_lock(EXAMPLE)), indent=4)
+    assert parse_lock(text, PATH) == EXAMPLE
+    with pytest.raises(LockError, match=r"mipro\.json:3: not JSON"):
+        parse_lock(dump_lock(EXAMPLE).replace('"salt": "', '"salt" "'), PATH)
