@@ -94,15 +94,15 @@ def differences(
 
     What part of the run did not select, or did not come to run, is no difference.
     """
-    found = [*_modules(lock, study), *_cases(lock, study, verdicts)]
+    found = [*_modules(lock, study, _complete(study, verdicts)), *_cases(lock, study, verdicts)]
     return tuple(found)
 
 
-def _modules(lock: Lock, study: ObservedStudy) -> Iterator[Difference]:
+def _modules(lock: Lock, study: ObservedStudy, complete: bool) -> Iterator[Difference]:
     locked, now = _by_path(lock.modules), _by_path(study.modules)
     for path in sorted(locked.keys() | now.keys()):
         if path not in now:
-            if _complete(study):
+            if complete:
                 what = f"module {locked[path][0].name} is no longer called"
                 yield Difference("module", what, _PROGRAM)
         elif path not in locked:
@@ -200,8 +200,11 @@ def _cases(lock: Lock, study: ObservedStudy, verdicts: Sequence[Verdict]) -> Ite
     )
 
 
-def _complete(study: ObservedStudy) -> bool:
-    return not study.partial and len(study.uses) == study.selected
+def _complete(study: ObservedStudy, verdicts: Sequence[Verdict]) -> bool:
+    """Return whether every case made all of its calls; one with an error stopped before some."""
+    outcomes = [result.outcome for verdict in verdicts for result in verdict.results]
+    broken = any(outcome.error or outcome.failure for outcome in outcomes)
+    return not study.partial and not broken and len(study.uses) == study.selected
 
 
 def drift_lines(config: pytest.Config, lock: str) -> list[str]:

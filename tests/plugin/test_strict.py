@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import xml.etree.ElementTree as ET
 from fnmatch import fnmatch
 
@@ -125,6 +126,18 @@ def test_a_plain_run_tells_and_passes_a_strict_one_fails(gate, change):
     strict = gate.runpytest("--mipro-strict")
     assert strict.ret == 1
     strict.stdout.fnmatch_lines([f"FAILED {LOCK}::lock - 1 difference from the lock (mipro_st*"])
+
+
+def test_a_module_that_errors_kept_from_being_called_is_not_gone(gate):
+    new_module(gate)
+    gate.runpytest(UPDATE)
+    # The endpoint is down at the first module, so no case comes to the second.
+    edit(gate, "conftest.py", 'if word == "down":', "if True:")
+    shutil.rmtree(gate.path / ".mipro")
+    result = gate.runpytest("--mipro-strict")
+    result.stdout.fnmatch_lines(["*incomplete: 6 cases had an error*"])
+    result.stdout.no_fnmatch_line("*no longer called*")
+    result.stdout.no_fnmatch_line(f"FAILED {LOCK}::lock*")
 
 
 def test_all_as_locked_is_silent_and_passes(gate):
