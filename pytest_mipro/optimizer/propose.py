@@ -112,7 +112,7 @@ class Proposer:
 
     async def _proposals(self, asked: Sequence[Asked], grounding: Grounding) -> list[Proposed]:
         samples: dict[tuple[Message, ...], int] = {}
-        waiting = []
+        wanted: list[tuple[Asked, ProposalRequest, int]] = []
         for item in asked:
             name, request = self._request(item, grounding)
             if request is None:
@@ -120,8 +120,9 @@ class Proposer:
             sample = samples.get(request.messages, 0)  # equal requests are to differ in the reply
             samples[request.messages] = sample + 1
             plan = replace(item.plan, strategy=name)
-            waiting.append(self._proposal(replace(item, plan=plan), request, sample))
-        return list(await asyncio.gather(*waiting))
+            wanted.append((replace(item, plan=plan), request, sample))
+        # Not before: where a strategy raises, no coroutine may be left behind.
+        return list(await asyncio.gather(*(self._proposal(*item) for item in wanted)))
 
     def _request(self, asked: Asked, grounding: Grounding) -> tuple[str, ProposalRequest | None]:
         """Return the request of the plan's strategy, or of the next one that has what it needs."""

@@ -1,5 +1,6 @@
 """Proposals: what is asked of the proposer models, and what becomes of their replies."""
 
+import gc
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
@@ -217,6 +218,23 @@ def test_where_a_strategy_has_nothing_to_go_by_the_next_one_asks(
         return
     assert made[0].plan == replace(PLAN, strategy=asked_instead)
     assert client.requests[0].messages[0].content.startswith(f"{asked_instead} Sort it. ")
+
+
+class Raising(Named):
+    """One that fails at its second request."""
+
+    def request(self, context: ProposalContext, rng: Random) -> ProposalRequest | None:
+        self._left = getattr(self, "_left", 1) - 1
+        if self._left < 0:
+            raise LookupError("no idea")
+        return super().request(context, rng)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_a_strategy_raises_leaves_nothing_behind() -> None:
+    with pytest.raises(LookupError, match="no idea"):
+        propose(asked(count=3), strategies=[Raising("grounded")])
+    gc.collect()  # a coroutine that nobody awaits warns here
 
 
 def test_each_proposal_has_a_random_stream_of_its_own() -> None:
