@@ -101,7 +101,6 @@ class SearchRound:
         self._rows_left = task.trials * len(self._batch)
         self._full_left = task.full
         self._seen = {*record.assessments, *record.dropped}
-        self._unasked: set[Assignment | None] = set()
         self._full = {item.assignment for item in record.full}
         self.baseline = record.assessments[task.candidates.committed]
         for item in self._known:
@@ -170,10 +169,15 @@ class SearchRound:
         return self._start("full" if self._whole else "minibatch", assignment)
 
     def _asked(self) -> Assignment | None:
-        """Return what the searcher asks for, but no program that was combined without asking it."""
-        while (assignment := self._searcher.ask()) in self._unasked:
-            self._unasked.discard(assignment)
-        return assignment
+        """Return what the searcher asks for next and was not tried; None: it has nothing new.
+
+        It does not know of programs that were combined, and a user's may not heed what it is told.
+        """
+        for _ in range(len(self._seen) + 1):
+            assignment = self._searcher.ask()
+            if assignment not in self._seen:
+                return assignment
+        return None
 
     def _combined(self) -> Assignment | None:
         """Return, where this may be the round's last trial, an unseen program out of programs."""
@@ -186,7 +190,6 @@ class SearchRound:
             rng = random.Random(f"{key}/{strategy.name}")  # noqa: S311 - a draw, no secret
             for assignment in strategy.programs(context, rng):
                 if self._task.candidates.space.check(assignment) not in self._seen:
-                    self._unasked.add(assignment)
                     return assignment
         return None
 

@@ -1,5 +1,6 @@
 """Trials: minibatches and full evaluations, what drops one, and which is the incumbent."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
@@ -394,3 +395,22 @@ def test_a_program_that_was_combined_is_not_tried_again_when_the_searcher_asks_f
     tried = [trial.assignment for trial in trials_of(played) if trial.kind == "minibatch"]
     assert (2, 0, 2, 0) in tried  # under way when hopeless trials leave rows for one more
     assert len(tried) == len(set(tried)) == 8
+
+
+class Deaf(RandomSearcher):
+    """Asks for the same three assignments again and again, whatever it is told."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        super().__init__(space, seed)
+        self.wanted = itertools.cycle(list(space)[:3])
+
+    def ask(self) -> Assignment | None:
+        return next(self.wanted)
+
+
+def test_a_searcher_that_repeats_itself_has_nothing_evaluated_twice() -> None:
+    played = play(
+        HARD, services={"searcher": Deaf}, rounds=1, trials=9, max_demos=0, full_a_round=0
+    )
+    tried = [trial.assignment for trial in trials_of(played)]
+    assert sorted(tried) == [(0, 0, 1, 0), (0, 0, 2, 0)]  # the third one is the committed one
