@@ -155,8 +155,13 @@ def switched_on(
 
 
 def asks(strategy: ProposalStrategy) -> bool:
-    """Return whether the strategy asks for instructions; others combine programs."""
+    """Return whether the strategy asks for instructions."""
     return getattr(type(strategy), "request", None) not in (None, ProposalStrategy.request)
+
+
+def combines(strategy: ProposalStrategy) -> bool:
+    """Return whether the strategy makes programs out of programs."""
+    return getattr(type(strategy), "programs", None) not in (None, ProposalStrategy.programs)
 
 
 def _extended(candidates: Candidates, proposals: Sequence[Proposed]) -> Candidates:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.candidates import committed_candidates
 from pytest_mipro.optimizer.growth import grow
-from pytest_mipro.optimizer.instructing import Instructor, asks, switched_on
+from pytest_mipro.optimizer.instructing import Instructor, combines, switched_on
 from pytest_mipro.optimizer.record import new_record
 from pytest_mipro.optimizer.searched import Searched
 from pytest_mipro.optimizer.trials import BUDGET_USED_UP, SearchRound, SearchTask
@@ -65,7 +65,7 @@ def _search(
         first=first,
         first_sample=ground.search_sample,
         strategies=tuple(
-            item for item in switched_on(run.services.strategies, settings) if not asks(item)
+            item for item in switched_on(run.services.strategies, settings) if combines(item)
         ),
     )
     seed = settings.seed + 1_000_003 * number  # another stream each round; seed 0 is a seed

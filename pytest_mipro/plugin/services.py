@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_mipro.errors import ConfigurationError
+from pytest_mipro.optimizer.instructing import asks, combines
 from pytest_mipro.optimizer.random_search import RandomSearcher
 from pytest_mipro.optimizer.settings import OptimizerSettings, effort_sizes
 from pytest_mipro.optimizer.strategies.grounded import GroundedStrategy
@@ -17,7 +18,7 @@ from pytest_mipro.optimizer.tpe import TPESearcher
 from pytest_mipro.plugin.options import options_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
     from pytest_mipro.optimizer.case import Study
     from pytest_mipro.optimizer.search import Assignment, Searcher, Space
@@ -110,6 +111,28 @@ class _CheckedSearcher:
 
 
 def strategies_of(config: pytest.Config) -> list[ProposalStrategy]:
-    """Return the strategies that built-ins and other plugins give, the built-in ones first."""
+    """Return the strategies that built-ins and other plugins give, the built-in ones first.
+
+    Raises ConfigurationError for one without a name of its own or anything to do.
+    """
     given = config.hook.pytest_mipro_proposal_strategies(config=config)
-    return [strategy for strategies in reversed(given) for strategy in strategies or ()]
+    found = [strategy for strategies in reversed(given) for strategy in strategies or ()]
+    names: set[str] = set()
+    for strategy in found:
+        _check_strategy(strategy, names)
+        names.add(strategy.name)
+    return found
+
+
+def _check_strategy(strategy: Any, names: Container[str]) -> None:
+    name = getattr(strategy, "name", None)
+    if not isinstance(name, str) or not name:
+        kind = type(strategy).__name__
+        problem = f"the strategy {kind} has no name; give it a text of its own as `name`"
+    elif name in names:
+        problem = f"there are two strategies named {name!r}; give one another name"
+    elif not asks(strategy) and not combines(strategy):
+        problem = f"the strategy {name!r} has neither `request` nor `programs`; write one of them"
+    else:
+        return
+    raise ConfigurationError(f"pytest_mipro_proposal_strategies: {problem}")

@@ -23,7 +23,7 @@ from world_model import PROPOSER, WorldClient, answer, last, module_of
 
 from pytest_mipro.optimizer.case import Outcome
 from pytest_mipro.optimizer.events import ProposalsMade
-from pytest_mipro.optimizer.instructing import Instructor, asks, switched_on
+from pytest_mipro.optimizer.instructing import Instructor, asks, combines, switched_on
 from pytest_mipro.optimizer.learning import Lesson
 from pytest_mipro.optimizer.parts import PARTS
 from pytest_mipro.optimizer.plans import PlanSpace
@@ -180,9 +180,10 @@ class Mixer:
         return []
 
 
-def test_who_asks_has_a_request_of_its_own() -> None:
+def test_a_strategy_does_what_it_has_a_method_of_its_own_for() -> None:
     given = [GroundedStrategy(), Curt(), MergeStrategy(), Mixer()]
     assert [asks(strategy) for strategy in given] == [True, True, False, False]
+    assert [combines(strategy) for strategy in given] == [False, False, True, True]
 
 
 def test_the_parts_switch_off_the_built_in_strategies_alone() -> None:

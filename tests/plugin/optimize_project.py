@@ -46,7 +46,9 @@ def skill(messages):
 def reply(request):
     wanted = request.messages[-1].content
     if not wanted.startswith("<number>"):  # a proposal, or grounding
-        return f"Look carefully at the last digit, way {request.sample}."
+        asked = "".join(message.content for message in request.messages) + str(request.sample)
+        way = hashlib.sha256(asked.encode()).hexdigest()[:4]  # other requests, other instructions
+        return f"Look carefully at the last digit, way {way}."
     number = wanted.split()[1]
     point = hashlib.sha256(number.encode()).digest()[0] / 256
     answers = ["even", "odd"]

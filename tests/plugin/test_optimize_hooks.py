@@ -31,7 +31,12 @@ def test_a_searcher_given_by_the_hook_searches(pytester):
     result = optimize(pytester, "-s", "-o", "mipro_max_demos=0", "--mipro-trials=9")
     assert result.ret == 0
     result.stdout.fnmatch_lines(
-        ["*tried minibatch (2, 0)", "*tried minibatch (1, 0)", "*tried full *"]
+        [
+            "*tried minibatch (3, 0)",
+            "*tried minibatch (2, 0)",
+            "*tried minibatch (1, 0)",
+            "*tried full *",
+        ]
     )
 
 
@@ -50,10 +55,10 @@ from pytest_mipro.runtime.client import Message
 
 class Curt:
     name = "curt"
-    def requests(self, context, count, rng):
+    def request(self, context, rng):
         {body}
         text = f"Shorten: {{context.instruction}}"
-        return [ProposalRequest((Message("user", text),), label="curt")] * count
+        return ProposalRequest((Message("user", text),))
 
 def pytest_mipro_proposal_strategies(config):
     return [Curt()]
@@ -81,8 +86,52 @@ def test_what_a_strategy_raises_is_shown_from_its_own_code_on(pytester):
     write_project(pytester, conftest=STRATEGY.format(body="raise LookupError('no idea')"))
     result = optimize(pytester)
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["conftest.py:*: in requests", "E   LookupError: no idea"])
+    result.stdout.fnmatch_lines(["conftest.py:*: in request", "E   LookupError: no idea"])
     assert written(pytester) == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (
+            "def request(self, context, rng): pass",
+            "has no name; give it a text of its own as `name`",
+        ),
+        ("name = 'x'", "*x* has neither `request` nor `programs`; write one of them"),
+        (
+            "name = 'x'\n    def requests(self, context, count, rng): pass",
+            "*x* has neither `request` nor `programs`; write one of them",
+        ),
+        (
+            "name = 'grounded'\n    def request(self, context, rng): pass",
+            "there are two strategies named 'grounded'; give one another name",
+        ),
+    ],
+)
+def test_a_strategy_that_is_none_is_one_line(pytester, body, told):
+    hook = "def pytest_mipro_proposal_strategies(config):\n    return [Mine()]\n"
+    write_project(pytester, conftest=f"\nclass Mine:\n    {body}\n\n{hook}")
+    result = optimize(pytester)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines([f"*pytest_mipro_proposal_strategies: *{told}*"])
+    assert written(pytester) == {}
+
+
+def test_a_strategy_may_combine_programs_alone(pytester):
+    body = """
+class Mixer:
+    name = "mixer"
+    def programs(self, context, rng):
+        with open("mixed.txt", "a") as file:
+            print(len(context.assessments), context.incumbent, file=file)
+        return []
+
+def pytest_mipro_proposal_strategies(config):
+    return [Mixer()]
+"""
+    write_project(pytester, conftest=body)
+    assert optimize(pytester).ret == 0
+    assert (pytester.path / "mixed.txt").read_text()
 
 
 WATCHERS = """

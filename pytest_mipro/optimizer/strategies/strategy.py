@@ -65,8 +65,8 @@ class ProgramContext:
 class ProposalStrategy(Protocol):
     """Makes new candidates: instructions asked of the proposer model, or programs out of programs.
 
-    A strategy does one of the two and inherits the other. Equal contexts and generators must give
-    equal results.
+    A strategy does one of the two, or both, and inherits the other. Equal contexts and generators
+    must give equal results.
     """
 
     name: str
