@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_mipro.optimizer.case import Study
     from pytest_mipro.optimizer.result import StudyResult
+    from pytest_mipro.plugin.lock import Lock
     from pytest_mipro.plugin.plan import StudyKey
     from pytest_mipro.runtime.signature import Signature
 
@@ -55,6 +56,7 @@ class Changes:
         self._root = ini_folder(config)
         self._diff_only = options_of(config).diff
         self._digests: dict[Path, str] = {}
+        self._locks: dict[Path, Lock | None] = {}
         self._owners: dict[Path, str] = {}
         self._queue: dict[str, _Queued] = {}
         self._dropped: set[str] = set()
@@ -69,9 +71,13 @@ class Changes:
         return self._written
 
     def begin(self, key: StudyKey) -> None:
-        """Note that a study begins, and what its lock holds now."""
+        """Note that a study begins, and what its lock holds now.
+
+        Raises UsageError for a lock that can't be read.
+        """
         self._running = key.name
         self._digests[key.lock] = digest_of(key.lock)
+        self._locks[key.lock] = read_lock(key.lock)
 
     def end(self, key: StudyKey) -> None:
         """Note that the study came to its end."""
@@ -115,7 +121,7 @@ class Changes:
         )
         writes = [FileWrite(diff.path, diff.after, self._digests[diff.path]) for diff in diffs]
         seed = options_of(self._config).seed
-        lock = lock_of(study, result, key.lock, seed, read_lock(key.lock))
+        lock = lock_of(study, result, key.lock, seed, self._locks[key.lock])
         writes.append(FileWrite(key.lock, dump_lock(lock), self._digests[key.lock]))
         self._queue[key.name] = _Queued(diffs, tuple(writes), partial)
 

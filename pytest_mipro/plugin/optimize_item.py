@@ -87,8 +87,8 @@ class OptimizeItem(pytest.Item):
     def runtest(self) -> None:
         """Optimise the study; raises StudyStoppedError where it ends before its decision."""
         changes = self._optimization.changes
-        changes.begin(self._key)
         try:
+            changes.begin(self._key)
             with TerminalScreen(self.config) as screen:
                 try:
                     self._run(screen)
