@@ -1,13 +1,15 @@
 """What a run that dies leaves behind, and how the next one ends: kills at every boundary.
 
-    python benchmarks/crashes.py [--random N] [--seed N] [--signals SIGKILL SIGINT] [--only TEXT]
+    python benchmarks/crashes.py [--random N] [--seed N] [--signals SIGKILL SIGINT] [--only REGEX]
 
 A small study is optimised once without trouble. Then, from the same start, it is ended at each
 boundary between its stages, at each step of writing the files, and N times at a random call of the
 model or reply on its way to disk. A plain pytest run follows, and then the same command again. For
 each it is checked that the files are all old or all new behind the plain run, that at most the
 calls in flight are asked again, and that the files end in the same bytes as those of the run that
-nothing happened to. Prints a line a kill; exit code 1 where one of them is not as it should be.
+nothing happened to. Ctrl-C has to end the run within `--patience` seconds (2), and to say how to go
+on. Prints a line a kill, with the seconds from the signal to the end of the process, and a summary;
+exit code 1 where one of them is not as it should be.
 
 Runs are forked from this process, so that each costs a second and not the imports as well.
 """
@@ -18,7 +20,9 @@ import argparse
 import json
 import os
 import random
+import re
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -74,7 +78,7 @@ def test_parity(number):
     assert parity(last=digit(number=str(number))) == ("odd" if number % 2 else "even")
 """,
     "conftest.py": '''
-import asyncio, hashlib, json, os, signal
+import asyncio, hashlib, json, os, signal, time
 from pytest_mipro.plugin import progress, writes
 from pytest_mipro.runtime import cache_store
 from pytest_mipro.runtime.client import ScriptedClient
@@ -88,6 +92,7 @@ def passed(kind, name):
     seen[kind] = seen.get(kind, -1) + 1
     os.write(LOG, f"{json.dumps([kind, name])}\\n".encode())
     if kind == KIND and seen[kind] == int(COUNT):
+        os.write(LOG, f"{json.dumps(['signal', time.monotonic()])}\\n".encode())
         os.kill(os.getpid(), int(SIGNAL))
 
 def skill(messages):
@@ -102,7 +107,8 @@ def reply(request):
         return f"Look carefully at the last digit, way {request.sample}."
     number = wanted.split()[1]
     point = hashlib.sha256(number.encode()).digest()[0] / 256
-    return ["even", "odd"][int(number) % 2 if point < skill(request.messages) else 1 - int(number) % 2]
+    right = int(number) % 2
+    return ["even", "odd"][right if point < skill(request.messages) else 1 - right]
 
 class Client(ScriptedClient):
     async def complete(self, request):
@@ -123,7 +129,8 @@ def wrapped(holder, name, kind, label):
     setattr(holder, name, wrapper)
 
 def event_name(_, event):
-    return " ".join([type(event).__name__, *[str(getattr(event, k)) for k in ("stage", "round") if hasattr(event, k)]])
+    told = [str(getattr(event, name)) for name in ("stage", "round") if hasattr(event, name)]
+    return " ".join([type(event).__name__, *told])
 
 if KIND != "none":
     wrapped(progress.Progress, "__call__", "event", event_name)
@@ -147,10 +154,10 @@ class Crash:
 
 @dataclass(frozen=True)
 class Ended:
-    """One run: its exit code (below 0: the signal that ended it), seconds and output."""
+    """One run: its exit code (below 0: the signal that ended it), when it ended, and its output."""
 
     code: int
-    seconds: float
+    at: float
     output: str
 
 
@@ -165,14 +172,13 @@ def write_project(folder: Path) -> None:
 def run(folder: Path, *arguments: str, crash: Crash | None = None) -> Ended:
     """Run pytest in a fork of this process."""
     output = folder / "output.txt"
-    started = time.monotonic()
     child = os.fork()
     if child == 0:
         _become_pytest(folder, output, arguments, crash)
     _, status = os.waitpid(child, 0)
-    seconds = time.monotonic() - started
+    at = time.monotonic()
     text = output.read_text(encoding="utf-8", errors="replace")
-    return Ended(os.waitstatus_to_exitcode(status), seconds, text)
+    return Ended(os.waitstatus_to_exitcode(status), at, text)
 
 
 def _become_pytest(
@@ -208,7 +214,7 @@ def log(folder: Path, kind: str) -> list[str]:
 
 def crashes(folder: Path, count: int, seed: int, signals: Sequence[int]) -> Iterator[Crash]:
     """Yield all boundaries of the run that the folder has behind it, and `count` random points."""
-    rng = random.Random(seed)  # noqa: S311 - no secret
+    rng = random.Random(seed)
     for number in signals:
         for kind in ("event", "write"):
             for index, name in enumerate(log(folder, kind)):
@@ -220,13 +226,20 @@ def crashes(folder: Path, count: int, seed: int, signals: Sequence[int]) -> Iter
             yield Crash(kind, index, number, f"{index + 1} of {len(log(folder, kind))}")
 
 
-def problems(folder: Path, crash: Crash, new: dict[str, bytes]) -> tuple[list[str], Ended, int]:
-    """End a run at a point and run on; return what is wrong, the run, and the calls made twice."""
+def problems(
+    folder: Path, crash: Crash, new: dict[str, bytes], patience: float
+) -> tuple[list[str], float, int]:
+    """End a run at a point and run on.
+
+    Return what is wrong, the seconds from the signal to the end, and how many calls were repeated.
+    """
     write_project(folder)
-    found = []
     ended = run(folder, *OPTIMIZE, crash=crash)
-    if crash.kind not in ("asked", "answered", "kept") and ended.code == 0:
-        found.append("the run was not ended")
+    signalled = log(folder, "signal")
+    seconds = ended.at - float(signalled[0]) if signalled else 0.0
+    found = [] if signalled else ["the run did not come to this point"]
+    if crash.signal == signal.SIGINT and signalled:
+        found += _interrupted(ended, seconds, patience)
     plain = run(folder, "-q")
     if plain.code != 0:
         found.append(f"the plain run ended with {plain.code}: {plain.output[-300:]}")
@@ -239,13 +252,25 @@ def problems(folder: Path, crash: Crash, new: dict[str, bytes]) -> tuple[list[st
     twice = sum(times - 1 for times in Counter(log(folder, "asked")).values())
     if twice > CONCURRENCY:
         found.append(f"{twice} calls were made twice")
-    return found, ended, twice
+    return found, seconds, twice
+
+
+def _interrupted(ended: Ended, seconds: float, patience: float) -> list[str]:
+    """Return what is wrong with the end of a run by Ctrl-C."""
+    found = []
+    if seconds > patience:
+        found.append(f"ended {seconds:.1f} s after Ctrl-C")
+    # While files are written the study is done: they are written, or by the next run.
+    if (
+        ended.code == pytest.ExitCode.INTERRUPTED
+        and "replies so far are cached" not in ended.output
+    ):
+        found.append(f"does not say how to go on: {ended.output[-300:]}")
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print a line a kill; return 1 where something is not as it should be."""
-    import signal  # noqa: PLC0415 - names of the platform
-
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -253,27 +278,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--signals", nargs="+", default=["SIGKILL", "SIGINT"])
     parser.add_argument("--only", default="")
+    parser.add_argument("--patience", type=float, default=2.0)
     given = parser.parse_args(arguments)
     signals = [int(signal.Signals[name]) for name in given.signals]
-    wrong = 0
+    wrong = kills = 0
+    slowest = 0.0
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "project"
         write_project(folder)
         whole = run(folder, *OPTIMIZE)
         new = written(folder)
         asked = len(log(folder, "asked"))
-        print(f"uninterrupted: {whole.seconds:.1f} s, {asked} calls, {len(new)} files", flush=True)
+        print(f"uninterrupted: {asked} calls, {len(new)} files", flush=True)
         if whole.code != 0 or len(new) != 3:
             print(whole.output)
             return 1
         for crash in list(crashes(folder, given.random, given.seed, signals)):
-            if given.only not in f"{crash.kind} {crash.name}":
+            if not re.search(given.only, f"{crash.kind} {crash.name}"):
                 continue
-            found, ended, twice = problems(folder, crash, new)
+            found, seconds, twice = problems(folder, crash, new, given.patience)
             name = f"{signal.Signals(crash.signal).name} {crash.kind} {crash.name}"
             said = "; ".join(found) or "ok"
-            print(f"{name:<48} {ended.seconds:4.1f} s  {twice} twice  {said}", flush=True)
-            wrong += bool(found)
+            print(f"{name:<48} {seconds:5.2f} s  {twice} twice  {said}", flush=True)
+            wrong, kills, slowest = wrong + bool(found), kills + 1, max(slowest, seconds)
+    print(f"{kills} kills, {wrong} wrong; the slowest end {slowest:.2f} s behind its signal")
     return 1 if wrong else 0
 
 

@@ -45,14 +45,23 @@ def known_looks(private_folder: Path, study: str, lock: Lock | None) -> Looks:
 
 
 def note_look(private_folder: Path, study: str, known: Looks, finalist: str) -> None:
-    """Record the looks known, and that the study's holdout is shown this finalist."""
+    """Record the looks known, and that the study's holdout is shown this finalist.
+
+    Raises ConfigurationError where that can't be written: a look that is not counted is not made.
+    """
     path = _path(private_folder, study)
     looks = replace(known, finalists=known.finalists | {finalist})
     if looks != _recorded(path):
         data = {"study": study, "finalists": sorted(looks.finalists), "earlier": looks.earlier}
         ensure_private_folder(private_folder)
         ensure_private_folder(path.parent)
-        atomic_write(path, json.dumps(data, indent=1) + "\n")
+        try:
+            atomic_write(path, json.dumps(data, indent=1) + "\n")
+        except OSError as error:
+            raise ConfigurationError(
+                f"{path}: the record of looks at the holdout can't be written "
+                f"({error.strerror or error}); correct that, and run the same command again"
+            ) from None
 
 
 def _recorded(path: Path) -> Looks:

@@ -63,9 +63,9 @@ def changed(path: Path) -> str:
 def flush(writes: Sequence[FileWrite], private_folder: Path) -> None:
     """Write all files under a journal in `private_folder`.
 
-    Raises ConfigurationError, with nothing written, where a file changed since it was read; OSError
-    with nothing written where the journal can't be; ConfigurationError where a file can't be
-    written: the journal then stays, and the next run goes on.
+    Raises ConfigurationError, with nothing written, where a file changed since it was read or the
+    journal can't be written; and where a file can't be: the journal then stays, and the next run
+    goes on.
     """
     for write in writes:
         if digest_of(write.path) != write.replaces:
@@ -74,7 +74,13 @@ def flush(writes: Sequence[FileWrite], private_folder: Path) -> None:
         return
     journal = private_folder / JOURNAL
     absolute = [FileWrite(write.path.resolve(), write.text, write.replaces) for write in writes]
-    atomic_write(journal, json.dumps([asdict(write) for write in absolute], default=str))
+    try:
+        atomic_write(journal, json.dumps([asdict(write) for write in absolute], default=str))
+    except OSError as error:
+        raise ConfigurationError(
+            f"{journal} can't be written ({error.strerror or error}), so no other file is; correct "
+            "that, and run the same command again"
+        ) from None
     for write in absolute:
         try:
             atomic_write(write.path, write.text)

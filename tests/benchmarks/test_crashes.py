@@ -1,0 +1,28 @@
+"""Kills at one boundary of each kind, and at one random call: the same bytes in the end."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "crashes.py"
+KILLS = ("event StageStarted search", "event Decided", "write pipeline.parity.yaml", " of ")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals and forks are POSIX's")
+def test_a_run_that_is_ended_anywhere_ends_in_the_same_bytes() -> None:
+    # Ctrl-C has 2 seconds; a machine that does other things as well takes its own time.
+    command = [sys.executable, BENCHMARK, "--random=1", "--patience=15", "--only", "|".join(KILLS)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("SIG")]
+    for signal in ("SIGKILL", "SIGINT"):
+        for kill in KILLS:
+            assert [line for line in lines if line.startswith(signal) and kill in line], kill
+    assert all(line.endswith("ok") for line in lines)
+    assert re.search(r"^8 kills, 0 wrong; the slowest end \d", done.stdout, re.MULTILINE)
