@@ -45,13 +45,18 @@ def _own_stream() -> TextIO:
 
 
 class _Notices(logging.Handler):
-    """Writes each warning on a line of its own."""
+    """Writes each warning once, on a line of its own: many calls may wait for the same."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(logging.WARNING)
         self._stream = stream
+        self._told: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
+        text = one_line(record.getMessage())
+        if text in self._told:
+            return
+        self._told.add(text)
         with suppress(OSError, ValueError):  # a terminal that is gone stops no run
-            self._stream.write(f"\nmipro: {one_line(record.getMessage())}\n")
+            self._stream.write(f"\nmipro: {text}\n")
             self._stream.flush()

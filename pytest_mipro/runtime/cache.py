@@ -141,7 +141,7 @@ class CachedClient:
         await self._inner.aclose()
 
     def _recorded(self, key: str, canonical: str) -> Reply | None:
-        reply = reply_of(self._opened().get(key), canonical)
+        reply = reply_of(self._opened().get(key), key, canonical)
         return reply if reply is not None and reply.asked >= self._since else None
 
     async def _ask(self, request: Request, key: str, canonical: str) -> Reply:
@@ -184,7 +184,7 @@ class CachedClient:
         used = self._recorded(key, canonical)
         if used is not None:
             return replace(used, cached=False)
-        self._opened().set(key, row_of(canonical, reply))
+        self._opened().set(key, row_of(key, canonical, reply))
         return reply
 
     def _landed(self, key: str, task: asyncio.Task[Reply]) -> None:

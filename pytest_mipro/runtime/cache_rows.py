@@ -16,21 +16,22 @@ if TYPE_CHECKING:
 _TEXTS = ("text", "finish_reason", "model")
 
 
-def row_of(canonical: str, reply: Reply) -> dict[str, Any]:
-    """Return the row of a reply to the request of this canonical text, as JSON data."""
+def row_of(key: str, canonical: str, reply: Reply) -> dict[str, Any]:
+    """Return the row under `key` of a reply to the request of this canonical text, as JSON data."""
     data = asdict(replace(reply, cached=False))
-    return {"request": canonical, "reply": data, "check": _check(canonical, data)}
+    return {"request": canonical, "reply": data, "check": _check(key, canonical, data)}
 
 
-def reply_of(row: object, canonical: str) -> Reply | None:
-    """Return the reply of a row, `cached` being True.
+def reply_of(row: object, key: str, canonical: str) -> Reply | None:
+    """Return the reply of the row found under `key`, `cached` being True.
 
-    None where the row holds another request, is damaged, or is of another version or forged type.
+    None where the row holds another request, was written under another key (of another endpoint,
+    say), is damaged, or is of another version or forged type.
     """
     if not isinstance(row, dict) or row.get("request") != canonical:
         return None
     data = row.get("reply")
-    if not isinstance(data, dict) or row.get("check") != _check(canonical, data):
+    if not isinstance(data, dict) or row.get("check") != _check(key, canonical, data):
         return None
     if data.keys() != _FIELDS or not _well_typed(data):
         return None
@@ -82,7 +83,7 @@ def _count(value: object) -> bool:
     return isinstance(value, int) and _number(value)
 
 
-def _check(canonical: str, data: Mapping[str, Any]) -> str:
+def _check(key: str, canonical: str, data: Mapping[str, Any]) -> str:
     # A damaged page of the database may still parse: the sum tells it from a reply.
-    text = f"{canonical}\n{json.dumps(data, sort_keys=True)}"
+    text = f"{key}\n{canonical}\n{json.dumps(data, sort_keys=True)}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

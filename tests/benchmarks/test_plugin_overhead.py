@@ -14,6 +14,7 @@ OWN = {
     "pytest_mipro.plugin",
     "pytest_mipro.plugin.hooks",
     "pytest_mipro.plugin.hookspecs",
+    "pytest_mipro.plugin.option_checks",
     "pytest_mipro.plugin.options",
 }
 

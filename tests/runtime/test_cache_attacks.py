@@ -126,7 +126,7 @@ def test_forged_types_are_asked_anew(folder: Path, change: dict[str, Any]) -> No
         [(text,)] = database.execute("SELECT value FROM Cache").fetchall()
         row = json.loads(text)
         row["reply"] |= change
-        row["check"] = _check(row["request"], row["reply"])
+        row["check"] = _check(REQUEST.digest(), row["request"], row["reply"])
         database.execute("UPDATE Cache SET value = ?", (json.dumps(row),))
     assert ask(folder) == ("new", 1)
 
@@ -137,6 +137,18 @@ def test_pickles_in_other_columns_are_not_read(folder: Path, column: str) -> Non
         # a later column of another type changes nothing, or the row is asked anew
         database.execute(f"UPDATE Cache SET {column} = ?", (pickle.dumps(print),))
     assert ask(folder)[0] in {"right", "new"}
+
+
+def test_a_reply_of_another_endpoint_does_not_count(folder: Path) -> None:
+    class Elsewhere(ScriptedClient):
+        def endpoint(self, model: str) -> str:
+            return "elsewhere"
+
+    execute(folder, f"UPDATE Cache SET key = '{REQUEST.digest('elsewhere')}'")
+    client = CachedClient(Elsewhere(["new"]), folder)
+    assert client.lookup(REQUEST) is None
+    assert loop.run(client.complete(REQUEST)).text == "new"
+    loop.run(client.aclose())
 
 
 def test_a_deep_value_is_asked_anew(folder: Path) -> None:
