@@ -29,9 +29,10 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from crash_project import CONCURRENCY, FILES
 
 import pytest_mipro.plugin.gate
 import pytest_mipro.plugin.optimize
@@ -43,102 +44,7 @@ import pytest_mipro.runtime.cache_store  # noqa: F401 - imported before the fork
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-CONCURRENCY = 8
 OPTIMIZE = ("--mipro-optimize", "--mipro-trials=6")
-_FILES = {
-    "pytest.ini": f"""
-[pytest]
-pythonpath = .
-mipro_model = test/fake
-mipro_min_holdout = 5
-mipro_candidates = 2
-mipro_max_demos = 2
-mipro_minibatch_size = 8
-mipro_concurrency = {CONCURRENCY}
-""",
-    "pipeline.py": '''
-from typing import Literal
-from pytest_mipro import lm_module
-
-@lm_module
-def digit(number: str) -> str:
-    """Name the last digit."""
-
-@lm_module
-def parity(last: str) -> Literal["odd", "even"]:
-    """Say whether the number is odd."""
-''',
-    "test_numbers.py": """
-import pytest
-from pipeline import digit, parity
-
-@pytest.mark.mipro(threshold=0.1)
-@pytest.mark.parametrize("number", range(40))
-def test_parity(number):
-    assert parity(last=digit(number=str(number))) == ("odd" if number % 2 else "even")
-""",
-    "conftest.py": '''
-import asyncio, hashlib, json, os, signal, time
-from pytest_mipro.plugin import progress, writes
-from pytest_mipro.runtime import cache_store
-from pytest_mipro.runtime.client import ScriptedClient
-
-LOG = os.open("log.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-KIND, COUNT, SIGNAL = os.environ.get("CRASH_AT", "none 0 0").split()
-seen = {}
-
-def passed(kind, name):
-    """Note that the run came to this point, and end it here if so it is asked."""
-    seen[kind] = seen.get(kind, -1) + 1
-    os.write(LOG, f"{json.dumps([kind, name])}\\n".encode())
-    if kind == KIND and seen[kind] == int(COUNT):
-        os.write(LOG, f"{json.dumps(['signal', time.monotonic()])}\\n".encode())
-        os.kill(os.getpid(), int(SIGNAL))
-
-def skill(messages):
-    demos = sum(message.role == "assistant" for message in messages)
-    return 0.25 + 0.6 * ("carefully" in messages[0].content) + 0.05 * min(demos, 2)
-
-def reply(request):
-    wanted = request.messages[-1].content
-    if wanted.startswith("<number>"):
-        return wanted.split()[1]
-    if not wanted.startswith("<last>"):  # a proposal, or grounding
-        return f"Look carefully at the last digit, way {request.sample}."
-    number = wanted.split()[1]
-    point = hashlib.sha256(number.encode()).digest()[0] / 256
-    right = int(number) % 2
-    return ["even", "odd"][right if point < skill(request.messages) else 1 - right]
-
-class Client(ScriptedClient):
-    async def complete(self, request):
-        passed("asked", request.digest())
-        await asyncio.sleep(0.002)
-        answer = await super().complete(request)
-        passed("answered", request.digest())
-        return answer
-
-def pytest_mipro_client(config):
-    return Client(reply)
-
-def wrapped(holder, name, kind, label):
-    real = getattr(holder, name)
-    def wrapper(*arguments, **named):
-        passed(kind, label(*arguments))
-        return real(*arguments, **named)
-    setattr(holder, name, wrapper)
-
-def event_name(_, event):
-    told = [str(getattr(event, name)) for name in ("stage", "round") if hasattr(event, name)]
-    return " ".join([type(event).__name__, *told])
-
-if KIND != "none":
-    wrapped(progress.Progress, "__call__", "event", event_name)
-    wrapped(writes, "atomic_write", "write", lambda path, text: path.name)
-    wrapped(writes.Path, "unlink", "write", lambda path, **_: f"remove {path.name}")
-    wrapped(cache_store.Store, "set", "kept", lambda _, key, value: key)
-''',
-}
 _BOUNDARIES = ("StageStarted", "BaselineMeasured", "Plan", "CandidatesReady", "Decided")
 
 
@@ -153,11 +59,29 @@ class Crash:
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """What became of a kill: what is wrong, and how many calls were repeated.
+
+    `seconds` are those from the signal to the end of the process, `processor` its processor time
+    in between: the one depends on what else the machine does.
+    """
+
+    wrong: tuple[str, ...]
+    seconds: float
+    processor: float
+    twice: int
+
+
+@dataclass(frozen=True)
 class Ended:
-    """One run: its exit code (below 0: the signal that ended it), when it ended, and its output."""
+    """One run: its exit code (below 0: the signal that ended it), when it ended, and its output.
+
+    `processor` is the processor time that it took, in seconds.
+    """
 
     code: int
     at: float
+    processor: float
     output: str
 
 
@@ -165,7 +89,7 @@ def write_project(folder: Path) -> None:
     """Write the project that is optimised, in its state before."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    for name, text in _FILES.items():
+    for name, text in FILES.items():
         (folder / name).write_text(text, encoding="utf-8")
 
 
@@ -175,10 +99,11 @@ def run(folder: Path, *arguments: str, crash: Crash | None = None) -> Ended:
     child = os.fork()
     if child == 0:
         _become_pytest(folder, output, arguments, crash)
-    _, status = os.waitpid(child, 0)
+    _, status, used = os.wait4(child, 0)
     at = time.monotonic()
     text = output.read_text(encoding="utf-8", errors="replace")
-    return Ended(os.waitstatus_to_exitcode(status), at, text)
+    processor = used.ru_utime + used.ru_stime
+    return Ended(os.waitstatus_to_exitcode(status), at, processor, text)
 
 
 def _become_pytest(
@@ -205,8 +130,11 @@ def written(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(paths)}
 
 
-def log(folder: Path, kind: str) -> list[str]:
-    """Return the names of the points of a kind that the runs of this folder passed, in order."""
+def log(folder: Path, kind: str) -> list[Any]:
+    """Return the names of the points of a kind that the runs of this folder passed, in order.
+
+    Of the kind "signal" it is not a name: the time and the processor time when it was sent.
+    """
     path = folder / "log.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return [name for what, name in map(json.loads, lines) if what == kind]
@@ -226,17 +154,13 @@ def crashes(folder: Path, count: int, seed: int, signals: Sequence[int]) -> Iter
             yield Crash(kind, index, number, f"{index + 1} of {len(log(folder, kind))}")
 
 
-def problems(
-    folder: Path, crash: Crash, new: dict[str, bytes], patience: float
-) -> tuple[list[str], float, int]:
-    """End a run at a point and run on.
-
-    Return what is wrong, the seconds from the signal to the end, and how many calls were repeated.
-    """
+def outcome_of(folder: Path, crash: Crash, new: dict[str, bytes], patience: float) -> Outcome:
+    """End a run at a point, run on, and return what became of it."""
     write_project(folder)
     ended = run(folder, *OPTIMIZE, crash=crash)
     signalled = log(folder, "signal")
-    seconds = ended.at - float(signalled[0]) if signalled else 0.0
+    at, processor = signalled[0] if signalled else (ended.at, ended.processor)
+    seconds = ended.at - at
     found = [] if signalled else ["the run did not come to this point"]
     if crash.signal == signal.SIGINT and signalled:
         found += _interrupted(ended, seconds, patience)
@@ -252,7 +176,7 @@ def problems(
     twice = sum(times - 1 for times in Counter(log(folder, "asked")).values())
     if twice > CONCURRENCY:
         found.append(f"{twice} calls were made twice")
-    return found, seconds, twice
+    return Outcome(tuple(found), seconds, ended.processor - processor, twice)
 
 
 def _interrupted(ended: Ended, seconds: float, patience: float) -> list[str]:
@@ -281,8 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--patience", type=float, default=2.0)
     given = parser.parse_args(arguments)
     signals = [int(signal.Signals[name]) for name in given.signals]
-    wrong = kills = 0
-    slowest = 0.0
+    outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "project"
         write_project(folder)
@@ -296,12 +219,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for crash in list(crashes(folder, given.random, given.seed, signals)):
             if not re.search(given.only, f"{crash.kind} {crash.name}"):
                 continue
-            found, seconds, twice = problems(folder, crash, new, given.patience)
+            outcome = outcome_of(folder, crash, new, given.patience)
             name = f"{signal.Signals(crash.signal).name} {crash.kind} {crash.name}"
-            said = "; ".join(found) or "ok"
-            print(f"{name:<48} {seconds:5.2f} s  {twice} twice  {said}", flush=True)
-            wrong, kills, slowest = wrong + bool(found), kills + 1, max(slowest, seconds)
-    print(f"{kills} kills, {wrong} wrong; the slowest end {slowest:.2f} s behind its signal")
+            said = "; ".join(outcome.wrong) or "ok"
+            took = f"{outcome.seconds:5.2f} s ({outcome.processor:.2f} s of processor)"
+            print(f"{name:<48} {took}  {outcome.twice} twice  {said}", flush=True)
+            outcomes.append(outcome)
+    wrong = sum(bool(outcome.wrong) for outcome in outcomes)
+    slowest = max((outcome.seconds for outcome in outcomes), default=0.0)
+    most = max((outcome.processor for outcome in outcomes), default=0.0)
+    print(
+        f"{len(outcomes)} kills, {wrong} wrong; the slowest end {slowest:.2f} s behind its signal, "
+        f"with at most {most:.2f} s of processor time"
+    )
     return 1 if wrong else 0
 
 
