@@ -53,9 +53,9 @@ def lower_bound(units: Sequence[Unit], level: float) -> float:
     It is at most the mean, and errs in at most 1 - `level` (below 0.5) of the runs. Differences of
     -1, 0 and 1 alone may come closer to it than is safe: their number of gains jumps. There a bound
     above 0 is one of mid-p, which at 95 % errs in up to 6 % of the runs where the truth is 0, and
-    in up to 9 % where it is a gain and rows are ten. Mid-p is to the sign test what it is to
-    McNemar's: Fagerland, Lydersen & Laake (2013), "The McNemar test for binary matched-pairs data:
-    mid-p and asymptotic are better than exact conditional".
+    in up to 12 % where it is a large gain on 20 rows or fewer. Mid-p is to the sign test what it is
+    to McNemar's: Fagerland, Lydersen & Laake (2013), "The McNemar test for binary matched-pairs
+    data: mid-p and asymptotic are better than exact conditional".
     """
     if not units:
         return -1.0
