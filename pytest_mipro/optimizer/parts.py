@@ -31,7 +31,7 @@ PARTS = MappingProxyType(
 )
 """What each part is for, by name."""
 
-OPTIONAL = frozenset({"history", "learning"})
+OPTIONAL = frozenset({"history", "learning", "parents"})
 """Parts that are off unless asked for: they did not pay on average (see `benchmarks/`)."""
 DEFAULT = frozenset(PARTS) - OPTIONAL
 """Parts that are on unless they are switched off."""

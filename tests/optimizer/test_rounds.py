@@ -106,7 +106,7 @@ def test_without_a_better_incumbent_the_baselines_runs_serve_again() -> None:
             return "red"
         return answer(request)
 
-    played = play(client=WorldClient(fixed), trials=4, parts=without("attempts", "parents"))
+    played = play(client=WorldClient(fixed), trials=4, parts=without("attempts"))
     train = set(played.result.split.train)
     asked = [r for r in played.client.of(MODEL) if own_row(r) in train]
     assert len(asked) == 2 * len(train)  # the baseline alone

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 from made_runs import assessed
-from optimizer_world import laid, make_study, note, sort, without
+from optimizer_world import laid, make_study, note, sort
 from world_model import MODEL, WorldClient, own_row
 
 from pytest_mipro.optimizer.candidates import Candidates, committed_candidates, extended
 from pytest_mipro.optimizer.evaluate import CaseRun
 from pytest_mipro.optimizer.ground import Ground
+from pytest_mipro.optimizer.parts import DEFAULT
 from pytest_mipro.optimizer.record import new_record
 from pytest_mipro.optimizer.search import Assignment
 from pytest_mipro.optimizer.searched import Searched
@@ -60,7 +61,7 @@ def test_the_first_round_starts_from_the_incumbent_alone() -> None:
 
 
 def test_later_rounds_start_from_other_winners_too() -> None:
-    with laid(parents=2) as (run, ground):
+    with laid(parents=2, parts=DEFAULT | {"parents"}) as (run, ground):
         known = searched(ground, *WINS)
         drawn = [tuple(parents_of(run, known, number)) for number in range(1, 9)]
         assert {parents[0] for parents in drawn} == {RULES}
@@ -68,8 +69,8 @@ def test_later_rounds_start_from_other_winners_too() -> None:
         assert drawn == [tuple(parents_of(run, known, number)) for number in range(1, 9)]
 
 
-@pytest.mark.parametrize("change", [{"parents": 1}, {"parts": without("parents")}])
-def test_other_parents_can_be_switched_off(change: dict[str, Any]) -> None:
+@pytest.mark.parametrize("change", [{"parts": DEFAULT | {"parents"}, "parents": 1}, {}])
+def test_without_other_parents_the_incumbent_is_alone(change: dict[str, Any]) -> None:
     with laid(**change) as (run, ground):
         assert parents_of(run, searched(ground, *WINS), 3) == [RULES]
 
