@@ -8,7 +8,7 @@ from pytest_mipro.errors import LockError
 from pytest_mipro.plugin.cache_folder import ini_folder
 from pytest_mipro.plugin.holdout import holdout_of
 from pytest_mipro.plugin.judge import Against
-from pytest_mipro.plugin.lock import read_lock
+from pytest_mipro.plugin.lock_file import read_lock
 from pytest_mipro.plugin.options import options_of
 from pytest_mipro.plugin.plan import StudyKey
 from pytest_mipro.plugin.studies import study_path, study_salt

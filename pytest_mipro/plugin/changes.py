@@ -9,7 +9,7 @@ import pytest
 
 from pytest_mipro.errors import ConfigurationError, MiproError
 from pytest_mipro.plugin.cache_folder import how_to_go_on, ini_folder, mipro_folder
-from pytest_mipro.plugin.lock import dump_lock, read_lock
+from pytest_mipro.plugin.lock_file import dump_lock, read_lock
 from pytest_mipro.plugin.locking import lock_of
 from pytest_mipro.plugin.options import options_of
 from pytest_mipro.plugin.prompt_diff import diff_lines

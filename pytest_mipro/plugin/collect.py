@@ -12,7 +12,8 @@ import pytest
 
 from pytest_mipro.errors import UsageError
 from pytest_mipro.plugin.cases import check_items, nodeid_of_test
-from pytest_mipro.plugin.lock import SUFFIX, read_lock
+from pytest_mipro.plugin.lock import SUFFIX
+from pytest_mipro.plugin.lock_file import read_lock
 from pytest_mipro.plugin.marked import note_marked
 from pytest_mipro.plugin.marks import metric_mark
 from pytest_mipro.plugin.options import options_of

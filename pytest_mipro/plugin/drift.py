@@ -16,7 +16,7 @@ import pytest
 
 from pytest_mipro.errors import LockError
 from pytest_mipro.plugin.cache_folder import ini_folder
-from pytest_mipro.plugin.lock import read_lock
+from pytest_mipro.plugin.lock_file import read_lock
 from pytest_mipro.plugin.observed import observed_studies
 from pytest_mipro.plugin.options import options_of
 from pytest_mipro.plugin.own_reports import ProblemText, announce_result

@@ -17,7 +17,7 @@ from pytest_mipro.plugin.fixtures import (
     check_before,
     shared_fixtures,
 )
-from pytest_mipro.plugin.lock import read_lock
+from pytest_mipro.plugin.lock_file import read_lock
 from pytest_mipro.plugin.optimize_item import OptimizeItem
 from pytest_mipro.plugin.options import options_of
 from pytest_mipro.plugin.plan import PLANNED, by_study

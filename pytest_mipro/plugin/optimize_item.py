@@ -22,7 +22,7 @@ from pytest_mipro.optimizer.mipro import optimize
 from pytest_mipro.optimizer.study_run import Services
 from pytest_mipro.plugin.cache_folder import how_to_go_on, ini_folder, mipro_folder
 from pytest_mipro.plugin.dry_run import dry_run_lines
-from pytest_mipro.plugin.lock import read_lock
+from pytest_mipro.plugin.lock_file import read_lock
 from pytest_mipro.plugin.locking import lessons_of
 from pytest_mipro.plugin.looks import known_looks, note_look
 from pytest_mipro.plugin.options import options_of

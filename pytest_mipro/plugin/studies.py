@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.case import Study, TestSpec
 from pytest_mipro.plugin.capture import Captured, planned_case
-from pytest_mipro.plugin.lock import read_lock
+from pytest_mipro.plugin.lock_file import read_lock
 from pytest_mipro.plugin.marked import marked_tests
 
 if TYPE_CHECKING:

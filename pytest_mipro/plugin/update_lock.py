@@ -14,7 +14,8 @@ import pytest
 
 from pytest_mipro.errors import LockError, MiproError
 from pytest_mipro.plugin.cache_folder import ini_folder, mipro_folder
-from pytest_mipro.plugin.lock import Lock, LockedCase, dump_lock, read_lock
+from pytest_mipro.plugin.lock import Lock, LockedCase
+from pytest_mipro.plugin.lock_file import dump_lock, read_lock
 from pytest_mipro.plugin.observed import observed_studies
 from pytest_mipro.plugin.writes import FileWrite, flush
 from pytest_mipro.runtime.cache import ensure_private_folder

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import ConfigurationError, UsageError
-from pytest_mipro.plugin.lock import SUFFIX, parse_lock
+from pytest_mipro.plugin.lock import SUFFIX
+from pytest_mipro.plugin.lock_file import parse_lock
 from pytest_mipro.runtime.files import atomic_write
 from pytest_mipro.runtime.prompt_file import parse_prompt
 

@@ -8,7 +8,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from pytest_mipro.plugin.cases import CaseRow
-from pytest_mipro.plugin.lock import Lock, LockedCase, dump_lock
+from pytest_mipro.plugin.lock import Lock, LockedCase
+from pytest_mipro.plugin.lock_file import dump_lock
 from pytest_mipro.plugin.locking import columns_digest
 from pytest_mipro.runtime.settings import current_settings
 

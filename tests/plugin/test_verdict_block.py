@@ -9,7 +9,8 @@ import pytest
 # Imported here, as numpy can't be loaded a second time by a run inside this process.
 import pytest_mipro.plugin.optimize  # noqa: F401
 from pytest_mipro.plugin.cases import CaseRow
-from pytest_mipro.plugin.lock import Lock, LockedCase, dump_lock
+from pytest_mipro.plugin.lock import Lock, LockedCase
+from pytest_mipro.plugin.lock_file import dump_lock
 from pytest_mipro.plugin.locking import columns_digest
 
 WORKERS = pytest.mark.parametrize("workers", ["-n0", "-n2"])

@@ -7,7 +7,8 @@ import pytest
 
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.plugin import writes
-from pytest_mipro.plugin.lock import Lock, dump_lock
+from pytest_mipro.plugin.lock import Lock
+from pytest_mipro.plugin.lock_file import dump_lock
 from pytest_mipro.plugin.writes import JOURNAL, FileWrite, digest_of, flush, roll_forward
 from pytest_mipro.runtime.prompt import Prompt
 from pytest_mipro.runtime.prompt_file import dump_prompt, parse_prompt
