@@ -14,6 +14,7 @@ stopped goes on.
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -66,22 +67,28 @@ def make(jobs: Sequence[Job], options: argparse.Namespace, path: Path) -> int:
     if any(BY_NAME[job.optimiser].kind == "peer" for job in jobs):
         peers = environment.python_of(options.folder.absolute() / "environment")
     failed = 0
-    with ThreadPoolExecutor(options.jobs) as pool:
+    pool = ThreadPoolExecutor(options.jobs)
+    try:
         for number, future in enumerate(as_completed([pool.submit(run, j, peers) for j in jobs])):
             try:
                 one = future.result()
-            except (RuntimeError, OSError, TimeoutError) as problem:
+            except (RuntimeError, OSError, subprocess.TimeoutExpired) as problem:
                 failed += 1
                 print(f"failed: {problem}", file=sys.stderr, flush=True)
                 continue
             results.append(path, one)
-            print(
-                f"{number + 1:4}/{len(jobs)}  {one.job!s:<40} {one.before:.3f} -> {one.after:.3f}"
-                f"  {one.measured.calls:6,} calls  {one.measured.seconds:6.1f} s",
-                file=sys.stderr,
-                flush=True,
-            )
+            print(f"{number + 1:4}/{len(jobs)}  {told(one)}", file=sys.stderr, flush=True)
+    finally:
+        pool.shutdown(cancel_futures=True)  # Ctrl-C ends the runs under way, and starts no other
     return failed
+
+
+def told(one: results.Result) -> str:
+    """Return a run as a line."""
+    return (
+        f"{one.job!s:<36} {one.before:.3f} -> {one.after:.3f}  {one.measured.calls:6,} calls"
+        f"  {one.measured.seconds:6.1f} s"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

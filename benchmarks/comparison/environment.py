@@ -22,7 +22,7 @@ def python_of(folder: Path) -> Path:
     if made.is_file() and made.read_text(encoding="utf-8") == wanted:
         return python
     print(f"installing the peers into {folder} (some minutes, once)", file=sys.stderr, flush=True)
-    venv.create(folder, with_pip=True, clear=True)
+    venv.create(folder, with_pip=True, clear=True, symlinks=True)
     command = [str(python), "-m", "pip", "install", "-q", "-r", str(REQUIREMENTS)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
