@@ -9,11 +9,13 @@ MiproError
 │   ├── LockError               a lock that can't be read (names path:line)
 │   ├── RepliesFileError        recorded replies that can't be read (names path:line)
 │   └── ConfigurationError      a mark, option or setting that can't be used
+│       └── UnboundedCallError  a call without price or output limit, under a budget of them
 ├── CandidateError              what the prompt or the pipeline caused: the case scores 0
 │   ├── OutputParseError        the reply does not have the output type, twice
 │   ├── ContextWindowError      the request is longer than the model takes
 │   ├── RefusalError            the provider's filter refused the request or the reply
-│   └── CallLimitError          the case made more calls than `max_calls_per_case`
+│   ├── CallLimitError          the case made more calls than `max_calls_per_case`
+│   └── CaseTimeoutError        the case took longer than `mipro_case_timeout`
 ├── StudyStoppedError           an optimisation ended early: nothing is written
 └── WorldError                  what the world caused: an error, never a score
     ├── MissingKeyError         no API key for the model
@@ -24,7 +26,8 @@ MiproError
     │       └── UnreachableError    no connection, after all retries
     ├── CacheError              the reply cache can't be read or written
     ├── DetachedCallError       a module was called in a thread without the case's context
-    └── BudgetError             a call beyond what the budget reserved
+    ├── BudgetError             a call beyond what the budget reserved
+    └── LimitReachedError       the bill or the time of a run has reached its limit
 """
 
 from __future__ import annotations
@@ -66,6 +69,10 @@ class ConfigurationError(UsageError):
     """A mark, an option or a setting has a value that can't be used."""
 
 
+class UnboundedCallError(ConfigurationError):
+    """A budget of tokens or money has to hold a call whose price or length has no bound."""
+
+
 class CandidateError(MiproError):
     """The prompt or the pipeline caused this: under measurement the case scores 0."""
 
@@ -84,6 +91,10 @@ class RefusalError(CandidateError):
 
 class CallLimitError(CandidateError):
     """A case made more LM calls than `max_calls_per_case` allows."""
+
+
+class CaseTimeoutError(CandidateError):
+    """A case took longer than `mipro_case_timeout` allows."""
 
 
 class StudyStoppedError(MiproError):
@@ -128,3 +139,7 @@ class DetachedCallError(WorldError):
 
 class BudgetError(WorldError):
     """A call beyond what the budget reserved for this part of the run."""
+
+
+class LimitReachedError(WorldError):
+    """What was billed, or the time of a run, has reached its limit: the search ends."""

@@ -1,4 +1,4 @@
-"""The logical call budget: what the search may ask for, reserved whole before it is used."""
+"""The logical budget: what the search may spend, reserved whole before it is used."""
 
 from __future__ import annotations
 
@@ -6,106 +6,134 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import BudgetError
+from pytest_mipro.optimizer.amount import NOTHING, ONE_CALL, Amount, Limits, total
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class CallBudget:
-    """At most `limit` calls (None: no limit), handed out in reservations. Thread-safe.
+class Budget:
+    """At most `limits`, handed out in reservations. Thread-safe.
 
     Reserve for the decision and the final pass before the search begins: what is reserved can't be
     used by others.
     """
 
-    def __init__(self, limit: int | None) -> None:
-        if limit is not None and limit < 0:
-            raise ValueError(f"a call budget is 0 or more, got {limit}")
-        self.limit = limit
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
         self._lock = Lock()
-        self._reserved = 0
-        self._spent = 0
+        self._charged = Amount()
+        self._open: dict[Reservation, None] = {}
 
     @property
-    def spent(self) -> int:
-        """Calls spent so far, those of open reservations included."""
+    def spent(self) -> Amount:
+        """What is spent so far, by open reservations at the worst case of their calls."""
         with self._lock:
-            return self._spent
+            return self._charged + total(self.limits.counted(item._spent) for item in self._open)  # noqa: SLF001
+
+    @property
+    def taken(self) -> Amount:
+        """What is spent or reserved."""
+        with self._lock:
+            return self._taken()
 
     @property
     def available(self) -> int | None:
         """Calls that can still be reserved; None: no limit."""
-        with self._lock:
-            return None if self.limit is None else self.limit - self._spent - self._reserved
+        taken = self.taken
+        return None if self.limits.calls is None else self.limits.calls - taken.calls
 
-    def reserve(self, calls: int, purpose: str, *, keep: int = 0) -> Reservation | None:
-        """Return a reservation of `calls` calls, or None when they do not fit.
+    def reserve(
+        self, amount: Amount, purpose: str, *, stage: str = "", keep: Amount = NOTHING
+    ) -> Reservation | None:
+        """Return a reservation of `amount`, or None when it does not fit.
 
-        With `keep` they fit only where that many calls are still left beside them.
+        With `keep` it fits only where that much is still left beside it. `stage` is what its
+        spending is told under.
         """
-        if calls < 0:
-            raise ValueError(f"can't reserve {calls} calls for {purpose}")
+        if amount.negative:
+            raise ValueError(f"can't reserve {amount} for {purpose}")
+        counted = self.limits.counted(amount)
         with self._lock:
-            if self.limit is not None and self._taken(calls) > self.limit - keep:
+            if not (self._taken() + counted + keep).within(self.limits):
                 return None
-            self._reserved += calls
-        return Reservation(self, calls, purpose)
+            reservation = Reservation(self, counted, purpose, stage)
+            self._open[reservation] = None
+        return reservation
 
-    def _taken(self, calls: int) -> int:
-        return self._spent + self._reserved + calls
-
-    def _move(self, reserved: int, spent: int) -> None:
-        """Change both totals; the caller holds the lock."""
-        self._reserved += reserved
-        self._spent += spent
+    def _taken(self) -> Amount:
+        """Return the sum of charges and open reservations; the caller holds the lock."""
+        return self._charged + total(item.amount for item in self._open)
 
 
 class Reservation:
-    """Calls set aside for one purpose. Made by `CallBudget.reserve`."""
+    """An amount set aside for one purpose. Made by `Budget.reserve`."""
 
-    def __init__(self, budget: CallBudget, calls: int, purpose: str) -> None:
-        self.calls = calls
+    def __init__(self, budget: Budget, amount: Amount, purpose: str, stage: str) -> None:
+        self.amount = amount
         self.purpose = purpose
+        self.stage = stage
         self._budget = budget
-        self._spent = 0
-        self._settled = False
+        self._spent = Amount()
 
     @property
-    def spent(self) -> int:
-        """Calls spent from this reservation."""
+    def spent(self) -> Amount:
+        """What was spent from this reservation."""
         with self._budget._lock:  # noqa: SLF001 - budget and reservation are one mechanism
             return self._spent
 
-    def spend(self, calls: int = 1) -> None:
-        """Spend calls before they are made. Raises BudgetError beyond the reservation."""
-        if calls < 0:
-            raise ValueError(f"can't spend {calls} calls on {self.purpose}")
+    def spend(self, amount: Amount = ONE_CALL) -> None:
+        """Spend an amount before it is used. Raises BudgetError beyond the reservation."""
+        if amount.negative:
+            raise ValueError(f"can't spend {amount} on {self.purpose}")
         with self._budget._lock:  # noqa: SLF001
-            if self._settled:
+            if self not in self._budget._open:  # noqa: SLF001
                 raise BudgetError(f"{self.purpose}: a call came after its budget was settled")
-            if self._spent + calls > self.calls:
+            spent = self._spent + amount
+            if not spent.within(self.amount):
                 raise BudgetError(
-                    f"{self.purpose}: {self._spent + calls} calls, but {self.calls} were reserved; "
-                    "raise --mipro-max-calls or max_calls_per_case"
+                    f"{self.purpose}: {_difference(spent, self.amount)}; raise --mipro-max-calls, "
+                    "--mipro-max-tokens, --mipro-max-cost or max_calls_per_case"
                 )
-            self._spent += calls
-            self._budget._move(-calls, calls)  # noqa: SLF001
+            self._spent = spent
 
-    def settle(self, charged: int | None = None) -> int:
-        """Close the reservation and return how many calls go back to the budget.
+    def grow(self, amount: Amount) -> bool:
+        """Reserve at least `amount` from now on; False, and no change, where that does not fit."""
+        budget = self._budget
+        wanted = self.amount.at_least(budget.limits.counted(amount))
+        with budget._lock:  # noqa: SLF001
+            more = budget._taken() - self.amount + wanted  # noqa: SLF001
+            if not more.within(budget.limits):
+                return False
+            self.amount = wanted
+            return True
+
+    def settle(self, charged: Amount | None = None) -> Amount:
+        """Close the reservation and return how much of it goes back to the budget.
 
         `charged` (at most what was spent, and by default that) is what stays counted: less where
-        another part of the run turns out to have paid for the same requests. 0 when settled before.
+        replies were shorter than their limit, or where another part of the run turns out to have
+        paid for the same requests. Nothing goes back when it was settled before.
         """
-        with self._budget._lock:  # noqa: SLF001
-            if self._settled:
-                return 0
+        budget = self._budget
+        with budget._lock:  # noqa: SLF001
+            if self not in budget._open:  # noqa: SLF001
+                return Amount()
             final = self._spent if charged is None else charged
-            if not 0 <= final <= self._spent:
-                raise ValueError(f"{self.purpose}: can't charge {final} of {self._spent} calls")
-            self._settled = True
-            self._budget._move(self._spent - self.calls, final - self._spent)  # noqa: SLF001
-            return self.calls - final
+            if final.negative or not final.within(self._spent):
+                raise ValueError(f"{self.purpose}: can't charge {final} of {self._spent}")
+            del budget._open[self]  # noqa: SLF001
+            budget._charged += budget.limits.counted(final)  # noqa: SLF001
+            return self.amount - final
+
+
+def _difference(spent: Amount, reserved: Amount) -> str:
+    """Return in words where more was spent than reserved."""
+    if spent.calls > reserved.calls:
+        return f"{spent.calls} calls, but {reserved.calls} were reserved"
+    if not Amount(0, spent.tokens).within(reserved):
+        return f"{spent.tokens} tokens, but {reserved.tokens} were reserved"
+    return f"${spent.dollars:.4f}, but ${reserved.dollars:.4f} was reserved"
 
 
 class LogicalLedger:
@@ -151,13 +179,15 @@ class LogicalLedger:
         with self._lock:
             return self._places.get(digest, mark) < mark
 
-    def count_all(self, digests: Iterable[str]) -> int:
-        """Note the requests; return how many of them are new."""
+    def count_all(self, digests: Iterable[str]) -> list[str]:
+        """Note the requests; return those that are new, each once."""
         with self._lock:
-            before = len(self._places)
+            fresh = []
             for digest in digests:
-                self._places.setdefault(digest, len(self._places))
-            return len(self._places) - before
+                if digest not in self._places:
+                    self._places[digest] = len(self._places)
+                    fresh.append(digest)
+            return fresh
 
     def __len__(self) -> int:
         """Return the number of distinct requests so far."""

@@ -7,17 +7,21 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from pytest_mipro.errors import LimitReachedError
 from pytest_mipro.optimizer.decide import Evidence, decide, newly_failed
+from pytest_mipro.optimizer.evaluate import Evaluation
 from pytest_mipro.optimizer.result import measured
 from pytest_mipro.optimizer.statistics import paired_lift
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from pytest_mipro.optimizer.aside import SetAside
     from pytest_mipro.optimizer.budget import Reservation
+    from pytest_mipro.optimizer.case import Case
     from pytest_mipro.optimizer.decide import Decision
-    from pytest_mipro.optimizer.evaluate import Evaluation
+    from pytest_mipro.optimizer.events import Stage
     from pytest_mipro.optimizer.ground import Ground
     from pytest_mipro.optimizer.study_run import StudyRun
     from pytest_mipro.runtime.prompt import Prompt
@@ -42,29 +46,6 @@ class Conclusion:
     looks: int = 0
 
 
-@dataclass(frozen=True)
-class SetAside:
-    """The calls that the decision and the final pass may need, reserved before the search."""
-
-    decision: Reservation
-    final: Reservation
-
-
-def set_aside(run: StudyRun, ground: Ground) -> SetAside:
-    """Reserve for decision and final pass.
-
-    Validation rows are known when a finalist is chosen, unless it was chosen on other samples.
-    """
-    deciding = {case.row for case in ground.deciding}
-    known = set() if ground.search_sample else set(ground.split.validation)
-    rest = set(ground.baseline.row_calls) - known - deciding
-    worst = ground.baseline.worst_calls
-    return SetAside(
-        run.reserve(worst(sorted(deciding - known)), "the decision"),
-        run.reserve(worst(sorted(rest)), "the final pass"),
-    )
-
-
 def conclude(
     run: StudyRun, ground: Ground, program: Mapping[Path, Prompt], tried: int, aside: SetAside
 ) -> Conclusion:
@@ -80,7 +61,7 @@ def conclude(
     if shown:
         run.services.note_look(digest)  # before: a run that ends in the decision has looked too
     conclusion = Conclusion("", finalist=digest, looks=looks)
-    deciding = run.measure("decision", program, ground.deciding, aside.decision)
+    deciding = _measure(run, "decision", program, ground.deciding, aside.decision)
     if deciding.over_budget:
         return replace(conclusion, reason=f"the finalist needs {deciding.over_budget}")
     lift = paired_lift(deciding.scores(), ground.baseline.evaluation.scores(), ground.deciding)
@@ -91,7 +72,7 @@ def conclude(
     conclusion = replace(conclusion, decision=decision, reason=decision.reason, deciding=deciding)
     if not decision.accepted:
         return conclusion
-    final = run.measure("final pass", program, ground.study.cases, aside.final)
+    final = _measure(run, "final pass", program, ground.study.cases, aside.final)
     if final.over_budget:
         reason = f"the finalist needs {final.over_budget}"
         rejected = replace(decision, verdict="reject", reason=reason)
@@ -104,6 +85,20 @@ def conclude(
         prompts=program if decision.accepted else {},
         final=final,
     )
+
+
+def _measure(
+    run: StudyRun,
+    stage: Stage,
+    program: Mapping[Path, Prompt],
+    cases: Sequence[Case],
+    reservation: Reservation,
+) -> Evaluation:
+    """Measure the finalist; where bill or time end it, as over its budget."""
+    try:
+        return run.measure(stage, program, cases, reservation)
+    except LimitReachedError as limit:
+        return Evaluation((), 0, over_budget=f"more than the limits leave: {limit}")
 
 
 def _failed_thresholds(ground: Ground, final: Evaluation) -> tuple[str, ...]:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextvars
 import json
-import threading
 import time
 from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_mipro.errors import BudgetError
+from pytest_mipro.errors import (
+    BudgetError,
+    CaseTimeoutError,
+    LimitReachedError,
+    UnboundedCallError,
+)
 from pytest_mipro.optimizer.case import Outcome
+from pytest_mipro.optimizer.case_timeout import within
 from pytest_mipro.optimizer.expectations import Expectations
 from pytest_mipro.optimizer.pool import DaemonPool
-from pytest_mipro.runtime.client import at_hand
 from pytest_mipro.runtime.context import CallContext, Trace, use
 
 if TYPE_CHECKING:
@@ -22,21 +26,28 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from pytest_mipro.optimizer.budget import LogicalLedger, Reservation
+    from pytest_mipro.errors import MiproError
+    from pytest_mipro.optimizer.budget import Reservation
     from pytest_mipro.optimizer.case import Case, Study
-    from pytest_mipro.runtime.client import LMClient, Reply, Request
+    from pytest_mipro.optimizer.deadline import Deadline
+    from pytest_mipro.optimizer.meter import Books, Meter
+    from pytest_mipro.runtime.client import LMClient
     from pytest_mipro.runtime.context import ModuleCall, Teacher
     from pytest_mipro.runtime.prompt import Prompt
 
 
 @dataclass(frozen=True)
 class CaseRun:
-    """One run of a case with one sample index: how it ended and the module calls it made."""
+    """One run of a case with one sample index: how it ended and the module calls it made.
+
+    `ended` is set where the run as a whole has to end: it reached a limit, or needs a setting.
+    """
 
     case: Case
     sample: int
     outcome: Outcome
     calls: tuple[ModuleCall, ...]
+    ended: MiproError | None = None
 
 
 @dataclass(frozen=True)
@@ -66,74 +77,6 @@ class Evaluation:
         return {case: sum(values) / len(values) for case, values in sums.items()}
 
 
-class Meter:
-    """The requests of one part of the run that are new to it, spent before they are made."""
-
-    def __init__(self, reservation: Reservation, ledger: LogicalLedger) -> None:
-        self._reservation = reservation
-        self._ledger = ledger
-        self._mark = ledger.mark
-        self._lock = threading.Lock()
-        self._digests: dict[str, None] = {}
-
-    def see(self, digest: str) -> None:
-        """Note a request; raises BudgetError when it is beyond the reservation."""
-        with self._lock:
-            if digest not in self._digests and not self._ledger.known(digest, self._mark):
-                self._reservation.spend()
-                self._digests[digest] = None
-
-    def note_reply(self, *, live: bool) -> None:
-        """Note a reply, for the bill where an endpoint answered it, else for what was reused."""
-        self._ledger.note_reply(live=live)
-
-    def settle(self, *, whole: bool = False) -> int:
-        """Close the reservation and return the calls charged: requests that are new to the run.
-
-        With `whole`, all that was reserved is charged: which requests came before the limit depends
-        on timing, and the budget must not.
-        """
-        if whole:
-            self._reservation.settle(self._reservation.spent)
-            return self._reservation.spent
-        charged = self._ledger.count_all(self._digests)
-        self._reservation.settle(charged)
-        return charged
-
-
-class MeteredClient:
-    """A client whose requests are counted by a meter before they are made."""
-
-    def __init__(self, inner: LMClient, meter: Meter) -> None:
-        self._inner = inner
-        self._meter = meter
-
-    async def complete(self, request: Request) -> Reply:
-        """Count the request and pass it on."""
-        self._count(request)
-        reply = await self._inner.complete(request)
-        self._meter.note_reply(live=not reply.cached)
-        return reply
-
-    def lookup(self, request: Request) -> Reply | None:
-        """Count the request, cached or not, and return the reply that the inner client has."""
-        self._count(request)
-        reply = at_hand(self._inner, request)
-        if reply is not None:
-            self._meter.note_reply(live=False)
-        return reply
-
-    def endpoint(self, model: str) -> str:
-        """Return the inner client's endpoint."""
-        return self._inner.endpoint(model)
-
-    async def aclose(self) -> None:
-        """Nothing of its own to release."""
-
-    def _count(self, request: Request) -> None:
-        self._meter.see(request.digest(self._inner.endpoint(request.model)))
-
-
 @dataclass
 class PendingEvaluation:
     """An evaluation under way. `result` waits for it; order of completion changes nothing."""
@@ -141,26 +84,49 @@ class PendingEvaluation:
     futures: list[Future[CaseRun]]
     meter: Meter
     expectations: Expectations
+    deadline: Deadline
 
     def result(self, progress: Callable[[int], None] | None = None) -> Evaluation:
         """Wait, settle the budget and return the evaluation.
 
-        Raises MeasurementError where a case broke for a reason that is not the candidate's.
+        Raises MeasurementError where a case broke for a reason that is not the candidate's, and
+        LimitReachedError where the bill or the time of the run ends it.
         """
-        if progress:
-            self._watch(progress)
+        self._wait(progress)
         runs = tuple(future.result() for future in self.futures)
+        ended = next((run.ended for run in runs if run.ended is not None), None)
+        if ended is not None:
+            self.abandon()
+            raise ended
         over = next((run for run in runs if run.outcome.error == _OVER_BUDGET), None)
         calls = self.meter.settle(whole=over is not None)
         if over is not None:
-            return Evaluation((), calls, over_budget=f"more than the {calls} calls reserved for it")
+            return Evaluation((), calls, over_budget=self.meter.exceeded)
         self.expectations.check(runs)
         return Evaluation(runs, calls)
 
-    def _watch(self, progress: Callable[[int], None]) -> None:
-        """Tell each number of finished runs once, however many end at the same moment."""
-        for number, _ in enumerate(as_completed(self.futures), 1):
-            progress(number)
+    def abandon(self) -> None:
+        """Wait no longer: what was begun counts as spent, and asks for nothing more.
+
+        Nothing changes behind `result`.
+        """
+        for future in self.futures:
+            future.cancel()
+        self.meter.abandon()
+
+    def _wait(self, progress: Callable[[int], None] | None) -> None:
+        """Wait for all runs, until the deadline; tell each number of finished ones once."""
+        left = self.deadline.left()
+        if progress is None and left is None:
+            return  # the futures themselves are waited for
+        timeout = None if left is None else max(0.0, left)
+        try:
+            for number, _ in enumerate(as_completed(self.futures, timeout), 1):
+                if progress:
+                    progress(number)
+        except TimeoutError:
+            self.abandon()
+            raise self.deadline.error() from None
 
 
 _PATIENCE = 5.0  # seconds for cases under way; a stuck one may take for ever
@@ -174,17 +140,21 @@ class Evaluator:
     score and keep replies, leave no room at the endpoint empty. The client bounds its calls.
     """
 
-    def __init__(
-        self, study: Study, client: LMClient, ledger: LogicalLedger, *, concurrency: int
-    ) -> None:
+    def __init__(self, study: Study, client: LMClient, books: Books, *, concurrency: int) -> None:
         self._study = study
         self._client = client
-        self._ledger = ledger
-        self._pool = DaemonPool(concurrency + concurrency // 2, "mipro-case")
+        self._books = books
+        self._concurrency = concurrency
+        self._open_pools()
+        self._pending: list[PendingEvaluation] = []
+        self.max_calls_per_case: int | None = None
+        self.case_timeout: float | None = None
+        self.expectations = Expectations()
+
+    def _open_pools(self) -> None:
+        self._pool = DaemonPool(self._concurrency + self._concurrency // 2, "mipro-case")
         # One thread for all tests whose cases run one at a time: they may share what is not safe.
         self._lane = DaemonPool(1, "mipro-lane")
-        self.max_calls_per_case: int | None = None
-        self.expectations = Expectations()
 
     def start(
         self,
@@ -201,8 +171,7 @@ class Evaluator:
         Samples are counted from `first_sample` on; with `repeats=False` each case runs with that
         one alone. A `teacher` answers in place of the modules' models, to gather demos.
         """
-        meter = Meter(reservation, self._ledger)
-        client = MeteredClient(self._client, meter)
+        meter, client = self._books.opened(self._client, reservation)
         futures = []
         for case in cases:
             test = self._study.tests[case.test]
@@ -212,7 +181,16 @@ class Evaluator:
                 context = CallContext(client, prompts, row=case.row, sample=sample, teacher=teacher)
                 task = contextvars.copy_context()
                 futures.append(pool.submit(task.run, self._confirmed, case, context))
-        return PendingEvaluation(futures, meter, self.expectations)
+        pending = PendingEvaluation(futures, meter, self.expectations, self._books.deadline)
+        self._pending = [item for item in self._pending if not item.meter.closed] + [pending]
+        return pending
+
+    def start_afresh(self) -> None:
+        """Leave all that is under way behind: it must not hold up the cases to come."""
+        for pending in self._pending:
+            pending.abandon()
+        self.close()
+        self._open_pools()
 
     def close(self, *, wait: bool = False) -> None:
         """Drop what has not begun; with `wait`, give the cases under way a few seconds to end."""
@@ -243,14 +221,20 @@ class Evaluator:
         return replace(first, outcome=scored)
 
     def _once(self, case: Case, context: CallContext) -> CaseRun:
-        trace = Trace(self.max_calls_per_case)
+        trace, ended = Trace(self.max_calls_per_case), None
         with use(replace(context, trace=trace)):
-            outcome = case.run()
+            try:
+                outcome = within(self.case_timeout, case.run)
+            except CaseTimeoutError as error:
+                trace.end(error)
+                outcome = Outcome(0.0, feedback=str(error))
+        if isinstance(trace.broken, (LimitReachedError, UnboundedCallError)):
+            ended = trace.broken
         if isinstance(trace.broken, BudgetError):
             outcome = Outcome(None, error=_OVER_BUDGET)
         elif trace.broken is not None:
             outcome = Outcome(None, error=str(trace.broken))
-        return CaseRun(case, context.sample, outcome, canonical(trace.calls))
+        return CaseRun(case, context.sample, outcome, canonical(trace.calls), ended)
 
 
 def canonical(calls: Iterable[ModuleCall]) -> tuple[ModuleCall, ...]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pytest_mipro.optimizer.amount import Limits
     from pytest_mipro.optimizer.decide import Decision
+    from pytest_mipro.optimizer.forecast import Forecast
     from pytest_mipro.optimizer.learning import Lesson
     from pytest_mipro.optimizer.price import Price
     from pytest_mipro.optimizer.proposed import Proposed
@@ -63,8 +65,8 @@ class BaselineMeasured:
 class Plan:
     """The exact plan, known after the baseline.
 
-    `calls_per_row` is the baseline's mean; `expected_calls` counts distinct LM requests of the
-    whole run, cached ones and the baseline included; `detectable` is the lift that the deciding
+    `forecast` tells what the whole run takes, cached replies and the baseline included, `limits`
+    what it may take, and `max_seconds` for how long; `detectable` is the lift that the deciding
     rows show in 70 % of runs; `one_at_a_time` names tests whose cases can't run concurrently.
     """
 
@@ -76,9 +78,9 @@ class Plan:
     trials: int
     candidates: int
     minibatch: int
-    calls_per_row: float
-    expected_calls: int
-    max_calls: int | None
+    forecast: Forecast
+    limits: Limits
+    max_seconds: float | None
     detectable: float
     one_at_a_time: tuple[str, ...]
 

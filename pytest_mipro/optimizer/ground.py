@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_mipro.errors import BudgetError, ConfigurationError
+from pytest_mipro.errors import BudgetError, ConfigurationError, LimitReachedError
+from pytest_mipro.optimizer.amount import Amount, total
 from pytest_mipro.optimizer.decide import bonferroni_level
 from pytest_mipro.optimizer.evaluate import cases_of
 from pytest_mipro.optimizer.events import BaselineMeasured, Plan
 from pytest_mipro.optimizer.expectations import MeasurementError, expectations_of
-from pytest_mipro.optimizer.propose import GROUNDING_CALLS
+from pytest_mipro.optimizer.forecast import Forecaster, stage_sizes
 from pytest_mipro.optimizer.record import Baseline
 from pytest_mipro.optimizer.result import measured
 from pytest_mipro.optimizer.split import RowTag, split_rows
 from pytest_mipro.optimizer.statistics import detectable_difference
+from pytest_mipro.optimizer.worst import WorstCase, calls_by_row
 from pytest_mipro.runtime.prompt_file import committed_prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from pytest_mipro.optimizer.case import Case, Study
     from pytest_mipro.optimizer.evaluate import CaseRun, Evaluation
+    from pytest_mipro.optimizer.forecast import Forecast
     from pytest_mipro.optimizer.split import Split
     from pytest_mipro.optimizer.study_run import StudyRun
     from pytest_mipro.runtime.prompt import Prompt
@@ -54,11 +56,12 @@ class Ground:
     models: dict[Path, str]
     committed: dict[Path, Prompt]
     search_sample: int = 0
+    seconds: float = 0.0
 
     @property
-    def full_calls(self) -> int:
-        """How many calls a full evaluation may need; the search keeps them until its end."""
-        return self.baseline.worst_calls(self.split.validation)
+    def full(self) -> Amount:
+        """What a full evaluation may take; the search keeps it until its end."""
+        return self.baseline.worst(self.split.validation)
 
     @property
     def deciding(self) -> tuple[Case, ...]:
@@ -84,6 +87,8 @@ def lay_ground(run: StudyRun) -> Ground:
     signatures = tuple(item for item in found if item.optimize)
     run.services.check_modules(signatures)
     _limit_cases(run, runs)
+    run.books.tariff.calibrate()
+    committed = {item.prompt_path: committed_prompt(item) for item in signatures}
     ground = Ground(
         study=study,
         split=split_rows(
@@ -91,12 +96,13 @@ def lay_ground(run: StudyRun) -> Ground:
             study.salt,
             min_holdout=run.settings.min_holdout,
         ),
-        baseline=Baseline(evaluation, _row_calls(runs)),
+        baseline=_baseline(run, evaluation, committed),
         signatures=signatures,
         frozen=tuple(item.name for item in found if not item.optimize),
         models=found_models(runs),
-        committed={item.prompt_path: committed_prompt(item) for item in signatures},
+        committed=committed,
         search_sample=_search_sample(study, runs),
+        seconds=run.books.deadline.passed,
     )
     whole = measured(evaluation.scores(), cases)
     run.services.emit(BaselineMeasured(study.name, whole, tuple(sorted(skipped))))
@@ -105,16 +111,35 @@ def lay_ground(run: StudyRun) -> Ground:
 
 
 def _measure(run: StudyRun) -> Evaluation:
-    limit = run.settings.max_calls
-    reservation = run.reserve(_UNLIMITED if limit is None else limit, "the baseline")
-    run.evaluator.max_calls_per_case = run.settings.max_calls_per_case
-    evaluation = run.measure("baseline", {}, run.study.cases, reservation)
-    if evaluation.over_budget:
-        raise BudgetError(
-            f"--mipro-max-calls={limit} ends within the baseline of {len(run.study.cases)} cases; "
-            "raise it"
+    limits, settings = run.settings.limits, run.settings
+    whole = Amount(
+        _UNLIMITED if limits.calls is None else limits.calls, limits.tokens, limits.nanodollars
+    )
+    reservation = run.reserve(whole, "the baseline", stage="baseline")
+    run.evaluator.max_calls_per_case = settings.max_calls_per_case
+    where = f"within the baseline of {len(run.study.cases)} cases; raise it"
+    try:
+        evaluation = run.measure("baseline", {}, run.study.cases, reservation)
+    except LimitReachedError as error:
+        raise BudgetError(f"{error} {where}") from None
+    except BudgetError:  # by the usage that the replies tell
+        name, value = (
+            ("tokens", settings.max_tokens)
+            if settings.max_cost is None
+            else ("cost", f"{settings.max_cost:g}")
         )
+        raise BudgetError(f"--mipro-max-{name}={value} ends {where}") from None
+    if evaluation.over_budget:
+        raise BudgetError(f"--mipro-max-calls={limits.calls} ends {where}")
     return evaluation
+
+
+def _baseline(run: StudyRun, evaluation: Evaluation, committed: Mapping[Path, Prompt]) -> Baseline:
+    by_row = calls_by_row(evaluation.runs)
+    row_calls = {row: sum(call.requests for call in calls) for row, calls in by_row.items()}
+    bounded = run.settings.limits.by_worst_case
+    takes = WorstCase(by_row, committed, run.books.tariff) if bounded else None
+    return Baseline(evaluation, row_calls, takes)
 
 
 def _refuse_broken_tests(runs: Iterable[CaseRun]) -> None:
@@ -170,62 +195,41 @@ def _limit_cases(run: StudyRun, runs: Iterable[CaseRun]) -> None:
     run.evaluator.expectations = expectations_of(runs)
 
 
-def _row_calls(runs: Iterable[CaseRun]) -> dict[str, int]:
-    """Return the distinct calls made for each row: its cases share equal ones through the cache."""
-    calls: dict[str, dict[str, int]] = {}
-    for item in runs:
-        row = calls.setdefault(item.case.row, {})
-        for call in item.calls:
-            identity = [
-                str(call.signature.prompt_path),
-                call.model,
-                dict(call.parameters),
-                dict(call.inputs),
-                item.sample,
-            ]
-            key = json.dumps(identity, sort_keys=True)
-            row[key] = max(call.requests, row.get(key, 0))
-    return {row: sum(counts.values()) for row, counts in calls.items()}
-
-
 def _plan(run: StudyRun, ground: Ground) -> Plan:
-    rows, settings = ground.baseline.row_calls, run.settings
-    per_row = sum(rows.values()) / len(rows)
-    deciding = ground.split.holdout or ground.split.validation
+    settings, split = run.settings, ground.split
+    deciding = split.holdout or split.validation
     tests = run.study.tests.values()
     return Plan(
         study=ground.study.name,
         modules=tuple(item.name for item in ground.signatures),
         frozen=ground.frozen,
-        split=ground.split,
+        split=split,
         rounds=settings.rounds,
         trials=settings.trials,
         candidates=settings.candidates,
-        minibatch=settings.batch_of(len(ground.split.validation)),
-        calls_per_row=per_row,
-        expected_calls=len(run.ledger) + _expected_calls(run, ground, per_row),
-        max_calls=settings.max_calls,
+        minibatch=min(settings.minibatch_size, len(split.validation)),
+        forecast=_forecast(run, ground),
+        limits=settings.limits,
+        max_seconds=settings.max_seconds,
         detectable=detectable_difference(len(deciding), level=_level(run, ground)),
         one_at_a_time=tuple(sorted(test.name for test in tests if not test.concurrent)),
     )
 
 
+def _forecast(run: StudyRun, ground: Ground) -> Forecast:
+    settings, runs = run.settings, ground.baseline.evaluation.runs
+    # A table of prices is not loaded for a run whose replies are all at hand.
+    asks = settings.max_cost is not None or run.books.ledger.live > 0
+    price = run.books.tariff.price if asks else lambda _: None
+    forecaster = Forecaster(calls_by_row(runs), (len(runs), len(ground.study.cases)), price)
+    sizes = stage_sizes(
+        settings, ground.split, len(ground.signatures), sampled=ground.search_sample > 0
+    )
+    baseline = total(entry.amount for entry in run.books.spending.entries())
+    first = ground.models[ground.signatures[0].prompt_path]
+    return forecaster.forecast(sizes, baseline, (*settings.proposer_models, first)[0])
+
+
 def _level(run: StudyRun, ground: Ground) -> float:
     """Return the level of the decision: adjusted for the trials where validation rows decide."""
     return _LEVEL if ground.split.confirmed else bonferroni_level(_LEVEL, run.settings.trials)
-
-
-def _expected_calls(run: StudyRun, ground: Ground, per_row: float) -> int:
-    """Return the calls after the baseline when trials share no request: an upper estimate."""
-    settings, split = run.settings, ground.split
-    validation = len(split.validation)
-    wanted = settings.candidates if settings.has("instructions") else 0
-    proposals = settings.rounds * wanted * len(ground.signatures)
-    grounding = GROUNDING_CALLS if proposals else 0
-    batch = settings.batch_of(validation)
-    full = settings.rounds * settings.full_a_round * (validation - batch)
-    training = (settings.rounds - 1) * min(settings.training_rows, len(split.train))
-    final = len(ground.baseline.row_calls) - (0 if ground.search_sample else validation)
-    attempts = settings.attempts_at(len(split.train))
-    rows = settings.trials * batch + full + training + attempts + final
-    return grounding + proposals + round(per_row * rows)

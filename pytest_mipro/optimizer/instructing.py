@@ -5,17 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_mipro.errors import BudgetError, LimitReachedError
+from pytest_mipro.optimizer.amount import Amount
 from pytest_mipro.optimizer.candidates import Candidates, extended
 from pytest_mipro.optimizer.credit import credits_of, reach, shares
 from pytest_mipro.optimizer.effects import main_effects
-from pytest_mipro.optimizer.evaluate import Meter, MeteredClient, cases_of
+from pytest_mipro.optimizer.evaluate import cases_of
 from pytest_mipro.optimizer.events import LessonsLearnt, ProposalsMade
 from pytest_mipro.optimizer.grounding import module_examples
 from pytest_mipro.optimizer.learning import Learner, Lesson, Rotation
 from pytest_mipro.optimizer.parts import PARTS
 from pytest_mipro.optimizer.plans import PlanSpace
-from pytest_mipro.optimizer.propose import GROUNDING_CALLS, Asked, Proposer
+from pytest_mipro.optimizer.propose import (
+    CHARACTERS,
+    GROUNDING_CALLS,
+    PROPOSAL_TOKENS,
+    Asked,
+    Proposer,
+)
 from pytest_mipro.optimizer.strategies.strategy import ProposalStrategy, ScoredInstruction
+from pytest_mipro.runtime.client import Message, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -41,6 +50,7 @@ class Instructor:
             item.name: item for item in switched_on(run.services.strategies, settings) if asks(item)
         }
         models = settings.proposer_models or (ground.models[ground.signatures[0].prompt_path],)
+        self._models = models
         self._model = models[0]
         self._policy: Policy | None = None
         self._told: set[int] = set()
@@ -65,20 +75,28 @@ class Instructor:
             return searched
         grounding_calls = GROUNDING_CALLS if searched.grounding is None else 0
         calls = grounding_calls + len(asked)
-        reservation = self._run.budget.reserve(calls, "the proposals", keep=self._ground.full_calls)
+        reservation = self._run.budget.reserve(
+            self._worst(calls), "the proposals", stage="proposals", keep=self._ground.full
+        )
         if reservation is None:
             return searched
         self._run.start("proposals", calls)
-        meter = Meter(reservation, self._run.ledger)
-        client = MeteredClient(self._run.services.client, meter)
+        meter, client = self._run.books.opened(self._run.services.client, reservation)
         proposer = Proposer(client, self._strategies, self._run.settings)
-        grounding = searched.grounding or proposer.ground(
-            cases_of(self._ground.study, self._ground.split.train),
-            parents[0].runs,
-            self._ground.signatures,
-            self._model,
-        )
-        proposals = proposer.proposals(asked, grounding)
+        try:
+            grounding = searched.grounding or proposer.ground(
+                cases_of(self._ground.study, self._ground.split.train),
+                parents[0].runs,
+                self._ground.signatures,
+                self._model,
+            )
+            proposals = proposer.proposals(asked, grounding)
+        except BudgetError:  # prompts of more tokens a character than any of the baseline's
+            meter.settle(whole=True)
+            return searched
+        except LimitReachedError:
+            meter.abandon()
+            raise
         meter.settle()
         self._run.services.emit(ProposalsMade(self._run.study.name, number, tuple(proposals)))
         grown = _extended(searched.candidates, proposals)
@@ -88,6 +106,16 @@ class Instructor:
             grounding=grounding,
             proposals=(*searched.proposals, *proposals),
         )
+
+    def _worst(self, calls: int) -> Amount:
+        """Return what so many requests to the proposer models may take."""
+        settings, tariff = self._run.settings, self._run.books.tariff
+        longest = Message("user", "x" * (CHARACTERS * settings.max_prompt_tokens))
+        limit = {"max_tokens": PROPOSAL_TOKENS}
+        each = Amount(1)
+        for model in self._models:
+            each = each.at_least(tariff.worst(Request(model, (longest,), limit)))
+        return each.times(calls)
 
     def learn(self, searched: Searched, number: int) -> None:
         """Take what each proposal earned that was tried since; what was of no use earned 0."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import MiproError
-from pytest_mipro.optimizer.conclude import Conclusion, conclude, set_aside
+from pytest_mipro.optimizer.aside import set_aside
+from pytest_mipro.optimizer.conclude import Conclusion, conclude
 from pytest_mipro.optimizer.evaluate import cases_of
 from pytest_mipro.optimizer.events import Decided, FinalistChosen
 from pytest_mipro.optimizer.finalist import finalist
@@ -36,7 +37,8 @@ def optimize(study: Study, services: Services, settings: OptimizerSettings) -> S
     try:
         ground = lay_ground(run)
         aside = set_aside(run, ground)
-        searched = search_rounds(run, ground)
+        searched = search_rounds(run, ground, aside.affords)
+        run.allow_all()
         if searched.best == searched.candidates.committed:
             end = Conclusion(searched.nothing_better())
         else:
@@ -83,9 +85,11 @@ def _result(run: StudyRun, ground: Ground, searched: Searched, end: Conclusion) 
         deciding_before=measured(before, deciding),
         deciding_after=measured(end.deciding.scores(), deciding) if end.deciding else None,
         trials=searched.tried,
-        calls=run.budget.spent,
-        asked=run.ledger.asked,
-        live=run.ledger.live,
+        calls=run.budget.spent.calls,
+        asked=run.books.ledger.asked,
+        live=run.books.ledger.live,
         ended=searched.ended,
+        spending=run.books.spending.entries(),
+        billed=run.services.bill.billed,
         lessons=searched.lessons if run.settings.has("learning") else (),
     )

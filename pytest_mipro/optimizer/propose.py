@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 # Observations in batches, their summary, and the description of the program.
 GROUNDING_CALLS = 5
+# What a proposer model may say where tokens or money are limited, its reasoning included.
+PROPOSAL_TOKENS = 4_000
 CHARACTERS = 4
 """A token's, about: a limit needs no tokenizer."""
 
@@ -162,7 +164,10 @@ class Proposer:
     async def _ask(
         self, model: str, messages: tuple[Message, ...], temperature: float, sample: int
     ) -> str:
-        request = Request(model, messages, {"temperature": temperature}, sample=sample)
+        parameters: dict[str, float] = {"temperature": temperature}
+        if self._settings.limits.by_worst_case:
+            parameters["max_tokens"] = PROPOSAL_TOKENS
+        request = Request(model, messages, parameters, sample=sample)
         return (await self._client.complete(request)).text
 
 

@@ -3,36 +3,58 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from pytest_mipro.optimizer.amount import Amount
 from pytest_mipro.optimizer.evaluate import cases_of
 from pytest_mipro.optimizer.price import NO_PRICE, price_of
 from pytest_mipro.optimizer.statistics import objective
+from pytest_mipro.optimizer.worst import CALLS_EXTRA, CALLS_FACTOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from pytest_mipro.optimizer.candidates import Candidates
     from pytest_mipro.optimizer.evaluate import Evaluation
     from pytest_mipro.optimizer.ground import Ground
     from pytest_mipro.optimizer.price import Price
     from pytest_mipro.optimizer.search import Assignment
-
-# A trial may need this much more calls than the committed prompts on the same rows, and a few more.
-_CALLS_FACTOR = 1.5
-_CALLS_EXTRA = 10
+    from pytest_mipro.optimizer.worst import WorstCase
+    from pytest_mipro.runtime.prompt import Prompt
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What the committed prompts scored on every case, and the calls they made for each row."""
+    """What the committed prompts scored on every case, and the calls they made for each row.
+
+    `takes` tells tokens and money, where these are limited.
+    """
 
     evaluation: Evaluation
     row_calls: Mapping[str, int]
+    takes: WorstCase | None = None
 
     def worst_calls(self, rows: Sequence[str]) -> int:
         """Return how many calls a program may make for these rows before it is dropped."""
-        return int(_CALLS_FACTOR * sum(self.row_calls[row] for row in rows)) + _CALLS_EXTRA
+        return int(CALLS_FACTOR * sum(self.row_calls[row] for row in rows)) + CALLS_EXTRA
+
+    def worst(
+        self,
+        rows: Sequence[str],
+        program: Mapping[Path, Prompt] = MappingProxyType({}),
+        teacher: str | None = None,
+    ) -> Amount:
+        """Return what a program may take on these rows before it is dropped.
+
+        Prompts that `program` does not name are the committed ones; a `teacher` may answer for its
+        modules.
+        """
+        calls = self.worst_calls(rows)
+        if self.takes is None:
+            return Amount(calls)
+        return replace(self.takes.of(rows, program, teacher), calls=calls)
 
 
 @dataclass(frozen=True)

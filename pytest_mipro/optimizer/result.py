@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_mipro.optimizer.amount import NOTHING, Amount
 from pytest_mipro.optimizer.events import Measured
 from pytest_mipro.optimizer.statistics import objective, objective_interval, test_means
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.decide import Decision
     from pytest_mipro.optimizer.evaluate import Evaluation
     from pytest_mipro.optimizer.learning import Lesson
+    from pytest_mipro.optimizer.spending import Spent
     from pytest_mipro.optimizer.split import Split
     from pytest_mipro.runtime.prompt import Prompt
     from pytest_mipro.runtime.signature import Signature
@@ -30,8 +32,10 @@ class StudyResult:
     and `deciding_after` on the rows that decided (holdout, else validation). `finalist` is a digest
     of the finalist's prompts, empty where no candidate beat the baseline. `models` holds the model
     of each module by prompt path. `calls` counts distinct LM requests of the whole run, `asked` all
-    that programs and proposals asked for, `live` the calls that an endpoint answered. `lessons` are
-    what was learnt about proposing, where it is on.
+    that programs and proposals asked for, `live` the calls that an endpoint answered. `spending`
+    tells what the distinct ones took, by stage, module and model; `billed` is what was really paid,
+    over all runs that led to this end. `lessons` are what was learnt about proposing, where it is
+    on.
     """
 
     study: str
@@ -56,6 +60,8 @@ class StudyResult:
     live: int
     ended: str
     lessons: tuple[Lesson, ...] = ()
+    spending: tuple[Spent, ...] = ()
+    billed: Amount = NOTHING
 
 
 def measured(scores: Mapping[str, float], cases: Sequence[Case]) -> Measured:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_mipro.errors import LimitReachedError
 from pytest_mipro.optimizer.candidates import committed_candidates
 from pytest_mipro.optimizer.growth import grow
 from pytest_mipro.optimizer.instructing import Instructor, combines, switched_on
@@ -16,12 +17,18 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.candidates import Candidates
     from pytest_mipro.optimizer.ground import Ground
     from pytest_mipro.optimizer.study_run import StudyRun
+    from pytest_mipro.optimizer.trials import Affordable
 
 _PERFECT = "every validation row has the full score"
 
 
-def search_rounds(run: StudyRun, ground: Ground) -> Searched:
-    """Run all rounds and return what they brought; budget, plateau or perfection end them early."""
+def search_rounds(
+    run: StudyRun, ground: Ground, affordable: Affordable = lambda _: True
+) -> Searched:
+    """Run all rounds and return what they brought; limits, plateau or perfection end them early.
+
+    Programs are tried that are `affordable` as a finalist.
+    """
     candidates = committed_candidates(ground.signatures, ground.committed)
     searched = Searched(candidates, new_record(candidates, ground))
     instructor = Instructor(run, ground)
@@ -33,11 +40,15 @@ def search_rounds(run: StudyRun, ground: Ground) -> Searched:
             break
         if searched.record.best.estimate >= 1:
             return replace(searched, ended=_PERFECT)
-        grown = grow(run, ground, instructor, searched, number)
+        try:
+            grown = grow(run, ground, instructor, searched, number)
+        except LimitReachedError as limit:
+            run.end_search()
+            return replace(searched, ended=f"the search ended early: {limit}")
         if grown is None:
             return replace(searched, ended=BUDGET_USED_UP)
         best = grown.best
-        searched = _search(run, ground, searched, grown, number)
+        searched = _search(run, ground, searched, grown, number, affordable)
         instructor.learn(searched, number)
         searched = replace(searched, lessons=tuple(instructor.lessons))
         idle = 0 if searched.best != best else idle + 1
@@ -48,7 +59,12 @@ def search_rounds(run: StudyRun, ground: Ground) -> Searched:
 
 
 def _search(
-    run: StudyRun, ground: Ground, known: Searched, grown: Searched, number: int
+    run: StudyRun,
+    ground: Ground,
+    known: Searched,
+    grown: Searched,
+    number: int,
+    affordable: Affordable,
 ) -> Searched:
     """Search the grown space, with what is known of it carried over."""
     settings, candidates = run.settings, grown.candidates
@@ -67,6 +83,7 @@ def _search(
         strategies=tuple(
             item for item in switched_on(run.services.strategies, settings) if combines(item)
         ),
+        affordable=affordable,
     )
     seed = settings.seed + 1_000_003 * number  # another stream each round; seed 0 is a seed
     searcher = run.services.searcher(candidates.space, seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
+from pytest_mipro.optimizer.amount import Limits, nanodollars
 from pytest_mipro.optimizer.parts import DEFAULT, PARTS
 
 Effort = Literal["light", "medium", "heavy"]
@@ -23,8 +24,9 @@ class OptimizerSettings:
     demo set, by estimate. After `patience` rounds without a better program the search ends. A
     cheaper program becomes the finalist where it is estimated to lose at most `max_loss` (0…1).
     `parts` are those switched on. `max_calls` bounds distinct LM requests of the study, cached ones
-    included (None: no limit). `in_flight` is how many trials run at once: a constant of the study,
-    so that concurrency never changes a result.
+    included, `max_tokens` and `max_cost` (US dollars) what these take (None: no limit);
+    `max_seconds` bounds the run's time, `case_timeout` (seconds) that of a case. `in_flight` is how
+    many trials run at once: a constant of the study, so that concurrency never changes a result.
     """
 
     seed: int = 0
@@ -37,7 +39,11 @@ class OptimizerSettings:
     max_demos: int = 8
     min_holdout: int = 30
     max_calls: int | None = None
+    max_tokens: int | None = None
+    max_cost: float | None = None
+    max_seconds: float | None = None
     max_calls_per_case: int | None = None
+    case_timeout: float | None = None
     concurrency: int = 16
     proposer_models: tuple[str, ...] = ()
     teacher_model: str | None = None
@@ -49,6 +55,12 @@ class OptimizerSettings:
     max_demo_tokens: int = 4_000
     max_loss: float = 0.01
     parts: frozenset[str] = DEFAULT
+
+    @property
+    def limits(self) -> Limits:
+        """What the run may spend."""
+        money = None if self.max_cost is None else nanodollars(self.max_cost)
+        return Limits(self.max_calls, self.max_tokens, money)
 
     def has(self, part: str) -> bool:
         """Return whether a part is switched on; ValueError for one that does not exist."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_mipro.errors import BudgetError
-from pytest_mipro.optimizer.budget import CallBudget, LogicalLedger
+from pytest_mipro.optimizer.amount import NOTHING, Amount, shown
+from pytest_mipro.optimizer.budget import Budget
+from pytest_mipro.optimizer.deadline import Deadline
 from pytest_mipro.optimizer.evaluate import Evaluator
 from pytest_mipro.optimizer.events import StageProgress, StageStarted
+from pytest_mipro.optimizer.meter import Books
+from pytest_mipro.optimizer.tariff import Tariff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,8 +27,31 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.settings import OptimizerSettings
     from pytest_mipro.optimizer.strategies.strategy import ProposalStrategy
     from pytest_mipro.runtime.client import LMClient
+    from pytest_mipro.runtime.prices import ModelPrice
     from pytest_mipro.runtime.prompt import Prompt
     from pytest_mipro.runtime.signature import Signature
+
+
+class Bill(Protocol):
+    """What is really paid: live calls, over all runs of a study that was interrupted."""
+
+    @property
+    def billed(self) -> Amount:
+        """What was billed so far."""
+        ...
+
+    def keep(self, amount: Amount) -> None:
+        """Keep an amount of what may be billed for calls that come later."""
+        ...
+
+
+class NoBill:
+    """Of a client whose calls nobody bills."""
+
+    billed = NOTHING
+
+    def keep(self, amount: Amount) -> None:
+        """Keep nothing."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +62,8 @@ class Services:
     modules found (it raises before anything is searched); `looked_at` holds the digests of the
     finalists that this study's holdout was shown before, `earlier_looks` counts those whose digest
     is not known; `note_look` is told a finalist's digest before the holdout is shown it. `lessons`
-    are what earlier runs of the study learnt about proposing.
+    are what earlier runs of the study learnt about proposing. `price` tells a model's price, None
+    where it is not known; `bill` is what is really paid.
     """
 
     client: LMClient
@@ -47,6 +75,8 @@ class Services:
     note_look: Callable[[str], None]
     emit: Emit
     lessons: Sequence[Lesson] = ()
+    price: Callable[[str], ModelPrice | None] = lambda _: None
+    bill: Bill = field(default_factory=NoBill)
 
 
 @dataclass(frozen=True)
@@ -56,20 +86,26 @@ class StudyRun:
     study: Study
     services: Services
     settings: OptimizerSettings
-    budget: CallBudget
-    ledger: LogicalLedger
+    budget: Budget
+    books: Books
     evaluator: Evaluator
 
-    def reserve(self, calls: int, purpose: str) -> Reservation:
-        """Return a reservation; raises BudgetError where the limit does not hold it."""
-        reservation = self.budget.reserve(calls, purpose)
+    def reserve(self, amount: Amount, purpose: str, *, stage: str = "") -> Reservation:
+        """Return a reservation; raises BudgetError where the limits do not hold it."""
+        reservation = self.budget.reserve(amount, purpose, stage=stage)
         if reservation is None:
-            enough = (self.budget.limit or 0) + calls - (self.budget.available or 0)
-            raise BudgetError(
-                f"--mipro-max-calls={self.budget.limit} leaves {self.budget.available} calls, "
-                f"{purpose} may need {calls}; raise it to {enough} or more"
-            )
+            raise BudgetError(_refusal(self.budget, amount, purpose))
         return reservation
+
+    def end_search(self) -> None:
+        """Leave what is under way behind, and give what was kept for the decision free for it."""
+        self.evaluator.start_afresh()
+        self.allow_all()
+
+    def allow_all(self) -> None:
+        """Give what was kept of bill and time for the decision free for it."""
+        self.books.deadline.keep(0)
+        self.services.bill.keep(Amount())
 
     def start(self, stage: Stage, total: int) -> None:
         """Tell that a stage of `total` steps begins."""
@@ -92,9 +128,32 @@ class StudyRun:
         return self.evaluator.start(prompts, cases, reservation).result(progress)
 
 
+def _refusal(budget: Budget, amount: Amount, purpose: str) -> str:
+    """Return in words which limit does not hold an amount."""
+    limits, taken = budget.limits, budget.taken
+    if limits.calls is not None and taken.calls + amount.calls > limits.calls:
+        return (
+            f"--mipro-max-calls={limits.calls} leaves {limits.calls - taken.calls} calls, "
+            f"{purpose} may need {amount.calls}; raise it to {taken.calls + amount.calls} or more"
+        )
+    needed = taken + amount
+    if not Amount(0, needed.tokens).within(limits):
+        return (
+            f"--mipro-max-tokens={limits.tokens} is too few: {purpose} may need "
+            f"{shown(limits.counted(amount))} beside those taken; raise it to {needed.tokens} or "
+            "more, or lower mipro_max_output_tokens"
+        )
+    return (
+        f"--mipro-max-cost={Amount(0, 0, limits.nanodollars).dollars:g} is too little: {purpose} "
+        f"may need {shown(limits.counted(amount))} beside what is taken; raise it to "
+        f"{needed.dollars:.4f} or more, or lower mipro_max_output_tokens"
+    )
+
+
 def study_run(study: Study, services: Services, settings: OptimizerSettings) -> StudyRun:
     """Return a run with a fresh budget and evaluator; close the evaluator behind it."""
-    settings = settings.in_rounds()
-    ledger = LogicalLedger()
-    evaluator = Evaluator(study, services.client, ledger, concurrency=settings.concurrency)
-    return StudyRun(study, services, settings, CallBudget(settings.max_calls), ledger, evaluator)
+    limits = settings.limits
+    books = Books(tariff=Tariff(limits, services.price), deadline=Deadline(settings.max_seconds))
+    evaluator = Evaluator(study, services.client, books, concurrency=settings.concurrency)
+    evaluator.case_timeout = settings.case_timeout
+    return StudyRun(study, services, settings, Budget(limits), books, evaluator)

@@ -59,9 +59,10 @@ def training_runs(
         pending = None
         if program != searched.candidates.committed:
             reservation = run.budget.reserve(
-                ground.baseline.worst_calls(rows),
+                ground.baseline.worst(rows, searched.candidates.program(program)),
                 "programs on training rows",
-                keep=ground.full_calls,
+                stage="bootstrap",
+                keep=ground.full,
             )
             if reservation is None:
                 break
@@ -92,8 +93,12 @@ def start_attempts(
     rows = sorted({case.row for case in cases})
     if not rows:
         return None
+    teacher = run.settings.teacher_model
     reservation = run.budget.reserve(
-        ground.baseline.worst_calls(rows), "further attempts", keep=ground.full_calls
+        ground.baseline.worst(rows, program, teacher),
+        "further attempts",
+        stage="bootstrap",
+        keep=ground.full,
     )
     if reservation is None:
         return None
@@ -103,7 +108,7 @@ def start_attempts(
         reservation,
         repeats=False,
         first_sample=_FIRST_ATTEMPT + number,
-        teacher=Teacher(run.settings.teacher_model),
+        teacher=Teacher(teacher),
     )
 
 

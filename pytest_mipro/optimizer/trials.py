@@ -13,8 +13,11 @@ from __future__ import annotations
 import random
 from collections import deque
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from pytest_mipro.errors import LimitReachedError
+from pytest_mipro.optimizer.amount import Amount
 from pytest_mipro.optimizer.evaluate import cases_of
 from pytest_mipro.optimizer.events import TrialFinished
 from pytest_mipro.optimizer.price import price_of
@@ -25,7 +28,8 @@ from pytest_mipro.optimizer.statistics import paired_lift
 from pytest_mipro.optimizer.strategies.strategy import ProgramContext
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from pytest_mipro.optimizer.budget import Reservation
     from pytest_mipro.optimizer.candidates import Candidates
@@ -37,10 +41,13 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.settings import OptimizerSettings
     from pytest_mipro.optimizer.strategies.strategy import ProposalStrategy
     from pytest_mipro.optimizer.study_run import StudyRun
+    from pytest_mipro.runtime.prompt import Prompt
+
+    Affordable = Callable[[Mapping[Path, Prompt]], bool]
 
 # A lift measured on n rows is shrunk towards 0 by n / (n + this): a few lucky rows are no leader.
 _PRIOR_ROWS = 10
-BUDGET_USED_UP = "the search ended early: the call budget is used up"
+BUDGET_USED_UP = "the search ended early: the budget is used up"
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class SearchTask:
     `round` counts from 0; `trials` bounds the rows of trials, in minibatches: what hopeless trials
     leave over goes to more of them. `full` leaders are measured on all rows; `first` are tried
     before the searcher chooses, programs of the `strategies` last; `first_sample` is the sample
-    index that trials begin with.
+    index that trials begin with. `affordable` makes sure that a program can be decided on.
     """
 
     study: Study
@@ -64,6 +71,7 @@ class SearchTask:
     first: tuple[Assignment, ...]
     first_sample: int = 0
     strategies: tuple[ProposalStrategy, ...] = ()
+    affordable: Affordable = lambda _: True
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,7 @@ class SearchRound:
     """Runs the trials of one round; the record grows by what comes out."""
 
     def __init__(self, run: StudyRun, task: SearchTask, searcher: Searcher, record: Record) -> None:
-        self._run = run
+        self._study_run = run
         self._task = task
         self._searcher = searcher
         self._record = record
@@ -111,8 +119,18 @@ class SearchRound:
             searcher.enqueue(assignment)
 
     def run(self) -> None:
-        """Run trials until rows, space or budget are used up."""
+        """Run trials until rows, space or budget are used up, or bill or time reach their limit."""
         window: deque[_Trial] = deque()
+        try:
+            self._run(window)
+        except LimitReachedError as limit:
+            self.ended = f"the search ended early: {limit}"
+            self._study_run.end_search()
+            for trial in window:
+                if trial.reserved:  # for a heat that has not begun
+                    trial.reserved.settle()
+
+    def _run(self, window: deque[_Trial]) -> None:
         in_flight = self._task.settings.in_flight
         while True:
             while len(window) < in_flight:
@@ -205,17 +223,20 @@ class SearchRound:
 
     def _start(self, kind: TrialKind, assignment: Assignment) -> _Trial | None:
         """Reserve for the whole trial and begin its first heat; None: the budget is used up."""
+        self._study_run.books.deadline.check()
         whole = self._task.rows if kind == "full" else self._batch
         races = self._task.settings.has("racing") and assignment not in self._record
         rows, rest = first_heat(self._batch, whole) if races else (whole, ())
         # Without a full evaluation behind them, minibatches lead nowhere: its calls are kept.
-        worst = self._task.baseline.worst_calls
-        keep = 0 if kind == "full" else worst(self._task.rows)
+        program = self._task.candidates.program(assignment)
+        worst = partial(self._task.baseline.worst, program=program)
+        keep = Amount() if kind == "full" else worst(self._task.rows)
         number = self._record.asked
-        now = self._run.budget.reserve(worst(rows), f"trial {number}", keep=keep)
-        later = None
-        if now is not None and rest:
-            later = self._run.budget.reserve(worst(rest), f"trial {number}", keep=keep)
+        reserve = partial(
+            self._study_run.budget.reserve, purpose=f"trial {number}", stage="search", keep=keep
+        )
+        now = reserve(worst(rows)) if self._task.affordable(program) else None
+        later = reserve(worst(rest)) if now is not None and rest else None
         if now is None or (rest and later is None):
             if now is not None:
                 now.settle()
@@ -238,7 +259,7 @@ class SearchRound:
         rows: tuple[str, ...],
         reservation: Reservation,
     ) -> PendingEvaluation:
-        return self._run.evaluator.start(
+        return self._study_run.evaluator.start(
             self._task.candidates.program(assignment),
             cases_of(self._task.study, rows),
             reservation,
@@ -298,7 +319,7 @@ class SearchRound:
         )
 
     def _report(self, trial: _Trial, assessment: Assessment | None, evaluation: Evaluation) -> None:
-        self._run.services.emit(
+        self._study_run.services.emit(
             TrialFinished(
                 study=self._task.study.name,
                 number=trial.number,

@@ -19,6 +19,7 @@ from pytest_mipro.optimizer.events import (
     StageStarted,
     TrialFinished,
 )
+from pytest_mipro.plugin.bill_lines import forecast_lines, limits_line, spending_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -191,6 +192,8 @@ class Progress:
             f"{result.calls:,} distinct LM calls of {result.asked:,} asked for: "
             f"{max(0, result.asked - result.calls):,} reused, {result.live:,} live{ended}",
         )
+        for number, text in enumerate(spending_lines(result)):
+            self._say("bill" if number == 0 else "", text)
         self._say("record", f"{record}: what the proposers saw and said, and every trial")
         if not result.prompts:
             self._say("result", "the committed prompts stay; nothing is written", yellow=True)
@@ -204,17 +207,15 @@ def plan_lines(plan: Plan, alone: Mapping[str, Sequence[str]] | None = None) -> 
     split = plan.split
     names = "shared with training" if split.shared else f"{len(split.train)} training"
     frozen = f" (frozen: {', '.join(plan.frozen)})" if plan.frozen else ""
-    limit = "no limit" if plan.max_calls is None else f"limit {plan.max_calls:,}"
     modules = f"{_many(len(plan.modules), 'module')}: {', '.join(plan.modules)}{frozen}"
     rows = (
         f"rows: {names}, {len(split.validation)} validation, {len(split.holdout)} holdout; they "
         f"detect a lift of {plan.detectable:.2f} in 70 % of runs"
     )
-    calls = (
-        f"{_many(plan.trials, 'trial')} of {plan.minibatch} rows in {_many(plan.rounds, 'round')}; "
-        f"about {plan.expected_calls:,} LM calls in all, shared ones counted once ({limit})"
-    )
-    lines = [modules, rows, calls]
+    rounds = _many(plan.rounds, "round")
+    trials = f"{_many(plan.trials, 'trial')} of {plan.minibatch} rows in {rounds}"
+    lines = [modules, rows, trials, *forecast_lines(plan.forecast)]
+    lines.append(limits_line(plan.limits, plan.max_seconds))
     if not split.confirmed:
         lines.append("too few rows for a holdout: the result will be not independently confirmed")
     lines += [f"{test}: one case at a time{_why(alone, test)}" for test in plan.one_at_a_time]

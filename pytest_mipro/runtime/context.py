@@ -63,11 +63,19 @@ class Trace:
         self._requests = 0
         self._opened = 0
         self._closed: dict[int, ModuleCall] = {}
+        self._end: CandidateError | None = None
         self.broken: MiproError | None = None
 
-    def count_request(self) -> None:
-        """Count one LM call; raises CallLimitError beyond `max_calls`."""
+    def end(self, error: CandidateError) -> None:
+        """Refuse all further calls of the case with this error."""
         with self._lock:
+            self._end = error
+
+    def count_request(self) -> None:
+        """Count one LM call; raises CallLimitError beyond `max_calls`, or how the case ended."""
+        with self._lock:
+            if self._end is not None:
+                raise type(self._end)(str(self._end))
             self._requests += 1
             if self._max_calls is not None and self._requests > self._max_calls:
                 raise CallLimitError(

@@ -10,8 +10,9 @@ import pytest
 
 from pytest_mipro import lm_module
 from pytest_mipro.errors import BudgetError, EndpointError, ModuleCallError, WorldError
-from pytest_mipro.optimizer.budget import CallBudget, LogicalLedger
-from pytest_mipro.optimizer.evaluate import Meter, MeteredClient
+from pytest_mipro.optimizer.amount import Amount, Limits
+from pytest_mipro.optimizer.budget import Budget, LogicalLedger
+from pytest_mipro.optimizer.meter import Meter, MeteredClient
 from pytest_mipro.plugin.study_client import StudyClient
 from pytest_mipro.runtime import loop
 from pytest_mipro.runtime.cache import CachedClient
@@ -136,8 +137,8 @@ def test_a_lookup_that_breaks_the_contract_is_told() -> None:
 
 def test_the_meter_counts_a_cached_request_once(cached: Threads) -> None:
     loop.run(cached.complete(ASKED))
-    budget = CallBudget(5)
-    reservation = budget.reserve(2, "a trial")
+    budget = Budget(Limits(5))
+    reservation = budget.reserve(Amount(2), "a trial")
     assert reservation is not None
     ledger = LogicalLedger()
     meter = Meter(reservation, ledger)

@@ -1,4 +1,4 @@
-"""The call budget: never exceeded whatever the interleaving, and what is not used returns."""
+"""The budget: never exceeded in any currency, and what is not used returns."""
 
 import contextlib
 import threading
@@ -8,114 +8,152 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_mipro.errors import BudgetError
-from pytest_mipro.optimizer.budget import CallBudget, LogicalLedger, Reservation
+from pytest_mipro.optimizer.amount import Amount, Limits, total
+from pytest_mipro.optimizer.budget import Budget, LogicalLedger, Reservation
 
+small = st.builds(Amount, st.integers(0, 9), st.integers(0, 90), st.integers(0, 900))
+limits = st.builds(
+    Limits,
+    st.none() | st.integers(0, 30),
+    st.none() | st.integers(0, 300),
+    st.none() | st.integers(0, 3000),
+)
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["reserve", "spend", "settle", "charge"]), st.integers(0, 9), st.integers(0)
+        st.sampled_from(["reserve", "spend", "grow", "settle", "charge"]), small, st.integers(0)
     ),
     max_size=60,
 )
 
 
-@given(st.none() | st.integers(0, 30), steps)
-def test_spent_never_exceeds_the_limit(limit: int | None, plan: list[tuple[str, int, int]]) -> None:
-    budget = CallBudget(limit)
+@given(limits, steps)
+def test_nothing_ever_exceeds_a_limit(limit: Limits, plan: list[tuple[str, Amount, int]]) -> None:
+    budget = Budget(limit)
     made: list[Reservation] = []
-    open_calls = charged = 0  # a second book, kept the simplest way
-    for action, calls, which in plan:
+    charged = Amount()  # a second book, kept the simplest way
+    for action, amount, which in plan:
+        counted = limit.counted(amount)
+        taken = charged + total(item.amount for item in made)
         if action == "reserve":
-            reservation = budget.reserve(calls, "trial")
-            fits = limit is None or charged + open_calls + calls <= limit
-            assert (reservation is not None) == fits
-            if reservation is not None:
-                made.append(reservation)
-                open_calls += calls
+            reservation = budget.reserve(amount, "trial")
+            assert (reservation is not None) == (taken + counted).within(limit)
+            made += [reservation] if reservation is not None else []
         elif made:
             reservation = made[which % len(made)]
             if action == "spend":
                 with contextlib.suppress(BudgetError):
-                    reservation.spend(calls)
-                assert reservation.spent <= reservation.calls
+                    reservation.spend(amount)
+                assert reservation.spent.within(reservation.amount)
+            elif action == "grow":
+                before = reservation.amount
+                assert reservation.grow(amount) or reservation.amount == before
+                assert before.within(reservation.amount)
             else:
                 made.remove(reservation)
-                final = min(calls, reservation.spent) if action == "charge" else reservation.spent
-                assert reservation.settle(final) == reservation.calls - final
-                open_calls -= reservation.calls
-                charged += final
-        assert budget.spent == charged + sum(item.spent for item in made)
-        assert budget.available == (None if limit is None else limit - charged - open_calls)
-        if limit is not None:
-            assert 0 <= budget.spent <= limit
+                spent = reservation.spent
+                final = amount.at_most(spent) if action == "charge" else spent
+                assert reservation.settle(final) == reservation.amount - final
+                charged += limit.counted(final)
+        assert budget.spent == charged + total(limit.counted(item.spent) for item in made)
+        assert budget.taken == charged + total(item.amount for item in made)
+        assert budget.spent.within(limit)
+        assert budget.taken.within(limit)
+        assert budget.spent.within(budget.taken)
 
 
-def reserve(budget: CallBudget, calls: int, purpose: str = "trial 3") -> Reservation:
-    reservation = budget.reserve(calls, purpose)
+def reserve(budget: Budget, calls: int, purpose: str = "trial 3") -> Reservation:
+    reservation = budget.reserve(Amount(calls), purpose)
     assert reservation is not None
     return reservation
 
 
 def test_a_call_beyond_the_reservation_is_an_error_that_names_it() -> None:
-    reservation = reserve(CallBudget(100), 10)
-    reservation.spend(9)
+    reservation = reserve(Budget(Limits(100)), 10)
+    reservation.spend(Amount(9))
     with pytest.raises(BudgetError, match=r"trial 3: 11 calls, but 10 were reserved"):
-        reservation.spend(2)
+        reservation.spend(Amount(2))
     reservation.spend()
-    assert reservation.spent == 10
+    assert reservation.spent.calls == 10
+
+
+def test_tokens_and_money_beyond_the_reservation_are_errors_too() -> None:
+    budget = Budget(Limits(100, 100, 2_000_000_000))
+    reservation = budget.reserve(Amount(10, 100, 1_000_000_000), "trial 3")
+    assert reservation is not None
+    with pytest.raises(BudgetError, match="101 tokens, but 100 were reserved"):
+        reservation.spend(Amount(1, 101, 0))
+    with pytest.raises(BudgetError, match=r"\$1\.5000, but \$1\.0000 was reserved"):
+        reservation.spend(Amount(1, 1, 1_500_000_000))
+    assert reservation.spent == Amount()
+
+
+def test_a_currency_without_a_limit_is_not_counted() -> None:
+    budget = Budget(Limits(tokens=100))
+    reservation = budget.reserve(Amount(5, 50, 10**12), "trial")
+    assert reservation is not None
+    reservation.spend(Amount(1, 10, 10**13))
+    assert budget.reserve(Amount(5, 51, 0), "trial") is None
+    assert budget.reserve(Amount(10**6, 50, None), "trial") is not None
 
 
 def test_what_is_held_back_is_not_for_others() -> None:
-    budget = CallBudget(100)
+    budget = Budget(Limits(100))
     final = reserve(budget, 70, "the decision and the final pass")
-    assert budget.reserve(31, "trial 0") is None
+    assert budget.reserve(Amount(31), "trial 0") is None
     trial = reserve(budget, 30)
-    trial.spend(20)
-    assert trial.settle() == 10
+    trial.spend(Amount(20))
+    assert trial.settle().calls == 10
     assert budget.available == 10
-    final.spend(70)
-    assert (budget.spent, final.settle()) == (90, 0)
+    final.spend(Amount(70))
+    assert (budget.spent.calls, final.settle().calls) == (90, 0)
+
+
+def test_what_is_kept_must_still_fit_beside_a_reservation() -> None:
+    budget = Budget(Limits(100, 1000))
+    assert budget.reserve(Amount(50, 500), "trial", keep=Amount(50, 501)) is None
+    assert budget.reserve(Amount(50, 500), "trial", keep=Amount(50, 500)) is not None
 
 
 def test_a_settled_reservation_is_closed() -> None:
-    budget = CallBudget(10)
+    budget = Budget(Limits(10))
     reservation = reserve(budget, 10)
-    assert reservation.settle() == 10
-    assert reservation.settle() == 0
+    assert reservation.settle().calls == 10
+    assert reservation.settle() == Amount()
     with pytest.raises(BudgetError, match="after its budget was settled"):
         reservation.spend()
     assert budget.available == 10
 
 
 def test_shared_requests_are_charged_once() -> None:
-    budget = CallBudget(10)
+    budget = Budget(Limits(10))
     reservation = reserve(budget, 6)
-    reservation.spend(5)
-    with pytest.raises(ValueError, match="can't charge 6 of 5"):
-        reservation.settle(charged=6)
-    assert reservation.settle(charged=2) == 4
-    assert (budget.spent, budget.available) == (2, 8)
+    reservation.spend(Amount(5))
+    with pytest.raises(ValueError, match=r"can't charge Amount\(calls=6"):
+        reservation.settle(charged=Amount(6))
+    assert reservation.settle(charged=Amount(2)).calls == 4
+    assert (budget.spent.calls, budget.available) == (2, 8)
 
 
 def test_negative_numbers_are_refused() -> None:
     with pytest.raises(ValueError, match="0 or more"):
-        CallBudget(-1)
-    budget = CallBudget(None)
-    with pytest.raises(ValueError, match="can't reserve -1"):
-        budget.reserve(-1, "trial")
-    with pytest.raises(ValueError, match="can't spend -1"):
-        reserve(budget, 5).spend(-1)
+        Limits(-1)
+    budget = Budget(Limits())
+    with pytest.raises(ValueError, match="can't reserve"):
+        budget.reserve(Amount(-1), "trial")
+    with pytest.raises(ValueError, match="can't spend"):
+        reserve(budget, 5).spend(Amount(-1))
 
 
 def test_threads_together_spend_no_more_than_the_limit() -> None:
-    budget, ledger = CallBudget(500), LogicalLedger()
-    firsts: list[int] = []
+    budget, ledger = Budget(Limits(500)), LogicalLedger()
+    firsts: list[str] = []
 
     def work() -> None:
         for index in range(200):
-            reservation = budget.reserve(3, "trial")
-            firsts.append(ledger.count_all([f"digest {index}"]))
+            reservation = budget.reserve(Amount(3), "trial")
+            firsts.extend(ledger.count_all([f"digest {index}"]))
             if reservation is not None:
-                reservation.spend(2)
+                reservation.spend(Amount(2))
                 reservation.settle()
 
     threads = [threading.Thread(target=work) for _ in range(8)]
@@ -123,16 +161,16 @@ def test_threads_together_spend_no_more_than_the_limit() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert 496 <= budget.spent <= 500
-    assert budget.available == 500 - budget.spent
-    assert sum(firsts) == len(ledger) == 200
+    assert 496 <= budget.spent.calls <= 500
+    assert budget.available == 500 - budget.spent.calls
+    assert len(firsts) == len(ledger) == 200
 
 
 def test_the_ledger_counts_each_request_once() -> None:
     ledger = LogicalLedger()
-    assert ledger.count_all(["a"]) == 1
-    assert ledger.count_all(["a", "b", "c", "b"]) == 2
-    assert ledger.count_all([]) == 0
+    assert ledger.count_all(["a"]) == ["a"]
+    assert ledger.count_all(["a", "b", "c", "b"]) == ["b", "c"]
+    assert ledger.count_all([]) == []
     assert len(ledger) == 3
 
 

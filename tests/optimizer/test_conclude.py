@@ -17,8 +17,9 @@ from optimizer_world import (
 from world_model import MODEL, WorldClient, module_of, own_row
 
 from pytest_mipro.errors import BudgetError
+from pytest_mipro.optimizer.aside import set_aside
 from pytest_mipro.optimizer.case import Outcome, Study
-from pytest_mipro.optimizer.conclude import Conclusion, conclude, program_digest, set_aside
+from pytest_mipro.optimizer.conclude import Conclusion, conclude, program_digest
 from pytest_mipro.optimizer.evaluate import cases_of
 from pytest_mipro.runtime.prompt import Demo, Prompt
 
@@ -41,7 +42,7 @@ def concluded(
     with laid(study, client, **settings) as (run, ground):
         aside = set_aside(run, ground)
         validation = cases_of(ground.study, ground.split.validation)
-        reservation = run.reserve(ground.baseline.worst_calls(ground.split.validation), "a trial")
+        reservation = run.reserve(ground.baseline.worst(ground.split.validation), "a trial")
         run.evaluator.start(program, validation, reservation).result()
         return conclude(run, ground, program, tried, aside)
 

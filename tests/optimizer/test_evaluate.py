@@ -13,12 +13,12 @@ from optimizer_world import Row, make_rows, make_study, metric_colour, note, pro
 from world_model import WorldClient, answer, inputs_of, module_of, own_row
 
 from pytest_mipro.errors import BudgetError, EndpointError
-from pytest_mipro.optimizer.budget import CallBudget, LogicalLedger
+from pytest_mipro.optimizer.amount import Amount, Limits
+from pytest_mipro.optimizer.budget import Budget, LogicalLedger
 from pytest_mipro.optimizer.case import Outcome, Study
 from pytest_mipro.optimizer.evaluate import (
     Evaluation,
     Evaluator,
-    Meter,
     cases_of,
 )
 from pytest_mipro.optimizer.expectations import (
@@ -26,6 +26,7 @@ from pytest_mipro.optimizer.expectations import (
     MeasurementError,
     expectations_of,
 )
+from pytest_mipro.optimizer.meter import Books, Meter
 from pytest_mipro.runtime.client import Request
 from pytest_mipro.runtime.prompt import Demo, Prompt
 
@@ -37,7 +38,7 @@ SPOILT = {sort.signature.prompt_path: Prompt("spoil")}
 def evaluator(
     study: Study, client: WorldClient | None = None, concurrency: int = 4
 ) -> Iterator[Evaluator]:
-    made = Evaluator(study, client or WorldClient(), LogicalLedger(), concurrency=concurrency)
+    made = Evaluator(study, client or WorldClient(), Books(), concurrency=concurrency)
     try:
         yield made
     finally:
@@ -55,7 +56,7 @@ def evaluate(
 ) -> Evaluation:
     """Measure a test on six rows; `known` is what the baseline told the evaluator."""
     study = make_study(ROWS, {"test": test}, {"test": {"repeats": repeats}})
-    reservation = CallBudget(calls).reserve(calls, "trial")
+    reservation = Budget(Limits(calls)).reserve(Amount(calls), "trial")
     assert reservation is not None
     with evaluator(study, client) as made:
         for name, value in known.items():
@@ -282,7 +283,7 @@ def test_without_repeats_each_case_runs_with_its_first_sample() -> None:
     study = make_study(ROWS, specs={"test_colour": {"repeats": 3}})
     client = WorldClient()
     with evaluator(study, client) as made:
-        reservation = CallBudget(None).reserve(99, "trial")
+        reservation = Budget(Limits()).reserve(Amount(99), "trial")
         evaluation = made.start({}, study.cases, reservation, repeats=False).result()
     assert {request.sample for request in client.requests} == {0}
     assert len(evaluation.runs) == 6
@@ -348,9 +349,9 @@ def test_cases_of_an_exclusive_test_run_one_at_a_time_also_across_trials(concurr
         {"test_alone": {"concurrent": concurrent}},
     )
     with evaluator(study, concurrency=8) as made:
-        budget = CallBudget(None)
+        budget = Budget(Limits())
         pending = [
-            made.start({}, study.cases, budget.reserve(9, f"trial {n}"))  # type: ignore[arg-type]
+            made.start({}, study.cases, budget.reserve(Amount(9), f"trial {n}"))  # type: ignore[arg-type]
             for n in range(3)
         ]
         for one in pending:
@@ -366,7 +367,7 @@ def test_exclusive_tests_never_run_beside_each_other() -> None:
         ROWS, {"test_a": shared.test, "test_b": shared.test}, {"test_a": alone, "test_b": alone}
     )
     with evaluator(study, concurrency=8) as made:
-        made.start({}, study.cases, CallBudget(None).reserve(9, "trial")).result()  # type: ignore[arg-type]
+        made.start({}, study.cases, Budget(Limits()).reserve(Amount(9), "trial")).result()  # type: ignore[arg-type]
     assert shared.most == 1
 
 
@@ -374,7 +375,7 @@ def test_concurrency_bounds_the_cases_that_run_at_once() -> None:
     crowd = Crowd()
     study = make_study(ROWS, {"test": crowd.test})
     with evaluator(study, concurrency=2) as made:
-        reservation = CallBudget(None).reserve(9, "trial")
+        reservation = Budget(Limits()).reserve(Amount(9), "trial")
         made.start({}, study.cases, reservation).result()  # type: ignore[arg-type]
     assert crowd.most == 3  # two calls, and a case that parses meanwhile
 
@@ -383,7 +384,7 @@ def test_progress_tells_every_number_once() -> None:
     study = make_study(ROWS, {"test": lambda row: Outcome(1.0)})
     told: list[int] = []
     with evaluator(study, concurrency=6) as made:
-        pending = made.start({}, study.cases, CallBudget(None).reserve(9, "trial"))  # type: ignore[arg-type]
+        pending = made.start({}, study.cases, Budget(Limits()).reserve(Amount(9), "trial"))  # type: ignore[arg-type]
         for future in pending.futures:
             future.result()  # all ended before anybody looks
         pending.result(told.append)
@@ -406,7 +407,7 @@ def test_progress_is_told_while_cases_still_run() -> None:
     told: list[int] = []
     study = make_study(ROWS, {"test": test})
     with evaluator(study, concurrency=6) as made:
-        pending = made.start({}, study.cases, CallBudget(None).reserve(9, "trial"))  # type: ignore[arg-type]
+        pending = made.start({}, study.cases, Budget(Limits()).reserve(Amount(9), "trial"))  # type: ignore[arg-type]
         assert sum(pending.result(tell).scores().values()) == 6
     assert told == [1, 2, 3, 4, 5, 6]
 
@@ -428,7 +429,7 @@ def test_closing_waits_for_cases_under_way_but_not_for_a_stuck_one(
 
     study = make_study(ROWS, {"test": test})
     with evaluator(study, concurrency=2) as made:
-        pending = made.start({}, study.cases, CallBudget(None).reserve(9, "trial"))  # type: ignore[arg-type]
+        pending = made.start({}, study.cases, Budget(Limits()).reserve(Amount(9), "trial"))  # type: ignore[arg-type]
         begun.wait(10)
         start = time.monotonic()
         made.close(wait=True)
@@ -443,9 +444,9 @@ def test_closing_waits_for_cases_under_way_but_not_for_a_stuck_one(
 
 
 def test_more_calls_than_reserved_drop_the_evaluation_and_charge_it_whole() -> None:
-    budget, client = CallBudget(100), WorldClient()
+    budget, client = Budget(Limits(100)), WorldClient()
     study = make_study(ROWS)
-    reservation = budget.reserve(7, "trial")
+    reservation = budget.reserve(Amount(7), "trial")
     assert reservation is not None
     with evaluator(study, client) as made:
         evaluation = made.start({}, study.cases, reservation).result()
@@ -466,21 +467,23 @@ def test_a_budget_error_that_the_pipeline_swallows_drops_the_evaluation_too() ->
 
 
 def test_requests_that_evaluations_share_are_charged_once() -> None:
-    budget, client = CallBudget(100), WorldClient(delays=3)
+    budget, client = Budget(Limits(100)), WorldClient(delays=3)
     study = make_study(ROWS)
     with evaluator(study, client) as made:
-        first, second = (made.start({}, study.cases, budget.reserve(12, "trial")) for _ in range(2))  # type: ignore[arg-type]
+        first, second = (
+            made.start({}, study.cases, budget.reserve(Amount(12), "trial")) for _ in range(2)
+        )  # type: ignore[arg-type]
         assert budget.available == 76  # both are reserved whole
         assert (first.result().calls, second.result().calls) == (12, 0)
         assert (budget.spent, budget.available) == (12, 88)
-        known = made.start({}, study.cases, budget.reserve(0, "trial"))  # type: ignore[arg-type]
+        known = made.start({}, study.cases, budget.reserve(Amount(0), "trial"))  # type: ignore[arg-type]
         assert known.result().over_budget == ""
     assert len(client.digests) == 12
 
 
 def test_a_request_counted_after_the_mark_is_paid_until_it_is_settled() -> None:
-    budget, ledger = CallBudget(10), LogicalLedger()
-    early, late = (Meter(budget.reserve(3, "trial"), ledger) for _ in range(2))  # type: ignore[arg-type]
+    budget, ledger = Budget(Limits(10)), LogicalLedger()
+    early, late = (Meter(budget.reserve(Amount(3), "trial"), ledger) for _ in range(2))  # type: ignore[arg-type]
     early.see("a")
     assert early.settle() == 1
     late.see("a")  # known by now, but not when this part began: timing must not matter
@@ -492,15 +495,15 @@ def test_a_request_counted_after_the_mark_is_paid_until_it_is_settled() -> None:
 
 def test_what_a_dropped_part_asked_is_not_known_to_later_ones() -> None:
     """Which of its requests came before the limit depends on timing; no charge may."""
-    budget, ledger = CallBudget(20), LogicalLedger()
-    dropped = Meter(budget.reserve(3, "trial"), ledger)  # type: ignore[arg-type]
+    budget, ledger = Budget(Limits(20)), LogicalLedger()
+    dropped = Meter(budget.reserve(Amount(3), "trial"), ledger)  # type: ignore[arg-type]
     for digest in "abc":
         dropped.see(digest)
     with pytest.raises(BudgetError, match="4 calls, but 3 were reserved"):
         dropped.see("d")
     assert dropped.settle(whole=True) == 3
     assert (len(ledger), budget.spent, budget.available) == (0, 3, 17)
-    later = Meter(budget.reserve(2, "trial"), ledger)  # type: ignore[arg-type]
+    later = Meter(budget.reserve(Amount(2), "trial"), ledger)  # type: ignore[arg-type]
     later.see("a")
     later.see("d")
     assert later.settle() == 2

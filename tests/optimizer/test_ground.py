@@ -288,7 +288,7 @@ def test_a_rows_calls_are_the_distinct_ones_of_all_its_cases() -> None:
     assert laid.ground.baseline.row_calls == {row.id: 4 for row in rows}
     repeated = lay(make_study(rows, tests, {"test_colour": {"repeats": 3}}))
     assert repeated.ground.baseline.row_calls == {row.id: 8 for row in rows}
-    assert sum(repeated.ground.baseline.row_calls.values()) == len(repeated.run.ledger)
+    assert sum(repeated.ground.baseline.row_calls.values()) == len(repeated.run.books.ledger)
 
 
 def test_a_corrected_reply_counts_both_its_calls() -> None:

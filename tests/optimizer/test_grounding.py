@@ -19,7 +19,8 @@ from optimizer_world import (
 )
 from world_model import WorldClient
 
-from pytest_mipro.optimizer.budget import CallBudget, LogicalLedger
+from pytest_mipro.optimizer.amount import Amount, Limits
+from pytest_mipro.optimizer.budget import Budget
 from pytest_mipro.optimizer.case import Case, Outcome
 from pytest_mipro.optimizer.evaluate import CaseRun, Evaluator
 from pytest_mipro.optimizer.grounding import (
@@ -32,6 +33,7 @@ from pytest_mipro.optimizer.grounding import (
     program_source,
     program_summary,
 )
+from pytest_mipro.optimizer.meter import Books
 from pytest_mipro.runtime.client import Message, Usage
 from pytest_mipro.runtime.context import ModuleCall
 
@@ -53,9 +55,9 @@ class Proposer:
 
 def runs_of(rows: tuple[Row, ...], tests: Any = None) -> tuple[CaseRun, ...]:
     study = make_study(rows, tests)
-    made = Evaluator(study, WorldClient(), LogicalLedger(), concurrency=2)
+    made = Evaluator(study, WorldClient(), Books(), concurrency=2)
     try:
-        reservation = CallBudget(None).reserve(999, "trial")
+        reservation = Budget(Limits()).reserve(Amount(999), "trial")
         assert reservation is not None
         return made.start({}, study.cases, reservation).result().runs
     finally:

@@ -19,10 +19,12 @@ from optimizer_world import (
 from world_model import PROPOSER, WorldClient, answer, module_of
 
 from pytest_mipro.errors import ContextWindowError, EndpointError, RefusalError
-from pytest_mipro.optimizer.budget import CallBudget, LogicalLedger
+from pytest_mipro.optimizer.amount import Amount, Limits
+from pytest_mipro.optimizer.budget import Budget
 from pytest_mipro.optimizer.evaluate import CaseRun, Evaluator
 from pytest_mipro.optimizer.events import CandidatesReady
 from pytest_mipro.optimizer.grounding import Grounding, module_examples
+from pytest_mipro.optimizer.meter import Books
 from pytest_mipro.optimizer.plans import ProposalPlan
 from pytest_mipro.optimizer.propose import GROUNDING_CALLS, Asked, Proposer
 from pytest_mipro.optimizer.proposed import Proposed
@@ -45,8 +47,8 @@ HISTORY = (ScoredInstruction("Sort it.", 0.25), ScoredInstruction("Sort it so.",
 @pytest.fixture(scope="module")
 def runs() -> Sequence[CaseRun]:
     study = make_study(make_rows(8, 0, 0))
-    made = Evaluator(study, WorldClient(), LogicalLedger(), concurrency=4)
-    reservation = CallBudget(None).reserve(99, "baseline")
+    made = Evaluator(study, WorldClient(), Books(), concurrency=4)
+    reservation = Budget(Limits()).reserve(Amount(99), "baseline")
     assert reservation is not None
     try:
         return made.start({}, study.cases, reservation).result().runs

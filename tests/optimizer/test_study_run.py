@@ -17,7 +17,8 @@ from optimizer_world import (
 from world_model import WorldClient, wandering_client
 
 from pytest_mipro.errors import BudgetError
-from pytest_mipro.optimizer.conclude import set_aside
+from pytest_mipro.optimizer.amount import Amount
+from pytest_mipro.optimizer.aside import set_aside
 from pytest_mipro.optimizer.events import StageProgress, StageStarted, TrialFinished
 from pytest_mipro.optimizer.ground import lay_ground
 from pytest_mipro.optimizer.rounds import search_rounds
@@ -56,7 +57,7 @@ def _ending(played: Played, limit: int) -> str:
         # In this world a finalist is always better, but one of few trials may not show it.
         assert bool(result.prompts) == result.decision.accepted == (result.final is not None)
         return "decided early" if result.ended else "decided"
-    assert "the call budget is used up" in result.ended
+    assert "the budget is used up" in result.ended
     return "ended"
 
 
@@ -131,10 +132,10 @@ def test_repeats_count_as_steps() -> None:
 def test_a_run_begins_with_the_whole_budget_and_an_empty_ledger() -> None:
     run = study_run(make_study(), make_services(WorldClient()), make_settings(max_calls=7))
     try:
-        assert (run.budget.available, run.budget.spent, len(run.ledger)) == (7, 0, 0)
-        assert run.reserve(7, "all of it").calls == 7
+        assert (run.budget.available, run.budget.spent, len(run.books.ledger)) == (7, 0, 0)
+        assert run.reserve(Amount(7), "all of it").calls == 7
         with pytest.raises(BudgetError, match="leaves 0 calls, more may need 1; raise it"):
-            run.reserve(1, "more")
+            run.reserve(Amount(1), "more")
     finally:
         run.evaluator.close()
 
@@ -163,7 +164,7 @@ def test_a_small_budget_keeps_room_for_one_full_evaluation() -> None:
 
 def test_the_reason_tells_a_search_that_never_came_to_a_full_evaluation() -> None:
     reason = (
-        "the search ended early: the call budget is used up, and no candidate was measured on all "
+        "the search ended early: the budget is used up, and no candidate was measured on all "
         "validation rows"
     )
     for limit in (190, 200, 210):

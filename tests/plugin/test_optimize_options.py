@@ -30,7 +30,7 @@ def test_the_budget_holds_and_the_search_ends_with_it(pytester):
     assert 40 <= live_calls(pytester) <= limit
     text = " ".join(result.stdout.str().split())
     assert f"(limit {limit})" in text
-    assert "the search ended early: the call budget is used up" in text
+    assert "the search ended early: the budget is used up" in text
 
 
 @pytest.mark.parametrize("limit", [1, 39])
