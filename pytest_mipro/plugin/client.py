@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_mipro.plugin.bill import BilledClient
 from pytest_mipro.plugin.breaker import BreakerClient
 from pytest_mipro.plugin.cache_folder import cache_folder
 from pytest_mipro.plugin.configured import options_in_force
@@ -19,6 +20,7 @@ from pytest_mipro.runtime.bounded import BoundedClient
 from pytest_mipro.runtime.cache import CachedClient
 from pytest_mipro.runtime.context import CallContext, process_default
 from pytest_mipro.runtime.litellm_client import LiveSettings
+from pytest_mipro.runtime.prices import PricedClient
 from pytest_mipro.runtime.prompt_file import forget_committed_prompts
 from pytest_mipro.runtime.providers import ProviderClient
 from pytest_mipro.runtime.redact import SHORTEST_IN_DATA, hide_values, url_secrets
@@ -29,9 +31,11 @@ if TYPE_CHECKING:
 
     from pytest_mipro.plugin.plan import PlannedCase
     from pytest_mipro.runtime.client import LMClient, Reply, Request
+    from pytest_mipro.runtime.prices import ModelPrice
 
 STARTED = "mipro_started"
 _CLIENT = pytest.StashKey[CachedClient]()
+_PRICED = pytest.StashKey[PricedClient]()
 _STARTED = pytest.StashKey[float]()
 
 
@@ -53,10 +57,18 @@ def client_of(config: pytest.Config) -> CachedClient:
         if not isinstance(inner, ProviderClient):  # that one bounds the calls to each model
             inner = BoundedClient(inner, options_of(config).concurrency)
         since = run_start(config) if options_of(config).replies == "fresh" else 0.0
+        inner = PricedClient(inner, options_of(config).prices)
+        config.stash[_PRICED] = inner
         secrets = tuple(url_secrets(options_of(config).api_base))
-        outer = _KeepableClient(BreakerClient(inner), secrets)
+        outer = _KeepableClient(BilledClient(BreakerClient(inner)), secrets)
         config.stash[_CLIENT] = CachedClient(outer, cache_folder(config), since)
     return config.stash[_CLIENT]
+
+
+def price_of(config: pytest.Config, model: str) -> ModelPrice | None:
+    """Return a model's price: that of ini `mipro_prices`, else what its client knows."""
+    client_of(config)
+    return config.stash[_PRICED].price(model)
 
 
 class _KeepableClient:

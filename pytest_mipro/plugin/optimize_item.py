@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ from pytest_mipro.errors import (
 from pytest_mipro.optimizer.events import TrialFinished
 from pytest_mipro.optimizer.mipro import optimize
 from pytest_mipro.optimizer.study_run import Services
+from pytest_mipro.plugin.bill import JournalBill, bill_path, billing, last_summary
+from pytest_mipro.plugin.budget_check import check_budget
 from pytest_mipro.plugin.cache_folder import how_to_go_on, ini_folder, mipro_folder
 from pytest_mipro.plugin.dry_run import dry_run_lines
 from pytest_mipro.plugin.lock_file import read_lock
@@ -126,8 +128,9 @@ class OptimizeItem(pytest.Item):
         screen.line("")
         screen.line(f"mipro: {key.name}", bold=True)
         study, alone = self._optimization.study(key, self._cases)
+        paid = bill_path(mipro_folder(config), PurePosixPath(self._study_path))
         if options_of(config).dry_run:
-            for line in dry_run_lines(study, settings, read_lock(key.lock)):
+            for line in dry_run_lines(study, settings, read_lock(key.lock), last_summary(paid)):
                 screen.line(line)
             return
         only_part = is_partial(config, key, self._cases)
@@ -136,13 +139,18 @@ class OptimizeItem(pytest.Item):
         progress = Progress(screen, alone)
         path = record_path(mipro_folder(config), PurePosixPath(self._study_path))
         with ExitStack() as stack:
+            tariff = check_budget(config, settings, read_lock(key.lock))
+            bill = stack.enter_context(JournalBill(paid, settings.limits, tariff))
+            stack.enter_context(billing(bill))
             record = stack.enter_context(StudyRecord(path, redaction(config)))
             client = stack.enter_context(StudyClient(study_client(config, key.lock)))
             detached = stack.enter_context(refuse_detached())
             stack.enter_context(captured_logging_off())
             tell = _Told((progress, record), detached, config)
-            result = optimize(study, self._services(study, client, tell), settings)
+            services = replace(self._services(study, client, tell), bill=bill, price=tariff.price)
+            result = optimize(study, services, settings)
             _refuse(detached)
+            bill.finish(result)
         progress.finished(result, shown_path(config, path))
         self._conclude(study, result, partial=only_part)
 

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import pytest
+
+    from pytest_mipro.runtime.prices import ModelPrice
 
 
 def whole(least: int, most: int | None = None) -> Callable[[Any], int]:
@@ -65,9 +67,42 @@ def parts(value: Any) -> frozenset[str]:
 
 def seconds(value: Any) -> float:
     """Return a time span above 0."""
-    if not 0 < value < math.inf:
-        raise ValueError("a number of seconds above 0")
-    return float(value)
+    return _above_zero(value, "a number of seconds above 0")
+
+
+def dollars(value: Any) -> float:
+    """Return a sum of money above 0."""
+    return _above_zero(value, "a number of US dollars above 0")
+
+
+def _above_zero(value: Any, rule: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        raise ValueError(rule) from None
+    if not 0 < number < math.inf:
+        raise ValueError(rule)
+    return number
+
+
+def prices(value: Any) -> Mapping[str, ModelPrice]:
+    """Return the prices that lines of `model PROMPT COMPLETION` set."""
+    from pytest_mipro.runtime.prices import ModelPrice  # noqa: PLC0415 - where they are given
+
+    found: dict[str, ModelPrice] = {}
+    for line in value:
+        name, *numbers = str(line).split() or [""]
+        try:
+            prompt, completion = (float(number) for number in numbers)
+        except ValueError:
+            prompt = completion = math.nan
+        if not (0 <= prompt < math.inf and 0 <= completion < math.inf):
+            raise ValueError(
+                "lines of a model and its dollars per million prompt and completion tokens, "
+                "as my/model 0.5 1.5"
+            )
+        found[name] = ModelPrice(prompt, completion)
+    return found
 
 
 def share(value: Any) -> float:

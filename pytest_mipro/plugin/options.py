@@ -6,7 +6,7 @@ Every pytest run imports this file: nothing heavy may be imported here.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -14,10 +14,11 @@ import pytest
 from pytest_mipro.plugin import option_checks as checks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from pytest_mipro.optimizer.settings import Effort
+    from pytest_mipro.runtime.prices import ModelPrice
 
 Searcher = Literal["tpe", "random"]
 GateOn = Literal["all", "holdout"]
@@ -36,7 +37,9 @@ class Options:
 
     `fallback_model` serves modules that name no model: `--mipro-model`, else the environment's
     MIPRO_MODEL, else the ini key. `concurrency` is the number of LM calls in flight, `max_calls`
-    bounds distinct LM calls, `timeout` is in seconds a call, `max_output_tokens` bounds a reply.
+    bounds distinct LM calls, `max_tokens` and `max_cost` (US dollars) what they take, `max_seconds`
+    the time of a study, `case_timeout` (seconds) that of a case; `prices` are those set for models.
+    `timeout` is in seconds a call, `max_output_tokens` bounds a reply.
     `parts` are those of the optimiser that are switched on.
     `json` and `markdown` are the absolute paths of report files that can be written; `cache` is the
     absolute path of the reply cache's folder, None its place in `.mipro`.
@@ -51,6 +54,11 @@ class Options:
     trials: int | None = None
     concurrency: int = 16
     max_calls: int | None = None
+    max_tokens: int | None = None
+    max_cost: float | None = None
+    max_seconds: float | None = None
+    prices: Mapping[str, ModelPrice] = field(default_factory=dict)
+    case_timeout: float | None = None
     fallback_model: str | None = None
     proposer_models: tuple[str, ...] | None = None
     teacher_model: str | None = None
@@ -119,6 +127,9 @@ _VALUES = {
     "--mipro-trials": ("N", "Number of trials, instead of the effort's."),
     "--mipro-concurrency": ("N", "LM calls in flight at once (default 16)."),
     "--mipro-max-calls": ("N", "Distinct LM calls at most, cached ones included."),
+    "--mipro-max-tokens": ("N", "Tokens of a study's calls at most."),
+    "--mipro-max-cost": ("DOLLARS", "US dollars that a study's calls cost at most."),
+    "--mipro-max-time": ("SECONDS", "Seconds that a study's optimisation takes at most."),
     "--mipro-model": ("MODEL", "Model of the modules that name none, as provider/name."),
     "--mipro-proposer-model": (
         "MODEL[,MODEL]",
@@ -132,7 +143,7 @@ _VALUES = {
     "--mipro-json": ("FILE", "Write a report for programs (docs/json-report.md)."),
     "--mipro-markdown": ("FILE", "Write a report for a pull-request comment."),
 }
-_IniType = Literal["string", "int", "float", "args", "bool"]
+_IniType = Literal["string", "int", "float", "args", "bool", "linelist"]
 _INI: dict[str, tuple[_IniType, str]] = {
     "mipro_model": ("string", "Model of the modules that name none (MIPRO_MODEL comes first)."),
     "mipro_proposer_model": ("string", "Models that write instructions, with commas between."),
@@ -140,6 +151,11 @@ _INI: dict[str, tuple[_IniType, str]] = {
     "mipro_parts": ("string", "Parts of the optimiser to switch on or off."),
     "mipro_concurrency": ("int", "LM calls in flight at once (default 16)."),
     "mipro_max_calls": ("int", "Distinct LM calls at most, cached ones included."),
+    "mipro_max_tokens": ("int", "Tokens of a study's calls at most."),
+    "mipro_max_cost": ("float", "US dollars that a study's calls cost at most."),
+    "mipro_max_time": ("float", "Seconds that a study's optimisation takes at most."),
+    "mipro_prices": ("linelist", "Lines `model PROMPT COMPLETION`: dollars per million tokens."),
+    "mipro_case_timeout": ("float", "Seconds that one run of a case may take in optimisation."),
     "mipro_minibatch_size": ("int", "Rows a trial is scored on."),
     "mipro_candidates": (
         "int",
@@ -167,6 +183,9 @@ _OPTIMIZE_ONLY = (
     "--mipro-seed",
     "--mipro-effort",
     "--mipro-trials",
+    "--mipro-max-tokens",
+    "--mipro-max-cost",
+    "--mipro-max-time",
     "--mipro-proposer-model",
     "--mipro-teacher-model",
     "--mipro-parts",
@@ -186,6 +205,11 @@ def _parsed(config: pytest.Config) -> Options:
         trials=value.of("trials", checks.whole(1)),
         concurrency=value.of("concurrency", checks.whole(1), 16),
         max_calls=value.of("max_calls", checks.whole(1)),
+        max_tokens=value.of("max_tokens", checks.whole(1)),
+        max_cost=value.of("max_cost", checks.dollars),
+        max_seconds=value.of("max_time", checks.seconds),
+        prices=value.of("prices", checks.prices, {}),
+        case_timeout=value.of("case_timeout", checks.seconds),
         fallback_model=value.of("model", checks.text, environment="MIPRO_MODEL"),
         proposer_models=value.of("proposer_model", checks.names),
         teacher_model=value.of("teacher_model", checks.text),

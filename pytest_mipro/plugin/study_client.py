@@ -6,7 +6,7 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Self
 
-from pytest_mipro.errors import WorldError
+from pytest_mipro.errors import LimitReachedError, WorldError
 from pytest_mipro.runtime.client import at_hand
 from pytest_mipro.runtime.loop import background_loop
 
@@ -50,6 +50,8 @@ class StudyClient:
             self._waiting.add(task)
         try:
             return await self._inner.complete(request)
+        except LimitReachedError:  # the search ends, the study goes on to its decision
+            raise
         except WorldError as error:
             self._finish(error)
             raise

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from pytest_mipro.runtime.prices import known_price
+
 if TYPE_CHECKING:
     from pytest_mipro.runtime.client import LMClient, Reply, Request
+    from pytest_mipro.runtime.prices import ModelPrice
 
 
 class BoundedClient:
@@ -20,6 +23,10 @@ class BoundedClient:
         """Return the inner client's reply, once there is room."""
         async with self._slots:
             return await self._inner.complete(request)
+
+    def price(self, model: str) -> ModelPrice | None:
+        """Return the price that the inner client knows."""
+        return known_price(self._inner, model)
 
     def endpoint(self, model: str) -> str:
         """Return what the inner client says."""

@@ -8,10 +8,11 @@ import math
 import os
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import ConfigurationError, MissingKeyError, RefusalError
+from pytest_mipro.runtime.attempts import lost_attempt
 from pytest_mipro.runtime.client import Reply, Usage
 from pytest_mipro.runtime.endpoints import (
     api_base,
@@ -25,18 +26,17 @@ from pytest_mipro.runtime.live_errors import (
     failure_of,
     unknown_model,
 )
+from pytest_mipro.runtime.prices import MILLION, ModelPrice
 from pytest_mipro.runtime.rate_limit import RateLimiter, RateLimits
 from pytest_mipro.runtime.redact import one_line, url_secrets
 from pytest_mipro.runtime.retry import back_off
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from types import ModuleType
 
     from pytest_mipro.runtime.client import Request
 
 PLACEHOLDER_KEY = "no-key"  # litellm wants one, also for a local server that asks for none
-MILLION = 1_000_000
 _CHARACTERS_A_TOKEN = 4  # of English, about; the endpoint's own count corrects it
 
 
@@ -59,7 +59,6 @@ class LiveSettings:
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     api_base: str | None = None
-    prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     backoff: float = 0.5
     longest_wait: float = 60.0
 
@@ -97,6 +96,17 @@ class LiteLLMClient:
         litellm = await _litellm()
         return await self._attempts(litellm, request, self._call(litellm, request))
 
+    def price(self, model: str) -> ModelPrice | None:
+        """Return the price in litellm's table, which is imported for it; None where it has none."""
+        try:
+            info = _load().get_model_info(model)
+            prompt, completion = info["input_cost_per_token"], info["output_cost_per_token"]
+        except Exception:  # noqa: BLE001 - litellm raises a bare Exception for an unknown model
+            return None
+        if prompt is None or completion is None:
+            return None
+        return ModelPrice(MILLION * float(prompt), MILLION * float(completion))
+
     def endpoint(self, model: str) -> str:
         """Return 12 hex digits of the base URL that applies, empty for the provider's own."""
         return endpoint_digest(api_base(model, self._settings.api_base))
@@ -120,6 +130,8 @@ class LiteLLMClient:
                     usage = outcome.usage
                     limiter.note_answer(turn, usage.prompt_tokens + usage.completion_tokens)
                     return outcome
+                if outcome.timed_out:
+                    lost_attempt()
                 if not outcome.again:
                     raise outcome.error
                 # A refusal for the rate is no failed attempt while other calls are answered: the
@@ -221,17 +233,13 @@ class LiteLLMClient:
         return Reply(
             text=message.content or "",
             usage=usage,
-            cost=self._cost(litellm, request.model, response, usage),
+            cost=self._cost(litellm, request.model, response),
             latency=latency,
             finish_reason=finish_reason,
             model=str(getattr(response, "model", None) or request.model),
         )
 
-    def _cost(self, litellm: ModuleType, model: str, response: Any, usage: Usage) -> float | None:
-        if model in self._settings.prices:
-            prompt, completion = self._settings.prices[model]
-            total = usage.prompt_tokens * prompt + usage.completion_tokens * completion
-            return total / MILLION
+    def _cost(self, litellm: ModuleType, model: str, response: Any) -> float | None:
         known = getattr(response, "_hidden_params", {}).get("response_cost")
         if known is None and model not in self._unpriced:
             try:

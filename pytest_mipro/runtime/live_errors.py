@@ -40,13 +40,15 @@ class Failure:
     """One failed attempt: the error for the user, whether to try again, and how long to wait.
 
     `wait` is in seconds, as the endpoint asked for it; None where it did not ask. `limited` says
-    that nothing is wrong with the call: it came too soon, as all calls to the model would have.
+    that nothing is wrong with the call: it came too soon, as all calls to the model would have;
+    `timed_out` that no answer came, though the endpoint may have worked on one.
     """
 
     error: MiproError
     again: bool
     wait: float | None = None
     limited: bool = False
+    timed_out: bool = False
 
 
 def failure_of(error: Exception, model: str, secrets: tuple[str, ...] = ()) -> Failure:
@@ -71,7 +73,15 @@ def failure_of(error: Exception, model: str, secrets: tuple[str, ...] = ()) -> F
     kind = UnreachableError if _never_connected(error) else EndpointDownError
     wait = _asked_wait(error)
     limited = status == 429 or (status in _OVERLOADED and wait is not None)
-    return Failure(kind(cause), again=True, wait=wait, limited=limited)
+    return Failure(
+        kind(cause),
+        again=True,
+        wait=wait,
+        limited=limited,
+        timed_out=status == 408
+        or isinstance(error, TimeoutError)
+        or "Timeout" in type(error).__name__,
+    )
 
 
 def _known_cause(error: Exception, model: str, status: int | None, text: str) -> MiproError | None:

@@ -11,9 +11,11 @@ from pytest_mipro.errors import UnknownModelError
 from pytest_mipro.runtime.bounded import BoundedClient
 from pytest_mipro.runtime.client import LMClient
 from pytest_mipro.runtime.litellm_client import LiteLLMClient, LiveSettings
+from pytest_mipro.runtime.prices import known_price
 
 if TYPE_CHECKING:
     from pytest_mipro.runtime.client import Reply, Request
+    from pytest_mipro.runtime.prices import ModelPrice
 
 GROUP = "pytest_mipro.providers"
 """The entry point group: name = prefix of the models, value = a class that takes no argument."""
@@ -35,6 +37,10 @@ class ProviderClient:
     async def complete(self, request: Request) -> Reply:
         """Return the reply of the client that serves the request's model."""
         return await self._client(request.model).complete(request)
+
+    def price(self, model: str) -> ModelPrice | None:
+        """Return the price that the client that serves the model knows."""
+        return known_price(self._client(model), model)
 
     def endpoint(self, model: str) -> str:
         """Return what the client that serves the model says."""

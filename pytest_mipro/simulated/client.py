@@ -6,6 +6,7 @@ import time
 
 from pytest_mipro.errors import UnknownModelError
 from pytest_mipro.runtime.client import Reply, Request, Usage
+from pytest_mipro.runtime.prices import ModelPrice
 from pytest_mipro.simulated.model import MODELS, SimulatedModel
 
 PREFIX = "simulated/"
@@ -45,6 +46,10 @@ class SimulatedClient:
         usage = Usage(sum(count_tokens(m.content) for m in request.messages), count_tokens(text))
         latency = time.perf_counter() - began
         return Reply(text, usage, 0.0, latency, finish_reason=finish, model=PREFIX + model.name)
+
+    def price(self, model: str) -> ModelPrice:  # noqa: ARG002 - the contract's signature
+        """Return that calls cost nothing."""
+        return ModelPrice(0.0, 0.0)
 
     def endpoint(self, model: str) -> str:  # noqa: ARG002 - the contract's signature
         """Return the default endpoint: the models are part of the package."""

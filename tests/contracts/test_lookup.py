@@ -12,7 +12,9 @@ from pytest_mipro import lm_module
 from pytest_mipro.errors import BudgetError, EndpointError, ModuleCallError, WorldError
 from pytest_mipro.optimizer.amount import Amount, Limits
 from pytest_mipro.optimizer.budget import Budget, LogicalLedger
+from pytest_mipro.optimizer.deadline import Deadline
 from pytest_mipro.optimizer.meter import Meter, MeteredClient
+from pytest_mipro.optimizer.tariff import Tariff
 from pytest_mipro.plugin.study_client import StudyClient
 from pytest_mipro.runtime import loop
 from pytest_mipro.runtime.cache import CachedClient
@@ -142,12 +144,12 @@ def test_the_meter_counts_a_cached_request_once(cached: Threads) -> None:
     assert reservation is not None
     ledger = LogicalLedger()
     meter = Meter(reservation, ledger)
-    client = MeteredClient(cached, meter)
+    client = MeteredClient(cached, meter, Tariff(), Deadline())
     assert at_hand(client, ASKED) == at_hand(client, ASKED)
     other = Request("m", (Message("user", "other"),))
     assert at_hand(client, other) is None
     loop.run(client.complete(other))
-    assert reservation.spent == 2
+    assert reservation.spent.calls == 2
     with pytest.raises(BudgetError):
         at_hand(client, Request("m", (Message("user", "a third"),)))
     assert meter.settle() == 2

@@ -15,6 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_mipro.optimizer.amount import Amount
     from pytest_mipro.optimizer.events import Measured, TrialFinished
     from pytest_mipro.optimizer.statistics import PairedLift
     from pytest_mipro.plugin.report.contents import GatedStudy, OptimizedStudy, RunReport
@@ -182,9 +183,24 @@ def _optimization(item: OptimizedStudy, report: RunReport) -> dict[str, Any]:
         "trials": [_trial(trial) for trial in item.trials],
         "calls": result.calls,
         "asked": result.asked,
+        "spending": [
+            {
+                "stage": spent.stage,
+                "module": spent.module,
+                "model": spent.model,
+                "live": spent.live,
+                **_amount(spent.amount),
+            }
+            for spent in result.spending
+        ],
+        "billed": _amount(result.billed),
         "looks": result.looks,
         "ended": result.ended,
     }
+
+
+def _amount(amount: Amount) -> dict[str, Any]:
+    return {"calls": amount.calls, "tokens": amount.tokens, "cost": amount.dollars}
 
 
 def _measured(measured: Measured | None) -> dict[str, Any] | None:
