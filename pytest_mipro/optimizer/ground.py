@@ -121,7 +121,7 @@ def _measure(run: StudyRun) -> Evaluation:
     try:
         evaluation = run.measure("baseline", {}, run.study.cases, reservation)
     except LimitReachedError as error:
-        raise BudgetError(f"{error} {where}") from None
+        raise BudgetError(f"{error}, {where}") from None
     except BudgetError:  # by the usage that the replies tell
         name, value = (
             ("tokens", settings.max_tokens)

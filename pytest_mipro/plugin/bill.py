@@ -97,13 +97,13 @@ class JournalBill:
 
         Raises LimitReachedError where it could exceed a limit.
         """
-        worst = self._tariff.hard(request)
+        hard = self._tariff.hard(request)
+        worst = Amount(1, hard.tokens or 0, hard.nanodollars or 0)  # unknown ones have no limit
         with self._lock:
             held = self._billed + total(self._open.values()) + worst
             if not (held + self._kept).within(self._limits):
                 raise LimitReachedError(
-                    f"{_limits_shown(self._limits)} could be exceeded by the next call, with what "
-                    "was billed before"
+                    f"{_limits_shown(self._limits)} is used up: the next call could exceed it"
                 )
             number, self._next = self._next, self._next + 1
             self._open[number] = worst
@@ -123,7 +123,7 @@ class JournalBill:
             held = self._billed + total(self._open.values()) + self._kept
             if not held.within(self._limits):
                 raise LimitReachedError(
-                    f"{_limits_shown(self._limits)} could be exceeded by another attempt"
+                    f"{_limits_shown(self._limits)} is used up: another attempt could exceed it"
                 )
 
     def end(self, number: int, took: Amount) -> None:

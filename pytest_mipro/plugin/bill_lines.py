@@ -18,18 +18,32 @@ _AT_MOST = 12
 
 
 def forecast_lines(forecast: Forecast) -> list[str]:
-    """Return what a run is expected to take and takes at worst, by stage and by model."""
-    whole = (
-        f"expected, shared calls counted once: {amount_shown(forecast.expected)}; at worst "
-        f"{amount_shown(forecast.worst)}; the pipeline runs at most {forecast.case_runs:,} times"
-    )
+    """Return what a run is expected to take, of what it takes at worst, by stage and by model."""
     stages = [
-        f"{stage.stage:<{_STAGE_WIDTH}}{amount_shown(stage.expected)}; at worst "
-        f"{amount_shown(stage.worst)}"
+        f"{stage.stage:<{_STAGE_WIDTH}}{_of(stage.expected, stage.worst)}"
         for stage in forecast.stages
         if stage.expected.calls or stage.worst.calls
     ]
-    return [whole, *stages, *_by_model(forecast.models)]
+    unbounded = forecast.worst.tokens is None
+    return [
+        f"the pipeline runs at most {forecast.case_runs:,} times; expected, of the worst case:",
+        *stages,
+        f"{'in all':<{_STAGE_WIDTH}}{_of(forecast.expected, forecast.worst)}",
+        *_by_model(forecast.models),
+        *(["tokens are bounded by mipro_max_output_tokens alone"] if unbounded else []),
+    ]
+
+
+def _of(expected: Amount, worst: Amount) -> str:
+    """Return both amounts in words, currency by currency."""
+    words = [f"{expected.calls:,} of {worst.calls:,} calls"]
+    if expected.tokens is not None:
+        most = "" if worst.tokens is None else f" of {worst.tokens:,}"
+        words.append(f"{expected.tokens:,}{most} tokens")
+    if expected.nanodollars is not None:
+        most = "" if worst.nanodollars is None else f" of {_dollars(worst)}"
+        words.append(f"{_dollars(expected)}{most}")
+    return ", ".join(words)
 
 
 def limits_line(limits: Limits, max_seconds: float | None) -> str:
@@ -64,7 +78,7 @@ def amount_shown(amount: Amount) -> str:
     """Return calls, tokens and dollars in words; what is not known is left out or said so."""
     words = f"{amount.calls:,} call{'' if amount.calls == 1 else 's'}"
     if amount.tokens is None:
-        return f"{words}, tokens without bound"
+        return f"{words}, tokens not known"
     words += f", {amount.tokens:,} tokens"
     return f"{words}, {_dollars(amount)}" if amount.nanodollars is not None else words
 
@@ -82,4 +96,5 @@ def _by_model(models: Mapping[str, Amount]) -> list[str]:
 
 
 def _dollars(amount: Amount) -> str:
-    return f"${amount.dollars or 0.0:,.4f}"
+    dollars = amount.dollars or 0.0
+    return f"${dollars:,.2f}" if dollars >= 1 else f"${dollars:,.4f}"

@@ -26,7 +26,9 @@ def test_without_a_lock_what_is_not_known_is_said(pytester):
             "search      3 rounds, 6 trials of 8 rows*",
             "case runs   at most *",
             "modules     unknown before the first run*",
-            "LM calls    unknown before the first run; limit 500",
+            "LM calls    unknown before the first run",
+            "tokens      unknown before the first run, and so is the cost",
+            "limits      500 calls",
             "dry run     no LM call was made, nothing is written",
         ]
     )

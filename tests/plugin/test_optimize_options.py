@@ -29,7 +29,7 @@ def test_the_budget_holds_and_the_search_ends_with_it(pytester):
     assert result.ret == 0
     assert 40 <= live_calls(pytester) <= limit
     text = " ".join(result.stdout.str().split())
-    assert f"(limit {limit})" in text
+    assert f"limits: {limit} calls" in text
     assert "the search ended early: the budget is used up" in text
 
 

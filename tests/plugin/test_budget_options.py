@@ -1,0 +1,204 @@
+"""Budgets of tokens, money and time: the options, their refusals, and the bill."""
+
+import json
+
+import pytest
+from optimize_project import live_calls, optimize, run, write_project, written
+
+PRICED = """
+mipro_max_output_tokens = 2
+mipro_max_prompt_tokens = 500
+mipro_max_demo_tokens = 60
+mipro_prices =
+    test/fake 100 1000
+"""
+
+
+def journal(pytester):
+    (path,) = (pytester.path / ".mipro" / "bills").glob("*.jsonl")
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def billed(pytester):
+    """Return (calls, tokens, nanodollars) that the journal tells of."""
+    took = [line for line in journal(pytester) if "took" in line]
+    return tuple(sum(line[key] for line in took) for key in ("calls", "tokens", "nanodollars"))
+
+
+@pytest.mark.parametrize("cost", ["0.5", "4", "10"])
+def test_a_cost_is_never_exceeded(pytester, cost):
+    write_project(pytester, ini=PRICED)
+    result = optimize(pytester, f"--mipro-max-cost={cost}")
+    calls, _, nanodollars = billed(pytester)
+    assert calls == live_calls(pytester)
+    assert 0 < nanodollars <= float(cost) * 10**9
+    if result.ret:
+        result.stdout.fnmatch_lines([f"*--mipro-max-cost={cost} is *; raise it*"])
+        assert written(pytester) == {}
+
+
+def test_tokens_are_never_exceeded_and_the_decision_is_kept(pytester):
+    write_project(pytester, ini=PRICED)
+    optimize(pytester, "--mipro-diff")
+    ample = billed(pytester)[1]
+    result = optimize(pytester, "--mipro-max-tokens=16000", "--mipro-replies=fresh")
+    text = " ".join(result.stdout.str().split())
+    assert result.ret == 0
+    assert "limits: 16,000 tokens" in text
+    assert 0 < billed(pytester)[1] <= 16000
+    assert ample < 16000  # what ends it is the worst case of what is under way
+    assert "the search ended early: the budget is used up" in text or written(pytester)
+
+
+def test_a_time_that_is_used_up_ends_the_run_cleanly(pytester):
+    slow = """
+import asyncio
+_complete = Client.complete
+async def complete(self, request):
+    if not request.messages[-1].content.startswith("<number>"):
+        await asyncio.sleep(60)  # a proposer that hangs
+    return await _complete(self, request)
+Client.complete = complete
+"""
+    write_project(pytester, conftest=slow)
+    result = optimize(pytester, "--mipro-max-time=3")
+    assert result.ret == 0
+    text = " ".join(result.stdout.str().split())
+    assert "the search ended early: --mipro-max-time=3 is used up" in text
+    assert "limits: 3 s" in text
+    assert result.duration < 30
+
+
+@pytest.mark.parametrize(
+    ("ini", "rule"),
+    [
+        ("mipro_max_output_tokens = 5", "--mipro-max-cost needs the price of each model"),
+        ("mipro_prices = test/fake 1 1", "--mipro-max-cost needs a limit of the output"),
+    ],
+)
+def test_a_cost_that_can_not_be_bounded_is_refused_before_the_first_call(pytester, ini, rule):
+    write_project(pytester, ini=ini)
+    result = optimize(pytester, "--mipro-max-cost=1")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines([f"{rule}*'test/fake'*; set ini mipro_*"])
+    assert live_calls(pytester) == 0
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_so_are_tokens_without_an_output_limit(pytester):
+    write_project(pytester)
+    result = optimize(pytester, "--mipro-max-tokens=100000")
+    result.stdout.fnmatch_lines(["--mipro-max-tokens needs a limit of the output*"])
+    assert live_calls(pytester) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (
+            ["--mipro-max-cost=0"],
+            "--mipro-max-cost must be a number of US dollars above 0, got '0'",
+        ),
+        (["--mipro-max-time=soon"], "--mipro-max-time must be a number of seconds above 0, *"),
+        (["--mipro-max-tokens=1.5"], "--mipro-max-tokens must be a whole number of at least 1, *"),
+        (["-o", "mipro_prices=m 1"], "ini key mipro_prices must be lines of a model and its *"),
+        (["-o", "mipro_case_timeout=-1"], "ini key mipro_case_timeout must be a number of sec*"),
+    ],
+)
+def test_wrong_values_are_one_line(pytester, options, line):
+    write_project(pytester)
+    result = run(pytester, "--mipro-optimize", *options)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {line}"])
+
+
+def test_a_budget_typed_without_optimize_is_refused(pytester):
+    write_project(pytester)
+    result = run(pytester, "--mipro-max-cost=1")
+    result.stderr.fnmatch_lines(
+        ["ERROR: --mipro-max-cost has no meaning without --mipro-optimize*"]
+    )
+
+
+def test_the_bill_sums_over_a_run_that_was_cut_off(pytester, monkeypatch):
+    write_project(pytester)
+    monkeypatch.setenv("MIPRO_TEST_CALLS", "60")
+    assert optimize(pytester).ret == pytest.ExitCode.TESTS_FAILED
+    before = billed(pytester)[0]
+    assert before >= 60
+    monkeypatch.delenv("MIPRO_TEST_CALLS")
+    result = optimize(pytester)
+    more = live_calls(pytester)
+    lines = journal(pytester)
+    assert billed(pytester)[0] == before + more
+    assert lines[-1]["finished"]
+    assert sum(item["calls"] for item in lines[-1]["stages"].values()) == 60 + more
+    assert "billed" in result.stdout.str()
+    optimize(pytester, "--mipro-diff")  # all is cached: a new bill, of nothing
+    assert [line for line in journal(pytester) if "call" in line] == []
+
+
+def test_a_call_that_a_killed_run_left_open_counts_as_spent(pytester):
+    write_project(pytester, ini=PRICED)
+    optimize(pytester, "--mipro-diff", "--mipro-max-cost=20")
+    (path,) = (pytester.path / ".mipro" / "bills").glob("*.jsonl")
+    dear = {
+        "call": 7,
+        "model": "m",
+        "module": "",
+        "calls": 1,
+        "tokens": 9,
+        "nanodollars": 15 * 10**9,
+    }
+    path.write_text(json.dumps(dear) + '\n{"call": 8, "mod')
+    result = optimize(pytester, "--mipro-diff", "--mipro-max-cost=15.2", "--mipro-replies=fresh")
+    result.stdout.fnmatch_lines(
+        ["*--mipro-max-cost=15.2 is used up: the next call could exceed it*"]
+    )
+    assert result.ret == 0
+    assert billed(pytester)[2] < 0.2 * 10**9
+
+
+def test_a_dry_run_tells_what_the_last_run_took(pytester):
+    write_project(pytester, ini=PRICED)
+    optimize(pytester, "--mipro-diff")
+    result = optimize(pytester, "--mipro-dry-run")
+    result.stdout.fnmatch_lines(
+        ["expected    about * calls, * tokens, $* by the last run; cached replies are not billed"]
+    )
+
+
+def test_the_report_tells_spending_by_stage_module_and_model(pytester):
+    write_project(pytester, ini=PRICED)
+    result = optimize(pytester, "--mipro-json=report.json")
+    (study,) = json.loads((pytester.path / "report.json").read_text())["optimizations"]
+    spending = study["spending"]
+    assert {"baseline", "proposals", "search", "decision"} <= {item["stage"] for item in spending}
+    assert {(item["module"], item["model"]) for item in spending} == {
+        ("", "test/fake"),
+        ("pipeline.parity", "test/fake"),
+    }
+    assert sum(item["calls"] for item in spending) == study["calls"] == study["billed"]["calls"]
+    assert study["billed"]["cost"] == pytest.approx(sum(item["cost"] for item in spending))
+    assert study["billed"]["cost"] == pytest.approx(billed(pytester)[2] / 10**9)
+    text = " ".join(result.stdout.str().split())
+    assert "the pipeline runs at most" in text
+    assert f"billed {study['calls']:,} calls, {study['billed']['tokens']:,} tokens, $" in text
+
+
+def test_a_case_that_hangs_scores_zero(pytester):
+    source = """
+import threading
+
+@pytest.mark.mipro(threshold=0.1)
+@pytest.mark.parametrize("number", range(40))
+def test_parity(number):
+    parity(number=str(number))
+    if number == 3:
+        threading.Event().wait(60)
+"""
+    write_project(pytester, source, ini="mipro_case_timeout = 1")
+    result = optimize(pytester, "--mipro-trials=1")
+    assert result.ret == 0
+    assert result.duration < 40
+    result.stdout.fnmatch_lines(["before      0.975 *"])
