@@ -51,11 +51,11 @@ def test_decision_and_final_pass_are_set_aside_in_full() -> None:
     with laid(max_calls=1000) as (run, ground):
         aside = set_aside(run, ground)
         # 14 rows decide; 12 training rows are new to a finalist; each makes 2 calls
-        assert (aside.decision.calls, aside.final.calls) == (52, 46)
+        assert (aside.decision.amount.calls, aside.final.amount.calls) == (52, 46)
         assert run.budget.available == 1000 - 84 - 52 - 46
     with laid(make_study(make_rows(holdout=0)), max_calls=1000) as (run, ground):
         aside = set_aside(run, ground)
-        assert (aside.decision.calls, aside.final.calls) == (10, 46)
+        assert (aside.decision.amount.calls, aside.final.amount.calls) == (10, 46)
 
 
 def test_what_does_not_fit_is_refused_by_its_name() -> None:

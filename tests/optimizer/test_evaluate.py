@@ -452,7 +452,7 @@ def test_more_calls_than_reserved_drop_the_evaluation_and_charge_it_whole() -> N
         evaluation = made.start({}, study.cases, reservation).result()
     assert evaluation.over_budget == "more than the 7 calls reserved for it"
     assert evaluation.runs == ()
-    assert len(client.digests) == evaluation.calls == budget.spent == 7
+    assert len(client.digests) == evaluation.calls == budget.spent.calls == 7
 
 
 def test_a_budget_error_that_the_pipeline_swallows_drops_the_evaluation_too() -> None:
@@ -475,7 +475,7 @@ def test_requests_that_evaluations_share_are_charged_once() -> None:
         )  # type: ignore[arg-type]
         assert budget.available == 76  # both are reserved whole
         assert (first.result().calls, second.result().calls) == (12, 0)
-        assert (budget.spent, budget.available) == (12, 88)
+        assert (budget.spent.calls, budget.available) == (12, 88)
         known = made.start({}, study.cases, budget.reserve(Amount(0), "trial"))  # type: ignore[arg-type]
         assert known.result().over_budget == ""
     assert len(client.digests) == 12
@@ -488,9 +488,9 @@ def test_a_request_counted_after_the_mark_is_paid_until_it_is_settled() -> None:
     assert early.settle() == 1
     late.see("a")  # known by now, but not when this part began: timing must not matter
     late.see("a")
-    assert budget.spent == 2
+    assert budget.spent.calls == 2
     assert late.settle() == 0
-    assert budget.spent == len(ledger) == 1
+    assert budget.spent.calls == len(ledger) == 1
 
 
 def test_what_a_dropped_part_asked_is_not_known_to_later_ones() -> None:
@@ -502,12 +502,12 @@ def test_what_a_dropped_part_asked_is_not_known_to_later_ones() -> None:
     with pytest.raises(BudgetError, match="4 calls, but 3 were reserved"):
         dropped.see("d")
     assert dropped.settle(whole=True) == 3
-    assert (len(ledger), budget.spent, budget.available) == (0, 3, 17)
+    assert (len(ledger), budget.spent.calls, budget.available) == (0, 3, 17)
     later = Meter(budget.reserve(Amount(2), "trial"), ledger)  # type: ignore[arg-type]
     later.see("a")
     later.see("d")
     assert later.settle() == 2
-    assert (len(ledger), budget.spent) == (2, 5)
+    assert (len(ledger), budget.spent.calls) == (2, 5)
 
 
 def test_cases_of_rows_keep_the_studys_order() -> None:

@@ -22,6 +22,7 @@ from optimizer_world import (
 from world_model import MODEL, WorldClient, answer, own_row
 
 from pytest_mipro.errors import ConfigurationError, EndpointError
+from pytest_mipro.optimizer.amount import Limits
 from pytest_mipro.optimizer.case import Outcome, Study
 from pytest_mipro.optimizer.events import BaselineMeasured, Plan, TrialFinished
 from pytest_mipro.optimizer.expectations import MeasurementError
@@ -307,8 +308,13 @@ def test_the_plan_is_exact_on_what_is_known() -> None:
     assert plan.split == laid.ground.split
     assert plan.trials == 9
     assert plan.minibatch == 8
-    assert plan.calls_per_row == 2.0
-    assert plan.max_calls == 5000
+    assert plan.limits == Limits(5000)
+    stages = {stage.stage: stage for stage in plan.forecast.stages}
+    assert stages["baseline"].expected.calls == stages["baseline"].worst.calls == 84
+    assert stages["baseline"].case_runs == 42
+    assert stages["decision"].expected.calls == 2 * 14  # 14 rows of 2 calls
+    assert stages["decision"].worst.calls == 52  # half as many more, and ten
+    assert stages["proposals"].case_runs == 0
     assert plan.one_at_a_time == ("test_colour",)
     assert 0 < plan.detectable < 1
     assert lay(make_study(make_rows(5, 6, 0))).event(Plan).minibatch == 6
@@ -320,7 +326,9 @@ def test_the_plan_is_exact_on_what_is_known() -> None:
 def test_the_plan_expects_no_fewer_calls_than_are_made(seed: int) -> None:
     played = play(seed=seed)
     (plan,) = played.seen(Plan)
-    assert played.result.calls <= plan.expected_calls <= 3 * played.result.calls
+    assert played.result.calls <= plan.forecast.expected.calls <= 3 * played.result.calls
+    assert played.result.calls <= plan.forecast.worst.calls
+    assert plan.forecast.expected.within(plan.forecast.worst)
 
 
 def test_deciding_cases_are_holdout_or_validation() -> None:

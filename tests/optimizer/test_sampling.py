@@ -14,8 +14,8 @@ from optimizer_world import (
 )
 from world_model import MODEL, WorldClient, answer, module_of, own_row
 
+from pytest_mipro.optimizer.aside import set_aside
 from pytest_mipro.optimizer.case import Outcome, Study
-from pytest_mipro.optimizer.conclude import set_aside
 from pytest_mipro.optimizer.events import Plan, StageStarted, TrialFinished
 from pytest_mipro.optimizer.ground import lay_ground
 from pytest_mipro.optimizer.study_run import study_run
@@ -98,7 +98,10 @@ def test_decision_and_final_pass_have_their_calls_set_aside() -> None:
     finally:
         run.evaluator.close()
     # 14 rows decide; 12 training and 16 validation rows are new; each makes 2 x 2 calls
-    assert (aside.decision.calls, aside.final.calls) == (56 * 3 // 2 + 10, 112 * 3 // 2 + 10)
+    assert (aside.decision.amount.calls, aside.final.amount.calls) == (
+        56 * 3 // 2 + 10,
+        112 * 3 // 2 + 10,
+    )
 
 
 def test_the_plan_counts_the_validation_rows_twice() -> None:
@@ -106,7 +109,7 @@ def test_the_plan_counts_the_validation_rows_twice() -> None:
         played = play(study)
         (plan,) = played.seen(Plan)
         baseline = sum(run.calls != () for run in played.result.baseline.runs) * 2
-        return int(plan.expected_calls) - baseline
+        return int(plan.forecast.expected.calls) - baseline
 
     once, warm = after_baseline(make_study()), after_baseline(WARM)
     assert warm - once == 16 * 2

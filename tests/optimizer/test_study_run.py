@@ -132,8 +132,8 @@ def test_repeats_count_as_steps() -> None:
 def test_a_run_begins_with_the_whole_budget_and_an_empty_ledger() -> None:
     run = study_run(make_study(), make_services(WorldClient()), make_settings(max_calls=7))
     try:
-        assert (run.budget.available, run.budget.spent, len(run.books.ledger)) == (7, 0, 0)
-        assert run.reserve(Amount(7), "all of it").calls == 7
+        assert (run.budget.available, run.budget.spent.calls, len(run.books.ledger)) == (7, 0, 0)
+        assert run.reserve(Amount(7), "all of it").amount.calls == 7
         with pytest.raises(BudgetError, match="leaves 0 calls, more may need 1; raise it"):
             run.reserve(Amount(1), "more")
     finally:
@@ -149,9 +149,9 @@ def test_after_the_search_only_what_is_set_aside_stays_reserved(limit: int) -> N
         search_rounds(run, ground)
     finally:
         run.evaluator.close()
-    assert run.budget.spent > 84
+    assert run.budget.spent.calls > 84
     assert run.budget.available == (
-        limit - run.budget.spent - aside.decision.calls - aside.final.calls
+        limit - (run.budget.spent + aside.decision.amount + aside.final.amount).calls
     )
 
 
