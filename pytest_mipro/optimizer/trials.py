@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from pytest_mipro.optimizer.budget import Reservation
     from pytest_mipro.optimizer.candidates import Candidates
-    from pytest_mipro.optimizer.case import Study
+    from pytest_mipro.optimizer.case import Case, Study
     from pytest_mipro.optimizer.evaluate import CaseRun, Evaluation, PendingEvaluation
     from pytest_mipro.optimizer.events import TrialKind
     from pytest_mipro.optimizer.record import Baseline, Record
@@ -105,6 +105,10 @@ class SearchRound:
         self._record = record
         self.ended = ""
         self._cases = cases_of(task.study, task.rows)
+        self._known_cases: dict[tuple[str, ...], tuple[Case, ...]] = {}
+        # By the samples that count; once a round, as a study may have ten thousand cases.
+        evaluation = task.baseline.evaluation
+        self._before = {samples: evaluation.scores(samples=samples) for samples in (None, 1)}
         self._batch = self._minibatch()
         self._rows_left = task.trials * len(self._batch)
         self._full_left = task.full
@@ -157,6 +161,11 @@ class SearchRound:
         dropped = self._record.dropped
         known = [i for i in self._record.assessments.values() if i.assignment not in dropped]
         return sorted(known, key=lambda item: item.number)
+
+    def _cases_of(self, rows: tuple[str, ...]) -> tuple[Case, ...]:
+        if rows not in self._known_cases:
+            self._known_cases[rows] = cases_of(self._task.study, rows)
+        return self._known_cases[rows]
 
     def _minibatch(self) -> tuple[str, ...]:
         tests: dict[str, set[str]] = {}
@@ -261,7 +270,7 @@ class SearchRound:
     ) -> PendingEvaluation:
         return self._study_run.evaluator.start(
             self._task.candidates.program(assignment),
-            cases_of(self._task.study, rows),
+            self._cases_of(rows),
             reservation,
             repeats=kind == "full",
             first_sample=self._task.first_sample,
@@ -272,7 +281,7 @@ class SearchRound:
         if not trial.rest or trial.ended or not (trial.reserved and trial.rival):
             return trial
         heat = trial.pending.result()
-        cases = cases_of(self._task.study, trial.rows)
+        cases = self._cases_of(trial.rows)
         if heat.over_budget or hopeless(heat.scores(), trial.rival.scores, cases):
             return replace(trial, ended=heat)
         return replace(
@@ -304,8 +313,8 @@ class SearchRound:
     def _assess(self, trial: _Trial, evaluation: Evaluation) -> Assessment:
         scores = evaluation.scores()
         samples = None if trial.kind == "full" else 1
-        before = self._task.baseline.evaluation.scores(samples=samples)
-        lift = paired_lift(scores, before, cases_of(self._task.study, trial.rows))
+        before = self._before[samples]
+        lift = paired_lift(scores, before, self._cases_of(trial.rows))
         shrunk = lift.mean * lift.rows / (lift.rows + _PRIOR_ROWS)
         return Assessment(
             trial.assignment,
