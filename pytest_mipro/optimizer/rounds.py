@@ -10,14 +10,15 @@ from pytest_mipro.optimizer.candidates import committed_candidates
 from pytest_mipro.optimizer.growth import grow
 from pytest_mipro.optimizer.instructing import Instructor, combines, switched_on
 from pytest_mipro.optimizer.record import new_record
+from pytest_mipro.optimizer.search_task import SearchTask
 from pytest_mipro.optimizer.searched import Searched
-from pytest_mipro.optimizer.trials import BUDGET_USED_UP, SearchRound, SearchTask
+from pytest_mipro.optimizer.trials import BUDGET_USED_UP, SearchRound
 
 if TYPE_CHECKING:
     from pytest_mipro.optimizer.candidates import Candidates
     from pytest_mipro.optimizer.ground import Ground
+    from pytest_mipro.optimizer.search_task import Affordable
     from pytest_mipro.optimizer.study_run import StudyRun
-    from pytest_mipro.optimizer.trials import Affordable
 
 _PERFECT = "every validation row has the full score"
 

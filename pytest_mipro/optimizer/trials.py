@@ -28,50 +28,20 @@ from pytest_mipro.optimizer.statistics import paired_lift
 from pytest_mipro.optimizer.strategies.strategy import ProgramContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from pytest_mipro.optimizer.budget import Reservation
-    from pytest_mipro.optimizer.candidates import Candidates
-    from pytest_mipro.optimizer.case import Case, Study
+    from pytest_mipro.optimizer.case import Case
     from pytest_mipro.optimizer.evaluate import CaseRun, Evaluation, PendingEvaluation
     from pytest_mipro.optimizer.events import TrialKind
-    from pytest_mipro.optimizer.record import Baseline, Record
+    from pytest_mipro.optimizer.record import Record
     from pytest_mipro.optimizer.search import Assignment, Searcher
-    from pytest_mipro.optimizer.settings import OptimizerSettings
-    from pytest_mipro.optimizer.strategies.strategy import ProposalStrategy
+    from pytest_mipro.optimizer.search_task import SearchTask
     from pytest_mipro.optimizer.study_run import StudyRun
-    from pytest_mipro.runtime.prompt import Prompt
-
-    Affordable = Callable[[Mapping[Path, Prompt]], bool]
 
 # A lift measured on n rows is shrunk towards 0 by n / (n + this): a few lucky rows are no leader.
 _PRIOR_ROWS = 10
 BUDGET_USED_UP = "the search ended early: the budget is used up"
-
-
-@dataclass(frozen=True)
-class SearchTask:
-    """What a round searches, and on which rows it is judged.
-
-    `round` counts from 0; `trials` bounds the rows of trials, in minibatches: what hopeless trials
-    leave over goes to more of them. `full` leaders are measured on all rows; `first` are tried
-    before the searcher chooses, programs of the `strategies` last; `first_sample` is the sample
-    index that trials begin with. `affordable` makes sure that a program can be decided on.
-    """
-
-    study: Study
-    candidates: Candidates
-    rows: tuple[str, ...]
-    baseline: Baseline
-    settings: OptimizerSettings
-    round: int
-    trials: int
-    full: int
-    first: tuple[Assignment, ...]
-    first_sample: int = 0
-    strategies: tuple[ProposalStrategy, ...] = ()
-    affordable: Affordable = lambda _: True
 
 
 @dataclass(frozen=True)
