@@ -122,14 +122,17 @@ class JournalBill:
             self._write({"lost": number, **_plain(lost)})
             held = self._billed + total(self._open.values()) + self._kept
             if not held.within(self._limits):
+                del self._open[number]  # no other attempt is made
+                self._write({"took": number, **_plain(Amount())})
                 raise LimitReachedError(
                     f"{_limits_shown(self._limits)} is used up: another attempt could exceed it"
                 )
 
     def end(self, number: int, took: Amount) -> None:
-        """Note what a call took."""
+        """Note what a call took; nothing more, where its last attempt was lost."""
         with self._lock:
-            del self._open[number]
+            if self._open.pop(number, None) is None:
+                return
             self._billed += took
             self._write({"took": number, **_plain(took)})
 

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_mipro.optimizer.parts import DEFAULT
 from pytest_mipro.plugin.options import _INI, _VALUES, Options, options_of
+from pytest_mipro.runtime.prices import ModelPrice
 
 pytest_plugins = "pytester"
 
@@ -84,6 +85,11 @@ def test_seed_0_is_a_seed(pytester):
 EXPECTED = Options(
     concurrency=4,
     max_calls=500,
+    max_tokens=90_000,
+    max_cost=2.5,
+    max_seconds=600,
+    prices={"my/model": ModelPrice(0.5, 1.5), "b": ModelPrice(0, 1)},
+    case_timeout=30,
     fallback_model="a/b",
     proposer_models=("c/d", "g/h"),
     minibatch_size=20,
@@ -109,6 +115,11 @@ EXPECTED = Options(
 TYPED = """
 mipro_concurrency = 4
 mipro_max_calls = 500
+mipro_max_tokens = 90000
+mipro_max_cost = 2.5
+mipro_max_time = 600.0
+mipro_prices = ["my/model 0.5 1.5", "b 0 1"]
+mipro_case_timeout = 30.0
 mipro_model = "a/b"
 mipro_proposer_model = "c/d, g/h"
 mipro_minibatch_size = 20
@@ -131,7 +142,11 @@ mipro_replies = "replay"
 mipro_gate_on = "holdout"
 mipro_strict = true
 """
-PLAIN = TYPED.replace('["db", "api client"]', "db 'api client'").replace('"', "")
+PLAIN = (
+    TYPED.replace('["db", "api client"]', "db 'api client'")
+    .replace('["my/model 0.5 1.5", "b 0 1"]', "\n    my/model 0.5 1.5\n    b 0 1")
+    .replace('"', "")
+)
 native = pytest.mark.skipif(pytest.version_tuple < (9,), reason="[tool.pytest] came with pytest 9")
 
 
