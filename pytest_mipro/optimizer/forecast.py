@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # A request for an instruction is about so long; its real length depends on the traces it shows.
 _PROPOSAL = Usage(2_000, 300)
+# Of the demos that a prompt may have, those that the programs of a search show on average.
+_DEMO_SHARE = 0.6
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,8 @@ class Forecaster:
     """Forecasts from the distinct calls of the baseline.
 
     `calls` are these by row, `runs` the case runs of all rows with their repeats and without.
-    `price` tells a model's price, None where it is not known.
+    `price` tells a model's price, None where it is not known. Candidates show up to `demos` demos,
+    of `demo_tokens` tokens together: each is about as long as the call that it comes from.
     """
 
     def __init__(
@@ -118,11 +121,16 @@ class Forecaster:
         calls: Mapping[str, Sequence[ModuleCall]],
         runs: tuple[int, int],
         price: Callable[[str], ModelPrice | None],
+        *,
+        demos: int = 0,
+        demo_tokens: int = 0,
     ) -> None:
         self._rows = max(1, len(calls))
         self._calls = [call for listed in calls.values() for call in listed]
         self._runs = runs
         self._price = price
+        self._demos = demos
+        self._demo_tokens = demo_tokens
 
     def forecast(self, sizes: Iterable[StageSize], baseline: Amount, proposer: str) -> Forecast:
         """Return the forecast; `baseline` is what that stage took, as is known by now."""
@@ -145,7 +153,7 @@ class Forecaster:
     def _expected(self, size: StageSize, proposer: str) -> dict[str, Amount]:
         amounts: dict[str, Amount] = {}
         for call in self._calls:
-            took = _took(call)
+            took = _took(call) if size.stage == "baseline" else self._with_demos(call)
             amounts[call.model] = amounts.get(call.model, Amount()) + took
         by_model = {
             model: _rounded(amount, size.fresh / self._rows) for model, amount in amounts.items()
@@ -169,11 +177,24 @@ class Forecaster:
         extra = CALLS_EXTRA * size.parts
         return each + replace(_rounded(most, extra / calls), calls=extra)
 
+    def _with_demos(self, call: ModuleCall) -> Amount:
+        """Return what the call takes under a candidate that shows as many demos as most do."""
+        took = _took(call)
+        length = (took.tokens or 0) / max(1, call.requests)
+        shown = min(self._demo_tokens, _DEMO_SHARE * self._demos * length)
+        extra = round(call.requests * shown)
+        price = self._price(call.model)
+        if price is not None:
+            return took + Amount(0, extra, nanodollars(price.cost(Usage(extra, 0))))
+        scaled = _rounded(took, (length + shown) / length) if length else took
+        return Amount(took.calls, (took.tokens or 0) + extra, scaled.nanodollars)
+
     def _most(self, call: ModuleCall) -> Amount:
         limit = output_limit(call.parameters)
         if limit is None:
             return Amount(call.requests, None, None)
-        usage = Usage(call.usage.prompt_tokens, call.requests * limit)
+        demos = call.requests * (self._demo_tokens if self._demos else 0)
+        usage = Usage(call.usage.prompt_tokens + demos, call.requests * limit)
         return replace(self._priced(call.model, usage), calls=call.requests)
 
     def _priced(self, model: str, usage: Usage) -> Amount:

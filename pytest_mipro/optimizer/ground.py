@@ -221,7 +221,13 @@ def _forecast(run: StudyRun, ground: Ground) -> Forecast:
     # A table of prices is not loaded for a run whose replies are all at hand.
     asks = settings.max_cost is not None or run.books.ledger.live > 0
     price = run.books.tariff.price if asks else lambda _: None
-    forecaster = Forecaster(calls_by_row(runs), (len(runs), len(ground.study.cases)), price)
+    forecaster = Forecaster(
+        calls_by_row(runs),
+        (len(runs), len(ground.study.cases)),
+        price,
+        demos=settings.max_demos if settings.has("demos") else 0,
+        demo_tokens=settings.max_demo_tokens,
+    )
     sizes = stage_sizes(
         settings, ground.split, len(ground.signatures), sampled=ground.search_sample > 0
     )

@@ -40,7 +40,7 @@ def _of(expected: Amount, worst: Amount) -> str:
     if expected.tokens is not None:
         most = "" if worst.tokens is None else f" of {worst.tokens:,}"
         words.append(f"{expected.tokens:,}{most} tokens")
-    if expected.nanodollars is not None:
+    if expected.nanodollars or worst.nanodollars:
         most = "" if worst.nanodollars is None else f" of {_dollars(worst)}"
         words.append(f"{_dollars(expected)}{most}")
     return ", ".join(words)
@@ -80,7 +80,7 @@ def amount_shown(amount: Amount) -> str:
     if amount.tokens is None:
         return f"{words}, tokens not known"
     words += f", {amount.tokens:,} tokens"
-    return f"{words}, {_dollars(amount)}" if amount.nanodollars is not None else words
+    return f"{words}, {_dollars(amount)}" if amount.nanodollars else words
 
 
 def _module(name: str) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -23,6 +24,7 @@ from pytest_mipro.errors import (
     UnknownModelError,
 )
 from pytest_mipro.runtime import loop
+from pytest_mipro.runtime.attempts import counting_lost
 from pytest_mipro.runtime.client import Message, Reply, Request, Usage
 from pytest_mipro.runtime.litellm_client import LiteLLMClient, LiveSettings
 from pytest_mipro.runtime.live_errors import failure_of
@@ -501,3 +503,19 @@ print(sorted(unwanted & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_attempts_that_time_out_are_told_of_and_others_are_not(server: ScriptedServer) -> None:
+    server.script = [
+        replace(completion("late"), delay=6.0),
+        failure(500, "boom"),
+        completion("yes"),
+    ]
+    lost: list[int] = []
+
+    async def counted() -> Reply:
+        with counting_lost(lambda: lost.append(1)):
+            return await client_of(server, timeout=3.0).complete(request())
+
+    assert loop.run(counted()).text == "yes"
+    assert lost == [1]
