@@ -152,9 +152,8 @@ def test_a_call_that_a_killed_run_left_open_counts_as_spent(pytester):
     }
     path.write_text(json.dumps(dear) + '\n{"call": 8, "mod')
     result = optimize(pytester, "--mipro-diff", "--mipro-max-cost=15.2", "--mipro-replies=fresh")
-    result.stdout.fnmatch_lines(
-        ["*--mipro-max-cost=15.2 is used up: the next call could exceed it*"]
-    )
+    text = " ".join(result.stdout.str().split())
+    assert "--mipro-max-cost=15.2 is used up: the next call could exceed it" in text
     assert result.ret == 0
     assert billed(pytester)[2] < 0.2 * 10**9
 
