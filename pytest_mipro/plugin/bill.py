@@ -71,6 +71,8 @@ class JournalBill:
             ensure_private_folder(self._path.parent.parent)
             ensure_private_folder(self._path.parent)
             self._file = self._path.open("w" if self._fresh else "a", encoding="utf-8")
+            if not self._fresh:
+                self._file.write("\n")  # a killed run may have left half a line
         except OSError as error:
             raise self._broken(error) from None
         return self

@@ -156,5 +156,7 @@ def test_a_journal_that_is_cut_off_or_strange_is_read_as_far_as_it_goes(tmp_path
     with made(tmp_path) as bill:
         assert bill.billed == Amount(1, 7, None)
         ask(bill, Client())
+    with made(tmp_path) as again:
+        assert again.billed.calls == 2
     assert '"call": 5' in path.read_text()
     assert last_summary(tmp_path / "none.jsonl") is None
