@@ -7,7 +7,7 @@ import json
 import time
 from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_mipro.errors import (
     BudgetError,
@@ -75,6 +75,55 @@ class Evaluation:
             if samples is None or len(values) < samples:
                 values.append(run.outcome.score or 0.0)
         return {case: sum(values) / len(values) for case, values in sums.items()}
+
+
+class Pending(Protocol):
+    """An evaluation under way."""
+
+    def result(self, progress: Callable[[int], None] | None = None) -> Evaluation:
+        """Wait for the evaluation and return it, telling the number of finished runs meanwhile.
+
+        Raises MeasurementError where a case broke for a reason that is not the candidate's, and
+        LimitReachedError where the bill or the time of the run ends it.
+        """
+        ...
+
+    def abandon(self) -> None:
+        """Wait no longer; see `PendingEvaluation.abandon`."""
+        ...
+
+
+class Evaluating(Protocol):
+    """What measures programs: `Evaluator` in this process, or several processes together.
+
+    `max_calls_per_case` bounds the LM calls of a case, `case_timeout` its seconds; `expectations`
+    are what runs have to show.
+    """
+
+    max_calls_per_case: int | None
+    case_timeout: float | None
+    expectations: Expectations
+
+    def start(
+        self,
+        prompts: Mapping[Path, Prompt],
+        cases: Iterable[Case],
+        reservation: Reservation,
+        *,
+        repeats: bool = True,
+        first_sample: int = 0,
+        teacher: Teacher | None = None,
+    ) -> Pending:
+        """Begin to measure the cases under `prompts`; see `Evaluator.start`."""
+        ...
+
+    def start_afresh(self) -> None:
+        """Leave all that is under way behind: it must not hold up the cases to come."""
+        ...
+
+    def close(self, *, wait: bool = False) -> None:
+        """Drop what has not begun; with `wait`, give the cases under way a few seconds to end."""
+        ...
 
 
 @dataclass

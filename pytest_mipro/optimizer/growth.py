@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pytest_mipro.optimizer.evaluate import PendingEvaluation
+    from pytest_mipro.optimizer.evaluate import Pending
     from pytest_mipro.optimizer.ground import Ground
     from pytest_mipro.optimizer.instructing import Instructor
     from pytest_mipro.optimizer.searched import Searched
@@ -90,7 +90,7 @@ def _passing(
 
 def _trying(
     run: StudyRun, ground: Ground, searched: Searched, parents: Sequence[Parent], number: int
-) -> PendingEvaluation | None:
+) -> Pending | None:
     """Begin further attempts at what fails, where a teacher is there or the pools are small."""
     settings, tests = run.settings, ground.study.tests
     paths = [module.signature.prompt_path for module in searched.candidates.modules]
@@ -114,7 +114,7 @@ def _pools(
     ground: Ground,
     passing: Mapping[Path, tuple[Demo, ...]],
     parents: Sequence[Parent],
-    trying: PendingEvaluation | None,
+    trying: Pending | None,
 ) -> Mapping[Path, tuple[Demo, ...]]:
     """Return the demo pools with what further attempts and labels add to those of passing runs."""
     train, tests = frozenset(ground.split.train), ground.study.tests

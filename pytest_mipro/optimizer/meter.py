@@ -31,6 +31,16 @@ class _Asked:
     live: bool = False
 
 
+@dataclass(frozen=True)
+class Spent:
+    """A request by its digest: its module and model, what it took, and whether it was live."""
+
+    digest: str
+    user: tuple[str, str]
+    amount: Amount
+    live: bool
+
+
 class Meter:
     """The requests of one part of the run that are new to it, spent before they are made.
 
@@ -60,6 +70,15 @@ class Meter:
         """Whether the part has ended."""
         with self._lock:
             return self._closed
+
+    @property
+    def requests(self) -> list[Spent]:
+        """The requests that were seen and are new to the run, with what they took."""
+        with self._lock:
+            return [
+                Spent(digest, item.user, item.actual or item.worst, item.live)
+                for digest, item in self._asked.items()
+            ]
 
     @property
     def exceeded(self) -> str:

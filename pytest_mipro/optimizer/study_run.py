@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pytest_mipro.optimizer.budget import Reservation
     from pytest_mipro.optimizer.case import Case, Study
-    from pytest_mipro.optimizer.evaluate import Evaluation
+    from pytest_mipro.optimizer.evaluate import Evaluating, Evaluation
     from pytest_mipro.optimizer.events import Emit, Stage
     from pytest_mipro.optimizer.learning import Lesson
     from pytest_mipro.optimizer.search import Searcher, Space
@@ -63,7 +63,8 @@ class Services:
     finalists that this study's holdout was shown before, `earlier_looks` counts those whose digest
     is not known; `note_look` is told a finalist's digest before the holdout is shown it. `lessons`
     are what earlier runs of the study learnt about proposing. `price` tells a model's price, None
-    where it is not known; `bill` is what is really paid.
+    where it is not known; `bill` is what is really paid. `evaluating` makes what
+    measures programs in place of an `Evaluator`, where several processes do.
     """
 
     client: LMClient
@@ -77,6 +78,7 @@ class Services:
     lessons: Sequence[Lesson] = ()
     price: Callable[[str], ModelPrice | None] = lambda _: None
     bill: Bill = field(default_factory=NoBill)
+    evaluating: Callable[[Books], Evaluating] | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class StudyRun:
     settings: OptimizerSettings
     budget: Budget
     books: Books
-    evaluator: Evaluator
+    evaluator: Evaluating
 
     def reserve(self, amount: Amount, purpose: str, *, stage: str = "") -> Reservation:
         """Return a reservation; raises BudgetError where the limits do not hold it."""
@@ -154,6 +156,10 @@ def study_run(study: Study, services: Services, settings: OptimizerSettings) -> 
     """Return a run with a fresh budget and evaluator; close the evaluator behind it."""
     limits = settings.limits
     books = Books(tariff=Tariff(limits, services.price), deadline=Deadline(settings.max_seconds))
-    evaluator = Evaluator(study, services.client, books, concurrency=settings.concurrency)
+    evaluator: Evaluating
+    if services.evaluating is not None:
+        evaluator = services.evaluating(books)
+    else:
+        evaluator = Evaluator(study, services.client, books, concurrency=settings.concurrency)
     evaluator.case_timeout = settings.case_timeout
     return StudyRun(study, services, settings, Budget(limits), books, evaluator)

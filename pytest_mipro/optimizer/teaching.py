@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_mipro.optimizer.case import Case
-    from pytest_mipro.optimizer.evaluate import CaseRun, PendingEvaluation
+    from pytest_mipro.optimizer.evaluate import CaseRun, Pending
     from pytest_mipro.optimizer.ground import Ground
     from pytest_mipro.optimizer.search import Assignment
     from pytest_mipro.optimizer.searched import Searched
@@ -84,7 +84,7 @@ def start_attempts(
     program: Mapping[Path, Prompt],
     failing: Sequence[Case],
     number: int,
-) -> PendingEvaluation | None:
+) -> Pending | None:
     """Begin another run of failing cases: at temperature 1, by the teacher if there is one.
 
     None where no case fails, or the budget does not hold them.

@@ -1,4 +1,4 @@
-"""TPE search over instructions and demo sets, on optuna: the only file that imports it."""
+"""TPE search over instructions and demo sets, on optuna."""
 
 from __future__ import annotations
 

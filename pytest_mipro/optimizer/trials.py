@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from pytest_mipro.optimizer.budget import Reservation
     from pytest_mipro.optimizer.case import Case
-    from pytest_mipro.optimizer.evaluate import CaseRun, Evaluation, PendingEvaluation
+    from pytest_mipro.optimizer.evaluate import CaseRun, Evaluation, Pending
     from pytest_mipro.optimizer.events import TrialKind
     from pytest_mipro.optimizer.record import Record
     from pytest_mipro.optimizer.search import Assignment, Searcher
@@ -56,7 +56,7 @@ class _Trial:
     kind: TrialKind
     assignment: Assignment
     rows: tuple[str, ...]
-    pending: PendingEvaluation
+    pending: Pending
     rest: tuple[str, ...] = ()
     reserved: Reservation | None = None
     rival: Assessment | None = None
@@ -237,7 +237,7 @@ class SearchRound:
         assignment: Assignment,
         rows: tuple[str, ...],
         reservation: Reservation,
-    ) -> PendingEvaluation:
+    ) -> Pending:
         return self._study_run.evaluator.start(
             self._task.candidates.program(assignment),
             self._cases_of(rows),

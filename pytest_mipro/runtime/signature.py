@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from pytest_mipro.errors import ModuleCallError, ModuleDefinitionError
 from pytest_mipro.runtime.definition import check_annotations, check_body, check_shape
@@ -142,7 +143,21 @@ def signature_of(
     )
     with contextlib.suppress(UnresolvedTypeError):  # it may be defined by the first call
         signature.output  # noqa: B018 - resolving is the check
+    _defined[signature.name, signature.prompt_path] = signature
     return signature
+
+
+_defined: WeakValueDictionary[tuple[str, Path], Signature] = WeakValueDictionary()
+
+
+def defined_signature(name: str, prompt_path: Path) -> Signature | None:
+    """Return the signature that was defined last with this name and path, None where none was."""
+    return _defined.get((name, prompt_path))
+
+
+def defined_signatures() -> tuple[Signature, ...]:
+    """Return the signatures of all modules that this process has defined and still holds."""
+    return tuple(_defined.values())
 
 
 def _where(function: Callable[..., Any], name: str) -> str:
