@@ -25,6 +25,7 @@ MiproError
     │   └── EndpointDownError   time-out, 5xx or 429 after all retries
     │       └── UnreachableError    no connection, after all retries
     ├── CacheError              the reply cache can't be read or written
+    ├── StorageError            the storage of a shared study can't be used
     ├── DetachedCallError       a module was called in a thread without the case's context
     ├── BudgetError             a call beyond what the budget reserved
     └── LimitReachedError       the bill or the time of a run has reached its limit
@@ -131,6 +132,10 @@ class UnreachableError(EndpointDownError):
 
 class CacheError(WorldError):
     """The reply cache can't be read or written."""
+
+
+class StorageError(WorldError):
+    """The storage of a study that several processes share can't be used, or lost this one."""
 
 
 class DetachedCallError(WorldError):

@@ -162,6 +162,23 @@ class Decided:
     reason: str
 
 
+@dataclass(frozen=True)
+class LeadTaken:
+    """Of the processes that share the study, `leader` proposes and decides; `mine`: this one."""
+
+    study: str
+    leader: str
+    mine: bool
+
+
+@dataclass(frozen=True)
+class ProcessLost:
+    """A process that shared the study gave no sign of life; its work is done again by others."""
+
+    study: str
+    process: str
+
+
 Event = (
     StageStarted
     | StageProgress
@@ -173,6 +190,8 @@ Event = (
     | LessonsLearnt
     | FinalistChosen
     | Decided
+    | LeadTaken
+    | ProcessLost
 )
 if TYPE_CHECKING:
     Emit = Callable[[Event], None]

@@ -35,7 +35,7 @@ from pytest_mipro.plugin.screen import TerminalScreen, captured_logging_off
 from pytest_mipro.plugin.services import optimizer_settings, searcher_of, strategies_of
 from pytest_mipro.plugin.studies import is_partial, study_path
 from pytest_mipro.plugin.study_client import StudyClient
-from pytest_mipro.plugin.study_record import StudyRecord, record_path
+from pytest_mipro.plugin.study_record import StudyRecord, record_path, when_leading
 from pytest_mipro.plugin.targets import check_targets
 from pytest_mipro.runtime.context import refuse_detached
 
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.case import Study
     from pytest_mipro.optimizer.events import Emit, Event
     from pytest_mipro.optimizer.result import StudyResult
+    from pytest_mipro.optimizer.settings import OptimizerSettings
     from pytest_mipro.plugin.optimize import Optimization
     from pytest_mipro.plugin.plan import PlannedCase, StudyKey
     from pytest_mipro.runtime.signature import Signature
@@ -127,7 +128,7 @@ class OptimizeItem(pytest.Item):
         settings = optimizer_settings(options_of(config))
         screen.line("")
         screen.line(f"mipro: {key.name}", bold=True)
-        study, alone = self._optimization.study(key, self._cases)
+        study, lanes = self._optimization.study(key, self._cases)
         paid = bill_path(mipro_folder(config), PurePosixPath(self._study_path))
         if options_of(config).dry_run:
             for line in dry_run_lines(study, settings, read_lock(key.lock), last_summary(paid)):
@@ -136,23 +137,38 @@ class OptimizeItem(pytest.Item):
         only_part = is_partial(config, key, self._cases)
         if only_part:
             screen.line("only part of the study's cases are selected: nothing will be written")
-        progress = Progress(screen, alone)
+        progress = Progress(screen, lanes)
         path = record_path(mipro_folder(config), PurePosixPath(self._study_path))
         with ExitStack() as stack:
             tariff = check_budget(config, settings, read_lock(key.lock))
             bill = stack.enter_context(JournalBill(paid, settings.limits, tariff))
             stack.enter_context(billing(bill))
-            record = stack.enter_context(StudyRecord(path, redaction(config)))
+            record = StudyRecord(path, redaction(config))
             client = stack.enter_context(StudyClient(study_client(config, key.lock)))
             detached = stack.enter_context(refuse_detached())
             stack.enter_context(captured_logging_off())
-            tell = _Told((progress, record), detached, config)
+            alone = options_of(config).storage is None
+            noting = stack.enter_context(record) if alone else when_leading(record, stack)
+            tell = _Told((progress, noting), detached, config)
             services = replace(self._services(study, client, tell), bill=bill, price=tariff.price)
-            result = optimize(study, services, settings)
+            result = self._optimized(study, services, settings)
             _refuse(detached)
+            if isinstance(result, str):
+                screen.line(result)
+                return
             bill.finish(result)
         progress.finished(result, shown_path(config, path))
         self._conclude(study, result, partial=only_part)
+
+    def _optimized(
+        self, study: Study, services: Services, settings: OptimizerSettings
+    ) -> StudyResult | str:
+        """Return the result; of a study that another process decided, the line that says so."""
+        if options_of(self.config).storage is None:
+            return optimize(study, services, settings)
+        from pytest_mipro.plugin.shared import shared_result  # noqa: PLC0415 - rarely used, slow
+
+        return shared_result(self.config, self._key, study, services, settings)
 
     def _conclude(self, study: Study, result: StudyResult, *, partial: bool) -> None:
         self.config.hook.pytest_mipro_study_finished(config=self.config, result=result)

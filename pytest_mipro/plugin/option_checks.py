@@ -119,6 +119,16 @@ def address(value: Any) -> str:
     return str(value)
 
 
+def storage(value: Any) -> str:
+    """Return a storage's URL; the driver and the server are looked for when a study begins."""
+    scheme, _, rest = str(value).partition(":")
+    if rest and scheme == "journal":
+        return str(value)
+    if rest.startswith("//") and scheme.partition("+")[0] in ("postgresql", "mysql", "sqlite"):
+        return str(value)
+    raise ValueError("postgresql://…, mysql://…, sqlite:///… (one machine) or journal:PATH")
+
+
 def report_file(config: pytest.Config) -> Callable[[Any], Path]:
     """Return the check of a report's path: a file that can be written, told before any call."""
 

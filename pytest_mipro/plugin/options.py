@@ -42,7 +42,9 @@ class Options:
     `timeout` is in seconds a call, `max_output_tokens` bounds a reply.
     `parts` are those of the optimiser that are switched on.
     `json` and `markdown` are the absolute paths of report files that can be written; `cache` is the
-    absolute path of the reply cache's folder, None its place in `.mipro`.
+    absolute path of the reply cache's folder, None its place in `.mipro`. `storage` is where
+    processes that share a study meet, a URL that may hold a password; after `storage_patience`
+    seconds without a sign of life one of them counts as dead.
     """
 
     optimize: bool = False
@@ -85,6 +87,8 @@ class Options:
     markdown: Path | None = None
     cache: Path | Literal["off"] | None = None
     cache_clear: bool = False
+    storage: str | None = None
+    storage_patience: float = 30.0
 
 
 _OPTIONS = pytest.StashKey[Options]()
@@ -138,6 +142,7 @@ _VALUES = {
     "--mipro-teacher-model": ("MODEL", "Model that answers for the modules where demos are few."),
     "--mipro-parts": ("[no-]PART[,…]", "Parts of the optimiser to switch on or off (docs)."),
     "--mipro-searcher": ("|".join(SEARCHERS), f"How to search (default {SEARCHERS[0]})."),
+    "--mipro-storage": ("URL", "Where processes on several machines share a study (docs)."),
     "--mipro-replies": ("|".join(REPLIES), "Where replies come from (docs/ci.md; default auto)."),
     "--mipro-cache": ("PATH|off", "Folder of the reply cache (default .mipro/cache), or none."),
     "--mipro-json": ("FILE", "Write a report for programs (docs/json-report.md)."),
@@ -173,6 +178,10 @@ _INI: dict[str, tuple[_IniType, str]] = {
     "mipro_requests_per_minute": ("int", "LM calls to a model at most in any minute."),
     "mipro_tokens_per_minute": ("int", "Tokens to and from a model at most in any minute."),
     "mipro_timeout": ("float", "Seconds that one LM call may take."),
+    "mipro_storage_patience": (
+        "float",
+        "Seconds after which a process that shares a study counts as dead (default 30).",
+    ),
     "mipro_strict": ("bool", "As --mipro-strict."),
     "mipro_replies": ("string", f"Where replies come from: {', '.join(REPLIES)}."),
     "mipro_api_base": ("string", "Address of the endpoint, where it is not the provider's own."),
@@ -190,6 +199,7 @@ _OPTIMIZE_ONLY = (
     "--mipro-teacher-model",
     "--mipro-parts",
     "--mipro-searcher",
+    "--mipro-storage",
 )
 
 
@@ -236,6 +246,8 @@ def _parsed(config: pytest.Config) -> Options:
         markdown=value.of("markdown", checks.report_file(config)),
         cache=value.of("cache", checks.cache_place(config)),
         cache_clear=config.getoption("--mipro-cache-clear"),
+        storage=value.of("storage", checks.storage, environment="MIPRO_STORAGE_URL"),
+        storage_patience=value.of("storage_patience", checks.seconds, 30.0),
     )
     _refuse_combinations(config, options)
     return options
@@ -309,6 +321,17 @@ def _refuse_combinations(config: pytest.Config, options: Options) -> None:
         raise pytest.UsageError(
             f"--mipro-optimize asks for new replies and can't run with mipro-replies "
             f"{options.replies!r}; optimise with --mipro-replies=auto, record afterwards"
+        )
+    if options.storage is not None and options.replies == "fresh":
+        raise pytest.UsageError(
+            "--mipro-storage goes on from the results that it holds, and --mipro-replies=fresh "
+            "asks anew; drop one of them"
+        )
+    limited = options.max_tokens is not None or options.max_cost is not None
+    if options.storage is not None and limited:
+        raise pytest.UsageError(
+            "--mipro-storage shares out calls, and no limit of tokens or money; "
+            "limit --mipro-max-calls instead"
         )
     if options.dry_run and options.diff:
         raise pytest.UsageError(

@@ -11,9 +11,11 @@ from pytest_mipro.optimizer.events import (
     Decided,
     Event,
     FinalistChosen,
+    LeadTaken,
     LessonsLearnt,
     Measured,
     Plan,
+    ProcessLost,
     ProposalsMade,
     StageProgress,
     StageStarted,
@@ -160,6 +162,17 @@ class Progress:
     def _(self, event: Decided) -> None:
         accepted = event.decision is not None and event.decision.accepted
         self._say("decision", event.reason, green=accepted, yellow=not accepted)
+
+    @_draw.register
+    def _(self, event: LeadTaken) -> None:
+        if event.mine:
+            self._say("shared", "this process leads: it proposes and decides")
+        else:
+            self._say("shared", f"{event.leader} leads; this process runs cases for it")
+
+    @_draw.register
+    def _(self, event: ProcessLost) -> None:
+        self._say("", f"{event.process} gave no sign of life; its work is done again")
 
     def _say(self, label: str, text: str, **markup: bool) -> None:
         for number, line in enumerate(_wrapped(text)):

@@ -16,6 +16,7 @@ from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.optimizer.events import (
     Decided,
     FinalistChosen,
+    LeadTaken,
     LessonsLearnt,
     ProposalsMade,
     TrialFinished,
@@ -24,6 +25,7 @@ from pytest_mipro.runtime.cache import ensure_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import ExitStack
     from pathlib import Path, PurePath
     from typing import TextIO
 
@@ -36,6 +38,20 @@ def record_path(private_folder: Path, study: PurePath) -> Path:
     """Return where the study's record lies; its name begins with the study's own."""
     digest = hashlib.sha256(study.as_posix().encode()).hexdigest()[:8]
     return private_folder / _FOLDER / f"{study.name.removesuffix('.mipro.json')}-{digest}.jsonl"
+
+
+def when_leading(record: StudyRecord, stack: ExitStack) -> Callable[[Event], None]:
+    """Return the record's listener in a shared study: its file is opened by who leads alone.
+
+    Processes that run in one folder would else write into each other's lines.
+    """
+
+    def tell(event: Event) -> None:
+        if isinstance(event, LeadTaken) and event.mine:
+            stack.enter_context(record)
+        record(event)
+
+    return tell
 
 
 class StudyRecord:

@@ -110,6 +110,7 @@ EXPECTED = Options(
     api_base="http://localhost:8000/v1",
     replies="replay",
     gate_on="holdout",
+    storage_patience=12.5,
     strict=True,
 )
 TYPED = """
@@ -140,6 +141,7 @@ mipro_timeout = 2.5
 mipro_api_base = "http://localhost:8000/v1"
 mipro_replies = "replay"
 mipro_gate_on = "holdout"
+mipro_storage_patience = 12.5
 mipro_strict = true
 """
 PLAIN = (
