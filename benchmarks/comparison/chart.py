@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from benchmarks.comparison.optimisers import Optimiser
     from benchmarks.comparison.results import Result
 
-WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 900, 520, 60, 20, 300, 50
+WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 940, 520, 60, 20, 340, 50
 COLOURS = {"own": ("#0b6e4f", "#08a045", "#6bbf59", "#a7c957"), "peer": (
     "#9d0208", "#dc2f02", "#e85d04", "#7b2cbf", "#c77dff",
 )}  # fmt: skip
