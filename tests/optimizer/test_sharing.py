@@ -22,7 +22,7 @@ from optimizer_world import (
 )
 from world_model import PROPOSER, WorldClient, answer, wandering_client
 
-from pytest_mipro.errors import ConfigurationError, EndpointError
+from pytest_mipro.errors import BudgetError, ConfigurationError, EndpointError
 from pytest_mipro.optimizer.case import Study
 from pytest_mipro.optimizer.events import LeadTaken, ProcessLost, StageProgress
 from pytest_mipro.optimizer.expectations import MeasurementError
@@ -212,6 +212,22 @@ def test_the_budget_is_shared_out(url: str, limit: int) -> None:
     assert len(asked) <= limit
     assert result.calls <= limit
     same(result, alone)
+
+
+def test_the_time_limit_of_who_leads_ends_the_run(url: str) -> None:
+    go = threading.Event()
+    process = Process(
+        url, "only", client=HeldClient(threading.Event(), go), settings={"max_seconds": 0.5}
+    )
+    timer = threading.Timer(1.5, go.set)  # its cases end: they are waited for
+    timer.start()
+    with pytest.raises(BudgetError, match=r"--mipro-max-time=0.5 is used up, within the"):
+        process.run()
+    timer.join()
+    with opened_storage(url) as storage:
+        board = Board(storage, url, "another study")
+        (study,) = board.siblings("pytest-mipro")
+        assert study.open_entries() == [], "nothing is left for others to do"
 
 
 def test_two_projects_do_not_share_a_study(url: str) -> None:

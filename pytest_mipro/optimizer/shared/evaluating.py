@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_mipro.errors import BudgetError
+from pytest_mipro.errors import BudgetError, LimitReachedError
 from pytest_mipro.optimizer.amount import Amount
 from pytest_mipro.optimizer.evaluate import Evaluation
 from pytest_mipro.optimizer.events import ProcessLost
@@ -70,6 +71,7 @@ class SharedEvaluator:
         entries = (*board.done(), *board.open_entries())
         self._known = {entry.key: entry.id for entry in entries if entry.kind == "job"}
         self._open: list[_Put] = []
+        self._pending: list[SharedEvaluation] = []
         self.max_calls_per_case: int | None = None
         self.case_timeout: float | None = None
         self.expectations = Expectations()
@@ -102,11 +104,14 @@ class SharedEvaluator:
             for (mine, runs), limit in zip(parts, limits, strict=True)
         ]
         self._member.wake()
-        return SharedEvaluation(self, put, order, _Account(reservation, self._books))
+        pending = SharedEvaluation(self, put, order, _Account(reservation, self._books))
+        self._pending = [item for item in self._pending if not item.closed] + [pending]
+        return pending
 
     def start_afresh(self) -> None:
         """Take all jobs that are open off the board: nobody waits for them any more."""
-        self.drop(tuple(self._open))
+        for pending in self._pending:
+            pending.abandon()
 
     def drop(self, put: Iterable[_Put]) -> None:
         """Take jobs off the board."""
@@ -203,8 +208,16 @@ class _Account:
             over = True
         return self._meter.settle(whole=over), over
 
-    def abandon(self) -> None:
-        """Charge what was begun, and count no more."""
+    @property
+    def closed(self) -> bool:
+        """Whether the evaluation was settled or abandoned."""
+        return self._meter.closed
+
+    def abandon(self, spent: Iterable[Spent]) -> None:
+        """Charge what is known to be spent, and count no more."""
+        with suppress(BudgetError):
+            for item in spent:
+                self._meter.see(item.digest, user=item.user)
         self._meter.abandon()
 
 
@@ -220,15 +233,28 @@ class SharedEvaluation:
         self._account = account
 
     def abandon(self) -> None:
-        """Wait no longer: the jobs are taken off the board."""
-        self._evaluator.drop(self._put)
-        self._account.abandon()
+        """Wait no longer: the jobs are taken off the board. Nothing changes behind `result`."""
+        if not self.closed:
+            self._evaluator.drop(self._put)
+            self._account.abandon(self._spent)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the evaluation has ended."""
+        return self._account.closed
 
     def result(self, progress: Callable[[int], None] | None = None) -> Evaluation:
         """Wait for all jobs, settle the budget and return the evaluation; see `Pending.result`."""
-        self._evaluator.gather(self._put, progress or _untold)
+        try:
+            return self._result(progress or _untold)
+        except LimitReachedError:
+            self.abandon()
+            raise
+
+    def _result(self, progress: Callable[[int], None]) -> Evaluation:
+        self._evaluator.gather(self._put, progress)
         while (left := self._account.left(self._spent)) > 0 and self._extend(left):
-            self._evaluator.gather(self._put, progress or _untold)
+            self._evaluator.gather(self._put, progress)
         over = any(put.is_over for put in self._put)
         calls, over = self._account.settle(self._spent, over=over)
         if over:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pytest_mipro.runtime.client import LMClient
 
 _POLL = 0.2  # seconds between two looks at the board
-_LEAVING = 10.0  # seconds for the thread to end; a storage that hangs may take for ever
+_LEAVING = 2.0  # seconds for the thread to end; a storage that hangs may take for ever
 
 
 class LeadLostError(MiproError):
@@ -104,12 +104,13 @@ class Member:
         self._thread.start()
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         """Give back what is claimed, so that nobody has to wait for the patience to end."""
         self._stopping.set()
         self._woken.set()
         self._thread.join(_LEAVING)
-        self._evaluator.close(wait=exception[0] is not None)
+        # As in `optimize`: cases would run on while their fixtures are torn down. Ctrl-C waits not.
+        self._evaluator.close(wait=kind is not None and issubclass(kind, MiproError))
         with suppress(StorageError):  # then the others wait for the patience to end
             for number in (*self._running, *self._owned):
                 self._board.fail(number)
