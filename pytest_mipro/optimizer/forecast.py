@@ -84,18 +84,22 @@ def stage_sizes(
     """
     validation, deciding = len(split.validation), len(split.holdout or split.validation)
     rows = len({*split.train, *split.validation, *split.holdout})
-    batch = min(settings.minibatch_size, validation)
+    batch = settings.batch_of(validation)
     full = settings.rounds * settings.full_a_round
-    training = (settings.rounds - 1) * min(settings.training_rows, len(split.train))
-    proposals = settings.rounds * settings.candidates * modules
+    later = settings.rounds - 1
+    attempts = settings.attempts_at(len(split.train))
+    training = later * min(settings.training_rows, len(split.train)) + attempts
+    parents = settings.parents if settings.has("parents") else 1
+    trying = settings.rounds if attempts else 0
+    wanted = settings.candidates if settings.has("instructions") else 0
+    proposals = settings.rounds * wanted * modules
+    grounding = GROUNDING_CALLS if proposals else 0
     known = 0 if sampled else validation
     new = deciding if split.holdout or sampled else 0
     return (
         StageSize("baseline", rows, rows),
-        StageSize(
-            "bootstrap", training, training, (settings.rounds - 1) * settings.parents, repeats=False
-        ),
-        StageSize("proposals", 0, 0, settings.rounds, calls=GROUNDING_CALLS + proposals),
+        StageSize("bootstrap", training, training, later * parents + trying, repeats=False),
+        StageSize("proposals", 0, 0, settings.rounds, calls=grounding + proposals),
         StageSize(
             "search",
             settings.trials * batch + full * validation,

@@ -207,7 +207,7 @@ def _plan(run: StudyRun, ground: Ground) -> Plan:
         rounds=settings.rounds,
         trials=settings.trials,
         candidates=settings.candidates,
-        minibatch=min(settings.minibatch_size, len(split.validation)),
+        minibatch=settings.batch_of(len(split.validation)),
         forecast=_forecast(run, ground),
         limits=settings.limits,
         max_seconds=settings.max_seconds,

@@ -37,7 +37,7 @@ def dry_run_lines(
     split = split_rows(tags, study.salt, min_holdout=settings.min_holdout)
     rows = len({case.row for case in study.cases})
     deciding = split.holdout or split.validation
-    batch = min(settings.minibatch_size, len(split.validation))
+    batch = settings.batch_of(len(split.validation))
     modules = len([module for module in lock.modules if not module.frozen]) if lock else 1
     sizes = stage_sizes(settings, split, modules, sampled=_sampled(study))
     per_row = sum(study.tests[case.test].repeats for case in study.cases) / rows

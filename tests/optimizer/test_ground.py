@@ -18,6 +18,7 @@ from optimizer_world import (
     play,
     program,
     sort,
+    without,
 )
 from world_model import MODEL, WorldClient, answer, own_row
 
@@ -329,6 +330,28 @@ def test_the_plan_expects_no_fewer_calls_than_are_made(seed: int) -> None:
     assert played.result.calls <= plan.forecast.expected.calls <= 3 * played.result.calls
     assert played.result.calls <= plan.forecast.worst.calls
     assert plan.forecast.expected.within(plan.forecast.worst)
+
+
+def sizes(**settings: Any) -> dict[str, Any]:
+    """Return the plan's stages by name, of 12 training and 16 validation rows in two rounds."""
+    plan = lay(make_study(), **settings).event(Plan)
+    return {stage.stage: stage for stage in plan.forecast.stages}
+
+
+def test_the_plan_counts_what_is_switched_on_alone() -> None:
+    plain = sizes()
+    assert plain["bootstrap"].case_runs == 12 + 2 * 12  # a parent's, and attempts in both rounds
+    assert sizes(attempts=5)["bootstrap"].case_runs == 12 + 2 * 5
+    alone = sizes(parts=without("attempts"))["bootstrap"]
+    assert alone.case_runs == 12
+    assert alone.worst.calls == 36 + 10  # half as many more than 12 rows of 2 calls, and ten
+    assert alone.worst.calls < plain["bootstrap"].worst.calls
+    assert plain["proposals"].expected.calls == 5 + 2 * 2 * 2
+    assert sizes(parts=without("instructions"))["proposals"].expected.calls == 0
+    whole = lay(make_study(), parts=without("minibatches")).event(Plan)
+    assert whole.minibatch == 16
+    runs = {stage.stage: stage.case_runs for stage in whole.forecast.stages}
+    assert runs["search"] == plain["search"].case_runs + 6 * 8
 
 
 def test_deciding_cases_are_holdout_or_validation() -> None:
