@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.search_task import Affordable
     from pytest_mipro.optimizer.study_run import StudyRun
 
-_PERFECT = "every validation row has the full score"
-
 
 def search_rounds(
     run: StudyRun, ground: Ground, affordable: Affordable = lambda _: True
@@ -39,8 +37,8 @@ def search_rounds(
     for number in range(settings.rounds):
         if searched.ended or settings.trials_of(number) == 0:
             break
-        if searched.record.best.estimate >= 1:
-            return replace(searched, ended=_PERFECT)
+        if searched.perfect:
+            return replace(searched, ended=searched.perfect)
         try:
             grown = grow(run, ground, instructor, searched, number)
         except LimitReachedError as limit:

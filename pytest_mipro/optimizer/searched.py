@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from pytest_mipro.runtime.prompt import Demo, Prompt
     from pytest_mipro.runtime.signature import Signature
 
+# Estimates are sums of floats: 0.95 and a lift of 0.05 need not make 1 exactly.
+_ROUNDING = 1e-9
+_PERFECT = "every validation row has the full score"
+
 
 @dataclass(frozen=True)
 class Searched:
@@ -51,6 +55,11 @@ class Searched:
         """How many assignments beside the committed one were measured."""
         return len(self.record.assessments) - 1
 
+    @property
+    def perfect(self) -> str:
+        """That the incumbent can't be improved, in words; "" where it can."""
+        return _PERFECT if self.record.best.estimate >= 1 - _ROUNDING else ""
+
     def reaching(self, models: Mapping[Signature, str]) -> Searched:
         """Return the same with more modules, under their committed prompts; models by signature."""
         return replace(
@@ -62,6 +71,8 @@ class Searched:
 
     def nothing_better(self) -> str:
         """Return why the committed prompts are still the best."""
+        if self.perfect:
+            return f"{self.perfect} under the committed prompts"
         if self.ended and len(self.record.full) == 1:
             return f"{self.ended}, and no candidate was measured on all validation rows"
         return "no candidate beat the committed prompts on validation rows"

@@ -1,12 +1,16 @@
 """Rounds: each grows the space from the incumbent of the one before."""
 
 import pytest
+from made_runs import assessed
 from optimizer_world import HARD, Played, make_rows, make_study, metric_colour, play, without
 from world_model import MODEL, PROPOSER, WorldClient, answer, last, markers, module_of, own_row
 
+from pytest_mipro.optimizer.candidates import Candidates
 from pytest_mipro.optimizer.events import CandidatesReady, StageStarted, TrialFinished
 from pytest_mipro.optimizer.random_search import RandomSearcher
+from pytest_mipro.optimizer.record import Record
 from pytest_mipro.optimizer.search import Assignment, Space
+from pytest_mipro.optimizer.searched import Searched
 from pytest_mipro.runtime.client import Request
 
 
@@ -146,6 +150,18 @@ def test_committed_prompts_that_solve_every_validation_row_are_searched_no_furth
     assert not played.client.of(PROPOSER)
     assert not played.seen(TrialFinished)
     assert played.result.prompts == {}
+    wanted = "every validation row has the full score under the committed prompts"
+    assert played.result.reason == wanted
+
+
+def test_a_full_score_that_rounding_misses_is_one() -> None:
+    def ends(estimate: float) -> str:
+        known = Record({(0, 0): assessed((0, 0), estimate, full=True)})
+        return Searched(Candidates(()), known).perfect
+
+    assert ends(0.7 + 0.2 + 0.1) == ends(1.0) == "every validation row has the full score"
+    assert 0.7 + 0.2 + 0.1 < 1
+    assert ends(0.999) == ""
 
 
 def solved(row: str) -> bool:
