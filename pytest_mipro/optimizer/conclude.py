@@ -34,6 +34,7 @@ _ROUNDING = 1e-9
 class Conclusion:
     """How the study ended: `prompts` by path where they may be written, empty otherwise.
 
+    They are those that the final pass ran: the finalist may lead past a module in all cases.
     `deciding` holds the finalist's runs of the deciding rows, `final` those of all cases.
     """
 
@@ -82,7 +83,7 @@ def conclude(
         conclusion,
         decision=decision,
         reason=decision.reason,
-        prompts=program if decision.accepted else {},
+        prompts=_run_by(final, program) if decision.accepted else {},
         final=final,
     )
 
@@ -99,6 +100,12 @@ def _measure(
         return run.measure(stage, program, cases, reservation)
     except LimitReachedError as limit:
         return Evaluation((), 0, over_budget=f"more than the limits leave: {limit}")
+
+
+def _run_by(final: Evaluation, program: Mapping[Path, Prompt]) -> dict[Path, Prompt]:
+    """Return the prompts that some case ran; what none did was not measured, and stays as it is."""
+    called = {call.signature.prompt_path for item in final.runs for call in item.calls}
+    return {path: prompt for path, prompt in program.items() if path in called}
 
 
 def _failed_thresholds(ground: Ground, final: Evaluation) -> tuple[str, ...]:

@@ -134,6 +134,7 @@ class PendingEvaluation:
     meter: Meter
     expectations: Expectations
     deadline: Deadline
+    prompts: Mapping[Path, Prompt]
 
     def result(self, progress: Callable[[int], None] | None = None) -> Evaluation:
         """Wait, settle the budget and return the evaluation.
@@ -151,7 +152,7 @@ class PendingEvaluation:
         calls = self.meter.settle(whole=over is not None)
         if over is not None:
             return Evaluation((), calls, over_budget=self.meter.exceeded)
-        self.expectations.check(runs)
+        self.expectations.check(runs, self.prompts)
         return Evaluation(runs, calls)
 
     def abandon(self) -> None:
@@ -230,7 +231,10 @@ class Evaluator:
                 context = CallContext(client, prompts, row=case.row, sample=sample, teacher=teacher)
                 task = contextvars.copy_context()
                 futures.append(pool.submit(task.run, self._confirmed, case, context))
-        pending = PendingEvaluation(futures, meter, self.expectations, self._books.deadline)
+        expected, deadline = self.expectations, self._books.deadline
+        if teacher is not None:  # it may lead anywhere, and its runs are no measurement
+            expected = replace(expected, modules={})
+        pending = PendingEvaluation(futures, meter, expected, deadline, prompts)
         self._pending = [item for item in self._pending if not item.meter.closed] + [pending]
         return pending
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import WorldError
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_mipro.optimizer.evaluate import CaseRun
+    from pytest_mipro.runtime.prompt import Prompt
 
 # With fewer runs of a test, a module that none of them reached may be chance.
 _ENOUGH_RUNS = 5
+NO_PROMPTS: Mapping[Path, Prompt] = MappingProxyType({})
 
 
 class MeasurementError(WorldError):
@@ -30,19 +33,24 @@ class Expectations:
     """What is expected of runs; nothing, where nothing was shown yet.
 
     `calls`: ids of the cases that call modules; `modules`: by test, the prompt paths of the modules
-    that all its cases call; `returns`: the tests that return scores.
+    that all its cases call; `returns`: the tests that return scores; `committed`: the prompts that
+    these were shown under.
     """
 
     calls: frozenset[str] = frozenset()
     modules: Mapping[str, frozenset[Path]] = field(default_factory=dict)
     returns: frozenset[str] = frozenset()
+    committed: Mapping[Path, Prompt] = field(default_factory=dict)
 
-    def check(self, runs: Sequence[CaseRun]) -> None:
-        """Raise MeasurementError where a run broke for a reason that is not the candidate's."""
+    def check(self, runs: Sequence[CaseRun], prompts: Mapping[Path, Prompt] = NO_PROMPTS) -> None:
+        """Raise MeasurementError where a run broke for a reason that is not the candidate's.
+
+        `prompts` are those that the runs were made under, by prompt path.
+        """
         for run in runs:
             self._check_run(run)
         self._check_returns(runs)
-        self._check_modules(runs)
+        self._check_modules(runs, prompts)
 
     def _check_run(self, run: CaseRun) -> None:
         if run.outcome.error:
@@ -67,12 +75,14 @@ class Expectations:
                     "cases; return a score in every case"
                 )
 
-    def _check_modules(self, runs: Sequence[CaseRun]) -> None:
+    def _check_modules(self, runs: Sequence[CaseRun], prompts: Mapping[Path, Prompt]) -> None:
         """Refuse an evaluation in which a module is never called that all cases called before.
 
-        Its candidates would be written without ever being run. Routing and early exits are the
-        candidate's right in some cases, not in all of them.
+        Its own prompt can't lead past it. Where another module that was called has a new prompt,
+        that one may: a router that sends all cases elsewhere, or a first answer that leaves nothing
+        to repair.
         """
+        changed = {path for path, prompt in prompts.items() if self.committed.get(path) != prompt}
         sound: defaultdict[str, list[CaseRun]] = defaultdict(list)
         for run in runs:
             if not run.outcome.skipped and not any(call.error for call in run.calls):
@@ -80,7 +90,7 @@ class Expectations:
         for test, mine in sound.items():
             called = {call.signature.prompt_path for run in mine for call in run.calls}
             missing = self.modules.get(test, frozenset()) - called
-            if missing and len(mine) >= _ENOUGH_RUNS:
+            if missing and len(mine) >= _ENOUGH_RUNS and not changed & called:
                 names = ", ".join(sorted(path.stem for path in missing))
                 raise MeasurementError(
                     f"{test}: no case called the module {names}, which every case called under the "
@@ -94,8 +104,10 @@ _REMEDY = (
 )
 
 
-def expectations_of(runs: Iterable[CaseRun]) -> Expectations:
-    """Return what these runs, the baseline's, let expect of every other."""
+def expectations_of(
+    runs: Iterable[CaseRun], committed: Mapping[Path, Prompt] = NO_PROMPTS
+) -> Expectations:
+    """Return what these runs, the baseline's under `committed`, let expect of every other."""
     calls: set[str] = set()
     modules: dict[str, frozenset[Path]] = {}
     returns: set[str] = set()
@@ -106,4 +118,4 @@ def expectations_of(runs: Iterable[CaseRun]) -> Expectations:
             calls.add(run.case.id)
         if run.outcome.returned:
             returns.add(run.case.test)
-    return Expectations(frozenset(calls), modules, frozenset(returns))
+    return Expectations(frozenset(calls), modules, frozenset(returns), committed)

@@ -86,9 +86,9 @@ def lay_ground(run: StudyRun) -> Ground:
     found = _modules(study, runs)
     signatures = tuple(item for item in found if item.optimize)
     run.services.check_modules(signatures)
-    _limit_cases(run, runs)
-    run.books.tariff.calibrate()
     committed = {item.prompt_path: committed_prompt(item) for item in signatures}
+    _limit_cases(run, runs, committed)
+    run.books.tariff.calibrate()
     ground = Ground(
         study=study,
         split=split_rows(
@@ -184,7 +184,7 @@ def _search_sample(study: Study, runs: Iterable[CaseRun]) -> int:
     return repeats if repeats > 1 or sampled else 0
 
 
-def _limit_cases(run: StudyRun, runs: Iterable[CaseRun]) -> None:
+def _limit_cases(run: StudyRun, runs: Iterable[CaseRun], committed: Mapping[Path, Prompt]) -> None:
     """Tell the evaluator what the baseline showed: calls at most a case, who calls and returns."""
     requests = {
         (item.case.id, item.sample): sum(call.requests for call in item.calls) for item in runs
@@ -192,7 +192,7 @@ def _limit_cases(run: StudyRun, runs: Iterable[CaseRun]) -> None:
     run.evaluator.max_calls_per_case = run.settings.max_calls_per_case or _MOST_CALLS_FACTOR * max(
         requests.values()
     )
-    run.evaluator.expectations = expectations_of(runs)
+    run.evaluator.expectations = expectations_of(runs, committed)
 
 
 def _plan(run: StudyRun, ground: Ground) -> Plan:

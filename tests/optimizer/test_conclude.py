@@ -78,6 +78,18 @@ def test_an_accepted_finalist_is_measured_on_all_cases() -> None:
     assert end.final.calls == 24  # only training rows are new by then
 
 
+def test_a_prompt_that_no_case_ran_is_not_written() -> None:
+    def test_led(row: Row) -> Outcome:
+        text = note(row.text)
+        return Outcome(1.0 if "more" in text else float(sort(text) == row.colour))
+
+    past = {NOTE: Prompt("wander"), SORT: Prompt("Never asked.")}
+    end = concluded(past, make_study(tests={"test_led": test_led}))
+    assert end.decision is not None
+    assert end.decision.verdict == "accept"
+    assert end.prompts == {NOTE: past[NOTE]}
+
+
 def test_a_rejected_finalist_is_not() -> None:
     client = WorldClient()
     end = concluded(WORSE, client=client)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from pytest_mipro.optimizer.expectations import (
 )
 from pytest_mipro.optimizer.meter import Books, Meter
 from pytest_mipro.runtime.client import Request
+from pytest_mipro.runtime.context import Teacher
 from pytest_mipro.runtime.prompt import Demo, Prompt
 
 ROWS = make_rows(train=6, validation=0, holdout=0)
@@ -233,6 +235,42 @@ def test_a_module_that_every_case_called_and_none_calls_now_stops_the_study() ->
     assert evaluate(expectations=expected).runs
     with pytest.raises(MeasurementError, match=r"no case called the module \S*note, which"):
         evaluate(memoised, expectations=expected)
+
+
+def test_a_new_prompt_of_another_module_may_lead_past_one_in_all_cases() -> None:
+    def routed(row: Row) -> Outcome:
+        text = note(row.text)
+        return Outcome(1.0 if "more" in text or sort(text) else 0.0)
+
+    away = {note.signature.prompt_path: Prompt("wander")}
+    expected = expectations_of(evaluate(routed).runs)
+    led = evaluate(routed, prompts=away, expectations=expected)
+    assert {call.signature for run in led.runs for call in run.calls} == {note.signature}
+    with pytest.raises(MeasurementError, match=r"no case called the module \S*sort, which"):
+        evaluate(routed, prompts=away, expectations=replace(expected, committed=away))
+
+
+def test_its_own_new_prompt_does_not_lead_past_a_module() -> None:
+    def memoised(row: Row) -> Outcome:
+        return Outcome(1.0 if note(row.text) else 0.0)
+
+    expected = expectations_of(evaluate().runs)
+    new = {sort.signature.prompt_path: Prompt("Sort it.")}
+    with pytest.raises(MeasurementError, match=r"no case called the module \S*sort, which"):
+        evaluate(memoised, prompts=new, expectations=expected)
+
+
+def test_a_teacher_may_lead_past_a_module() -> None:
+    def led(row: Row) -> Outcome:
+        return Outcome(1.0 if note(row.text) else 0.0)
+
+    study = make_study(ROWS, {"test": led})
+    reservation = Budget(Limits()).reserve(Amount(99), "further attempts")
+    assert reservation is not None
+    with evaluator(study) as made:
+        made.expectations = expectations_of(evaluate().runs)
+        taught = made.start({}, study.cases, reservation, teacher=Teacher("fake/task"))
+        assert len(taught.result().runs) == len(ROWS)
 
 
 def test_the_order_in_which_calls_begin_changes_nothing() -> None:
