@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from pytest_mipro.optimizer.price import Price
     from pytest_mipro.optimizer.result import StudyResult
+    from pytest_mipro.optimizer.search import Assignment
     from pytest_mipro.optimizer.statistics import Interval
 
 _LABEL_WIDTH = 12
@@ -60,7 +61,7 @@ class Progress:
         self._alone = alone or {}
         self._best: float | None = None
         self._trials = 0
-        self._tried = 0
+        self._tried: set[Assignment] = set()
 
     def __call__(self, event: Event) -> None:
         """Draw an event."""
@@ -131,7 +132,7 @@ class Progress:
     @_draw.register
     def _(self, event: TrialFinished) -> None:
         full = event.kind == "full"
-        self._tried += not full
+        self._tried.add(event.assignment)  # where there are few rows, each trial is a full one
         if self._screen.live or full or event.dropped:
             better = self._best is None or event.best > self._best
             self._best = event.best
@@ -139,14 +140,14 @@ class Progress:
             if event.dropped:
                 text += f"dropped: {event.dropped}"
             else:
-                rows = f"{'all ' if full else ''}{event.rows} rows"
+                rows = f"{'all ' if full and not event.stopped else ''}{event.rows} rows"
                 text += f"{event.estimate:.3f} on {rows:<12}{event.calls:>6,} calls"
                 text += "   stopped early" if event.stopped else ""
             if full and better and not event.dropped:
                 text += f"   best {event.best:.3f}"
             self._say("trial", text, bold=full and better)
         # Hopeless trials leave rows to others: there may be more of them than were planned.
-        self._bar("search", min(self._tried, self._trials), self._trials, "trials")
+        self._bar("search", min(len(self._tried), self._trials), self._trials, "trials")
 
     @_draw.register
     def _(self, event: FinalistChosen) -> None:

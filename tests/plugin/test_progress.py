@@ -37,8 +37,14 @@ class Paper:
 
 
 def trial(number: int, kind: str = "minibatch", **more) -> TrialFinished:
-    values = {"estimate": 0.5, "rows": 25, "best": 0.4, "calls": 75} | more
-    return TrialFinished("s", number, 0, kind, (0, 0), **values)
+    values = {
+        "estimate": 0.5,
+        "rows": 25,
+        "best": 0.4,
+        "calls": 75,
+        "assignment": (number, 0),
+    } | more
+    return TrialFinished("s", number, 0, kind, **values)
 
 
 def draw(*events, live: bool = False) -> Paper:
@@ -68,6 +74,8 @@ def test_the_best_is_named_where_it_changes():
 def test_a_hopeless_trial_is_told_as_stopped():
     paper = draw(trial(0, rows=10, stopped=True), trial(1), live=True)
     assert [line.endswith("75 calls   stopped early") for line in paper.lines] == [True, False]
+    few = draw(trial(0, "full", rows=10, stopped=True), live=True)
+    assert "on 10 rows" in few.lines[0]
 
 
 def test_proposals_are_told_by_the_candidates_that_came_of_them():
@@ -81,11 +89,14 @@ def test_trial_numbers_are_aligned():
 
 
 def test_the_bar_fills_with_the_trials():
-    paper = draw(StageStarted("s", "search", 4), trial(0), trial(1, "full"), trial(2), live=True)
+    leader = trial(1, "full", assignment=(0, 0))
+    paper = draw(StageStarted("s", "search", 4), trial(0), leader, trial(2), live=True)
     assert [status[12:36].count("█") for status in paper.statuses] == [0, 6, 6, 12]
     assert paper.statuses[-1].endswith(" 2/4 trials")
     more = draw(StageStarted("s", "search", 1), trial(0, stopped=True), trial(1), live=True)
     assert more.statuses[-1].endswith(" 1/1 trials")
+    few = draw(StageStarted("s", "search", 2), trial(0, "full"), trial(1, "full"), live=True)
+    assert few.statuses[-1].endswith(" 2/2 trials")
 
 
 @pytest.mark.parametrize(("done", "filled"), [(0, 0), (1, 0), (20, 12), (39, 23), (40, 24)])
