@@ -21,8 +21,7 @@ _PRIOR_LIFT = 0.05
 def credits_of(record: Record, committed: Assignment) -> list[float]:
     """Return, module by module, the lift of its best candidate beside equal partners; 0 or more."""
     best = [0.0] * (len(committed) // 2)
-    ordered = sorted(record.assessments.values(), key=lambda item: item.number)
-    for (dimension, _), effect in main_effects(ordered, committed).items():
+    for (dimension, _), effect in main_effects(record.known, committed).items():
         best[dimension // 2] = max(best[dimension // 2], effect)
     return best
 

@@ -129,15 +129,17 @@ class Instructor:
 
     def _fresh_lessons(self, searched: Searched) -> Iterator[Lesson]:
         record, committed = searched.record, searched.candidates.committed
-        ordered = sorted(record.assessments.values(), key=lambda item: item.number)
-        effects = main_effects(ordered, committed)
+        known = record.known
+        effects = main_effects(known, committed)
         for number, proposal in enumerate(searched.proposals):
             if number in self._told:
                 continue
-            choice = searched.candidates.choice_of(proposal.signature, proposal.instruction)
+            choice = None
+            if proposal.instruction:
+                choice = searched.candidates.choice_of(proposal.signature, proposal.instruction)
             rows = self._run.settings.minibatch_size
             if choice is not None:
-                rows = sum(i.rows for i in ordered if i.assignment[choice[0]] == choice[1])
+                rows = sum(i.rows for i in known if i.assignment[choice[0]] == choice[1])
                 if choice not in effects:
                     continue  # not tried yet
             self._told.add(number)
@@ -203,7 +205,7 @@ def _extended(candidates: Candidates, proposals: Sequence[Proposed]) -> Candidat
 def _history(searched: Searched, index: int, module: ModuleCandidates) -> list[ScoredInstruction]:
     """Return the module's instructions, best first, with their best program's estimate."""
     scores: dict[int, float] = {}
-    for item in searched.record.assessments.values():
+    for item in searched.record.known:
         choice = item.assignment[2 * index]
         scores[choice] = max(item.leading, scores.get(choice, 0.0))
     ranked = sorted(scores, key=lambda choice: (-scores[choice], choice))

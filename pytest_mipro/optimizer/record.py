@@ -98,6 +98,12 @@ class Record:
         """The assessments that rest on all validation rows."""
         return [item for item in self.assessments.values() if item.full]
 
+    @property
+    def known(self) -> list[Assessment]:
+        """What was measured so far and is not dropped, in the order of the trials."""
+        left = [i for i in self.assessments.values() if i.assignment not in self.dropped]
+        return sorted(left, key=lambda item: item.number)
+
     def widened(self, dimensions: int) -> Record:
         """Return the record in a space of more dimensions, of which every program had choice 0."""
         zeros = (0,) * dimensions

@@ -40,9 +40,8 @@ def parents_of(run: StudyRun, searched: Searched, number: int) -> list[Assignmen
     """Return the programs that a round's candidates come from, the incumbent first."""
     if number == 0 or not run.settings.has("parents"):
         return [searched.best]
-    known = sorted(searched.record.assessments.values(), key=lambda item: item.number)
     rng = random.Random(f"{run.settings.seed}/{number}/parents")  # noqa: S311 - no secret
-    return drawn_parents(known, searched.best, run.settings.parents, rng)
+    return drawn_parents(searched.record.known, searched.best, run.settings.parents, rng)
 
 
 def training_runs(

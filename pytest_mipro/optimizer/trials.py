@@ -10,7 +10,6 @@ the first rows of the minibatch and, unless it is hopeless by then, on the rest.
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import LimitReachedError
 from pytest_mipro.optimizer.amount import Amount
+from pytest_mipro.optimizer.combining import combined
 from pytest_mipro.optimizer.evaluate import cases_of
 from pytest_mipro.optimizer.events import TrialFinished
 from pytest_mipro.optimizer.price import price_of
@@ -25,7 +25,6 @@ from pytest_mipro.optimizer.racing import first_heat, hopeless
 from pytest_mipro.optimizer.record import Assessment
 from pytest_mipro.optimizer.split import minibatch
 from pytest_mipro.optimizer.statistics import paired_lift
-from pytest_mipro.optimizer.strategies.strategy import ProgramContext
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +84,7 @@ class SearchRound:
         self._seen = {*record.assessments, *record.dropped}
         self._full = {item.assignment for item in record.full}
         self.baseline = record.assessments[task.candidates.committed]
-        for item in self._known:
+        for item in record.known:
             searcher.tell(item.assignment, item.estimate, item.rows)
         for assignment in sorted(record.dropped):
             searcher.tell(assignment, 0.0, len(self._batch))
@@ -124,13 +123,6 @@ class SearchRound:
     def _whole(self) -> bool:
         """Whether the minibatch is all rows: then every trial is a full evaluation."""
         return len(self._batch) == len(self._task.rows)
-
-    @property
-    def _known(self) -> list[Assessment]:
-        """What was measured so far and is not dropped, in the order of the trials."""
-        dropped = self._record.dropped
-        known = [i for i in self._record.assessments.values() if i.assignment not in dropped]
-        return sorted(known, key=lambda item: item.number)
 
     def _cases_of(self, rows: tuple[str, ...]) -> tuple[Case, ...]:
         if rows not in self._known_cases:
@@ -178,23 +170,14 @@ class SearchRound:
 
     def _combined(self) -> Assignment | None:
         """Return, where this may be the round's last trial, an unseen program out of programs."""
-        if self._rows_left >= 2 * len(self._batch):
-            return None
-        best = max(self._known, key=lambda item: (item.leading, -item.number))
-        context = ProgramContext(self._known, best.assignment)
-        for strategy in self._task.strategies:
-            key = f"{self._task.settings.seed}/{self._task.round}/{self._record.asked}"
-            rng = random.Random(f"{key}/{strategy.name}")  # noqa: S311 - a draw, no secret
-            for assignment in strategy.programs(context, rng):
-                if self._task.candidates.space.check(assignment) not in self._seen:
-                    return assignment
-        return None
+        last = self._rows_left < 2 * len(self._batch)
+        return combined(self._task, self._record, self._seen) if last else None
 
     def _leader(self) -> Assignment | None:
         """Return the most promising assignment that was not measured on all rows yet."""
         promising = [
             item
-            for item in self._known
+            for item in self._record.known
             if item.assignment not in self._full and item.leading > self.baseline.estimate
         ]
         best = max(promising, key=lambda item: (item.leading, -item.number), default=None)

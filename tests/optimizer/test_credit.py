@@ -43,6 +43,12 @@ def test_nothing_known_is_no_credit() -> None:
     assert credits_of(record((BASE, 0.5)), BASE) == [0.0, 0.0]
 
 
+def test_a_program_that_was_dropped_after_all_earns_none() -> None:
+    known = record((BASE, 0.5), ((1, 0, 0, 0), 0.9))
+    known.dropped.add((1, 0, 0, 0))
+    assert credits_of(known, BASE) == [0.0, 0.0]
+
+
 def reached(*runs: CaseRun) -> list[float]:
     return reach(runs, [NOTE, SORT])
 

@@ -21,6 +21,7 @@ from optimizer_world import (
 from test_teaching import BASE, KEEPS, RULES, WINS, searched
 from world_model import PROPOSER, WorldClient, answer, last, module_of
 
+from pytest_mipro.optimizer.candidates import Candidates
 from pytest_mipro.optimizer.case import Outcome
 from pytest_mipro.optimizer.events import ProposalsMade
 from pytest_mipro.optimizer.instructing import Instructor, asks, combines, switched_on
@@ -272,3 +273,21 @@ def test_a_lesson_is_the_lift_of_an_instruction_that_was_tried_and_0_for_a_usele
         count = len(instructor.lessons)
         instructor.learn(grown, 1)
         assert len(instructor.lessons) == count == len(useless) + 1
+
+
+def test_a_refusal_is_a_lesson_also_where_the_committed_instruction_is_empty() -> None:
+    def refusing(request: Request) -> str:
+        return "" if request.model == PROPOSER else answer(request)
+
+    with laid(client=WorldClient(refusing)) as (run, ground):
+        known = searched(ground, *WINS)
+        bare = [
+            replace(module, instructions=("", *module.instructions[1:]))
+            for module in known.candidates.modules
+        ]
+        known = replace(known, candidates=Candidates(tuple(bare)))
+        parents = training_runs(run, ground, known, [BASE], 1)
+        assert parents is not None
+        instructor = Instructor(run, ground)
+        instructor.learn(instructor.extend(known, parents, 1), 1)
+        assert [lesson.lift for lesson in instructor.lessons] == [0.0] * 4

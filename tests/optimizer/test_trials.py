@@ -24,6 +24,7 @@ from optimizer_world import (
 )
 from world_model import MODEL, PROPOSER, WorldClient, answer, module_of, own_row, way_of
 
+from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.optimizer.case import Outcome
 from pytest_mipro.optimizer.evaluate import Evaluation
 from pytest_mipro.optimizer.events import StageStarted, TrialFinished
@@ -395,6 +396,18 @@ def test_a_program_that_was_combined_is_not_tried_again_when_the_searcher_asks_f
     tried = [trial.assignment for trial in trials_of(played) if trial.kind == "minibatch"]
     assert (2, 0, 2, 0) in tried  # under way when hopeless trials leave rows for one more
     assert len(tried) == len(set(tried)) == 8
+
+
+@pytest.mark.parametrize("made", [(0, 0), (0, 0, 9, 0), [0, 0, 1, 0], "x"])
+def test_a_program_that_is_none_is_refused_by_its_strategys_name(made: Any) -> None:
+    class Wrong(ProposalStrategy):
+        name = "wrong"
+
+        def programs(self, context: ProgramContext, rng: Random) -> list[Assignment]:
+            return [made]
+
+    with pytest.raises(ConfigurationError, match="the strategy 'wrong' made the program"):
+        play(HARD, services={"strategies": [GroundedStrategy(), Wrong()]}, rounds=1, trials=2)
 
 
 class Deaf(RandomSearcher):
