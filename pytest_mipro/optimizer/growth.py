@@ -134,8 +134,7 @@ def _with_demo_sets(run: StudyRun, searched: Searched, number: int) -> Searched:
         pool = searched.pools.get(module.signature.prompt_path, ())
         limit = CHARACTERS * settings.max_demo_tokens
         sets = demo_sets(pool, settings.candidates, settings.max_demos, rng, limit)
-        fresh = [(), *sets] if number == 0 else sets
-        modules.append(extended(module, (), fresh))
+        modules.append(extended(module, (), [(), *sets]))  # also of a module that comes late
     return replace(searched, candidates=Candidates(tuple(modules)))
 
 

@@ -22,6 +22,7 @@ from world_model import COLOURS, MODEL, PROPOSER, WorldClient, answer, module_of
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.optimizer.events import CandidatesReady, Decided, ProposalsMade, TrialFinished
 from pytest_mipro.runtime.client import Request
+from pytest_mipro.runtime.prompt import Demo, Prompt
 from pytest_mipro.runtime.signature import Signature
 
 TEACHER = "fake/teacher"
@@ -154,6 +155,21 @@ def test_a_module_that_only_candidates_reach_is_optimised_too() -> None:
     assert set(result.prompts) == set(result.committed) == set(result.models) == paths
     assert result.committed[polish.signature.prompt_path].instruction == "Polish the word."
     assert result.models[polish.signature.prompt_path] == MODEL
+
+
+def test_a_late_module_may_do_without_its_committed_demos(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sets_of_polish() -> int:
+        played = play(LATE, rounds=3, trials=12, parts=without("credit"))
+        counts = [event.demo_sets for event in played.seen(CandidatesReady)]
+        return int(next(item["optimizer_world.polish"] for item in counts if len(item) == 3))
+
+    def committed(signature: Signature) -> Prompt:
+        demos = (Demo("r900", {"word": "elm"}, "elm"),) if signature is polish.signature else ()
+        return Prompt(signature.instruction, demos)
+
+    alone = sets_of_polish()
+    monkeypatch.setattr("pytest_mipro.optimizer.candidates.committed_prompt", committed)
+    assert sets_of_polish() == alone + 1  # the committed set, and still the empty one
 
 
 def test_trials_go_on_in_the_larger_space() -> None:
