@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -65,13 +66,15 @@ class PlanSpace:
     def rotated(self, turn: int, strategies: Sequence[str]) -> ProposalPlan:
         """Return the plan of a turn, without learning: strategies, tips and models go in turn.
 
-        All grounding is shown, as far as it is switched on.
+        Where the same pairs of strategy and model would come again, models move on by one: each
+        strategy has each model in time. All grounding is shown, as far as it is switched on.
         """
         tips, models = self._choices["tip"], self._choices["model"]
         places = dict.fromkeys(self._choices, 0)
         places["strategy"] = self._choices["strategy"].index(strategies[turn % len(strategies)])
         places["tip"] = (turn // len(strategies)) % len(tips)
-        places["model"] = turn % len(models)
+        again = turn // math.lcm(len(strategies), len(models))
+        places["model"] = (turn + again) % len(models)
         return self.plan(tuple(places.values()))
 
     def assignment(self, plan: ProposalPlan) -> Assignment | None:

@@ -66,3 +66,11 @@ def test_strategies_tips_and_models_take_turns() -> None:
     assert [plan.model for plan in made[:4]] == ["a/a", "b/b", "a/a", "b/b"]
     assert [plan.tip for plan in made[::3]] == [*TIPS, *TIPS]
     assert {(plan.dataset, plan.program, plan.examples) for plan in made} == {(True, True, "mixed")}
+
+
+@pytest.mark.parametrize(("strategies", "models"), [(2, 2), (2, 4), (3, 2), (4, 2), (3, 3), (1, 3)])
+def test_each_strategy_has_each_model_in_time(strategies: int, models: int) -> None:
+    names = tuple(f"s{number}" for number in range(strategies))
+    known = plans(names=names, models=tuple(f"a/{number}" for number in range(models)))
+    made = [known.rotated(turn, names) for turn in range(strategies * models)]
+    assert len({(plan.strategy, plan.model) for plan in made}) == strategies * models
