@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 # What announces an instruction before its fence is talk, as is a line behind it.
 _FENCED = re.compile(
     r"\A(?:[^\n`]{0,150}\b(?:instruction|prompt|version|here)\b[^\n`]{0,150}:\s*\n)?"
-    r"```\w*\n(?P<inside>[^`]*?)\n?```\s*[^\n`]{0,200}\Z",
-    re.IGNORECASE,
+    r"```\w*\n(?P<inside>(?:(?!```).)*?)\n?```\s*[^\n`]{0,200}\Z",
+    re.IGNORECASE | re.DOTALL,
 )
+# What some servers leave of a reasoning model's thoughts in its reply.
+_THOUGHTS = re.compile(r"\A\s*<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL)
 _HEADING = re.compile(
     r"\A\W*(?:the )?(?:new |improved |proposed |revised |final )*(?:instructions?|prompt)\W*:\W*\n",
     re.IGNORECASE,
@@ -43,8 +45,8 @@ class Proposed:
 
 
 def clean_instruction(reply: str) -> str:
-    """Return the instruction in a reply: without fence, heading, quotes around it or blank ends."""
-    text = reply.strip()
+    """Return the instruction in a reply: without thoughts, fence, heading, quotes or blank ends."""
+    text = _THOUGHTS.sub("", reply).strip()
     fenced = _FENCED.match(text)
     text = fenced["inside"] if fenced else text
     text = _HEADING.sub("", text)
