@@ -57,7 +57,8 @@ def labelled_demos(
     """Return demos of a call's inputs and the right output, which a column of its row holds.
 
     `TestSpec.labels` maps a module, by its name or its function's, to that column. A value without
-    the module's output type is passed over. At most one demo a module and row.
+    the module's output type is passed over; one of another spelling is shown in the module's own.
+    At most one demo a module and row.
     """
     found: dict[Path, dict[str, Demo]] = {}
     for run in runs:
@@ -67,19 +68,18 @@ def labelled_demos(
             column = labels.get(name) or labels.get(name.rpartition(".")[2])
             if column is None or column not in run.case.columns or call.error:
                 continue
-            output = run.case.columns[column]
-            if _has_type(call, output):
-                rows = found.setdefault(call.signature.prompt_path, {})
-                rows.setdefault(run.case.row, Demo(run.case.row, dict(call.inputs), output))
+            demo = _labelled(run.case.row, call, run.case.columns[column])
+            if demo is not None:
+                found.setdefault(call.signature.prompt_path, {}).setdefault(demo.case, demo)
     return {path: tuple(rows.values()) for path, rows in found.items()}
 
 
-def _has_type(call: ModuleCall, output: object) -> bool:
+def _labelled(row: str, call: ModuleCall, label: object) -> Demo | None:
+    output = call.signature.output
     try:
-        call.signature.output.load(output)
+        return Demo(row, dict(call.inputs), output.dump(output.load(label)))
     except OutputParseError:
-        return False
-    return True
+        return None
 
 
 def merged_pools(

@@ -176,6 +176,12 @@ def test_labels_lend_demos_of_cases_that_fail() -> None:
         assert made == {SORT: (Demo("a", {"note": "A"}, "red"),)}
 
 
+def test_a_label_of_another_spelling_is_shown_in_the_modules_own() -> None:
+    failing = run("a", 0.0, call(sort, "A", "blue"), columns={"colour": "Red"})
+    made = labelled(failing, labels={"sort": "colour"})
+    assert made == {SORT: (Demo("a", {"note": "A"}, "red"),)}
+
+
 @pytest.mark.parametrize(
     "other",
     [
