@@ -154,6 +154,7 @@ def _refusal(budget: Budget, amount: Amount, purpose: str) -> str:
 
 def study_run(study: Study, services: Services, settings: OptimizerSettings) -> StudyRun:
     """Return a run with a fresh budget and evaluator; close the evaluator behind it."""
+    settings = settings.in_rounds()
     limits = settings.limits
     books = Books(tariff=Tariff(limits, services.price), deadline=Deadline(settings.max_seconds))
     evaluator: Evaluating
