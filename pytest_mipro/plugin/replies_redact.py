@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.plugin.options import options_of
-from pytest_mipro.runtime.redact import hide_in_data, one_line, url_secrets
+from pytest_mipro.runtime.redact import HIDDEN, hide_in_data, one_line, url_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,4 +72,6 @@ def _addresses(config: pytest.Config) -> Iterator[str]:
             yield address.strip()
             yield address.strip().rstrip("/")
             scheme, _, rest = address.strip().rstrip("/").partition("://")
-            yield f"{scheme}://{rest.rpartition('@')[2]}"
+            place = rest.rpartition("@")[2]
+            yield f"{scheme}://{place}"
+            yield f"{scheme}://{HIDDEN}@{place}"  # as a reply has it whose credentials are hidden
