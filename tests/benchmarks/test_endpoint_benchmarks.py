@@ -31,7 +31,7 @@ def test_a_rate_limit_is_used_and_no_call_is_lost(benchmark, capsys):
         printed,
     )
     assert found, printed
-    assert 0 < float(found[1]) < 21
+    assert 0 < float(found[1]) <= 30  # a second's worth at once, then 20 a second
     assert int(found[2]) > 0
 
 

@@ -175,14 +175,14 @@ def test_one_of_two_gets_a_claim_and_leaves_nothing(store: Store) -> None:
 def test_a_claim_ends_where_it_is_not_renewed(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_claims, "LEASE_SECONDS", 0.3)
+    monkeypatch.setattr(cache_claims, "LEASE_SECONDS", 2.0)
     one, other = Claims(store), Claims(store)
     assert one.take("k")
-    for _ in range(4):
-        time.sleep(0.15)
+    for _ in range(6):
+        time.sleep(0.4)
         one.renew()
         assert not other.free("k")
-    time.sleep(0.4)
+    time.sleep(2.2)
     assert other.take("k")
     one.renew()  # too late: it is the other one's now
     one.release("k")
