@@ -201,11 +201,7 @@ class Progress:
             for test, mean in result.after.tests.items():
                 self._say("", f"{test}: {result.before.tests[test]:.3f} → {mean:.3f}")
         ended = f"; {result.ended}" if result.ended else ""
-        self._say(
-            "calls",
-            f"{result.calls:,} distinct LM calls of {result.asked:,} asked for: "
-            f"{max(0, result.asked - result.calls):,} reused, {result.live:,} live{ended}",
-        )
+        self._say("calls", f"{_counted(result.calls, result.asked)}, {result.live:,} live{ended}")
         for number, text in enumerate(spending_lines(result)):
             self._say("bill" if number == 0 else "", text)
         self._say("record", f"{record}: what the proposers saw and said, and every trial")
@@ -234,6 +230,12 @@ def plan_lines(plan: Plan, alone: Mapping[str, Sequence[str]] | None = None) -> 
         lines.append("too few rows for a holdout: the result will be not independently confirmed")
     lines += [f"{test}: one case at a time{_why(alone, test)}" for test in plan.one_at_a_time]
     return lines
+
+
+def _counted(calls: int, asked: int) -> str:
+    if asked < calls:  # what was dropped or cut off is counted with all that was reserved for it
+        return f"{calls:,} LM calls counted, unfinished ones at worst; {asked:,} asked for"
+    return f"{calls:,} distinct LM calls of {asked:,} asked for: {asked - calls:,} reused"
 
 
 def price_shown(price: Price) -> str:
