@@ -18,6 +18,7 @@ class Optimiser:
 
 
 OPTIMISERS = (
+    Optimiser("mipro-brief", "pytest-mipro light, 6 trials", "own"),
     Optimiser("mipro-light", "pytest-mipro light", "own"),
     Optimiser("mipro-medium", "pytest-mipro medium", "own"),
     Optimiser("mipro-random", "pytest-mipro light, random search", "own"),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 # The options of the command, beside seed and report.
 SETUPS: Mapping[str, tuple[str, ...]] = {
+    "mipro-brief": ("--mipro-trials=6",),
     "mipro-light": (),
     "mipro-medium": ("--mipro-effort=medium",),
     "mipro-random": ("--mipro-searcher=random",),
