@@ -19,7 +19,6 @@ from pytest_mipro.optimizer.events import (
     TrialFinished,
 )
 
-
 OF_SHARED_STUDIES = {LeadTaken, ProcessLost}  # tests/optimizer/test_sharing.py
 
 
