@@ -10,6 +10,7 @@ import pytest
 
 from pytest_mipro.errors import CacheError
 from pytest_mipro.plugin.options import options_of
+from pytest_mipro.plugin.shown_path import shown_path
 from pytest_mipro.runtime.cache_files import cache_bytes, clear_cache
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def clear(config: pytest.Config) -> None:
         freed = clear_cache(folder)
     except CacheError as error:
         raise pytest.UsageError(str(error)) from None
-    told = f"mipro: cleared the reply cache {_shown(config, folder)} ({_size(freed)})"
+    told = f"mipro: cleared the reply cache {shown_path(config, folder)} ({_size(freed)})"
     config.pluginmanager.register(_Cleared(told), "mipro-cache-cleared")
 
 
@@ -76,7 +77,7 @@ def write_cache_line(terminal: Any, config: pytest.Config) -> None:
         return
     replies = _replies(folder) if config.get_verbosity() > 0 else ""
     remedy = "; --mipro-cache-clear deletes it" if size >= _LARGE else ""
-    terminal.write_line(f"reply cache {_shown(config, folder)}: {replies}{_size(size)}{remedy}")
+    terminal.write_line(f"reply cache {shown_path(config, folder)}: {replies}{_size(size)}{remedy}")
 
 
 def _replies(folder: Path) -> str:
@@ -119,11 +120,6 @@ def how_to_go_on(options: Options) -> str:
             "from there"
         )
     return "replies so far are cached: the same command goes on from there"
-
-
-def _shown(config: pytest.Config, folder: Path) -> str:
-    here = config.invocation_params.dir
-    return os.path.relpath(folder, here) if folder.is_relative_to(here) else str(folder)
 
 
 def _size(count: int) -> str:

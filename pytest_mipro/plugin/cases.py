@@ -16,6 +16,7 @@ import pytest
 from pytest_mipro.errors import CaseFileError, ConfigurationError, UsageError
 from pytest_mipro.plugin.case_files import CaseFile, read_case_file
 from pytest_mipro.plugin.marks import CASES_MARK, metric_mark
+from pytest_mipro.plugin.shown_path import shown_path
 from pytest_mipro.runtime.values import to_json
 
 if TYPE_CHECKING:
@@ -147,9 +148,7 @@ def _case_file(config: pytest.Config, path: Path) -> CaseFile:
     """Read a file once a session, so that all tests see the same rows."""
     files = config.stash.setdefault(_FILES, {})
     if path not in files:
-        here = config.invocation_params.dir
-        shown = path.relative_to(here) if path.is_relative_to(here) else path
-        files[path] = read_case_file(path, str(shown))
+        files[path] = read_case_file(path, shown_path(config, path))
     return files[path]
 
 

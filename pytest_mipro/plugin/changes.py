@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_mipro.errors import ConfigurationError, MiproError
-from pytest_mipro.plugin.cache_folder import how_to_go_on, ini_folder, mipro_folder
+from pytest_mipro.plugin.cache_folder import how_to_go_on, mipro_folder
 from pytest_mipro.plugin.lock_file import dump_lock, read_lock
 from pytest_mipro.plugin.locking import lock_of
 from pytest_mipro.plugin.options import options_of
 from pytest_mipro.plugin.prompt_diff import diff_lines
+from pytest_mipro.plugin.shown_path import shown_path
 from pytest_mipro.plugin.writes import FileWrite, changed, digest_of, flush
 from pytest_mipro.runtime.cache import ensure_private_folder
 from pytest_mipro.runtime.prompt_file import committed_prompt, dump_prompt, read_prompt
@@ -53,7 +54,6 @@ class Changes:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._root = ini_folder(config)
         self._diff_only = options_of(config).diff
         self._digests: dict[Path, str] = {}
         self._locks: dict[Path, Lock | None] = {}
@@ -168,7 +168,7 @@ class Changes:
         if self._failed:
             terminalreporter.write_line(f"not written: {self._failed}", red=True)
         for path in self._written:
-            terminalreporter.write_line(f"wrote {self._shown_path(path)}", green=True)
+            terminalreporter.write_line(f"wrote {shown_path(self._config, path)}", green=True)
 
     def _unwritten(self) -> list[str]:
         """Return why the changes of some studies are not written."""
@@ -181,7 +181,7 @@ class Changes:
         return lines
 
     def _show(self, terminalreporter: pytest.TerminalReporter, diff: _Diff) -> None:
-        lines = list(diff_lines(self._shown_path(diff.path), diff.before, diff.after))
+        lines = list(diff_lines(shown_path(self._config, diff.path), diff.before, diff.after))
         whole = self._diff_only or terminalreporter.verbosity > 0
         shown = lines if whole else lines[:_SHOWN_LINES]
         for line, colour in shown:
@@ -190,10 +190,6 @@ class Changes:
             more = len(lines) - len(shown)
             terminalreporter.write_line(f"… {more} more lines (-v shows them)")
         terminalreporter.write_line("")
-
-    def _shown_path(self, path: Path) -> str:
-        inside = path.is_relative_to(self._root)
-        return (path.relative_to(self._root) if inside else path).as_posix()
 
 
 def _text(path: Path) -> str:

@@ -9,20 +9,23 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from pytest_mipro.errors import LockError
-from pytest_mipro.plugin.cache_folder import ini_folder
 from pytest_mipro.plugin.lock_file import read_lock
 from pytest_mipro.plugin.observed import observed_studies
 from pytest_mipro.plugin.options import options_of
 from pytest_mipro.plugin.own_reports import ProblemText, announce_result
+from pytest_mipro.plugin.session import known_state
+from pytest_mipro.plugin.shown_path import shown_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from pytest_mipro.plugin.lock import Lock, LockedModule
     from pytest_mipro.plugin.observed import ObservedStudy
@@ -33,7 +36,6 @@ Kind = Literal["prompt", "docstring", "signature", "model", "module", "cases"]
 
 _EDIT = "the difference from the lock is this edit's"
 _PROGRAM = "the difference from the lock is the program's too"
-_REMEDY = "`pytest --mipro-update-lock` locks these scores"
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,18 @@ class Difference:
         return f"{self.what}: {self.meaning}"
 
 
-_DRIFTS = pytest.StashKey[dict[str, tuple[Difference, ...]]]()
+_DRIFTS = pytest.StashKey[dict[str, "Callable[[Callable[[Path], str]], tuple[Difference, ...]]"]]()
 
 
-def drift_of(config: pytest.Config, lock: str) -> tuple[Difference, ...] | None:
-    """Return what differs from the lock at the path; None: no such lock, or it was not compared."""
-    return config.stash.get(_DRIFTS, {}).get(lock)
+def drift_of(
+    config: pytest.Config, lock: str, shown: Callable[[Path], str]
+) -> tuple[Difference, ...] | None:
+    """Return what differs from the lock at the path; None: no such lock, or it was not compared.
+
+    `shown` writes the paths of prompt files.
+    """
+    compared = config.stash.get(_DRIFTS, {}).get(lock)
+    return compared(shown) if compared else None
 
 
 def announce_drift(state: RunState) -> None:
@@ -73,9 +81,9 @@ def announce_drift(state: RunState) -> None:
             continue
         if lock is None:
             continue
-        drifts[path] = differences(lock, study, by_lock[path])
+        drifts[path] = partial(differences, lock, study, by_lock[path])
         if options.strict and not options.update_lock:
-            _announce(config, study, drifts[path])
+            _announce(config, study, drift_of(config, path, partial(shown_path, config)) or ())
 
 
 def _announce(config: pytest.Config, study: ObservedStudy, found: Sequence[Difference]) -> None:
@@ -83,22 +91,28 @@ def _announce(config: pytest.Config, study: ObservedStudy, found: Sequence[Diffe
     problem = None
     if found:
         words = f"{_many(len(found), 'difference')} from the lock (mipro_strict): {found[0].what}"
-        problem = ProblemText(shown, words, [*map(str, found), _REMEDY])
+        problem = ProblemText(shown, words, [*map(str, found), *_remedy(config, str(study.lock))])
     announce_result(config, f"{shown}::lock", f"drift from {study.lock.name}", problem)
 
 
 def differences(
-    lock: Lock, study: ObservedStudy, verdicts: Sequence[Verdict]
+    lock: Lock,
+    study: ObservedStudy,
+    verdicts: Sequence[Verdict],
+    shown: Callable[[Path], str],
 ) -> tuple[Difference, ...]:
     """Return what differs between a lock and what a run's cases were measured with.
 
-    What part of the run did not select, or did not come to run, is no difference.
+    What part of the run did not select, or did not come to run, is no difference. `shown` writes
+    the paths of prompt files.
     """
-    found = [*_modules(lock, study, _complete(study, verdicts)), *_cases(lock, study, verdicts)]
-    return tuple(found)
+    modules = _modules(lock, study, _complete(study, verdicts), shown)
+    return (*modules, *_cases(lock, study, verdicts))
 
 
-def _modules(lock: Lock, study: ObservedStudy, complete: bool) -> Iterator[Difference]:
+def _modules(
+    lock: Lock, study: ObservedStudy, complete: bool, shown: Callable[[Path], str]
+) -> Iterator[Difference]:
     locked, now = _by_path(lock.modules), _by_path(study.modules)
     for path in sorted(locked.keys() | now.keys()):
         if path not in now:
@@ -108,7 +122,8 @@ def _modules(lock: Lock, study: ObservedStudy, complete: bool) -> Iterator[Diffe
         elif path not in locked:
             yield Difference("module", f"module {now[path][0].name} is new", _PROGRAM)
         else:
-            yield from _module(locked[path], now[path])
+            file = Path(os.path.normpath(study.lock.parent / path))
+            yield from _module(locked[path], now[path], shown(file))
 
 
 def _by_path(modules: Iterable[LockedModule]) -> dict[str, list[LockedModule]]:
@@ -118,15 +133,17 @@ def _by_path(modules: Iterable[LockedModule]) -> dict[str, list[LockedModule]]:
     return found
 
 
-def _module(locked: Sequence[LockedModule], now: Sequence[LockedModule]) -> Iterator[Difference]:
+def _module(
+    locked: Sequence[LockedModule], now: Sequence[LockedModule], file: str
+) -> Iterator[Difference]:
     before, after = locked[0], now[0]
     if before.prompt != after.prompt:
-        yield Difference("prompt", _prompt_change(before, after), _EDIT)
+        yield Difference("prompt", _prompt_change(before, after, file), _EDIT)
     shadowed = after.docstring not in ("", after.prompt)
     if shadowed and before.docstring not in ("", after.docstring):
         yield Difference(
             "docstring",
-            f"the docstring of {after.name} changed, but {after.prompt_path} serves in its place",
+            f"the docstring of {after.name} changed, but {file} serves in its place",
             "no score is affected; carry the change over to the file, or delete the file",
         )
     if before.signature != after.signature:
@@ -134,13 +151,13 @@ def _module(locked: Sequence[LockedModule], now: Sequence[LockedModule]) -> Iter
     yield from _models(locked, now)
 
 
-def _prompt_change(before: LockedModule, after: LockedModule) -> str:
+def _prompt_change(before: LockedModule, after: LockedModule, file: str) -> str:
     had_file, has_file = before.prompt != before.docstring, after.prompt != after.docstring
     if had_file and not has_file:
-        return f"{after.prompt_path} is gone, the docstring of {after.name} serves"
+        return f"{file} is gone, the docstring of {after.name} serves"
     if has_file and not had_file:
-        return f"{after.prompt_path} is new, the docstring of {after.name} served"
-    return f"{after.prompt_path if has_file else f'the docstring of {after.name}'} changed"
+        return f"{file} is new, the docstring of {after.name} served"
+    return f"{file if has_file else f'the docstring of {after.name}'} changed"
 
 
 def _models(locked: Sequence[LockedModule], now: Sequence[LockedModule]) -> Iterator[Difference]:
@@ -209,14 +226,24 @@ def _complete(study: ObservedStudy, verdicts: Sequence[Verdict]) -> bool:
 
 def drift_lines(config: pytest.Config, lock: str) -> list[str]:
     """Return the differences from the lock as lines for the terminal, none where there are none."""
-    found = drift_of(config, lock) or ()
+    found = drift_of(config, lock, partial(shown_path, config)) or ()
     if not found:
         return []
-    shown = os.path.relpath(lock, ini_folder(config)).replace(os.sep, "/")
     told = [str(difference) for difference in found]
-    told += [] if options_of(config).update_lock else [_REMEDY]
+    told += [] if options_of(config).update_lock else _remedy(config, lock)
     wrapped = (wrap(text, 78, subsequent_indent="  ", break_on_hyphens=False) for text in told)
-    return [f"differs from {shown}:", *(f"  {line}" for lines in wrapped for line in lines)]
+    return [
+        f"differs from {shown_path(config, Path(lock))}:",
+        *(f"  {line}" for lines in wrapped for line in lines),
+    ]
+
+
+def _remedy(config: pytest.Config, lock: str) -> list[str]:
+    """Return how the lock is renewed; nothing where the run has no score to lock."""
+    state = known_state(config)
+    verdicts = state.verdicts if state else ()
+    scored = any(v.plan.lock == lock and v.whole.mean is not None for v in verdicts)
+    return ["`pytest --mipro-update-lock` locks these scores"] if scored else []
 
 
 def _many(count: int, noun: str) -> str:

@@ -30,9 +30,10 @@ from pytest_mipro.plugin.looks import known_looks, note_look
 from pytest_mipro.plugin.options import options_of
 from pytest_mipro.plugin.progress import Progress
 from pytest_mipro.plugin.replies import study_client
-from pytest_mipro.plugin.report.files import redaction, shown_path
+from pytest_mipro.plugin.report.files import redaction
 from pytest_mipro.plugin.screen import TerminalScreen, captured_logging_off
 from pytest_mipro.plugin.services import optimizer_settings, searcher_of, strategies_of
+from pytest_mipro.plugin.shown_path import shown_path
 from pytest_mipro.plugin.studies import is_partial, study_path
 from pytest_mipro.plugin.study_client import StudyClient
 from pytest_mipro.plugin.study_record import StudyRecord, record_path, when_leading

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_mipro.plugin.cache_folder import ini_folder, mipro_folder
 from pytest_mipro.plugin.options import options_of
+from pytest_mipro.plugin.shown_path import shown_path
 from pytest_mipro.plugin.targets import work_tree
 from pytest_mipro.plugin.writes import roll_forward
 
@@ -28,10 +28,10 @@ def finish_interrupted_writes(config: pytest.Config) -> None:
     done = roll_forward(mipro_folder(config), work_tree(root))
     lines = []
     if done.written:
-        lines.append(f"mipro: finished the interrupted writing of {_shown(done.written, root)}")
+        lines.append(f"mipro: finished the interrupted writing of {_shown(config, done.written)}")
     if done.edited:
         lines.append(
-            f"mipro: {_shown(done.edited, root)} changed since the writing was interrupted: "
+            f"mipro: {_shown(config, done.edited)} changed since the writing was interrupted: "
             "left as it is; `pytest --mipro-optimize` measures what is there"
         )
     if lines:
@@ -47,5 +47,5 @@ class _Said:
         return self._lines
 
 
-def _shown(paths: tuple[Path, ...], root: Path) -> str:
-    return ", ".join(os.path.relpath(path, root.resolve()) for path in paths)
+def _shown(config: pytest.Config, paths: tuple[Path, ...]) -> str:
+    return ", ".join(shown_path(config, path) for path in paths)

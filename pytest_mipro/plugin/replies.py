@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import math
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +24,7 @@ from pytest_mipro.plugin.replies_clients import NotingClient, RecordingClient
 from pytest_mipro.plugin.replies_outside import OutsideClient, Place
 from pytest_mipro.plugin.replies_probe import ProbeClient
 from pytest_mipro.plugin.replies_redact import redactor
+from pytest_mipro.plugin.shown_path import shown_path
 from pytest_mipro.runtime.replies import RecordedClient, RecordedReplies, key_of, recorded
 from pytest_mipro.runtime.replies_file import SUFFIX, read_replies, to_line
 
@@ -44,12 +44,6 @@ _CASE = pytest.StashKey["CaseReplies"]()
 def replies_path(lock: Path) -> Path:
     """Return where the replies of a lock's study are recorded."""
     return lock.with_name(f"{lock.name.removesuffix(LOCK_SUFFIX)}{SUFFIX}")
-
-
-def shown_path(config: pytest.Config, path: Path) -> str:
-    """Return the path as the user would type it."""
-    here = config.invocation_params.dir
-    return os.path.relpath(path, here) if path.is_relative_to(here) else str(path)
 
 
 def recorded_replies(config: pytest.Config, lock: Path) -> RecordedReplies:

@@ -9,9 +9,10 @@ import pytest
 
 from pytest_mipro.errors import RepliesFileError
 from pytest_mipro.plugin.observed import observed_studies
-from pytest_mipro.plugin.replies import replies_path, shown_path
+from pytest_mipro.plugin.replies import replies_path
 from pytest_mipro.plugin.replies_ledger import replies_counted, studies_with_replies
 from pytest_mipro.plugin.session import known_state
+from pytest_mipro.plugin.shown_path import shown_path
 from pytest_mipro.plugin.words import counted
 from pytest_mipro.runtime.files import atomic_write
 from pytest_mipro.runtime.replies_file import dump_replies, read_replies

@@ -150,7 +150,7 @@ def _words(verdict: Verdict) -> str:
 
 
 def _holdout_lines(verdict: Verdict) -> list[str]:
-    if verdict.holdout is None:
+    if verdict.holdout is None or verdict.whole.mean is None:
         return []
     judged = ", which is judged" if verdict.judged_on == "holdout" else ""
     cases = counted(verdict.holdout.cases, "case")

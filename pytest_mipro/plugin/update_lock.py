@@ -17,6 +17,7 @@ from pytest_mipro.plugin.cache_folder import ini_folder, mipro_folder
 from pytest_mipro.plugin.lock import Lock, LockedCase
 from pytest_mipro.plugin.lock_file import dump_lock, read_lock
 from pytest_mipro.plugin.observed import observed_studies
+from pytest_mipro.plugin.shown_path import shown_path
 from pytest_mipro.plugin.writes import FileWrite, flush
 from pytest_mipro.runtime.cache import ensure_private_folder
 
@@ -54,7 +55,7 @@ class UpdateLock:
         for path, study in observed_studies(self._config).items():
             verdicts = [item for item in self._state.verdicts if item.plan.lock == path]
             if problem := unmeasured(study, verdicts):
-                problems.append(f"{self._shown(study.lock)}: not written: {problem}")
+                problems.append(f"{shown_path(self._config, study.lock)}: not written: {problem}")
                 continue
             try:
                 old = read_lock(study.lock)
@@ -66,7 +67,9 @@ class UpdateLock:
         if not problems:
             problems += self._flush(writes)
         else:
-            problems += [f"{self._shown(write.path)}: not written either" for write in writes]
+            problems += [
+                f"{shown_path(self._config, write.path)}: not written either" for write in writes
+            ]
         self.lines += [(problem, False) for problem in problems]
         if problems and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -83,13 +86,10 @@ class UpdateLock:
         self.written = tuple(write.path for write in changed)
         for write in writes:
             count = write.text.count('\n    {"digest"')
-            said = f"wrote {self._shown(write.path)}: the scores of {count:,} cases"
-            same = f"{self._shown(write.path)} is up to date"
+            said = f"wrote {shown_path(self._config, write.path)}: the scores of {count:,} cases"
+            same = f"{shown_path(self._config, write.path)} is up to date"
             self.lines.append((said if write in changed else same, True))
         return []
-
-    def _shown(self, path: Path) -> str:
-        return os.path.relpath(path, ini_folder(self._config)).replace(os.sep, "/")
 
 
 def unmeasured(study: ObservedStudy, verdicts: Sequence[Verdict]) -> str:

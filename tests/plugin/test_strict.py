@@ -218,3 +218,16 @@ def test_strictness_leaves_nothing_in_lastfailed(gate):
     prompt_file(gate)
     assert gate.runpytest("--mipro-strict").ret == 1
     assert not (gate.path / ".pytest_cache/v/cache/lastfailed").exists()
+
+
+def test_without_a_score_neither_the_holdout_nor_a_new_lock_is_told(pytester):
+    names = tuple(f"w{number}" for number in range(40))
+    write_gate(pytester, words=names, ini="mipro_min_holdout = 5\n")
+    pytester.runpytest(UPDATE)
+    pytester.runpytest().stdout.fnmatch_lines(["*holdout 0.000 *"])
+    write_words(pytester, tuple(f"{name}=down" for name in names))
+    result = pytester.runpytest("--mipro-strict")
+    assert result.parseoutcomes()["errors"] == 40
+    result.stdout.fnmatch_lines([DIFFERS, "  cases differ (40 changed): there is nothing *"])
+    result.stdout.no_fnmatch_line("*locks these scores*")
+    result.stdout.no_fnmatch_line("    holdout *")

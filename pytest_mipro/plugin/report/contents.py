@@ -113,7 +113,7 @@ def _studies(config: pytest.Config, root: Path) -> tuple[GatedStudy, ...]:
         GatedStudy(
             name=listed[0].plan.study,
             lock=os.path.relpath(lock, root).replace(os.sep, "/"),
-            differences=drift_of(config, lock),
+            differences=drift_of(config, lock, lambda path: shown_path(path, root)),
             verdicts=tuple(listed),
             uses=observed[lock].module_uses if lock in observed else (),
         )

@@ -14,12 +14,12 @@ from pytest_mipro.plugin.replies_redact import redactor
 from pytest_mipro.plugin.report.contents import run_report
 from pytest_mipro.plugin.report.json_report import json_report
 from pytest_mipro.plugin.report.markdown import markdown_report
+from pytest_mipro.plugin.shown_path import shown_path
 from pytest_mipro.runtime.files import atomic_write
 from pytest_mipro.runtime.redact import hide_secrets, url_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 _LINES = pytest.StashKey[list[tuple[str, bool]]]()
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
@@ -85,9 +85,3 @@ def _ini_secrets(config: pytest.Config) -> Iterator[str]:
         value = getattr(given, "value", given)  # newer releases of pytest wrap it
         if isinstance(value, str) and _SECRET_NAME.search(name):
             yield value.strip()
-
-
-def shown_path(config: pytest.Config, path: Path) -> str:
-    """Return the path as a user types it: relative where it lies below the current folder."""
-    here = config.invocation_params.dir
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
