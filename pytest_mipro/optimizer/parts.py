@@ -46,6 +46,9 @@ def switched(names: Iterable[str]) -> frozenset[str]:
     for name in names:
         part = name.removeprefix("no-")
         if part not in PARTS:
-            raise ValueError(f"parts, each with or without no- before it: {', '.join(PARTS)}")
+            known = ", ".join(PARTS)
+            raise ValueError(
+                f"names of parts ({part!r} is none), each with or without no- before it: {known}"
+            )
         (parts.discard if name.startswith("no-") else parts.add)(part)
     return frozenset(parts)

@@ -125,5 +125,7 @@ def test_parts_are_switched_by_name() -> None:
     assert switched(["no-racing", "no-tips"]) == DEFAULT - {"racing", "tips"}
     assert switched(["no-racing", "racing"]) == DEFAULT
     for name in ("grounding", "no-", "no-no-racing", ""):
-        with pytest.raises(ValueError, match="parts, each with or without no- before it: instr"):
+        with pytest.raises(ValueError, match="each with or without no- before it: instr"):
             switched([name])
+    with pytest.raises(ValueError, match=r"names of parts \('such' is none\)"):
+        switched(["racing", "no-such"])
