@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, get_args
 
 from pytest_mipro.errors import CaseFileError
@@ -85,12 +86,24 @@ def _text(path: Path) -> str:
         data = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: no path at all
         reason = getattr(error, "strerror", None) or error
-        raise LineError(1, f"can't be read: {reason}") from None
+        remedy = _remedy(path) if isinstance(error, FileNotFoundError) else ""
+        raise LineError(1, f"can't be read: {reason}{remedy}") from None
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise LineError(line, "is not UTF-8 text; save the file as UTF-8") from None
+
+
+def _remedy(path: Path) -> str:
+    """Return where a case file is looked for, and the name in that folder that may be meant."""
+    try:
+        names = [file.name for file in path.parent.iterdir() if file.suffix.lower() in _READERS]
+    except OSError:
+        names = []
+    near = get_close_matches(path.name, sorted(names), n=1)
+    meant = f"; did you mean {near[0]!r}?" if near else ""
+    return f"; a case file stands beside its test, or where a path from there leads{meant}"
 
 
 def _read_jsonl(text: str) -> Iterator[tuple[int, Any]]:

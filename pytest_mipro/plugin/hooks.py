@@ -32,6 +32,7 @@ _MARK_LINES = (
 )
 _TOLD = ("mipro", "mipro_replies")
 _MARKED = pytest.StashKey[bool]()
+_REFUSED = pytest.StashKey[str]()
 _STATUS: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
     "missed": ("missed", "m", ("MISSED", {"yellow": True})),
     "captured": ("captured", "c", ("CAPTURED", {"cyan": True})),
@@ -77,7 +78,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if _has_mark(metafunc.definition):
         from pytest_mipro.plugin.cases import parametrise  # noqa: PLC0415
 
-        parametrise(metafunc)
+        try:
+            parametrise(metafunc)
+        except pytest.Collector.CollectError as error:
+            metafunc.config.stash[_REFUSED] = str(error)
+            raise
 
 
 @pytest.hookimpl(wrapper=True)
@@ -86,7 +91,7 @@ def pytest_make_collect_report(
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Refuse marked tests that can't be measured, before any selection, as a collection error."""
     report = yield
-    _tell_in_one_line(report)
+    _tell_in_one_line(report, collector.config)
     inherited = _has_mark(collector)
     marked = [
         node
@@ -104,8 +109,15 @@ def pytest_make_collect_report(
     return report
 
 
-def _tell_in_one_line(report: pytest.CollectReport) -> None:
-    """Show an error of the package's own at import, such as a bad module, by its text alone."""
+def _tell_in_one_line(report: pytest.CollectReport, config: pytest.Config) -> None:
+    """Show an error of the package's own at import, such as a bad module, by its text alone.
+
+    So is one of a mark or a case file: pytest's short summary shows a text, and no CollectError.
+    """
+    if report.failed and _REFUSED in config.stash:
+        report.longrepr = config.stash[_REFUSED]
+        del config.stash[_REFUSED]
+        return
     crash = getattr(report.longrepr, "reprcrash", None)
     kind, _, text = crash.message.partition(": ") if crash is not None else ("", "", "")
     if kind.startswith("pytest_mipro.errors."):

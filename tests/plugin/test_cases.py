@@ -135,10 +135,18 @@ NEITHER = "neither a column nor a fixture"
 DEFAULT = "so that pytest would never pass it; drop the default"
 COLUMNS = "columns: id, ticket, queue, facts, split, demo"
 NO_COLUMN = f"tickets.jsonl:1: no parameter of test_desk.py::test_it is a column; {COLUMNS}"
+NO_FILE = (
+    "can't be read: No such file or directory; a case file stands beside its test, or where a path "
+    "from there leads"
+)
 REFUSED = {
     "no such file": (
         '@cases("nowhere.jsonl")\ndef test_it(ticket): pass',
-        "nowhere.jsonl:1: can't be read: No such file or directory",
+        f"nowhere.jsonl:1: {NO_FILE}",
+    ),
+    "a name beside that of a file": (
+        '@cases("tikets.jsonl")\ndef test_it(ticket): pass',
+        f"tikets.jsonl:1: {NO_FILE}; did you mean 'tickets.jsonl'?",
     ),
     "no such column": ('@cases("tickets.jsonl")\ndef test_it(tickt): pass', NO_COLUMN),
     "no parameter": ('@cases("tickets.jsonl")\ndef test_it(): pass', NO_COLUMN),
@@ -180,6 +188,22 @@ class TestErrors:
     def test_of_the_test(self, pytester, project, source, line):
         project(source)
         assert refused(pytester) == line
+
+    def test_the_short_summary_shows_each_by_its_own_text(self, pytester, project, monkeypatch):
+        pytest.importorskip("pytest", "9.0", reason="older ones show no collection error's text")
+        monkeypatch.setenv("CI", "1")  # pytest then does not cut the line
+        broken = {
+            "test_0": "a wrong mark",
+            "test_1": "no such column",
+        }
+        for name, case in broken.items():
+            project(REFUSED[case][0])
+            (pytester.path / "test_desk.py").rename(pytester.path / f"{name}.py")
+        said = [
+            f"ERROR {name}.py - {REFUSED[case][1].replace('test_desk', name)}"
+            for name, case in broken.items()
+        ]
+        pytester.runpytest().stdout.fnmatch_lines(said)
 
     def test_of_the_file(self, pytester, project):
         project('@cases("tickets.jsonl")\ndef test_it(ticket): pass')
