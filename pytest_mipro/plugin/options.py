@@ -192,6 +192,7 @@ _OPTIMIZE_ONLY = (
     "--mipro-seed",
     "--mipro-effort",
     "--mipro-trials",
+    "--mipro-max-calls",
     "--mipro-max-tokens",
     "--mipro-max-cost",
     "--mipro-max-time",

@@ -177,7 +177,7 @@ def test_the_command_line_beats_the_ini_file(pytester):
     pytester.makeini(
         "[pytest]\nmipro_concurrency = 4\nmipro_max_calls = 5\nmipro_proposer_model = i/i"
     )
-    given = options(pytester, "--mipro-concurrency=8", "--mipro-max-calls=9")
+    given = options(pytester, "--mipro-optimize", "--mipro-concurrency=8", "--mipro-max-calls=9")
     assert (given.concurrency, given.max_calls, given.proposer_models) == (8, 9, ("i/i",))
     assert options(pytester, "-o", "mipro_concurrency=2").concurrency == 2
 
@@ -251,7 +251,14 @@ def test_a_wrong_type_in_native_toml_is_one_line_and_exit_4(pytester):
 
 
 @pytest.mark.parametrize(
-    "option", ["--mipro-dry-run", "--mipro-diff", "--mipro-trials=5", "--mipro-seed=1"]
+    "option",
+    [
+        "--mipro-dry-run",
+        "--mipro-diff",
+        "--mipro-trials=5",
+        "--mipro-seed=1",
+        "--mipro-max-calls=5",
+    ],
 )
 def test_what_belongs_to_optimising_is_refused_without_it(pytester, option):
     line = refused(pytester, option)
