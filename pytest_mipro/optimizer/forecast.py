@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.amount import Amount, nanodollars, total
-from pytest_mipro.optimizer.propose import GROUNDING_CALLS, PROPOSAL_TOKENS
+from pytest_mipro.optimizer.propose import CHARACTERS, GROUNDING_CALLS, PROPOSAL_TOKENS
 from pytest_mipro.optimizer.worst import CALLS_EXTRA, CALLS_FACTOR
 from pytest_mipro.runtime.client import Usage
 from pytest_mipro.runtime.prices import output_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from pytest_mipro.optimizer.settings import OptimizerSettings
     from pytest_mipro.optimizer.split import Split
     from pytest_mipro.runtime.context import ModuleCall
     from pytest_mipro.runtime.prices import ModelPrice
+    from pytest_mipro.runtime.prompt import Demo, Prompt
 
 # A request for an instruction is about so long; its real length depends on the traces it shows.
 _PROPOSAL = Usage(2_000, 300)
@@ -116,8 +119,9 @@ class Forecaster:
     """Forecasts from the distinct calls of the baseline.
 
     `calls` are these by row, `runs` the case runs of all rows with their repeats and without.
-    `price` tells a model's price, None where it is not known. Candidates show up to `demos` demos,
-    of `demo_tokens` tokens together: each is about as long as the call that it comes from.
+    `price` tells a model's price, None where it is not known. Candidates of the `committed` prompts
+    show up to `demos` demos, of `demo_tokens` tokens together: each is about as long as the call
+    that it comes from, without the demos that this showed itself.
     """
 
     def __init__(
@@ -125,6 +129,7 @@ class Forecaster:
         calls: Mapping[str, Sequence[ModuleCall]],
         runs: tuple[int, int],
         price: Callable[[str], ModelPrice | None],
+        committed: Mapping[Path, Prompt],
         *,
         demos: int = 0,
         demo_tokens: int = 0,
@@ -133,6 +138,7 @@ class Forecaster:
         self._calls = [call for listed in calls.values() for call in listed]
         self._runs = runs
         self._price = price
+        self._shown = {path: _tokens(prompt.demos) for path, prompt in committed.items()}
         self._demos = demos
         self._demo_tokens = demo_tokens
 
@@ -184,13 +190,17 @@ class Forecaster:
     def _with_demos(self, call: ModuleCall) -> Amount:
         """Return what the call takes under a candidate that shows as many demos as most do."""
         took = _took(call)
+        there = self._shown.get(call.signature.prompt_path)
+        if there is None:  # a frozen module keeps its prompt
+            return took
         length = (took.tokens or 0) / max(1, call.requests)
-        shown = min(self._demo_tokens, _DEMO_SHARE * self._demos * length)
-        extra = round(call.requests * shown)
+        alone = max(0.0, length - there)
+        more = max(0.0, min(self._demo_tokens, _DEMO_SHARE * self._demos * alone) - there)
+        extra = round(call.requests * more)
         price = self._price(call.model)
         if price is not None:
             return took + Amount(0, extra, nanodollars(price.cost(Usage(extra, 0))))
-        scaled = _rounded(took, (length + shown) / length) if length else took
+        scaled = _rounded(took, (length + more) / length) if length else took
         return Amount(took.calls, (took.tokens or 0) + extra, scaled.nanodollars)
 
     def _most(self, call: ModuleCall) -> Amount:
@@ -205,6 +215,12 @@ class Forecaster:
         price = self._price(model)
         cost = None if price is None else nanodollars(price.cost(usage))
         return Amount(1, usage.prompt_tokens + usage.completion_tokens, cost)
+
+
+def _tokens(demos: Iterable[Demo]) -> float:
+    """Return about how many tokens the demos of a prompt take."""
+    texts = (json.dumps([dict(demo.inputs), demo.output, demo.reasoning]) for demo in demos)
+    return sum(map(len, texts)) / CHARACTERS
 
 
 def _took(call: ModuleCall) -> Amount:

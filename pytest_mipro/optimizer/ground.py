@@ -225,6 +225,7 @@ def _forecast(run: StudyRun, ground: Ground) -> Forecast:
         calls_by_row(runs),
         (len(runs), len(ground.study.cases)),
         price,
+        ground.committed,
         demos=settings.max_demos if settings.has("demos") else 0,
         demo_tokens=settings.max_demo_tokens,
     )

@@ -1,0 +1,44 @@
+"""The forecast: what candidates' demos add to what the committed prompts took."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_runs import call
+from optimizer_world import note, sort
+
+from pytest_mipro.optimizer.amount import Amount
+from pytest_mipro.optimizer.forecast import Forecaster, StageSize
+from pytest_mipro.runtime.client import Usage
+from pytest_mipro.runtime.prompt import Demo, Prompt
+
+NOTE = note.signature.prompt_path
+DEMOS = tuple(Demo(f"r{n}", {"text": "x" * 400}, "A") for n in range(8))  # 105 tokens each
+ALONE = 200
+
+
+def expected(usage: int, committed: dict[Path, Prompt], *, module: Any = note) -> int:
+    """Return the tokens that a search of one call is expected to take."""
+    made = replace(call(module, "a", "A"), usage=Usage(usage, 0), requests=1)
+    forecaster = Forecaster(
+        {"a": (made,)}, (1, 1), lambda _: None, committed, demos=8, demo_tokens=4000
+    )
+    plan = forecaster.forecast([StageSize("search", 1, 1)], Amount(), "test/fake")
+    assert plan.expected.calls == 1
+    return plan.expected.tokens or 0
+
+
+def test_demos_of_candidates_come_on_top_of_a_prompt_without_any() -> None:
+    assert expected(ALONE, {NOTE: Prompt("Note it.")}) == pytest.approx(5.8 * ALONE)
+
+
+def test_demos_that_are_there_already_are_not_counted_again() -> None:
+    whole = ALONE + 8 * 105
+    took = expected(whole, {NOTE: Prompt("Note it.", DEMOS)})
+    assert took == pytest.approx(5.8 * ALONE, rel=0.05)
+    assert whole <= took < 1.2 * whole
+
+
+def test_a_frozen_module_shows_no_more_demos() -> None:
+    assert expected(ALONE, {NOTE: Prompt("Note it.")}, module=sort) == ALONE
