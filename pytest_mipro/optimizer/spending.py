@@ -11,6 +11,8 @@ from pytest_mipro.optimizer.amount import Amount, total
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+STAGES = ("baseline", "bootstrap", "proposals", "search", "decision", "final pass")
+"""The stages of a study in the order of the plan."""
 UNFINISHED = "(unfinished)"
 """Stands for the module of what was charged at its worst case: dropped and abandoned trials."""
 
@@ -46,11 +48,14 @@ class Spending:
             self._entries[key] = (before + amount, earlier + live)
 
     def entries(self) -> tuple[Spent, ...]:
-        """Return all that was spent: stages in the order of their first charge, modules by name."""
+        """Return all that was spent: stages in the order of the plan, modules by name."""
         with self._lock:
-            stages = list(dict.fromkeys(stage for stage, _, _ in self._entries))
-            keys = sorted(self._entries, key=lambda key: (stages.index(key[0]), *key[1:]))
+            keys = sorted(self._entries, key=lambda key: (_place(key[0]), *key))
             return tuple(Spent(*key, *self._entries[key]) for key in keys)
+
+
+def _place(stage: str) -> int:
+    return STAGES.index(stage) if stage in STAGES else len(STAGES)
 
 
 def grouped(entries: Iterable[Spent], by: Callable[[Spent], str]) -> dict[str, Amount]:

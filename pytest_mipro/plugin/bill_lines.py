@@ -18,30 +18,31 @@ _AT_MOST = 12
 
 
 def forecast_lines(forecast: Forecast) -> list[str]:
-    """Return what a run is expected to take, of what it takes at worst, by stage and by model."""
+    """Return what a run is expected to take, at worst in brackets, by stage and by model."""
     stages = [
-        f"{stage.stage:<{_STAGE_WIDTH}}{_of(stage.expected, stage.worst)}"
+        f"{stage.stage:<{_STAGE_WIDTH}}{_both(stage.expected, stage.worst)}"
         for stage in forecast.stages
         if stage.expected.calls or stage.worst.calls
     ]
     unbounded = forecast.worst.tokens is None
     return [
-        f"the pipeline runs at most {forecast.case_runs:,} times; expected, of the worst case:",
+        f"the pipeline runs at most {forecast.case_runs:,} times",
+        "by stage, expected (at worst):",
         *stages,
-        f"{'in all':<{_STAGE_WIDTH}}{_of(forecast.expected, forecast.worst)}",
+        f"{'in all':<{_STAGE_WIDTH}}{_both(forecast.expected, forecast.worst)}",
         *_by_model(forecast.models),
         *(["tokens are bounded by mipro_max_output_tokens alone"] if unbounded else []),
     ]
 
 
-def _of(expected: Amount, worst: Amount) -> str:
-    """Return both amounts in words, currency by currency."""
-    words = [f"{expected.calls:,} of {worst.calls:,} calls"]
+def _both(expected: Amount, worst: Amount) -> str:
+    """Return both amounts in words, currency by currency, the second one in brackets."""
+    words = [f"{expected.calls:,} ({worst.calls:,}) calls"]
     if expected.tokens is not None:
-        most = "" if worst.tokens is None else f" of {worst.tokens:,}"
+        most = "" if worst.tokens is None else f" ({worst.tokens:,})"
         words.append(f"{expected.tokens:,}{most} tokens")
     if expected.nanodollars or worst.nanodollars:
-        most = "" if worst.nanodollars is None else f" of {_dollars(worst)}"
+        most = "" if worst.nanodollars is None else f" ({_dollars(worst)})"
         words.append(f"{_dollars(expected)}{most}")
     return ", ".join(words)
 
