@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_mipro.errors import BudgetError
+from pytest_mipro.optimizer.amount import Amount, total
+from pytest_mipro.optimizer.ground import forecast_of
+from pytest_mipro.optimizer.racing import first_heat
+from pytest_mipro.optimizer.shortage import shortage
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -48,12 +54,14 @@ def set_aside(run: StudyRun, ground: Ground) -> SetAside:
     """Reserve for decision and final pass, and keep time for them.
 
     Validation rows are known when a finalist is chosen, unless it was chosen on other samples.
+    Raises BudgetError where the limits do not hold both; it tells what a search needs, too.
     """
     validation = set() if ground.search_sample else set(ground.split.validation)
     deciding = {case.row for case in ground.deciding}
     asked = sorted(deciding - validation)
     rest = sorted(set(ground.baseline.row_calls) - validation - deciding)
     worst = ground.baseline.worst
+    _refuse_too_little(run, ground, worst(asked) + worst(rest))
     aside = SetAside(
         run,
         ground,
@@ -66,6 +74,35 @@ def set_aside(run: StudyRun, ground: Ground) -> SetAside:
     share = (len(asked) + len(rest)) / len(ground.baseline.row_calls)
     run.books.deadline.keep(_TIME_FACTOR * share * _seconds(run, ground))
     return aside
+
+
+def _refuse_too_little(run: StudyRun, ground: Ground, needed: Amount) -> None:
+    short = shortage(run.budget, needed)
+    if short is not None:
+        raise BudgetError(
+            f"{short.told('decision and final pass')}; raise it to {short.enough()} or more, and "
+            f"to about {short.enough(_first_trial(run, ground))} for a first trial{short.hint}"
+        )
+
+
+def _first_trial(run: StudyRun, ground: Ground) -> Amount:
+    """Return what a first trial may need, on the dearest rows, with what leads up to it.
+
+    A leader is measured on all validation rows; a round begins with proposals and demos.
+    """
+    settings, worst, validation = run.settings, ground.baseline.worst, ground.split.validation
+    size = settings.batch_of(len(validation))
+    calls = ground.baseline.row_calls
+    batch = sorted(validation, key=lambda row: (-calls[row], row))[:size]
+    heat, later = first_heat(batch, batch) if settings.has("racing") else (batch, ())
+    trial = worst(heat) + (worst(later) if later else Amount())
+    leader = worst(validation) if size < len(validation) else Amount()
+    before = total(
+        stage.expected
+        for stage in forecast_of(run, ground).stages
+        if stage.stage in ("bootstrap", "proposals")
+    )
+    return trial + leader + before.times(1 / settings.rounds)
 
 
 def _seconds(run: StudyRun, ground: Ground) -> float:

@@ -208,7 +208,7 @@ def _plan(run: StudyRun, ground: Ground) -> Plan:
         trials=settings.trials,
         candidates=settings.candidates,
         minibatch=settings.batch_of(len(split.validation)),
-        forecast=_forecast(run, ground),
+        forecast=forecast_of(run, ground),
         limits=settings.limits,
         max_seconds=settings.max_seconds,
         detectable=detectable_difference(len(deciding), level=_level(run, ground)),
@@ -216,7 +216,8 @@ def _plan(run: StudyRun, ground: Ground) -> Plan:
     )
 
 
-def _forecast(run: StudyRun, ground: Ground) -> Forecast:
+def forecast_of(run: StudyRun, ground: Ground) -> Forecast:
+    """Return what the run takes by what its baseline took."""
     settings, runs = run.settings, ground.baseline.evaluation.runs
     # A table of prices is not loaded for a run whose replies are all at hand.
     asks = settings.max_cost is not None or run.books.ledger.live > 0

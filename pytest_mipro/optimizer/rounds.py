@@ -12,13 +12,15 @@ from pytest_mipro.optimizer.instructing import Instructor, combines, switched_on
 from pytest_mipro.optimizer.record import new_record
 from pytest_mipro.optimizer.search_task import SearchTask
 from pytest_mipro.optimizer.searched import Searched
-from pytest_mipro.optimizer.trials import BUDGET_USED_UP, SearchRound
+from pytest_mipro.optimizer.trials import SearchRound
 
 if TYPE_CHECKING:
     from pytest_mipro.optimizer.candidates import Candidates
     from pytest_mipro.optimizer.ground import Ground
     from pytest_mipro.optimizer.search_task import Affordable
     from pytest_mipro.optimizer.study_run import StudyRun
+
+_NO_ROUND = "the search ended early: what is left does not hold another round's training runs"
 
 
 def search_rounds(
@@ -45,7 +47,7 @@ def search_rounds(
             run.end_search()
             return replace(searched, ended=f"the search ended early: {limit}")
         if grown is None:
-            return replace(searched, ended=BUDGET_USED_UP)
+            return replace(searched, ended=_NO_ROUND)
         best = grown.best
         searched = _search(run, ground, searched, grown, number, affordable)
         instructor.learn(searched, number)

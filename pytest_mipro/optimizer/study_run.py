@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_mipro.errors import BudgetError
-from pytest_mipro.optimizer.amount import NOTHING, Amount, shown
+from pytest_mipro.optimizer.amount import NOTHING, Amount
 from pytest_mipro.optimizer.budget import Budget
 from pytest_mipro.optimizer.deadline import Deadline
 from pytest_mipro.optimizer.evaluate import Evaluator
 from pytest_mipro.optimizer.events import StageProgress, StageStarted
 from pytest_mipro.optimizer.meter import Books
+from pytest_mipro.optimizer.shortage import shortage
 from pytest_mipro.optimizer.tariff import Tariff
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ class StudyRun:
         """Return a reservation; raises BudgetError where the limits do not hold it."""
         reservation = self.budget.reserve(amount, purpose, stage=stage)
         if reservation is None:
-            raise BudgetError(_refusal(self.budget, amount, purpose))
+            short = shortage(self.budget, amount)
+            told = short.told(purpose) if short else f"the limits do not hold {purpose}"
+            raise BudgetError(f"{told}; raise it{short.hint if short else ''}")
         return reservation
 
     def end_search(self) -> None:
@@ -128,28 +131,6 @@ class StudyRun:
             self.services.emit(StageProgress(self.study.name, stage, done, runs))
 
         return self.evaluator.start(prompts, cases, reservation).result(progress)
-
-
-def _refusal(budget: Budget, amount: Amount, purpose: str) -> str:
-    """Return in words which limit does not hold an amount."""
-    limits, taken = budget.limits, budget.taken
-    if limits.calls is not None and taken.calls + amount.calls > limits.calls:
-        return (
-            f"--mipro-max-calls={limits.calls} leaves {limits.calls - taken.calls} calls, "
-            f"{purpose} may need {amount.calls}; raise it to {taken.calls + amount.calls} or more"
-        )
-    needed = taken + amount
-    if not Amount(0, needed.tokens).within(limits):
-        return (
-            f"--mipro-max-tokens={limits.tokens} is too few: {purpose} may need "
-            f"{shown(limits.counted(amount))} beside those taken; raise it to {needed.tokens} or "
-            "more, or lower mipro_max_output_tokens"
-        )
-    return (
-        f"--mipro-max-cost={Amount(0, 0, limits.nanodollars).dollars:g} is too little: {purpose} "
-        f"may need {shown(limits.counted(amount))} beside what is taken; raise it to "
-        f"{needed.dollars:.4f} or more, or lower mipro_max_output_tokens"
-    )
 
 
 def study_run(study: Study, services: Services, settings: OptimizerSettings) -> StudyRun:

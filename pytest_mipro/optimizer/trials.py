@@ -23,6 +23,7 @@ from pytest_mipro.optimizer.events import TrialFinished
 from pytest_mipro.optimizer.price import price_of
 from pytest_mipro.optimizer.racing import first_heat, hopeless
 from pytest_mipro.optimizer.record import Assessment
+from pytest_mipro.optimizer.shortage import ended_early
 from pytest_mipro.optimizer.split import minibatch
 from pytest_mipro.optimizer.statistics import paired_lift
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 # A lift measured on n rows is shrunk towards 0 by n / (n + this): a few lucky rows are no leader.
 _PRIOR_ROWS = 10
-BUDGET_USED_UP = "the search ended early: the budget is used up"
+_PURPOSES = {"minibatch": "the next trial with its leader", "full": "the next full evaluation"}
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ class SearchRound:
         return best.assignment if best else None
 
     def _start(self, kind: TrialKind, assignment: Assignment) -> _Trial | None:
-        """Reserve for the whole trial and begin its first heat; None: the budget is used up."""
+        """Reserve for the whole trial and begin its first heat; None: the budget is too small."""
         self._study_run.books.deadline.check()
         whole = self._task.rows if kind == "full" else self._batch
         races = self._task.settings.has("racing") and assignment not in self._record
@@ -202,7 +203,8 @@ class SearchRound:
         if now is None or (rest and later is None):
             if now is not None:
                 now.settle()
-            self.ended = BUDGET_USED_UP
+            needed = worst(rows) + (worst(rest) if rest else Amount()) + keep
+            self.ended = ended_early(self._study_run.budget, needed, _PURPOSES[kind])
             return None
         self._record.asked += 1
         self._seen.add(assignment)

@@ -42,7 +42,9 @@ def ending(limit: int, *, wandering: bool = False) -> str:
         return _ending(played, limit)
     assert len(client.digests) <= limit
     assert re.match(
-        rf"--mipro-max-calls={limit} (ends|leaves) [^\n]*; raise it( to \d+ or more)?$", refusal
+        rf"--mipro-max-calls={limit} (ends|leaves) [^\n]*; "
+        r"raise it( to \d+ or more, and to about \d+ for a first trial)?$",
+        refusal,
     )
     return "refused"
 
@@ -57,7 +59,7 @@ def _ending(played: Played, limit: int) -> str:
         # In this world a finalist is always better, but one of few trials may not show it.
         assert bool(result.prompts) == result.decision.accepted == (result.final is not None)
         return "decided early" if result.ended else "decided"
-    assert "the budget is used up" in result.ended
+    assert re.search(r"--mipro-max-calls=\d+ leaves \d+ calls, the next .* may need", result.ended)
     return "ended"
 
 
@@ -85,13 +87,24 @@ def test_too_few_calls_for_the_decision_are_refused_before_the_search() -> None:
     client, events = WorldClient(), []
     with pytest.raises(BudgetError) as caught:
         play(client=client, max_calls=100, services={"emit": events.append})
-    # 14 holdout rows of 2 calls: half as many more, and ten
+    # 14 holdout and 12 training rows of 2 calls: half as many more, and ten for each of both
     assert str(caught.value) == (
-        "--mipro-max-calls=100 leaves 16 calls, the decision may need 52; raise it to 136 or more"
+        "--mipro-max-calls=100 leaves 16 calls, decision and final pass may need 98; raise it to "
+        "182 or more, and to about 317 for a first trial"
     )
     assert len(client.digests) == 84
     stages = [event.stage for event in events if isinstance(event, StageStarted)]
     assert stages == ["baseline"]
+
+
+def test_what_the_refusal_says_is_enough() -> None:
+    with pytest.raises(BudgetError, match=r"leaves 97 calls, .* raise it to 182 or more"):
+        play(max_calls=181)
+    assert play(max_calls=182).result.ended.startswith(
+        "the search ended early: --mipro-max-calls=182 leaves 0 calls, the next trial "
+    )
+    kinds = [trial.kind for trial in play(max_calls=317).seen(TrialFinished)]
+    assert {"minibatch", "full"} <= set(kinds)
 
 
 def test_a_limit_that_is_not_reached_changes_nothing(ample: Played) -> None:
@@ -163,9 +176,9 @@ def test_a_small_budget_keeps_room_for_one_full_evaluation() -> None:
 
 
 def test_the_reason_tells_a_search_that_never_came_to_a_full_evaluation() -> None:
-    reason = (
-        "the search ended early: the budget is used up, and no candidate was measured on all "
-        "validation rows"
-    )
     for limit in (190, 200, 210):
-        assert play(max_calls=limit).result.reason == reason
+        assert re.fullmatch(
+            rf"the search ended early: --mipro-max-calls={limit} leaves \d+ calls, the next trial "
+            r"with its leader may need \d+, and no candidate was measured on all validation rows",
+            play(max_calls=limit).result.reason,
+        )
