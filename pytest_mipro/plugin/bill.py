@@ -2,7 +2,8 @@
 
 A line is written before a call, with the worst that it may take, and one behind it, with what it
 took. A call whose second line is missing was cancelled, timed out or died with its run: it counts
-as spent. A journal whose last line says that the study is finished begins anew.
+as spent. A journal whose last line says that the study is finished begins anew, with
+that line: what the last run took stays known while the next one is under way, or is refused.
 """
 
 from __future__ import annotations
@@ -40,9 +41,10 @@ def bill_path(private_folder: Path, study: PurePath) -> Path:
 
 
 def last_summary(path: Path) -> Mapping[str, Any] | None:
-    """Return what the journal tells of a finished run; None where there was none."""
+    """Return what the journal tells of the last run that finished; None where there was none."""
     lines = _lines(path)
-    return lines[-1] if lines and lines[-1].get("finished") else None
+    told = [line if line.get("finished") else line.get("before") for line in lines]
+    return next((line for line in reversed(told) if isinstance(line, dict)), None)
 
 
 class JournalBill:
@@ -61,7 +63,9 @@ class JournalBill:
         self._kept = Amount()
         self._open: dict[int, Amount] = {}
         self._file: TextIO | None = None
-        earlier = [] if last_summary(path) else _lines(path)
+        self._before = last_summary(path)
+        lines = _lines(path)
+        earlier = [] if lines and lines[-1].get("finished") else lines
         self._billed = _sum(earlier)
         self._next = 1 + max((line.get("call", 0) for line in earlier), default=0)
         self._fresh = not earlier
@@ -73,6 +77,8 @@ class JournalBill:
             self._file = self._path.open("w" if self._fresh else "a", encoding="utf-8")
             if not self._fresh:
                 self._file.write("\n")  # a killed run may have left half a line
+            elif self._before is not None:
+                self._file.write(json.dumps({"before": self._before}) + "\n")
         except OSError as error:
             raise self._broken(error) from None
         return self
@@ -138,14 +144,18 @@ class JournalBill:
             self._billed += took
             self._write({"took": number, **_plain(took)})
 
-    def finish(self, result: StudyResult) -> None:
-        """Note that the study came to its end: the next run begins a new bill."""
+    def finish(self, result: StudyResult, planned: Mapping[str, int]) -> None:
+        """Note that the study came to its end: the next run begins a new bill.
+
+        `planned` are the sizes of its stages, for the forecast of a run of another size.
+        """
         stages: dict[str, Amount] = {}
         for entry in result.spending:
             stages[entry.stage] = stages.get(entry.stage, Amount()) + entry.amount
         told = {name: _plain(amount) for name, amount in stages.items()}
         with self._lock:
-            self._write({"finished": True, "rows": result.before.rows, "stages": told})
+            size = {"rows": result.before.rows, "modules": len(result.signatures)}
+            self._write({"finished": True, **size, "planned": dict(planned), "stages": told})
 
     def took(self, request: Request, reply: Reply) -> Amount:
         """Return what a call took by its reply; its worst case where that tells nothing."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from pytest_mipro.optimizer.amount import Amount, total
 from pytest_mipro.optimizer.forecast import stage_sizes
+from pytest_mipro.optimizer.spending import STAGES
 from pytest_mipro.optimizer.split import RowTag, split_rows
 from pytest_mipro.optimizer.statistics import detectable_difference
 from pytest_mipro.plugin.bill_lines import amount_shown, limits_line
@@ -33,13 +34,11 @@ def dry_run_lines(
 
     `last` is the summary of the study's last finished run on this machine.
     """
-    tags = (RowTag(case.row, case.split) for case in study.cases)
-    split = split_rows(tags, study.salt, min_holdout=settings.min_holdout)
+    split = _split(study, settings)
     rows = len({case.row for case in study.cases})
     deciding = split.holdout or split.validation
     batch = settings.batch_of(len(split.validation))
-    modules = len([module for module in lock.modules if not module.frozen]) if lock else 1
-    sizes = stage_sizes(settings, split, modules, sampled=_sampled(study))
+    sizes = stage_sizes(settings, split, _count(lock, last), sampled=_sampled(study))
     per_row = sum(study.tests[case.test].repeats for case in study.cases) / rows
     runs = sum(round(per_row * size.rows) for size in sizes)
     full = settings.rounds * settings.full_a_round
@@ -51,13 +50,28 @@ def dry_run_lines(
         ("", f"{len(deciding)} deciding rows detect a lift of {detectable}"),
         ("search", f"{trials}, at most {full} full evaluations"),
         ("case runs", f"at most {runs:,}, baseline, decision and final pass included"),
-        ("modules", _modules(lock)),
-        ("LM calls", _calls(lock)),
-        *_expected(sizes, last),
+        ("modules", _modules(lock, last)),
+        ("LM calls", _calls(lock, last)),
+        *_expected(sizes, lock, last),
         ("limits", limits_line(settings.limits, settings.max_seconds).removeprefix("limits: ")),
         ("dry run", "no LM call was made, nothing is written"),
     ]
     return [f"{label:<{_LABEL_WIDTH}}{text}" for label, text in facts]
+
+
+def planned_sizes(study: Study, settings: OptimizerSettings, modules: int) -> dict[str, int]:
+    """Return how many rows and calls of its own each stage asks anew, by the plan."""
+    sizes = stage_sizes(settings, _split(study, settings), modules, sampled=_sampled(study))
+    return {size.stage: _planned(size) for size in sizes}
+
+
+def _planned(size: StageSize) -> int:
+    return size.fresh + size.calls
+
+
+def _split(study: Study, settings: OptimizerSettings) -> Split:
+    tags = (RowTag(case.row, case.split) for case in study.cases)
+    return split_rows(tags, study.salt, min_holdout=settings.min_holdout)
 
 
 def _sampled(study: Study) -> bool:
@@ -71,38 +85,67 @@ def _rows(rows: int, split: Split) -> str:
     )
 
 
-def _modules(lock: Lock | None) -> str:
-    if lock is None:
-        return "unknown before the first run: the baseline's traces tell them"
-    return ", ".join(module.name for module in lock.modules if not module.frozen)
+def _count(lock: Lock | None, last: Mapping[str, Any] | None) -> int:
+    """Return how many modules are optimised, as far as that is known."""
+    if last is not None:
+        return int(last["modules"])
+    return len([module for module in lock.modules if not module.frozen]) if lock else 1
 
 
-def _calls(lock: Lock | None) -> str:
-    if lock is None or not lock.logical_calls:  # a lock without a search knows of no calls
-        return "unknown before the first run"
-    return f"the last run made {lock.logical_calls:,} distinct calls"
+def _modules(lock: Lock | None, last: Mapping[str, Any] | None) -> str:
+    if lock is not None:
+        return ", ".join(module.name for module in lock.modules if not module.frozen)
+    if last is not None:
+        return f"{last['modules']} in the last run; the baseline's traces tell them"
+    return "unknown before the first run: the baseline's traces tell them"
+
+
+def _calls(lock: Lock | None, last: Mapping[str, Any] | None) -> str:
+    if last is not None:
+        calls = sum(amount["calls"] for amount in last["stages"].values())
+        return f"the last run made {calls:,} distinct calls"
+    if _searched(lock):
+        return f"the run that wrote the lock made {lock.logical_calls:,} distinct calls"
+    return "unknown before the first run"
+
+
+def _searched(lock: Lock | None) -> TypeGuard[Lock]:
+    """Return whether the lock tells calls: one that no search wrote knows of none."""
+    return lock is not None and lock.logical_calls > 0
 
 
 def _expected(
-    sizes: tuple[StageSize, ...], last: Mapping[str, Any] | None
+    sizes: tuple[StageSize, ...], lock: Lock | None, last: Mapping[str, Any] | None
 ) -> list[tuple[str, str]]:
-    """Return what each stage takes when a row takes what it took in the last run's baseline."""
+    """Return what each stage takes by the bill of the last run."""
     if last is None:
-        return [("tokens", "unknown before the first run, and so is the cost")]
-    stages: dict[str, Any] = last["stages"]
-    share = 1 / max(1, last["rows"])
-    baseline = Amount(**stages["baseline"])
-    lines = []
-    amounts = []
-    for size in sizes:
-        amount = _times(baseline, size.fresh * share)
-        if size.calls:
-            amount = Amount(**stages[size.stage]) if size.stage in stages else Amount(size.calls)
-        if amount.calls:
-            amounts.append(amount)
-            lines.append(("", f"{size.stage:<{_STAGE_WIDTH}}{amount_shown(amount)}"))
-    whole = f"about {amount_shown(total(amounts))} by the last run; cached replies are not billed"
-    return [("expected", whole), *lines]
+        where = "run on this machine" if _searched(lock) else "run"
+        return [("tokens", f"unknown before the first {where}, and so is the cost")]
+    amounts = {size.stage: _as_last_time(size, last) for size in sizes}
+    lines = [
+        ("", f"{stage:<{_STAGE_WIDTH}}{amount_shown(amount)}")
+        for stage, amount in amounts.items()
+        if amount.calls
+    ]
+    whole = f"about {amount_shown(total(amounts.values()))} by the last run; cached replies are "
+    return [("expected", f"{whole}not billed"), *lines]
+
+
+def _as_last_time(size: StageSize, last: Mapping[str, Any]) -> Amount:
+    """Return what a stage took the last time, for the size that it has now.
+
+    A stage that the last run did not come to takes what its baseline took on as many rows.
+    """
+    stages: Mapping[str, Any] = last["stages"]
+    if size.stage in stages:
+        before = last["planned"].get(size.stage)
+        factor = _planned(size) / before if before else 1.0
+        return _times(Amount(**stages[size.stage]), factor)
+    reached = max(STAGES.index(stage) for stage in stages if stage in STAGES)
+    if STAGES.index(size.stage) < reached:  # all that it asked was asked before
+        return Amount()
+    share = size.fresh / max(1, last["rows"])
+    return Amount(size.calls, 0, 0) + _times(Amount(**stages["baseline"]), share)
 
 
 def _times(amount: Amount, factor: float) -> Amount:

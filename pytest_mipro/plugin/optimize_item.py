@@ -23,7 +23,7 @@ from pytest_mipro.optimizer.study_run import Services
 from pytest_mipro.plugin.bill import JournalBill, bill_path, billing, last_summary
 from pytest_mipro.plugin.budget_check import check_budget
 from pytest_mipro.plugin.cache_folder import how_to_go_on, ini_folder, mipro_folder
-from pytest_mipro.plugin.dry_run import dry_run_lines
+from pytest_mipro.plugin.dry_run import dry_run_lines, planned_sizes
 from pytest_mipro.plugin.lock_file import read_lock
 from pytest_mipro.plugin.locking import lessons_of
 from pytest_mipro.plugin.looks import known_looks, note_look
@@ -157,7 +157,7 @@ class OptimizeItem(pytest.Item):
             if isinstance(result, str):
                 screen.line(result)
                 return
-            bill.finish(result)
+            bill.finish(result, planned_sizes(study, settings, len(result.signatures)))
         progress.finished(result, shown_path(config, path))
         self._conclude(study, result, partial=only_part)
 

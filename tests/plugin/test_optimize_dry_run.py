@@ -1,5 +1,9 @@
 """`--mipro-dry-run`: the plan, without an LM call, a set-up or a file."""
 
+import itertools
+import json
+import shutil
+
 import pytest
 from optimize_project import (
     TESTS,
@@ -51,6 +55,65 @@ def test_with_a_lock_modules_and_calls_are_those_of_the_last_run(pytester):
     )
     assert live_calls(pytester) == 0
     assert (written(pytester), private_files(pytester.path)) == (before, private)
+
+
+def summary(pytester):
+    (bill,) = (pytester.path / ".mipro" / "bills").glob("*.jsonl")
+    return json.loads(bill.read_text().splitlines()[-1])
+
+
+def expected(result):
+    """Return the lines of the dry run that tell calls and tokens by stage."""
+    lines = result.outlines
+    first = next(n for n, line in enumerate(lines) if line.startswith("expected"))
+    return list(itertools.takewhile(lambda line: line.startswith(" "), lines[first + 1 :]))
+
+
+def test_each_stage_is_expected_to_take_what_it_took_the_last_time(pytester):
+    write_project(pytester)
+    optimize(pytester, "--mipro-diff")
+    stages = summary(pytester)["stages"]
+    assert {"baseline", "proposals", "search"} <= set(stages)
+    told = expected(optimize(pytester, "--mipro-dry-run"))
+    for stage, took in stages.items():
+        counted = f"{took['calls']:,} calls, {took['tokens']:,} tokens"
+        assert any(line.startswith(f"{'':<12}{stage:<11}{counted}") for line in told), stage
+
+
+def test_a_longer_search_is_expected_to_take_as_much_more(pytester):
+    write_project(pytester)
+    optimize(pytester, "--mipro-diff")
+    before = summary(pytester)
+    result = optimize(pytester, "--mipro-dry-run", "--mipro-trials=60")
+    (line,) = (line for line in expected(result) if line.split()[0] == "search")
+    calls = int(line.split()[1].replace(",", ""))
+    assert calls > 3 * before["stages"]["search"]["calls"]
+
+
+def test_a_run_that_is_refused_leaves_what_the_last_one_took_known(pytester):
+    write_project(pytester)
+    optimize(pytester, "--mipro-diff")
+    told = optimize(pytester, "--mipro-dry-run").outlines
+    assert optimize(pytester, "--mipro-max-calls=41").ret == pytest.ExitCode.TESTS_FAILED
+    again = optimize(pytester, "--mipro-dry-run")
+    start = next(n for n, line in enumerate(told) if line.startswith("LM calls"))
+    assert expected(again)
+    assert told[start] in again.outlines
+    assert all(line in again.outlines for line in told[start : start + 4])
+
+
+def test_on_another_machine_the_lock_tells_calls_and_no_tokens(pytester):
+    write_project(pytester)
+    optimize(pytester)
+    asked = live_calls(pytester)
+    shutil.rmtree(pytester.path / ".mipro")
+    optimize(pytester, "--mipro-dry-run").stdout.fnmatch_lines(
+        [
+            "modules     pipeline.parity",
+            f"LM calls    the run that wrote the lock made {asked} distinct calls",
+            "tokens      unknown before the first run on this machine, and so is the cost",
+        ]
+    )
 
 
 def test_the_plan_holds_at_least_the_case_runs_of_the_real_run(pytester):
