@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.amount import Amount, nanodollars, total
-from pytest_mipro.optimizer.propose import CHARACTERS, GROUNDING_CALLS, PROPOSAL_TOKENS
+from pytest_mipro.optimizer.propose import GROUNDING_CALLS, PROPOSAL_TOKENS
 from pytest_mipro.optimizer.worst import CALLS_EXTRA, CALLS_FACTOR
 from pytest_mipro.runtime.client import Usage
 from pytest_mipro.runtime.prices import output_limit
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.split import Split
     from pytest_mipro.runtime.context import ModuleCall
     from pytest_mipro.runtime.prices import ModelPrice
-    from pytest_mipro.runtime.prompt import Demo, Prompt
+    from pytest_mipro.runtime.prompt import Prompt
 
 # A request for an instruction is about so long; its real length depends on the traces it shows.
 _PROPOSAL = Usage(2_000, 300)
@@ -138,7 +137,7 @@ class Forecaster:
         self._calls = [call for listed in calls.values() for call in listed]
         self._runs = runs
         self._price = price
-        self._shown = {path: _tokens(prompt.demos) for path, prompt in committed.items()}
+        self._shown = {path: len(prompt.demos) for path, prompt in committed.items()}
         self._demos = demos
         self._demo_tokens = demo_tokens
 
@@ -194,8 +193,8 @@ class Forecaster:
         if there is None:  # a frozen module keeps its prompt
             return took
         length = (took.tokens or 0) / max(1, call.requests)
-        alone = max(0.0, length - there)
-        more = max(0.0, min(self._demo_tokens, _DEMO_SHARE * self._demos * alone) - there)
+        alone = length / (1 + there)
+        more = max(0.0, min(self._demo_tokens, _DEMO_SHARE * self._demos * alone) - there * alone)
         extra = round(call.requests * more)
         price = self._price(call.model)
         if price is not None:
@@ -215,12 +214,6 @@ class Forecaster:
         price = self._price(model)
         cost = None if price is None else nanodollars(price.cost(usage))
         return Amount(1, usage.prompt_tokens + usage.completion_tokens, cost)
-
-
-def _tokens(demos: Iterable[Demo]) -> float:
-    """Return about how many tokens the demos of a prompt take."""
-    texts = (json.dumps([dict(demo.inputs), demo.output, demo.reasoning]) for demo in demos)
-    return sum(map(len, texts)) / CHARACTERS
 
 
 def _took(call: ModuleCall) -> Amount:
