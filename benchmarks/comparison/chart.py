@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.comparison.results import Result
 
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 940, 520, 60, 20, 340, 50
-COLOURS = {"own": ("#0b6e4f", "#08a045", "#6bbf59", "#a7c957"), "peer": (
+COLOURS = {"own": ("#012a1c", "#0b6e4f", "#08a045", "#6bbf59", "#a7c957"), "peer": (
     "#9d0208", "#dc2f02", "#e85d04", "#7b2cbf", "#c77dff",
 )}  # fmt: skip
 SHAPES = ("circle", "square", "triangle", "diamond")
@@ -81,7 +81,8 @@ def svg(results: Sequence[Result]) -> str:
 
 def _colour(optimiser: Optimiser) -> str:
     kin = [one for one in OPTIMISERS if one.kind == optimiser.kind]
-    return COLOURS[optimiser.kind][kin.index(optimiser)]
+    colours = COLOURS[optimiser.kind]
+    return colours[kin.index(optimiser) % len(colours)]
 
 
 def _points(plot: Plot, optimiser: Optimiser, own: Iterable[Result], worlds: list[str]) -> None:
