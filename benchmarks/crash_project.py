@@ -41,9 +41,10 @@ def test_parity(number):
 """,
     "conftest.py": '''
 import asyncio, hashlib, json, os, signal, time
-from pytest_mipro.plugin import progress, writes
-from pytest_mipro.runtime import cache_store
-from pytest_mipro.runtime.client import ScriptedClient
+from pytest_mipro.plugin.optimise import progress
+from pytest_mipro.plugin.lock import writes
+from pytest_mipro.runtime.cache import store
+from pytest_mipro.runtime.client.contract import ScriptedClient
 
 LOG = os.open("log.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 KIND, COUNT, SIGNAL = os.environ.get("CRASH_AT", "none 0 0").split()
@@ -99,6 +100,6 @@ if KIND != "none":
     wrapped(progress.Progress, "__call__", "event", event_name)
     wrapped(writes, "atomic_write", "write", lambda path, text: path.name)
     wrapped(writes.Path, "unlink", "write", lambda path, **_: f"remove {path.name}")
-    wrapped(cache_store.Store, "set", "kept", lambda _, key, value: key)
+    wrapped(store.Store, "set", "kept", lambda _, key, value: key)
 ''',
 }

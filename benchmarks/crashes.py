@@ -34,12 +34,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from crash_project import CONCURRENCY, FILES
 
-import pytest_mipro.plugin.gate
-import pytest_mipro.plugin.optimize
-import pytest_mipro.plugin.recovery
+import pytest_mipro.plugin.gate.gate
+import pytest_mipro.plugin.lock.recovery
+import pytest_mipro.plugin.optimise.capturing
+import pytest_mipro.plugin.report.terminal
 import pytest_mipro.plugin.session
-import pytest_mipro.plugin.terminal
-import pytest_mipro.runtime.cache_store  # noqa: F401 - imported before the forks, for all of them
+import pytest_mipro.runtime.cache.store  # noqa: F401 - imported before the forks, for all of them
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

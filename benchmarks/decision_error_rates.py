@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_mipro.optimizer.decide import Evidence, decide
-from pytest_mipro.optimizer.statistics import paired_lift
+from pytest_mipro.optimizer.statistics.decide import Evidence, decide
+from pytest_mipro.optimizer.statistics.statistics import paired_lift
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

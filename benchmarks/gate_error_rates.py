@@ -19,18 +19,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_mipro.optimizer.case import Outcome
-from pytest_mipro.optimizer.statistics import mean_interval, paired_lift
-from pytest_mipro.plugin.holdout import Holdout
-from pytest_mipro.plugin.judge import Against, judge
-from pytest_mipro.plugin.lock import Lock, LockedCase
-from pytest_mipro.plugin.plan import TestPlan
-from pytest_mipro.plugin.verdict import CaseResult
+from pytest_mipro.optimizer.statistics.statistics import mean_interval, paired_lift
+from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.plugin.collecting.plan import TestPlan
+from pytest_mipro.plugin.gate.holdout import Holdout
+from pytest_mipro.plugin.gate.judge import Against, judge
+from pytest_mipro.plugin.gate.verdict import CaseResult
+from pytest_mipro.plugin.lock.lock import Lock, LockedCase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from pytest_mipro.plugin.verdict import Verdict
+    from pytest_mipro.plugin.gate.verdict import Verdict
 
 SIZES = (20, 50, 200)
 THRESHOLD, GREAT, GOOD, BAD = 0.80, 0.95, 0.85, 0.70

@@ -51,7 +51,7 @@ def triage(ticket: str, product: str) -> str:
     return choose_queue(summary=summarize(ticket=ticket), product=product)
 ''',
     "conftest.py": """
-from pytest_mipro.runtime.client import ScriptedClient
+from pytest_mipro.runtime.client.contract import ScriptedClient
 
 def reply(request):
     last = request.messages[-1].content

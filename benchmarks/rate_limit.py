@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 from endpoint_busy import serving, told
 
 from pytest_mipro.errors import MiproError
-from pytest_mipro.runtime import loop
-from pytest_mipro.runtime.client import Message, Request
-from pytest_mipro.runtime.litellm_client import LiteLLMClient, LiveSettings
+from pytest_mipro.runtime.client import loop
+from pytest_mipro.runtime.client.contract import Message, Request
+from pytest_mipro.runtime.client.litellm_client import LiteLLMClient, LiveSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,15 +25,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_mipro import lm_module
-from pytest_mipro.optimizer.case import Case, Outcome, Study, TestSpec
-from pytest_mipro.optimizer.events import TrialFinished
 from pytest_mipro.optimizer.mipro import optimize
-from pytest_mipro.optimizer.settings import OptimizerSettings
-from pytest_mipro.optimizer.strategies.grounded import GroundedStrategy
-from pytest_mipro.optimizer.strategies.reflective import ReflectiveStrategy
-from pytest_mipro.optimizer.study_run import Services
-from pytest_mipro.optimizer.tpe import TPESearcher
-from pytest_mipro.runtime.client import Reply, Request, Usage
+from pytest_mipro.optimizer.proposing.strategies.grounded import GroundedStrategy
+from pytest_mipro.optimizer.proposing.strategies.reflective import ReflectiveStrategy
+from pytest_mipro.optimizer.run.events import TrialFinished
+from pytest_mipro.optimizer.run.study_run import Services
+from pytest_mipro.optimizer.search.tpe import TPESearcher
+from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
+from pytest_mipro.optimizer.study.settings import OptimizerSettings
+from pytest_mipro.runtime.client.contract import Reply, Request, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

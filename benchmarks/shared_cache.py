@@ -38,7 +38,7 @@ def summarize(ticket: str) -> str:
 ''',
     "conftest.py": """
 import asyncio, json, os, urllib.request
-from pytest_mipro.runtime.client import Reply
+from pytest_mipro.runtime.client.contract import Reply
 
 class Plain:
     async def complete(self, request):

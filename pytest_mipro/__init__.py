@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_mipro.plugin.cases import cases
+    from pytest_mipro.plugin.collecting.cases import cases
     from pytest_mipro.runtime.module import LMModule, lm_module
     from pytest_mipro.runtime.score import Score
     from pytest_mipro.runtime.settings import configure
@@ -18,7 +18,7 @@ __all__ = ["LMModule", "Score", "cases", "configure", "lm_module"]
 _HOMES = {
     "LMModule": "pytest_mipro.runtime.module",
     "Score": "pytest_mipro.runtime.score",
-    "cases": "pytest_mipro.plugin.cases",
+    "cases": "pytest_mipro.plugin.collecting.cases",
     "configure": "pytest_mipro.runtime.settings",
     "lm_module": "pytest_mipro.runtime.module",
 }

@@ -10,14 +10,14 @@ MiproError
 │   ├── RepliesFileError        recorded replies that can't be read (names path:line)
 │   └── ConfigurationError      a mark, option or setting that can't be used
 │       └── UnboundedCallError  a call without price or output limit, under a budget of them
-├── CandidateError              what the prompt or the pipeline caused: the case scores 0
+├── ProgramError              what the prompt or the pipeline caused: the case scores 0
 │   ├── OutputParseError        the reply does not have the output type, twice
 │   ├── ContextWindowError      the request is longer than the model takes
 │   ├── RefusalError            the provider's filter refused the request or the reply
 │   ├── CallLimitError          the case made more calls than `max_calls_per_case`
 │   └── CaseTimeoutError        the case took longer than `mipro_case_timeout`
 ├── StudyStoppedError           an optimisation ended early: nothing is written
-└── WorldError                  what the world caused: an error, never a score
+└── InfrastructureError                  what the world caused: an error, never a score
     ├── MissingKeyError         no API key for the model
     ├── MissingReplyError       no recorded reply, where nothing else may be used
     ├── UnknownModelError       no provider serves a model of this name
@@ -74,27 +74,27 @@ class UnboundedCallError(ConfigurationError):
     """A budget of tokens or money has to hold a call whose price or length has no bound."""
 
 
-class CandidateError(MiproError):
+class ProgramError(MiproError):
     """The prompt or the pipeline caused this: under measurement the case scores 0."""
 
 
-class OutputParseError(CandidateError):
+class OutputParseError(ProgramError):
     """A reply does not have the module's output type, also after the corrective retry."""
 
 
-class ContextWindowError(CandidateError):
+class ContextWindowError(ProgramError):
     """The request is longer than the model's context window."""
 
 
-class RefusalError(CandidateError):
+class RefusalError(ProgramError):
     """The provider's content filter refused the request or the reply."""
 
 
-class CallLimitError(CandidateError):
+class CallLimitError(ProgramError):
     """A case made more LM calls than `max_calls_per_case` allows."""
 
 
-class CaseTimeoutError(CandidateError):
+class CaseTimeoutError(ProgramError):
     """A case took longer than `mipro_case_timeout` allows."""
 
 
@@ -102,23 +102,23 @@ class StudyStoppedError(MiproError):
     """An optimisation ended before its decision; the text says why and how to go on."""
 
 
-class WorldError(MiproError):
+class InfrastructureError(MiproError):
     """The world failed: the measurement is broken, and no score is drawn from it."""
 
 
-class MissingKeyError(WorldError):
+class MissingKeyError(InfrastructureError):
     """No API key is set for the model, or the endpoint does not accept it."""
 
 
-class MissingReplyError(WorldError):
+class MissingReplyError(InfrastructureError):
     """No reply is recorded for a request, and nothing but recorded replies may be used."""
 
 
-class UnknownModelError(WorldError):
+class UnknownModelError(InfrastructureError):
     """No provider serves a model of this name."""
 
 
-class EndpointError(WorldError):
+class EndpointError(InfrastructureError):
     """The endpoint refused the call, or could not serve it."""
 
 
@@ -130,21 +130,21 @@ class UnreachableError(EndpointDownError):
     """No connection to the endpoint could be made, after all retries."""
 
 
-class CacheError(WorldError):
+class CacheError(InfrastructureError):
     """The reply cache can't be read or written."""
 
 
-class StorageError(WorldError):
+class StorageError(InfrastructureError):
     """The storage of a study that several processes share can't be used, or lost this one."""
 
 
-class DetachedCallError(WorldError):
+class DetachedCallError(InfrastructureError):
     """An LM module was called in a thread that does not carry the case's context."""
 
 
-class BudgetError(WorldError):
+class BudgetError(InfrastructureError):
     """A call beyond what the budget reserved for this part of the run."""
 
 
-class LimitReachedError(WorldError):
+class LimitReachedError(InfrastructureError):
     """What was billed, or the time of a run, has reached its limit: the search ends."""

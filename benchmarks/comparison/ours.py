@@ -20,8 +20,8 @@ from benchmarks.comparison.endpoint import MODEL
 from benchmarks.comparison.measuring import CONCURRENCY, measured, write
 from benchmarks.comparison.project import load_pipeline, write_project
 from benchmarks.comparison.worlds import WORLDS
-from pytest_mipro.errors import CandidateError
-from pytest_mipro.runtime.prompt_file import forget_committed_prompts
+from pytest_mipro.errors import ProgramError
+from pytest_mipro.runtime.prompts.prompt_file import forget_committed_prompts
 from pytest_mipro.runtime.settings import configure
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Own:
 def _answered(program: Callable[..., str], row: Row) -> str | None:
     try:
         return program(**row.inputs)
-    except CandidateError:
+    except ProgramError:
         return None  # a reply that can't be used is a wrong answer
 
 

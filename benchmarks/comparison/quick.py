@@ -22,15 +22,15 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.comparison.project import columns, load_pipeline, write_project
 from benchmarks.comparison.worlds import WORLDS
-from pytest_mipro.optimizer.case import Case, Outcome, Study, TestSpec
 from pytest_mipro.optimizer.mipro import optimize
-from pytest_mipro.optimizer.parts import switched
-from pytest_mipro.optimizer.random_search import RandomSearcher
-from pytest_mipro.optimizer.study_run import Services
-from pytest_mipro.optimizer.tpe import TPESearcher
-from pytest_mipro.plugin.options import EFFORTS, SEARCHERS, Options
-from pytest_mipro.plugin.services import BuiltIns, optimizer_settings, startup_trials
-from pytest_mipro.runtime.context import CallContext, use
+from pytest_mipro.optimizer.run.study_run import Services
+from pytest_mipro.optimizer.search.random_search import RandomSearcher
+from pytest_mipro.optimizer.search.tpe import TPESearcher
+from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
+from pytest_mipro.optimizer.study.parts import switched
+from pytest_mipro.plugin.config.options import EFFORTS, SEARCHERS, Options
+from pytest_mipro.plugin.optimise.services import BuiltIns, optimizer_settings, startup_trials
+from pytest_mipro.runtime.calls.context import CallContext, use
 from pytest_mipro.runtime.settings import configure
 from pytest_mipro.simulated.client import SimulatedClient
 
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from benchmarks.comparison.world import World
-    from pytest_mipro.optimizer.case import Study as StudyType
-    from pytest_mipro.optimizer.settings import OptimizerSettings
-    from pytest_mipro.runtime.client import Reply, Request
+    from pytest_mipro.optimizer.study.case import Study as StudyType
+    from pytest_mipro.optimizer.study.settings import OptimizerSettings
+    from pytest_mipro.runtime.client.contract import Reply, Request
 
 MODEL = "simulated/small"
 

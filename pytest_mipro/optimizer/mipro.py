@@ -8,23 +8,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import MiproError
-from pytest_mipro.optimizer.aside import set_aside
-from pytest_mipro.optimizer.conclude import Conclusion, conclude
-from pytest_mipro.optimizer.evaluate import cases_of
-from pytest_mipro.optimizer.events import Decided, FinalistChosen
-from pytest_mipro.optimizer.finalist import finalist
-from pytest_mipro.optimizer.ground import lay_ground
-from pytest_mipro.optimizer.result import StudyResult, measured
-from pytest_mipro.optimizer.rounds import search_rounds
-from pytest_mipro.optimizer.study_run import study_run
+from pytest_mipro.optimizer.deciding.conclude import Conclusion, conclude
+from pytest_mipro.optimizer.deciding.finalist import finalist
+from pytest_mipro.optimizer.measuring.evaluate import cases_of
+from pytest_mipro.optimizer.rounds.rounds import search_rounds
+from pytest_mipro.optimizer.run.baseline import lay_ground
+from pytest_mipro.optimizer.run.events import Decided, FinalistChosen
+from pytest_mipro.optimizer.run.reserve import set_aside
+from pytest_mipro.optimizer.run.result import StudyResult, measured
+from pytest_mipro.optimizer.run.study_run import study_run
 
 if TYPE_CHECKING:
-    from pytest_mipro.optimizer.case import Study
-    from pytest_mipro.optimizer.ground import Ground
-    from pytest_mipro.optimizer.search import Assignment
-    from pytest_mipro.optimizer.searched import Searched
-    from pytest_mipro.optimizer.settings import OptimizerSettings
-    from pytest_mipro.optimizer.study_run import Services, StudyRun
+    from pytest_mipro.optimizer.rounds.search_state import SearchState
+    from pytest_mipro.optimizer.run.baseline import Ground
+    from pytest_mipro.optimizer.run.study_run import Services, StudyRun
+    from pytest_mipro.optimizer.search.searcher import Assignment
+    from pytest_mipro.optimizer.study.case import Study
+    from pytest_mipro.optimizer.study.settings import OptimizerSettings
 
 
 def optimize(study: Study, services: Services, settings: OptimizerSettings) -> StudyResult:
@@ -53,7 +53,7 @@ def optimize(study: Study, services: Services, settings: OptimizerSettings) -> S
         run.evaluator.close()
 
 
-def _finalist(run: StudyRun, ground: Ground, searched: Searched) -> Assignment:
+def _finalist(run: StudyRun, ground: Ground, searched: SearchState) -> Assignment:
     cases = cases_of(ground.study, ground.split.validation)
     max_loss = run.settings.max_loss
     found = finalist(searched.record, searched.candidates.committed, cases, max_loss)
@@ -64,7 +64,7 @@ def _finalist(run: StudyRun, ground: Ground, searched: Searched) -> Assignment:
     return chosen.assignment
 
 
-def _result(run: StudyRun, ground: Ground, searched: Searched, end: Conclusion) -> StudyResult:
+def _result(run: StudyRun, ground: Ground, searched: SearchState, end: Conclusion) -> StudyResult:
     before = ground.baseline.evaluation.scores()
     cases, deciding = ground.study.cases, ground.deciding
     return StudyResult(
@@ -86,10 +86,10 @@ def _result(run: StudyRun, ground: Ground, searched: Searched, end: Conclusion) 
         deciding_after=measured(end.deciding.scores(), deciding) if end.deciding else None,
         trials=searched.tried,
         calls=run.budget.spent.calls,
-        asked=run.books.ledger.asked,
-        live=run.books.ledger.live,
+        asked=run.accounting.ledger.asked,
+        live=run.accounting.ledger.live,
         ended=searched.ended,
-        spending=run.books.spending.entries(),
+        spending=run.accounting.spending.entries(),
         billed=run.services.bill.billed,
         lessons=searched.lessons if run.settings.has("learning") else (),
     )

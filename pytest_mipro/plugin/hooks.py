@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_mipro.plugin.options import add_options, options_of
+from pytest_mipro.plugin.config.options import add_options, options_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from pytest_mipro.optimizer.events import TrialFinished
-    from pytest_mipro.optimizer.result import StudyResult
+    from pytest_mipro.optimizer.run.events import TrialFinished
+    from pytest_mipro.optimizer.run.result import StudyResult
     from pytest_mipro.plugin.report.contents import Optimizations
-    from pytest_mipro.runtime.client import LMClient
+    from pytest_mipro.runtime.client.contract import LMClient
 
 _METRIC = "mipro"
 _MARKS = frozenset({_METRIC, "mipro_cases"})
@@ -59,7 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in _MARK_LINES:
         config.addinivalue_line("markers", line)
     if options_of(config).replies == "replay":
-        from pytest_mipro.plugin.replies_outside import refuse_calls  # noqa: PLC0415
+        from pytest_mipro.plugin.replies.outside import refuse_calls  # noqa: PLC0415
 
         refuse_calls(config)
     config.pluginmanager.register(_Reports(config), "mipro-reports")
@@ -68,7 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Clear the reply cache, where that is asked for, before any worker of pytest-xdist begins."""
     if options_of(session.config).cache_clear and not hasattr(session.config, "workerinput"):
-        from pytest_mipro.plugin.cache_folder import clear  # noqa: PLC0415
+        from pytest_mipro.plugin.config.cache_folder import clear  # noqa: PLC0415
 
         clear(session.config)
 
@@ -76,7 +76,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Check the mark of a test and parametrise it from its case file."""
     if _has_mark(metafunc.definition):
-        from pytest_mipro.plugin.cases import parametrise  # noqa: PLC0415
+        from pytest_mipro.plugin.collecting.cases import parametrise  # noqa: PLC0415
 
         try:
             parametrise(metafunc)
@@ -133,7 +133,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
         begin(session)
     elif "pytest_mipro.runtime.settings" in sys.modules:
-        from pytest_mipro.plugin.configured import options_in_force  # noqa: PLC0415
+        from pytest_mipro.plugin.config.configured import options_in_force  # noqa: PLC0415
 
         stack = ExitStack()
         stack.enter_context(options_in_force(session.config))
@@ -162,7 +162,7 @@ def pytest_runtest_makereport(
         return (yield)
     if not isinstance(call.excinfo.value, errors.MiproError):
         return (yield)
-    from pytest_mipro.plugin.tracebacks import one_line, tidy  # noqa: PLC0415
+    from pytest_mipro.plugin.gate.tracebacks import one_line, tidy  # noqa: PLC0415
 
     excinfo = call.excinfo
     tidy(excinfo)
@@ -192,13 +192,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if (session := sys.modules.get("pytest_mipro.plugin.session")) is not None:
         state = session.known_state(config)
         if state is not None and state.verdicts:
-            from pytest_mipro.plugin.lock_summary import write_lock_summary  # noqa: PLC0415
-            from pytest_mipro.plugin.terminal import write_summary  # noqa: PLC0415
+            from pytest_mipro.plugin.gate.lock_summary import write_lock_summary  # noqa: PLC0415
+            from pytest_mipro.plugin.report.terminal import write_summary  # noqa: PLC0415
 
             write_summary(terminalreporter, state)
             write_lock_summary(terminalreporter, config)
         if state is not None:
-            from pytest_mipro.plugin.cache_folder import write_cache_line  # noqa: PLC0415
+            from pytest_mipro.plugin.config.cache_folder import write_cache_line  # noqa: PLC0415
 
             write_cache_line(terminalreporter, config)
     if (reports := sys.modules.get("pytest_mipro.plugin.report.files")) is not None:
@@ -225,7 +225,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
 @pytest.hookimpl(trylast=True)
 def pytest_mipro_client(config: pytest.Config) -> LMClient:
     """Return the built-in client: each model's own provider."""
-    from pytest_mipro.plugin.client import live_client  # noqa: PLC0415
+    from pytest_mipro.plugin.replies.client import live_client  # noqa: PLC0415
 
     return live_client(config)
 
@@ -259,7 +259,7 @@ def _reports_wanted(config: pytest.Config) -> bool:
 @pytest.hookimpl(tryfirst=True)
 def pytest_mipro_redact(config: pytest.Config, text: str) -> str:
     """Take out keys, passwords and addresses of endpoints."""
-    from pytest_mipro.plugin.replies_redact import without_secrets  # noqa: PLC0415
+    from pytest_mipro.plugin.config.redaction import without_secrets  # noqa: PLC0415
 
     return without_secrets(config, text)
 
@@ -268,7 +268,7 @@ def pytest_mipro_redact(config: pytest.Config, text: str) -> str:
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of pytest-xdist when the run began: replies older than that are not fresh."""
     if options_of(node.config).replies == "fresh":
-        from pytest_mipro.plugin.client import STARTED, run_start  # noqa: PLC0415
+        from pytest_mipro.plugin.replies.client import STARTED, run_start  # noqa: PLC0415
 
         node.workerinput[STARTED] = run_start(node.config)
 
@@ -302,14 +302,14 @@ class _Reports:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what a report tells, before the terminal draws it."""
         if hasattr(report, "mipro_replies") and not self._worker:
-            from pytest_mipro.plugin.replies_ledger import note_replies  # noqa: PLC0415
+            from pytest_mipro.plugin.gate.replies_ledger import note_replies  # noqa: PLC0415
 
             note_replies(self._config, report)
         data: dict[str, Any] | None = getattr(report, "mipro", None)
         if data is None or "plan" not in data or self._worker:
             return
-        from pytest_mipro.plugin.causes import tell_once  # noqa: PLC0415
-        from pytest_mipro.plugin.observed import record  # noqa: PLC0415
+        from pytest_mipro.plugin.gate.causes import tell_once  # noqa: PLC0415
+        from pytest_mipro.plugin.gate.provenance import record  # noqa: PLC0415
         from pytest_mipro.plugin.session import state_of  # noqa: PLC0415
 
         state_of(self._config).record(report, data)
@@ -320,7 +320,7 @@ class _Reports:
     def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, None, None]:
         """Count all errors in the last line, after the summary that shows each kind once."""
         yield
-        if (causes := sys.modules.get("pytest_mipro.plugin.causes")) is not None:
+        if (causes := sys.modules.get("pytest_mipro.plugin.gate.causes")) is not None:
             causes.count_as_errors(terminalreporter.stats)
 
 
@@ -328,12 +328,12 @@ def _announce(config: pytest.Config) -> None:
     if (module := sys.modules.get("pytest_mipro.plugin.session")) is not None:
         state = module.known_state(config)
         if state is not None and not hasattr(config, "workerinput"):
-            from pytest_mipro.plugin.drift import announce_drift  # noqa: PLC0415
+            from pytest_mipro.plugin.gate.drift import announce_drift  # noqa: PLC0415
 
             module.announce(state)
             announce_drift(state)
             if options_of(config).update_lock:
-                from pytest_mipro.plugin.update_lock import UPDATE_LOCK, UpdateLock  # noqa: PLC0415
+                from pytest_mipro.plugin.gate.update_lock import UPDATE_LOCK, UpdateLock  # noqa: PLC0415
 
                 config.pluginmanager.register(UpdateLock(state), UPDATE_LOCK)
 

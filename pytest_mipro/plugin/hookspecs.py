@@ -12,12 +12,12 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_mipro.optimizer.case import Study
-    from pytest_mipro.optimizer.events import TrialFinished
-    from pytest_mipro.optimizer.result import StudyResult
-    from pytest_mipro.optimizer.search import Searcher, Space
-    from pytest_mipro.optimizer.strategies.strategy import ProposalStrategy
-    from pytest_mipro.runtime.client import LMClient
+    from pytest_mipro.optimizer.proposing.strategies.strategy import ProposalStrategy
+    from pytest_mipro.optimizer.run.events import TrialFinished
+    from pytest_mipro.optimizer.run.result import StudyResult
+    from pytest_mipro.optimizer.search.searcher import Searcher, Space
+    from pytest_mipro.optimizer.study.case import Study
+    from pytest_mipro.runtime.client.contract import LMClient
 
 
 @pytest.hookspec(firstresult=True)

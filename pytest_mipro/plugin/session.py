@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_mipro.errors import UsageError
-from pytest_mipro.plugin.marks import MARK
-from pytest_mipro.plugin.own_reports import ProblemText, announce_result
-from pytest_mipro.plugin.plan import PlannedCase, TestPlan, by_study, plan_cases
+from pytest_mipro.plugin.collecting.marks import MARK
+from pytest_mipro.plugin.collecting.plan import PlannedCase, TestPlan, by_study, plan_cases
+from pytest_mipro.plugin.gate.synthetic_reports import ProblemText, announce_result
+from pytest_mipro.plugin.gate.verdict import CaseResult, CaseUsage, Verdict, case_result
 from pytest_mipro.plugin.report.junit import verdict_properties
-from pytest_mipro.plugin.verdict import CaseResult, CaseUsage, Verdict, case_result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_mipro.plugin.plan import StudyKey
+    from pytest_mipro.plugin.collecting.plan import StudyKey
 
 _STATE = pytest.StashKey["RunState"]()
 
@@ -51,7 +51,7 @@ class RunState:
         self.cases = plan_cases(items)
         if not self.cases:
             return
-        from pytest_mipro.plugin.client import serving  # noqa: PLC0415 - not on an xdist controller
+        from pytest_mipro.plugin.replies.client import serving  # noqa: PLC0415 - not on an xdist controller
 
         self._resources.enter_context(serving(self.config, self.cases))
 
@@ -67,8 +67,8 @@ class RunState:
 
     def conclude(self) -> tuple[Verdict, ...]:
         """Judge each test that was begun, and return the verdicts by study and test."""
-        from pytest_mipro.plugin.against import against_of  # noqa: PLC0415 - at the end alone
-        from pytest_mipro.plugin.judge import judge  # noqa: PLC0415
+        from pytest_mipro.plugin.gate.against import against_of  # noqa: PLC0415 - at the end alone
+        from pytest_mipro.plugin.gate.judge import judge  # noqa: PLC0415
 
         # Workers end in any order: the order of the cases is that of their ids.
         cases = {
@@ -107,19 +107,19 @@ def known_state(config: pytest.Config) -> RunState | None:
 
 def begin(session: pytest.Session) -> None:
     """Begin the marked part of a run: the plain gate, or the optimisation of its studies."""
-    from pytest_mipro.plugin.options import options_of  # noqa: PLC0415
-    from pytest_mipro.plugin.recovery import finish_interrupted_writes  # noqa: PLC0415
+    from pytest_mipro.plugin.config.options import options_of  # noqa: PLC0415
+    from pytest_mipro.plugin.lock.recovery import finish_interrupted_writes  # noqa: PLC0415
 
     state = state_of(session.config)
     try:
         finish_interrupted_writes(session.config)
         if options_of(session.config).optimize:
-            from pytest_mipro.plugin.optimize import begin_optimize  # noqa: PLC0415 - imports optuna
+            from pytest_mipro.plugin.optimise.capturing import begin_optimize  # noqa: PLC0415 - imports optuna
 
             begin_optimize(state, session)
         elif not session.config.option.collectonly:
-            from pytest_mipro.plugin.gate import Gate  # noqa: PLC0415
-            from pytest_mipro.plugin.observed import observe  # noqa: PLC0415
+            from pytest_mipro.plugin.gate.gate import Gate  # noqa: PLC0415
+            from pytest_mipro.plugin.gate.provenance import observe  # noqa: PLC0415
 
             state.begin(session.items)
             if state.cases:
@@ -158,7 +158,7 @@ def announce(state: RunState) -> None:
 
 
 def _problem(state: RunState, verdict: Verdict) -> ProblemText:
-    from pytest_mipro.plugin.terminal import failure_lines  # noqa: PLC0415
+    from pytest_mipro.plugin.report.terminal import failure_lines  # noqa: PLC0415
 
     incomplete = verdict.status == "incomplete"
     words = f"incomplete: {verdict.reason}" if incomplete else verdict.reason

@@ -15,23 +15,23 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from pytest_mipro.errors import ModuleCallError, ModuleDefinitionError, OutputParseError
-from pytest_mipro.runtime.client import Request
-from pytest_mipro.runtime.context import current_context, project_stack, remembering
-from pytest_mipro.runtime.exchange import Call, execute, execute_async
-from pytest_mipro.runtime.parameters import checked_parameters
-from pytest_mipro.runtime.prompt_file import committed_prompt
-from pytest_mipro.runtime.render import render
+from pytest_mipro.runtime.calls.context import current_context, project_stack, remembering
+from pytest_mipro.runtime.calls.exchange import Call, execute, execute_async
+from pytest_mipro.runtime.calls.parameters import checked_parameters
+from pytest_mipro.runtime.client.contract import Request
+from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
+from pytest_mipro.runtime.prompts.render import render
 from pytest_mipro.runtime.settings import current_settings, resolve_model
-from pytest_mipro.runtime.signature import Signature, signature_of
+from pytest_mipro.runtime.signature.signature import Signature, signature_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from types import FrameType
 
     from pytest_mipro.errors import UsageError
-    from pytest_mipro.runtime.client import LMClient, Message
-    from pytest_mipro.runtime.context import CallContext
-    from pytest_mipro.runtime.prompt import Prompt
+    from pytest_mipro.runtime.calls.context import CallContext
+    from pytest_mipro.runtime.client.contract import LMClient, Message
+    from pytest_mipro.runtime.prompts.prompt import Prompt
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -55,8 +55,8 @@ class LMModule(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the parsed output (awaited for an `async def` module).
 
-        Raises ModuleCallError for wrong arguments, CandidateError for a reply that can't be used,
-        WorldError where the endpoint fails.
+        Raises ModuleCallError for wrong arguments, ProgramError for a reply that can't be used,
+        InfrastructureError where the endpoint fails.
         """
         caller = sys._getframe(1)  # noqa: SLF001 - the documented way to the caller
         with self._in_context() as context:
@@ -168,7 +168,7 @@ class LMModule(Generic[P, R]):
 
 
 def _live_client() -> LMClient:
-    from pytest_mipro.runtime.providers import default_client  # noqa: PLC0415 - live calls alone
+    from pytest_mipro.runtime.client.providers import default_client  # noqa: PLC0415 - live calls alone
 
     return default_client()
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import ConfigurationError
-from pytest_mipro.runtime.client import LMClient
+from pytest_mipro.runtime.client.contract import LMClient
 
 if TYPE_CHECKING:
-    from pytest_mipro.runtime.signature import Signature
+    from pytest_mipro.runtime.signature.signature import Signature
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _check_values(model: Any, client: Any, max_output_tokens: Any, require_promp
     if client is not None and (isinstance(client, type) or not isinstance(client, LMClient)):
         raise ConfigurationError(
             f"configure(client=…): {client!r:.60} is no LM client; it needs the methods `complete`,"
-            " `endpoint` and `aclose` of pytest_mipro.runtime.client.LMClient"
+            " `endpoint` and `aclose` of pytest_mipro.runtime.client.contract.LMClient"
         )
     limit = max_output_tokens
     if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from pytest_mipro.errors import ConfigurationError, UnknownModelError
-from pytest_mipro.runtime.client import Message, Role
+from pytest_mipro.runtime.client.contract import Message, Role
 from pytest_mipro.simulated import noise
 from pytest_mipro.simulated.client import PREFIX, count_tokens, cut, model_named
 from pytest_mipro.simulated.model import MODELS

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from pytest_mipro.errors import UnknownModelError
-from pytest_mipro.runtime.client import Reply, Request, Usage
-from pytest_mipro.runtime.prices import ModelPrice
+from pytest_mipro.runtime.client.contract import Reply, Request, Usage
+from pytest_mipro.runtime.client.prices import ModelPrice
 from pytest_mipro.simulated.model import MODELS, SimulatedModel
 
 PREFIX = "simulated/"

@@ -16,7 +16,7 @@ from pytest_mipro.simulated.task import Example, Fields, Slot, Task
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_mipro.runtime.client import Message
+    from pytest_mipro.runtime.client.contract import Message
 
 _MARK = re.compile(r"^[ \t]*\[\[ ## (\w+) ## \]\][ \t]*", re.MULTILINE)
 _OUTPUT_FIELDS = re.compile(

@@ -18,7 +18,7 @@ from pytest_mipro.simulated.task import Mind, Question, Task
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_mipro.runtime.client import Message
+    from pytest_mipro.runtime.client.contract import Message
 
 # The models there are, by how much their decisions are blurred by noise.
 MODELS: Mapping[str, float] = {"small": 1.0, "large": 0.5}

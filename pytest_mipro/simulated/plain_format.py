@@ -15,7 +15,7 @@ from pytest_mipro.simulated.task import Example, Fields, Slot, Task
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_mipro.runtime.client import Message
+    from pytest_mipro.runtime.client.contract import Message
 
 _OPEN = re.compile(r"\s*<([^\W\d]\w*)>\n")
 _NEXT_BLOCK = re.compile(r"\s*\Z|\s*\n<[^\W\d]\w*>\n")

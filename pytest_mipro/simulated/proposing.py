@@ -18,7 +18,7 @@ from pytest_mipro.simulated.task import joined
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_mipro.runtime.client import Message
+    from pytest_mipro.runtime.client.contract import Message
     from pytest_mipro.simulated.task import Mind, Task
 
 MOST_EXAMPLES = 20

@@ -14,8 +14,8 @@ OWN = {
     "pytest_mipro.plugin",
     "pytest_mipro.plugin.hooks",
     "pytest_mipro.plugin.hookspecs",
-    "pytest_mipro.plugin.option_checks",
-    "pytest_mipro.plugin.options",
+    "pytest_mipro.plugin.config.option_checks",
+    "pytest_mipro.plugin.config.options",
 }
 
 

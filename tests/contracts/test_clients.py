@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_mipro.errors import CandidateError, UnknownModelError, WorldError
-from pytest_mipro.plugin.breaker import BreakerClient
-from pytest_mipro.plugin.replies_clients import NotingClient, RecordingClient
-from pytest_mipro.runtime import loop, providers
-from pytest_mipro.runtime.cache import CachedClient
-from pytest_mipro.runtime.client import LMClient, Message, Reply, Request, ScriptedClient
-from pytest_mipro.runtime.litellm_client import LiteLLMClient, LiveSettings
-from pytest_mipro.runtime.providers import ProviderClient
-from pytest_mipro.runtime.replies import RecordedClient, RecordedReplies, recorded
+from pytest_mipro.errors import InfrastructureError, ProgramError, UnknownModelError
+from pytest_mipro.plugin.replies.breaker import BreakerClient
+from pytest_mipro.plugin.replies.clients import NotingClient, RecordingClient
+from pytest_mipro.runtime.cache.reply_cache import CachedClient
+from pytest_mipro.runtime.client import loop, providers
+from pytest_mipro.runtime.client.contract import LMClient, Message, Reply, Request, ScriptedClient
+from pytest_mipro.runtime.client.litellm_client import LiteLLMClient, LiveSettings
+from pytest_mipro.runtime.client.providers import ProviderClient
+from pytest_mipro.runtime.replies.recorded import RecordedClient, RecordedReplies, recorded
 from pytest_mipro.simulated.client import SimulatedClient
 from pytest_mipro.simulated.server import ServerOptions, serve
 
@@ -170,7 +170,7 @@ def test_unknown_model_is_an_error_of_the_package(subject: Subject) -> None:
     if subject.unknown is None:  # a script serves every model
         assert ask(subject, asked(subject, model="nobody/nothing")).text == "hello there (0)"
         return
-    with pytest.raises((CandidateError, WorldError)) as caught:
+    with pytest.raises((ProgramError, InfrastructureError)) as caught:
         ask(subject, asked(subject, model=subject.unknown))
     assert isinstance(caught.value, UnknownModelError)
     assert subject.unknown in str(caught.value)

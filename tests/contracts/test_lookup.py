@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_mipro import lm_module
-from pytest_mipro.errors import BudgetError, EndpointError, ModuleCallError, WorldError
-from pytest_mipro.optimizer.amount import Amount, Limits
-from pytest_mipro.optimizer.budget import Budget, LogicalLedger
-from pytest_mipro.optimizer.deadline import Deadline
-from pytest_mipro.optimizer.meter import Meter, MeteredClient
-from pytest_mipro.optimizer.tariff import Tariff
-from pytest_mipro.plugin.study_client import StudyClient
-from pytest_mipro.runtime import loop
-from pytest_mipro.runtime.cache import CachedClient
-from pytest_mipro.runtime.client import Message, Reply, Request, ScriptedClient, at_hand
-from pytest_mipro.runtime.context import CallContext, Trace, use
+from pytest_mipro.errors import BudgetError, EndpointError, InfrastructureError, ModuleCallError
+from pytest_mipro.optimizer.budget.budget import Budget, LogicalLedger
+from pytest_mipro.optimizer.budget.cost_model import CostModel
+from pytest_mipro.optimizer.budget.deadline import Deadline
+from pytest_mipro.optimizer.budget.meter import Meter, MeteredClient
+from pytest_mipro.optimizer.study.amount import Amount, Limits
+from pytest_mipro.plugin.optimise.study_client import StudyClient
+from pytest_mipro.runtime.cache.reply_cache import CachedClient
+from pytest_mipro.runtime.calls.context import CallContext, Trace, use
+from pytest_mipro.runtime.client import loop
+from pytest_mipro.runtime.client.contract import Message, Reply, Request, ScriptedClient, at_hand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,7 +144,7 @@ def test_the_meter_counts_a_cached_request_once(cached: Threads) -> None:
     assert reservation is not None
     ledger = LogicalLedger()
     meter = Meter(reservation, ledger)
-    client = MeteredClient(cached, meter, Tariff(), Deadline())
+    client = MeteredClient(cached, meter, CostModel(), Deadline())
     assert at_hand(client, ASKED) == at_hand(client, ASKED)
     other = Request("m", (Message("user", "other"),))
     assert at_hand(client, other) is None
@@ -160,5 +160,5 @@ def test_a_study_that_has_ended_refuses_cached_replies_too(cached: Threads) -> N
     loop.run(cached.complete(ASKED))
     with StudyClient(cached) as client:
         assert at_hand(client, ASKED) is not None
-    with pytest.raises(WorldError, match="the study has ended"):
+    with pytest.raises(InfrastructureError, match="the study has ended"):
         at_hand(client, ASKED)

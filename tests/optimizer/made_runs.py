@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_mipro.optimizer.case import Case, Outcome
-from pytest_mipro.optimizer.evaluate import CaseRun
-from pytest_mipro.optimizer.price import Price
-from pytest_mipro.optimizer.record import Assessment
-from pytest_mipro.runtime.client import Usage
-from pytest_mipro.runtime.context import ModuleCall
+from pytest_mipro.optimizer.budget.price import Price
+from pytest_mipro.optimizer.measuring.evaluate import CaseRun
+from pytest_mipro.optimizer.search.record import Assessment
+from pytest_mipro.optimizer.study.case import Case, Outcome
+from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.client.contract import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_mipro.optimizer.search import Assignment
+    from pytest_mipro.optimizer.search.searcher import Assignment
 
 
 def call(

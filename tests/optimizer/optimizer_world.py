@@ -14,18 +14,18 @@ from typing import Any, Literal
 from world_model import COLOURS, MODEL, PROPOSER, WorldClient, wandering_client, word_of
 
 from pytest_mipro import lm_module
-from pytest_mipro.errors import CandidateError, MiproError
-from pytest_mipro.optimizer.case import Case, Outcome, Study, TestSpec
-from pytest_mipro.optimizer.ground import Ground, lay_ground
+from pytest_mipro.errors import MiproError, ProgramError
 from pytest_mipro.optimizer.mipro import optimize
-from pytest_mipro.optimizer.random_search import RandomSearcher
-from pytest_mipro.optimizer.result import StudyResult
-from pytest_mipro.optimizer.settings import OptimizerSettings
-from pytest_mipro.optimizer.strategies.grounded import GroundedStrategy
-from pytest_mipro.optimizer.strategies.history import HistoryStrategy
-from pytest_mipro.optimizer.strategies.merge import MergeStrategy
-from pytest_mipro.optimizer.strategies.reflective import ReflectiveStrategy
-from pytest_mipro.optimizer.study_run import Services, StudyRun, study_run
+from pytest_mipro.optimizer.proposing.strategies.grounded import GroundedStrategy
+from pytest_mipro.optimizer.proposing.strategies.history import HistoryStrategy
+from pytest_mipro.optimizer.proposing.strategies.merge import MergeStrategy
+from pytest_mipro.optimizer.proposing.strategies.reflective import ReflectiveStrategy
+from pytest_mipro.optimizer.run.baseline import Ground, lay_ground
+from pytest_mipro.optimizer.run.result import StudyResult
+from pytest_mipro.optimizer.run.study_run import Services, StudyRun, study_run
+from pytest_mipro.optimizer.search.random_search import RandomSearcher
+from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
+from pytest_mipro.optimizer.study.settings import OptimizerSettings
 
 Colour = Literal["red", "green", "blue"]
 
@@ -110,7 +110,7 @@ def judged(test: Test, row: Row) -> Callable[[], Outcome]:
     def run() -> Outcome:
         try:
             return test(row)
-        except CandidateError as error:
+        except ProgramError as error:
             return Outcome(0.0, feedback=str(error))
         except MiproError as error:
             return Outcome(None, error=str(error))

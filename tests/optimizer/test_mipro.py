@@ -19,17 +19,17 @@ from optimizer_world import (
 )
 from world_model import MODEL, WorldClient, answer, module_of, own_row, wandering_client
 
-from pytest_mipro.optimizer.case import Outcome
-from pytest_mipro.optimizer.decide import UNCONFIRMED
-from pytest_mipro.optimizer.events import (
+from pytest_mipro.optimizer.run.events import (
     Decided,
     StageStarted,
     TrialFinished,
 )
-from pytest_mipro.optimizer.random_search import RandomSearcher
-from pytest_mipro.optimizer.search import Assignment, Space
-from pytest_mipro.optimizer.tpe import TPESearcher
-from pytest_mipro.runtime.client import Request
+from pytest_mipro.optimizer.search.random_search import RandomSearcher
+from pytest_mipro.optimizer.search.searcher import Assignment, Space
+from pytest_mipro.optimizer.search.tpe import TPESearcher
+from pytest_mipro.optimizer.statistics.decide import UNCONFIRMED
+from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.runtime.client.contract import Request
 
 
 def tpe(space: Space, seed: int) -> TPESearcher:

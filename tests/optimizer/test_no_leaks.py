@@ -6,10 +6,10 @@ import pytest
 from optimizer_world import TWO_TESTS, Played, make_rows, make_study, play
 from world_model import MODEL, PROPOSER, WorldClient, markers, module_of, own_row
 
-from pytest_mipro.optimizer.events import (
+from pytest_mipro.optimizer.run.events import (
     StageStarted,
 )
-from pytest_mipro.runtime.context import CallContext, use
+from pytest_mipro.runtime.calls.context import CallContext, use
 
 
 @pytest.fixture(scope="module")

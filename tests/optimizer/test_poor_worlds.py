@@ -17,17 +17,17 @@ from optimizer_world import (
 from world_model import MODEL, PROPOSER, WorldClient, answer, inputs_of, last, module_of, own_row
 
 from pytest_mipro.errors import EndpointError, MissingKeyError, RefusalError
-from pytest_mipro.optimizer.case import Outcome
-from pytest_mipro.optimizer.events import (
+from pytest_mipro.optimizer.measuring.expectations import MeasurementError
+from pytest_mipro.optimizer.mipro import optimize
+from pytest_mipro.optimizer.run.events import (
     BaselineMeasured,
     CandidatesReady,
     Decided,
     StageProgress,
     TrialFinished,
 )
-from pytest_mipro.optimizer.expectations import MeasurementError
-from pytest_mipro.optimizer.mipro import optimize
-from pytest_mipro.runtime.client import Request
+from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.runtime.client.contract import Request
 
 
 def test_one_row() -> None:

@@ -14,12 +14,12 @@ from optimizer_world import (
 )
 from world_model import MODEL, WorldClient, answer, module_of, own_row
 
-from pytest_mipro.optimizer.aside import set_aside
-from pytest_mipro.optimizer.case import Outcome, Study
-from pytest_mipro.optimizer.events import Plan, StageStarted, TrialFinished
-from pytest_mipro.optimizer.ground import lay_ground
-from pytest_mipro.optimizer.study_run import study_run
-from pytest_mipro.runtime.client import Request
+from pytest_mipro.optimizer.run.baseline import lay_ground
+from pytest_mipro.optimizer.run.events import Plan, StageStarted, TrialFinished
+from pytest_mipro.optimizer.run.reserve import set_aside
+from pytest_mipro.optimizer.run.study_run import study_run
+from pytest_mipro.optimizer.study.case import Outcome, Study
+from pytest_mipro.runtime.client.contract import Request
 
 REPEATED = make_study(specs={"test_colour": {"repeats": 2}})
 

@@ -11,8 +11,8 @@ import random
 import re
 from collections.abc import Callable
 
-from pytest_mipro.optimizer.tips import TIPS
-from pytest_mipro.runtime.client import Message, Reply, Request, Usage
+from pytest_mipro.optimizer.proposing.tips import TIPS
+from pytest_mipro.runtime.client.contract import Message, Reply, Request, Usage
 
 COLOURS = {
     "apple": "red",

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from pytest_mipro import configure, lm_module
-from pytest_mipro.optimizer.settings import OptimizerSettings, effort_sizes
+from pytest_mipro.optimizer.study.settings import OptimizerSettings, effort_sizes
 from pytest_mipro.plugin import hookspecs
-from pytest_mipro.plugin.marks import MetricMark
-from pytest_mipro.plugin.options import EFFORTS
-from pytest_mipro.runtime.litellm_client import LiveSettings
+from pytest_mipro.plugin.collecting.marks import MetricMark
+from pytest_mipro.plugin.config.options import EFFORTS
+from pytest_mipro.runtime.client.litellm_client import LiveSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -7,10 +7,6 @@ from collections.abc import Callable
 import pytest
 
 # Imported here so that runs inside this process need not import them again, each for itself.
-import pytest_mipro.plugin.gate
-import pytest_mipro.plugin.session
-import pytest_mipro.plugin.terminal
-import pytest_mipro.plugin.tracebacks  # noqa: F401
 
 PIPELINE = '''
 from pytest_mipro import lm_module
@@ -31,7 +27,7 @@ async def echo_later(text: str) -> str:
 CLIENT = """
 import pytest
 from pytest_mipro.errors import EndpointError, RefusalError
-from pytest_mipro.runtime.client import ScriptedClient
+from pytest_mipro.runtime.client.contract import ScriptedClient
 
 def reply(request):
     text = request.messages[-1].content.removeprefix("<text>\\n").removesuffix("\\n</text>")

@@ -9,7 +9,7 @@ import pytest
 
 CONFTEST = """
 import os
-from pytest_mipro.runtime.client import ScriptedClient
+from pytest_mipro.runtime.client.contract import ScriptedClient
 
 def reply(request):
     word = request.messages[-1].content.partition("<text>\\n")[2].partition("\\n</text>")[0]

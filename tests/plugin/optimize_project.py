@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 # Imported here so that runs inside this process need not import them again, each for itself.
-import pytest_mipro.plugin.gate
-import pytest_mipro.plugin.optimize
-import pytest_mipro.plugin.recovery
+import pytest_mipro.plugin.gate.gate
+import pytest_mipro.plugin.gate.tracebacks
+import pytest_mipro.plugin.lock.recovery
+import pytest_mipro.plugin.optimise.capturing
+import pytest_mipro.plugin.report.terminal
 import pytest_mipro.plugin.session
-import pytest_mipro.plugin.terminal
-import pytest_mipro.plugin.tracebacks
-import pytest_mipro.runtime.cache_store
+import pytest_mipro.runtime.cache.store
 import pytest_mipro.simulated.client  # noqa: F401
 
 PIPELINE = '''
@@ -37,7 +37,7 @@ import os
 import pathlib
 
 from pytest_mipro.errors import EndpointError
-from pytest_mipro.runtime.client import ScriptedClient
+from pytest_mipro.runtime.client.contract import ScriptedClient
 
 def skill(messages):
     demos = sum(message.role == "assistant" for message in messages)

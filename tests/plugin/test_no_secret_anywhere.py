@@ -16,7 +16,7 @@ from urllib.parse import quote
 import pytest
 from scripted_server import Answer, ScriptedServer, completion, failure
 
-from pytest_mipro.runtime.redact import one_line, url_secrets
+from pytest_mipro.runtime.text.redaction import one_line, url_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -31,8 +31,8 @@ def test_only_hooks_and_options_are_imported(pytester):
         "pytest_mipro.plugin",
         "pytest_mipro.plugin.hooks",
         "pytest_mipro.plugin.hookspecs",
-        "pytest_mipro.plugin.option_checks",
-        "pytest_mipro.plugin.options",
+        "pytest_mipro.plugin.config.option_checks",
+        "pytest_mipro.plugin.config.options",
     ]
 
 
@@ -53,7 +53,7 @@ def test_the_marks_are_known(pytester):
 def test_unmarked_tests_use_the_model_of_the_run(pytester, desk):
     desk("""
 from pytest_mipro import configure
-from pytest_mipro.runtime.client import ScriptedClient
+from pytest_mipro.runtime.client.contract import ScriptedClient
 
 def test_echo():
     client = ScriptedClient(["a"])
@@ -69,7 +69,7 @@ def test_echo():
 def test_an_error_of_the_world_has_no_frames_of_ours(pytester, desk):
     desk("""
 from pytest_mipro import configure
-from pytest_mipro.runtime.client import ScriptedClient
+from pytest_mipro.runtime.client.contract import ScriptedClient
 
 def test_echo():
     configure(client=ScriptedClient([]))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_mipro.runtime.client import Request, ScriptedClient
-from pytest_mipro.runtime.context import CallContext, Trace, use
+from pytest_mipro.runtime.calls.context import CallContext, Trace, use
+from pytest_mipro.runtime.client.contract import Request, ScriptedClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

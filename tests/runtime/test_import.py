@@ -18,7 +18,7 @@ USE = '''
 import sys
 import pytest_mipro
 from pytest_mipro import LMModule, Score, configure, lm_module
-from pytest_mipro.runtime.client import ScriptedClient
+from pytest_mipro.runtime.client.contract import ScriptedClient
 configure(model="m/x", client=ScriptedClient(["fine"]))
 
 @lm_module

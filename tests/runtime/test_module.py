@@ -29,9 +29,9 @@ from pytest_mipro.errors import (
     OutputParseError,
     PromptFileError,
 )
-from pytest_mipro.runtime.client import Reply, Request, ScriptedClient, Usage
-from pytest_mipro.runtime.context import CallContext, Trace, use
-from pytest_mipro.runtime.prompt import Prompt
+from pytest_mipro.runtime.calls.context import CallContext, Trace, use
+from pytest_mipro.runtime.client.contract import Reply, Request, ScriptedClient, Usage
+from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.settings import Settings, replace_settings
 
 if TYPE_CHECKING:

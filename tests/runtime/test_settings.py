@@ -9,8 +9,8 @@ import pytest
 
 from pytest_mipro import configure, lm_module
 from pytest_mipro.errors import ConfigurationError
-from pytest_mipro.runtime.client import ScriptedClient
-from pytest_mipro.runtime.context import CallContext, use
+from pytest_mipro.runtime.calls.context import CallContext, use
+from pytest_mipro.runtime.client.contract import ScriptedClient
 from pytest_mipro.runtime.settings import Settings, current_settings, replace_settings
 
 if TYPE_CHECKING:

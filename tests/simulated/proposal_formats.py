@@ -6,7 +6,7 @@ import json
 
 from simulated_worlds import World
 
-from pytest_mipro.runtime.client import Message
+from pytest_mipro.runtime.client.contract import Message
 
 INSTRUCTION = "Sort the note."
 Example = tuple[str, str, str]

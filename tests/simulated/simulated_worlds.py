@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from pytest_mipro.runtime.client import Message
+from pytest_mipro.runtime.client.contract import Message
 from pytest_mipro.simulated.model import SimulatedModel
 
 CONSONANTS, VOWELS = "bdfgklmnprtvz", "aiou"

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from pytest_mipro.errors import UnknownModelError
-from pytest_mipro.runtime.client import LMClient, Message, Request
+from pytest_mipro.runtime.client.contract import LMClient, Message, Request
 from pytest_mipro.simulated.client import SimulatedClient
 
 MESSAGES = (Message("system", "Say what it is."), Message("user", "<a>\nOne. Two. Three.\n</a>"))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated_worlds import world
 
-from pytest_mipro.runtime.client import Message
+from pytest_mipro.runtime.client.contract import Message
 from pytest_mipro.simulated.model import SimulatedModel
 
 MODEL = SimulatedModel("small")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from simulated_worlds import accuracy, proposal_request, world
 
-from pytest_mipro.runtime.client import Message
+from pytest_mipro.runtime.client.contract import Message
 from pytest_mipro.simulated.model import SimulatedModel
 
 MODEL = SimulatedModel("small")

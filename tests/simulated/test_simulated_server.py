@@ -11,7 +11,7 @@ import pytest
 from simulated_worlds import classification, world
 
 from pytest_mipro.errors import ConfigurationError
-from pytest_mipro.runtime.client import Request
+from pytest_mipro.runtime.client.contract import Request
 from pytest_mipro.simulated.client import SimulatedClient
 from pytest_mipro.simulated.faults import FaultPlan, Latency, RateLimit
 from pytest_mipro.simulated.server import serve

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_mipro.runtime.client import Message
+from pytest_mipro.runtime.client.contract import Message
 from pytest_mipro.simulated.model import SimulatedModel
 
 MODEL = SimulatedModel("small")

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from optuna.storages import BaseStorage
 
-    from pytest_mipro.optimizer.case import Study
-    from pytest_mipro.optimizer.settings import OptimizerSettings
+    from pytest_mipro.optimizer.study.case import Study
+    from pytest_mipro.optimizer.study.settings import OptimizerSettings
 
 _AGREEMENT = "agreement"
 # A process that lives is seen to within so many beats.

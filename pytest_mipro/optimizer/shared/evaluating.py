@@ -7,26 +7,26 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import BudgetError, LimitReachedError
-from pytest_mipro.optimizer.amount import Amount
-from pytest_mipro.optimizer.evaluate import Evaluation
-from pytest_mipro.optimizer.events import ProcessLost
-from pytest_mipro.optimizer.expectations import Expectations
-from pytest_mipro.optimizer.meter import Meter, Spent
+from pytest_mipro.optimizer.budget.meter import Meter, Spent
+from pytest_mipro.optimizer.measuring.evaluate import Evaluation
+from pytest_mipro.optimizer.measuring.expectations import Expectations
+from pytest_mipro.optimizer.run.events import ProcessLost
 from pytest_mipro.optimizer.shared.jobs import Job, chunks, place_of, prompts_json, shares
+from pytest_mipro.optimizer.study.amount import Amount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_mipro.optimizer.budget import Reservation
-    from pytest_mipro.optimizer.case import Case, Study
-    from pytest_mipro.optimizer.evaluate import CaseRun
-    from pytest_mipro.optimizer.events import Emit
-    from pytest_mipro.optimizer.meter import Books
+    from pytest_mipro.optimizer.budget.budget import Reservation
+    from pytest_mipro.optimizer.budget.meter import Accounting
+    from pytest_mipro.optimizer.measuring.evaluate import CaseRun
+    from pytest_mipro.optimizer.run.events import Emit
     from pytest_mipro.optimizer.shared.board import Board
     from pytest_mipro.optimizer.shared.member import Member
-    from pytest_mipro.runtime.context import Teacher
-    from pytest_mipro.runtime.prompt import Prompt
+    from pytest_mipro.optimizer.study.case import Case, Study
+    from pytest_mipro.runtime.calls.context import Teacher
+    from pytest_mipro.runtime.prompts.prompt import Prompt
 
 
 @dataclass
@@ -61,12 +61,12 @@ class SharedEvaluator:
     """
 
     def __init__(
-        self, study: Study, board: Board, member: Member, books: Books, emit: Emit
+        self, study: Study, board: Board, member: Member, accounting: Accounting, emit: Emit
     ) -> None:
         self._study = study
         self._board = board
         self._member = member
-        self._books = books
+        self._accounting = accounting
         self._emit = emit
         entries = (*board.done(), *board.open_entries())
         self._known = {entry.key: entry.id for entry in entries if entry.kind == "job"}
@@ -104,7 +104,7 @@ class SharedEvaluator:
             for (mine, runs), limit in zip(parts, limits, strict=True)
         ]
         self._member.wake()
-        pending = SharedEvaluation(self, put, order, _Account(reservation, self._books))
+        pending = SharedEvaluation(self, put, order, _Account(reservation, self._accounting))
         self._pending = [item for item in self._pending if not item.closed] + [pending]
         return pending
 
@@ -147,7 +147,7 @@ class SharedEvaluator:
                 progress(done)
             if all(put.result is not None for put in wanted):
                 return
-            self._books.deadline.check()
+            self._accounting.deadline.check()
             look = self._member.wait(look.serial)
             for name in self._member.lost():
                 self._emit(ProcessLost(self._study.name, name))
@@ -181,11 +181,11 @@ class SharedEvaluator:
 class _Account:
     """What an evaluation's jobs used of its reservation, counted as one process would count it."""
 
-    def __init__(self, reservation: Reservation, books: Books) -> None:
+    def __init__(self, reservation: Reservation, accounting: Accounting) -> None:
         self._reservation = reservation
-        self._ledger = books.ledger
-        self._mark = books.ledger.mark
-        self._meter = Meter(reservation, books.ledger, books.spending, by_usage=True)
+        self._ledger = accounting.ledger
+        self._mark = accounting.ledger.mark
+        self._meter = Meter(reservation, accounting.ledger, accounting.spending, by_usage=True)
 
     @property
     def exceeded(self) -> str:

@@ -10,13 +10,13 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_mipro.runtime.context import Teacher
-from pytest_mipro.runtime.prompt import Demo, Prompt
+from pytest_mipro.runtime.calls.context import Teacher
+from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pytest_mipro.optimizer.case import Case, TestSpec
+    from pytest_mipro.optimizer.study.case import Case, TestSpec
 
 # So many case runs make a job. It must not depend on how many processes there are: a process that
 # takes the lead looks the jobs up that another one put up.

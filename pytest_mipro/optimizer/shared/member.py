@@ -9,22 +9,22 @@ from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Self
 
 from pytest_mipro.errors import MiproError, StorageError
-from pytest_mipro.optimizer.amount import Amount, Limits
-from pytest_mipro.optimizer.budget import Budget, LogicalLedger
-from pytest_mipro.optimizer.evaluate import Evaluator
-from pytest_mipro.optimizer.meter import Books
+from pytest_mipro.optimizer.budget.budget import Budget, LogicalLedger
+from pytest_mipro.optimizer.budget.meter import Accounting
+from pytest_mipro.optimizer.measuring.evaluate import Evaluator
 from pytest_mipro.optimizer.shared.census import Census, beat_of
 from pytest_mipro.optimizer.shared.jobs import job_of, prompts_of, teacher_of
 from pytest_mipro.optimizer.shared.transcripts import Transcripts
+from pytest_mipro.optimizer.study.amount import Amount, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pytest_mipro.optimizer.case import Study
-    from pytest_mipro.optimizer.evaluate import Evaluation, PendingEvaluation
+    from pytest_mipro.optimizer.measuring.evaluate import Evaluation, PendingEvaluation
     from pytest_mipro.optimizer.shared.board import Board, Entry
-    from pytest_mipro.runtime.client import LMClient
+    from pytest_mipro.optimizer.study.case import Study
+    from pytest_mipro.runtime.client.contract import LMClient
 
 _POLL = 0.2  # seconds between two looks at the board
 _LEAVING = 2.0  # seconds for the thread to end; a storage that hangs may take for ever
@@ -77,8 +77,8 @@ class Member:
         self._board = board
         self.crew = crew
         self._ledger = EveryRequest()
-        books = Books(self._ledger)
-        self._evaluator = Evaluator(study, client, books, concurrency=crew.room)
+        accounting = Accounting(self._ledger)
+        self._evaluator = Evaluator(study, client, accounting, concurrency=crew.room)
         self._evaluator.case_timeout = crew.case_timeout
         self.transcripts = Transcripts(study.cases, crew.root)
         self._census = Census(crew.patience)

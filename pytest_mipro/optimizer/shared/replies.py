@@ -9,14 +9,14 @@ import asyncio
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from pytest_mipro.runtime.client import Reply, Usage
+from pytest_mipro.runtime.client.contract import Reply, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
     from pytest_mipro.optimizer.shared.board import Board
-    from pytest_mipro.runtime.client import LMClient, Request
+    from pytest_mipro.runtime.client.contract import LMClient, Request
 
 
 class KeptReplies:

@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_mipro.optimizer.events import LeadTaken, ProcessLost
 from pytest_mipro.optimizer.mipro import optimize
+from pytest_mipro.optimizer.run.events import LeadTaken, ProcessLost
 from pytest_mipro.optimizer.shared.agreement import agreement_of, joined_board, refuse_others
 from pytest_mipro.optimizer.shared.evaluating import SharedEvaluator
 from pytest_mipro.optimizer.shared.lease import DecidedElsewhere, Lease
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pytest_mipro.optimizer.case import Study
-    from pytest_mipro.optimizer.meter import Books
-    from pytest_mipro.optimizer.result import StudyResult
-    from pytest_mipro.optimizer.settings import OptimizerSettings
+    from pytest_mipro.optimizer.budget.meter import Accounting
+    from pytest_mipro.optimizer.run.result import StudyResult
+    from pytest_mipro.optimizer.run.study_run import Services
     from pytest_mipro.optimizer.shared.board import Board
-    from pytest_mipro.optimizer.study_run import Services
+    from pytest_mipro.optimizer.study.case import Study
+    from pytest_mipro.optimizer.study.settings import OptimizerSettings
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ def _work(
 def _leading(study: Study, services: Services, board: Board, member: Member) -> Services:
     """Return the services of the process that leads: evaluations and proposals go by the board."""
 
-    def evaluating(books: Books) -> SharedEvaluator:
-        return SharedEvaluator(study, board, member, books, services.emit)
+    def evaluating(accounting: Accounting) -> SharedEvaluator:
+        return SharedEvaluator(study, board, member, accounting, services.emit)
 
     client = KeptReplies(services.client, board)
     return replace(services, client=client, evaluating=evaluating)

@@ -16,7 +16,7 @@ from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from pytest_mipro.errors import ConfigurationError, StorageError
-from pytest_mipro.runtime.redact import hide_secrets, one_line, url_secrets
+from pytest_mipro.runtime.text.redaction import hide_secrets, one_line, url_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,17 +10,17 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import StorageError
-from pytest_mipro.optimizer.case import Outcome
-from pytest_mipro.optimizer.evaluate import CaseRun
+from pytest_mipro.optimizer.measuring.evaluate import CaseRun
 from pytest_mipro.optimizer.shared.jobs import absolute, relative
-from pytest_mipro.runtime.client import Usage
-from pytest_mipro.runtime.context import ModuleCall
-from pytest_mipro.runtime.signature import defined_signature
+from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.client.contract import Usage
+from pytest_mipro.runtime.signature.signature import defined_signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pytest_mipro.optimizer.case import Case
+    from pytest_mipro.optimizer.study.case import Case
 
 _UNKNOWN = compile("", "<unknown>", "exec")  # a function whose source this machine does not have
 

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_mipro.plugin.cache_folder import ini_folder
-from pytest_mipro.plugin.drift import drift_of
-from pytest_mipro.plugin.observed import observed_studies
-from pytest_mipro.plugin.options import options_of
+from pytest_mipro.plugin.config.cache_folder import ini_folder
+from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.gate.drift import drift_of
+from pytest_mipro.plugin.gate.provenance import observed_studies
 from pytest_mipro.plugin.session import known_state
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_mipro.optimizer.events import TrialFinished
-    from pytest_mipro.optimizer.result import StudyResult
-    from pytest_mipro.plugin.drift import Difference
-    from pytest_mipro.plugin.observed import ModuleUse
-    from pytest_mipro.plugin.verdict import Verdict
+    from pytest_mipro.optimizer.run.events import TrialFinished
+    from pytest_mipro.optimizer.run.result import StudyResult
+    from pytest_mipro.plugin.gate.drift import Difference
+    from pytest_mipro.plugin.gate.provenance import ModuleUse
+    from pytest_mipro.plugin.gate.verdict import Verdict
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_mipro.errors import MiproError
-from pytest_mipro.plugin.options import options_of
-from pytest_mipro.plugin.replies_redact import redactor
+from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.config.redaction import redactor
+from pytest_mipro.plugin.config.shown_path import shown_path
 from pytest_mipro.plugin.report.contents import run_report
 from pytest_mipro.plugin.report.json_report import json_report
 from pytest_mipro.plugin.report.markdown import markdown_report
-from pytest_mipro.plugin.shown_path import shown_path
-from pytest_mipro.runtime.files import atomic_write
-from pytest_mipro.runtime.redact import hide_secrets, url_secrets
+from pytest_mipro.runtime.text.atomic_write import atomic_write
+from pytest_mipro.runtime.text.redaction import hide_secrets, url_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,11 +15,11 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_mipro.optimizer.amount import Amount
-    from pytest_mipro.optimizer.events import Measured, TrialFinished
-    from pytest_mipro.optimizer.statistics import PairedLift
+    from pytest_mipro.optimizer.run.events import Measured, TrialFinished
+    from pytest_mipro.optimizer.statistics.statistics import PairedLift
+    from pytest_mipro.optimizer.study.amount import Amount
+    from pytest_mipro.plugin.gate.verdict import CaseChange, CaseResult, Mean, Verdict
     from pytest_mipro.plugin.report.contents import GatedStudy, OptimizedStudy, RunReport
-    from pytest_mipro.plugin.verdict import CaseChange, CaseResult, Mean, Verdict
 
 SCHEMA_VERSION = 1
 """Counted up when a key goes or changes its meaning; new keys come without that."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_mipro.runtime.redact import one_line
+from pytest_mipro.runtime.text.redaction import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_mipro.plugin.verdict import Verdict
+    from pytest_mipro.plugin.gate.verdict import Verdict
 
 PREFIX = "mipro_"
 Properties = list[tuple[str, object]]

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_mipro.plugin.config.words import counted
 from pytest_mipro.plugin.report.markdown_text import Words, details, table
-from pytest_mipro.plugin.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from pytest_mipro.optimizer.events import Measured
+    from pytest_mipro.optimizer.run.events import Measured
+    from pytest_mipro.plugin.gate.verdict import CaseChange, CaseResult, Mean, Verdict
     from pytest_mipro.plugin.report.contents import GatedStudy, OptimizedStudy, RunReport
-    from pytest_mipro.plugin.verdict import CaseChange, CaseResult, Mean, Verdict
 
 MAX_CHARS = 60_000  # a comment on GitHub may have 65,536
 _MOST_ROWS = 100

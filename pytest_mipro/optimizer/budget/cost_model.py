@@ -1,0 +1,128 @@
+"""What a request takes: at worst before it is made, and by its reply's usage afterwards."""
+
+from __future__ import annotations
+
+import math
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from pytest_mipro.errors import UnboundedCallError
+from pytest_mipro.optimizer.study.amount import ONE_CALL, Amount, Limits, nanodollars
+from pytest_mipro.runtime.client.contract import Request, Usage
+from pytest_mipro.runtime.client.prices import frame_tokens, output_limit, prompt_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_mipro.runtime.client.contract import Reply
+    from pytest_mipro.runtime.client.prices import ModelPrice
+
+# Tokens a byte of prompt: English has 0.25, other scripts up to about 0.5.
+_USUAL_RATE = 0.5
+# A request may have this many times the tokens a byte that the baseline's had on average.
+_MARGIN = 1.25
+
+
+class CostModel:
+    """Bounds and counts what requests take in each currency that is limited. Thread-safe.
+
+    Prompt tokens are estimated by bytes, at the rate that the model had in the baseline; what
+    really is billed is bounded by the bytes themselves (`hard`). Raises UnboundedCallError for a
+    request that can't be bounded while tokens or money are limited.
+    """
+
+    def __init__(
+        self,
+        limits: Limits = Limits(),  # noqa: B008 - it is frozen
+        price_of: Callable[[str], ModelPrice | None] = lambda _: None,
+    ) -> None:
+        self._limits = limits
+        self._price_of = price_of
+        self._lock = Lock()
+        self._prices: dict[str, ModelPrice | None] = {}
+        self._seen: dict[str, tuple[int, int]] = {}
+        self._rates: dict[str, float] = {}
+        self.calibrated = False
+
+    def price(self, model: str) -> ModelPrice | None:
+        """Return the model's price; None where none is known."""
+        if model not in self._prices:
+            self._prices[model] = self._price_of(model)
+        return self._prices[model]
+
+    def rate(self, model: str) -> float:
+        """Return the tokens that are reserved for each byte of a prompt to the model."""
+        return self._rates.get(model, _USUAL_RATE)
+
+    def worst(self, request: Request) -> Amount:
+        """Return what a request may take, by the estimate of its prompt's tokens.
+
+        Before the baseline has told the rate that is one call: the baseline is charged its usage.
+        """
+        bounded = self._bounded(request, self.rate(request.model))
+        return bounded if self.calibrated else ONE_CALL
+
+    def hard(self, request: Request) -> Amount:
+        """Return what a request can't exceed: a token has a byte at least."""
+        return self._bounded(request, 1.0)
+
+    def _bounded(self, request: Request, rate: float) -> Amount:
+        if not self._limits.by_worst_case:
+            return Amount(1, None, None)
+        output = output_limit(request.parameters)
+        if output is None:
+            raise UnboundedCallError(
+                f"{self._rule} needs a limit of the output, and calls to model {request.model!r} "
+                "have none; set ini mipro_max_output_tokens, or max_tokens in @lm_module"
+            )
+        prompt = math.ceil(rate * prompt_bytes(request)) + frame_tokens(request)
+        return Amount(1, prompt + output, self.money(request.model, Usage(prompt, output)))
+
+    def money(self, model: str, usage: Usage) -> int | None:
+        """Return the cost of a usage; None where money is not limited."""
+        if self._limits.nanodollars is None:
+            return None
+        price = self.price(model)
+        if price is None:
+            raise UnboundedCallError(
+                f"--mipro-max-cost needs the price of each model, and none is known for {model!r}; "
+                f'set ini mipro_prices = ["{model} PROMPT COMPLETION"] in dollars per million '
+                "tokens, or limit --mipro-max-tokens"
+            )
+        return nanodollars(price.cost(usage))
+
+    @property
+    def _rule(self) -> str:
+        return "--mipro-max-tokens" if self._limits.nanodollars is None else "--mipro-max-cost"
+
+    def check(self, model: str, *, bounded: bool) -> None:
+        """Refuse a model that will be called; `bounded` says whether its output has a limit."""
+        self.hard(Request(model, (), {"max_tokens": 1} if bounded else {}))
+
+    def actual(self, request: Request, reply: Reply, worst: Amount) -> Amount:
+        """Return what a reply took; its worst case where it tells no usage and that is limited."""
+        usage = reply.usage
+        if usage == Usage() and self._limits.by_worst_case:
+            return worst
+        tokens = usage.prompt_tokens + usage.completion_tokens
+        cost = reply.cost
+        if cost is None and self._limits.nanodollars is not None:
+            price = self.price(request.model)
+            cost = None if price is None else price.cost(usage)
+        return Amount(1, tokens, None if cost is None else nanodollars(cost))
+
+    def note(self, request: Request, reply: Reply) -> None:
+        """Take a reply of the baseline into account for `calibrate`."""
+        tokens = reply.usage.prompt_tokens
+        if tokens and not self.calibrated:
+            with self._lock:
+                size, earlier = self._seen.get(request.model, (0, 0))
+                self._seen[request.model] = (size + prompt_bytes(request), earlier + tokens)
+
+    def calibrate(self) -> None:
+        """Estimate prompts from now on by what was noted, with a margin."""
+        with self._lock:
+            self.calibrated = True
+            for model, (size, tokens) in self._seen.items():
+                if size:
+                    self._rates[model] = min(1.0, _MARGIN * tokens / size)

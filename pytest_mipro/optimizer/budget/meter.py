@@ -1,0 +1,223 @@
+"""Counts the requests of one part of a run before they are made, and what they took afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pytest_mipro.errors import BudgetError
+from pytest_mipro.optimizer.budget.budget import LogicalLedger
+from pytest_mipro.optimizer.budget.cost_model import CostModel
+from pytest_mipro.optimizer.budget.deadline import Deadline
+from pytest_mipro.optimizer.budget.spending import UNFINISHED, Spending
+from pytest_mipro.optimizer.study.amount import ONE_CALL, Amount, shown, total
+from pytest_mipro.runtime.calls.context import calling_module
+from pytest_mipro.runtime.client.contract import at_hand
+
+if TYPE_CHECKING:
+    from pytest_mipro.optimizer.budget.budget import Reservation
+    from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
+
+
+@dataclass
+class _Asked:
+    """A request that is new to the run: who made it, its worst case, and what it took."""
+
+    user: tuple[str, str]
+    worst: Amount
+    actual: Amount | None = None
+    live: bool = False
+
+
+@dataclass(frozen=True)
+class Spent:
+    """A request by its digest: its module and model, what it took, and whether it was live."""
+
+    digest: str
+    user: tuple[str, str]
+    amount: Amount
+    live: bool
+
+
+class Meter:
+    """The requests of one part of the run that are new to it, spent before they are made.
+
+    With `by_usage`, tokens and money are spent when it is settled: the worst case of a request is
+    not known yet.
+    """
+
+    def __init__(
+        self,
+        reservation: Reservation,
+        ledger: LogicalLedger,
+        spending: Spending | None = None,
+        *,
+        by_usage: bool = False,
+    ) -> None:
+        self._reservation = reservation
+        self._ledger = ledger
+        self._spending = spending or Spending()
+        self._mark = ledger.mark
+        self._lock = threading.Lock()
+        self._asked: dict[str, _Asked] = {}
+        self._by_usage = by_usage
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether the part has ended."""
+        with self._lock:
+            return self._closed
+
+    @property
+    def requests(self) -> list[Spent]:
+        """The requests that were seen and are new to the run, with what they took."""
+        with self._lock:
+            return [
+                Spent(digest, item.user, item.actual or item.worst, item.live)
+                for digest, item in self._asked.items()
+            ]
+
+    @property
+    def exceeded(self) -> str:
+        """What a part that was dropped needed, in words."""
+        return f"more than the {shown(self._reservation.amount, ' or ')} reserved for it"
+
+    def see(self, digest: str, worst: Amount = ONE_CALL, user: tuple[str, str] = ("", "")) -> None:
+        """Note a request of `user`, a module and its model, that takes at most `worst`.
+
+        Raises BudgetError when it is beyond the reservation, or the part has ended.
+        """
+        with self._lock:
+            if self._closed:
+                raise BudgetError(f"{self._reservation.purpose}: a call came after its end")
+            if digest not in self._asked and not self._ledger.known(digest, self._mark):
+                self._reservation.spend(worst)
+                self._asked[digest] = _Asked(user, worst)
+
+    def answered(self, digest: str, actual: Amount, *, live: bool = False) -> None:
+        """Note what the reply to a request took, and whether an endpoint gave it just now."""
+        self._ledger.note_reply(live=live)
+        with self._lock:
+            asked = self._asked.get(digest)
+            if asked is not None:
+                asked.actual = actual
+                asked.live = asked.live or live
+
+    def settle(self, *, whole: bool = False) -> int:
+        """Close the reservation and return the calls charged: requests that are new to the run.
+
+        A request is charged what its reply took; at its worst case where no reply came. With
+        `whole`, all that was reserved is charged: which requests came before the limit depends on
+        timing, and the budget must not. Raises BudgetError where usage is more than was reserved.
+        """
+        with self._lock:
+            self._closed = True
+        reservation = self._reservation
+        if whole:
+            return self._charge_whole(reservation.amount)
+        fresh = [self._asked[digest] for digest in self._ledger.count_all(self._asked)]
+        took = [item.worst if item.actual is None else item.actual for item in fresh]
+        charged = total(took)
+        if self._by_usage:
+            reservation.spend(charged - charged.at_most(reservation.spent))
+        reservation.settle(charged.at_most(reservation.spent))
+        for item, amount in zip(fresh, took, strict=True):
+            self._spending.add(reservation.stage, item.user, amount, live=int(item.live))
+        return len(fresh)
+
+    def abandon(self) -> int:
+        """Close the reservation before all its calls ended, and return the calls charged.
+
+        What was begun counts as spent, at its worst case. Nothing happens where it was closed.
+        """
+        with self._lock:
+            if self._closed:
+                return 0
+            self._closed = True
+        return self._charge_whole(self._reservation.spent)
+
+    def _charge_whole(self, amount: Amount) -> int:
+        spent = self._reservation.spent
+        self._reservation.spend(amount - spent.at_most(amount))
+        self._reservation.settle(amount)
+        self._spending.add(self._reservation.stage, (UNFINISHED, ""), amount)
+        return amount.calls
+
+
+class MeteredClient:
+    """A client whose requests are counted by a meter before they are made.
+
+    None waits longer than the deadline: raises LimitReachedError.
+    """
+
+    def __init__(
+        self, inner: LMClient, meter: Meter, cost_model: CostModel, deadline: Deadline
+    ) -> None:
+        self._inner = inner
+        self._meter = meter
+        self._cost_model = cost_model
+        self._deadline = deadline
+
+    async def complete(self, request: Request) -> Reply:
+        """Count the request and pass it on."""
+        digest, worst = self._count(request)
+        reply = await self._in_time(request)
+        self._note(digest, request, reply, worst)
+        return reply
+
+    def lookup(self, request: Request) -> Reply | None:
+        """Count the request, cached or not, and return the reply that the inner client has."""
+        digest, worst = self._count(request)
+        reply = at_hand(self._inner, request)
+        if reply is not None:
+            self._note(digest, request, reply, worst)
+        return reply
+
+    def endpoint(self, model: str) -> str:
+        """Return the inner client's endpoint."""
+        return self._inner.endpoint(model)
+
+    async def aclose(self) -> None:
+        """Nothing of its own to release."""
+
+    async def _in_time(self, request: Request) -> Reply:
+        left = self._deadline.left()
+        if left is None:
+            return await self._inner.complete(request)
+        try:
+            async with asyncio.timeout(left) as limit:
+                return await self._inner.complete(request)
+        except TimeoutError:
+            if limit.expired():
+                raise self._deadline.error() from None
+            raise
+
+    def _count(self, request: Request) -> tuple[str, Amount]:
+        digest = request.digest(self._inner.endpoint(request.model))
+        worst = self._cost_model.worst(request)
+        self._meter.see(digest, worst, (calling_module(), request.model))
+        return digest, worst
+
+    def _note(self, digest: str, request: Request, reply: Reply, worst: Amount) -> None:
+        self._cost_model.note(request, reply)
+        actual = self._cost_model.actual(request, reply, worst)
+        self._meter.answered(digest, actual, live=not reply.cached)
+
+
+@dataclass(frozen=True)
+class Accounting:
+    """What all parts of a run are counted by."""
+
+    ledger: LogicalLedger = field(default_factory=LogicalLedger)
+    spending: Spending = field(default_factory=Spending)
+    cost_model: CostModel = field(default_factory=CostModel)
+    deadline: Deadline = field(default_factory=Deadline)
+
+    def opened(self, inner: LMClient, reservation: Reservation) -> tuple[Meter, MeteredClient]:
+        """Return a meter for a reservation, and the client whose calls it counts."""
+        by_usage = not self.cost_model.calibrated
+        meter = Meter(reservation, self.ledger, self.spending, by_usage=by_usage)
+        return meter, MeteredClient(inner, meter, self.cost_model, self.deadline)

@@ -1,0 +1,66 @@
+"""What a study spent: logical amounts by stage, module and model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from pytest_mipro.optimizer.study.amount import Amount, total
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+STAGES = ("baseline", "bootstrap", "proposals", "search", "decision", "final pass")
+"""The stages of a study in the order of the plan."""
+UNFINISHED = "(unfinished)"
+"""Stands for the module of what was charged at its worst case: dropped and abandoned trials."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What one module's calls to one model took in one stage: distinct requests, cached or not.
+
+    `live` counts those that an endpoint answered in this run. `module` is empty for the calls of
+    the optimiser itself. `amount` is what replies tell of their usage, None where they tell no
+    price.
+    """
+
+    stage: str
+    module: str
+    model: str
+    amount: Amount
+    live: int
+
+
+class Spending:
+    """Adds up what is charged. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._entries: dict[tuple[str, str, str], tuple[Amount, int]] = {}
+
+    def add(self, stage: str, user: tuple[str, str], amount: Amount, *, live: int = 0) -> None:
+        """Add what `user`, a module and its model, was charged in a stage."""
+        with self._lock:
+            key = (stage, *user)
+            before, earlier = self._entries.get(key, (Amount(), 0))
+            self._entries[key] = (before + amount, earlier + live)
+
+    def entries(self) -> tuple[Spent, ...]:
+        """Return all that was spent: stages in the order of the plan, modules by name."""
+        with self._lock:
+            keys = sorted(self._entries, key=lambda key: (_place(key[0]), *key))
+            return tuple(Spent(*key, *self._entries[key]) for key in keys)
+
+
+def _place(stage: str) -> int:
+    return STAGES.index(stage) if stage in STAGES else len(STAGES)
+
+
+def grouped(entries: Iterable[Spent], by: Callable[[Spent], str]) -> dict[str, Amount]:
+    """Return the sums of the entries by a name of theirs, in the order of first appearance."""
+    groups: dict[str, list[Amount]] = {}
+    for entry in entries:
+        groups.setdefault(by(entry), []).append(entry.amount)
+    return {name: total(amounts) for name, amounts in groups.items()}

@@ -1,0 +1,1 @@
+"""The finalist, and the decision on it."""

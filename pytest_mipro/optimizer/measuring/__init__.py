@@ -1,0 +1,1 @@
+"""Programs are measured: cases run concurrently."""

@@ -1,0 +1,313 @@
+"""Measuring a program: cases run concurrently in threads, each in its own context."""
+
+from __future__ import annotations
+
+import contextvars
+import json
+import time
+from concurrent.futures import as_completed
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_mipro.errors import (
+    BudgetError,
+    CaseTimeoutError,
+    LimitReachedError,
+    UnboundedCallError,
+)
+from pytest_mipro.optimizer.measuring.case_timeout import within
+from pytest_mipro.optimizer.measuring.expectations import Expectations
+from pytest_mipro.optimizer.measuring.pool import DaemonPool
+from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.runtime.calls.context import CallContext, Trace, use
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from pytest_mipro.errors import MiproError
+    from pytest_mipro.optimizer.budget.budget import Reservation
+    from pytest_mipro.optimizer.budget.deadline import Deadline
+    from pytest_mipro.optimizer.budget.meter import Accounting, Meter
+    from pytest_mipro.optimizer.study.case import Case, Study
+    from pytest_mipro.runtime.calls.context import ModuleCall, Teacher
+    from pytest_mipro.runtime.client.contract import LMClient
+    from pytest_mipro.runtime.prompts.prompt import Prompt
+
+
+@dataclass(frozen=True)
+class CaseRun:
+    """One run of a case with one sample index: how it ended and the module calls it made.
+
+    `ended` is set where the run as a whole has to end: it reached a limit, or needs a setting.
+    """
+
+    case: Case
+    sample: int
+    outcome: Outcome
+    calls: tuple[ModuleCall, ...]
+    ended: MiproError | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The runs of one program on some cases, in case order.
+
+    `calls` counts the distinct LM requests that this evaluation added to the run's; `over_budget`
+    is set where it needed more than were reserved: then it holds no scores.
+    """
+
+    runs: tuple[CaseRun, ...]
+    calls: int = 0
+    over_budget: str = ""
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """Ids of the cases that were skipped by their tests."""
+        return tuple(dict.fromkeys(run.case.id for run in self.runs if run.outcome.skipped))
+
+    def scores(self, *, samples: int | None = None) -> dict[str, float]:
+        """Return each case's mean score over its (first `samples`) runs; a skip counts 0."""
+        sums: dict[str, list[float]] = {}
+        for run in self.runs:
+            values = sums.setdefault(run.case.id, [])
+            if samples is None or len(values) < samples:
+                values.append(run.outcome.score or 0.0)
+        return {case: sum(values) / len(values) for case, values in sums.items()}
+
+
+class Pending(Protocol):
+    """An evaluation under way."""
+
+    def result(self, progress: Callable[[int], None] | None = None) -> Evaluation:
+        """Wait for the evaluation and return it, telling the number of finished runs meanwhile.
+
+        Raises MeasurementError where a case broke for a reason that is not the candidate's, and
+        LimitReachedError where the bill or the time of the run ends it.
+        """
+        ...
+
+    def abandon(self) -> None:
+        """Wait no longer; see `PendingEvaluation.abandon`."""
+        ...
+
+
+class Evaluating(Protocol):
+    """What measures programs: `Evaluator` in this process, or several processes together.
+
+    `max_calls_per_case` bounds the LM calls of a case, `case_timeout` its seconds; `expectations`
+    are what runs have to show.
+    """
+
+    max_calls_per_case: int | None
+    case_timeout: float | None
+    expectations: Expectations
+
+    def start(
+        self,
+        prompts: Mapping[Path, Prompt],
+        cases: Iterable[Case],
+        reservation: Reservation,
+        *,
+        repeats: bool = True,
+        first_sample: int = 0,
+        teacher: Teacher | None = None,
+    ) -> Pending:
+        """Begin to measure the cases under `prompts`; see `Evaluator.start`."""
+        ...
+
+    def start_afresh(self) -> None:
+        """Leave all that is under way behind: it must not hold up the cases to come."""
+        ...
+
+    def close(self, *, wait: bool = False) -> None:
+        """Drop what has not begun; with `wait`, give the cases under way a few seconds to end."""
+        ...
+
+
+@dataclass
+class PendingEvaluation:
+    """An evaluation under way. `result` waits for it; order of completion changes nothing."""
+
+    futures: list[Future[CaseRun]]
+    meter: Meter
+    expectations: Expectations
+    deadline: Deadline
+    prompts: Mapping[Path, Prompt]
+
+    def result(self, progress: Callable[[int], None] | None = None) -> Evaluation:
+        """Wait, settle the budget and return the evaluation.
+
+        Raises MeasurementError where a case broke for a reason that is not the candidate's, and
+        LimitReachedError where the bill or the time of the run ends it.
+        """
+        self._wait(progress)
+        runs = tuple(future.result() for future in self.futures)
+        ended = next((run.ended for run in runs if run.ended is not None), None)
+        if ended is not None:
+            self.abandon()
+            raise ended
+        over = next((run for run in runs if run.outcome.error == _OVER_BUDGET), None)
+        calls = self.meter.settle(whole=over is not None)
+        if over is not None:
+            return Evaluation((), calls, over_budget=self.meter.exceeded)
+        self.expectations.check(runs, self.prompts)
+        return Evaluation(runs, calls)
+
+    def abandon(self) -> None:
+        """Wait no longer: what was begun counts as spent, and asks for nothing more.
+
+        Nothing changes behind `result`.
+        """
+        for future in self.futures:
+            future.cancel()
+        self.meter.abandon()
+
+    def _wait(self, progress: Callable[[int], None] | None) -> None:
+        """Wait for all runs, until the deadline; tell each number of finished ones once."""
+        left = self.deadline.left()
+        if progress is None and left is None:
+            return  # the futures themselves are waited for
+        timeout = None if left is None else max(0.0, left)
+        try:
+            for number, _ in enumerate(as_completed(self.futures, timeout), 1):
+                if progress:
+                    progress(number)
+        except TimeoutError:
+            self.abandon()
+            raise self.deadline.error() from None
+
+
+_PATIENCE = 5.0  # seconds for cases under way; a stuck one may take for ever
+_OVER_BUDGET = "the reservation of this evaluation is used up"
+
+
+class Evaluator:
+    """Runs cases under prompts on one shared pool; cases of trials asked first go first.
+
+    Half as many cases again as `concurrency` are in work: those between two calls, which parse,
+    score and keep replies, leave no room at the endpoint empty. The client bounds its calls.
+    """
+
+    def __init__(
+        self, study: Study, client: LMClient, accounting: Accounting, *, concurrency: int
+    ) -> None:
+        self._study = study
+        self._client = client
+        self._accounting = accounting
+        self._concurrency = concurrency
+        self._open_pools()
+        self._pending: list[PendingEvaluation] = []
+        self.max_calls_per_case: int | None = None
+        self.case_timeout: float | None = None
+        self.expectations = Expectations()
+
+    def _open_pools(self) -> None:
+        self._pool = DaemonPool(self._concurrency + self._concurrency // 2, "mipro-case")
+        # One thread for all tests whose cases run one at a time: they may share what is not safe.
+        self._lane = DaemonPool(1, "mipro-lane")
+
+    def start(
+        self,
+        prompts: Mapping[Path, Prompt],
+        cases: Iterable[Case],
+        reservation: Reservation,
+        *,
+        repeats: bool = True,
+        first_sample: int = 0,
+        teacher: Teacher | None = None,
+    ) -> PendingEvaluation:
+        """Begin to measure the cases under `prompts` (by prompt path; others stay committed).
+
+        Samples are counted from `first_sample` on; with `repeats=False` each case runs with that
+        one alone. A `teacher` answers in place of the modules' models, to gather demos.
+        """
+        meter, client = self._accounting.opened(self._client, reservation)
+        futures = []
+        for case in cases:
+            test = self._study.tests[case.test]
+            pool = self._pool if test.concurrent else self._lane
+            for index in range(test.repeats if repeats else 1):
+                sample = first_sample + index
+                context = CallContext(client, prompts, row=case.row, sample=sample, teacher=teacher)
+                task = contextvars.copy_context()
+                futures.append(pool.submit(task.run, self._confirmed, case, context))
+        expected, deadline = self.expectations, self._accounting.deadline
+        if teacher is not None:  # it may lead anywhere, and its runs are no measurement
+            expected = replace(expected, modules={})
+        pending = PendingEvaluation(futures, meter, expected, deadline, prompts)
+        self._pending = [item for item in self._pending if not item.meter.closed] + [pending]
+        return pending
+
+    def start_afresh(self) -> None:
+        """Leave all that is under way behind: it must not hold up the cases to come."""
+        for pending in self._pending:
+            pending.abandon()
+        self.close()
+        self._open_pools()
+
+    def close(self, *, wait: bool = False) -> None:
+        """Drop what has not begun; with `wait`, give the cases under way a few seconds to end."""
+        deadline = time.monotonic() + _PATIENCE
+        for pool in (self._pool, self._lane):
+            pool.shutdown()
+        if wait:
+            for pool in (self._pool, self._lane):
+                pool.join(deadline)
+
+    def _confirmed(self, case: Case, context: CallContext) -> CaseRun:
+        """Run the case; an exception that is no assertion is run again on the same replies.
+
+        The same exception again is the candidate's: it scores 0; another end breaks the case.
+        """
+        first = self._once(case, context)
+        if not first.outcome.failure:
+            return first
+        again = self._once(case, context)
+        if again.outcome.error:  # the world broke the second run: that is the cause to tell
+            return again
+        if again.outcome.failure != first.outcome.failure:
+            error = (
+                f"raised {first.outcome.failure!r} in one run and not in the next on equal replies"
+            )
+            return CaseRun(case, context.sample, Outcome(None, error=error), first.calls)
+        scored = replace(first.outcome, score=0.0, feedback=first.outcome.failure)
+        return replace(first, outcome=scored)
+
+    def _once(self, case: Case, context: CallContext) -> CaseRun:
+        trace, ended = Trace(self.max_calls_per_case), None
+        with use(replace(context, trace=trace)):
+            try:
+                outcome = within(self.case_timeout, case.run)
+            except CaseTimeoutError as error:
+                trace.end(error)
+                outcome = Outcome(0.0, feedback=str(error))
+        if isinstance(trace.broken, (LimitReachedError, UnboundedCallError)):
+            ended = trace.broken
+        if isinstance(trace.broken, BudgetError):
+            outcome = Outcome(None, error=_OVER_BUDGET)
+        elif trace.broken is not None:
+            outcome = Outcome(None, error=str(trace.broken))
+        return CaseRun(case, context.sample, outcome, canonical(trace.calls), ended)
+
+
+def canonical(calls: Iterable[ModuleCall]) -> tuple[ModuleCall, ...]:
+    """Return the calls in an order of their content alone.
+
+    Concurrent calls of one case begin in the order in which earlier ones end, which differs between
+    live and cached replies; what is drawn from a case must not.
+    """
+    return tuple(sorted(calls, key=_content))
+
+
+def _content(call: ModuleCall) -> tuple[str, ...]:
+    values = (dict(call.inputs), call.model, dict(call.parameters), call.output, call.text)
+    texts = (json.dumps(value, sort_keys=True, default=str) for value in values)
+    return (call.signature.name, str(call.signature.prompt_path), *texts)
+
+
+def cases_of(study: Study, rows: Sequence[str]) -> tuple[Case, ...]:
+    """Return the study's cases of these rows, in the study's order."""
+    wanted = frozenset(rows)
+    return tuple(case for case in study.cases if case.row in wanted)

@@ -1,0 +1,121 @@
+"""What the committed prompts' runs showed, and every candidate's run has to show too.
+
+A run that breaks it is no measurement: the study stops, and no score is drawn from it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from pytest_mipro.errors import InfrastructureError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_mipro.optimizer.measuring.evaluate import CaseRun
+    from pytest_mipro.runtime.prompts.prompt import Prompt
+
+# With fewer runs of a test, a module that none of them reached may be chance.
+_ENOUGH_RUNS = 5
+NO_PROMPTS: Mapping[Path, Prompt] = MappingProxyType({})
+
+
+class MeasurementError(InfrastructureError):
+    """A case could not be measured; the study stops and nothing is written."""
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """What is expected of runs; nothing, where nothing was shown yet.
+
+    `calls`: ids of the cases that call modules; `modules`: by test, the prompt paths of the modules
+    that all its cases call; `returns`: the tests that return scores; `committed`: the prompts that
+    these were shown under.
+    """
+
+    calls: frozenset[str] = frozenset()
+    modules: Mapping[str, frozenset[Path]] = field(default_factory=dict)
+    returns: frozenset[str] = frozenset()
+    committed: Mapping[Path, Prompt] = field(default_factory=dict)
+
+    def check(self, runs: Sequence[CaseRun], prompts: Mapping[Path, Prompt] = NO_PROMPTS) -> None:
+        """Raise MeasurementError where a run broke for a reason that is not the candidate's.
+
+        `prompts` are those that the runs were made under, by prompt path.
+        """
+        for run in runs:
+            self._check_run(run)
+        self._check_returns(runs)
+        self._check_modules(runs, prompts)
+
+    def _check_run(self, run: CaseRun) -> None:
+        if run.outcome.error:
+            raise MeasurementError(f"{run.case.id}: {run.outcome.error}")
+        if not run.calls and not run.outcome.skipped and run.case.id in self.calls:
+            raise MeasurementError(
+                f"{run.case.id}: no module call was seen where the committed prompts made one; "
+                f"{_REMEDY}"
+            )
+
+    def _check_returns(self, runs: Sequence[CaseRun]) -> None:
+        """Refuse a case that passes without returning a score where its test returned one before.
+
+        Also under a candidate: a path of the test that forgot its score is no case that passed.
+        """
+        scored = self.returns | {run.case.test for run in runs if run.outcome.returned}
+        for run in runs:
+            silent = run.outcome.score == 1.0 and not run.outcome.returned
+            if run.case.test in scored and silent:
+                raise MeasurementError(
+                    f"{run.case.id}: the test returned nothing, but returns a score for other "
+                    "cases; return a score in every case"
+                )
+
+    def _check_modules(self, runs: Sequence[CaseRun], prompts: Mapping[Path, Prompt]) -> None:
+        """Refuse an evaluation in which a module is never called that all cases called before.
+
+        Its own prompt can't lead past it. Where another module that was called has a new prompt,
+        that one may: a router that sends all cases elsewhere, or a first answer that leaves nothing
+        to repair.
+        """
+        changed = {path for path, prompt in prompts.items() if self.committed.get(path) != prompt}
+        sound: defaultdict[str, list[CaseRun]] = defaultdict(list)
+        for run in runs:
+            if not run.outcome.skipped and not any(call.error for call in run.calls):
+                sound[run.case.test].append(run)
+        for test, mine in sound.items():
+            called = {call.signature.prompt_path for run in mine for call in run.calls}
+            missing = self.modules.get(test, frozenset()) - called
+            if missing and len(mine) >= _ENOUGH_RUNS and not changed & called:
+                names = ", ".join(sorted(path.stem for path in missing))
+                raise MeasurementError(
+                    f"{test}: no case called the module {names}, which every case called under the "
+                    f"committed prompts; {_REMEDY}"
+                )
+
+
+_REMEDY = (
+    "a thread must be started with `contextvars.copy_context().run`, and results of earlier runs "
+    "must not be kept by the pipeline"
+)
+
+
+def expectations_of(
+    runs: Iterable[CaseRun], committed: Mapping[Path, Prompt] = NO_PROMPTS
+) -> Expectations:
+    """Return what these runs, the baseline's under `committed`, let expect of every other."""
+    calls: set[str] = set()
+    modules: dict[str, frozenset[Path]] = {}
+    returns: set[str] = set()
+    for run in runs:
+        called = frozenset(call.signature.prompt_path for call in run.calls)
+        modules[run.case.test] = modules.get(run.case.test, called) & called
+        if called:
+            calls.add(run.case.id)
+        if run.outcome.returned:
+            returns.add(run.case.test)
+    return Expectations(frozenset(calls), modules, frozenset(returns), committed)

@@ -1,0 +1,1 @@
+"""Instructions are proposed by language models."""

@@ -1,0 +1,190 @@
+"""What the proposer is shown of the task: dataset and program summary, modules, examples."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import linecache
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_mipro.optimizer.proposing.meta_prompt import head_and_tail, meta_prompt
+from pytest_mipro.runtime.prompts.render import input_text
+from pytest_mipro.runtime.signature.values import to_text
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from types import CodeType
+
+    from pytest_mipro.optimizer.measuring.evaluate import CaseRun
+    from pytest_mipro.optimizer.proposing.strategies.strategy import ScoredInstruction
+    from pytest_mipro.optimizer.study.case import Case
+    from pytest_mipro.runtime.calls.context import ModuleCall
+    from pytest_mipro.runtime.client.contract import Message
+    from pytest_mipro.runtime.signature.signature import Signature
+
+    # Sends messages to the proposer model, with a sample index, and returns its text.
+    Ask = Callable[[tuple[Message, ...], int], Awaitable[str]]
+
+_BATCHES = 3
+_BATCH_ROWS = 10
+_VALUE_LIMIT = 400
+_TEXT_LIMIT = 1500
+_SOURCE_LIMIT = 6000
+
+
+@dataclass(frozen=True)
+class Grounding:
+    """Texts that are the same for all proposals of a study."""
+
+    dataset: str
+    program: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """One call of a module in a training case, with the case's score and feedback."""
+
+    row: str
+    call: ModuleCall
+    score: float
+    feedback: str
+
+
+async def dataset_summary(cases: Sequence[Case], seed: int, ask: Ask, limit: int) -> str:
+    """Return the proposer's summary of the training rows: observed in batches, then condensed."""
+    rows = list({case.row: case for case in cases if case.demo}.values())
+    random.Random(f"{seed}/dataset").shuffle(rows)  # noqa: S311 - a draw, no secret
+    starts = range(0, min(len(rows), _BATCHES * _BATCH_ROWS), _BATCH_ROWS)
+    observed = [
+        meta_prompt("observe_dataset", {"rows": _rows_text(rows[i : i + _BATCH_ROWS])}, limit)
+        for i in starts
+    ]
+    if not observed:
+        return "(no rows)"
+    texts = await asyncio.gather(*(ask(messages, 0) for messages, _ in observed))
+    messages, _ = meta_prompt("condense_dataset", {"observations": "\n\n".join(texts)}, limit)
+    return await ask(messages, 0)
+
+
+def _rows_text(cases: Iterable[Case]) -> str:
+    return "\n\n".join(
+        "\n".join(
+            f"{name}: {head_and_tail(to_text(value), _VALUE_LIMIT)}"
+            for name, value in case.columns.items()
+        )
+        for case in cases
+    )
+
+
+async def program_summary(
+    runs: Iterable[CaseRun], signatures: Sequence[Signature], ask: Ask, limit: int
+) -> str:
+    """Return the proposer's description of the program, from the source that the traces show."""
+    source = head_and_tail(program_source(runs), _SOURCE_LIMIT)
+    modules = "\n".join(f"- {module_text(signature)}" for signature in signatures)
+    values = {"source": source, "modules": modules}
+    messages, _ = meta_prompt("describe_program", values, limit)
+    return await ask(messages, 0)
+
+
+def program_source(runs: Iterable[CaseRun]) -> str:
+    """Return the source of the project's functions between test and module, each once.
+
+    The outermost function is the test itself and is left out: the proposer sees the program, not
+    the metric.
+    """
+    codes = dict.fromkeys(
+        code for run in runs for call in run.calls for code in call.stack[1:] if call.stack
+    )
+    return "\n".join(filter(None, (_source(code) for code in codes)))
+
+
+def _source(code: CodeType) -> str:
+    lines = linecache.getlines(code.co_filename)[code.co_firstlineno - 1 :]
+    if not lines or code.co_name.startswith("<"):
+        return ""
+    return "".join(inspect.getblock(lines))
+
+
+def module_text(signature: Signature) -> str:
+    """Return a line on the module: its name, inputs and output."""
+    output = signature.output.instruction() or "Reply with plain text."
+    return f"`{signature.name}`: inputs {', '.join(signature.inputs) or 'none'}. {output}"
+
+
+def module_examples(runs: Iterable[CaseRun], signature: Signature) -> list[Example]:
+    """Return the module's distinct calls in the runs, in case order; `demo: false` rows left out.
+
+    A call that several tests of a row share is one example: its score is their mean, and its
+    feedback names each test, so that the proposer can tell which of them the module answers for.
+    """
+    judged: dict[tuple[str, str], list[tuple[CaseRun, ModuleCall]]] = {}
+    for run in runs:
+        if not run.case.demo or run.outcome.score is None:
+            continue
+        for call in run.calls:
+            if call.signature.prompt_path == signature.prompt_path:
+                inputs = json.dumps(dict(call.inputs), sort_keys=True)
+                judged.setdefault((run.case.row, inputs), []).append((run, call))
+    return [_example(row, pairs) for (row, _), pairs in judged.items()]
+
+
+def _example(row: str, pairs: Sequence[tuple[CaseRun, ModuleCall]]) -> Example:
+    scores = {run.case.id: run.outcome.score or 0.0 for run, _ in pairs}
+    several = len({run.case.test for run, _ in pairs}) > 1
+    lines = dict.fromkeys(
+        f"{run.case.test}: {run.outcome.feedback or 'passed'}" if several else run.outcome.feedback
+        for run, _ in pairs
+    )
+    failing = min(scores.values()) < 1
+    feedback = "\n".join(line for line in lines if line) if failing else ""
+    return Example(row, pairs[0][1], sum(scores.values()) / len(scores), feedback)
+
+
+def chosen_examples(examples: Sequence[Example], count: int, rng: random.Random) -> list[Example]:
+    """Return up to `count` examples, about half of them failing where there are as many of each."""
+    shuffled = list(examples)
+    rng.shuffle(shuffled)
+    failing = [example for example in shuffled if example.score < 1]
+    passing = [example for example in shuffled if example.score >= 1]
+    half = count // 2
+    failed = failing[: max(half, count - len(passing))]
+    chosen = failed + passing[: count - len(failed)]
+    rng.shuffle(chosen)
+    return chosen
+
+
+def history_text(history: Sequence[ScoredInstruction]) -> str:
+    """Return instructions, given best first, with their scores; the best last, where one looks."""
+    texts = [f"Score {item.score:.3f}:\n{item.text}" for item in reversed(history)]
+    return "\n\n".join(texts) or "(none)"
+
+
+def examples_text(examples: Iterable[Example], signature: Signature) -> str:
+    """Return the examples as Markdown: score, inputs, output and feedback of each."""
+    blocks = [
+        _example_text(number, example, signature) for number, example in enumerate(examples, 1)
+    ]
+    return "\n\n".join(blocks) or "(none)"
+
+
+def _example_text(number: int, example: Example, signature: Signature) -> str:
+    output = example.call.text
+    if not example.call.error:
+        output = signature.output.reply_text(example.call.output, example.call.reasoning)
+    inputs = {name: _shortened(value) for name, value in example.call.inputs.items()}
+    text = (
+        f"### Example {number}: score {example.score:.2f}\n"
+        f"Input:\n{input_text(inputs)}\n\n"
+        f"Output:\n{head_and_tail(output, _TEXT_LIMIT)}"
+    )
+    feedback = example.call.error or example.feedback
+    return f"{text}\n\nFeedback:\n{head_and_tail(feedback, _TEXT_LIMIT)}" if feedback else text
+
+
+def _shortened(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return head_and_tail(text, _TEXT_LIMIT)

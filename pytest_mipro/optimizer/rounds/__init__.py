@@ -1,0 +1,1 @@
+"""Rounds of bootstrapping, proposing and searching."""

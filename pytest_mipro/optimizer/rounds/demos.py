@@ -1,0 +1,150 @@
+"""Bootstrapped demos: what modules did in cases that passed, and demo sets drawn from it."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from pytest_mipro.errors import OutputParseError
+from pytest_mipro.runtime.prompts.prompt import Demo
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_mipro.optimizer.measuring.evaluate import CaseRun
+    from pytest_mipro.optimizer.study.case import TestSpec
+    from pytest_mipro.runtime.calls.context import ModuleCall
+
+
+def demo_pools(
+    runs: Iterable[CaseRun], rows: Collection[str], tests: Mapping[str, TestSpec], seed: int
+) -> dict[Path, tuple[Demo, ...]]:
+    """Return each module's demo candidates, at most one a row, best rows first.
+
+    A run of a training row (`rows`) whose score reaches its test's pass score lends its module
+    calls. A row stands before another when the cases that call the module score higher on it: a
+    module shared by two tests prefers rows where both pass.
+    """
+    offers: defaultdict[Path, defaultdict[str, list[ModuleCall]]]
+    offers = defaultdict(lambda: defaultdict(list))
+    quality: defaultdict[tuple[Path, str], list[float]] = defaultdict(list)
+    for run in runs:
+        if run.case.row not in rows or not run.case.demo or run.outcome.score is None:
+            continue
+        passes = run.outcome.score >= tests[run.case.test].pass_score
+        for path in {call.signature.prompt_path for call in run.calls}:
+            quality[path, run.case.row].append(run.outcome.score)
+        for call in run.calls if passes else ():
+            if not call.error:
+                offers[call.signature.prompt_path][run.case.row].append(call)
+    return {
+        path: tuple(
+            _demo(row, _pick(calls, f"{seed}/{path.name}/{row}"))
+            for row, calls in sorted(
+                by_row.items(), key=lambda item: (-_mean(quality[path, item[0]]), item[0])
+            )
+        )
+        for path, by_row in offers.items()
+    }
+
+
+def labelled_demos(
+    runs: Iterable[CaseRun], tests: Mapping[str, TestSpec]
+) -> dict[Path, tuple[Demo, ...]]:
+    """Return demos of a call's inputs and the right output, which a column of its row holds.
+
+    `TestSpec.labels` maps a module, by its name or its function's, to that column. A value without
+    the module's output type is passed over; one of another spelling is shown in the module's own.
+    At most one demo a module and row.
+    """
+    found: dict[Path, dict[str, Demo]] = {}
+    for run in runs:
+        labels = tests[run.case.test].labels if run.case.demo else {}
+        for call in run.calls if labels else ():
+            name = call.signature.name
+            column = labels.get(name) or labels.get(name.rpartition(".")[2])
+            if column is None or column not in run.case.columns or call.error:
+                continue
+            demo = _labelled(run.case.row, call, run.case.columns[column])
+            if demo is not None:
+                found.setdefault(call.signature.prompt_path, {}).setdefault(demo.case, demo)
+    return {path: tuple(rows.values()) for path, rows in found.items()}
+
+
+def _labelled(row: str, call: ModuleCall, label: object) -> Demo | None:
+    output = call.signature.output
+    try:
+        return Demo(row, dict(call.inputs), output.dump(output.load(label)))
+    except OutputParseError:
+        return None
+
+
+def merged_pools(
+    newer: Mapping[Path, tuple[Demo, ...]], older: Mapping[Path, tuple[Demo, ...]]
+) -> dict[Path, tuple[Demo, ...]]:
+    """Return the pools joined, still one demo a row: the newer program's before the older's."""
+    joined = {}
+    for path in {**older, **newer}:
+        fresh = newer.get(path, ())
+        rows = {demo.case for demo in fresh}
+        kept = tuple(demo for demo in older.get(path, ()) if demo.case not in rows)
+        joined[path] = fresh + kept
+    return joined
+
+
+def demo_sets(
+    pool: Sequence[Demo], count: int, max_demos: int, rng: random.Random, limit: int
+) -> list[tuple[Demo, ...]]:
+    """Return `count` sets drawn from the pool: every other one of the largest size, else random.
+
+    Sets cover distinct outputs first, so that a small set of a classifier shows many labels. The
+    demos of a set have no more than `limit` characters together: longer ones are passed over.
+    """
+    largest = min(max_demos, len(pool))
+    if largest == 0:
+        return []
+    sizes = [largest if index % 2 == 0 else rng.randint(1, largest) for index in range(count)]
+    drawn = [tuple(_within(_covering(pool, rng), size, limit)) for size in sizes]
+    return [demos for demos in drawn if demos]
+
+
+def _within(demos: Iterable[Demo], size: int, limit: int) -> list[Demo]:
+    taken: list[Demo] = []
+    for demo in demos:
+        length = len(json.dumps([dict(demo.inputs), demo.output, demo.reasoning]))
+        if len(taken) < size and length <= limit:
+            taken.append(demo)
+            limit -= length
+    return taken
+
+
+def _covering(pool: Sequence[Demo], rng: random.Random) -> list[Demo]:
+    """Return the pool in a random order in which each output's k-th demo comes in the k-th turn."""
+    order = list(pool)
+    rng.shuffle(order)
+    turns: Counter[str] = Counter()
+    ranked = []
+    for place, demo in enumerate(order):
+        output = json.dumps(demo.output, sort_keys=True)
+        turns[output] += 1
+        ranked.append((turns[output], place, demo))
+    return [demo for _, _, demo in sorted(ranked, key=lambda item: item[:2])]
+
+
+def _pick(calls: Sequence[ModuleCall], key: str) -> ModuleCall:
+    """Choose one of a row's calls: the same one for the same seed, whatever order they came in."""
+    distinct = {
+        json.dumps([dict(call.inputs), call.output], sort_keys=True): call for call in calls
+    }
+    return distinct[random.Random(key).choice(sorted(distinct))]  # noqa: S311 - a draw, no secret
+
+
+def _demo(row: str, call: ModuleCall) -> Demo:
+    return Demo(row, dict(call.inputs), call.output, call.reasoning)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

@@ -1,0 +1,77 @@
+"""What comes out of a study: the decision, the prompts to write, and what they rest on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_mipro.optimizer.run.events import Measured
+from pytest_mipro.optimizer.statistics.statistics import objective, objective_interval, test_means
+from pytest_mipro.optimizer.study.amount import NOTHING, Amount
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_mipro.optimizer.budget.spending import Spent
+    from pytest_mipro.optimizer.measuring.evaluate import Evaluation
+    from pytest_mipro.optimizer.proposing.learning import Lesson
+    from pytest_mipro.optimizer.statistics.decide import Decision
+    from pytest_mipro.optimizer.study.case import Case
+    from pytest_mipro.optimizer.study.split import Split
+    from pytest_mipro.runtime.prompts.prompt import Prompt
+    from pytest_mipro.runtime.signature.signature import Signature
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """The end of one study.
+
+    `prompts` holds the finalist's prompts by path where it may be written, and is empty otherwise;
+    `reason` says why in one line. `before` and `after` are measured on all cases; `deciding_before`
+    and `deciding_after` on the rows that decided (holdout, else validation). `finalist` is a digest
+    of the finalist's prompts, empty where no candidate beat the baseline. `models` holds the model
+    of each module by prompt path. `calls` counts distinct LM requests of the whole run, `asked` all
+    that programs and proposals asked for, `live` the calls that an endpoint answered. `spending`
+    tells what the distinct ones took, by stage, module and model; `billed` is what was really paid,
+    over all runs that led to this end. `lessons` are what was learnt about proposing, where it is
+    on.
+    """
+
+    study: str
+    split: Split
+    signatures: tuple[Signature, ...]
+    models: Mapping[Path, str]
+    committed: Mapping[Path, Prompt]
+    prompts: Mapping[Path, Prompt]
+    decision: Decision | None
+    reason: str
+    looks: int
+    finalist: str
+    baseline: Evaluation
+    final: Evaluation | None
+    before: Measured
+    after: Measured | None
+    deciding_before: Measured
+    deciding_after: Measured | None
+    trials: int
+    calls: int
+    asked: int
+    live: int
+    ended: str
+    lessons: tuple[Lesson, ...] = ()
+    spending: tuple[Spent, ...] = ()
+    billed: Amount = NOTHING
+
+
+def measured(scores: Mapping[str, float], cases: Sequence[Case]) -> Measured:
+    """Return objective, interval and test means of the scores on these cases."""
+    mine = {case.id: scores[case.id] for case in cases}
+    tests = {case.id: case.test for case in cases}
+    return Measured(
+        objective=objective(mine, tests),
+        interval=objective_interval(mine, cases),
+        tests=test_means(mine, tests),
+        cases=len(cases),
+        rows=len({case.row for case in cases}),
+    )

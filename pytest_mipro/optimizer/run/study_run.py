@@ -1,0 +1,149 @@
+"""What all stages of one study's run share: services, settings, budget and the evaluator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_mipro.errors import BudgetError
+from pytest_mipro.optimizer.budget.budget import Budget
+from pytest_mipro.optimizer.budget.cost_model import CostModel
+from pytest_mipro.optimizer.budget.deadline import Deadline
+from pytest_mipro.optimizer.budget.meter import Accounting
+from pytest_mipro.optimizer.budget.shortage import shortage
+from pytest_mipro.optimizer.measuring.evaluate import Evaluator
+from pytest_mipro.optimizer.run.events import StageProgress, StageStarted
+from pytest_mipro.optimizer.study.amount import NOTHING, Amount
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_mipro.optimizer.budget.budget import Reservation
+    from pytest_mipro.optimizer.measuring.evaluate import Evaluating, Evaluation
+    from pytest_mipro.optimizer.proposing.learning import Lesson
+    from pytest_mipro.optimizer.proposing.strategies.strategy import ProposalStrategy
+    from pytest_mipro.optimizer.run.events import Emit, Stage
+    from pytest_mipro.optimizer.search.searcher import Searcher, Space
+    from pytest_mipro.optimizer.study.case import Case, Study
+    from pytest_mipro.optimizer.study.settings import OptimizerSettings
+    from pytest_mipro.runtime.client.contract import LMClient
+    from pytest_mipro.runtime.client.prices import ModelPrice
+    from pytest_mipro.runtime.prompts.prompt import Prompt
+    from pytest_mipro.runtime.signature.signature import Signature
+
+
+class Bill(Protocol):
+    """What is really paid: live calls, over all runs of a study that was interrupted."""
+
+    @property
+    def billed(self) -> Amount:
+        """What was billed so far."""
+        ...
+
+    def keep(self, amount: Amount) -> None:
+        """Keep an amount of what may be billed for calls that come later."""
+        ...
+
+
+class NoBill:
+    """Of a client whose calls nobody bills."""
+
+    billed = NOTHING
+
+    def keep(self, amount: Amount) -> None:
+        """Keep nothing."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the optimiser works with: client, searcher, strategies, and the edge's checks.
+
+    `searcher` makes the study's searcher from a space and a seed; `check_modules` may refuse the
+    modules found (it raises before anything is searched); `looked_at` holds the digests of the
+    finalists that this study's holdout was shown before, `earlier_looks` counts those whose digest
+    is not known; `note_look` is told a finalist's digest before the holdout is shown it. `lessons`
+    are what earlier runs of the study learnt about proposing. `price` tells a model's price, None
+    where it is not known; `bill` is what is really paid. `evaluating` makes what
+    measures programs in place of an `Evaluator`, where several processes do.
+    """
+
+    client: LMClient
+    searcher: Callable[[Space, int], Searcher]
+    strategies: Sequence[ProposalStrategy]
+    check_modules: Callable[[Sequence[Signature]], None]
+    looked_at: frozenset[str]
+    earlier_looks: int
+    note_look: Callable[[str], None]
+    emit: Emit
+    lessons: Sequence[Lesson] = ()
+    price: Callable[[str], ModelPrice | None] = lambda _: None
+    bill: Bill = field(default_factory=NoBill)
+    evaluating: Callable[[Accounting], Evaluating] | None = None
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """One run of one study: what its stages share."""
+
+    study: Study
+    services: Services
+    settings: OptimizerSettings
+    budget: Budget
+    accounting: Accounting
+    evaluator: Evaluating
+
+    def reserve(self, amount: Amount, purpose: str, *, stage: str = "") -> Reservation:
+        """Return a reservation; raises BudgetError where the limits do not hold it."""
+        reservation = self.budget.reserve(amount, purpose, stage=stage)
+        if reservation is None:
+            short = shortage(self.budget, amount)
+            told = short.told(purpose) if short else f"the limits do not hold {purpose}"
+            raise BudgetError(f"{told}; raise it{short.hint if short else ''}")
+        return reservation
+
+    def end_search(self) -> None:
+        """Leave what is under way behind, and give what was kept for the decision free for it."""
+        self.evaluator.start_afresh()
+        self.allow_all()
+
+    def allow_all(self) -> None:
+        """Give what was kept of bill and time for the decision free for it."""
+        self.accounting.deadline.keep(0)
+        self.services.bill.keep(Amount())
+
+    def start(self, stage: Stage, total: int) -> None:
+        """Tell that a stage of `total` steps begins."""
+        self.services.emit(StageStarted(self.study.name, stage, total))
+
+    def measure(
+        self,
+        stage: Stage,
+        prompts: Mapping[Path, Prompt],
+        cases: Sequence[Case],
+        reservation: Reservation,
+    ) -> Evaluation:
+        """Measure the cases with all their repeats, telling the progress; see `Evaluator`."""
+        runs = sum(self.study.tests[case.test].repeats for case in cases)
+        self.start(stage, runs)
+
+        def progress(done: int) -> None:
+            self.services.emit(StageProgress(self.study.name, stage, done, runs))
+
+        return self.evaluator.start(prompts, cases, reservation).result(progress)
+
+
+def study_run(study: Study, services: Services, settings: OptimizerSettings) -> StudyRun:
+    """Return a run with a fresh budget and evaluator; close the evaluator behind it."""
+    settings = settings.in_rounds()
+    limits = settings.limits
+    accounting = Accounting(
+        cost_model=CostModel(limits, services.price), deadline=Deadline(settings.max_seconds)
+    )
+    evaluator: Evaluating
+    if services.evaluating is not None:
+        evaluator = services.evaluating(accounting)
+    else:
+        evaluator = Evaluator(study, services.client, accounting, concurrency=settings.concurrency)
+    evaluator.case_timeout = settings.case_timeout
+    return StudyRun(study, services, settings, Budget(limits), accounting, evaluator)

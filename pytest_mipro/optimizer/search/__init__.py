@@ -1,0 +1,1 @@
+"""Searchers, and the space that they search."""

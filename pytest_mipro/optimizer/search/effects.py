@@ -1,0 +1,67 @@
+"""Which choice of a dimension lifts: main effects of all that was measured, by ridge regression."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_mipro.optimizer.search.record import Assessment
+    from pytest_mipro.optimizer.search.searcher import Assignment
+
+# A choice seen on n rows keeps about n / (n + this) of its effect: few rows prove little.
+_PRIOR_ROWS = 15.0
+# Linear algebra may differ in the last bits from run to run; what is equal must not be told apart.
+_NOISE = 1e-9
+_DIGITS = 9
+
+
+def main_effects(
+    assessments: Sequence[Assessment], base: Assignment
+) -> dict[tuple[int, int], float]:
+    """Return the lift over `base` of each other choice, by dimension and choice.
+
+    The lift of an assignment is modelled as the sum of one effect a choice that differs from the
+    base's, weighted by rows and shrunk towards 0. `base` itself must have been measured. Trials
+    that swap one candidate into the base tell an effect directly, the others add to it.
+    """
+    choices = sorted(
+        {
+            (dimension, choice)
+            for item in assessments
+            for dimension, choice in enumerate(item.assignment)
+            if choice != base[dimension]
+        }
+    )
+    if not choices:
+        return {}
+    estimate = next(item.estimate for item in assessments if item.assignment == base)
+    design = np.array(
+        [[item.assignment[dim] == choice for dim, choice in choices] for item in assessments],
+        dtype=float,
+    )
+    lifts = np.array([item.estimate - estimate for item in assessments])
+    weights = np.array([float(item.rows) for item in assessments])
+    gram = design.T @ (design * weights[:, None]) + _PRIOR_ROWS * np.eye(len(choices))
+    effects = np.linalg.solve(gram, design.T @ (weights * lifts))
+    return {
+        choice: round(float(effect), _DIGITS)
+        for choice, effect in zip(choices, effects, strict=True)
+    }
+
+
+def composed(assessments: Sequence[Assessment], incumbent: Assignment) -> Assignment:
+    """Return the assignment of each dimension's best choice, as far as main effects tell.
+
+    A choice replaces the incumbent's where its effect is above 0. This is how improvements found in
+    different modules come together: a module-wise merge.
+    """
+    best = list(incumbent)
+    gains = [0.0] * len(incumbent)
+    for (dimension, choice), effect in main_effects(assessments, incumbent).items():
+        if effect > gains[dimension] + _NOISE:
+            best[dimension], gains[dimension] = choice, effect
+    return tuple(best)

@@ -1,0 +1,46 @@
+"""Racing: a trial that can hardly catch the incumbent ends after its first rows.
+
+Source: Maron & Moore 1994, "Hoeffding Races"; here with paired differences on common rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_mipro.optimizer.statistics.statistics import paired_lift
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_mipro.optimizer.study.case import Case
+
+# Fewer rows than these tell nothing, and a second heat of fewer is not worth the stop between.
+_FEWEST = 8
+_SHARE = 0.4
+# Two-sided, so a trial ends where the one-sided 90 % upper bound of its lift is below 0.
+_LEVEL = 0.8
+
+
+def first_heat(
+    batch: Sequence[str], rows: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the rows that a trial on `rows` begins with, and the rest.
+
+    The first heat is the beginning of the round's minibatch, the same for all trials. All rows are
+    in it where they are too few to stop between.
+    """
+    count = max(_FEWEST, round(_SHARE * len(batch)))
+    if len(batch) < count or len(rows) < 2 * count:
+        return tuple(rows), ()
+    heat = tuple(batch[:count])
+    return heat, tuple(row for row in rows if row not in set(heat))
+
+
+def hopeless(
+    scores: Mapping[str, float], rival: Mapping[str, float], cases: Sequence[Case]
+) -> bool:
+    """Return whether the paired lift over the incumbent is below 0 even at its upper bound.
+
+    `rival` holds the incumbent's scores of all these cases, as they were when the trial was asked.
+    """
+    return paired_lift(scores, rival, cases, _LEVEL).high < 0

@@ -1,0 +1,133 @@
+"""The record of a search: what each assignment scored, and what that rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from pytest_mipro.optimizer.budget.price import NO_PRICE, price_of
+from pytest_mipro.optimizer.budget.worst import CALLS_EXTRA, CALLS_FACTOR
+from pytest_mipro.optimizer.measuring.evaluate import cases_of
+from pytest_mipro.optimizer.statistics.statistics import objective
+from pytest_mipro.optimizer.study.amount import Amount
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_mipro.optimizer.budget.price import Price
+    from pytest_mipro.optimizer.budget.worst import WorstCase
+    from pytest_mipro.optimizer.measuring.evaluate import Evaluation
+    from pytest_mipro.optimizer.run.baseline import Ground
+    from pytest_mipro.optimizer.search.candidates import Candidates
+    from pytest_mipro.optimizer.search.searcher import Assignment
+    from pytest_mipro.runtime.prompts.prompt import Prompt
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What the committed prompts scored on every case, and the calls they made for each row.
+
+    `takes` tells tokens and money, where these are limited.
+    """
+
+    evaluation: Evaluation
+    row_calls: Mapping[str, int]
+    takes: WorstCase | None = None
+
+    def worst_calls(self, rows: Sequence[str]) -> int:
+        """Return how many calls a program may make for these rows before it is dropped."""
+        return int(CALLS_FACTOR * sum(map(self.row_calls.__getitem__, rows))) + CALLS_EXTRA
+
+    def worst(
+        self,
+        rows: Sequence[str],
+        program: Mapping[Path, Prompt] = MappingProxyType({}),
+        teacher: str | None = None,
+    ) -> Amount:
+        """Return what a program may take on these rows before it is dropped.
+
+        Prompts that `program` does not name are the committed ones; a `teacher` may answer for its
+        modules.
+        """
+        calls = self.worst_calls(rows)
+        if self.takes is None:
+            return Amount(calls)
+        return replace(self.takes.of(rows, program, teacher), calls=calls)
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What is known of an assignment: its estimate on validation, and what it rests on.
+
+    `estimate` (0…1) is the baseline's objective on all validation rows plus the paired lift on the
+    rows measured, so that easy and hard minibatches are comparable. `leading` is the same with the
+    lift shrunk by the number of rows. `scores` are those of the cases measured, by case id, `price`
+    is what a case cost; `full` says that these are the cases of all validation rows.
+    """
+
+    assignment: Assignment
+    estimate: float
+    leading: float
+    rows: int
+    number: int
+    scores: Mapping[str, float]
+    price: Price = NO_PRICE
+    full: bool = False
+
+
+@dataclass
+class Record:
+    """All that is known of assignments, over all rounds.
+
+    `dropped` ones used more calls than were reserved for them; `asked` counts the trials.
+    """
+
+    assessments: dict[Assignment, Assessment]
+    dropped: set[Assignment] = field(default_factory=set)
+    asked: int = 0
+
+    @property
+    def best(self) -> Assessment:
+        """The incumbent: the best of those measured on all rows; of equal ones the earliest."""
+        return max(self.full, key=lambda item: (item.estimate, -item.number))
+
+    @property
+    def full(self) -> list[Assessment]:
+        """The assessments that rest on all validation rows."""
+        return [item for item in self.assessments.values() if item.full]
+
+    @property
+    def known(self) -> list[Assessment]:
+        """What was measured so far and is not dropped, in the order of the trials."""
+        left = [i for i in self.assessments.values() if i.assignment not in self.dropped]
+        return sorted(left, key=lambda item: item.number)
+
+    def widened(self, dimensions: int) -> Record:
+        """Return the record in a space of more dimensions, of which every program had choice 0."""
+        zeros = (0,) * dimensions
+        known = [
+            replace(item, assignment=item.assignment + zeros) for item in self.assessments.values()
+        ]
+        return Record(
+            {item.assignment: item for item in known},
+            {assignment + zeros for assignment in self.dropped},
+            self.asked,
+        )
+
+    def __contains__(self, assignment: Assignment) -> bool:
+        return assignment in self.assessments or assignment in self.dropped
+
+
+def new_record(candidates: Candidates, ground: Ground) -> Record:
+    """Return a record that knows what the baseline says of the committed prompts."""
+    cases = cases_of(ground.study, ground.split.validation)
+    scores = ground.baseline.evaluation.scores()
+    mine = {case.id: scores[case.id] for case in cases}
+    value = objective(mine, {case.id: case.test for case in cases})
+    rows = len(ground.split.validation)
+    runs = [run for run in ground.baseline.evaluation.runs if run.case.id in mine]
+    price = price_of(runs)
+    committed = Assessment(candidates.committed, value, value, rows, -1, mine, price, full=True)
+    return Record({committed.assignment: committed})

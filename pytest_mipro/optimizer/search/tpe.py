@@ -1,0 +1,182 @@
+"""TPE search over instructions and demo sets, on optuna."""
+
+from __future__ import annotations
+
+import logging
+import random
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.trial import TrialState, create_trial
+
+from pytest_mipro.optimizer.search.searcher import Visits, check_estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_mipro.optimizer.search.searcher import Assignment, Space
+
+# How often TPE is asked again after proposing what was seen. Each try costs a few milliseconds.
+_TRIES = 2
+# How far the running prior may move before all told values are shrunk towards it afresh.
+_PRIOR_DRIFT = 0.01
+
+
+@dataclass(frozen=True)
+class _Estimate:
+    score: float
+    weight: float
+
+
+class TPESearcher:
+    """A `Searcher` with one multivariate tree-structured Parzen estimator over all dimensions.
+
+    Source: Bergstra et al. 2011, "Algorithms for Hyper-Parameter Optimization"; multivariate as in
+    Falkner et al. 2018 (BOHB), so that interactions between modules are modelled.
+
+    TPE takes no weights, so each told mean of n rows is shrunk towards the weighted mean of all:
+    prior + (score - prior) · n / (n + `prior_rows`). A lucky minibatch then ranks below a full
+    evaluation that is nearly as high. `startup` is the number of told assignments before TPE
+    guides; keep it well below the budget.
+    """
+
+    def __init__(self, space: Space, seed: int, startup: int = 6, prior_rows: float = 20.0) -> None:
+        self._visits = Visits(space)
+        self._space = space
+        self._prior_rows = prior_rows
+        self._rng = random.Random(seed)  # noqa: S311 - reproducible, not secret
+        # A dimension with one choice tells TPE nothing.
+        self._distributions: dict[str, BaseDistribution] = {
+            name: CategoricalDistribution(tuple(range(size)))
+            for name, size in zip(space.names, space.sizes, strict=True)
+            if size > 1
+        }
+        with _quiet():
+            self._sampler = optuna.samplers.TPESampler(
+                seed=seed, n_startup_trials=startup, multivariate=True, constant_liar=True
+            )
+        self._estimates: dict[Assignment, _Estimate] = {}
+        self._pending: dict[Assignment, int] = {}
+        self._prior = 0.0
+        self._stale = False
+        self._study = self._new_study()
+
+    def ask(self) -> Assignment | None:
+        """Return an enqueued assignment, or else what TPE proposes; None: the space is exhausted.
+
+        Where TPE proposes what was seen, an unseen neighbour of that is taken, or any unseen one.
+        """
+        if self._visits.exhausted:
+            return None
+        if self._stale or abs(self._mean() - self._prior) > _PRIOR_DRIFT:
+            self._rebuild()
+        assignment = self._visits.next_enqueued()
+        if assignment is None:
+            return self._propose()
+        return self._add_pending(assignment)
+
+    def tell(self, assignment: Assignment, score: float, weight: float) -> None:
+        """Take the estimate into the surrogate; a second one of an assignment replaces it."""
+        check_estimate(score, weight)
+        self._visits.mark(assignment)
+        told_before = assignment in self._estimates
+        self._estimates[assignment] = _Estimate(score, weight)
+        if len(self._estimates) == 1:
+            self._prior = score
+        number = self._pending.pop(assignment, None)
+        if told_before:
+            self._stale = True
+        elif number is not None:
+            self._study.tell(number, self._shrunken(assignment))
+        else:
+            self._study.add_trial(self._completed(assignment))
+
+    def enqueue(self, assignment: Assignment) -> None:
+        """Have the assignment asked next, unless it was seen before."""
+        self._visits.enqueue(assignment)
+
+    def _propose(self) -> Assignment | None:
+        for _ in range(_TRIES):
+            trial = self._study.ask(self._distributions)
+            assignment = self._assignment(trial.params)
+            if assignment not in self._visits:
+                self._visits.mark(assignment)
+                self._pending[assignment] = trial.number
+                return assignment
+            self._study.tell(trial.number, state=TrialState.FAIL)
+        neighbours = self._visits.unseen_neighbours(assignment)
+        if neighbours:
+            return self._add_pending(self._rng.choice(neighbours))
+        unseen = self._visits.random_unseen(self._rng)
+        return None if unseen is None else self._add_pending(unseen)
+
+    def _add_pending(self, assignment: Assignment) -> Assignment:
+        """Show TPE an assignment that it did not propose as one of its own running trials."""
+        self._visits.mark(assignment)
+        self._pending[assignment] = len(self._study.get_trials(deepcopy=False))
+        self._study.add_trial(self._running(assignment))
+        return assignment
+
+    def _rebuild(self) -> None:
+        """Start a study afresh: optuna can't change a told value. The generator's state stays."""
+        self._prior = self._mean()
+        self._study = self._new_study()
+        self._study.add_trials([self._completed(item) for item in self._estimates])
+        first = len(self._estimates)
+        self._study.add_trials([self._running(item) for item in self._pending])
+        self._pending = {item: first + index for index, item in enumerate(self._pending)}
+        self._stale = False
+
+    def _mean(self) -> float:
+        """Return the mean of all estimates, weighted by their rows."""
+        total = sum(item.weight for item in self._estimates.values())
+        weighted = sum(item.weight * item.score for item in self._estimates.values())
+        return weighted / total if total else 0.0
+
+    def _shrunken(self, assignment: Assignment) -> float:
+        estimate = self._estimates[assignment]
+        share = estimate.weight / (estimate.weight + self._prior_rows)
+        return self._prior + (estimate.score - self._prior) * share
+
+    def _completed(self, assignment: Assignment) -> optuna.trial.FrozenTrial:
+        return create_trial(
+            params=self._params(assignment),
+            distributions=self._distributions,
+            value=self._shrunken(assignment),
+        )
+
+    def _running(self, assignment: Assignment) -> optuna.trial.FrozenTrial:
+        return create_trial(
+            state=TrialState.RUNNING,
+            params=self._params(assignment),
+            distributions=self._distributions,
+        )
+
+    def _params(self, assignment: Assignment) -> dict[str, int]:
+        named = dict(zip(self._space.names, assignment, strict=True))
+        return {name: named[name] for name in self._distributions}
+
+    def _assignment(self, params: dict[str, int]) -> Assignment:
+        return tuple(params.get(name, 0) for name in self._space.names)
+
+    def _new_study(self) -> optuna.Study:
+        with _quiet():
+            return optuna.create_study(direction="maximize", sampler=self._sampler)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence optuna's "new study" line and experimental warnings here, and nowhere else."""
+    logger = logging.getLogger("optuna")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,98 @@
+"""Means against a threshold: p-values, their adjustment for many, what N cases can tell."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from pytest_mipro.optimizer.statistics.quantiles import normal_quantile, t_quantile
+from pytest_mipro.optimizer.statistics.statistics import mean_interval, row_moments
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def below_p_value(scores: Sequence[float], clusters: Sequence[str], threshold: float) -> float:
+    """Return the one-sided p-value (0…1) of "the true mean is at or above `threshold`".
+
+    `clusters` names each score's row. Scores of only 0 and 1, one a row: the exact binomial tail.
+    Otherwise Student's t of the row means with one pseudo-row that is `threshold` on average, at 0
+    or at 1: the scatter is then never 0, and small samples of skewed scores stay below their level
+    (compare Agresti & Coull 1998; the error rates are measured in benchmarks/gate_error_rates.py).
+    No scores: 1.
+    """
+    if not scores:
+        return 1.0
+    if len(set(clusters)) == len(scores) and all(score in (0.0, 1.0) for score in scores):
+        return binomial_tail(round(math.fsum(scores)), len(scores), threshold)
+    mean, variance, size = row_moments(scores, clusters)
+    total = size + 1
+    center = (size * mean + threshold) / total
+    squares = size * (variance + mean**2) + threshold - total * center**2
+    error = math.sqrt(max(squares, 0.0) / (total - 1) / total)
+    if error == 0:
+        return 0.0 if center < threshold else 1.0
+    return t_tail((threshold - center) / error, total - 1)
+
+
+def binomial_tail(successes: int, n: int, share: float) -> float:
+    """Return the probability of at most `successes` of `n` where each succeeds with `share`."""
+    if share >= 1:
+        return 1.0 if successes >= n else 0.0
+    if share <= 0:
+        return 1.0
+    odds = math.log(share) - math.log1p(-share)
+    base = n * math.log1p(-share)
+    terms = [_log_choose(n, k) + base + k * odds for k in range(successes + 1)]
+    return min(1.0, math.fsum(math.exp(term) for term in terms))
+
+
+def t_tail(value: float, degrees: float) -> float:
+    """Return the probability that Student's t with `degrees` ≥ 1 is `value` or more.
+
+    The inverse of `t_quantile`, by bisection; 1e-12 stands for anything smaller.
+    """
+    if value < 0:
+        return 1 - t_tail(-value, degrees)
+    # On the scale of the logarithm, so that small tails keep their digits.
+    low, high = math.log(1e-12), math.log(0.5)
+    for _ in range(50):
+        middle = (low + high) / 2
+        if t_quantile(1 - math.exp(middle), degrees) > value:
+            low = middle
+        else:
+            high = middle
+    return math.exp(high)
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """Return the p-values adjusted for their number, by name.
+
+    Rejecting those below 0.05 rejects any true hypothesis in at most 5 % of runs. Source: Holm
+    (1979), "A simple sequentially rejective multiple test procedure".
+    """
+    adjusted: dict[str, float] = {}
+    worst = 0.0
+    for index, name in enumerate(sorted(p_values, key=lambda name: (p_values[name], name))):
+        worst = max(worst, min(1.0, (len(p_values) - index) * p_values[name]))
+        adjusted[name] = worst
+    return adjusted
+
+
+def detectable_distance(
+    scores: Sequence[float], clusters: Sequence[str], level: float = 0.95, power: float = 0.7
+) -> float:
+    """Return how far the true mean must lie from a threshold (0…1) to be told from it.
+
+    At this distance the one-sided bound at `level` excludes the threshold in `power` of the runs,
+    if the scores scatter as these do. 1.0 stands for "not even the largest distance".
+    """
+    if not scores:
+        return 1.0
+    interval = mean_interval(scores, clusters, 2 * level - 1)
+    factor = 1 + normal_quantile(power) / normal_quantile(level)
+    return min(1.0, factor * (interval.high - interval.low) / 2)
+
+
+def _log_choose(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)

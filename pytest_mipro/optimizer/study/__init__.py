@@ -1,0 +1,1 @@
+"""What is optimised: cases, tests, rows, settings."""

@@ -1,0 +1,113 @@
+"""What a run of the optimiser is told: one frozen object, parsed once at the edge."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+from pytest_mipro.optimizer.study.amount import Limits, nanodollars
+from pytest_mipro.optimizer.study.parts import DEFAULT, PARTS
+
+Effort = Literal["light", "medium", "heavy"]
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """Limits and sizes of one study's optimisation.
+
+    `trials` counts assignments tried on minibatches, over all `rounds`; each round gives every
+    module `candidates` new instructions and as many demo sets, and measures `full_a_round` leaders
+    on all validation rows. `minibatch_size` and `min_holdout` are rows, and so is `training_rows`:
+    on so many of them programs run in a round before they are improved, shared by `parents` of
+    them. `attempts` bounds a round's further attempts at failing cases, by `teacher_model` where
+    one is given. `max_prompt_tokens` bounds a request to the proposer models, `max_demo_tokens` a
+    demo set, by estimate. After `patience` rounds without a better program the search ends. A
+    cheaper program becomes the finalist where it is estimated to lose at most `max_loss` (0…1).
+    `parts` are those switched on. `max_calls` bounds distinct LM requests of the study, cached ones
+    included, `max_tokens` and `max_cost` (US dollars) what these take (None: no limit);
+    `max_seconds` bounds the run's time, `case_timeout` (seconds) that of a case. `in_flight` is how
+    many trials run at once: a constant of the study, so that concurrency never changes a result.
+    """
+
+    seed: int = 0
+    rounds: int = 3
+    trials: int = 12
+    candidates: int = 2
+    full_a_round: int = 1
+    minibatch_size: int = 25
+    training_rows: int = 40
+    max_demos: int = 8
+    min_holdout: int = 30
+    max_calls: int | None = None
+    max_tokens: int | None = None
+    max_cost: float | None = None
+    max_seconds: float | None = None
+    max_calls_per_case: int | None = None
+    case_timeout: float | None = None
+    concurrency: int = 16
+    proposer_models: tuple[str, ...] = ()
+    teacher_model: str | None = None
+    in_flight: int = 4
+    parents: int = 2
+    attempts: int = 20
+    patience: int = 2
+    max_prompt_tokens: int = 16_000
+    max_demo_tokens: int = 4_000
+    max_loss: float = 0.01
+    parts: frozenset[str] = DEFAULT
+
+    @property
+    def limits(self) -> Limits:
+        """What the run may spend."""
+        money = None if self.max_cost is None else nanodollars(self.max_cost)
+        return Limits(self.max_calls, self.max_tokens, money)
+
+    def has(self, part: str) -> bool:
+        """Return whether a part is switched on; ValueError for one that does not exist."""
+        if part not in PARTS:
+            raise ValueError(f"{part!r} is no part of the optimiser")
+        return part in self.parts
+
+    def in_rounds(self) -> OptimizerSettings:
+        """Return the settings with all in one round where feedback rounds are switched off."""
+        if self.has("rounds"):
+            return self
+        return replace(
+            self,
+            rounds=1,
+            candidates=self.rounds * self.candidates,
+            full_a_round=self.rounds * self.full_a_round,
+        )
+
+    def batch_of(self, rows: int) -> int:
+        """Return on how many of so many validation rows a trial is scored."""
+        return min(self.minibatch_size, rows) if self.has("minibatches") else rows
+
+    def attempts_at(self, cases: int) -> int:
+        """Return how many further attempts at so many failing cases all rounds make at most."""
+        some = self.has("demos") and (self.has("attempts") or self.teacher_model is not None)
+        return self.rounds * min(self.attempts, cases) if some else 0
+
+    def trials_of(self, number: int) -> int:
+        """Return the trials of a round, counted from 0; early rounds take the remainder."""
+        return self.trials // self.rounds + (number < self.trials % self.rounds)
+
+
+@dataclass(frozen=True)
+class _Size:
+    rounds: int
+    trials: int
+    candidates: int
+    full_a_round: int
+
+
+_SIZES: dict[Effort, _Size] = {
+    "light": _Size(rounds=3, trials=12, candidates=2, full_a_round=1),
+    "medium": _Size(rounds=4, trials=32, candidates=4, full_a_round=2),
+    "heavy": _Size(rounds=6, trials=72, candidates=6, full_a_round=2),
+}
+
+
+def effort_sizes(effort: Effort) -> dict[str, int]:
+    """Return `rounds`, `trials`, `candidates` and `full_a_round` of an effort."""
+    return asdict(_SIZES[effort])

@@ -1,0 +1,1 @@
+"""Marked tests and their case files become planned cases."""

@@ -1,0 +1,243 @@
+"""Case files: jsonl, csv or yaml → rows of JSON values. Every error names path:line."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, get_args
+
+from pytest_mipro.errors import CaseFileError
+from pytest_mipro.optimizer.study.split import Place
+from pytest_mipro.plugin.collecting.yaml_rows import (
+    MAX_DEPTH,
+    TOO_DEEP,
+    LineError,
+    finite,
+    read_yaml,
+    refuse_constant,
+)
+from pytest_mipro.runtime.text.redaction import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+ID, SPLIT, DEMO = "id", "split", "demo"
+"""Columns with a meaning: the row's name, the part it is forced into, whether it may be a demo."""
+
+_TRUTH = {"true": True, "false": False, "": True}
+
+
+@dataclass(frozen=True)
+class FileRow:
+    """One row: where it begins, its id (unique in the file) and its columns as JSON values."""
+
+    line: int
+    id: str
+    columns: Mapping[str, Any]
+    split: str | None = None
+    demo: bool = True
+
+
+@dataclass(frozen=True)
+class CaseFile:
+    """All rows of a file. `shown` is its path in messages; `columns` are those of all its rows."""
+
+    shown: str
+    rows: tuple[FileRow, ...]
+    columns: tuple[str, ...]
+
+
+def read_case_file(path: Path, shown: str = "") -> CaseFile:
+    """Return the rows of a case file; the suffix (.jsonl, .csv, .yaml, .yml) tells its format.
+
+    jsonl has one object a line; yaml a list of mappings with JSON's types alone (`yes` and dates
+    are texts, aliases are refused); csv a header line, and all its values are texts. UTF-8, with
+    or without a byte order mark. `shown` is the path to use in messages. Raises CaseFileError.
+    """
+    shown = shown or str(path)
+    try:
+        rows = tuple(_row(line, columns) for line, columns in _numbered(path))
+        _refuse_duplicates(rows)
+    except LineError as error:
+        raise CaseFileError(f"{shown}:{error.line}: {one_line(error)}") from None
+    columns = dict.fromkeys(name for row in rows for name in row.columns)
+    return CaseFile(shown, rows, tuple(columns))
+
+
+def _numbered(path: Path) -> list[tuple[int, Any]]:
+    """Return what stands in the file, each with its line."""
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        known = ", ".join(_READERS)
+        raise LineError(1, f"unknown case file type {path.suffix!r}; known: {known}")
+    numbered = list(reader(_text(path)))
+    if not numbered:
+        raise LineError(1, "the file has no rows; give it at least one case")
+    return numbered
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: no path at all
+        reason = getattr(error, "strerror", None) or error
+        remedy = _remedy(path) if isinstance(error, FileNotFoundError) else ""
+        raise LineError(1, f"can't be read: {reason}{remedy}") from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise LineError(line, "is not UTF-8 text; save the file as UTF-8") from None
+
+
+def _remedy(path: Path) -> str:
+    """Return where a case file is looked for, and the name in that folder that may be meant."""
+    try:
+        names = [file.name for file in path.parent.iterdir() if file.suffix.lower() in _READERS]
+    except OSError:
+        names = []
+    near = get_close_matches(path.name, sorted(names), n=1)
+    meant = f"; did you mean {near[0]!r}?" if near else ""
+    return f"; a case file stands beside its test, or where a path from there leads{meant}"
+
+
+def _read_jsonl(text: str) -> Iterator[tuple[int, Any]]:
+    # Not splitlines(): a JSON text may hold U+2028 and its like unescaped.
+    for line, content in enumerate(text.split("\n"), start=1):
+        if content.strip():
+            try:
+                yield line, json.loads(content, **_JSON)
+            except json.JSONDecodeError as error:
+                place = f"column {error.colno}"
+                raise LineError(line, f"not one JSON value: {error.msg} ({place})") from None
+            except (ValueError, RecursionError) as error:
+                raise LineError(line, f"not usable JSON: {error}") from None
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"the key {twice!r} stands twice")
+    return dict(pairs)
+
+
+_JSON: dict[str, Any] = {
+    "parse_constant": refuse_constant,
+    "parse_float": finite,
+    "object_pairs_hook": _distinct,
+}
+
+
+def _read_csv(text: str) -> Iterator[tuple[int, Any]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header: list[str] | None = None
+    while True:
+        line = reader.line_num + 1
+        try:
+            values = next(reader, None)
+        except csv.Error as error:
+            raise LineError(line, f"not CSV: {error}") from None
+        if values is None:
+            return
+        if not values:
+            continue
+        if header is None:
+            header = _header(line, values)
+        elif len(values) != len(header):
+            counts = f"{len(values)} values, and the header {len(header)} columns"
+            raise LineError(line, f"the row has {counts}; quote values that hold commas")
+        else:
+            yield line, dict(zip(header, values, strict=True))
+
+
+def _header(line: int, names: list[str]) -> list[str]:
+    for name in names:
+        if names.count(name) > 1:
+            raise LineError(line, f"the column {name!r} stands twice in the header")
+    return names
+
+
+_READERS: dict[str, Callable[[str], Iterator[tuple[int, Any]]]] = {
+    ".jsonl": _read_jsonl,
+    ".csv": _read_csv,
+    ".yaml": read_yaml,
+    ".yml": read_yaml,
+}
+
+
+def _row(line: int, columns: Any) -> FileRow:
+    if not isinstance(columns, dict):
+        got = json.dumps(columns)
+        raise LineError(line, f"a row is a mapping of columns to values, got {got}")
+    _refuse_deep(line, columns)
+    try:
+        json.dumps(columns, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise LineError(line, "holds half of a character pair (\\ud800 to \\udfff)") from None
+    return FileRow(
+        line=line,
+        id=_id(line, columns),
+        columns=columns,
+        split=_split(line, columns.get(SPLIT)),
+        demo=_demo(line, columns.get(DEMO)),
+    )
+
+
+def _refuse_deep(line: int, columns: Any) -> None:
+    level = [columns]
+    for _ in range(MAX_DEPTH):
+        if not level:
+            return
+        inner = [item.values() if isinstance(item, dict) else item for item in level]
+        level = [item for items in inner for item in items if isinstance(item, (dict, list))]
+    if level:
+        raise LineError(line, TOO_DEEP)
+
+
+def _id(line: int, columns: Mapping[str, Any]) -> str:
+    if ID not in columns:
+        # What a row is, without how it is to be used: a tag does not make it another row.
+        content = {name: columns[name] for name in columns if name not in {SPLIT, DEMO}}
+        text = json.dumps(content, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+    value = columns[ID]
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)) or value == "":
+        raise LineError(line, f"the id must be a text or a number, got {json.dumps(value)}")
+    return str(value)
+
+
+def _split(line: int, value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    if value not in get_args(Place):
+        known = ", ".join(get_args(Place))
+        raise LineError(line, f"the column `split` must be one of {known}, got {value!r}")
+    return str(value)
+
+
+def _demo(line: int, value: Any) -> bool:
+    if value is None:
+        return True
+    flag = _TRUTH.get(value.lower()) if isinstance(value, str) else value
+    if not isinstance(flag, bool):
+        raise LineError(line, f"the column `demo` must be true or false, got {value!r}")
+    return flag
+
+
+def _refuse_duplicates(rows: tuple[FileRow, ...]) -> None:
+    lines: dict[str, int] = {}
+    for row in rows:
+        if row.id in lines:
+            if ID in row.columns:
+                text = f"the id {row.id!r} stands in line {lines[row.id]} too; ids are unique"
+            else:
+                text = (
+                    f"the row is the same as in line {lines[row.id]}; drop one or give both an id"
+                )
+            raise LineError(row.line, text)
+        lines[row.id] = row.line

@@ -1,0 +1,233 @@
+"""Cases from a file: the decorator, the parametrisation, and the row behind each item."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import inspect
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_mipro.errors import CaseFileError, ConfigurationError, UsageError
+from pytest_mipro.plugin.collecting.case_files import CaseFile, read_case_file
+from pytest_mipro.plugin.collecting.marks import CASES_MARK, metric_mark
+from pytest_mipro.plugin.config.shown_path import shown_path
+from pytest_mipro.runtime.signature.values import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_mipro.plugin.collecting.case_files import FileRow
+
+
+@dataclass(frozen=True)
+class CaseRow:
+    """What a case is about; equal keys are one row, in whatever test of a study.
+
+    `key` is `<file name>:<id>` for a row of a case file, `params:` and 16 hex digits for other
+    parameters, and `<test file>::<test>` for a test without any. `columns` are JSON values and
+    not to be changed. `split` forces a part; `demo=False` keeps the row out of demos. `file` is the
+    case file, None where the case comes from none.
+    """
+
+    key: str
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    split: str | None = None
+    demo: bool = True
+    file: Path | None = None
+
+
+_FILES = pytest.StashKey[dict[Path, CaseFile]]()
+_COUNTS = pytest.StashKey[dict[str, int]]()
+# Parameters of the machinery, not of the test.
+_MACHINERY = frozenset({"anyio_backend"})
+
+
+def cases(path: str | os.PathLike[str]) -> pytest.MarkDecorator:
+    """Parametrise a test from a case file: jsonl, csv (all values are texts) or yaml.
+
+    The path is relative to the test file. Each of the test's parameters that is a column gets the
+    row's value, as in `pytest.mark.parametrize`; the others stay fixtures. The column `id` names
+    the row (else the first 8 hex digits of its digest do), `split` (train, validation, holdout)
+    and `demo` (false) say how it may be used; the test need not take them.
+    """
+    try:
+        text = os.fspath(path)
+    except TypeError:
+        got = getattr(path, "__qualname__", repr(path))
+        # Of all errors at import, pytest prints this one without a traceback.
+        raise pytest.Collector.CollectError(
+            f'cases takes the path of a case file, as @cases("tickets.jsonl"), got {got}'
+        ) from None
+    return pytest.mark.mipro_cases(path=text)
+
+
+def parametrise(metafunc: pytest.Metafunc) -> None:
+    """Check a test's mark and parametrise it from its case file, if it has these.
+
+    Called by `pytest_generate_tests`. Raises CollectError, whose text is one line.
+    """
+    try:
+        metric_mark(metafunc.definition)
+        marks = list(metafunc.definition.iter_markers(CASES_MARK))
+        if marks:
+            _parametrise(metafunc, marks)
+    except UsageError as error:
+        raise pytest.Collector.CollectError(str(error)) from None
+
+
+def check_items(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+    """Count the items of one marked test, and refuse parameters that nothing provides.
+
+    `items` are what a collector returned of the test. Node ids on the command line make pytest
+    collect a test whole and then in part: the largest number counts. Raises CollectError, whose
+    text is one line.
+    """
+    first, name = items[0], nodeid_of_test(items[0])
+    counts = config.stash.setdefault(_COUNTS, {})
+    counts[name] = max(len(items), counts.get(name, 0))
+    row = _marked_row(first)
+    if row is None or row.file is None:
+        return
+    known = _provided(first) | {"request"}
+    for parameter in _parameters(getattr(first, "obj", None), getattr(first, "fixturenames", ())):
+        if parameter not in known:
+            file = _case_file(config, row.file)
+            raise pytest.Collector.CollectError(
+                f"{file.shown}:1: {name} takes {parameter!r}, which is neither a column nor a "
+                f"fixture; columns: {', '.join(file.columns)}"
+            )
+
+
+def expected_count(config: pytest.Config, test_nodeid: str) -> int:
+    """Return how many items the whole marked test has, whatever was selected; 0: not known.
+
+    `test_nodeid` is the id without parameters, as `nodeid_of_test` gives it. A test
+    whose mark was added after collection is not known.
+    """
+    return config.stash.get(_COUNTS, {}).get(test_nodeid, 0)
+
+
+def nodeid_of_test(item: pytest.Item) -> str:
+    """Return the item's node id without its parameters."""
+    name = getattr(item, "originalname", None) or item.name
+    return f"{item.nodeid.removesuffix(item.name)}{name}"
+
+
+def case_row(item: pytest.Item) -> CaseRow:
+    """Return the row of an item: that of its case file, else one made from its parameters.
+
+    Equal parameters make equal rows. Values without a JSON form count by the id that pytest gave
+    them; a path counts as seen from the test file, so that the row is the same on every machine.
+    """
+    row = _marked_row(item)
+    return row if row is not None else _parameter_row(item)
+
+
+def _parametrise(metafunc: pytest.Metafunc, marks: Sequence[pytest.Mark]) -> None:
+    test = metafunc.definition
+    if len(marks) > 1:
+        raise ConfigurationError(
+            f"{test.nodeid}: takes cases from {len(marks)} files; keep one @cases(…)"
+        )
+    if "path" not in marks[0].kwargs:
+        raise ConfigurationError(f"{test.nodeid}: write the mark {CASES_MARK} as @cases(path)")
+    path = Path(os.path.normpath(test.path.parent / marks[0].kwargs["path"]))
+    file = _case_file(metafunc.config, path)
+    names = _column_parameters(metafunc, file)
+    sets = [_parameter_set(path, row, names) for row in _complete(test.nodeid, file, names)]
+    metafunc.parametrize(names, sets)
+
+
+def _case_file(config: pytest.Config, path: Path) -> CaseFile:
+    """Read a file once a session, so that all tests see the same rows."""
+    files = config.stash.setdefault(_FILES, {})
+    if path not in files:
+        files[path] = read_case_file(path, shown_path(config, path))
+    return files[path]
+
+
+def _column_parameters(metafunc: pytest.Metafunc, file: CaseFile) -> list[str]:
+    """Return the columns that the test, or a fixture of it that nothing else provides, takes."""
+    columns, test = set(file.columns), metafunc.definition
+    for name, parameter in inspect.signature(metafunc.function).parameters.items():
+        if name in columns and parameter.default is not parameter.empty:
+            raise CaseFileError(
+                f"{file.shown}:1: {test.nodeid} has a default for the column {name!r}, so that "
+                "pytest would never pass it; drop the default"
+            )
+    own = _parameters(metafunc.function, metafunc.fixturenames)
+    free = [name for name in metafunc.fixturenames if name not in _provided(test)]
+    names = [name for name in dict.fromkeys((*own, *free)) if name in columns - {"request"}]
+    if not names:
+        raise CaseFileError(
+            f"{file.shown}:1: no parameter of {test.nodeid} is a column; "
+            f"columns: {', '.join(file.columns)}"
+        )
+    return names
+
+
+def _parameters(function: Any, fixturenames: Sequence[str]) -> list[str]:
+    """Return the function's own parameters that pytest has to fill, in order."""
+    if not callable(function):
+        return []
+    return [name for name in inspect.signature(function).parameters if name in fixturenames]
+
+
+def _provided(item: pytest.Item) -> set[str]:
+    """Return the names that fixtures or other parametrisations provide for the item."""
+    info = getattr(item, "_fixtureinfo", None)  # no public way tells a fixture from a gap
+    return set(getattr(info, "name2fixturedefs", ()))
+
+
+def _complete(nodeid: str, file: CaseFile, names: Sequence[str]) -> tuple[FileRow, ...]:
+    for row in file.rows:
+        for name in names:
+            if name not in row.columns:
+                raise CaseFileError(
+                    f"{file.shown}:{row.line}: the row {row.id!r} has no column {name!r}, "
+                    f"which {nodeid} takes"
+                )
+    return file.rows
+
+
+def _parameter_set(path: Path, row: FileRow, names: Sequence[str]) -> Any:
+    found = CaseRow(f"{path.name}:{row.id}", row.columns, row.split, row.demo, path)
+    # Copies: a test that changes its argument must not change the row for other tests.
+    values = [copy.deepcopy(row.columns[name]) for name in names]
+    return pytest.param(*values, id=row.id, marks=pytest.mark.mipro_cases(row=found))
+
+
+def _marked_row(item: pytest.Item) -> CaseRow | None:
+    for mark in item.iter_markers(CASES_MARK):
+        if isinstance(row := mark.kwargs.get("row"), CaseRow):
+            return row
+    return None
+
+
+def _parameter_row(item: pytest.Item) -> CaseRow:
+    callspec = getattr(item, "callspec", None)
+    given = {} if callspec is None else callspec.params
+    parameters = {name: given[name] for name in given if name not in _MACHINERY}
+    if not parameters:
+        return CaseRow(f"{item.path.name}::{nodeid_of_test(item).partition('::')[2]}")
+    columns: dict[str, Any] = {}
+    unnamed = ""
+    for name, value in parameters.items():
+        try:
+            columns[name] = _portable(value, item.path.parent)
+        except TypeError:
+            unnamed = str(getattr(callspec, "id", ""))
+    text = json.dumps([columns, unnamed], sort_keys=True)
+    return CaseRow(f"params:{hashlib.sha256(text.encode()).hexdigest()[:16]}", columns)
+
+
+def _portable(value: Any, folder: Path) -> Any:
+    if isinstance(value, PurePath) and value.is_absolute():
+        return PurePath(os.path.relpath(value, folder)).as_posix()
+    return to_json(value)

@@ -1,0 +1,223 @@
+"""What a run has to measure: each marked test with its study, each item with its case."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_mipro.errors import UsageError
+from pytest_mipro.plugin.collecting.cases import CaseRow, case_row, expected_count, nodeid_of_test
+from pytest_mipro.plugin.collecting.marked import marked_tests
+from pytest_mipro.plugin.collecting.marks import MARK, MetricMark, metric_mark
+from pytest_mipro.plugin.lock.lock import SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class StudyKey:
+    """A study: the name that the user reads, and the path of its lock, by which it is known."""
+
+    name: str
+    lock: Path
+
+
+@dataclass(frozen=True)
+class TestPlan:
+    """A marked test in this run; only what JSON can hold, as it travels on reports.
+
+    `name` is unique in the study. `expected` counts the test's cases, 0 where not known;
+    `selected` those of this run.
+    """
+
+    __test__ = False  # pytest must not collect it
+
+    nodeid: str
+    name: str
+    study: str
+    lock: str
+    threshold: float | None
+    max_regression: float | None
+    confidence: float | None
+    pass_score: float
+    repeats: int
+    expected: int
+    selected: int
+    group: str | None = None
+
+    @property
+    def partial(self) -> bool:
+        """Whether some of the test's cases are not part of this run."""
+        return self.selected < self.expected
+
+    @property
+    def gated(self) -> bool:
+        """Whether the test as a whole is judged; if not, each case must pass by itself."""
+        return not self.partial and (self.threshold is not None or self.max_regression is not None)
+
+
+@dataclass(frozen=True)
+class PlannedCase:
+    """An item's case: its id, unique in the study, its row, its test and the test's mark."""
+
+    item: pytest.Item
+    id: str
+    row: CaseRow
+    test: TestPlan
+    mark: MetricMark
+    study: StudyKey
+
+
+PLANNED = pytest.StashKey[PlannedCase]()
+"""In the stash of each marked item of the run."""
+
+
+def plan_cases(items: Iterable[pytest.Item]) -> tuple[PlannedCase, ...]:
+    """Return the cases of the marked items, in their order; each is also in its item's stash.
+
+    Raises UsageError for a mark that can't be used, and for two case files of one name in a study.
+    """
+    marked = [(item, mark) for item in items if (mark := metric_mark(item)) is not None]
+    studies = _studies(marked)
+    by_test: defaultdict[str, list[pytest.Item]] = defaultdict(list)
+    for item, _ in marked:
+        by_test[nodeid_of_test(item)].append(item)
+    tests: dict[str, TestPlan] = {}
+    planned = []
+    for item, mark in marked:
+        nodeid = nodeid_of_test(item)
+        study = studies[item.nodeid]
+        if nodeid not in tests:
+            tests[nodeid] = _test_plan(item, mark, study, len(by_test[nodeid]))
+        test = tests[nodeid]
+        parameters = item.nodeid.removeprefix(nodeid)
+        case = PlannedCase(item, f"{test.name}{parameters}", case_row(item), test, mark, study)
+        item.stash[PLANNED] = case
+        planned.append(case)
+    _refuse_unknown_groups(planned)
+    _refuse_files_of_one_name(planned)
+    return tuple(planned)
+
+
+def by_study(cases: Iterable[PlannedCase]) -> dict[StudyKey, list[PlannedCase]]:
+    """Return the cases of each study, studies in the order of their locks' paths."""
+    groups: defaultdict[StudyKey, list[PlannedCase]] = defaultdict(list)
+    for case in cases:
+        groups[case.study].append(case)
+    return {key: groups[key] for key in sorted(groups, key=lambda key: str(key.lock))}
+
+
+def refusal(item: pytest.Item) -> str | None:
+    """Return why a marked item can't be measured, in one line; None where it can."""
+    import inspect  # noqa: PLC0415
+    import unittest  # noqa: PLC0415
+
+    where = f"{item.nodeid}: @pytest.mark.{MARK}: "
+    owner = getattr(item, "cls", None)
+    if owner is not None and issubclass(owner, unittest.TestCase):
+        return f"{where}a unittest.TestCase can't be measured; use a plain class or a function"
+    if not isinstance(item, pytest.Function):
+        kind = type(item).__name__
+        return f"{where}only test functions can be measured, this is a {kind}; remove the mark"
+    function = inspect.unwrap(item.function)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        return f"{where}the test is a generator; a test returns its score, so replace `yield`"
+    if "subtests" in item.fixturenames:
+        return f"{where}`subtests` has no one score; parametrise the test instead"
+    return None
+
+
+def _studies(marked: Sequence[tuple[pytest.Item, MetricMark]]) -> dict[str, StudyKey]:
+    first = _first_files(marked)
+    keys: dict[str, StudyKey] = {}
+    for item, mark in marked:
+        if mark.study is None:
+            name = item.nodeid.partition("::")[0]
+            keys[item.nodeid] = StudyKey(name, item.path.with_name(f"{item.path.stem}{SUFFIX}"))
+        else:
+            lock = first[mark.study].with_name(f"{mark.study}{SUFFIX}")
+            keys[item.nodeid] = StudyKey(mark.study, lock)
+    return _merged(keys)
+
+
+def _refuse_unknown_groups(planned: Iterable[PlannedCase]) -> None:
+    """Refuse a mark's `group` that is a column of no case of its test."""
+    columns: defaultdict[TestPlan, set[str]] = defaultdict(set)
+    for case in planned:
+        columns[case.test] |= set(case.row.columns)
+    for test, known in columns.items():
+        if test.group is not None and test.group not in known:
+            raise UsageError(
+                f"{test.nodeid}: @pytest.mark.{MARK}: group={test.group!r} is no column of its "
+                f"cases; columns: {', '.join(sorted(known)) or 'none'}"
+            )
+
+
+def _refuse_files_of_one_name(planned: Iterable[PlannedCase]) -> None:
+    """Refuse two case files of a study whose rows would have the same keys."""
+    first: dict[tuple[StudyKey, str], Path] = {}
+    for case in planned:
+        file = case.row.file
+        if file is None:
+            continue
+        known = first.setdefault((case.study, file.name), file)
+        if known != file and known.resolve() != file.resolve():
+            root = case.item.config.rootpath
+            raise UsageError(
+                f"{case.test.nodeid}: study {case.study.name!r} has two case files of one name, "
+                f"{os.path.relpath(known, root)} and {os.path.relpath(file, root)}, whose rows "
+                "can't be told apart; rename one"
+            )
+
+
+def _first_files(marked: Sequence[tuple[pytest.Item, MetricMark]]) -> dict[str, Path]:
+    """Return each named study's first test file by path, of all collected, selected or not."""
+    files: defaultdict[str, set[Path]] = defaultdict(set)
+    for item, mark in marked:
+        if mark.study is not None:
+            files[mark.study].add(item.path)
+    for config in [item.config for item, _ in marked[:1]]:
+        for nodeid, study in marked_tests(config).items():
+            if study is not None:
+                files[study].add(config.rootpath / nodeid.partition("::")[0])
+    return {study: min(paths, key=str) for study, paths in files.items()}
+
+
+def _merged(keys: dict[str, StudyKey]) -> dict[str, StudyKey]:
+    """Refuse a named study whose lock would be that of another test file's own study."""
+    names: dict[Path, str] = {}
+    for nodeid, key in keys.items():
+        if names.setdefault(key.lock, key.name) != key.name:
+            raise UsageError(
+                f"{nodeid}: study {key.name!r} and study {names[key.lock]!r} have one lock, "
+                f"{key.lock.name}; rename the study"
+            )
+    return keys
+
+
+def _test_plan(item: pytest.Item, mark: MetricMark, study: StudyKey, selected: int) -> TestPlan:
+    nodeid = nodeid_of_test(item)
+    inner = nodeid.partition("::")[2]
+    if mark.study is not None:
+        place = os.path.relpath(item.path, study.lock.parent).replace(os.sep, "/")
+        inner = f"{place}::{inner}"
+    return TestPlan(
+        nodeid=nodeid,
+        name=inner,
+        study=study.name,
+        lock=str(study.lock),
+        threshold=mark.threshold,
+        max_regression=mark.max_regression,
+        confidence=mark.confidence,
+        pass_score=mark.pass_score,
+        repeats=mark.repeats,
+        expected=expected_count(item.config, nodeid),
+        selected=selected,
+        group=mark.group,
+    )

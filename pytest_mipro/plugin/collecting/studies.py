@@ -1,0 +1,111 @@
+"""The studies of an optimisation: from captured cases to what the optimiser gets."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+from pytest_mipro.optimizer.study.case import Study, TestSpec
+from pytest_mipro.plugin.collecting.marked import marked_tests
+from pytest_mipro.plugin.lock.lock_file import read_lock
+from pytest_mipro.plugin.optimise.capture import Captured, planned_case
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+    import pytest
+
+    from pytest_mipro.optimizer.study.case import Case, Outcome
+    from pytest_mipro.plugin.collecting.plan import PlannedCase, StudyKey
+    from pytest_mipro.plugin.lock.lock import Lock
+
+
+def captured_study(
+    key: StudyKey, captured: Sequence[Captured], alone: Collection[str], root: Path
+) -> Study:
+    """Return the study of captured cases; tests named in `alone` run one case at a time."""
+    return _study(key, [(item.planned, item.case()) for item in captured], alone, root)
+
+
+def planned_study(key: StudyKey, planned: Sequence[PlannedCase], root: Path) -> Study:
+    """Return the study of cases that nobody will run, for a plan."""
+    return _study(key, [(item, planned_case(item, _never)) for item in planned], (), root)
+
+
+def study_path(key: StudyKey, root: Path) -> str:
+    """Return the path of the study's lock as seen from `root`, by which the study is known."""
+    return os.path.relpath(key.lock, root).replace(os.sep, "/")
+
+
+def study_salt(lock: Lock | None, path: str) -> str:
+    """Return the salt of a study's split: the lock's, else that of a first run."""
+    return lock.salt if lock else hashlib.sha256(path.encode()).hexdigest()[:16]
+
+
+def is_partial(config: pytest.Config, key: StudyKey, members: Sequence[PlannedCase]) -> bool:
+    """Return whether some cases of the study are not part of this run, whole tests included."""
+    if any(case.test.partial for case in members):
+        return True
+    mine = {case.test.nodeid for case in members}
+    named = members[0].mark.study is not None
+    known = {
+        nodeid
+        for nodeid, study in marked_tests(config).items()
+        if (study == key.name if named else study is None and _file(nodeid) == key.name)
+    }
+    return bool(known - mine) or _lock_knows_more(config, read_lock(key.lock), key, members)
+
+
+def _lock_knows_more(
+    config: pytest.Config, lock: Lock | None, key: StudyKey, members: Sequence[PlannedCase]
+) -> bool:
+    """Return whether the lock has tests that this run did not even collect.
+
+    They lie in files, or in classes of a file named by node ids, that nobody asked for. A test that
+    is gone from a file which was collected is no gap.
+    """
+    tests = {case.test for case in lock.cases} if lock else set()
+    missing = tests - {case.test.name for case in members}
+    if members[0].mark.study is None:
+        return bool(missing) and any("::" in argument for argument in config.args)
+    collected = {case.item.path for case in members}
+    files = {(key.lock.parent / _file(name)).resolve() for name in missing}
+    return any(file.exists() and file not in collected for file in files)
+
+
+def _file(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
+
+
+def _never() -> Outcome:
+    raise AssertionError("a case of a plan is never run")
+
+
+def _study(
+    key: StudyKey,
+    members: Sequence[tuple[PlannedCase, Case]],
+    alone: Collection[str],
+    root: Path,
+) -> Study:
+    lock, name = read_lock(key.lock), study_path(key, root)
+    specs = {
+        planned.test.name: TestSpec(
+            name=planned.test.name,
+            threshold=planned.test.threshold,
+            max_regression=planned.test.max_regression,
+            pass_score=planned.test.pass_score,
+            repeats=planned.test.repeats,
+            labels=planned.mark.labels,
+            concurrent=planned.mark.concurrent and planned.test.name not in alone,
+        )
+        for planned, _ in members
+    }
+    return Study(
+        name=name,
+        # By id: plugins that shuffle or sort the items must not change a study's path.
+        cases=tuple(sorted((case for _, case in members), key=lambda case: case.id)),
+        tests=specs,
+        salt=study_salt(lock, name),
+    )

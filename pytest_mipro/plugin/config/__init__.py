@@ -1,0 +1,1 @@
+"""Settings of a run: options, ini keys, and what follows from them."""

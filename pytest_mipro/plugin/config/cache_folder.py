@@ -1,0 +1,129 @@
+"""Where the reply cache is in a run, clearing it, its size, and what a run without one gives up."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+from pytest_mipro.errors import CacheError
+from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.config.shown_path import shown_path
+from pytest_mipro.runtime.cache.folder import cache_bytes, clear_cache
+
+if TYPE_CHECKING:
+    from pytest_mipro.plugin.config.options import Options
+
+_LARGE = 10**9
+"""From how many bytes on the size is told unasked: nothing in the cache expires."""
+
+
+def ini_folder(config: pytest.Config) -> Path:
+    """Return the folder of pytest's ini file, else the rootdir."""
+    return config.inipath.parent if config.inipath else config.rootpath
+
+
+def mipro_folder(config: pytest.Config) -> Path:
+    """Return the folder of what is not committed: cache, journals, reports. It may not exist."""
+    return ini_folder(config) / ".mipro"
+
+
+def cache_folder(config: pytest.Config) -> Path | None:
+    """Return the folder of the reply cache, which may not exist; None: this run keeps no reply."""
+    given: Path | Literal["off"] | None = options_of(config).cache
+    if given == "off":
+        return None
+    return given or mipro_folder(config) / "cache"
+
+
+def clear(config: pytest.Config) -> None:
+    """Delete the reply cache, and have the header say so.
+
+    Raises UsageError where links lead out of the project, or a file can't be deleted.
+    """
+    folder = cache_folder(config)
+    if folder is None:  # refused with the options
+        return
+    home = Path(os.path.realpath(ini_folder(config))) / ".mipro" / "cache"
+    if options_of(config).cache is None and Path(os.path.realpath(folder)) != home:
+        raise pytest.UsageError(
+            f"--mipro-cache-clear deletes nothing behind a link, and {folder} leads to "
+            f"{os.path.realpath(folder)}; name that folder by --mipro-cache=PATH"
+        )
+    try:
+        freed = clear_cache(folder)
+    except CacheError as error:
+        raise pytest.UsageError(str(error)) from None
+    told = f"mipro: cleared the reply cache {shown_path(config, folder)} ({_size(freed)})"
+    config.pluginmanager.register(_Cleared(told), "mipro-cache-cleared")
+
+
+class _Cleared:
+    def __init__(self, told: str) -> None:
+        self._told = told
+
+    @pytest.hookimpl
+    def pytest_report_header(self) -> str:
+        return self._told
+
+
+def write_cache_line(terminal: Any, config: pytest.Config) -> None:
+    """Write how large the reply cache is: with `-v`, and unasked where it is large."""
+    folder = cache_folder(config)
+    size = cache_bytes(folder) if folder is not None else 0
+    if folder is None or not size or (config.get_verbosity() <= 0 and size < _LARGE):
+        return
+    replies = _replies(folder) if config.get_verbosity() > 0 else ""
+    remedy = "; --mipro-cache-clear deletes it" if size >= _LARGE else ""
+    terminal.write_line(f"reply cache {shown_path(config, folder)}: {replies}{_size(size)}{remedy}")
+
+
+def _replies(folder: Path) -> str:
+    from pytest_mipro.runtime.cache.store import Store  # noqa: PLC0415 - diskcache: 40 ms
+
+    try:
+        store = Store(folder)
+    except CacheError:
+        return ""
+    try:
+        return f"{store.count():,} replies, "
+    except CacheError:
+        return ""
+    finally:
+        store.close()
+
+
+def given_up(options: Options) -> str | None:
+    """Return what an optimisation gives up by its options, None: it can be stopped and resumed."""
+    if options.cache == "off":
+        return (
+            "no reply is kept (--mipro-cache=off): a stopped study begins again, every call is "
+            "paid anew, and a repeated one may end in other files"
+        )
+    if options.replies == "fresh":
+        return (
+            "replies are asked anew (--mipro-replies=fresh): a stopped study begins again, "
+            "and a repeated one may end in other files"
+        )
+    return None
+
+
+def how_to_go_on(options: Options) -> str:
+    """Return what a study that stopped has kept, and what the next command does with it."""
+    if options.cache == "off":
+        return "no reply is kept (--mipro-cache=off): the same command begins again"
+    if options.replies == "fresh":
+        return (
+            "replies so far are cached: the same command without --mipro-replies=fresh goes on "
+            "from there"
+        )
+    return "replies so far are cached: the same command goes on from there"
+
+
+def _size(count: int) -> str:
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} bytes"

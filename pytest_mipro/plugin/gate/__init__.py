@@ -1,0 +1,1 @@
+"""The plain run: cases are recorded, and each test gets a verdict."""

@@ -1,0 +1,109 @@
+"""Where prompts may be written: checked before anything is paid."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_mipro.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pytest_mipro.plugin.lock.lock import Lock
+    from pytest_mipro.runtime.signature.signature import Signature
+
+_VERSION_CONTROL = (".git", ".hg", ".svn")
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+
+
+def check_targets(signatures: Iterable[Signature], ini_folder: Path) -> None:
+    """Refuse prompt paths that a study must not write.
+
+    Each must be writable, inside the version-control work tree that holds `ini_folder` (else inside
+    that folder) also after links are followed, not in site-packages, and no other module's,
+    whatever the case of its letters. Raises ConfigurationError, one line that names the module.
+    """
+    root = work_tree(ini_folder)
+    owners: dict[str, Signature] = {}
+    for signature in signatures:
+        _check_place(signature, root)
+        _check_writable(signature)
+        owner = owners.setdefault(_folded(signature.prompt_path), signature)
+        if _source(owner) != _source(signature):
+            raise ConfigurationError(
+                f"{signature.where}: its prompt file {signature.prompt_path} is that of "
+                f"{owner.name!r} too ({':'.join(map(str, _source(owner)))}); give one of them "
+                "another `prompt=`"
+            )
+
+
+def check_conflicts(locks: Mapping[Path, Lock]) -> None:
+    """Refuse two studies that would write the same module's prompt, as their locks tell.
+
+    `locks` maps a lock's path to its content. Raises ConfigurationError, one line.
+    """
+    owners: dict[str, Path] = {}
+    for path in sorted(locks):
+        for module in locks[path].modules:
+            if module.frozen:
+                continue
+            target = Path(os.path.normpath(path.parent / module.prompt_path))
+            owner = owners.setdefault(_folded(target), path)
+            if owner != path:
+                raise ConfigurationError(
+                    f"{path}: module {module.name!r} belongs to the study of {owner} too, and two "
+                    'studies can\'t write one prompt; join them with `study="name"`, or freeze the '
+                    "module with `optimize=False`"
+                )
+
+
+def work_tree(folder: Path) -> Path:
+    """Return the root of the version-control work tree that holds the folder, else the folder."""
+    folder = folder.resolve()
+    for candidate in (folder, *folder.parents):
+        if any((candidate / name).exists() for name in _VERSION_CONTROL):
+            return candidate
+    return folder
+
+
+def _check_place(signature: Signature, root: Path) -> None:
+    path = signature.prompt_path.resolve()
+    if _INSTALLED.intersection(path.parts):
+        raise ConfigurationError(
+            f"{signature.where}: its prompt file {path} belongs to an installed package; install "
+            "the project editable, or freeze the module with `optimize=False`"
+        )
+    if not path.is_relative_to(root):
+        raise ConfigurationError(
+            f"{signature.where}: its prompt file {path} is outside the project {root}; move it "
+            "there, or freeze the module with `optimize=False`"
+        )
+
+
+def _check_writable(signature: Signature) -> None:
+    path = signature.prompt_path.resolve()
+    parent = next(folder for folder in path.parents if folder.exists())
+    if path.exists() and not path.is_file():
+        problem = "is not a file"
+    elif not parent.is_dir():
+        problem = f"can't be written: {parent} is not a folder"
+    elif not os.access(parent, os.W_OK | os.X_OK):
+        problem = f"can't be written: no permission in {parent}"
+    elif path.exists() and not os.access(path, os.W_OK):
+        problem = "can't be written: it is read-only"
+    else:
+        return
+    raise ConfigurationError(f"{signature.where}: its prompt file {path} {problem}; correct that")
+
+
+def _folded(path: Path) -> str:
+    return unicodedata.normalize("NFC", str(path)).casefold()
+
+
+def _source(signature: Signature) -> tuple[str, int]:
+    # A module that was imported under two names is one module still.
+    code = signature.function.__code__
+    return str(Path(code.co_filename).resolve()), code.co_firstlineno

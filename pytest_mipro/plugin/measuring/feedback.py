@@ -1,0 +1,162 @@
+"""Canonical feedback: what a case says of its failure, the same text whatever the terminal.
+
+pytest's own text of a failed assertion differs by `-v`, CI variables and colours, and holds
+addresses and unordered sets. Here the compared values are noted while the assertion fails, and the
+text is made from them.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import traceback
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from pytest_mipro.runtime.text.redaction import hide_in_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_CHARS = 2000
+"""The longest feedback; a longer text keeps its head and its tail."""
+_VALUE_CHARS = 600
+# pytest shortens a value in its middle from its 118th character on, unless -v: what stands before
+# is the same always.
+_DETAIL_CHARS = 100
+_DEPTH = 8
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]{6,}\b")
+_SET = re.compile(r"\{[^{}:]{1,1000}\}")
+_WHERE = re.compile(r" *\+  (?:where|and) ")
+
+_comparisons: ContextVar[list[str] | None] = ContextVar("mipro_comparisons", default=None)
+
+
+@contextmanager
+def noting_comparisons() -> Iterator[list[str]]:
+    """Note each failed comparison of the block, as text, in the list yielded."""
+    notes: list[str] = []
+    token = _comparisons.set(notes)
+    try:
+        yield notes
+    finally:
+        _comparisons.reset(token)
+
+
+def note_comparison(operator: str, left: object, right: object) -> None:
+    """Keep a failed comparison; called by pytest's assertion rewriting through its hook."""
+    notes = _comparisons.get()
+    if notes is not None:
+        notes.append(f"{canonical_repr(left)} {operator} {canonical_repr(right)}")
+
+
+def canonical(text: str) -> str:
+    """Return the text without colours and addresses, its sets sorted, of at most `MAX_CHARS`.
+
+    It can be encoded, also where the model's reply held half a character, and holds no credential:
+    it is shown to the proposer.
+    """
+    if not text:
+        return text
+    text = _ADDRESS.sub("", _ANSI.sub("", text))
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return shortened(hide_in_data(_SET.sub(_sorted_set, text).strip()), MAX_CHARS)
+
+
+def canonical_repr(value: object) -> str:
+    """Return a repr of about 600 characters at most: sets sorted, no address, no credential."""
+    return shortened(hide_in_data(_ADDRESS.sub("", _repr(value, _DEPTH))), _VALUE_CHARS)
+
+
+def assertion_feedback(error: BaseException, notes: list[str]) -> str:
+    """Return the feedback of an assertion error: the test's own message, then what was compared.
+
+    `notes` are the comparisons noted in the block that raised it. Where there is no text at all,
+    it is the line that raised.
+    """
+    lines = hide_in_data(_ANSI.sub("", str(error))).splitlines()
+    start = _explanation_start(lines)
+    if start is None:
+        return canonical("\n".join(lines) or _raising_line(error))
+    message, explanation = lines[:start], lines[start:]
+    kept = [_cut(line) for line in explanation[1:] if _WHERE.match(line)]
+    compared = notes[-1] if notes and _operator_in(notes[-1], explanation[0]) else None
+    head = f"assert {compared}" if compared else _cut(explanation[0])
+    return canonical("\n".join([*message, head, *kept]))
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return the text, or its head and tail around the number of characters left out."""
+    if len(text) <= limit:
+        return text
+    note = f" … {len(text) - limit} characters left out … "
+    head = (limit - len(note)) * 2 // 3
+    tail = limit - len(note) - head
+    return f"{text[:head]}{note}{text[-tail:]}"
+
+
+def one_line(error: BaseException) -> str:
+    """Return `Type: text` of an exception in one canonical line."""
+    text = canonical(" ".join(str(error).split()))
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _explanation_start(lines: list[str]) -> int | None:
+    """Return where pytest's explanation begins: the last `assert …` followed by its details only.
+
+    Details are indented; the lines before are the test's own message.
+    """
+    for index in range(len(lines) - 1, -1, -1):
+        if lines[index].startswith("assert "):
+            return index
+        if lines[index] and not lines[index].startswith(" "):
+            return None
+    return None
+
+
+def _operator_in(note: str, line: str) -> bool:
+    return any(
+        f" {operator} " in note and f" {operator} " in line
+        for operator in ("==", "!=", "<", "<=", ">", ">=", "in", "not in", "is", "is not")
+    )
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _DETAIL_CHARS else f"{line[:_DETAIL_CHARS]}…"
+
+
+def _raising_line(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return (frames[-1].line or "") if frames else ""
+
+
+def _sorted_set(match: re.Match[str]) -> str:
+    try:
+        value = ast.literal_eval(match.group())  # literals alone: nothing is run
+    except (ValueError, SyntaxError, TypeError):
+        return match.group()
+    return _repr(value, _DEPTH) if isinstance(value, set) else match.group()
+
+
+def _repr(value: Any, depth: int) -> str:
+    kind = type(value)
+    try:
+        if depth == 0 or kind not in (set, frozenset, dict, list, tuple):
+            return repr(value)
+        parts = (
+            [f"{_repr(key, depth - 1)}: {_repr(item, depth - 1)}" for key, item in value.items()]
+            if kind is dict
+            else [_repr(item, depth - 1) for item in value]
+        )
+    except Exception as error:  # noqa: BLE001 - a broken __repr__ of the user's must not break a measurement
+        return f"<{kind.__name__} whose repr raises {type(error).__name__}>"
+    if kind in (set, frozenset):
+        parts.sort()
+        body = f"{{{', '.join(parts)}}}" if parts else ""
+        return body if kind is set and parts else f"{kind.__name__}({body})"
+    if kind is tuple:
+        return f"({parts[0]},)" if len(parts) == 1 else f"({', '.join(parts)})"
+    return f"{{{', '.join(parts)}}}" if kind is dict else f"[{', '.join(parts)}]"

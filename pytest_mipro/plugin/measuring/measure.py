@@ -1,0 +1,238 @@
+"""How one run of a test function becomes an Outcome; the gate and the optimiser measure by it."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import math
+from dataclasses import replace
+from numbers import Real
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import pytest
+
+from pytest_mipro.errors import MiproError, ProgramError
+from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.plugin.measuring.feedback import (
+    assertion_feedback,
+    canonical,
+    canonical_repr,
+    noting_comparisons,
+    one_line,
+)
+from pytest_mipro.runtime.calls.context import current_context
+from pytest_mipro.runtime.score import Score
+from pytest_mipro.runtime.text.redaction import hide_in_data
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+
+    from pytest_mipro.runtime.calls.context import Trace
+
+RETURNED_NOTHING = (
+    "the test returned nothing here and a score elsewhere; return a score on every path"
+)
+# Subclasses of BaseException that mean an outcome of the test.
+_OUTCOMES = (pytest.skip.Exception, pytest.fail.Exception, pytest.xfail.Exception)
+_FAILED = (AssertionError, pytest.fail.Exception, ProgramError)
+
+
+def measure(call: Callable[[], object]) -> Outcome:
+    """Call a test once and return how it ended; a coroutine is awaited in this thread.
+
+    It runs under the caller's `CallContext`, whose trace tells of errors that break the
+    measurement though the pipeline swallowed them. Raises KeyboardInterrupt and pytest's Exit
+    alone.
+    """
+    with Observation(_current_trace()) as seen:
+        try:
+            value = call()
+            seen.value = _awaited(value) if inspect.isawaitable(value) else value
+        except (Exception, KeyboardInterrupt, GeneratorExit, *_OUTCOMES):
+            raise
+        except BaseException as error:  # noqa: BLE001 - SystemExit, a cancelled task: the test's own failure
+            seen.fail(error)
+    return seen.outcome
+
+
+class Observation:
+    """A `with` block around one call of a test: set `value` in it, read `outcome` after it.
+
+    It swallows what means an outcome, and keeps it as `error`; what must pass (Ctrl-C, pytest's
+    Exit, cancellation) passes.
+    """
+
+    def __init__(self, trace: Trace | None) -> None:
+        self.value: object = None
+        self.error: BaseException | None = None
+        self.outcome = Outcome(None, failure="the test was cancelled")
+        self._trace = trace
+        self._noting: AbstractContextManager[list[str]] = noting_comparisons()
+        self._notes: list[str] = []
+
+    def __enter__(self) -> Self:
+        self._notes = self._noting.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        place: TracebackType | None,
+    ) -> bool:
+        self._noting.__exit__(None, None, None)
+        if isinstance(error, pytest.exit.Exception) or (
+            error is not None and not isinstance(error, (Exception, *_OUTCOMES))
+        ):
+            return False
+        self.error = error = error or self.error
+        outcome = returned(self.value) if error is None else raised(error, self._notes)
+        broken = self._trace.broken if self._trace else None
+        self.outcome = Outcome(None, error=_text(broken)) if broken else outcome
+        return True
+
+    def fail(self, error: BaseException) -> None:
+        """Make an exception that would pass the block's end the test's failure."""
+        self.error = error
+
+
+def returned(value: Any) -> Outcome:
+    """Return the outcome of a test that returned `value` and raised nothing.
+
+    None scores 1. Anything but None, a bool, a number or a `Score` in 0…1 is an error.
+    """
+    if value is None:
+        return Outcome(1.0)
+    score = value if isinstance(value, Score) else Score(value)
+    number = _number(score.value)
+    if number is None:
+        what = "Score.value is" if isinstance(value, Score) else "the test returned"
+        return Outcome(
+            None,
+            error=f"{what} {canonical_repr(score.value)}; return None, a bool, a number in 0…1, or "
+            "Score(value, feedback)",
+        )
+    if not 0 <= number <= 1:
+        return Outcome(
+            None, error=f"the score {number!r} is not in 0…1; scale it, higher is better"
+        )
+    metrics = {name: _number(metric) for name, metric in score.metrics.items()}
+    for name, metric in metrics.items():
+        if metric is None or not math.isfinite(metric):
+            given = canonical_repr(score.metrics[name])
+            return Outcome(None, error=f"the metric {name!r} is not a finite number: {given}")
+    known = {name: metric for name, metric in metrics.items() if metric is not None}
+    return Outcome(number, canonical(str(score.feedback)), known, returned=True)
+
+
+def raised(error: BaseException, notes: list[str]) -> Outcome:
+    """Return the outcome of a test that raised; `notes` are the comparisons that failed in it."""
+    leaf = _only_cause(error)
+    if isinstance(leaf, pytest.xfail.Exception):
+        return Outcome(None, skipped=f"xfail: {canonical(str(leaf))}")
+    if isinstance(leaf, pytest.skip.Exception):
+        return Outcome(None, skipped=canonical(str(leaf)) or "skipped")
+    if isinstance(leaf, AssertionError):
+        return Outcome(0.0, assertion_feedback(leaf, notes))
+    if isinstance(leaf, _FAILED):
+        return Outcome(0.0, canonical(str(leaf)))
+    if isinstance(leaf, MiproError):  # the world's or the user's set-up: no measurement
+        return Outcome(None, error=_text(leaf))
+    return Outcome(None, failure=one_line(leaf))
+
+
+def mean_outcome(samples: Sequence[Outcome]) -> Outcome:
+    """Return the outcome of a case that was run several times: the mean of its scores.
+
+    One sample that broke, failed or was skipped decides for all, in this order. The feedback is
+    the worst sample's.
+    """
+    for kind in ("error", "failure", "skipped"):
+        for sample in samples:
+            if getattr(sample, kind):
+                return sample
+    if returned_nothing(samples):
+        return Outcome(None, error=RETURNED_NOTHING)
+    scores = [sample.score for sample in samples if sample.score is not None]
+    worst = min(samples, key=lambda sample: sample.score or 0.0)
+    names = sorted({name for sample in samples for name in sample.metrics})
+    metrics = {
+        name: fmean(sample.metrics[name] for sample in samples if name in sample.metrics)
+        for name in names
+    }
+    return replace(worst, score=fmean(scores), metrics=metrics)
+
+
+def returned_nothing(outcomes: Iterable[Outcome]) -> tuple[int, ...]:
+    """Return the places of the outcomes that returned nothing where others returned a score.
+
+    They are errors: a path of the test forgot its score. An assertion is no such path.
+    """
+    listed = list(outcomes)
+    if not any(outcome.returned for outcome in listed):
+        return ()
+    return tuple(
+        place
+        for place, outcome in enumerate(listed)
+        if outcome.score == 1.0 and not outcome.returned
+    )
+
+
+def case_status(outcome: Outcome, pass_score: float) -> Status:
+    """Return how a case counts: its score against the pass score, or what kept it from one."""
+    if outcome.error:
+        return "error"
+    if outcome.failure:
+        return "failed"
+    if outcome.score is None:
+        return "skipped"
+    # The mean of repeats may miss its exact value by rounding.
+    return "passed" if outcome.score >= pass_score - 1e-9 else "missed"
+
+
+Status = Literal["passed", "missed", "failed", "error", "skipped"]
+
+
+def _current_trace() -> Trace | None:
+    context = current_context("test")
+    return context.trace if context else None
+
+
+def _awaited(value: Any) -> object:
+    async def wait() -> object:
+        return await value
+
+    with asyncio.Runner() as runner:
+        return runner.run(wait())
+
+
+def _text(error: BaseException) -> str:
+    return hide_in_data(" ".join(str(error).split())) or type(error).__name__
+
+
+def _number(value: Any) -> float | None:
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        value = value.item()  # a scalar of numpy or another array library
+    if not isinstance(value, Real):
+        return None
+    try:
+        return float(value)
+    except (OverflowError, ValueError):
+        return math.inf
+
+
+def _only_cause(error: BaseException) -> BaseException:
+    """Return what a group of exceptions stands for: its first, where all of them score 0."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    leaves = _leaves(error)
+    return leaves[0] if all(isinstance(leaf, _FAILED) for leaf in leaves) else error
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    return [leaf for inner in error.exceptions for leaf in _leaves(inner)]

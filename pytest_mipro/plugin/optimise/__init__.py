@@ -1,0 +1,1 @@
+"""`--mipro-optimize`: captured cases, the study, and what is written."""

@@ -1,0 +1,207 @@
+"""`--mipro-optimize`: case items are captured, then one item a study optimises its prompts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
+
+from pytest_mipro.errors import UsageError
+from pytest_mipro.plugin.collecting.plan import PLANNED, by_study
+from pytest_mipro.plugin.collecting.studies import captured_study, planned_study
+from pytest_mipro.plugin.config.cache_folder import ini_folder
+from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.lock.lock_file import read_lock
+from pytest_mipro.plugin.lock.targets import check_conflicts
+from pytest_mipro.plugin.measuring.fixtures import (
+    FixtureWatch,
+    check_alive,
+    check_before,
+    shared_fixtures,
+)
+from pytest_mipro.plugin.optimise.capture import Captured, raw_call
+from pytest_mipro.plugin.optimise.changes import Changes
+from pytest_mipro.plugin.optimise.item import OptimizeItem
+from pytest_mipro.plugin.optimise.services import BuiltIns
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+    from pytest_mipro.optimizer.study.case import Study
+    from pytest_mipro.plugin.collecting.plan import PlannedCase, StudyKey
+    from pytest_mipro.plugin.session import RunState
+
+T = TypeVar("T")
+
+
+def begin_optimize(state: RunState, session: pytest.Session) -> None:
+    """Deselect what carries no mark, and put each study's item behind its last case.
+
+    Raises UsageError for marks, locks and fixtures that can't be used.
+    """
+    state.begin(session.items)
+    marked = {case.item for case in state.cases}
+    unmarked = [item for item in session.items if item not in marked]
+    if unmarked:
+        session.config.hook.pytest_deselected(items=unmarked)
+    session.items[:] = [item for item in session.items if item in marked]
+    session.testscollected = len(session.items)
+    if not state.cases:
+        session.config.pluginmanager.register(_Nothing(), "mipro-nothing")
+        return
+    locks = {key.lock: read_lock(key.lock) for key in state.studies}
+    check_conflicts({path: lock for path, lock in locks.items() if lock is not None})
+    optimization = Optimization(session.config)
+    session.config.pluginmanager.register(optimization, "mipro-optimization")
+    optimization.add_items(session, state.cases)
+
+
+class _Nothing:
+    """Says why nothing runs: without it, deselected tests alone would tell."""
+
+    @pytest.hookimpl
+    def pytest_report_collectionfinish(self) -> str:
+        return "mipro: nothing to optimise, no selected test carries @pytest.mark.mipro"
+
+
+class Optimization:
+    """The hooks of a run under `--mipro-optimize`."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._options = options_of(config)
+        self._watch = FixtureWatch()
+        self._captured: dict[str, Captured] = {}
+        self._left_out: set[str] = set()
+        self._own_items: set[str] = set()
+        self._last_failed = dict(getattr(_lfplugin(config), "lastfailed", {}))
+        self.changes = Changes(config)
+        config.pluginmanager.register(BuiltIns(), "mipro-built-ins")
+        config.pluginmanager.register(self.changes, "mipro-changes")
+
+    def add_items(self, session: pytest.Session, cases: Sequence[PlannedCase]) -> None:
+        """Check the cases, and put each study's item behind its last case.
+
+        In a dry run the case items give way to it: nothing is set up. Raises UsageError for
+        fixtures that can't serve repeated calls.
+        """
+        for case in cases:
+            if isinstance(case.item, pytest.Function):
+                check_before(case.item, self._rerun_safe(case))
+        place = {item: index for index, item in enumerate(session.items)}
+        behind: dict[pytest.Item, OptimizeItem] = {}
+        for key, members in by_study(cases).items():
+            last = max((case.item for case in members), key=place.__getitem__)
+            behind[last] = OptimizeItem.behind(members, key, self)
+        self._own_items = {item.nodeid for item in behind.values()}
+        session.items[:] = [
+            each
+            for item in session.items
+            for each in (item, behind.get(item))
+            if each is not None and (each is not item or not self._options.dry_run)
+        ]
+        session.testscollected = len(session.items)
+
+    def _rerun_safe(self, case: PlannedCase) -> set[str]:
+        return {*case.mark.rerun_safe, *self._options.rerun_safe}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        """Note that a fixture's value comes to life; pytest goes on to set it up."""
+        self._watch.set_up(fixturedef)
+
+    @pytest.hookimpl
+    def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        """Note that a fixture's value is gone."""
+        self._watch.finalised(fixturedef)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> None:
+        """Capture a case instead of calling it."""
+        planned = item.stash.get(PLANNED, None)
+        if planned is None or not isinstance(item, pytest.Function):
+            return
+        if evaluate_xfail_marks(item):
+            self._left_out.add(item.nodeid)
+        else:
+            used = self._watch.used(item)
+            self._captured[item.nodeid] = Captured(planned, raw_call(item), used)
+        item.runtest = lambda: None  # type: ignore[method-assign] # its call belongs to the study
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Mark a captured case's report; remember which cases were skipped in their set-up."""
+        report = yield
+        if PLANNED in item.stash:
+            if report.when == "setup" and report.skipped:
+                self._left_out.add(item.nodeid)
+            if report.when == "call" and call.excinfo is None:
+                report.outcome, report.longrepr = "passed", None
+                report.mipro = {"status": "captured"}  # type: ignore[attr-defined]
+        elif isinstance(item, OptimizeItem):
+            item.tidy(report, call)
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> None:
+        """Keep what --sw remembers: captured cases did not pass, and a study is no test."""
+        self._config.pluginmanager.unregister(name="stepwiseplugin")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Keep the last run's failures: captured cases did not pass, studies are no tests."""
+        plugin = _lfplugin(self._config)
+        if plugin is not None:
+            failed: dict[Any, bool] = (
+                plugin.lastfailed
+            )  # by node id: a text, since pytest 9 an object
+            new = {key: True for key in failed if str(key) not in self._own_items}
+            plugin.lastfailed = self._last_failed | new
+
+    def study(
+        self, key: StudyKey, members: Sequence[PlannedCase]
+    ) -> tuple[Study, Mapping[str, tuple[str, ...]]]:
+        """Return the study of its cases, and the fixtures that make a test run its cases alone.
+
+        Raises UsageError where a case was not set up, or lost a fixture since.
+        """
+        root = ini_folder(self._config)
+        if self._options.dry_run:
+            run = [c for c in members if not evaluate_skip_marks(c.item) and not _xfails(c.item)]
+            return planned_study(key, _some(run, key), root), {}
+        present = _some([self._found(case) for case in members if not self._out(case)], key)
+        shared: dict[str, set[str]] = {}
+        for item in present:
+            if names := shared_fixtures(item.fixtures, self._rerun_safe(item.planned)):
+                shared.setdefault(item.planned.test.name, set()).update(names)
+        alone = {test: tuple(sorted(names)) for test, names in shared.items()}
+        return captured_study(key, present, alone, root), alone
+
+    def _out(self, case: PlannedCase) -> bool:
+        return case.item.nodeid in self._left_out
+
+    def _found(self, case: PlannedCase) -> Captured:
+        captured = self._captured.get(case.item.nodeid)
+        if captured is None:
+            raise UsageError(
+                f"{case.item.nodeid}: its set-up failed, so the study can't be measured; repair it"
+            )
+        check_alive(case.item.nodeid, captured.fixtures, self._watch, self._rerun_safe(case))
+        return captured
+
+
+def _some(items: list[T], key: StudyKey) -> list[T]:
+    if not items:
+        raise UsageError(f"study {key.name}: every case was skipped in its set-up")
+    return items
+
+
+def _xfails(item: pytest.Item) -> bool:
+    return evaluate_xfail_marks(item) is not None
+
+
+def _lfplugin(config: pytest.Config) -> Any:
+    return config.pluginmanager.get_plugin("lfplugin")

@@ -1,0 +1,196 @@
+"""What `--mipro-optimize` changes: queued a study at a time, written and shown at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_mipro.errors import ConfigurationError, MiproError
+from pytest_mipro.plugin.config.cache_folder import how_to_go_on, mipro_folder
+from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.config.shown_path import shown_path
+from pytest_mipro.plugin.lock.lock_file import dump_lock, read_lock
+from pytest_mipro.plugin.lock.locking import lock_of
+from pytest_mipro.plugin.lock.prompt_diff import diff_lines
+from pytest_mipro.plugin.lock.writes import FileWrite, changed, digest_of, flush
+from pytest_mipro.runtime.cache.reply_cache import ensure_private_folder
+from pytest_mipro.runtime.prompts.prompt_file import committed_prompt, dump_prompt, read_prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from pytest_mipro.optimizer.run.result import StudyResult
+    from pytest_mipro.optimizer.study.case import Study
+    from pytest_mipro.plugin.collecting.plan import StudyKey
+    from pytest_mipro.plugin.lock.lock import Lock
+    from pytest_mipro.runtime.signature.signature import Signature
+
+_SHOWN_LINES = 40
+
+
+@dataclass(frozen=True)
+class _Diff:
+    """A prompt file's text before and after; "" before where there was no file."""
+
+    path: Path
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class _Queued:
+    """One study's changes; `partial` ones are shown and not written."""
+
+    diffs: tuple[_Diff, ...]
+    writes: tuple[FileWrite, ...]
+    partial: bool
+
+
+class Changes:
+    """The queue of file writes, by study."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._diff_only = options_of(config).diff
+        self._digests: dict[Path, str] = {}
+        self._locks: dict[Path, Lock | None] = {}
+        self._owners: dict[Path, str] = {}
+        self._queue: dict[str, _Queued] = {}
+        self._dropped: set[str] = set()
+        self._written: tuple[Path, ...] = ()
+        self._failed = ""
+        self._running = ""
+        self._interrupted = False
+
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """The files that were written, known at the session's end."""
+        return self._written
+
+    def begin(self, key: StudyKey) -> None:
+        """Note that a study begins, and what its lock holds now.
+
+        Raises UsageError for a lock that can't be read.
+        """
+        self._running = key.name
+        self._digests[key.lock] = digest_of(key.lock)
+        self._locks[key.lock] = read_lock(key.lock)
+
+    def end(self, key: StudyKey) -> None:
+        """Note that the study came to its end."""
+        if self._running == key.name:
+            self._running = ""
+
+    def claim(self, key: StudyKey, signatures: Iterable[Signature]) -> None:
+        """Take the modules for a study, and remember what their prompt files hold now.
+
+        Later, only these bytes may be replaced. Raises ConfigurationError for a module that another
+        study optimises too, and then neither writes; and for a file that changed since the prompts
+        were read.
+        """
+        for signature in signatures:
+            path = signature.prompt_path
+            owner = self._owners.setdefault(path, key.name)
+            if owner != key.name:
+                self._drop(owner)
+                raise ConfigurationError(
+                    f"LM module {signature.name!r} is called by study {owner} and by study "
+                    f'{key.name}, and neither is written; join them with study="name", freeze '
+                    "the module with optimize=False, or optimise one study at a time"
+                )
+            self._digests[path] = digest_of(path)
+            if path.exists() and read_prompt(path, signature) != committed_prompt(signature):
+                raise ConfigurationError(changed(path))
+
+    def _drop(self, study: str) -> None:
+        self._queue.pop(study, None)
+        self._dropped.add(study)
+
+    def add(self, key: StudyKey, study: Study, result: StudyResult, *, partial: bool) -> None:
+        """Queue the files of an accepted finalist; without one there is nothing to write."""
+        if not result.prompts or key.name in self._dropped:
+            return
+        names = {item.prompt_path: item.name for item in result.signatures}
+        diffs = tuple(
+            _Diff(path, _text(path), dump_prompt(names[path], prompt))
+            for path, prompt in sorted(result.prompts.items())
+            if prompt != result.committed[path]
+        )
+        writes = [FileWrite(diff.path, diff.after, self._digests[diff.path]) for diff in diffs]
+        seed = options_of(self._config).seed
+        lock = lock_of(study, result, key.lock, seed, self._locks[key.lock])
+        writes.append(FileWrite(key.lock, dump_lock(lock), self._digests[key.lock]))
+        self._queue[key.name] = _Queued(diffs, tuple(writes), partial)
+
+    @pytest.hookimpl
+    def pytest_keyboard_interrupt(self) -> None:
+        """Note that the run was stopped by Ctrl-C or `pytest.exit`."""
+        self._interrupted = True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write what is queued, all or nothing."""
+        whole = (queued for queued in self._queue.values() if not queued.partial)
+        writes = [write for queued in whole for write in queued.writes]
+        if self._diff_only or not writes:
+            return
+        try:
+            folder = mipro_folder(self._config)
+            ensure_private_folder(folder)
+            flush(writes, folder)
+        except (MiproError, OSError) as error:
+            self._failed = str(error)
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        else:
+            self._written = tuple(write.path for write in writes)
+
+    @pytest.hookimpl
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show the diff of the prompts, and which files were written."""
+        stopped = self._interrupted and self._running
+        if not self._queue and not self._dropped and not stopped:
+            return
+        terminalreporter.write_sep("=", "mipro: changes")
+        for queued in self._queue.values():
+            for diff in queued.diffs:
+                self._show(terminalreporter, diff)
+        for text in self._unwritten():
+            terminalreporter.write_line(text, yellow=True)
+        if stopped:
+            for text in (
+                f"interrupted: nothing is written for {self._running}",
+                how_to_go_on(options_of(self._config)),
+            ):
+                terminalreporter.write_line(text, yellow=True)
+        if self._failed:
+            terminalreporter.write_line(f"not written: {self._failed}", red=True)
+        for path in self._written:
+            terminalreporter.write_line(f"wrote {shown_path(self._config, path)}", green=True)
+
+    def _unwritten(self) -> list[str]:
+        """Return why the changes of some studies are not written."""
+        lines = [f"nothing written for {study}: see the error" for study in sorted(self._dropped)]
+        for name, queued in self._queue.items():
+            if queued.partial:
+                lines.append(f"nothing written for {name}: only part of its cases ran")
+            elif self._diff_only:
+                lines.append(f"nothing written for {name} (--mipro-diff)")
+        return lines
+
+    def _show(self, terminalreporter: pytest.TerminalReporter, diff: _Diff) -> None:
+        lines = list(diff_lines(shown_path(self._config, diff.path), diff.before, diff.after))
+        whole = self._diff_only or terminalreporter.verbosity > 0
+        shown = lines if whole else lines[:_SHOWN_LINES]
+        for line, colour in shown:
+            terminalreporter.write_line(line, **({colour: True} if colour else {}))
+        if len(shown) < len(lines):
+            more = len(lines) - len(shown)
+            terminalreporter.write_line(f"… {more} more lines (-v shows them)")
+        terminalreporter.write_line("")
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""

@@ -1,0 +1,156 @@
+"""`--mipro-dry-run`: the plan as far as it is known without an LM call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from pytest_mipro.optimizer.budget.spending import STAGES
+from pytest_mipro.optimizer.run.forecast import stage_sizes
+from pytest_mipro.optimizer.statistics.statistics import detectable_difference
+from pytest_mipro.optimizer.study.amount import Amount, total
+from pytest_mipro.optimizer.study.split import RowTag, split_rows
+from pytest_mipro.plugin.optimise.bill_lines import amount_shown, limits_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_mipro.optimizer.run.forecast import StageSize
+    from pytest_mipro.optimizer.study.case import Study
+    from pytest_mipro.optimizer.study.settings import OptimizerSettings
+    from pytest_mipro.optimizer.study.split import Split
+    from pytest_mipro.plugin.lock.lock import Lock
+
+_LABEL_WIDTH = 12
+_STAGE_WIDTH = 11
+
+
+def dry_run_lines(
+    study: Study,
+    settings: OptimizerSettings,
+    lock: Lock | None,
+    last: Mapping[str, Any] | None = None,
+) -> list[str]:
+    """Return the plan's lines: rows, case runs, and what calls take as far as that is known.
+
+    `last` is the summary of the study's last finished run on this machine.
+    """
+    split = _split(study, settings)
+    rows = len({case.row for case in study.cases})
+    deciding = split.holdout or split.validation
+    batch = settings.batch_of(len(split.validation))
+    sizes = stage_sizes(settings, split, _count(lock, last), sampled=_sampled(study))
+    per_row = sum(study.tests[case.test].repeats for case in study.cases) / rows
+    runs = sum(round(per_row * size.rows) for size in sizes)
+    full = settings.rounds * settings.full_a_round
+    detectable = f"{detectable_difference(len(deciding)):.2f} in 70 % of runs"
+    trials = f"{settings.rounds} rounds, {settings.trials} trials of {batch} rows"
+    facts = [
+        ("tests", ", ".join(sorted(study.tests))),
+        ("rows", _rows(rows, split)),
+        ("", f"{len(deciding)} deciding rows detect a lift of {detectable}"),
+        ("search", f"{trials}, at most {full} full evaluations"),
+        ("case runs", f"at most {runs:,}, baseline, decision and final pass included"),
+        ("modules", _modules(lock, last)),
+        ("LM calls", _calls(lock, last)),
+        *_expected(sizes, lock, last),
+        ("limits", limits_line(settings.limits, settings.max_seconds).removeprefix("limits: ")),
+        ("dry run", "no LM call was made, nothing is written"),
+    ]
+    return [f"{label:<{_LABEL_WIDTH}}{text}" for label, text in facts]
+
+
+def planned_sizes(study: Study, settings: OptimizerSettings, modules: int) -> dict[str, int]:
+    """Return how many rows and calls of its own each stage asks anew, by the plan."""
+    sizes = stage_sizes(settings, _split(study, settings), modules, sampled=_sampled(study))
+    return {size.stage: _planned(size) for size in sizes}
+
+
+def _planned(size: StageSize) -> int:
+    return size.fresh + size.calls
+
+
+def _split(study: Study, settings: OptimizerSettings) -> Split:
+    tags = (RowTag(case.row, case.split) for case in study.cases)
+    return split_rows(tags, study.salt, min_holdout=settings.min_holdout)
+
+
+def _sampled(study: Study) -> bool:
+    return any(test.repeats > 1 for test in study.tests.values())
+
+
+def _rows(rows: int, split: Split) -> str:
+    return (
+        f"{rows}: {len(split.train)} training, {len(split.validation)} validation, "
+        f"{len(split.holdout)} holdout"
+    )
+
+
+def _count(lock: Lock | None, last: Mapping[str, Any] | None) -> int:
+    """Return how many modules are optimised, as far as that is known."""
+    if last is not None:
+        return int(last["modules"])
+    return len([module for module in lock.modules if not module.frozen]) if lock else 1
+
+
+def _modules(lock: Lock | None, last: Mapping[str, Any] | None) -> str:
+    if lock is not None:
+        return ", ".join(module.name for module in lock.modules if not module.frozen)
+    if last is not None:
+        return f"{last['modules']} in the last run; the baseline's traces tell them"
+    return "unknown before the first run: the baseline's traces tell them"
+
+
+def _calls(lock: Lock | None, last: Mapping[str, Any] | None) -> str:
+    if last is not None:
+        calls = sum(amount["calls"] for amount in last["stages"].values())
+        return f"the last run made {calls:,} distinct calls"
+    if _searched(lock):
+        return f"the run that wrote the lock made {lock.logical_calls:,} distinct calls"
+    return "unknown before the first run"
+
+
+def _searched(lock: Lock | None) -> TypeGuard[Lock]:
+    """Return whether the lock tells calls: one that no search wrote knows of none."""
+    return lock is not None and lock.logical_calls > 0
+
+
+def _expected(
+    sizes: tuple[StageSize, ...], lock: Lock | None, last: Mapping[str, Any] | None
+) -> list[tuple[str, str]]:
+    """Return what each stage takes by the bill of the last run."""
+    if last is None:
+        where = "run on this machine" if _searched(lock) else "run"
+        return [("tokens", f"unknown before the first {where}, and so is the cost")]
+    amounts = {size.stage: _as_last_time(size, last) for size in sizes}
+    lines = [
+        ("", f"{stage:<{_STAGE_WIDTH}}{amount_shown(amount)}")
+        for stage, amount in amounts.items()
+        if amount.calls
+    ]
+    whole = f"about {amount_shown(total(amounts.values()))} by the last run; cached replies are "
+    return [("expected", f"{whole}not billed"), *lines]
+
+
+def _as_last_time(size: StageSize, last: Mapping[str, Any]) -> Amount:
+    """Return what a stage took the last time, for the size that it has now.
+
+    A stage that the last run did not come to takes what its baseline took on as many rows.
+    """
+    stages: Mapping[str, Any] = last["stages"]
+    if size.stage in stages:
+        before = last["planned"].get(size.stage)
+        factor = _planned(size) / before if before else 1.0
+        return _times(Amount(**stages[size.stage]), factor)
+    reached = max(STAGES.index(stage) for stage in stages if stage in STAGES)
+    if STAGES.index(size.stage) < reached:  # all that it asked was asked before
+        return Amount()
+    share = size.fresh / max(1, last["rows"])
+    return Amount(size.calls, 0, 0) + _times(Amount(**stages["baseline"]), share)
+
+
+def _times(amount: Amount, factor: float) -> Amount:
+    return Amount(
+        round(amount.calls * factor),
+        None if amount.tokens is None else round(amount.tokens * factor),
+        None if amount.nanodollars is None else round(amount.nanodollars * factor),
+    )

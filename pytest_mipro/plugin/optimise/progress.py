@@ -1,0 +1,285 @@
+"""Events of the optimiser → lines for people: live on a terminal, few and quiet elsewhere."""
+
+from __future__ import annotations
+
+from functools import singledispatchmethod
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_mipro.optimizer.run.events import (
+    BaselineMeasured,
+    CandidatesReady,
+    Decided,
+    Event,
+    FinalistChosen,
+    LeadTaken,
+    LessonsLearnt,
+    Measured,
+    Plan,
+    ProcessLost,
+    ProposalsMade,
+    StageProgress,
+    StageStarted,
+    TrialFinished,
+)
+from pytest_mipro.plugin.optimise.bill_lines import forecast_lines, limits_line, spending_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pytest_mipro.optimizer.budget.price import Price
+    from pytest_mipro.optimizer.run.result import StudyResult
+    from pytest_mipro.optimizer.search.searcher import Assignment
+    from pytest_mipro.optimizer.statistics.statistics import Interval
+
+_LABEL_WIDTH = 12
+_BAR_WIDTH = 24
+_SHOWN_CASES = 5
+
+
+class Screen(Protocol):
+    """Where lines go. `status` is rewritten in place; it is only called when `live`."""
+
+    live: bool
+
+    def line(self, text: str, **markup: bool) -> None:
+        """Write a line that stays."""
+        ...
+
+    def status(self, text: str) -> None:
+        """Show a line that the next one replaces."""
+        ...
+
+
+class Progress:
+    """Draws one study's events on a screen.
+
+    `alone` names the fixtures for whose sake a test's cases run one at a time.
+    """
+
+    def __init__(self, screen: Screen, alone: Mapping[str, Sequence[str]] | None = None) -> None:
+        self._screen = screen
+        self._alone = alone or {}
+        self._best: float | None = None
+        self._trials = 0
+        self._tried: set[Assignment] = set()
+
+    def __call__(self, event: Event) -> None:
+        """Draw an event."""
+        self._draw(event)
+
+    @singledispatchmethod
+    def _draw(self, event: Event) -> None:
+        raise TypeError(f"no line for {event!r}")
+
+    @_draw.register
+    def _(self, event: StageStarted) -> None:
+        text = {
+            "baseline": f"{_many(event.total, 'case run')} under the committed prompts",
+            "proposals": f"asking for instructions, {event.total} calls at most",
+            "search": f"{_many(event.total, 'trial')} on minibatches, the leaders on all "
+            "validation rows",
+            "decision": f"the finalist on the deciding rows, {_many(event.total, 'case run')}",
+            "final pass": f"{_many(event.total, 'case run')} as the gate will measure them",
+        }[event.stage]
+        if event.stage == "search":
+            self._trials = event.total
+        if self._screen.live:
+            self._screen.status(f"{event.stage:<{_LABEL_WIDTH}}{text}")
+        elif event.stage in ("baseline", "search"):
+            self._say(event.stage, text)
+
+    @_draw.register
+    def _(self, event: StageProgress) -> None:
+        self._bar(event.stage, event.done, event.total, "case runs")
+
+    def _bar(self, label: str, done: int, total: int, what: str) -> None:
+        if self._screen.live:
+            filled = _BAR_WIDTH * min(done, total) // max(1, total)
+            bar = "█" * filled + "░" * (_BAR_WIDTH - filled)
+            self._screen.status(f"{label:<{_LABEL_WIDTH}}{bar} {done:,}/{total:,} {what}")
+
+    @_draw.register
+    def _(self, event: BaselineMeasured) -> None:
+        self._say("before", _measured(event.measured))
+        for test, mean in event.measured.tests.items():
+            self._say("", f"{test}: {mean:.3f}")
+        if event.removed:
+            shown = ", ".join(event.removed[:_SHOWN_CASES])
+            more = len(event.removed) - _SHOWN_CASES
+            self._say("skipped", shown + (f" and {more} more" if more > 0 else ""))
+
+    @_draw.register
+    def _(self, event: Plan) -> None:
+        for number, text in enumerate(plan_lines(event, self._alone)):
+            self._say("plan" if number == 0 else "", text)
+
+    @_draw.register
+    def _(self, event: ProposalsMade | LessonsLearnt) -> None:
+        """Draw nothing: the round's line counts instructions; their texts stand in the record."""
+
+    @_draw.register
+    def _(self, event: CandidatesReady) -> None:
+        shown = _short_names(event.instructions)
+        width = max(map(len, shown.values()), default=0)
+        for number, (name, count) in enumerate(event.instructions.items()):
+            self._say(
+                f"round {event.round + 1}" if number == 0 else "",
+                f"{shown[name]:<{width}}  {_many(count, 'instruction')}, "
+                f"{_many(event.demo_sets[name], 'demo set')} of "
+                f"{_many(event.pool[name], 'passing row')}",
+            )
+
+    @_draw.register
+    def _(self, event: TrialFinished) -> None:
+        full = event.kind == "full"
+        self._tried.add(event.assignment)  # where there are few rows, each trial is a full one
+        if self._screen.live or full or event.dropped:
+            better = self._best is None or event.best > self._best
+            self._best = event.best
+            text = f"{event.number + 1:>3}  "
+            if event.dropped:
+                text += f"dropped: {event.dropped}"
+            else:
+                rows = f"{'all ' if full and not event.stopped else ''}{event.rows} rows"
+                text += f"{event.estimate:.3f} on {rows:<12}{event.calls:>6,} calls"
+                text += "   stopped early" if event.stopped else ""
+            if full and better and not event.dropped:
+                text += f"   best {event.best:.3f}"
+            self._say("trial", text, bold=full and better)
+        # Hopeless trials leave rows to others: there may be more of them than were planned.
+        self._bar("search", min(len(self._tried), self._trials), self._trials, "trials")
+
+    @_draw.register
+    def _(self, event: FinalistChosen) -> None:
+        if not event.is_best:
+            chosen, best = price_shown(event.price), price_shown(event.best_price)
+            self._say(
+                "finalist",
+                f"the cheapest of {event.equals} that the data can't tell apart: {chosen} a case "
+                f"instead of {best}",
+            )
+
+    @_draw.register
+    def _(self, event: Decided) -> None:
+        accepted = event.decision is not None and event.decision.accepted
+        self._say("decision", event.reason, green=accepted, yellow=not accepted)
+
+    @_draw.register
+    def _(self, event: LeadTaken) -> None:
+        if event.mine:
+            self._say("shared", "this process leads: it proposes and decides")
+        else:
+            self._say("shared", f"{event.leader} leads; this process runs cases for it")
+
+    @_draw.register
+    def _(self, event: ProcessLost) -> None:
+        self._say("", f"{event.process} gave no sign of life; its work is done again")
+
+    def _say(self, label: str, text: str, **markup: bool) -> None:
+        for number, line in enumerate(_wrapped(text)):
+            shown = label if number == 0 else ""
+            self._screen.line(f"{shown:<{_LABEL_WIDTH}}{line}", **markup)
+
+    def finished(self, result: StudyResult, record: str) -> None:
+        """Draw the scores before and after, on the deciding rows and on all rows.
+
+        `record` is the path of the study's record, as it is shown.
+        """
+        rows = "holdout" if result.split.confirmed else "validation"
+        lift = result.decision.lift if result.decision else None
+        if result.deciding_after is not None and lift is not None:
+            self._say(
+                "score",
+                f"{rows} {_figures(result.deciding_before)} → {_figures(result.deciding_after)}, "
+                f"lift {lift.mean:+.3f} [{lift.low:+.3f}, {lift.high:+.3f}]",
+            )
+        if result.after is not None:
+            self._say(
+                "",
+                f"all rows, the search's too: {_figures(result.before)} → {_figures(result.after)}",
+            )
+            for test, mean in result.after.tests.items():
+                self._say("", f"{test}: {result.before.tests[test]:.3f} → {mean:.3f}")
+        ended = f"; {result.ended}" if result.ended else ""
+        self._say("calls", f"{_counted(result.calls, result.asked)}, {result.live:,} live{ended}")
+        for number, text in enumerate(spending_lines(result)):
+            self._say("bill" if number == 0 else "", text)
+        self._say("record", f"{record}: what the proposers saw and said, and every trial")
+        if not result.prompts:
+            self._say("result", "the committed prompts stay; nothing is written", yellow=True)
+
+
+def plan_lines(plan: Plan, alone: Mapping[str, Sequence[str]] | None = None) -> list[str]:
+    """Return the plan as lines: modules, rows, trials and calls.
+
+    `alone` names the fixtures for whose sake a test's cases run one at a time.
+    """
+    split = plan.split
+    names = "shared with training" if split.shared else f"{len(split.train)} training"
+    frozen = f" (frozen: {', '.join(plan.frozen)})" if plan.frozen else ""
+    modules = f"{_many(len(plan.modules), 'module')}: {', '.join(plan.modules)}{frozen}"
+    rows = (
+        f"rows: {names}, {len(split.validation)} validation, {len(split.holdout)} holdout; they "
+        f"detect a lift of {plan.detectable:.2f} in 70 % of runs"
+    )
+    rounds = _many(plan.rounds, "round")
+    trials = f"{_many(plan.trials, 'trial')} of {plan.minibatch} rows in {rounds}"
+    lines = [modules, rows, trials, *forecast_lines(plan.forecast)]
+    lines.append(limits_line(plan.limits, plan.max_seconds))
+    if not split.confirmed:
+        lines.append("too few rows for a holdout: the result will be not independently confirmed")
+    lines += [f"{test}: one case at a time{_why(alone, test)}" for test in plan.one_at_a_time]
+    return lines
+
+
+def _counted(calls: int, asked: int) -> str:
+    if asked < calls:  # what was dropped or cut off is counted with all that was reserved for it
+        return f"{calls:,} LM calls counted, unfinished ones at worst; {asked:,} asked for"
+    return f"{calls:,} distinct LM calls of {asked:,} asked for: {asked - calls:,} reused"
+
+
+def price_shown(price: Price) -> str:
+    """Return a price in words: dollars where they are known, else tokens."""
+    return f"{price.tokens:,.0f} tokens" if price.cost is None else f"${price.cost:.5f}"
+
+
+def _short_names(names: Iterable[str]) -> dict[str, str]:
+    """Return the functions' names without their files', where these alone tell them apart."""
+    short = {name: name.rpartition(".")[2] for name in names}
+    return short if len(set(short.values())) == len(short) else {name: name for name in short}
+
+
+def _why(alone: Mapping[str, Sequence[str]] | None, test: str) -> str:
+    fixtures = (alone or {}).get(test)
+    if not fixtures:
+        return ""
+    return f", as its cases share {', '.join(map(repr, fixtures))} (rerun_safe declares them safe)"
+
+
+def _measured(measured: Measured) -> str:
+    return f"{_figures(measured)} on {measured.cases} cases of {measured.rows} rows"
+
+
+def _figures(measured: Measured) -> str:
+    return f"{measured.objective:.3f} {_interval(measured.interval)}"
+
+
+def _interval(interval: Interval) -> str:
+    return f"[{interval.low:.3f}, {interval.high:.3f}]"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _wrapped(text: str, width: int = 80 - _LABEL_WIDTH) -> list[str]:
+    """Break a text between words where it is too long; a percent sign stays with its number."""
+    if len(text) <= width:
+        return [text]
+    lines = [""]
+    for word in text.replace(" %", "\0%").split(" "):
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
+    return [line.replace("\0", " ") for line in lines]

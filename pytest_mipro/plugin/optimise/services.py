@@ -1,0 +1,142 @@
+"""What a run gives the optimiser: settings from options, searcher and strategies by hooks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_mipro.errors import ConfigurationError
+from pytest_mipro.optimizer.proposing.strategies.grounded import GroundedStrategy
+from pytest_mipro.optimizer.proposing.strategies.history import HistoryStrategy
+from pytest_mipro.optimizer.proposing.strategies.merge import MergeStrategy
+from pytest_mipro.optimizer.proposing.strategies.reflective import ReflectiveStrategy
+from pytest_mipro.optimizer.rounds.instructing import asks, combines
+from pytest_mipro.optimizer.search.random_search import RandomSearcher
+from pytest_mipro.optimizer.search.tpe import TPESearcher
+from pytest_mipro.optimizer.study.settings import OptimizerSettings, effort_sizes
+from pytest_mipro.plugin.config.options import options_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container
+
+    from pytest_mipro.optimizer.proposing.strategies.strategy import ProposalStrategy
+    from pytest_mipro.optimizer.search.searcher import Assignment, Searcher, Space
+    from pytest_mipro.optimizer.study.case import Study
+    from pytest_mipro.plugin.config.options import Options
+
+
+class BuiltIns:
+    """The built-in searchers and strategies, registered through the same hooks as everybody's."""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_mipro_searcher(
+        self, config: pytest.Config, study: Study
+    ) -> Callable[[Space, int], Searcher]:
+        """Return the searcher that `--mipro-searcher` names."""
+        del study
+        if options_of(config).searcher == "random":
+            return RandomSearcher
+        trials = optimizer_settings(options_of(config)).trials
+        return lambda space, seed: TPESearcher(space, seed, startup=startup_trials(trials))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_mipro_proposal_strategies(self) -> list[ProposalStrategy]:
+        """Return all strategies of the optimiser; of those that ask, the first begins."""
+        return [GroundedStrategy(), ReflectiveStrategy(), HistoryStrategy(), MergeStrategy()]
+
+
+def startup_trials(trials: int) -> int:
+    """Return how many trials TPE draws at random: a third, so that it guides most of the budget."""
+    return max(1, min(10, trials // 3))
+
+
+def optimizer_settings(options: Options) -> OptimizerSettings:
+    """Return the optimiser's settings: the effort's sizes, and what options and ini replace."""
+    given: dict[str, Any] = {
+        name: getattr(options, name)
+        for name in (
+            "trials",
+            "candidates",
+            "minibatch_size",
+            "max_demos",
+            "max_calls",
+            "max_tokens",
+            "max_cost",
+            "max_seconds",
+            "case_timeout",
+            "max_calls_per_case",
+            "max_demo_tokens",
+            "max_loss",
+            "max_prompt_tokens",
+            "proposer_models",
+            "teacher_model",
+            "parts",
+        )
+        if getattr(options, name) is not None
+    }
+    values = {
+        **effort_sizes(options.effort),
+        "seed": options.seed,
+        "min_holdout": options.min_holdout,
+        "concurrency": options.concurrency,
+    }
+    return OptimizerSettings(**(values | given)).in_rounds()
+
+
+def searcher_of(config: pytest.Config, study: Study) -> Callable[[Space, int], Searcher]:
+    """Return what makes the study's searcher, that of the hook; its asks are checked."""
+    given = config.hook.pytest_mipro_searcher(config=config, study=study)
+    return lambda space, seed: _CheckedSearcher(given(space, seed), space)
+
+
+class _CheckedSearcher:
+    """A searcher whose assignments are checked where they are made, not deep in the search."""
+
+    def __init__(self, inner: Searcher, space: Space) -> None:
+        self._inner = inner
+        self._space = space
+
+    def ask(self) -> Assignment | None:
+        assignment = self._inner.ask()
+        if assignment is not None and assignment not in self._space:
+            raise ConfigurationError(
+                f"the searcher {type(self._inner).__name__} of pytest_mipro_searcher asked for "
+                f"{assignment!r}; a tuple of one index a dimension is wanted, below "
+                f"{self._space.sizes}"
+            )
+        return assignment
+
+    def tell(self, assignment: Assignment, score: float, weight: float) -> None:
+        self._inner.tell(assignment, score, weight)
+
+    def enqueue(self, assignment: Assignment) -> None:
+        self._inner.enqueue(assignment)
+
+
+def strategies_of(config: pytest.Config) -> list[ProposalStrategy]:
+    """Return the strategies that built-ins and other plugins give, the built-in ones first.
+
+    Raises ConfigurationError for one without a name of its own or anything to do.
+    """
+    given = config.hook.pytest_mipro_proposal_strategies(config=config)
+    found = [strategy for strategies in reversed(given) for strategy in strategies or ()]
+    names: set[str] = set()
+    for strategy in found:
+        _check_strategy(strategy, names)
+        names.add(strategy.name)
+    return found
+
+
+def _check_strategy(strategy: Any, names: Container[str]) -> None:
+    name = getattr(strategy, "name", None)
+    if not isinstance(name, str) or not name:
+        kind = type(strategy).__name__
+        problem = f"the strategy {kind} has no name; give it a text of its own as `name`"
+    elif name in names:
+        problem = f"there are two strategies named {name!r}; give one another name"
+    elif not asks(strategy) and not combines(strategy):
+        problem = f"the strategy {name!r} has neither `request` nor `programs`; write one of them"
+    else:
+        return
+    raise ConfigurationError(f"pytest_mipro_proposal_strategies: {problem}")

@@ -1,0 +1,99 @@
+"""`--mipro-storage`: a study that several pytest processes share, as the plugin sees it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_mipro.optimizer.shared.lease import DecidedElsewhere
+from pytest_mipro.optimizer.shared.sharing import Sharing, optimize_shared
+from pytest_mipro.plugin.config.cache_folder import ini_folder
+from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.lock.writes import digest_of
+from pytest_mipro.runtime.calls.context import is_project_file
+from pytest_mipro.runtime.signature.signature import defined_signatures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_mipro.optimizer.run.result import StudyResult
+    from pytest_mipro.optimizer.run.study_run import Services
+    from pytest_mipro.optimizer.study.case import Study
+    from pytest_mipro.optimizer.study.settings import OptimizerSettings
+    from pytest_mipro.plugin.collecting.plan import StudyKey
+
+_FILES = pytest.StashKey["dict[str, Any]"]()
+
+
+def shared_result(
+    config: pytest.Config,
+    key: StudyKey,
+    study: Study,
+    services: Services,
+    settings: OptimizerSettings,
+) -> StudyResult | str:
+    """Optimise the study with all processes that use the storage.
+
+    Returns the result in the process that decided, in the others a line that names it.
+    """
+    options = options_of(config)
+    if options.storage is None:
+        raise ValueError("without --mipro-storage a study is not shared")
+    sharing = Sharing(
+        url=options.storage,
+        process=f"{platform.node() or 'localhost'}:{os.getpid()}",
+        root=ini_folder(config).resolve(),
+        patience=options.storage_patience,
+        project=_project(config, key),
+    )
+    result = optimize_shared(study, services, settings, sharing)
+    if not isinstance(result, DecidedElsewhere):
+        return result
+    where = f"{result.leader} writes the files" if result.better else "nothing is written"
+    return f"shared      decided by {result.leader}: {result.reason}; {where}"
+
+
+def _project(config: pytest.Config, key: StudyKey) -> Mapping[str, Any]:
+    """Return what the processes must have in common beside study and settings."""
+    options = options_of(config)
+    # Before the first study: what a study imports while it runs, only who ran the case has.
+    if _FILES not in config.stash:
+        config.stash[_FILES] = _files(ini_folder(config).resolve())
+    files = config.stash[_FILES]
+    return {
+        **files,
+        "the lock": digest_of(key.lock),
+        "the model": [options.fallback_model, options.max_output_tokens],
+        "the searcher": options.searcher,
+        "the version of pytest-mipro": version("pytest-mipro"),
+    }
+
+
+def _files(root: Path) -> dict[str, Any]:
+    """Return digests of the project's loaded Python files and of its prompt files, by path."""
+    loaded = {
+        Path(file).resolve()
+        for module in list(sys.modules.values())
+        if (file := getattr(module, "__file__", None)) and is_project_file(file)
+    }
+    prompts = {signature.prompt_path for signature in defined_signatures()}
+    return {"Python files": _digests(loaded, root), "prompt files": _digests(prompts, root)}
+
+
+def _digests(paths: set[Path], root: Path) -> dict[str, str]:
+    return {
+        path.relative_to(root).as_posix(): _digest(path)
+        for path in sorted(paths)
+        if path.is_relative_to(root) and path.is_file()
+    }
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

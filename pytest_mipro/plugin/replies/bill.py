@@ -1,0 +1,268 @@
+"""What is really paid: a journal of live calls, summed over the runs of a study that was cut off.
+
+A line is written before a call, with the worst that it may take, and one behind it, with what it
+took. A call whose second line is missing was cancelled, timed out or died with its run: it counts
+as spent. A journal whose last line says that the study is finished begins anew, with
+that line: what the last run took stays known while the next one is under way, or is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import contextmanager
+from contextvars import ContextVar
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Self
+
+from pytest_mipro.errors import CacheError, LimitReachedError, MiproError
+from pytest_mipro.optimizer.study.amount import Amount, total
+from pytest_mipro.runtime.cache.reply_cache import ensure_private_folder
+from pytest_mipro.runtime.calls.context import calling_module
+from pytest_mipro.runtime.client.lost_attempts import counting_lost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path, PurePath
+    from typing import TextIO
+
+    from pytest_mipro.optimizer.budget.cost_model import CostModel
+    from pytest_mipro.optimizer.run.result import StudyResult
+    from pytest_mipro.optimizer.study.amount import Limits
+    from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
+
+_FOLDER = "bills"
+
+
+def bill_path(private_folder: Path, study: PurePath) -> Path:
+    """Return where a study's journal lies; its name begins with the study's own."""
+    digest = hashlib.sha256(study.as_posix().encode()).hexdigest()[:8]
+    return private_folder / _FOLDER / f"{study.name.removesuffix('.mipro.json')}-{digest}.jsonl"
+
+
+def last_summary(path: Path) -> Mapping[str, Any] | None:
+    """Return what the journal tells of the last run that finished; None where there was none."""
+    lines = _lines(path)
+    told = [line if line.get("finished") else line.get("before") for line in lines]
+    return next((line for line in reversed(told) if isinstance(line, dict)), None)
+
+
+class JournalBill:
+    """The bill of one study, as a `with` block. Thread-safe.
+
+    What is billed and what calls under way may take never exceeds the limits, and before `keep` is
+    lifted leaves what it keeps: a call that could is refused with LimitReachedError. Earlier runs
+    count where they did not finish.
+    """
+
+    def __init__(self, path: Path, limits: Limits, cost_model: CostModel) -> None:
+        self._path = path
+        self._limits = limits
+        self._cost_model = cost_model
+        self._lock = Lock()
+        self._kept = Amount()
+        self._open: dict[int, Amount] = {}
+        self._file: TextIO | None = None
+        self._before = last_summary(path)
+        lines = _lines(path)
+        earlier = [] if lines and lines[-1].get("finished") else lines
+        self._billed = _sum(earlier)
+        self._next = 1 + max((line.get("call", 0) for line in earlier), default=0)
+        self._fresh = not earlier
+
+    def __enter__(self) -> Self:
+        try:
+            ensure_private_folder(self._path.parent.parent)
+            ensure_private_folder(self._path.parent)
+            self._file = self._path.open("w" if self._fresh else "a", encoding="utf-8")
+            if not self._fresh:
+                self._file.write("\n")  # a killed run may have left half a line
+            elif self._before is not None:
+                self._file.write(json.dumps({"before": self._before}) + "\n")
+        except OSError as error:
+            raise self._broken(error) from None
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+
+    @property
+    def billed(self) -> Amount:
+        """What was billed so far, calls under way at their worst case."""
+        with self._lock:
+            return self._billed + total(self._open.values())
+
+    def keep(self, amount: Amount) -> None:
+        """Keep an amount for calls that come later."""
+        with self._lock:
+            self._kept = amount
+
+    def begin(self, request: Request) -> int:
+        """Note a live call before it is made and return its number.
+
+        Raises LimitReachedError where it could exceed a limit.
+        """
+        hard = self._cost_model.hard(request)
+        worst = Amount(1, hard.tokens or 0, hard.nanodollars or 0)  # unknown ones have no limit
+        with self._lock:
+            held = self._billed + total(self._open.values()) + worst
+            if not (held + self._kept).within(self._limits):
+                raise LimitReachedError(
+                    f"{_limits_shown(self._limits)} is used up: the next call could exceed it"
+                )
+            number, self._next = self._next, self._next + 1
+            self._open[number] = worst
+            user = {"model": request.model, "module": calling_module()}
+            self._write({"call": number, **user, **_plain(worst)})
+        return number
+
+    def lose(self, number: int) -> None:
+        """Note that an attempt of the call was lost: it counts as spent, and another one follows.
+
+        Raises LimitReachedError where that could exceed a limit.
+        """
+        with self._lock:
+            lost = self._open[number]
+            self._billed += lost
+            self._write({"lost": number, **_plain(lost)})
+            held = self._billed + total(self._open.values()) + self._kept
+            if not held.within(self._limits):
+                del self._open[number]  # no other attempt is made
+                self._write({"took": number, **_plain(Amount())})
+                raise LimitReachedError(
+                    f"{_limits_shown(self._limits)} is used up: another attempt could exceed it"
+                )
+
+    def end(self, number: int, took: Amount) -> None:
+        """Note what a call took; nothing more, where its last attempt was lost."""
+        with self._lock:
+            if self._open.pop(number, None) is None:
+                return
+            self._billed += took
+            self._write({"took": number, **_plain(took)})
+
+    def finish(self, result: StudyResult, planned: Mapping[str, int]) -> None:
+        """Note that the study came to its end: the next run begins a new bill.
+
+        `planned` are the sizes of its stages, for the forecast of a run of another size.
+        """
+        stages: dict[str, Amount] = {}
+        for entry in result.spending:
+            stages[entry.stage] = stages.get(entry.stage, Amount()) + entry.amount
+        told = {name: _plain(amount) for name, amount in stages.items()}
+        with self._lock:
+            size = {"rows": result.before.rows, "modules": len(result.signatures)}
+            self._write({"finished": True, **size, "planned": dict(planned), "stages": told})
+
+    def took(self, request: Request, reply: Reply) -> Amount:
+        """Return what a call took by its reply; its worst case where that tells nothing."""
+        return self._cost_model.actual(request, reply, self._cost_model.hard(request))
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        if self._file is None:
+            return  # the study has ended; a call that outlives it stays at its worst case
+        try:
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise self._broken(error) from None
+
+    def _broken(self, error: OSError) -> CacheError:
+        return CacheError(
+            f"{self._path}: the journal of what is paid can't be written ({error.strerror}); make "
+            "room, or correct its permissions"
+        )
+
+
+_bill: ContextVar[JournalBill | None] = ContextVar("mipro_bill", default=None)
+
+
+@contextmanager
+def billing(bill: JournalBill) -> Iterator[None]:
+    """Count the live calls of this context, and of tasks and threads begun in it, by the bill."""
+    token = _bill.set(bill)
+    try:
+        yield
+    finally:
+        _bill.reset(token)
+
+
+class BilledClient:
+    """A client inside the cache: what reaches it is live, and counted by the bill of its study."""
+
+    def __init__(self, inner: LMClient) -> None:
+        self._inner = inner
+
+    async def complete(self, request: Request) -> Reply:
+        """Return the inner client's reply; raises LimitReachedError where a limit is reached."""
+        bill = _bill.get()
+        if bill is None:
+            return await self._inner.complete(request)
+        number = bill.begin(request)
+        try:
+            with counting_lost(lambda: bill.lose(number)):
+                reply = await self._inner.complete(request)  # cancelled, it stays at its worst
+        except MiproError:  # an endpoint takes nothing for a refusal
+            bill.end(number, Amount(1))
+            raise
+        bill.end(number, bill.took(request, reply))
+        return reply
+
+    def endpoint(self, model: str) -> str:
+        """Return what the inner client says."""
+        return self._inner.endpoint(model)
+
+    async def aclose(self) -> None:
+        """Close the inner client."""
+        await self._inner.aclose()
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """Return the journal's lines; a last one that was cut off is left out."""
+    try:
+        texts = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise CacheError(f"{path}: the journal can't be read ({error.strerror})") from None
+    lines = []
+    for text in texts:
+        try:
+            line = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(line, dict):
+            lines.append(line)
+    return lines
+
+
+def _sum(lines: list[dict[str, Any]]) -> Amount:
+    """Return what was billed by a journal: begun calls at their worst case, ended ones as told."""
+    begun = {line["call"]: _amount(line) for line in lines if "call" in line}
+    lost = [_amount(line) for line in lines if "lost" in line]
+    took = {line["took"]: _amount(line) for line in lines if "took" in line}
+    return total([*lost, *(begun | took).values()])
+
+
+def _plain(amount: Amount) -> dict[str, int | None]:
+    return {"calls": amount.calls, "tokens": amount.tokens, "nanodollars": amount.nanodollars}
+
+
+def _amount(line: Mapping[str, Any]) -> Amount:
+    tokens, money = line.get("tokens"), line.get("nanodollars")
+    return Amount(
+        int(line.get("calls") or 0),
+        None if tokens is None else int(tokens),
+        None if money is None else int(money),
+    )
+
+
+def _limits_shown(limits: Limits) -> str:
+    options = {"calls": limits.calls, "tokens": limits.tokens}
+    words = [f"--mipro-max-{name}={value}" for name, value in options.items() if value is not None]
+    if limits.nanodollars is not None:
+        words.append(f"--mipro-max-cost={Amount(0, 0, limits.nanodollars).dollars:g}")
+    return " or ".join(words)

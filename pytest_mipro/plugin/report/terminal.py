@@ -1,0 +1,206 @@
+"""The summary block of a study: each test's numbers and verdict, then what its calls took."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from pytest_mipro.plugin.config.words import counted
+from pytest_mipro.plugin.gate.replies_ledger import age_line
+from pytest_mipro.plugin.gate.rules import detects, small
+from pytest_mipro.plugin.report.case_lines import (
+    WIDTH,
+    Lines,
+    listed_cases,
+    short_id,
+    told_cases,
+    told_regressed,
+    with_gain,
+    with_score,
+)
+
+if TYPE_CHECKING:
+    from pytest_mipro.plugin.gate.verdict import CaseUsage, Mean, Verdict
+    from pytest_mipro.plugin.measuring.measure import Status
+    from pytest_mipro.plugin.session import RunState
+
+_SHOWN: tuple[Status, ...] = ("missed", "failed", "error", "skipped")
+_COLOURS = {"passed": "green", "failed": "red", "incomplete": "red"}
+_INDENT = "    "
+_NAME = 32
+
+# A line of the block, and pytest's markup for it.
+Line = tuple[str, dict[str, bool]]
+
+
+def write_summary(terminal: Any, state: RunState) -> None:
+    """Write a block for each study of the run; `terminal` is pytest's terminal reporter."""
+    lines = Lines(state.config.get_verbosity() > 0, WIDTH - len(_INDENT), most=3)
+    for study, verdicts in groupby(state.verdicts, key=lambda verdict: verdict.plan.study):
+        listed = list(verdicts)
+        terminal.write_sep("-", f"mipro: {study}")
+        width = max(len(verdict.plan.name) for verdict in listed)
+        for verdict in listed:
+            name, numbers, words = test_line(verdict, width)
+            terminal.write(name + numbers)
+            terminal.write_line(words, **{_COLOURS.get(verdict.status, "yellow"): True})
+            for text, markup in test_lines(verdict, lines):
+                terminal.write_line(_INDENT + text, **markup)
+        terminal.write_line(usage_line(state.usage(study)))
+        if age := age_line(state.config, listed[0].plan.lock):
+            terminal.write_line(age)
+
+
+def test_line(verdict: Verdict, width: int) -> tuple[str, str, str]:
+    """Return a test's name, its numbers, and the verdict in words.
+
+    They are one line where it has room in 80 columns; else each continues on an indented line.
+    """
+    name = verdict.plan.name.ljust(width)
+    numbers = f"  {_numbers(verdict)}"
+    words = f"  {_words(verdict)}"
+    if len(name + numbers) > WIDTH:
+        name = f"{verdict.plan.name}\n"
+    if len(name) + len(numbers) + len(words) > WIDTH:
+        words = "".join(f"\n{_INDENT}{line}" for line in _wrapped(words))
+    return name, numbers, words
+
+
+test_line.__test__ = False  # type: ignore[attr-defined]  # pytest must not collect it
+
+
+def test_lines(verdict: Verdict, lines: Lines) -> list[Line]:
+    """Return what else is told of a test, each line with its markup; nothing of a part of it.
+
+    The cases of a failed verdict stand with it among the failures, with all that they say.
+    """
+    if verdict.status == "partial":
+        return []
+    told = [(line, {"yellow": True}) for doubt in verdict.doubts for line in _wrapped(doubt)]
+    told += [(line, {}) for line in (*_holdout_lines(verdict), *_lock_lines(verdict))]
+    told += [(line, {}) for line in (detects(verdict) if lines.everything else ())]
+    told += [(line, {}) for line in _sample_lines(verdict, lines)]
+    told += group_lines(verdict)
+    return told + [(line, {}) for line in _case_lines(verdict, lines)]
+
+
+test_lines.__test__ = False  # type: ignore[attr-defined]  # pytest must not collect it
+
+
+def failure_lines(verdict: Verdict, *, everything: bool) -> list[str]:
+    """Return what stands under the reason of a failed verdict: how sure, groups, cases."""
+    groups = [text for text, _ in group_lines(verdict)]
+    doubts = [line for doubt in verdict.doubts for line in _wrapped(doubt)]
+    return [*doubts, *detects(verdict), *groups, *told_cases(verdict, Lines(everything))]
+
+
+def group_lines(verdict: Verdict) -> list[Line]:
+    """Return the table of a test's groups, the worst first; none without groups."""
+    groups = verdict.groups
+    if not groups:
+        return []
+    title = verdict.plan.group or ""
+    width = min(_NAME, max(len(title), *(len(group.name) for group in groups)))
+    tested = any(group.p_value is not None for group in groups)
+    head = (
+        f"{title[:width]:{width}}  cases  mean{'p':>26}"
+        if tested
+        else (f"{title[:width]:{width}}  cases  mean")
+    )
+    told: list[Line] = [(head, {"bold": True})]
+    for group in groups:
+        name = group.name if len(group.name) <= width else f"{group.name[: width - 1]}…"
+        line = f"{name:{width}}  {group.mean.cases:5,}  {_mean(group.mean)}"
+        if tested:
+            line += f"  {small(group.p_value):>8}{'  FAILED' if group.failed else ''}"
+        told.append((line, {"red": True} if group.failed else {}))
+    return told
+
+
+def usage_line(usage: CaseUsage) -> str:
+    """Return what the module calls took; a cost is said where it is known and not nothing."""
+    if not usage.calls:
+        return "no LM calls"
+    live = usage.calls - usage.cached
+    parts = [
+        f"{counted(usage.calls, 'LM call')}: {usage.cached:,} cached, {live:,} live",
+        f"{usage.tokens:,} tokens",
+    ]
+    if usage.cost is None:
+        parts.append("cost unknown")
+    elif usage.cost:
+        parts.append(f"${usage.cost:.4f}")
+    return "; ".join(parts)
+
+
+def _numbers(verdict: Verdict) -> str:
+    parts = [_mean(verdict.whole)] if verdict.whole.mean is not None else []
+    parts.append(counted(sum(verdict.counts.values()), "case"))
+    counts = verdict.counts
+    parts += [f"{counts[status]} {status}" for status in _SHOWN if counts.get(status)]
+    return "  ".join(parts)
+
+
+def _words(verdict: Verdict) -> str:
+    return {
+        "passed": f"passed: {verdict.reason}",
+        "failed": f"FAILED: {verdict.reason}",
+        "incomplete": f"INCOMPLETE: {verdict.reason}",
+    }.get(verdict.status, verdict.reason)
+
+
+def _holdout_lines(verdict: Verdict) -> list[str]:
+    if verdict.holdout is None or verdict.whole.mean is None:
+        return []
+    judged = ", which is judged" if verdict.judged_on == "holdout" else ""
+    cases = counted(verdict.holdout.cases, "case")
+    return [f"holdout {_mean(verdict.holdout)}  {cases}{judged}"]
+
+
+def _lock_lines(verdict: Verdict) -> list[str]:
+    comparison = verdict.comparison
+    if comparison is None:
+        return []
+    lift = comparison.lift
+    told = f"{lift.mean:+.3f} ({lift.low:+.2f} to {lift.high:+.2f}) against the lock"
+    kinds = (("improved", comparison.improved), ("regressed", comparison.regressed))
+    changed = ", ".join(f"{len(changes):,} {what}" for what, changes in kinds if changes)
+    left = f"; {counted(comparison.left_out, 'case')} not in it" if comparison.left_out else ""
+    return _wrapped(f"{told}: {changed or 'no case changed'}{left}")
+
+
+def _sample_lines(verdict: Verdict, lines: Lines) -> list[str]:
+    if verdict.pass_all is None:
+        return []
+    k = verdict.plan.repeats
+    told = [f"all {k} samples pass in {100 * verdict.pass_all:.1f} % of the rows (pass^{k})"]
+    shown = (
+        f"{short_id(r, verdict)} {r.passes(verdict.plan.pass_score)}/{len(r.samples)}"
+        for r in verdict.flaky
+    )
+    return told + listed_cases("flaky", shown, lines)
+
+
+def _case_lines(verdict: Verdict, lines: Lines) -> list[str]:
+    comparison, told = verdict.comparison, []
+    if comparison is not None:
+        if verdict.status not in ("failed", "incomplete"):
+            told += told_regressed(verdict, lines)
+        shown = (with_gain(change, verdict) for change in comparison.improved)
+        told += listed_cases("improved", shown, lines)
+    if verdict.status == "passed":
+        if lines.everything:
+            return told + [line for line in told_cases(verdict, lines) if line not in told]
+        shown = (with_score(result, verdict) for result in verdict.missed)
+        told += listed_cases("missed", shown, lines)
+    return told
+
+
+def _mean(mean: Mean) -> str:
+    if mean.mean is None:
+        return "no score"
+    return f"{mean.mean:.3f} ({mean.interval.low:.2f} to {mean.interval.high:.2f})"
+
+
+def _wrapped(text: str) -> list[str]:
+    return Lines(everything=True).wrapped(text, WIDTH - len(_INDENT), 0)

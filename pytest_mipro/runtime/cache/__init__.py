@@ -1,0 +1,1 @@
+"""The reply cache: each request is asked once, and its reply is on disk before it is used."""

@@ -1,0 +1,230 @@
+"""The reply cache: each request is asked once, and its reply is on disk before it is used."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_mipro.errors import CacheError
+from pytest_mipro.runtime.cache.claims import RENEWAL_SECONDS, Claims, Patience
+from pytest_mipro.runtime.cache.memory import MemoryStore
+from pytest_mipro.runtime.cache.rows import as_json_has_it, reply_of, row_of
+from pytest_mipro.runtime.client.contract import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pytest_mipro.runtime.cache.store import Store
+    from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
+
+T = TypeVar("T")
+
+
+def ensure_private_folder(path: Path) -> None:
+    """Make the folder, readable by its owner alone and ignored by git; parents are made likewise.
+
+    Raises CacheError where it can't be made. Parents that exist are left as they are.
+    """
+    try:
+        for folder in reversed([path, *path.parents]):
+            if not folder.is_dir():
+                with suppress(FileExistsError):  # another process was faster
+                    folder.mkdir(mode=0o700)
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o700)
+        with suppress(FileExistsError), (path / ".gitignore").open("x", encoding="utf-8") as file:
+            file.write("*\n")
+    except OSError as error:
+        raise CacheError(
+            f"{path}: the folder can't be made private: {error.strerror or error}; "
+            f"choose another place, or correct its permissions"
+        ) from error
+
+
+@dataclass
+class _Flight:
+    """One call under way and whether its reply was handed out as the one that was paid for."""
+
+    task: asyncio.Task[Reply]
+    claimed: bool = False
+
+
+class CachedClient:
+    """A client with a memory on disk in `folder`.
+
+    The key is the request's digest with the inner client's endpoint; the row holds the request
+    itself, and a row of another request is never used. Identical requests under way share one
+    inner call, whose failure reaches all of them. Several processes may share the folder: what one
+    of them has under way, the others wait for instead of paying it again. A cached reply has
+    `cached=True`, and cost, usage and latency as they were recorded. Replies that were asked before
+    `since` (Unix seconds) do not count: they are asked anew and replaced.
+
+    Without a folder the memory is this object's own and ends with it: within a run each request is
+    still asked once, the next run begins anew. Once the cache can't be used, every call fails by
+    the CacheError that said so: what can't be kept is not paid.
+    """
+
+    def __init__(self, inner: LMClient, folder: Path | None, since: float = 0.0) -> None:
+        self._inner = inner
+        self._folder = folder
+        self._since = since
+        self._store: Store | MemoryStore | None = None
+        self._refused: CacheError | None = None
+        self._opening = threading.Lock()
+        self._closing = False
+        self._flights: dict[str, _Flight] = {}
+        self._writer: ThreadPoolExecutor | None = None
+        self._claims: Claims | None = None
+        self._renewal: asyncio.Task[None] | None = None
+
+    async def complete(self, request: Request) -> Reply:
+        """Return the recorded reply, else the inner client's, which is on disk by then."""
+        key = self._key(request)
+        flight = self._flights.get(key)
+        if flight is None:
+            if self._store is None:  # may wait for another process: not on the loop
+                await self._in_thread(self._opened)
+                if self._closing:  # it was closed meanwhile
+                    raise asyncio.CancelledError
+            canonical = request.canonical()
+            flight = self._flights.get(key)
+            if flight is None:
+                reply = self._recorded(key, canonical)
+                if reply is not None:
+                    return reply
+                flight = _Flight(asyncio.create_task(self._ask(request, key, canonical)))
+                self._flights[key] = flight
+                flight.task.add_done_callback(lambda task: self._landed(key, task))
+        # Shielded: whoever stops waiting must not take the reply from the others.
+        reply = await asyncio.shield(flight.task)
+        if flight.claimed:
+            return replace(reply, cached=True)
+        flight.claimed = True
+        return reply
+
+    def lookup(self, request: Request) -> Reply | None:
+        """Return the recorded reply, None where there is none. Asks no client, makes no folder."""
+        if self._store is None and (self._folder is None or not self._folder.is_dir()):
+            return None
+        canonical = request.canonical()
+        key = digest_of(canonical, self._inner.endpoint(request.model))
+        return self._recorded(key, canonical)
+
+    def endpoint(self, model: str) -> str:
+        """Return what the inner client says."""
+        return self._inner.endpoint(model)
+
+    async def aclose(self) -> None:
+        """Stop the calls under way, close the database and the inner client."""
+        self._closing = True
+        tasks = [flight.task for flight in self._flights.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._renewal is not None:
+            self._renewal.cancel()
+            await asyncio.gather(self._renewal, return_exceptions=True)
+            self._renewal = None
+        if self._claims is not None:
+            await self._in_thread(self._claims.release_all)
+        if self._writer is not None:
+            await asyncio.to_thread(self._writer.shutdown)
+            self._writer = None
+        if self._store is not None:
+            self._store.close()
+            self._store = self._claims = None
+        await self._inner.aclose()
+
+    def _recorded(self, key: str, canonical: str) -> Reply | None:
+        reply = reply_of(self._opened().get(key), key, canonical)
+        return reply if reply is not None and reply.asked >= self._since else None
+
+    async def _ask(self, request: Request, key: str, canonical: str) -> Reply:
+        paid = await self._claimed_or_paid(key, canonical)
+        if paid is not None:
+            return paid
+        try:
+            reply = await self._inner.complete(request)
+            reply = replace(reply, text=as_json_has_it(reply.text))
+            return await self._in_thread(self._keep, key, canonical, reply)
+        finally:
+            await self._in_thread(self._claiming().release, key)
+
+    async def _claimed_or_paid(self, key: str, canonical: str) -> Reply | None:
+        """Return None once this process may ask, else the reply that another one has paid for."""
+        claims, patience = self._claiming(), Patience()
+        while True:
+            if claims.free(key) and await self._in_thread(claims.take, key):
+                # It may have come between the last look at the reply and the claim.
+                reply = self._recorded(key, canonical)
+                if reply is not None:
+                    await self._in_thread(claims.release, key)
+                elif self._renewal is None or self._renewal.done():
+                    self._renewal = asyncio.create_task(self._renew())
+                return reply
+            await patience.wait(lambda: claims.holder(key))
+            reply = self._recorded(key, canonical)
+            if reply is not None:
+                return reply
+
+    async def _renew(self) -> None:
+        claims = self._claiming()
+        while claims.held:
+            await asyncio.sleep(RENEWAL_SECONDS)
+            await self._in_thread(claims.renew)
+
+    def _keep(self, key: str, canonical: str, reply: Reply) -> Reply:
+        # A process that lost its claim while it asked, as one that was stopped, keeps to the reply
+        # that is in use by now.
+        used = self._recorded(key, canonical)
+        if used is not None:
+            return replace(used, cached=False)
+        self._opened().set(key, row_of(key, canonical, reply))
+        return reply
+
+    def _landed(self, key: str, task: asyncio.Task[Reply]) -> None:
+        self._flights.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # seen, also where nobody waits any more
+
+    async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        if self._writer is None:
+            self._writer = ThreadPoolExecutor(1, thread_name_prefix="mipro-cache")
+        running = asyncio.get_running_loop()
+        return await running.run_in_executor(self._writer, function, *arguments)
+
+    def _key(self, request: Request) -> str:
+        return request.digest(self._inner.endpoint(request.model))
+
+    def _claiming(self) -> Claims:
+        if self._claims is None:
+            self._claims = Claims(self._opened())
+        return self._claims
+
+    def _opened(self) -> Store | MemoryStore:
+        store = self._store
+        if store is not None:
+            return store
+        with self._opening:
+            if self._refused is not None:
+                raise CacheError(str(self._refused))
+            if self._store is None:
+                try:
+                    self._store = _store(self._folder)
+                except CacheError as error:
+                    self._refused = error
+                    raise
+            return self._store
+
+
+def _store(folder: Path | None) -> Store | MemoryStore:
+    if folder is None:
+        return MemoryStore()
+    from pytest_mipro.runtime.cache.store import Store  # noqa: PLC0415 - diskcache: 40 ms
+
+    return Store(folder)

@@ -1,0 +1,265 @@
+"""The cache's database: opened with bounded waits, and put aside when it is damaged."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import stat
+import threading
+import time
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, TypeVar
+
+import diskcache
+
+from pytest_mipro.errors import CacheError
+from pytest_mipro.runtime.cache.json_disk import BUSY_SECONDS, DATABASE, BoundedCache, BusyError
+from pytest_mipro.runtime.cache.reply_cache import ensure_private_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+class DamagedError(Exception):
+    """The database file is not one, or parts of it are lost, or it is no longer in its place."""
+
+
+class Store:
+    """Rows of JSON data by text key, for all threads of a process and for several processes.
+
+    A damaged database is renamed to `cache.db.corrupt-1` (2, …), an empty one takes its place, and
+    the log warns. Raises CacheError where the folder can't be used or stays locked, and from then
+    on at once: nobody waits for the same lock again, or pays for a reply that can't be kept. What
+    can be read still is where only writing failed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._repairing = threading.Lock()
+        self._damaged: list[BoundedCache] = []
+        self._unreadable: CacheError | None = None
+        self._unwritable: CacheError | None = None
+        self._cache = self._open()
+
+    def get(self, key: str) -> object:
+        """Return the row's data; None where there is none, or none of this format."""
+        return self.get_until(key)[0]
+
+    def get_until(self, key: str) -> tuple[object, object]:
+        """Return the row's data, and when it ends (Unix seconds; None: never)."""
+
+        def read(cache: BoundedCache) -> tuple[object, object]:
+            try:
+                row: tuple[object, object] = cache.get(key, expire_time=True)
+            except (ValueError, RecursionError):  # not JSON, or a row of a foreign format
+                return None, None
+            return row
+
+        return self._read(read)
+
+    def set(self, key: str, value: object) -> None:
+        """Write a row; it is on disk when this returns."""
+        self._write(lambda cache: cache.set(key, value))
+
+    def exchange(
+        self, key: str, expected: object, value: object, seconds: float | None = None
+    ) -> bool:
+        """Write the row if it holds what is expected, and return whether it did.
+
+        None stands for no row, on both sides. The row is gone after `seconds`, where given.
+        """
+
+        def write(cache: BoundedCache) -> bool:
+            with cache.transact():
+                try:
+                    present = cache.get(key)
+                except (ValueError, RecursionError):
+                    present = None
+                if present != expected:
+                    return False
+                if value is None:
+                    cache.delete(key)
+                else:
+                    cache.set(key, value, expire=seconds)
+                return True
+
+        return self._write(write)
+
+    def count(self) -> int:
+        """Return how many rows there are."""
+        return self._read(len)
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        for cache in (self._cache, *self._damaged):
+            cache.close()
+
+    def _write(self, action: Callable[[BoundedCache], T]) -> T:
+        if self._unwritable is not None:
+            raise CacheError(str(self._unwritable))
+
+        def in_place(cache: BoundedCache) -> T:
+            if self._inode() != cache.inode:  # put aside or deleted by another process
+                raise DamagedError
+            return action(cache)
+
+        try:
+            return self._run_or_repair(in_place)
+        except CacheError as error:
+            self._unwritable = error
+            raise
+
+    def _read(self, action: Callable[[BoundedCache], T]) -> T:
+        if self._unreadable is not None:
+            raise CacheError(str(self._unreadable))
+        try:
+            return self._run_or_repair(action)
+        except CacheError as error:
+            self._unreadable = self._unwritable = error
+            raise
+
+    def _run_or_repair(self, action: Callable[[BoundedCache], T]) -> T:
+        for _ in range(2):
+            cache = self._cache
+            try:
+                return self._translated(lambda: action(cache))  # noqa: B023 - called here and now
+            except DamagedError:
+                self._repair(cache)
+        raise CacheError(f"{self._folder}: the reply cache is damaged again and again; delete it")
+
+    def _repair(self, damaged: BoundedCache) -> None:
+        with self._repairing:
+            if self._cache is damaged:  # else another thread has done it
+                self._damaged.append(damaged)  # other threads may be reading: closed at the end
+                self._cache = self._open(damaged.inode)
+
+    def _open(self, damaged: int | None = None) -> BoundedCache:
+        ensure_private_folder(self._folder)
+        with _alone(self._folder):
+            self._put_aside(damaged)
+            for _ in range(3):
+                inode = self._inode()
+                self._refuse_links()
+                try:
+                    return self._translated(lambda: BoundedCache(self._folder))
+                except (DamagedError, LookupError, TypeError, ValueError, AttributeError):
+                    # A database whose settings diskcache can't apply is as little one of ours.
+                    self._put_aside(inode)
+        raise CacheError(f"{self._folder}: the reply cache can't be opened; delete the folder")
+
+    def _translated(self, action: Callable[[], T]) -> T:
+        try:
+            return action()
+        except (BusyError, diskcache.Timeout) as error:
+            raise CacheError(
+                f"{self._folder}: the reply cache stayed locked for {BUSY_SECONDS:g} s; "
+                f"end the process that holds it"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            code = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+            if code in _DAMAGE:
+                raise DamagedError from error
+            if code == sqlite3.SQLITE_FULL:
+                raise CacheError(
+                    f"{self._folder}: the disk is full, and no reply is asked for that can't be "
+                    f"kept; make room, or choose another place"
+                ) from error
+            raise CacheError(
+                f"{self._folder}: the reply cache can't be used: {error}; check that the folder "
+                f"is writable and the disk not full"
+            ) from error
+        except OSError as error:
+            raise CacheError(
+                f"{self._folder}: the reply cache can't be used: {error.strerror or error}"
+            ) from error
+
+    def _refuse_links(self) -> None:
+        """Refuse links, pipes and the like: the database is to be in this folder, and a file."""
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            file = self._folder / f"{DATABASE}{suffix}"
+            try:
+                regular = stat.S_ISREG(file.lstat().st_mode)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise CacheError(
+                    f"{self._folder}: the reply cache can't be opened: {error.strerror or error}"
+                ) from error
+            if not regular:
+                raise CacheError(f"{file}: not a file of the reply cache; delete it")
+
+    def _inode(self) -> int | None:
+        try:
+            return (self._folder / DATABASE).stat().st_ino
+        except OSError:
+            return None
+
+    def _put_aside(self, inode: int | None) -> None:
+        if inode is None or self._inode() != inode:
+            return  # another process has put it aside already
+        number = 1
+        while (self._folder / f"{DATABASE}.corrupt-{number}").exists():
+            number += 1
+        try:
+            for suffix in ("-wal", "-shm", ""):
+                file = self._folder / f"{DATABASE}{suffix}"
+                if file.exists():
+                    file.rename(self._folder / f"{DATABASE}.corrupt-{number}{suffix}")
+        except OSError as error:
+            raise CacheError(
+                f"{self._folder}: the damaged reply cache can't be put aside: "
+                f"{error.strerror or error}; delete the folder"
+            ) from error
+        _log.warning(
+            "%s was damaged; it is kept as %s.corrupt-%d, and its replies are asked for anew",
+            self._folder / DATABASE,
+            DATABASE,
+            number,
+        )
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from opening a database while it is put aside.
+
+    SQLite finds a journal by its name: a process that still opens the damaged file would take
+    the new one's journal for its own.
+    """
+    try:
+        import fcntl  # noqa: PLC0415 - not on Windows, where an open database can't be renamed
+    except ImportError:
+        yield
+        return
+    with _opening_file(folder) as file:
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise CacheError(
+                        f"{folder}: another process has been opening the reply cache for "
+                        f"{BUSY_SECONDS:g} s; end it"
+                    ) from error
+                time.sleep(0.01)
+        yield
+
+
+def _opening_file(folder: Path) -> IO[bytes]:
+    """Open the file that is locked; a link is not followed, and a pipe not waited for."""
+    path = folder / f"{DATABASE}.opening"
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        raise CacheError(
+            f"{folder}: the reply cache can't be opened: {error.strerror or error}; "
+            f"check that the folder is writable and {path.name} a file"
+        ) from error
+    return os.fdopen(handle, "rb", buffering=0)

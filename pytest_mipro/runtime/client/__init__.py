@@ -1,0 +1,1 @@
+"""Clients: the contract of a call to a language model, and what serves it live."""

@@ -1,0 +1,174 @@
+"""The client contract: a Request goes in, a Reply comes out; wrappers have the same contract."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+from pytest_mipro.errors import EndpointError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True)
+class Message:
+    """One chat message. The content is data: nothing in it is read as a role or a template."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """One LM call. Everything in it can change the reply, so all of it is part of the cache key.
+
+    `parameters` are sampling parameters in litellm's names (`temperature`, `max_tokens`, …), JSON
+    values only. `response_schema` is the JSON schema wanted for the reply; it is sent along where
+    the model supports it. `sample` (0, 1, …) tells apart repeated draws of the same request; it is
+    never sent.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    response_schema: Mapping[str, Any] | None = None
+    sample: int = 0
+
+    def canonical(self) -> str:
+        """Return the request as canonical JSON text: sorted keys, no white space, UTF-8 as is."""
+        data = {
+            "model": self.model,
+            "messages": [[message.role, message.content] for message in self.messages],
+            "parameters": dict(self.parameters),
+            "response_schema": self.response_schema,
+            "sample": self.sample,
+        }
+        return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+    def digest(self, endpoint: str = "") -> str:
+        """Return the SHA-256 (64 hex digits) of the canonical request and the endpoint served by.
+
+        `endpoint` is what `LMClient.endpoint` says: a digest without credentials.
+        """
+        return digest_of(self.canonical(), endpoint)
+
+
+def digest_of(canonical: str, endpoint: str) -> str:
+    """Return the digest of a request whose canonical text is known."""
+    text = f"{endpoint}\n{canonical}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens of one or more calls; 0 where the endpoint does not tell."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+        )
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back. `cost` is in US dollars, None where no price is known; `latency` in seconds.
+
+    `cached` is True where no endpoint was asked for this reply. `model` is the served version, as
+    the endpoint names it. `asked` is when the endpoint was asked, in Unix seconds; 0 where that is
+    not known.
+    """
+
+    text: str
+    usage: Usage = Usage()
+    cost: float | None = None
+    latency: float = 0.0
+    cached: bool = False
+    finish_reason: str = "stop"
+    model: str = ""
+    asked: float = 0.0
+
+
+@runtime_checkable
+class LMClient(Protocol):
+    """The contract of all clients, live ones and wrappers alike.
+
+    `complete` is awaited on the package's one background event loop (`runtime.loop`), so that a
+    client may keep connections and locks of that loop. It raises subclasses of `ProgramError` or
+    `InfrastructureError`, nothing else. A client whose `complete` never waits may say so by an attribute
+    `at_once = True`: it is then run in the caller's thread, and no loop is started for it.
+
+    A client that can tell without waiting whether it has a reply, as a cache can, may have a method
+    `lookup(request)` that returns the reply, `cached` being True, or None where it must be asked.
+    It is tried first, in the thread of the caller (any thread), which spares a cached call the way
+    to the background loop. A wrapper may leave it out; one that has it counts and refuses in it as
+    in `complete`, which follows where it returns None.
+    """
+
+    async def complete(self, request: Request) -> Reply:
+        """Return the model's reply to the request."""
+        ...
+
+    def endpoint(self, model: str) -> str:
+        """Return a digest, without credentials, of the endpoint that serves the model.
+
+        It is empty for the provider's default endpoint. Two endpoints may answer differently, so
+        it is part of the cache key.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Release connections and files. The client is not used afterwards."""
+        ...
+
+
+def at_hand(client: LMClient, request: Request) -> Reply | None:
+    """Return the reply that the client has at hand; None where it must be asked for it.
+
+    Raises what `lookup` raises; a wrapper passes a request on to its inner client by this.
+    """
+    # Asked of each call: `isinstance` with a protocol takes longer than the lookup.
+    lookup: Callable[[Request], Reply | None] | None = getattr(client, "lookup", None)
+    return None if lookup is None else lookup(request)
+
+
+class ScriptedClient:
+    """A client for tests: replies from a function of the request, or from a list in order.
+
+    It records every request in `requests`.
+    """
+
+    def __init__(self, script: Callable[[Request], str] | Sequence[str]) -> None:
+        self._script = script
+        self.requests: list[Request] = []
+
+    async def complete(self, request: Request) -> Reply:
+        """Return the scripted text, with one token a word as usage."""
+        self.requests.append(request)
+        text = self._text(request, len(self.requests) - 1)
+        words = sum(len(message.content.split()) for message in request.messages)
+        return Reply(text, Usage(words, len(text.split())), cost=0.0, model=request.model)
+
+    def _text(self, request: Request, index: int) -> str:
+        if callable(self._script):
+            return self._script(request)
+        if index >= len(self._script):
+            raise EndpointError(
+                f"the script has {len(self._script)} replies, call {index + 1} came"
+            )
+        return self._script[index]
+
+    def endpoint(self, model: str) -> str:  # noqa: ARG002 - the contract's signature
+        """Return the default endpoint."""
+        return ""
+
+    async def aclose(self) -> None:
+        """Nothing to release."""

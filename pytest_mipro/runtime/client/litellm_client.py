@@ -1,0 +1,316 @@
+"""Live calls through litellm: one retry loop, one limiter a model, keys checked first, prices."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import math
+import os
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_mipro.errors import ConfigurationError, MissingKeyError, RefusalError
+from pytest_mipro.runtime.client.contract import Reply, Usage
+from pytest_mipro.runtime.client.endpoints import (
+    api_base,
+    endpoint_digest,
+    is_http_url,
+    without_credentials,
+)
+from pytest_mipro.runtime.client.live_errors import (
+    BrokenReplyError,
+    Failure,
+    failure_of,
+    unknown_model,
+)
+from pytest_mipro.runtime.client.lost_attempts import lost_attempt
+from pytest_mipro.runtime.client.prices import MILLION, ModelPrice
+from pytest_mipro.runtime.client.rate_limit import RateLimiter, RateLimits
+from pytest_mipro.runtime.client.retry import back_off
+from pytest_mipro.runtime.text.redaction import one_line, url_secrets
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from pytest_mipro.runtime.client.contract import Request
+
+PLACEHOLDER_KEY = "no-key"  # litellm wants one, also for a local server that asks for none
+_CHARACTERS_A_TOKEN = 4  # of English, about; the endpoint's own count corrects it
+
+
+@dataclass(frozen=True)
+class LiveSettings:
+    """How live calls are made.
+
+    `concurrency` bounds the requests in work, `timeout` (seconds) each attempt, `attempts` the
+    tries a request gets. `requests_per_minute` and `tokens_per_minute` bound each model's calls of
+    this process; None: no limit but what the endpoint tells. `api_base` is the base URL of every
+    model; None leaves it to litellm's variables (`OPENAI_BASE_URL`, …). `prices` are US dollars per
+    million prompt and completion tokens by model, before litellm's own table. `backoff` is the
+    longest first wait in seconds, doubled at each failure; no wait is longer than `longest_wait`
+    seconds, whoever asks for it.
+    """
+
+    concurrency: int = 16
+    timeout: float = 60.0
+    attempts: int = 6
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    api_base: str | None = None
+    backoff: float = 0.5
+    longest_wait: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise ConfigurationError(f"attempts must be at least 1, got {self.attempts}")
+        self.rate_limits()  # they check themselves
+        if not (math.isfinite(self.timeout) and self.timeout > 0):
+            raise ConfigurationError(f"timeout must be above 0 seconds, got {self.timeout}")
+        if self.api_base and not is_http_url(self.api_base):
+            raise ConfigurationError(
+                f"api_base must be a URL as http://localhost:8000/v1, "
+                f"got {one_line(self.api_base)!r}"
+            )
+
+    def rate_limits(self) -> RateLimits:
+        """Return what each model's limiter keeps to; raises ConfigurationError."""
+        return RateLimits(self.concurrency, self.requests_per_minute, self.tokens_per_minute)
+
+
+class LiteLLMClient:
+    """Serves every model that litellm knows. litellm is imported by the first call, not before."""
+
+    def __init__(self, settings: LiveSettings | None = None) -> None:
+        self._settings = settings or LiveSettings()
+        self._secrets = tuple(url_secrets(self._settings.api_base))
+        self._slots = asyncio.Semaphore(self._settings.concurrency)  # of all models together
+        self._limiters: dict[str, RateLimiter] = {}
+        self._arguments: dict[str, dict[str, Any]] = {}
+        self._schemas: dict[str, bool] = {}
+        self._unpriced: set[str] = set()
+
+    async def complete(self, request: Request) -> Reply:
+        """Return the model's reply. `latency` is the time of the attempt that succeeded."""
+        litellm = await _litellm()
+        return await self._attempts(litellm, request, self._call(litellm, request))
+
+    def price(self, model: str) -> ModelPrice | None:
+        """Return the price in litellm's table, which is imported for it; None where it has none."""
+        try:
+            info = _load().get_model_info(model)
+            prompt, completion = info["input_cost_per_token"], info["output_cost_per_token"]
+        except Exception:  # noqa: BLE001 - litellm raises a bare Exception for an unknown model
+            return None
+        if prompt is None or completion is None:
+            return None
+        return ModelPrice(MILLION * float(prompt), MILLION * float(completion))
+
+    def endpoint(self, model: str) -> str:
+        """Return 12 hex digits of the base URL that applies, empty for the provider's own."""
+        return endpoint_digest(api_base(model, self._settings.api_base))
+
+    async def aclose(self) -> None:
+        """Close litellm's connections of this process."""
+        if _loaded is None:
+            return
+        await _loaded.close_litellm_async_clients()
+        _loaded.in_memory_llm_clients_cache.flush_cache()  # closed ones must not be used again
+
+    async def _attempts(
+        self, litellm: ModuleType, request: Request, arguments: dict[str, Any]
+    ) -> Reply:
+        settings, limiter = self._settings, self._limiter(request.model)
+        place, answered, failed = limiter.place(), limiter.answered, 0
+        while True:
+            async with limiter.turn(place, _expected_tokens(request)) as turn, self._slots:
+                outcome = await self._attempt(litellm, request, arguments)
+                if isinstance(outcome, Reply):
+                    usage = outcome.usage
+                    limiter.note_answer(turn, usage.prompt_tokens + usage.completion_tokens)
+                    return outcome
+                if outcome.timed_out:
+                    lost_attempt()
+                if not outcome.again:
+                    raise outcome.error
+                # A refusal for the rate is no failed attempt while other calls are answered: the
+                # endpoint works, and this call's turn comes.
+                failed += not (outcome.limited and limiter.answered > answered)
+                answered = limiter.answered
+                wait = outcome.wait
+                if wait is None:
+                    wait = back_off(max(1, failed), settings.backoff, request.canonical())
+                wait = min(wait, settings.longest_wait)
+                if outcome.limited:
+                    limiter.note_refusal(turn, wait)
+                if failed == settings.attempts:
+                    break
+                if not outcome.limited:
+                    # It keeps its turn meanwhile: an endpoint in trouble would otherwise meet all
+                    # queued requests at once, and use up their attempts.
+                    await asyncio.sleep(wait)
+        raise type(outcome.error)(
+            f"model {request.model!r} failed {settings.attempts} times, at last with "
+            f"{outcome.error}; check the endpoint, or try again later"
+        )
+
+    async def _attempt(
+        self, litellm: ModuleType, request: Request, arguments: dict[str, Any]
+    ) -> Reply | Failure:
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                response = await litellm.acompletion(**arguments)
+            return self._reply(litellm, request, response, time.perf_counter() - started)
+        except RefusalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - litellm raises whatever a provider's SDK does
+            return failure_of(error, request.model, self._secrets)
+
+    def _limiter(self, model: str) -> RateLimiter:
+        if model not in self._limiters:
+            self._limiters[model] = RateLimiter(model, self._settings.rate_limits())
+        return self._limiters[model]
+
+    def _call(self, litellm: ModuleType, request: Request) -> dict[str, Any]:
+        if request.model not in self._arguments:
+            self._arguments[request.model] = self._access(litellm, request.model)
+        arguments: dict[str, Any] = {
+            **request.parameters,
+            **self._arguments[request.model],
+            "model": request.model,
+            "messages": [
+                {"role": message.role, "content": _sendable(message.content)}
+                for message in request.messages
+            ],
+            "timeout": self._settings.timeout,
+            "max_retries": 0,
+            "drop_params": True,
+        }
+        if request.response_schema is not None and self._takes_schema(litellm, request.model):
+            schema = {"name": "reply", "schema": dict(request.response_schema)}
+            arguments["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return arguments
+
+    def _access(self, litellm: ModuleType, model: str) -> dict[str, Any]:
+        """Return the base URL and key to pass; raise where the model or its key is missing."""
+        base = api_base(model, self._settings.api_base)
+        try:
+            _, provider, _, _ = litellm.get_llm_provider(model=model, api_base=base)
+        except Exception as error:
+            raise unknown_model(model) from error
+        access: dict[str, Any] = {}
+        if base:  # with credentials in the URL, the connection would refuse the key's header
+            access["api_base"], headers = without_credentials(base)
+            if headers:
+                access["extra_headers"] = headers
+        missing = _missing_key(litellm, model, provider)
+        if missing and not base:
+            raise MissingKeyError(
+                f"model {model!r} needs an API key: set the environment variable {missing}"
+            )
+        if missing:
+            access["api_key"] = PLACEHOLDER_KEY
+        return access
+
+    def _takes_schema(self, litellm: ModuleType, model: str) -> bool:
+        if model not in self._schemas:
+            self._schemas[model] = bool(litellm.supports_response_schema(model=model))
+        return self._schemas[model]
+
+    def _reply(self, litellm: ModuleType, request: Request, response: Any, latency: float) -> Reply:
+        choices = getattr(response, "choices", None)
+        if not choices:
+            raise BrokenReplyError("the answer holds no reply")
+        message = choices[0].message
+        finish_reason = str(choices[0].finish_reason or "stop")
+        refusal = getattr(message, "refusal", None)
+        if refusal or (finish_reason == "content_filter" and not message.content):
+            said = f": {one_line(refusal)}" if refusal else ""
+            raise RefusalError(f"model {request.model!r} or its filter refused to reply{said}")
+        usage = _usage(response)
+        return Reply(
+            text=message.content or "",
+            usage=usage,
+            cost=self._cost(litellm, request.model, response),
+            latency=latency,
+            finish_reason=finish_reason,
+            model=str(getattr(response, "model", None) or request.model),
+        )
+
+    def _cost(self, litellm: ModuleType, model: str, response: Any) -> float | None:
+        known = getattr(response, "_hidden_params", {}).get("response_cost")
+        if known is None and model not in self._unpriced:
+            try:
+                known = litellm.completion_cost(completion_response=response, model=model)
+            except Exception:  # noqa: BLE001 - litellm raises many types for "no price known"
+                self._unpriced.add(model)  # its search takes a seventh of a call's processor time
+        return None if known is None else float(known)
+
+
+def _usage(response: Any) -> Usage:
+    usage = getattr(response, "usage", None)
+    return Usage(
+        int(getattr(usage, "prompt_tokens", 0) or 0),
+        int(getattr(usage, "completion_tokens", 0) or 0),
+    )
+
+
+def _expected_tokens(request: Request) -> int:
+    """Return what a rate limit of tokens counts when the request comes: the longest reply too."""
+    characters = sum(len(message.content) for message in request.messages)
+    limit = request.parameters.get("max_tokens")
+    return characters // _CHARACTERS_A_TOKEN + (limit if isinstance(limit, int) else 0)
+
+
+def _sendable(text: str) -> str:
+    # Half a surrogate pair has no UTF-8 form: it goes out as the replacement character.
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _missing_key(litellm: ModuleType, model: str, provider: str) -> str:
+    """Return the variable to set, empty where a key is there or none is known to be needed."""
+    if getattr(litellm, "api_key", None) or getattr(litellm, f"{provider}_key", None):
+        return ""
+    missing = litellm.validate_environment(model=model)["missing_keys"]
+    if not missing and os.environ.get(f"{provider.upper()}_API_KEY") == "":
+        missing = [f"{provider.upper()}_API_KEY"]
+    names = [name for name in missing if name.endswith(("_API_KEY", "_TOKEN"))]
+    # litellm's list knows one spelling where its providers accept several: any credential that is
+    # named like the provider counts, and a wrong one is told by the endpoint.
+    stems = {name.partition("_")[0].removesuffix("AI") or name for name in names}
+    others = [
+        name
+        for name, value in os.environ.items()
+        if value and name.endswith(("_KEY", "_TOKEN", "_SECRET"))
+    ]
+    if any(other.startswith(stem) for other in others for stem in stems):
+        return ""
+    return " or ".join(names)
+
+
+_loaded: ModuleType | None = None
+_loading = threading.Lock()
+
+
+async def _litellm() -> ModuleType:
+    if _loaded is not None:
+        return _loaded
+    return await asyncio.to_thread(_load)  # it takes seconds, and the loop has other work
+
+
+def _load() -> ModuleType:
+    global _loaded  # noqa: PLW0603 - one import a process
+    with _loading:
+        if _loaded is None:
+            # Only the value "True" keeps litellm from fetching a price list at import.
+            if os.environ.get("LITELLM_LOCAL_MODEL_COST_MAP", "").lower() != "false":
+                os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+            import litellm  # noqa: PLC0415 - 2.5 s and 180 MiB that most runs do not need
+
+            litellm.suppress_debug_info = True
+            litellm.telemetry = False
+            gc.freeze()  # its million objects would make each collection, and the exit, slow
+            _loaded = litellm
+    return _loaded

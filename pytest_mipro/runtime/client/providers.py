@@ -1,0 +1,94 @@
+"""Which client serves a model: an installed provider by the prefix of its name, else litellm."""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
+
+from pytest_mipro.errors import UnknownModelError
+from pytest_mipro.runtime.client.bounded import BoundedClient
+from pytest_mipro.runtime.client.contract import LMClient
+from pytest_mipro.runtime.client.litellm_client import LiteLLMClient, LiveSettings
+from pytest_mipro.runtime.client.prices import known_price
+
+if TYPE_CHECKING:
+    from pytest_mipro.runtime.client.contract import Reply, Request
+    from pytest_mipro.runtime.client.prices import ModelPrice
+
+GROUP = "pytest_mipro.providers"
+"""The entry point group: name = prefix of the models, value = a class that takes no argument."""
+
+
+class ProviderClient:
+    """Routes each model by the part of its name before the first `/`.
+
+    An entry point of the group `pytest_mipro.providers` with that name serves it; all other
+    models go to litellm. Nothing is imported before the first request that needs it.
+    """
+
+    def __init__(self, settings: LiveSettings | None = None) -> None:
+        self._settings = settings or LiveSettings()
+        self._live = LiteLLMClient(self._settings)
+        self._providers: dict[str, LMClient] = {}
+        self._loading = threading.Lock()
+
+    async def complete(self, request: Request) -> Reply:
+        """Return the reply of the client that serves the request's model."""
+        return await self._client(request.model).complete(request)
+
+    def price(self, model: str) -> ModelPrice | None:
+        """Return the price that the client that serves the model knows."""
+        return known_price(self._client(model), model)
+
+    def endpoint(self, model: str) -> str:
+        """Return what the client that serves the model says."""
+        return self._client(model).endpoint(model)
+
+    async def aclose(self) -> None:
+        """Close every client that was used."""
+        with self._loading:
+            providers = list(self._providers.values())
+        for client in (*providers, self._live):
+            await client.aclose()
+
+    def _client(self, model: str) -> LMClient:
+        prefix, slash, _ = model.partition("/")
+        entry = _entries().get(prefix) if slash else None
+        if entry is None:
+            return self._live
+        with self._loading:
+            if prefix not in self._providers:
+                provider = _load(entry, model)
+                self._providers[prefix] = BoundedClient(provider, self._settings.concurrency)
+            return self._providers[prefix]
+
+
+@cache
+def _entries() -> dict[str, EntryPoint]:
+    # Reading the metadata of all installed packages takes milliseconds: once a process.
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def _load(entry: EntryPoint, model: str) -> LMClient:
+    try:
+        client = entry.load()()
+    except Exception as error:
+        raise UnknownModelError(
+            f"the provider of model {model!r}, {entry.value}, can't be loaded: "
+            f"{type(error).__name__}: {' '.join(str(error).split())[:200]}; "
+            f"repair or uninstall the package that registers it"
+        ) from error
+    if not isinstance(client, LMClient):
+        raise UnknownModelError(
+            f"the provider of model {model!r}, {entry.value}, is not an LM client: "
+            f"it needs the methods complete, endpoint and aclose"
+        )
+    return client
+
+
+@cache
+def default_client() -> ProviderClient:
+    """Return the process's client for module calls that nobody gave another one."""
+    return ProviderClient()

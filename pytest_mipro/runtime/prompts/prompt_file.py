@@ -1,0 +1,196 @@
+"""Prompt files: YAML ⇄ Prompt. Errors name path:line; each file is read once a process."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from pytest_mipro.errors import OutputParseError, PromptFileError
+from pytest_mipro.runtime.prompts.prompt import Demo, Prompt, normalise_instruction
+from pytest_mipro.runtime.settings import current_settings
+from pytest_mipro.runtime.text import yaml_subset
+from pytest_mipro.runtime.text.yaml_subset import YAMLTextError, problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_mipro.runtime.signature.signature import Signature
+
+SCHEMA_VERSION = 1
+_KEYS = ("schema_version", "module", "instruction", "demos")
+_DEMO_KEYS = ("case", "inputs", "output", "reasoning")
+_WANTED = {str: "text", dict: "a mapping", list: "a list", int: "a whole number"}
+
+
+def dump_prompt(module: str, prompt: Prompt) -> str:
+    """Return the text of a prompt file; the same prompt always gives the same bytes."""
+    return yaml_subset.dump(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "module": module,
+            "instruction": yaml_subset.Block(prompt.instruction),
+            "demos": [_demo_data(demo) for demo in prompt.demos],
+        }
+    )
+
+
+def _demo_data(demo: Demo) -> dict[str, Any]:
+    data = {"case": demo.case, "inputs": dict(demo.inputs), "output": demo.output}
+    return data if demo.reasoning is None else data | {"reasoning": demo.reasoning}
+
+
+def parse_prompt(text: str, path: Path, signature: Signature | None = None) -> Prompt:
+    """Return the prompt in a file's text; raises PromptFileError that names path:line.
+
+    With a signature, the file must be this module's and its demos must have the module's inputs
+    and output type.
+    """
+    try:
+        return _prompt(_Checked(*yaml_subset.load(text), _KEYS), signature)
+    except YAMLTextError as error:
+        raise PromptFileError(f"{path}:{error.line}: {error}") from None
+
+
+class _Checked:
+    """A mapping with the places of its keys, so that each refusal names its line."""
+
+    def __init__(self, data: Any, node: Any, allowed: tuple[str, ...]) -> None:
+        if not isinstance(data, dict):
+            raise problem(f"expected a mapping with the keys {', '.join(allowed)}", node)
+        self.data = data
+        self.node = node
+        self.keys = {key.value: key for key, _ in node.value}
+        self.values = {key.value: value for key, value in node.value}
+        for key, place in self.keys.items():
+            if key not in allowed:
+                raise problem(f"unknown key {key!r:.60}; known: {', '.join(allowed)}", place)
+
+    def has(self, key: str) -> bool:
+        return self.data.get(key) is not None
+
+    def get(self, key: str, kind: type) -> Any:
+        value = self.any(key)
+        if type(value) is not kind:
+            hint = "; quote it" if kind is str and not isinstance(value, (dict, list)) else ""
+            raise problem(f"{key!r} must be {_WANTED[kind]}, not {value!r:.60}{hint}", self.at(key))
+        return value
+
+    def any(self, key: str) -> Any:
+        if key not in self.keys:
+            raise problem(f"the key {key!r} is missing", self.node)
+        return self.data[key]
+
+    def at(self, key: str) -> Any:
+        return self.keys[key]
+
+
+def _prompt(root: _Checked, signature: Signature | None) -> Prompt:
+    version = root.get("schema_version", int)
+    if version != SCHEMA_VERSION:
+        raise problem(
+            f"schema_version is {version}, this release reads {SCHEMA_VERSION}; update pytest-mipro"
+            if version > SCHEMA_VERSION
+            else f"schema_version must be {SCHEMA_VERSION}, not {version}",
+            root.at("schema_version"),
+        )
+    module = root.get("module", str)
+    if signature is not None and module != signature.name:
+        raise problem(
+            f"the file is of module {module!r}, not of {signature.name!r}", root.at("module")
+        )
+    instruction = normalise_instruction(root.get("instruction", str))
+    if not instruction.strip():
+        raise problem("the instruction is empty", root.at("instruction"))
+    items = root.get("demos", list) if root.has("demos") else []
+    nodes = root.values["demos"].value if items else []
+    return Prompt(
+        instruction,
+        tuple(
+            _demo(_Checked(item, node, _DEMO_KEYS), signature)
+            for item, node in zip(items, nodes, strict=True)
+        ),
+    )
+
+
+def _demo(item: _Checked, signature: Signature | None) -> Demo:
+    inputs = item.get("inputs", dict)
+    output = item.any("output")
+    if signature is not None:
+        if set(inputs) != set(signature.inputs):
+            raise problem(
+                f"the demo has the inputs {sorted(inputs)}, not {sorted(signature.inputs)}",
+                item.at("inputs"),
+            )
+        inputs = {name: inputs[name] for name in signature.inputs}
+        try:
+            signature.output.load(output)
+        except OutputParseError as error:
+            raise problem(
+                f"the output {output!r:.60} does not have the module's type: {error}",
+                item.at("output"),
+            ) from None
+    reasoning = item.get("reasoning", str) if item.has("reasoning") else None
+    return Demo(item.get("case", str), inputs, output, reasoning)
+
+
+def read_prompt(path: Path, signature: Signature | None = None) -> Prompt:
+    """Return the prompt of a file; raises PromptFileError, also where it can't be read."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PromptFileError(f"{path}:1: can't be read ({error.strerror})") from error
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise PromptFileError(
+            f"{path}:{line}: not UTF-8 ({error.reason}); save it as UTF-8"
+        ) from None
+    return parse_prompt(text, path, signature)
+
+
+_committed: dict[tuple[Path, str], Prompt | None] = {}
+_committed_lock = threading.Lock()
+
+
+def committed_prompt(signature: Signature) -> Prompt:
+    """Return the module's prompt: its file, else its docstring; each file is read once a process.
+
+    Raises PromptFileError for a bad file, and for a missing one where prompts are required.
+    """
+    key = (signature.prompt_path, signature.name)
+    with _committed_lock:
+        if key not in _committed:
+            _committed[key] = _read_if_there(signature)
+        prompt = _committed[key]
+    return _first_prompt(signature) if prompt is None else prompt
+
+
+def check_committed(signature: Signature) -> None:
+    """Read the module's prompt file where there is one; raises PromptFileError for a bad one."""
+    _read_if_there(signature)
+
+
+def forget_committed_prompts() -> None:
+    """Read prompt files afresh at their next use."""
+    with _committed_lock:
+        _committed.clear()
+
+
+def _read_if_there(signature: Signature) -> Prompt | None:
+    try:
+        return read_prompt(signature.prompt_path, signature)
+    except PromptFileError as error:
+        if isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
+            return None
+        raise
+
+
+def _first_prompt(signature: Signature) -> Prompt:
+    required = signature.prompt_required or current_settings().require_prompts
+    if required or not signature.instruction:
+        raise PromptFileError(
+            f"{signature.prompt_path}:1: the prompt file of {signature.name!r} is missing; commit "
+            f"it (`schema_version: {SCHEMA_VERSION}`, `module: {signature.name}`, `instruction: …`)"
+        )
+    return Prompt(signature.instruction)

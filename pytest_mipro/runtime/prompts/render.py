@@ -1,0 +1,54 @@
+"""The one renderer: signature + prompt + inputs → chat messages, in search, gate and production.
+
+Roles are data: the system message holds instruction and output format, each demo is a pair of user
+and assistant message, the last user message holds the inputs. Values are inserted once and never
+re-read, so a value that contains `System:`, `{{x}}`, YAML or JSON arrives as it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_mipro.runtime.client.contract import Message
+from pytest_mipro.runtime.signature.values import to_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_mipro.errors import OutputParseError
+    from pytest_mipro.runtime.prompts.prompt import Prompt
+    from pytest_mipro.runtime.signature.signature import Signature
+
+
+def render(signature: Signature, prompt: Prompt, inputs: Mapping[str, Any]) -> tuple[Message, ...]:
+    """Return the messages of one call. `inputs` are JSON values by name."""
+    messages = [Message("system", system_text(signature, prompt.instruction))]
+    for demo in prompt.demos:
+        messages.append(Message("user", input_text(demo.inputs)))
+        reply = signature.output.reply_text(demo.output, demo.reasoning)
+        messages.append(Message("assistant", reply))
+    messages.append(Message("user", input_text(inputs)))
+    return tuple(messages)
+
+
+def system_text(signature: Signature, instruction: str) -> str:
+    """Return the system message: the instruction, and the output format where there is one."""
+    output = signature.output.instruction()
+    return f"{instruction}\n\n{output}" if output else instruction
+
+
+def input_text(inputs: Mapping[str, Any]) -> str:
+    """Return the inputs as text, each between tags of its name, exactly as it is."""
+    if not inputs:
+        return "Go on."  # some endpoints refuse an empty message
+    return "\n\n".join(f"<{name}>\n{to_text(value)}\n</{name}>" for name, value in inputs.items())
+
+
+def corrective_messages(reply: str, error: OutputParseError) -> tuple[Message, Message]:
+    """Return what follows a reply that can't be parsed: the reply, and what is wrong with it."""
+    correction = (
+        f"Your reply could not be used: {error}. "
+        "Reply again, in the format that was asked for and with nothing else."
+    )
+    # some endpoints refuse a message without text
+    return Message("assistant", reply if reply.strip() else "…"), Message("user", correction)

@@ -1,0 +1,1 @@
+"""Recorded replies, which are kept in the repo."""

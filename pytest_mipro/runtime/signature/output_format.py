@@ -1,0 +1,184 @@
+"""An output type's format: how the reply must look, and how it is read back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import ValidationError
+
+from pytest_mipro.errors import OutputParseError
+from pytest_mipro.runtime.signature.reply_text import (
+    bare,
+    label_key,
+    parse_json,
+    shown,
+    single_fence,
+    unfenced,
+)
+from pytest_mipro.runtime.signature.values import sorted_like, to_json, to_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import TypeAdapter
+
+Kind = Literal["text", "scalar", "json"]
+
+_SEPARATOR = "---"
+
+
+@dataclass(frozen=True)
+class OutputFormat:
+    """The reply's format: a `text` as it is, a bare `scalar`, or a `json` value.
+
+    `labels` are the texts that a scalar may have, each with its Python value (empty for `true` or
+    `false` and for numbers); `scalar` is what the model is asked for; `schema` is the JSON schema
+    of a `json` reply, the reasoning field included.
+    """
+
+    kind: Kind
+    reasoning: bool
+    adapter: TypeAdapter[Any]
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    scalar: str = ""
+    schema: dict[str, Any] | None = None
+
+    @property
+    def response_schema(self) -> dict[str, Any] | None:
+        """The schema to send along: providers take only those whose root is an object."""
+        return self.schema if self.schema and self.schema.get("type") == "object" else None
+
+    def instruction(self) -> str:
+        """Return the output paragraph of the system message; empty for plain text."""
+        if self.kind == "json":
+            schema = json.dumps(self.schema, ensure_ascii=False)
+            return (
+                "Reply with one JSON value that matches this JSON schema and nothing else:\n"
+                f"{schema}"
+            )
+        if not self.reasoning:
+            return (
+                ""
+                if self.kind == "text"
+                else f"Reply with {self.scalar} and nothing else{self._options()}"
+            )
+        wanted = "your answer" if self.kind == "text" else f"{self.scalar} and nothing else"
+        return (
+            f"First write your reasoning, then a line that holds only `{_SEPARATOR}`, "
+            f"then {wanted}{self._options()}"
+        )
+
+    def _options(self) -> str:
+        return ":\n" + "\n".join(f"- {label}" for label in self.labels) if self.labels else "."
+
+    def dump(self, value: Any) -> Any:
+        """Return the JSON value of an output."""
+        python = self.adapter.dump_python(value, warnings=False)
+        return to_json(
+            sorted_like(self.adapter.dump_python(value, mode="json", warnings=False), python)
+        )
+
+    def load(self, value: Any) -> Any:
+        """Return the output of a JSON value, as `dump` gives it; raises OutputParseError."""
+        if self.kind == "text":
+            if not isinstance(value, str):
+                raise OutputParseError(f"{shown(to_text(value))} is not a text")
+            return value
+        if self.labels:
+            return self._label(to_text(value))
+        return self._validate(value)
+
+    def reply_text(self, output: Any, reasoning: str | None) -> str:
+        """Return the reply that would carry this output (a JSON value): what a demo shows."""
+        if self.kind == "json":
+            value = {"reasoning": reasoning or "", "output": output} if self.reasoning else output
+            return json.dumps(value, ensure_ascii=False)
+        text = to_text(output)
+        return f"{reasoning or ''}\n{_SEPARATOR}\n{text}".lstrip("\n") if self.reasoning else text
+
+    def parse(self, text: str) -> tuple[Any, str | None]:
+        """Return (value, reasoning) of a reply; raises OutputParseError that says what is wrong."""
+        reasoning, body = self._split(text)
+        if self.kind == "text":
+            return body, reasoning
+        if self.kind == "scalar":
+            return self._scalar(body), reasoning
+        value = self._json(body)
+        if self.reasoning:
+            value, reasoning = _reasoned(value)
+        return self._validate(value), reasoning
+
+    def _split(self, text: str) -> tuple[str | None, str]:
+        if not self.reasoning or self.kind == "json":
+            return None, text
+        lines = text.split("\n")
+        places = [i for i, line in enumerate(lines) if line.strip() == _SEPARATOR]
+        if not places:
+            raise OutputParseError(f"it has no line that holds only `{_SEPARATOR}`")
+        # A text may hold such a line itself, a scalar can't: there the last one separates.
+        at = places[0] if self.kind == "text" else places[-1]
+        return "\n".join(lines[:at]).strip(), "\n".join(lines[at + 1 :]).lstrip("\n")
+
+    def _scalar(self, body: str) -> Any:
+        if self.labels:
+            return self._label(unfenced(body))
+        text = bare(unfenced(body))
+        try:
+            return self._validate(parse_json(text.lower()))
+        except ValueError:
+            raise OutputParseError(f"{shown(text)} is not {self.scalar}") from None
+
+    def _label(self, text: str) -> Any:
+        for candidate in (text, text.strip()):
+            if candidate in self.labels:
+                return self.labels[candidate]
+        key = label_key(text)
+        found = [value for label, value in self.labels.items() if label_key(label) == key]
+        if key and len(found) == 1:
+            return found[0]
+        raise OutputParseError(f"{shown(text)} is none of: {', '.join(self.labels)}")
+
+    def _json(self, body: str) -> Any:
+        text = unfenced(body).strip()
+        try:
+            return parse_json(text)
+        except ValueError as error:
+            inner = single_fence(text)
+            if inner is not None:
+                return self._json(inner)
+            if self.schema and self.schema.get("type") == "string":  # a date, written bare
+                return text
+            raise OutputParseError(f"{shown(text)} is not JSON ({error})") from None
+
+    def _validate(self, value: Any) -> Any:
+        # pydantic takes `true` for 1, "0" for false and "nan" for a number: a reply must mean it
+        wrong = {
+            "`true` or `false`": not isinstance(value, bool),
+            "one whole number": isinstance(value, (bool, str)),
+            "one number": isinstance(value, (bool, str)),
+        }
+        if wrong.get(self.scalar, False):
+            raise OutputParseError(f"{shown(to_text(value))} is not {self.scalar}")
+        try:
+            output = self.adapter.validate_json(json.dumps(value))
+            parse_json(json.dumps(self.adapter.dump_python(output, mode="json", warnings=False)))
+        except ValidationError as error:
+            raise OutputParseError(_first(error)) from None
+        except ValueError as error:
+            raise OutputParseError(str(error)) from None
+        return output
+
+
+def _reasoned(value: Any) -> tuple[Any, str]:
+    if not isinstance(value, dict) or "output" not in value:
+        raise OutputParseError("the JSON value has no field `output`")
+    return value["output"], to_text(value.get("reasoning", ""))
+
+
+def _first(error: ValidationError) -> str:
+    detail = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in detail["loc"])
+    text = " ".join(detail["msg"].split())
+    return f"{place}: {text}" if place else text

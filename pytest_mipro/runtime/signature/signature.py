@@ -1,0 +1,175 @@
+"""A typed Python function → the frozen signature of an LM module."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import inspect
+import json
+import sys
+import typing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+from pytest_mipro.errors import ModuleCallError, ModuleDefinitionError
+from pytest_mipro.runtime.prompts.prompt import normalise_instruction
+from pytest_mipro.runtime.signature.definition import check_annotations, check_body, check_shape
+from pytest_mipro.runtime.signature.output_type import UnresolvedTypeError, output_format
+from pytest_mipro.runtime.signature.values import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pytest_mipro.runtime.signature.output_format import OutputFormat
+
+
+@dataclass(frozen=True, eq=False)
+class Signature:
+    """What a module is, apart from its prompt: name, inputs, output format, place of its prompt.
+
+    `name` is `<source stem>.<function>`; `prompt_path` (absolute) is its identity: two modules on
+    one path are refused before anything is written.
+    """
+
+    function: Callable[..., Any]
+    name: str
+    instruction: str
+    prompt_path: Path
+    prompt_required: bool = False
+    reasoning: bool = False
+    optimize: bool = True
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the module is awaited."""
+        return inspect.iscoroutinefunction(self.function)
+
+    @cached_property
+    def parameters(self) -> inspect.Signature:
+        """The Python signature, for binding arguments."""
+        return inspect.signature(self.function)
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the inputs, in order."""
+        return tuple(self.parameters.parameters)
+
+    @cached_property
+    def _by_keyword(self) -> bool:
+        parameters = self.parameters.parameters.values()
+        return all(parameter.kind != parameter.POSITIONAL_ONLY for parameter in parameters)
+
+    @cached_property
+    def output(self) -> OutputFormat:
+        """The output format; the annotation resolves here, at the first call at the latest."""
+        return output_format(self._output_type(), reasoning=self.reasoning, where=self.where)
+
+    def _output_type(self) -> Any:
+        # The inputs' annotations stay unread: a type that only a type checker imports serves there.
+        returned = SimpleNamespace(__annotations__={"return": self.parameters.return_annotation})
+        try:
+            hints = typing.get_type_hints(returned, self.function.__globals__, include_extras=True)
+        except NameError as error:
+            raise UnresolvedTypeError(
+                f"{self.where}: the output type {error.name!r} is not defined; define or import it "
+                "at the top level of the file, outside `if TYPE_CHECKING:`"
+            ) from error
+        except Exception as error:
+            raise ModuleDefinitionError(
+                f"{self.where}: the output type {self.parameters.return_annotation!r} can't be "
+                f"read ({type(error).__name__}: {' '.join(str(error).split())})"
+            ) from error
+        return hints["return"]
+
+    @property
+    def where(self) -> str:
+        """The module with its place, for errors."""
+        return _where(self.function, self.name)
+
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the inputs as JSON values by name, defaults included.
+
+        Raises ModuleCallError for a missing or unknown argument, or one without a JSON form.
+        """
+        if not args and self._by_keyword and kwargs.keys() == self.parameters.parameters.keys():
+            return {name: self._json(name, kwargs[name]) for name in self.inputs}
+        try:
+            bound = self.parameters.bind(*args, **kwargs)
+        except TypeError as error:
+            raise ModuleCallError(
+                f"LM module {self.name!r}: {error}; it takes ({', '.join(self.inputs)})"
+            ) from None
+        bound.apply_defaults()
+        return {name: self._json(name, value) for name, value in bound.arguments.items()}
+
+    def _json(self, name: str, value: Any) -> Any:
+        try:
+            return to_json(value)
+        except TypeError as error:
+            raise ModuleCallError(
+                f"LM module {self.name!r}: argument {name!r} of type {type(value).__name__} has no "
+                f"JSON form ({error}); pass a string, a number, a list, a dict or a dataclass"
+            ) from None
+
+    def digest(self) -> str:
+        """Return 16 hex digits that change when inputs, output format or reasoning change."""
+        text = json.dumps([list(self.inputs), self.output.instruction(), self.reasoning])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def signature_of(
+    function: Callable[..., Any], *, prompt: str | None, reasoning: bool, optimize: bool
+) -> Signature:
+    """Return the signature of a function; raises ModuleDefinitionError where it can't be one."""
+    check_shape(function, nested_allowed=prompt is not None)
+    source = Path(inspect.getfile(function)).resolve()
+    name = f"{source.stem}.{function.__name__}"
+    where = _where(function, name)
+    check_annotations(function, where)
+    check_body(function, where)
+    path = source.parent / (prompt or f"prompts/{name}.yaml")
+    signature = Signature(
+        function=function,
+        name=name,
+        instruction=_instruction(function, where),
+        prompt_path=path.resolve(),
+        prompt_required=prompt is not None,
+        reasoning=reasoning,
+        optimize=optimize,
+    )
+    with contextlib.suppress(UnresolvedTypeError):  # it may be defined by the first call
+        signature.output  # noqa: B018 - resolving is the check
+    _defined[signature.name, signature.prompt_path] = signature
+    return signature
+
+
+_defined: WeakValueDictionary[tuple[str, Path], Signature] = WeakValueDictionary()
+
+
+def defined_signature(name: str, prompt_path: Path) -> Signature | None:
+    """Return the signature that was defined last with this name and path, None where none was."""
+    return _defined.get((name, prompt_path))
+
+
+def defined_signatures() -> tuple[Signature, ...]:
+    """Return the signatures of all modules that this process has defined and still holds."""
+    return tuple(_defined.values())
+
+
+def _where(function: Callable[..., Any], name: str) -> str:
+    code = function.__code__
+    return f"{code.co_filename}:{code.co_firstlineno}: LM module {name!r}"
+
+
+def _instruction(function: Callable[..., Any], where: str) -> str:
+    text = normalise_instruction(inspect.getdoc(function) or "")
+    stripped = sys.flags.optimize >= 2  # `python -OO` drops docstrings: prompt files serve then
+    if not text.strip() and not stripped:
+        raise ModuleDefinitionError(
+            f"{where}: it has no docstring; the docstring is its first instruction"
+        )
+    return text

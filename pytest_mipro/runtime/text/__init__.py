@@ -1,0 +1,1 @@
+"""Text from outside made safe, and text written to disk whole."""

@@ -1,0 +1,252 @@
+"""The conclusion: what is set aside for it, what it measures, and how it ends."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from optimizer_world import (
+    Row,
+    laid,
+    make_rows,
+    make_study,
+    metric_colour,
+    note,
+    program,
+    sort,
+)
+from world_model import MODEL, WorldClient, module_of, own_row
+
+from pytest_mipro.errors import BudgetError
+from pytest_mipro.optimizer.deciding.conclude import Conclusion, conclude, program_digest
+from pytest_mipro.optimizer.measuring.evaluate import cases_of
+from pytest_mipro.optimizer.run.reserve import set_aside
+from pytest_mipro.optimizer.study.case import Outcome, Study
+from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
+
+NOTE, SORT = note.signature.prompt_path, sort.signature.prompt_path
+BETTER = {
+    NOTE: Prompt("Note the subject; keep the word."),
+    SORT: Prompt("grass is green, lime is green, sea is blue, sky is blue."),
+}
+WORSE = {NOTE: BETTER[NOTE], SORT: Prompt("apple is blue, brick is blue.")}
+
+
+def concluded(
+    program: Mapping[Any, Prompt],
+    study: Study | None = None,
+    client: WorldClient | None = None,
+    tried: int = 3,
+    **settings: Any,
+) -> Conclusion:
+    """Conclude on a program whose validation rows were measured before, as in a search."""
+    with laid(study, client, **settings) as (run, ground):
+        aside = set_aside(run, ground)
+        validation = cases_of(ground.study, ground.split.validation)
+        reservation = run.reserve(ground.baseline.worst(ground.split.validation), "a trial")
+        run.evaluator.start(program, validation, reservation).result()
+        return conclude(run, ground, program, tried, aside)
+
+
+def test_decision_and_final_pass_are_set_aside_in_full() -> None:
+    with laid(max_calls=1000) as (run, ground):
+        aside = set_aside(run, ground)
+        # 14 rows decide; 12 training rows are new to a finalist; each makes 2 calls
+        assert (aside.decision.amount.calls, aside.final.amount.calls) == (52, 46)
+        assert run.budget.available == 1000 - 84 - 52 - 46
+    with laid(make_study(make_rows(holdout=0)), max_calls=1000) as (run, ground):
+        aside = set_aside(run, ground)
+        assert (aside.decision.amount.calls, aside.final.amount.calls) == (10, 46)
+
+
+@pytest.mark.parametrize("left", [0, 51, 97])
+def test_what_decision_and_final_pass_need_together_is_refused_at_once(left: int) -> None:
+    with laid(max_calls=84 + left) as (run, ground):
+        told = rf"leaves {left} calls, decision and final pass may need 98; raise it to 182 or more"
+        with pytest.raises(BudgetError, match=told):
+            set_aside(run, ground)
+
+
+def test_an_accepted_finalist_is_measured_on_all_cases() -> None:
+    end = concluded(BETTER)
+    assert end.decision is not None
+    assert end.decision.verdict == "accept"
+    assert end.prompts == BETTER
+    assert end.finalist == program_digest(BETTER)
+    assert end.looks == 1
+    assert end.deciding is not None
+    assert {run.case.row for run in end.deciding.runs} == {f"r{n:03}" for n in range(28, 42)}
+    assert end.final is not None
+    assert len(end.final.runs) == 42
+    assert end.final.calls == 24  # only training rows are new by then
+
+
+def test_a_prompt_that_no_case_ran_is_not_written() -> None:
+    def test_led(row: Row) -> Outcome:
+        text = note(row.text)
+        return Outcome(1.0 if "more" in text else float(sort(text) == row.colour))
+
+    past = {NOTE: Prompt("wander"), SORT: Prompt("Never asked.")}
+    end = concluded(past, make_study(tests={"test_led": test_led}))
+    assert end.decision is not None
+    assert end.decision.verdict == "accept"
+    assert end.prompts == {NOTE: past[NOTE]}
+
+
+def test_a_rejected_finalist_is_not() -> None:
+    client = WorldClient()
+    end = concluded(WORSE, client=client)
+    assert end.decision is not None
+    assert end.decision.verdict == "reject"
+    assert "not better" in end.reason
+    assert (end.prompts, end.final) == ({}, None)
+    assert end.deciding is not None
+    train = {f"r{n:03}" for n in range(12)}
+    spoiled = [r for r in client.of(MODEL) if "apple is blue" in r.messages[0].content]
+    assert not train & {own_row(request) for request in spoiled}
+
+
+def test_without_holdout_the_assignments_tried_weigh_in() -> None:
+    study = make_study(make_rows(12, 14, 0))
+    few = concluded(BETTER, study, tried=1)
+    many = concluded(BETTER, study, tried=500)
+    assert few.decision is not None
+    assert many.decision is not None
+    assert few.decision.verdict == "unconfirmed"
+    assert few.prompts == BETTER
+    assert many.decision.bound < few.decision.bound
+    assert many.decision.verdict == "reject"
+
+
+def calls_more_often(where: str) -> Callable[[Row], Outcome]:
+    """A metric whose program asks far more under a candidate, on the rows of one part."""
+
+    def test(row: Row) -> Outcome:
+        outcome = metric_colour(row)
+        if row.split == where and "green" in sort.prompt.instruction:
+            for n in range(4):
+                note(f"[{row.id}] {n}")
+        return outcome
+
+    return test
+
+
+@pytest.mark.parametrize("where", ["holdout", "train"])
+def test_a_finalist_that_needs_more_calls_than_were_set_aside_is_rejected(where: str) -> None:
+    study = make_study(tests={"test": calls_more_often(where)})
+    end = concluded(BETTER, study)
+    calls = {"holdout": 52, "train": 46}[where]
+    assert end.reason == f"the finalist needs more than the {calls} calls reserved for it"
+    assert end.prompts == {}
+    assert end.final is None
+    if where == "holdout":
+        assert end.decision is None
+    else:
+        assert end.decision is not None
+        assert not end.decision.accepted
+        assert end.decision.reason == end.reason
+
+
+def by_part(row: Row) -> Outcome:
+    """Right under the better prompts but on training rows, where they fail."""
+    given = program(row.text)
+    better = "green" in sort.prompt.instruction
+    if row.split == "train":
+        return Outcome(0.0 if better else 1.0)
+    return Outcome(float(given == row.colour))
+
+
+@pytest.mark.parametrize(
+    ("threshold", "written"),
+    [(20 / 34, True), (0.6, False), (0.9, True)],  # still met, newly failed, never met
+)
+def test_thresholds_are_judged_on_all_cases_and_only_where_they_were_met(
+    threshold: float, written: bool
+) -> None:
+    study = make_study(make_rows(14, 6, 14), {"test": by_part}, {"test": {"threshold": threshold}})
+    with laid(study) as (_, ground):
+        before = ground.baseline.evaluation.scores()
+    assert 0.6 < sum(before.values()) / 34 < 0.9
+    end = concluded(BETTER, study)
+    assert end.final is not None
+    assert sum(end.final.scores().values()) == 20
+    assert end.decision is not None
+    assert end.decision.bound > 0
+    assert end.prompts == (BETTER if written else {})
+    assert end.reason.startswith("better" if written else "fails the threshold of test, which")
+
+
+def test_a_test_whose_every_case_was_skipped_fails_no_threshold() -> None:
+    def skipped(row: Row) -> Outcome:
+        return Outcome(None, skipped="needs a network")
+
+    study = make_study(
+        tests={"test_colour": metric_colour, "test_net": skipped},
+        specs={"test_net": {"threshold": 0.5}, "test_colour": {"threshold": 0.3}},
+    )
+    end = concluded(BETTER, study)
+    assert end.prompts == BETTER
+
+
+def test_looks_count_distinct_finalists() -> None:
+    digest = program_digest(BETTER)
+    assert concluded(BETTER, looked_at=frozenset([digest])).looks == 1
+    end = concluded(BETTER, looked_at=frozenset(["a", "b"]))
+    assert end.looks == 3
+    assert "look 3 at this holdout" in end.reason
+
+
+def test_looks_whose_finalists_are_not_known_count_too() -> None:
+    digest = program_digest(BETTER)
+    with laid(services={"earlier_looks": 6, "looked_at": frozenset(["a"])}) as (run, ground):
+        assert conclude(run, ground, BETTER, 3, set_aside(run, ground)).looks == 8
+    with laid(services={"earlier_looks": 6, "looked_at": frozenset([digest])}) as (run, ground):
+        assert conclude(run, ground, BETTER, 3, set_aside(run, ground)).looks == 7
+
+
+def test_a_look_is_noted_before_the_holdout_is_shown_the_finalist() -> None:
+    client = WorldClient()
+    noted: list[tuple[str, int]] = []
+
+    def note_look(finalist: str) -> None:
+        noted.append((finalist, len(client.requests)))
+
+    with laid(client=client, services={"note_look": note_look}) as (run, ground):
+        before = len(client.requests)
+        conclude(run, ground, BETTER, 3, set_aside(run, ground))
+    assert noted == [(program_digest(BETTER), before)]
+    assert len(client.requests) > before
+
+
+def test_without_a_holdout_there_is_no_look() -> None:
+    noted: list[str] = []
+    study = make_study(make_rows(12, 14, 0))
+    with laid(study, services={"note_look": noted.append}) as (run, ground):
+        assert conclude(run, ground, BETTER, 1, set_aside(run, ground)).looks == 0
+    assert noted == []
+
+
+def test_the_digest_names_the_prompts_wherever_the_repo_lies() -> None:
+    digest = program_digest(BETTER)
+    moved = {path.parent.parent / "elsewhere" / path.name: p for path, p in BETTER.items()}
+    assert program_digest(moved) == program_digest(dict(reversed(BETTER.items()))) == digest
+    demo = Demo("r000", {"text": "x"}, "y")
+    others = [
+        WORSE,
+        {NOTE: BETTER[SORT], SORT: BETTER[NOTE]},
+        {**BETTER, NOTE: Prompt(BETTER[NOTE].instruction, (demo,))},
+        {SORT: BETTER[SORT]},
+    ]
+    assert len({digest, *map(program_digest, others)}) == 5
+
+
+def test_the_final_pass_takes_every_sample_that_the_gate_takes() -> None:
+    client = WorldClient()
+    study = make_study(specs={"test_colour": {"repeats": 3}})
+    end = concluded(BETTER, study, client)
+    assert end.final is not None
+    asked = {
+        (own_row(request), request.sample)
+        for request in client.of(MODEL)
+        if module_of(request) == "note" and "keep the word" in request.messages[0].content
+    }
+    assert asked == {(row.id, sample) for row in make_rows() for sample in range(3)}

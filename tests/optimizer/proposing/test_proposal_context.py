@@ -1,0 +1,262 @@
+"""What the proposer is shown: rows, the program's source, the modules and their examples."""
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optimizer_world import (
+    Row,
+    judge,
+    judged,
+    make_rows,
+    make_study,
+    metric_colour,
+    note,
+    sort,
+)
+from world_model import WorldClient
+
+from pytest_mipro.optimizer.budget.budget import Budget
+from pytest_mipro.optimizer.budget.meter import Accounting
+from pytest_mipro.optimizer.measuring.evaluate import CaseRun, Evaluator
+from pytest_mipro.optimizer.proposing.proposal_context import (
+    Example,
+    chosen_examples,
+    dataset_summary,
+    examples_text,
+    module_examples,
+    module_text,
+    program_source,
+    program_summary,
+)
+from pytest_mipro.optimizer.study.amount import Amount, Limits
+from pytest_mipro.optimizer.study.case import Case, Outcome
+from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.client.contract import Message, Usage
+
+
+class Proposer:
+    """Notes what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Message, ...]] = []
+
+    async def ask(self, messages: tuple[Message, ...], sample: int) -> str:
+        self.asked.append(messages)
+        return f"reply {len(self.asked)}"
+
+    @property
+    def users(self) -> list[str]:
+        return [messages[-1].content for messages in self.asked]
+
+
+def runs_of(rows: tuple[Row, ...], tests: Any = None) -> tuple[CaseRun, ...]:
+    study = make_study(rows, tests)
+    made = Evaluator(study, WorldClient(), Accounting(), concurrency=2)
+    try:
+        reservation = Budget(Limits()).reserve(Amount(999), "trial")
+        assert reservation is not None
+        return made.start({}, study.cases, reservation).result().runs
+    finally:
+        made.close()
+
+
+def summary(cases: Any, seed: int = 0, limit: int = 99_999) -> tuple[str, Proposer]:
+    proposer = Proposer()
+    return asyncio.run(dataset_summary(cases, seed, proposer.ask, limit)), proposer
+
+
+# Dataset.
+
+
+def test_rows_are_observed_in_batches_and_the_observations_condensed() -> None:
+    text, proposer = summary(make_study(make_rows(25, 0, 0)).cases)
+    assert text == "reply 4"
+    shown = [user.count("colour: ") for user in proposer.users]
+    assert shown == [10, 10, 5, 0]
+    assert "reply 1\n\nreply 2\n\nreply 3" in proposer.users[-1]
+    assert all(f"text: [r{n:03}] Here" in "".join(proposer.users) for n in range(25))
+
+
+def test_at_most_thirty_rows_are_shown_another_draw_for_another_seed() -> None:
+    cases = make_study(make_rows(80, 0, 0)).cases
+    first, again, other = (summary(cases, seed)[1].users for seed in (0, 0, 1))
+    assert sum(user.count("colour: ") for user in first) == 30
+    assert len(first) == 4
+    assert first == again != other
+
+
+def test_a_row_of_two_tests_is_shown_once_and_a_long_value_shortened() -> None:
+    case = Case("a[1]", "1", "a", lambda: Outcome(1.0), {"text": "x" * 5000, "facts": ["ü", 1]})
+    other = Case("b[1]", "1", "b", case.run, case.columns)
+    hidden = Case("a[2]", "2", "a", case.run, {"text": "hidden"}, demo=False)
+    _, proposer = summary([case, other, hidden])
+    assert proposer.users[0].count("text: xxx") == 1
+    assert len(proposer.users[0]) < 800
+    assert "characters left out" in proposer.users[0]
+    assert "ü" in proposer.users[0]
+    assert "hidden" not in "".join(proposer.users)
+
+
+@given(st.integers(1000, 6000))
+def test_no_request_is_longer_than_the_limit(limit: int) -> None:
+    case = Case("a[1]", "1", "a", lambda: Outcome(1.0), {f"c{n}": "x" * 400 for n in range(20)})
+    _, proposer = summary([case], limit=limit)
+    assert len(proposer.asked) == 2
+    for messages in proposer.asked:
+        assert sum(len(message.content) for message in messages) <= limit
+    assert "characters left out" in proposer.users[0]
+
+
+def test_without_rows_nothing_is_asked() -> None:
+    text, proposer = summary([])
+    assert (text, proposer.asked) == ("(no rows)", [])
+
+
+# Program.
+
+
+def test_the_program_is_described_from_its_source_without_the_test() -> None:
+    runs = runs_of(make_rows(2, 0, 0))
+    source = program_source(runs)
+    assert "def program(text: str) -> Colour:" in source
+    assert source.count("return sort(note=note(text=text))") == 1
+    assert "def metric_colour" in source  # the world's metric stands between `run` and program
+    assert "def run" not in source
+    assert judged.__name__ not in source
+    proposer = Proposer()
+    asked = asyncio.run(
+        program_summary(runs, (note.signature, sort.signature), proposer.ask, 99_999)
+    )
+    assert asked == "reply 1"
+    assert source.strip() in proposer.users[0]
+    assert "`optimizer_world.sort`: inputs note. Reply with exactly one" in proposer.users[0]
+
+
+def test_a_call_made_by_the_test_itself_shows_no_source() -> None:
+    study = make_study(make_rows(1, 0, 0))
+    (case,) = study.cases
+
+    def bare() -> Outcome:
+        note(study.cases[0].columns["text"])
+        return Outcome(1.0)
+
+    runs = runs_of(make_rows(1, 0, 0), {"test": metric_colour})
+    calls = tuple(
+        ModuleCall(**{**call.__dict__, "stack": (bare.__code__,)}) for call in runs[0].calls
+    )
+    assert program_source([CaseRun(case, 0, Outcome(1.0), calls)]) == ""
+    assert program_source([CaseRun(case, 0, Outcome(1.0), ())]) == ""
+
+
+def test_a_modules_line_names_inputs_and_output() -> None:
+    assert module_text(note.signature) == (
+        "`optimizer_world.note`: inputs text. Reply with plain text."
+    )
+    assert "Reply with `true` or `false`" in module_text(judge.signature)
+
+
+# Examples.
+
+
+def call(value: str, output: Any = "red", error: str = "") -> ModuleCall:
+    return ModuleCall(
+        signature=sort.signature,
+        model="m",
+        parameters={},
+        inputs={"note": value},
+        output=output,
+        reasoning=None,
+        text=str(output),
+        usage=Usage(),
+        cost=None,
+        latency=0.0,
+        cached=False,
+        requests=1,
+        error=error,
+    )
+
+
+def run(row: str, score: float | None, *calls: ModuleCall, test: str = "t", **more: Any) -> CaseRun:
+    demo = more.pop("demo", True)
+    case = Case(f"{test}[{row}]", row, test, lambda: Outcome(1.0), demo=demo)
+    return CaseRun(case, 0, Outcome(score, **more), calls)
+
+
+def test_examples_are_the_modules_calls_in_case_order_with_score_and_feedback() -> None:
+    runs = [
+        run("b", 0.0, call("B"), feedback="want blue"),
+        run("a", 1.0, call("A"), call("A2"), feedback="not shown"),
+        run("c", None, call("C")),
+        run("d", 1.0, call("D"), demo=False),
+    ]
+    made = module_examples(runs, sort.signature)
+    assert [(item.row, item.call.inputs["note"], item.score) for item in made] == [
+        ("b", "B", 0.0),
+        ("a", "A", 1.0),
+        ("a", "A2", 1.0),
+    ]
+    assert [item.feedback for item in made] == ["want blue", "", ""]
+    assert module_examples(runs, note.signature) == []
+
+
+def test_a_call_that_tests_share_is_one_example_and_names_each_test() -> None:
+    runs = [
+        run("a", 0.5, call("A"), test="test_reply", feedback="too short"),
+        run("a", 1.0, call("A"), test="test_queue"),
+    ]
+    (example,) = module_examples(runs, sort.signature)
+    assert example.score == 0.75
+    assert example.feedback == "test_reply: too short\ntest_queue: passed"
+
+
+scores = st.lists(st.sampled_from([0.0, 0.5, 1.0]), max_size=40)
+
+
+@given(scores, st.integers(0, 20), st.integers(0, 3))
+def test_half_of_the_examples_fail_where_there_are_as_many_of_each(
+    values: list[float], count: int, seed: int
+) -> None:
+    examples = [Example(str(n), call(str(n)), value, "") for n, value in enumerate(values)]
+    chosen = chosen_examples(examples, count, random.Random(seed))
+    assert len(chosen) == min(count, len(examples))
+    assert len({example.row for example in chosen}) == len(chosen)
+    failing = sum(value < 1 for value in values)
+    chosen_failing = sum(example.score < 1 for example in chosen)
+    passing = len(values) - failing
+    assert chosen_failing >= min(failing, count // 2)
+    assert len(chosen) - chosen_failing >= min(passing, count - count // 2)
+    assert chosen == chosen_examples(examples, count, random.Random(seed))
+
+
+def test_an_example_shows_inputs_output_and_feedback_as_they_are() -> None:
+    text = examples_text(
+        [
+            Example("a", call("one\n  two {{x}}"), 0.25, "assert 'red' == 'blue'"),
+            Example("b", call("B", "blue"), 1.0, ""),
+            Example("c", call("C", None, error="the reply can't be used"), 0.0, "unused"),
+        ],
+        sort.signature,
+    )
+    assert text == (
+        "### Example 1: score 0.25\nInput:\n<note>\none\n  two {{x}}\n</note>\n\nOutput:\nred\n\n"
+        "Feedback:\nassert 'red' == 'blue'\n\n"
+        "### Example 2: score 1.00\nInput:\n<note>\nB\n</note>\n\nOutput:\nblue\n\n"
+        "### Example 3: score 0.00\nInput:\n<note>\nC\n</note>\n\nOutput:\nNone\n\n"
+        "Feedback:\nthe reply can't be used"
+    )
+    assert examples_text([], sort.signature) == "(none)"
+
+
+@pytest.mark.parametrize("part", ["inputs", "feedback"])
+def test_long_parts_of_an_example_are_shortened(part: str) -> None:
+    long = "y" * 20_000
+    example = Example(
+        "a", call(long if part == "inputs" else "A"), 0.0, long if part == "feedback" else ""
+    )
+    text = examples_text([example], sort.signature)
+    assert len(text) < 2000
+    assert "characters left out" in text

@@ -1,0 +1,303 @@
+"""Proposals: what is asked of the proposer models, and what becomes of their replies."""
+
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+from optimizer_world import (
+    make_rows,
+    make_settings,
+    make_study,
+    note,
+    play,
+    sort,
+    without,
+)
+from world_model import PROPOSER, WorldClient, answer, module_of
+
+from pytest_mipro.errors import ContextWindowError, EndpointError, RefusalError
+from pytest_mipro.optimizer.budget.budget import Budget
+from pytest_mipro.optimizer.budget.meter import Accounting
+from pytest_mipro.optimizer.measuring.evaluate import CaseRun, Evaluator
+from pytest_mipro.optimizer.proposing.plans import ProposalPlan
+from pytest_mipro.optimizer.proposing.proposal_context import Grounding, module_examples
+from pytest_mipro.optimizer.proposing.propose import GROUNDING_CALLS, Asked, Proposer
+from pytest_mipro.optimizer.proposing.proposed import Proposed
+from pytest_mipro.optimizer.proposing.strategies.grounded import GroundedStrategy
+from pytest_mipro.optimizer.proposing.strategies.strategy import (
+    ProposalContext,
+    ProposalRequest,
+    ProposalStrategy,
+    ScoredInstruction,
+)
+from pytest_mipro.optimizer.proposing.tips import TIPS
+from pytest_mipro.optimizer.run.events import CandidatesReady
+from pytest_mipro.optimizer.study.amount import Amount, Limits
+from pytest_mipro.runtime.client.contract import Message, Request
+
+SIGNATURES = (note.signature, sort.signature)
+GROUNDING = Grounding("THE DATASET", "THE PROGRAM")
+PLAN = ProposalPlan("grounded", "none", True, True, "mixed", 1.0, PROPOSER)
+HISTORY = (ScoredInstruction("Sort it.", 0.25), ScoredInstruction("Sort it so.", 0.125))
+
+
+@pytest.fixture(scope="module")
+def runs() -> Sequence[CaseRun]:
+    study = make_study(make_rows(8, 0, 0))
+    made = Evaluator(study, WorldClient(), Accounting(), concurrency=4)
+    reservation = Budget(Limits()).reserve(Amount(99), "baseline")
+    assert reservation is not None
+    try:
+        return made.start({}, study.cases, reservation).result().runs
+    finally:
+        made.close()
+
+
+def asked(runs: Sequence[CaseRun] = (), count: int = 1, **plan: Any) -> list[Asked]:
+    examples = module_examples(runs, sort.signature)
+    wanted = replace(PLAN, **plan)
+    return [
+        Asked(sort.signature, "Sort it.", examples, HISTORY, wanted, f"0/{n}") for n in range(count)
+    ]
+
+
+def propose(
+    wanted: Sequence[Asked],
+    reply: Callable[[Request], str] = lambda request: f"Do {request.sample}.",
+    strategies: Sequence[ProposalStrategy] = (GroundedStrategy(),),
+    **settings: Any,
+) -> tuple[list[Proposed], WorldClient]:
+    client = WorldClient(reply)
+    named = {item.name: item for item in strategies}
+    proposer = Proposer(client, named, make_settings(**settings))
+    return proposer.proposals(wanted, GROUNDING), client
+
+
+# Asking.
+
+
+def test_a_proposal_holds_what_the_proposer_saw_and_said(runs: Sequence[CaseRun]) -> None:
+    wanted = asked(runs)
+    (made,), client = propose(wanted, lambda request: '"Do well."  ')
+    (request,) = client.requests
+    assert request.model == PROPOSER
+    assert (made.signature, made.plan) == (sort.signature, wanted[0].plan)
+    assert made.messages == request.messages
+    assert [message.role for message in made.messages] == ["system", "user"]
+    assert (made.cut, made.reply, made.instruction) == ((), '"Do well."  ', "Do well.")
+    assert "Score 0.250:\nSort it." in made.messages[1].content
+
+
+def test_the_plan_says_which_model_answers_and_how_hot(runs: Sequence[CaseRun]) -> None:
+    wanted = [*asked(runs, model="a/b", temperature=0.7), *asked(runs, model="c/d")]
+    _, client = propose(wanted)
+    sent = [(request.model, dict(request.parameters)) for request in client.requests]
+    assert sent == [("a/b", {"temperature": 0.7}), ("c/d", {"temperature": 1.0})]
+
+
+@pytest.mark.parametrize(
+    ("change", "missing"),
+    [({"dataset": False}, "THE DATASET"), ({"program": False}, "THE PROGRAM")],
+)
+def test_the_plan_says_which_grounding_is_shown(change: dict[str, Any], missing: str) -> None:
+    (whole,), _ = propose(asked())
+    (made,), _ = propose(asked(**change))
+    texts = {"THE DATASET", "THE PROGRAM"}
+    assert {text for text in texts if text in whole.messages[1].content} == texts
+    assert {text for text in texts if text in made.messages[1].content} == texts - {missing}
+
+
+@pytest.mark.parametrize("tip", TIPS)
+def test_the_plan_says_which_tip_steers(tip: str) -> None:
+    (made,), _ = propose(asked(tip=tip))
+    shown = [name for name, text in TIPS.items() if text and text in made.messages[0].content]
+    assert shown == [tip] * (tip != "none")
+
+
+def test_the_plan_says_which_examples_are_drawn_from(runs: Sequence[CaseRun]) -> None:
+    def kinds(kind: str, given: Sequence[CaseRun]) -> set[bool]:
+        (made,), _ = propose(asked(given, examples=kind))
+        text = made.messages[1].content
+        return {"score 1.00" in line for line in text.split("\n") if line.startswith("### Exam")}
+
+    assert kinds("mixed", runs) == {True, False}
+    assert kinds("failing", runs) == {False}
+    assert kinds("passing", runs) == {True}
+    passing = [run for run in runs if run.outcome.score == 1.0]
+    assert kinds("failing", passing) == {True}  # better those than none
+
+
+def test_equal_requests_ask_for_other_samples_and_other_ones_for_the_first() -> None:
+    one, two = asked(count=2, tip="none"), asked(count=2, tip="simple")
+    made, client = propose([one[0], two[0], one[1], two[1]])
+    assert [request.sample for request in client.requests] == [0, 0, 1, 1]
+    assert len(client.digests) == 4
+    assert [proposal.reply for proposal in made] == ["Do 0.", "Do 0.", "Do 1.", "Do 1."]
+
+
+def test_the_limit_in_tokens_bounds_each_request(runs: Sequence[CaseRun]) -> None:
+    (whole,), _ = propose(asked(runs))
+    (made,), _ = propose(asked(runs), max_prompt_tokens=400)
+    assert sum(len(message.content) for message in whole.messages) > 1600
+    assert sum(len(message.content) for message in made.messages) <= 1600
+    assert made.cut == ("examples",)
+
+
+# Replies.
+
+
+def test_replies_that_are_empty_known_or_the_same_are_no_instructions() -> None:
+    replies = ["  \n", "Sort it.", "Sort it so.", "Sort well.", '"Sort well."', "Sort.", "Sort. "]
+    made, _ = propose(asked(count=7), lambda request: replies[request.sample])
+    assert [proposal.reply for proposal in made] == replies
+    assert [proposal.instruction for proposal in made] == [
+        "",
+        "",
+        "",
+        "Sort well.",
+        "",
+        "Sort.",
+        "",
+    ]
+
+
+def test_another_module_may_have_the_same_instruction() -> None:
+    (wanted,) = asked()
+    other = replace(wanted, signature=note.signature, instruction="Note it.", history=())
+    made, _ = propose([wanted, other], lambda request: "Sort it.")
+    assert [proposal.instruction for proposal in made] == ["", "Sort it."]
+
+
+@pytest.mark.parametrize("error", [RefusalError, ContextWindowError])
+def test_a_refused_proposal_is_left_out(error: type[Exception]) -> None:
+    def reply(request: Request) -> str:
+        if request.sample == 1:
+            raise error("not this one")
+        return f"Do {request.sample}."
+
+    made, _ = propose(asked(count=3), reply)
+    assert [proposal.instruction for proposal in made] == ["Do 0.", "", "Do 2."]
+    assert made[1].reply == ""
+
+
+def test_an_error_of_the_world_is_told() -> None:
+    def reply(request: Request) -> str:
+        raise EndpointError("fake/proposer: 503 after 5 tries")
+
+    with pytest.raises(EndpointError, match="fake/proposer: 503 after 5 tries"):
+        propose(asked(), reply)
+
+
+# Strategies.
+
+
+class Named(ProposalStrategy):
+    """A strategy that says its name, or has nothing to go by."""
+
+    def __init__(self, name: str, *, asks: bool = True) -> None:
+        self.name = name
+        self._asks = asks
+
+    def request(self, context: ProposalContext, rng: Random) -> ProposalRequest | None:
+        text = f"{self.name} {context.instruction} {rng.random()}"
+        return ProposalRequest((Message("user", text),)) if self._asks else None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "asking", "asked_instead"),
+    [("b", "abc", "b"), ("b", "ac", "c"), ("c", "ab", "a"), ("b", "a", "a"), ("a", "", None)],
+)
+def test_where_a_strategy_has_nothing_to_go_by_the_next_one_asks(
+    wanted: str, asking: str, asked_instead: str | None
+) -> None:
+    strategies = [Named(name, asks=name in asking) for name in "abc"]
+    made, client = propose(asked(strategy=wanted), strategies=strategies)
+    if asked_instead is None:
+        assert (made, client.requests) == ([], [])
+        return
+    assert made[0].plan == replace(PLAN, strategy=asked_instead)
+    assert client.requests[0].messages[0].content.startswith(f"{asked_instead} Sort it. ")
+
+
+class Raising(Named):
+    """One that fails at its second request."""
+
+    def request(self, context: ProposalContext, rng: Random) -> ProposalRequest | None:
+        self._left = getattr(self, "_left", 1) - 1
+        if self._left < 0:
+            raise LookupError("no idea")
+        return super().request(context, rng)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_a_strategy_raises_leaves_nothing_behind() -> None:
+    with pytest.raises(LookupError, match="no idea"):
+        propose(asked(count=3), strategies=[Raising("grounded")])
+    gc.collect()  # a coroutine that nobody awaits warns here
+
+
+def test_each_proposal_has_a_random_stream_of_its_own() -> None:
+    def texts(wanted: Sequence[Asked]) -> list[str]:
+        made, _ = propose(wanted, strategies=[Named("grounded")])
+        return [proposal.messages[0].content for proposal in made]
+
+    several = asked(count=4)
+    assert len(set(texts(several))) == 4
+    assert texts(several[::-1]) == texts(several)[::-1]
+
+
+# Grounding.
+
+
+def ground(runs: Sequence[CaseRun], **settings: Any) -> tuple[Grounding, WorldClient]:
+    client = WorldClient()
+    proposer = Proposer(client, {}, make_settings(**settings))
+    cases = make_study(make_rows(99, 0, 0)).cases
+    return proposer.ground(cases, runs, SIGNATURES, PROPOSER), client
+
+
+def test_grounding_asks_no_more_than_is_reserved_for_it(runs: Sequence[CaseRun]) -> None:
+    grounding, client = ground(runs)
+    assert len(client.requests) == GROUNDING_CALLS
+    assert grounding.dataset.startswith("A summary of")
+    assert grounding.program != grounding.dataset
+
+
+@pytest.mark.parametrize(
+    ("off", "calls", "left"),
+    [("dataset", 1, ["program"]), ("program", 4, ["dataset"])],
+)
+def test_a_part_that_is_switched_off_is_not_asked_for(
+    runs: Sequence[CaseRun], off: str, calls: int, left: list[str]
+) -> None:
+    grounding, client = ground(runs, parts=without(off))
+    assert len(client.requests) == calls
+    assert [part for part in ("dataset", "program") if getattr(grounding, part)] == left
+
+
+def test_a_refused_grounding_does_not_end_the_study() -> None:
+    def refusing(request: Request) -> str:
+        if request.model == PROPOSER and not module_of(request):
+            raise RefusalError("the content filter refused the request")
+        return answer(request)
+
+    played = play(client=WorldClient(refusing))
+    assert played.result.prompts
+    asked = [r for r in played.client.of(PROPOSER) if module_of(r)]
+    assert all("## Program\n(not known)" in request.messages[1].content for request in asked)
+
+
+def test_a_refusal_of_all_proposals_leaves_the_demos() -> None:
+    def refusing(request: Request) -> str:
+        if request.model == PROPOSER and module_of(request):
+            raise RefusalError("the content filter refused the request")
+        return answer(request)
+
+    played = play(client=WorldClient(refusing))
+    ready = played.seen(CandidatesReady)[0]
+    assert set(ready.instructions.values()) == {1}
+    assert min(ready.demo_sets.values()) > 1
+    assert played.result.trials > 0

@@ -1,0 +1,298 @@
+"""Instructions of a round: who is asked for how many, from which parents, and what is learnt."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+from made_runs import assessed
+from optimizer_world import (
+    ALL_STRATEGIES,
+    HARD,
+    Played,
+    laid,
+    make_study,
+    note,
+    play,
+    sort,
+    without,
+)
+from test_teaching import BASE, KEEPS, RULES, WINS, searched
+from world_model import PROPOSER, WorldClient, answer, last, module_of
+
+from pytest_mipro.optimizer.proposing.learning import Lesson
+from pytest_mipro.optimizer.proposing.plans import PlanSpace
+from pytest_mipro.optimizer.proposing.strategies.grounded import GroundedStrategy
+from pytest_mipro.optimizer.proposing.strategies.merge import MergeStrategy
+from pytest_mipro.optimizer.proposing.strategies.strategy import ProposalContext, ProposalRequest
+from pytest_mipro.optimizer.rounds.instructing import (
+    InstructionProposer,
+    asks,
+    combines,
+    switched_on,
+)
+from pytest_mipro.optimizer.rounds.teaching import training_runs
+from pytest_mipro.optimizer.run.events import ProposalsMade
+from pytest_mipro.optimizer.search.candidates import Candidates
+from pytest_mipro.optimizer.search.random_search import RandomSearcher
+from pytest_mipro.optimizer.search.searcher import Assignment, Space
+from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.optimizer.study.parts import PARTS
+from pytest_mipro.optimizer.study.settings import OptimizerSettings
+from pytest_mipro.runtime.client.contract import Request
+
+
+def extended(
+    *programs: Assignment, client: WorldClient, wins: Sequence[Any] = WINS, **settings: Any
+) -> Any:
+    """Return what comes of one round's instructions from these parents."""
+    with laid(client=client, **settings) as (run, ground):
+        known = searched(ground, *wins)
+        parents = training_runs(run, ground, known, programs, 1)
+        assert parents is not None
+        del client.requests[:]
+        return known, InstructionProposer(run, ground).extend(known, parents, 1)
+
+
+def asked(client: WorldClient) -> Counter[str]:
+    """Return how many proposals each module was asked for; "" stands for the grounding."""
+    return Counter(module_of(request) for request in client.of(PROPOSER))
+
+
+# Who is asked.
+
+
+def test_each_module_has_its_share_and_what_comes_is_new() -> None:
+    client = WorldClient()
+    before, after = extended(BASE, client=client, candidates=2, parts=without("credit"))
+    assert asked(client) == {"": 4, "note": 2, "sort": 2}
+    assert len(after.proposals) == 4
+    for old, new in zip(before.candidates.modules, after.candidates.modules, strict=True):
+        assert new.instructions[: len(old.instructions)] == old.instructions
+        made = [p.instruction for p in after.proposals if p.signature == new.signature]
+        assert set(new.instructions) == {*old.instructions, *made} - {""}
+
+
+def test_with_credit_more_is_asked_for_the_module_that_lifts() -> None:
+    client = WorldClient()
+    extended(BASE, client=client, candidates=4, wins=WINS[1:])
+    shares = asked(client)
+    assert shares["note"] + shares["sort"] == 8
+    assert shares["sort"] > shares["note"] > 0  # a candidate of its own lifts
+
+
+def test_parents_take_turns() -> None:
+    client = WorldClient()
+    extended(RULES, KEEPS, client=client, candidates=2, parts=without("credit"))
+    shown = [
+        last(request).split("## Current instruction\n")[1].split("\n")[0]
+        for request in client.of(PROPOSER)
+        if module_of(request)
+    ]
+    assert shown == [
+        "Note what the text is about.",
+        "Note the subject; keep the word.",
+        "sea is blue, sky is blue, lime is green",
+        "Choose the colour.",
+    ]
+
+
+def test_earlier_instructions_are_shown_with_their_best_program() -> None:
+    client = WorldClient()
+    known, _ = extended(BASE, client=client)
+    request = next(r for r in client.of(PROPOSER) if module_of(r) == "sort")
+    estimates = {item.assignment: item.leading for item in known.record.assessments.values()}
+    # The committed instruction stood in two programs, of which the other one was better.
+    assert (
+        f"Score {estimates[KEEPS]:.3f}:\nChoose the colour.\n\n"
+        f"Score {estimates[RULES]:.3f}:\nsea is blue"
+    ) in last(request)
+
+
+def test_the_grounding_is_paid_for_once() -> None:
+    client = WorldClient()
+    with laid(client=client) as (run, ground):
+        known = searched(ground)
+        instructor = InstructionProposer(run, ground)
+        for number in range(2):
+            parents = training_runs(run, ground, known, [BASE], number)
+            assert parents is not None
+            known = instructor.extend(known, parents, number)
+    assert asked(client)[""] == 4
+
+
+def test_what_the_budget_does_not_hold_is_not_asked_for() -> None:
+    client = WorldClient()
+    # 84 calls of the baseline, 58 kept for a full evaluation, 5 for the grounding, 4 proposals
+    before, after = extended(BASE, client=client, max_calls=84 + 58 + 9)
+    assert len(after.proposals) == 4
+    client = WorldClient()
+    before, after = extended(BASE, client=client, max_calls=84 + 58 + 8)
+    assert after is before
+    assert client.requests == []
+
+
+def test_where_nothing_is_to_be_asked_no_grounding_is_paid_for() -> None:
+    client = WorldClient()
+    for change in ({"candidates": 0}, {"parts": without("grounded")}):  # the only one given
+        before, after = extended(BASE, client=client, **change)
+        assert after is before
+    assert client.requests == []
+
+    def bare(row: Any) -> Outcome:
+        """A test whose failing training cases reach no module."""
+        if row.split == "train":
+            return Outcome(0.0)
+        return Outcome(float(sort(note=note(text=row.text)) == row.colour))
+
+    events: list[Any] = []
+    client = WorldClient()
+    play(make_study(tests={"test": bare}), client, {"emit": events.append}, max_demos=0)
+    assert not client.of(PROPOSER)
+    assert not any(isinstance(event, ProposalsMade) for event in events)
+
+
+def test_several_proposer_models_take_turns() -> None:
+    def reply(request: Request) -> str:
+        proposing = request.model == "fake/one"
+        return answer(replace(request, model=PROPOSER) if proposing else request)
+
+    models = ("fake/one", PROPOSER)
+    played = play(client=WorldClient(reply), proposer_models=models, parts=without("credit"))
+    plans = [p.plan for event in played.seen(ProposalsMade) for p in event.proposals]
+    assert {plan.model for plan in plans} == {"fake/one", PROPOSER}
+    assert {request.model for request in played.client.requests} > {"fake/one", PROPOSER}
+
+
+# Strategies.
+
+
+class Curt:
+    """A strategy of somebody who inherits nothing: it asks."""
+
+    name = "curt"
+
+    def request(self, context: ProposalContext, rng: Random) -> ProposalRequest | None:
+        return None
+
+
+class Mixer:
+    """One that combines programs."""
+
+    name = "mixer"
+
+    def programs(self, context: object, rng: Random) -> list[Assignment]:
+        return []
+
+
+def test_a_strategy_does_what_it_has_a_method_of_its_own_for() -> None:
+    given = [GroundedStrategy(), Curt(), MergeStrategy(), Mixer()]
+    assert [asks(strategy) for strategy in given] == [True, True, False, False]
+    assert [combines(strategy) for strategy in given] == [False, False, True, True]
+
+
+def test_the_parts_switch_off_the_built_in_strategies_alone() -> None:
+    settings = OptimizerSettings(parts=frozenset(PARTS) - {"history", "merge"})
+    names = [item.name for item in switched_on([*ALL_STRATEGIES, Curt()], settings)]
+    assert names == ["grounded", "reflective", "curt"]
+
+
+# What is learnt.
+
+
+def lessons_of(parts: frozenset[str], memory: Sequence[Lesson] = ()) -> tuple[Played, list[Any]]:
+    spaces: list[tuple[Space, RandomSearcher]] = []
+
+    def searcher(space: Space, seed: int) -> Listening:
+        spaces.append((space, Listening(space, seed)))
+        return spaces[-1][1]  # type: ignore[return-value]
+
+    services = {"strategies": ALL_STRATEGIES, "searcher": searcher, "lessons": memory}
+    return play(HARD, services=services, parts=parts, rounds=3, trials=12, patience=9), spaces
+
+
+class Listening(RandomSearcher):
+    """Notes what it is told."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        super().__init__(space, seed)
+        self.told: list[tuple[Assignment, float, float]] = []
+
+    def tell(self, assignment: Assignment, score: float, weight: float) -> None:
+        super().tell(assignment, score, weight)
+        self.told.append((assignment, score, weight))
+
+
+LEARNING = frozenset(PARTS)
+
+
+def test_with_learning_the_plans_are_asked_of_a_searcher_that_is_told_what_they_earned() -> None:
+    played, spaces = lessons_of(LEARNING)
+    (plans,) = [made for space, made in spaces if "strategy" in space.names]
+    made = [p for event in played.seen(ProposalsMade) for p in event.proposals]
+    assert {plan.plan.temperature for plan in made} == {1.0, 0.7}
+    assert len({plan.plan.examples for plan in made}) > 1
+    assert 0 < len(plans.told) <= len(made)
+    assert any(score > 0.5 for _, score, _ in plans.told)
+
+
+def test_without_learning_no_searcher_is_made_for_plans() -> None:
+    played, spaces = lessons_of(OptimizerSettings().parts)
+    assert not [space for space, _ in spaces if "strategy" in space.names]
+    assert played.seen(ProposalsMade)
+
+
+def test_what_earlier_runs_learnt_is_told_before_anything_is_asked() -> None:
+    plans = PlanSpace(("grounded", "reflective", "history"), (PROPOSER,), OptimizerSettings())
+    memory = [Lesson(plans.plan((1, 0, 0, 0, 0, 0, 0)), 0.25, 40)]
+    _, spaces = lessons_of(LEARNING, memory)
+    (told,) = [made.told for space, made in spaces if "strategy" in space.names]
+    assert told[0] == ((1, 0, 0, 0, 0, 0, 0), 0.625, 40)
+
+
+def test_a_lesson_is_the_lift_of_an_instruction_that_was_tried_and_0_for_a_useless_one() -> None:
+    client = WorldClient()
+    with laid(client=client, parts=without("credit")) as (run, ground):
+        known = searched(ground, *WINS)
+        parents = training_runs(run, ground, known, [BASE], 1)
+        assert parents is not None
+        instructor = InstructionProposer(run, ground)
+        grown = instructor.extend(known, parents, 1)
+        useless = [p for p in grown.proposals if not p.instruction]
+        tried = next(p for p in grown.proposals if p.instruction and p.signature == sort.signature)
+        dimension, choice = grown.candidates.choice_of(tried.signature, tried.instruction)
+        instructor.learn(grown, 1)
+        assert [lesson.lift for lesson in instructor.lessons] == [0.0] * len(useless)
+
+        assignment = tuple(choice if place == dimension else 0 for place in range(4))
+        best = grown.record.assessments[RULES]
+        grown.record.assessments[assignment] = assessed(
+            assignment, 1.0, number=9, rows=16, scores=best.scores, full=True
+        )
+        instructor.learn(grown, 1)
+        lesson = instructor.lessons[-1]
+        assert lesson.plan == tried.plan
+        assert lesson.rows == 16
+        assert 0.2 < lesson.lift < 1 - best.estimate + 0.3
+        count = len(instructor.lessons)
+        instructor.learn(grown, 1)
+        assert len(instructor.lessons) == count == len(useless) + 1
+
+
+def test_a_refusal_is_a_lesson_also_where_the_committed_instruction_is_empty() -> None:
+    def refusing(request: Request) -> str:
+        return "" if request.model == PROPOSER else answer(request)
+
+    with laid(client=WorldClient(refusing)) as (run, ground):
+        known = searched(ground, *WINS)
+        bare = [
+            replace(module, instructions=("", *module.instructions[1:]))
+            for module in known.candidates.modules
+        ]
+        known = replace(known, candidates=Candidates(tuple(bare)))
+        parents = training_runs(run, ground, known, [BASE], 1)
+        assert parents is not None
+        instructor = InstructionProposer(run, ground)
+        instructor.learn(instructor.extend(known, parents, 1), 1)
+        assert [lesson.lift for lesson in instructor.lessons] == [0.0] * 4

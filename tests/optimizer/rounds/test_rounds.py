@@ -1,0 +1,182 @@
+"""Rounds: each grows the space from the incumbent of the one before."""
+
+import pytest
+from made_runs import assessed
+from optimizer_world import HARD, Played, make_rows, make_study, metric_colour, play, without
+from world_model import MODEL, PROPOSER, WorldClient, answer, last, markers, module_of, own_row
+
+from pytest_mipro.optimizer.rounds.search_state import SearchState
+from pytest_mipro.optimizer.run.events import CandidatesReady, StageStarted, TrialFinished
+from pytest_mipro.optimizer.search.candidates import Candidates
+from pytest_mipro.optimizer.search.random_search import RandomSearcher
+from pytest_mipro.optimizer.search.record import Record
+from pytest_mipro.optimizer.search.searcher import Assignment, Space
+from pytest_mipro.runtime.client.contract import Request
+
+
+@pytest.fixture(scope="module")
+def played() -> Played:
+    return play(HARD, rounds=3, trials=9, patience=3, parts=without("credit"))
+
+
+def proposals(played: Played, module: str) -> list[Request]:
+    """Return the requests for a module's instructions in the order of the rounds."""
+    return [request for request in played.client.of(PROPOSER) if module_of(request) == module]
+
+
+def test_every_round_proposes_and_searches(played: Played) -> None:
+    assert [ready.round for ready in played.seen(CandidatesReady)] == [0, 1, 2]
+    rounds = [trial.round for trial in played.seen(TrialFinished)]
+    assert rounds == sorted(rounds)
+    minibatches = [t.round for t in played.seen(TrialFinished) if t.kind == "minibatch"]
+    assert [minibatches.count(number) for number in range(3)] == [3, 3, 3]
+
+
+def test_the_grounding_is_asked_for_once(played: Played) -> None:
+    grounding = [request for request in played.client.of(PROPOSER) if not module_of(request)]
+    assert len(grounding) == len({request.digest() for request in grounding}) == 4
+    totals = [e.total for e in played.seen(StageStarted) if e.stage == "proposals"]
+    assert totals == [5 + 2 * 2, 2 * 2, 2 * 2]  # two modules, two candidates
+
+
+def test_later_proposals_start_from_the_incumbent_and_show_what_was_tried(played: Played) -> None:
+    asked = [last(request) for request in proposals(played, "sort")]
+    assert len(asked) == 3 * 2
+    assert "## Current instruction\nChoose the colour.\n" in asked[0]
+    assert "## Current instruction\nChoose the colour: grass is green" in asked[-1]
+    assert "Score 0.375:\nChoose the colour.\n\n## Examples" in asked[0]
+    assert asked[-1].count("Score ") > 1
+
+
+def test_later_examples_are_the_incumbents_runs_on_training_rows(played: Played) -> None:
+    first, *_, final = (last(request) for request in proposals(played, "sort"))
+    assert "something" in first  # the committed note loses words
+    assert "something" not in final  # the incumbent's keeps them
+    train = set(played.result.split.train)
+    for request in played.client.of(PROPOSER):
+        assert markers(*request.messages) <= train
+
+
+@pytest.mark.parametrize("rows", [3, 12, 100])
+def test_the_incumbent_runs_on_as_many_training_rows_as_are_wanted(rows: int) -> None:
+    played = play(training_rows=rows)
+    train = set(played.result.split.train)
+    asked = proposals(played, "sort")[-1]
+    shown = markers(*asked.messages)
+    assert shown <= train
+    assert len(shown) == min(rows, 12)
+    note_runs = {
+        own_row(request)
+        for request in played.client.of(MODEL)
+        if own_row(request) in train and "keep the word" in request.messages[0].content
+    }
+    assert note_runs == train  # the final pass covers them all
+
+
+class Told(RandomSearcher):
+    def __init__(self, space: Space, seed: int) -> None:
+        super().__init__(space, seed)
+        self.told: list[tuple[Assignment, float, float]] = []
+
+    def tell(self, assignment: Assignment, score: float, weight: float) -> None:
+        self.told.append((assignment, score, weight))
+        super().tell(assignment, score, weight)
+
+
+def test_each_rounds_searcher_is_told_what_is_known_and_has_a_stream_of_its_own() -> None:
+    made: list[tuple[Space, int, Told]] = []
+
+    def searcher(space: Space, seed: int) -> Told:
+        made.append((space, seed, Told(space, seed)))
+        return made[-1][2]
+
+    played = play(services={"searcher": searcher})
+    (space, seed, first), (larger, other, second) = made
+    assert (seed, other != seed) == (0, True)
+    assert all(a <= b for a, b in zip(space.sizes, larger.sizes, strict=True))
+    assert space.sizes != larger.sizes
+    known = {assignment: (score, weight) for assignment, score, weight in first.told}
+    carried = {a: (score, weight) for a, score, weight in second.told[: len(known)]}
+    assert carried == known  # the last estimate of each, with the rows that it rests on
+    assert ((0, 0, 0, 0), 7 / 16, 16) in first.told
+    weights = {weight for _, _, weight in second.told}
+    assert weights == {8, 16}
+    assert played.result.trials == len({a for a, _, _ in second.told}) - 1
+
+
+def test_without_a_better_incumbent_the_baselines_runs_serve_again() -> None:
+    def fixed(request: Request) -> str:
+        if request.model == MODEL and module_of(request) == "sort":
+            return "red"
+        return answer(request)
+
+    played = play(client=WorldClient(fixed), trials=4, parts=without("attempts"))
+    train = set(played.result.split.train)
+    asked = [r for r in played.client.of(MODEL) if own_row(r) in train]
+    assert len(asked) == 2 * len(train)  # the baseline alone
+
+
+@pytest.mark.parametrize(("patience", "rounds"), [(1, 1), (2, 2), (3, 3), (9, 5)])
+def test_rounds_without_a_better_program_end_the_search(patience: int, rounds: int) -> None:
+    def fixed(request: Request) -> str:
+        if request.model == MODEL and module_of(request) == "sort":
+            return "red"
+        return answer(request)
+
+    settings = {"rounds": 5, "trials": 10, "patience": patience}
+    played = play(client=WorldClient(fixed), **settings)
+    assert len(played.seen(CandidatesReady)) == rounds
+    if rounds == 5:
+        assert played.result.ended == ""
+    else:
+        wanted = f"the search ended after {patience} rounds without a better program"
+        assert played.result.ended == wanted
+    for_good = play(client=WorldClient(fixed), parts=without("plateau"), **settings)
+    assert len(for_good.seen(CandidatesReady)) == 5
+
+
+def test_a_search_that_solves_every_validation_row_is_at_its_end() -> None:
+    played = play(rounds=5, trials=15)
+    assert played.result.ended == "every validation row has the full score"
+    assert 1 <= len(played.seen(CandidatesReady)) < 5
+    assert played.seen(TrialFinished)[-1].best == 1.0
+    assert played.result.prompts
+
+
+def test_committed_prompts_that_solve_every_validation_row_are_searched_no_further() -> None:
+    rows = [row for row in make_rows(12, 40, 14) if row.split != "validation" or solved(row.id)]
+    played = play(make_study(rows, {"test_colour": metric_colour}))
+    assert played.result.ended == "every validation row has the full score"
+    assert not played.client.of(PROPOSER)
+    assert not played.seen(TrialFinished)
+    assert played.result.prompts == {}
+    wanted = "every validation row has the full score under the committed prompts"
+    assert played.result.reason == wanted
+
+
+def test_a_full_score_that_rounding_misses_is_one() -> None:
+    def ends(estimate: float) -> str:
+        known = Record({(0, 0): assessed((0, 0), estimate, full=True)})
+        return SearchState(Candidates(()), known).perfect
+
+    assert ends(0.7 + 0.2 + 0.1) == ends(1.0) == "every validation row has the full score"
+    assert 0.7 + 0.2 + 0.1 < 1
+    assert ends(0.999) == ""
+
+
+def solved(row: str) -> bool:
+    """Return whether the committed prompts solve a row: it is lucky or red, and keeps its word."""
+    number = int(row[1:])
+    return number % 5 != 0 and (number % 4 == 0 or number % 6 < 2)
+
+
+def test_one_round_is_plain_mipro() -> None:
+    played = play(rounds=1)
+    assert len(played.seen(CandidatesReady)) == 1
+    assert len(proposals(played, "sort")) == 2
+    assert played.result.prompts
+
+
+def test_a_round_without_trials_asks_for_no_proposals() -> None:
+    stages = [event.stage for event in play(trials=1, rounds=3).seen(StageStarted)]
+    assert stages.count("proposals") == 1

@@ -1,0 +1,429 @@
+"""Trials: minibatches and full evaluations, what drops one, and which is the incumbent."""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+from made_runs import assessed
+from optimizer_world import (
+    HARD,
+    Played,
+    Row,
+    make_rows,
+    make_study,
+    metric_colour,
+    metric_hard,
+    play,
+    play_wandering,
+    program,
+    sort,
+    without,
+)
+from world_model import MODEL, PROPOSER, WorldClient, answer, module_of, own_row, way_of
+
+from pytest_mipro.errors import ConfigurationError
+from pytest_mipro.optimizer.measuring.evaluate import Evaluation
+from pytest_mipro.optimizer.proposing.strategies.grounded import GroundedStrategy
+from pytest_mipro.optimizer.proposing.strategies.merge import MergeStrategy
+from pytest_mipro.optimizer.proposing.strategies.strategy import ProgramContext, ProposalStrategy
+from pytest_mipro.optimizer.run.events import StageStarted, TrialFinished
+from pytest_mipro.optimizer.search.random_search import RandomSearcher
+from pytest_mipro.optimizer.search.record import Assessment, Baseline, Record
+from pytest_mipro.optimizer.search.searcher import Assignment, Space
+from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.runtime.client.contract import Request
+
+
+@pytest.fixture(scope="module")
+def played() -> Played:
+    return play()
+
+
+def trials_of(played: Played) -> list[TrialFinished]:
+    return played.seen(TrialFinished)
+
+
+def test_trials_are_told_in_order_and_numbered_from_zero(played: Played) -> None:
+    assert [trial.number for trial in trials_of(played)] == list(range(len(trials_of(played))))
+
+
+def test_minibatches_and_the_leaders_fully(played: Played) -> None:
+    trials = trials_of(played)
+    for trial in trials:
+        assert trial.rows == {"minibatch": 8, "full": 16}[trial.kind]
+    minibatches = {trial.assignment for trial in trials if trial.kind == "minibatch"}
+    full = [trial for trial in trials if trial.kind == "full"]
+    assert len(minibatches) == played.settings.trials == played.result.trials
+    assert 1 <= len(full) <= played.settings.rounds * played.settings.full_a_round
+    for trial in full:  # the best of the minibatches that were open then
+        seen = [t for t in trials[: trial.number] if t.kind == "minibatch"]
+        done = {t.assignment for t in full if t.number < trial.number}
+        estimates = {t.assignment: t.estimate for t in seen if t.assignment not in done}
+        assert estimates[trial.assignment] == max(estimates.values())
+
+
+def test_no_assignment_is_tried_twice_and_never_the_committed_one(played: Played) -> None:
+    for kind in ("minibatch", "full"):
+        tried = [trial.assignment for trial in trials_of(played) if trial.kind == kind]
+        assert len(set(tried)) == len(tried)
+        assert (0, 0, 0, 0) not in tried
+
+
+def test_the_trials_of_a_round_share_their_rows_and_rounds_draw_others() -> None:
+    rows: list[set[str]] = []
+    client = WorldClient()
+
+    def emit(event: object) -> None:
+        if isinstance(event, TrialFinished):
+            if event.kind == "minibatch":
+                rows.append({own_row(r) for r in client.requests if r.model == MODEL})
+            del client.requests[:]
+        elif isinstance(event, StageStarted):
+            del client.requests[:]
+
+    play(client=client, services={"emit": emit}, in_flight=1, full_a_round=0, training_rows=0)
+    assert [len(batch) for batch in rows] == [8] * 6
+    assert rows[0] == rows[1] == rows[2]
+    assert rows[3] == rows[4] == rows[5] != rows[0]
+    assert set().union(*rows) <= {f"r{n:03}" for n in range(12, 28)}
+
+
+def test_where_the_minibatch_holds_all_rows_each_trial_is_full() -> None:
+    for size in (16, 17, 1000):
+        trials = trials_of(play(minibatch_size=size))
+        assert len(trials) == 6
+        assert {(trial.kind, trial.rows) for trial in trials} == {("full", 16)}
+
+
+def test_an_estimate_is_the_baseline_plus_the_lift_on_common_rows() -> None:
+    """Easy rows must not look like a good candidate: the fixed model scores the same on all."""
+
+    def fixed(request: Request) -> str:
+        if request.model == MODEL and module_of(request) == "sort":
+            return "red" if int(own_row(request)[1:]) % 3 else "blue"
+        return answer(request)
+
+    played = play(client=WorldClient(fixed))
+    before = played.result.baseline.scores()
+    validation = [before[f"test_colour[r{n:03}]"] for n in range(12, 28)]
+    for trial in trials_of(played):
+        assert trial.estimate == trial.best == pytest.approx(sum(validation) / 16)
+
+
+def test_repeats_are_run_in_full_evaluations_alone() -> None:
+    client = WorldClient()
+    samples: list[tuple[str, set[int]]] = []
+
+    def emit(event: object) -> None:
+        if isinstance(event, TrialFinished):
+            samples.append((event.kind, {r.sample for r in client.requests if r.model == MODEL}))
+        del client.requests[:]
+
+    study = make_study(specs={"test_colour": {"repeats": 3}})
+    play(study, client, {"emit": emit}, in_flight=1)
+    assert {kind for kind, _ in samples} == {"minibatch", "full"}
+    for kind, seen in samples:
+        assert seen <= ({3} if kind == "minibatch" else {3, 4, 5})
+    assert any(seen == {3, 4, 5} for kind, seen in samples if kind == "full")
+
+
+def test_best_is_what_all_rows_said_and_never_falls(played: Played) -> None:
+    trials = trials_of(played)
+    best = played.result.baseline.scores()
+    so_far = sum(best[f"test_colour[r{n:03}]"] for n in range(12, 28)) / 16
+    for trial in trials:
+        if trial.kind == "full":
+            assert trial.estimate is not None
+            so_far = max(so_far, trial.estimate)
+        assert trial.best == pytest.approx(so_far)
+
+
+# Dropped.
+
+
+class Telling(RandomSearcher):
+    """Notes what it is told."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        super().__init__(space, seed)
+        self.told: dict[Assignment, float] = {}
+
+    def tell(self, assignment: Assignment, score: float, weight: float) -> None:
+        self.told[assignment] = score
+        super().tell(assignment, score, weight)
+
+
+def test_a_candidate_that_makes_far_more_calls_is_dropped_and_the_study_goes_on() -> None:
+    spies: list[Telling] = []
+
+    def searcher(space: Space, seed: int) -> Telling:
+        spies.append(Telling(space, seed))
+        return spies[-1]
+
+    played = play_wandering(services={"searcher": searcher})
+    trials = trials_of(played)
+    dropped = [trial for trial in trials if trial.dropped]
+    assert dropped
+    assert len(dropped) < len(trials)
+    wandering = {trial.assignment[0] for trial in dropped}
+    assert wandering == {1}
+    for trial in dropped:
+        assert trial.estimate is None
+        assert trial.dropped == f"more than the {trial.calls} calls reserved for it"
+        # 8 rows of 2 calls: half as many more, and ten
+        assert trial.calls == 34
+        assert any(spy.told.get(trial.assignment) == 0.0 for spy in spies)
+    assert played.result.prompts
+    assert not any("wander" in prompt.instruction for prompt in played.result.prompts.values())
+
+
+def test_the_calls_of_dropped_trials_are_counted() -> None:
+    played = play_wandering()
+    dropped = sum(trial.calls for trial in trials_of(played) if trial.dropped)
+    assert dropped
+    assert played.result.calls >= len(played.client.digests)
+    assert played.result.calls > len(played.client.digests) - dropped
+
+
+def test_modules_asked_several_times_with_other_parameters_are_not_over_budget() -> None:
+    """Votes by temperature are calls of their own, in the baseline's count as in a trial's."""
+
+    def voting(row: Row) -> Outcome:
+        text = program(row.text)
+        votes = [sort.using(seed=n)(note=row.text) for n in range(9)]
+        return Outcome(float(max(votes, key=votes.count) == row.colour and bool(text)))
+
+    played = play(make_study(tests={"test_colour": voting}))
+    assert trials_of(played)
+    assert not any(trial.dropped for trial in trials_of(played))
+
+
+# The parts.
+
+
+def test_worst_calls_are_half_as_many_more_and_ten() -> None:
+    baseline = Baseline(Evaluation(()), {"a": 2, "b": 5, "c": 100})
+    assert baseline.worst_calls([]) == 10
+    assert baseline.worst_calls(["a", "b"]) == 20
+
+
+def known_of(number: int, estimate: float, *, full: bool = True) -> Assessment:
+    return assessed((number,), estimate, number=number, full=full)
+
+
+def test_the_incumbent_is_the_best_of_full_evaluations_and_of_equals_the_earliest() -> None:
+    known = [
+        known_of(-1, 0.5),
+        known_of(0, 0.9, full=False),
+        known_of(1, 0.7),
+        known_of(2, 0.7),
+    ]
+    assert Record({item.assignment: item for item in known}).best.number == 1
+    assert Record({item.assignment: item for item in known[:2]}).best.number == -1
+    ties = [known_of(3, 0.5), known_of(-1, 0.5)]
+    assert Record({item.assignment: item for item in ties}).best.number == -1
+
+
+def test_every_test_of_the_study_is_in_each_minibatch() -> None:
+    rows = make_rows()
+    study = make_study(rows, {"test_colour": metric_colour, "test_rare": metric_colour})
+    rare = {"r000", "r017", "r030"}
+    cases = tuple(c for c in study.cases if c.test == "test_colour" or c.row in rare)
+    study = replace(study, cases=cases)
+    client = WorldClient()
+    batches: list[set[str]] = []
+
+    def emit(event: object) -> None:
+        if isinstance(event, TrialFinished):
+            batches.append({own_row(r) for r in client.requests if r.model == MODEL})
+        del client.requests[:]
+
+    play(study, client, {"emit": emit}, minibatch_size=4, full_a_round=0, in_flight=1)
+    assert len(batches) == 6
+    assert all(len(batch) == 4 and "r017" in batch for batch in batches)
+
+
+def test_a_dropped_assignment_is_not_tried_again_in_a_later_round() -> None:
+    played = play_wandering(rounds=3, trials=30, max_demos=0)
+    dropped = [trial.assignment for trial in trials_of(played) if trial.dropped]
+    assert dropped
+    assert len(dropped) == len(set(dropped))
+
+
+def test_trial_numbers_go_on_from_round_to_round() -> None:
+    played = play_wandering(rounds=3, trials=30, max_demos=0, full_a_round=0)
+    assert [trial.number for trial in trials_of(played)] == list(range(len(trials_of(played))))
+
+
+# Racing.
+
+
+def spoiling(request: Request) -> str:
+    """Every other proposal spoils the second module: its trials are hopeless."""
+    if request.model == PROPOSER and module_of(request) == "sort" and way_of(request) % 2:
+        return "Choose the colour and spoil it."
+    return answer(request)
+
+
+LONG = make_study(make_rows(12, 60, 14), {"test_hard": metric_hard})
+
+
+def play_race(
+    delays: int | None = None, services: Mapping[str, Any] | None = None, **settings: Any
+) -> Played:
+    sizes = {"trials": 12, "minibatch_size": 30, "max_demos": 1, "candidates": 3}
+    return play(LONG, WorldClient(spoiling, delays=delays), services, **(sizes | settings))
+
+
+@pytest.fixture(scope="module")
+def race() -> Played:
+    return play_race()
+
+
+def test_a_hopeless_trial_ends_with_its_first_rows(race: Played) -> None:
+    stopped = [trial for trial in trials_of(race) if trial.stopped]
+    assert stopped
+    for trial in trials_of(race):
+        assert trial.rows == (12 if trial.stopped else {"minibatch": 30, "full": 60}[trial.kind])
+    for trial in stopped:
+        assert trial.kind == "minibatch"
+        assert trial.estimate is not None
+        assert trial.estimate < trial.best - 0.2
+
+
+def test_what_hopeless_trials_leave_over_goes_to_more_of_them(race: Played) -> None:
+    whole = play_race(parts=without("racing"))
+    assert not any(trial.stopped for trial in trials_of(whole))
+    counts = [
+        sum(trial.kind == "minibatch" for trial in trials_of(played)) for played in (race, whole)
+    ]
+    assert counts[0] > counts[1] == 12
+    for played in (race, whole):
+        rows = [trial.rows for trial in trials_of(played) if trial.kind == "minibatch"]
+        assert sum(rows) <= 12 * 30
+
+
+def test_hopeless_trials_are_told_in_their_turn_too(race: Played) -> None:
+    assert [trial.number for trial in trials_of(race)] == list(range(len(trials_of(race))))
+    assert any(trial.stopped for trial in trials_of(race))
+
+
+@pytest.mark.parametrize(("delays", "concurrency"), [(1, 4), (2, 16)])
+def test_races_are_the_same_whatever_order_calls_end_in(
+    race: Played, delays: int, concurrency: int
+) -> None:
+    other = play_race(delays, concurrency=concurrency)
+    assert other.events == race.events
+    assert other.client.digests == race.client.digests
+
+
+def test_the_second_heat_is_over_where_both_need_more_calls_than_are_reserved() -> None:
+    played = play_wandering(minibatch_size=100, parts=without("minibatches"), max_demos=0)
+    dropped = [trial for trial in trials_of(played) if trial.dropped]
+    assert dropped
+    assert not any(trial.stopped for trial in dropped)
+    assert played.result.calls >= len(played.client.digests)
+
+
+# Programs out of programs.
+
+
+class Watched(MergeStrategy):
+    """Notes from what it made programs, and which."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[ProgramContext, list[Assignment]]] = []
+
+    def programs(self, context: ProgramContext, rng: Random) -> list[Assignment]:
+        made = super().programs(context, rng)
+        self.made.append((context, made))
+        return made
+
+
+def test_the_last_trial_of_a_round_is_a_program_out_of_those_before() -> None:
+    merge = Watched()
+    strategies = [GroundedStrategy(), merge]
+    settings = {"rounds": 1, "trials": 5, "candidates": 3, "in_flight": 1}
+    played = play(HARD, services={"strategies": strategies}, **settings)
+    tried = [trial for trial in trials_of(played) if trial.kind == "minibatch"]
+    ((context, made),) = merge.made
+    known = [item.assignment for item in context.assessments]
+    assert known == [(0, 0, 0, 0), *(trial.assignment for trial in tried[:4])]
+    estimates = {item.assignment: item.leading for item in context.assessments}
+    assert estimates[context.incumbent] == max(estimates.values())
+    assert tried[4].assignment == next(item for item in made if item not in known)
+    play(HARD, services={"strategies": strategies}, parts=without("merge"), **settings)
+    assert len(merge.made) == 1
+
+
+class Stubborn(RandomSearcher):
+    """Wants every assignment in the order of the space, the combined ones too."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        super().__init__(space, seed)
+        self.left = list(space)
+
+    def ask(self) -> Assignment | None:
+        while self.left:
+            assignment = self.left.pop(0)
+            if assignment not in self._visits:
+                self._visits.mark(assignment)
+                return assignment
+        return None
+
+
+class Combining(ProposalStrategy):
+    """Has one program to try, which the searcher would ask for later."""
+
+    name = "combining"
+
+    def programs(self, context: ProgramContext, rng: Random) -> list[Assignment]:
+        return [tuple(2 if place % 2 == 0 else 0 for place in range(len(context.incumbent)))]
+
+
+def test_a_program_that_was_combined_is_not_tried_again_when_the_searcher_asks_for_it() -> None:
+    played = play_race(
+        services={"strategies": [GroundedStrategy(), Combining()], "searcher": Stubborn},
+        rounds=1,
+        trials=8,
+        candidates=2,
+        max_demos=0,
+        in_flight=8,
+    )
+    tried = [trial.assignment for trial in trials_of(played) if trial.kind == "minibatch"]
+    assert (2, 0, 2, 0) in tried  # under way when hopeless trials leave rows for one more
+    assert len(tried) == len(set(tried)) == 8
+
+
+@pytest.mark.parametrize("made", [(0, 0), (0, 0, 9, 0), [0, 0, 1, 0], "x"])
+def test_a_program_that_is_none_is_refused_by_its_strategys_name(made: Any) -> None:
+    class Wrong(ProposalStrategy):
+        name = "wrong"
+
+        def programs(self, context: ProgramContext, rng: Random) -> list[Assignment]:
+            return [made]
+
+    with pytest.raises(ConfigurationError, match="the strategy 'wrong' made the program"):
+        play(HARD, services={"strategies": [GroundedStrategy(), Wrong()]}, rounds=1, trials=2)
+
+
+class Deaf(RandomSearcher):
+    """Asks for the same three assignments again and again, whatever it is told."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        super().__init__(space, seed)
+        self.wanted = itertools.cycle(list(space)[:3])
+
+    def ask(self) -> Assignment | None:
+        return next(self.wanted)
+
+
+def test_a_searcher_that_repeats_itself_has_nothing_evaluated_twice() -> None:
+    played = play(
+        HARD, services={"searcher": Deaf}, rounds=1, trials=9, max_demos=0, full_a_round=0
+    )
+    tried = [trial.assignment for trial in trials_of(played)]
+    assert sorted(tried) == [(0, 0, 1, 0), (0, 0, 2, 0)]  # the third one is the committed one

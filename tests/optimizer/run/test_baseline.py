@@ -1,0 +1,363 @@
+"""The ground: what the baseline shows of cases, modules, calls and the plan."""
+
+from collections.abc import Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from optimizer_world import (
+    Row,
+    judge,
+    make_row,
+    make_rows,
+    make_services,
+    make_settings,
+    make_study,
+    metric_colour,
+    note,
+    play,
+    program,
+    sort,
+    without,
+)
+from world_model import MODEL, WorldClient, answer, own_row
+
+from pytest_mipro.errors import ConfigurationError, EndpointError
+from pytest_mipro.optimizer.measuring.expectations import MeasurementError
+from pytest_mipro.optimizer.run.baseline import Ground, lay_ground
+from pytest_mipro.optimizer.run.events import BaselineMeasured, Plan, TrialFinished
+from pytest_mipro.optimizer.run.study_run import StudyRun, study_run
+from pytest_mipro.optimizer.study.amount import Limits
+from pytest_mipro.optimizer.study.case import Outcome, Study
+from pytest_mipro.runtime.client.contract import Request
+from pytest_mipro.runtime.settings import configure, current_settings, replace_settings
+from pytest_mipro.runtime.signature.signature import Signature
+
+
+class Laid:
+    """A ground, with the run that it was laid in and the events that it told."""
+
+    run: StudyRun
+    ground: Ground
+    events: list[Any]
+
+    def event(self, kind: type) -> Any:
+        (event,) = (event for event in self.events if isinstance(event, kind))
+        return event
+
+
+def lay(study: Study, client: WorldClient | None = None, **settings: Any) -> Laid:
+    laid = Laid()
+    laid.events = []
+    services = make_services(client or WorldClient(), laid.events)
+    laid.run = study_run(study, services, make_settings(**settings))
+    try:
+        laid.ground = lay_ground(laid.run)
+    finally:
+        laid.run.evaluator.close()
+    return laid
+
+
+def skipping(rows: Sequence[str]) -> Any:
+    def test(row: Row) -> Outcome:
+        outcome = metric_colour(row)
+        return Outcome(None, skipped="not today") if row.id in rows else outcome
+
+    return test
+
+
+# Cases.
+
+
+def test_a_case_that_is_skipped_in_the_baseline_is_removed() -> None:
+    gone = {"r003", "r020", "r035"}
+    tests = {"test_colour": metric_colour, "test_more": skipping(sorted(gone))}
+    laid = lay(make_study(tests=tests))
+    ids = {case.id for case in laid.ground.study.cases}
+    assert len(ids) == 2 * 42 - 3
+    assert laid.event(BaselineMeasured).removed == tuple(
+        f"test_more[{row}]" for row in sorted(gone)
+    )
+    assert laid.event(BaselineMeasured).measured.cases == 81
+    assert {run.case.id for run in laid.ground.baseline.evaluation.runs} == ids
+    assert "r020" in laid.ground.split.validation  # its other test is still there
+
+
+def test_a_row_of_skipped_cases_is_in_no_part_and_lends_nothing() -> None:
+    study = make_study(tests={"test_colour": skipping(["r002", "r020", "r035"])})
+    played = play(study)
+    split = played.result.split
+    rows = {*split.train, *split.validation, *split.holdout}
+    assert rows == {row.id for row in make_rows()} - {"r002", "r020", "r035"}
+    requests = played.client.of(MODEL)
+    for row in ("r002", "r020", "r035"):
+        mine = [request for request in requests if own_row(request) == row]
+        assert len(mine) == 2  # the baseline's two calls, none under a candidate
+    assert {run.case.row for run in played.result.final.runs} == rows
+
+
+def test_a_skip_in_one_of_several_samples_removes_the_case() -> None:
+    seen: list[str] = []
+
+    def test(row: Row) -> Outcome:
+        program(row.text)
+        seen.append(row.id)
+        return Outcome(None, skipped="once") if seen.count(row.id) == 2 else Outcome(1.0)
+
+    rows = [make_row(0, "train"), make_row(1, "validation"), make_row(2, "holdout")]
+    with pytest.raises(ConfigurationError, match="every case was skipped"):
+        lay(make_study(rows, {"test": test}, {"test": {"repeats": 3}}))
+
+
+def test_a_skip_under_a_candidate_scores_zero() -> None:
+    def test(row: Row) -> Outcome:
+        given = program(row.text)
+        demos = len(note.prompt.demos) + len(sort.prompt.demos)
+        if demos and row.split == "validation":
+            return Outcome(None, skipped="the demos do not please")
+        return Outcome(float(given == row.colour))
+
+    played = play(make_study(tests={"test_colour": test}))
+    few_shot = [t for t in played.seen(TrialFinished) if t.assignment[1] or t.assignment[3]]
+    with_demos = {t.assignment: t.estimate for t in few_shot}
+    assert with_demos
+    baseline = played.result.before.objective
+    assert all(estimate < baseline for estimate in with_demos.values())
+    assert played.seen(BaselineMeasured)[0].removed == ()
+
+
+# Modules.
+
+
+def test_modules_come_in_order_of_their_first_call_the_frozen_apart() -> None:
+    def test(row: Row) -> Outcome:
+        judge(f"[{row.id}]")
+        return metric_colour(row)
+
+    laid = lay(make_study(tests={"test": test}))
+    assert laid.ground.signatures == (note.signature, sort.signature)
+    assert laid.ground.frozen == ("optimizer_world.judge",)
+    assert laid.ground.models == {
+        module.signature.prompt_path: MODEL for module in (judge, note, sort)
+    }
+    assert {path: p.instruction for path, p in laid.ground.committed.items()} == {
+        note.signature.prompt_path: "Note what the text is about.",
+        sort.signature.prompt_path: "Choose the colour.",
+    }
+    plan = laid.event(Plan)
+    assert plan.modules == ("optimizer_world.note", "optimizer_world.sort")
+    assert plan.frozen == ("optimizer_world.judge",)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_without_a_module_to_optimise_there_is_no_study(frozen: bool) -> None:
+    def test(row: Row) -> Outcome:
+        if frozen:
+            judge(f"[{row.id}]")
+        return Outcome(1.0)
+
+    with pytest.raises(ConfigurationError, match="called no LM module that can be optimised"):
+        lay(make_study(tests={"test": test}))
+
+
+def test_the_edge_may_refuse_the_modules_before_anything_is_searched() -> None:
+    asked: list[tuple[Signature, ...]] = []
+
+    def refuse(signatures: Sequence[Signature]) -> None:
+        asked.append(tuple(signatures))
+        raise ConfigurationError("two studies on one module")
+
+    client = WorldClient()
+    with pytest.raises(ConfigurationError, match="two studies on one module"):
+        play(client=client, services={"check_modules": refuse})
+    assert asked == [(note.signature, sort.signature)]
+    assert len(client.requests) == 84
+
+
+@contextmanager
+def configured(**settings: Any) -> Any:
+    before = current_settings()
+    configure(**settings)
+    try:
+        yield
+    finally:
+        replace_settings(before)
+
+
+def test_models_are_those_that_were_called() -> None:
+    with configured(models={sort: "fake/other"}):
+        laid = lay(make_study())
+    assert laid.ground.models[note.signature.prompt_path] == MODEL
+    assert laid.ground.models[sort.signature.prompt_path] == "fake/other"
+
+
+# Measurement.
+
+
+def test_an_error_of_the_world_ends_the_study_before_a_plan() -> None:
+    def reply(request: Request) -> str:
+        if own_row(request) == "r033":
+            raise EndpointError("fake/task: 500")
+        return answer(request)
+
+    events: list[Any] = []
+    with pytest.raises(MeasurementError, match=r"^test_colour\[r033\]: fake/task: 500$"):
+        play(client=WorldClient(reply), services={"emit": events.append})
+    assert not any(isinstance(event, Plan) for event in events)
+
+
+def test_a_score_forgotten_in_some_cases_ends_the_study() -> None:
+    def test(row: Row) -> Outcome:
+        program(row.text)
+        return Outcome(1.0) if row.id == "r007" else Outcome(0.5, returned=True)
+
+    with pytest.raises(MeasurementError, match=r"test\[r007\]: the test returned nothing"):
+        lay(make_study(tests={"test": test}))
+
+
+def test_so_does_one_that_is_forgotten_under_a_candidate_alone() -> None:
+    def test(row: Row) -> Outcome:
+        right = program(row.text) == row.colour
+        if sort.prompt.instruction == "Choose the colour.":
+            return Outcome(float(right), returned=True)
+        return Outcome(1.0) if right else Outcome(0.0, feedback="assert")
+
+    with pytest.raises(MeasurementError, match="the test returned nothing"):
+        play(make_study(tests={"test": test}))
+
+
+def test_a_candidates_run_without_a_call_where_the_baseline_made_one_ends_the_study() -> None:
+    kept: dict[str, str] = {}
+
+    def test(row: Row) -> Outcome:
+        if row.id not in kept:
+            kept[row.id] = program(row.text)
+        return Outcome(float(kept[row.id] == row.colour))
+
+    with pytest.raises(MeasurementError, match=r"no module call was seen .*copy_context"):
+        play(make_study(tests={"test": test}))
+
+
+def test_a_case_may_make_five_times_the_calls_of_the_baselines_longest() -> None:
+    def test(row: Row) -> Outcome:
+        note(row.text)
+        if row.id == "r005":
+            note(row.text + " once more")
+        return metric_colour(row)
+
+    laid = lay(make_study(tests={"test": test}))
+    assert laid.run.evaluator.max_calls_per_case == 5 * 4
+    assert lay(make_study(), max_calls_per_case=7).run.evaluator.max_calls_per_case == 7
+
+
+def test_a_case_that_calls_too_often_in_the_baseline_scores_zero_there_already() -> None:
+    laid = lay(make_study(), max_calls_per_case=1)
+    assert laid.event(BaselineMeasured).measured.objective == 0.0
+
+
+def test_cases_that_make_no_call_are_not_expected_to() -> None:
+    def test(row: Row) -> Outcome:
+        return metric_colour(row) if row.id != "r001" else Outcome(1.0)
+
+    laid = lay(make_study(tests={"test": test}))
+    expected = laid.run.evaluator.expectations.calls
+    assert expected == {f"test[{row.id}]" for row in make_rows()} - {"test[r001]"}
+    assert laid.ground.baseline.row_calls["r001"] == 0
+
+
+def test_a_test_that_raises_in_every_case_is_refused() -> None:
+    def broken(row: Row) -> Outcome:
+        raise KeyError("colour")
+
+    with pytest.raises(MeasurementError, match=r"each of its \d+ case runs raised .*KeyError"):
+        lay(make_study(tests={"test": broken}))
+
+
+# Calls and plan.
+
+
+def test_a_rows_calls_are_the_distinct_ones_of_all_its_cases() -> None:
+    def more(row: Row) -> Outcome:
+        text = note(row.text)  # shared with the other test
+        sort(text)
+        sort.using(temperature=0.7)(text)  # not shared
+        sort(text + "?")
+        return Outcome(1.0)
+
+    rows = make_rows(2, 2, 0)
+    tests = {"test_colour": metric_colour, "test_more": more}
+    laid = lay(make_study(rows, tests))
+    assert laid.ground.baseline.row_calls == {row.id: 4 for row in rows}
+    repeated = lay(make_study(rows, tests, {"test_colour": {"repeats": 3}}))
+    assert repeated.ground.baseline.row_calls == {row.id: 8 for row in rows}
+    assert sum(repeated.ground.baseline.row_calls.values()) == len(repeated.run.accounting.ledger)
+
+
+def test_a_corrected_reply_counts_both_its_calls() -> None:
+    def wrong_first(request: Request) -> str:
+        asked_again = request.messages[-1].content.startswith("Your reply could not be used")
+        return answer(request) if asked_again or "<text>" in request.messages[-1].content else "?"
+
+    laid = lay(make_study(make_rows(1, 1, 0)), WorldClient(wrong_first))
+    assert laid.ground.baseline.row_calls == {"r000": 3, "r001": 3}
+
+
+def test_the_plan_is_exact_on_what_is_known() -> None:
+    specs = {"test_colour": {"concurrent": False}}
+    laid = lay(make_study(specs=specs), max_calls=5000, trials=9)
+    plan = laid.event(Plan)
+    assert plan.split == laid.ground.split
+    assert plan.trials == 9
+    assert plan.minibatch == 8
+    assert plan.limits == Limits(5000)
+    stages = {stage.stage: stage for stage in plan.forecast.stages}
+    assert stages["baseline"].expected.calls == stages["baseline"].worst.calls == 84
+    assert stages["baseline"].case_runs == 42
+    assert stages["decision"].expected.calls == 2 * 14  # 14 rows of 2 calls
+    assert stages["decision"].worst.calls == 52  # half as many more, and ten
+    assert stages["proposals"].case_runs == 0
+    assert plan.one_at_a_time == ("test_colour",)
+    assert 0 < plan.detectable < 1
+    assert lay(make_study(make_rows(5, 6, 0))).event(Plan).minibatch == 6
+    fewer = lay(make_study(make_rows(12, 16, 10))).event(Plan)
+    assert fewer.detectable > plan.detectable
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_plan_expects_no_fewer_calls_than_are_made(seed: int) -> None:
+    played = play(seed=seed)
+    (plan,) = played.seen(Plan)
+    assert played.result.calls <= plan.forecast.expected.calls <= 3 * played.result.calls
+    assert played.result.calls <= plan.forecast.worst.calls
+    assert plan.forecast.expected.within(plan.forecast.worst)
+
+
+def sizes(**settings: Any) -> dict[str, Any]:
+    """Return the plan's stages by name, of 12 training and 16 validation rows in two rounds."""
+    plan = lay(make_study(), **settings).event(Plan)
+    return {stage.stage: stage for stage in plan.forecast.stages}
+
+
+def test_the_plan_counts_what_is_switched_on_alone() -> None:
+    plain = sizes()
+    assert plain["bootstrap"].case_runs == 12 + 2 * 12  # a parent's, and attempts in both rounds
+    assert sizes(attempts=5)["bootstrap"].case_runs == 12 + 2 * 5
+    alone = sizes(parts=without("attempts"))["bootstrap"]
+    assert alone.case_runs == 12
+    assert alone.worst.calls == 36 + 10  # half as many more than 12 rows of 2 calls, and ten
+    assert alone.worst.calls < plain["bootstrap"].worst.calls
+    assert plain["proposals"].expected.calls == 5 + 2 * 2 * 2
+    assert sizes(parts=without("instructions"))["proposals"].expected.calls == 0
+    whole = lay(make_study(), parts=without("minibatches")).event(Plan)
+    assert whole.minibatch == 16
+    runs = {stage.stage: stage.case_runs for stage in whole.forecast.stages}
+    assert runs["search"] == plain["search"].case_runs + 6 * 8
+
+
+def test_deciding_cases_are_holdout_or_validation() -> None:
+    assert {case.row for case in lay(make_study()).ground.deciding} == {
+        f"r{n:03}" for n in range(28, 42)
+    }
+    small = lay(make_study(make_rows(holdout=3))).ground
+    assert {case.row for case in small.deciding} == set(small.split.validation)
+    assert len(small.split.validation) == 19

@@ -1,0 +1,188 @@
+"""The budget of a whole study: never exceeded, refused in words, and kept for the decision."""
+
+import re
+from collections import Counter
+
+import pytest
+from optimizer_world import (
+    WANDERING,
+    Played,
+    make_row,
+    make_services,
+    make_settings,
+    make_study,
+    play,
+    play_wandering,
+)
+from world_model import WorldClient, wandering_client
+
+from pytest_mipro.errors import BudgetError
+from pytest_mipro.optimizer.rounds.rounds import search_rounds
+from pytest_mipro.optimizer.run.baseline import lay_ground
+from pytest_mipro.optimizer.run.events import StageProgress, StageStarted, TrialFinished
+from pytest_mipro.optimizer.run.reserve import set_aside
+from pytest_mipro.optimizer.run.study_run import study_run
+from pytest_mipro.optimizer.study.amount import Amount
+
+
+@pytest.fixture(scope="module")
+def ample() -> Played:
+    return play()
+
+
+def ending(limit: int, *, wandering: bool = False) -> str:
+    """Play under a limit, check that it holds, and return how the study ended."""
+    client = wandering_client() if wandering else WorldClient()
+    playing = play_wandering if wandering else play
+    try:
+        played = playing(client=client, max_calls=limit)
+    except BudgetError as error:
+        refusal = str(error)
+    else:
+        return _ending(played, limit)
+    assert len(client.digests) <= limit
+    assert re.match(
+        rf"--mipro-max-calls={limit} (ends|leaves) [^\n]*; "
+        r"raise it( to \d+ or more, and to about \d+ for a first trial)?$",
+        refusal,
+    )
+    return "refused"
+
+
+def _ending(played: Played, limit: int) -> str:
+    result, client = played.result, played.client
+    assert len(client.digests) <= result.calls <= limit
+    if not any(trial.dropped for trial in played.seen(TrialFinished)):
+        assert len(client.digests) == result.calls
+    if result.decision is not None:
+        assert result.deciding_after is not None
+        # In this world a finalist is always better, but one of few trials may not show it.
+        assert bool(result.prompts) == result.decision.accepted == (result.final is not None)
+        return "decided early" if result.ended else "decided"
+    assert re.search(r"--mipro-max-calls=\d+ leaves \d+ calls, the next .* may need", result.ended)
+    return "ended"
+
+
+def test_no_limit_is_ever_exceeded_and_each_ends_in_its_own_way() -> None:
+    ways = Counter(ending(limit) for limit in [*range(0, 480, 12), 1000])
+    assert set(ways) == {"refused", "ended", "decided early", "decided"}
+
+
+def test_nor_by_candidates_that_make_far_more_calls() -> None:
+    ways = Counter(ending(limit, wandering=True) for limit in range(180, 520, 40))
+    assert ways["decided"] + ways["decided early"] > 1
+
+
+def test_too_few_calls_for_the_baseline_are_refused_in_words() -> None:
+    client = WorldClient()
+    with pytest.raises(BudgetError) as caught:
+        play(client=client, max_calls=30)
+    assert str(caught.value) == (
+        "--mipro-max-calls=30 ends within the baseline of 42 cases; raise it"
+    )
+    assert len(client.digests) == 30
+
+
+def test_too_few_calls_for_the_decision_are_refused_before_the_search() -> None:
+    client, events = WorldClient(), []
+    with pytest.raises(BudgetError) as caught:
+        play(client=client, max_calls=100, services={"emit": events.append})
+    # 14 holdout and 12 training rows of 2 calls: half as many more, and ten for each of both
+    assert str(caught.value) == (
+        "--mipro-max-calls=100 leaves 16 calls, decision and final pass may need 98; raise it to "
+        "182 or more, and to about 317 for a first trial"
+    )
+    assert len(client.digests) == 84
+    stages = [event.stage for event in events if isinstance(event, StageStarted)]
+    assert stages == ["baseline"]
+
+
+def test_what_the_refusal_says_is_enough() -> None:
+    with pytest.raises(BudgetError, match=r"leaves 97 calls, .* raise it to 182 or more"):
+        play(max_calls=181)
+    assert play(max_calls=182).result.ended.startswith(
+        "the search ended early: --mipro-max-calls=182 leaves 0 calls, the next trial "
+    )
+    kinds = [trial.kind for trial in play(max_calls=317).seen(TrialFinished)]
+    assert {"minibatch", "full"} <= set(kinds)
+
+
+def test_a_limit_that_is_not_reached_changes_nothing(ample: Played) -> None:
+    limited = play(ample.study, max_calls=2000)
+    assert limited.result.trials == ample.result.trials
+    assert limited.result.prompts == ample.result.prompts
+    assert limited.client.digests == ample.client.digests
+
+
+def test_a_search_that_ends_early_ends_the_same_whatever_the_concurrency(ample: Played) -> None:
+    first, other = (
+        play(ample.study, WorldClient(delays=n), max_calls=330, concurrency=concurrency)
+        for n, concurrency in enumerate((1, 16))
+    )
+    assert first.result.ended
+    assert first.result == other.result
+    assert first.events == other.events
+
+
+def test_stages_tell_their_steps(ample: Played) -> None:
+    started = ample.seen(StageStarted)
+    assert [event.stage for event in started][:2] == ["baseline", "search"]
+    assert [event.stage for event in started][-2:] == ["decision", "final pass"]
+    totals = {event.stage: event.total for event in started}
+    assert totals["baseline"] == totals["final pass"] == 42
+    assert totals["decision"] == 14
+    assert totals["search"] == ample.settings.trials
+    for stage in ("baseline", "decision", "final pass"):
+        done = [event.done for event in ample.seen(StageProgress) if event.stage == stage]
+        assert done == list(range(1, totals[stage] + 1))
+
+
+def test_repeats_count_as_steps() -> None:
+    study = make_study([make_row(n, None) for n in range(3)], specs={"test_colour": {"repeats": 4}})
+    assert play(study).seen(StageStarted)[0].total == 12
+
+
+def test_a_run_begins_with_the_whole_budget_and_an_empty_ledger() -> None:
+    run = study_run(make_study(), make_services(WorldClient()), make_settings(max_calls=7))
+    try:
+        assert (run.budget.available, run.budget.spent.calls, len(run.accounting.ledger)) == (
+            7,
+            0,
+            0,
+        )
+        assert run.reserve(Amount(7), "all of it").amount.calls == 7
+        with pytest.raises(BudgetError, match="leaves 0 calls, more may need 1; raise it"):
+            run.reserve(Amount(1), "more")
+    finally:
+        run.evaluator.close()
+
+
+@pytest.mark.parametrize("limit", [280, 330, 1000])
+def test_after_the_search_only_what_is_set_aside_stays_reserved(limit: int) -> None:
+    run = study_run(WANDERING, make_services(wandering_client()), make_settings(max_calls=limit))
+    try:
+        ground = lay_ground(run)
+        aside = set_aside(run, ground)
+        search_rounds(run, ground)
+    finally:
+        run.evaluator.close()
+    assert run.budget.spent.calls > 84
+    assert run.budget.available == (
+        limit - (run.budget.spent + aside.decision.amount + aside.final.amount).calls
+    )
+
+
+def test_a_small_budget_keeps_room_for_one_full_evaluation() -> None:
+    played = play(max_calls=290)
+    assert [trial.kind for trial in played.seen(TrialFinished)].count("full") == 1
+    assert played.result.decision is not None
+    assert played.result.ended
+
+
+def test_the_reason_tells_a_search_that_never_came_to_a_full_evaluation() -> None:
+    for limit in (190, 200, 210):
+        assert re.fullmatch(
+            rf"the search ended early: --mipro-max-calls={limit} leaves \d+ calls, the next trial "
+            r"with its leader may need \d+, and no candidate was measured on all validation rows",
+            play(max_calls=limit).result.reason,
+        )

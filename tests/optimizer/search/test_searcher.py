@@ -1,0 +1,67 @@
+"""The space and the bookkeeping that all searchers share."""
+
+import random
+
+import pytest
+
+from pytest_mipro.optimizer.search.searcher import Space, Visits, check_estimate
+
+SPACE = Space((2, 3), ("a", "b"))
+
+
+def test_a_space_counts_lists_and_knows_its_assignments() -> None:
+    assert SPACE.count == 6
+    assert list(SPACE) == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
+    assert (1, 2) in SPACE
+    for stranger in [(2, 0), (0, -1), (0,), (0, 1, 0), [0, 1], (0, 1.0), "01"]:
+        assert stranger not in SPACE
+
+
+def test_a_space_without_dimensions_has_one_assignment() -> None:
+    assert list(Space((), ())) == [()]
+    assert Space((), ()).count == 1
+
+
+@pytest.mark.parametrize(
+    ("sizes", "names"), [((2, 0), ("a", "b")), ((2,), ("a", "b")), ((2, 2), ("a", "a"))]
+)
+def test_a_broken_space_is_refused(sizes: tuple[int, ...], names: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="dimension"):
+        Space(sizes, names)
+
+
+def test_what_was_seen_is_passed_over_in_the_queue() -> None:
+    visits = Visits(SPACE)
+    for assignment in [(0, 1), (1, 1), (0, 1), (0, 2)]:
+        visits.enqueue(assignment)
+    visits.mark((1, 1))
+    taken = []
+    while (wanted := visits.next_enqueued()) is not None:
+        visits.mark(wanted)
+        taken.append(wanted)
+    assert taken == [(0, 1), (0, 2)]
+
+
+def test_neighbours_differ_in_one_dimension_and_are_unseen() -> None:
+    visits = Visits(SPACE)
+    visits.mark((0, 1))
+    assert visits.unseen_neighbours((0, 0)) == [(1, 0), (0, 2)]
+
+
+def test_random_unseen_reaches_every_assignment_with_about_equal_chance() -> None:
+    drawn = []
+    for seed in range(600):
+        visits = Visits(SPACE)
+        visits.mark((0, 0))
+        drawn.append(visits.random_unseen(random.Random(seed)))
+    counts = [drawn.count(assignment) for assignment in SPACE]
+    assert counts[0] == 0
+    assert min(counts[1:]) > 80
+
+
+@pytest.mark.parametrize(
+    ("score", "weight"), [(1.1, 1), (-0.1, 1), (float("nan"), 1), (0.5, 0), (0.5, float("inf"))]
+)
+def test_what_is_no_estimate_is_refused(score: float, weight: float) -> None:
+    with pytest.raises(ValueError, match="score in 0…1 and a weight > 0"):
+        check_estimate(score, weight)

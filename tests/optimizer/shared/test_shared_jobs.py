@@ -1,0 +1,125 @@
+"""Jobs: the same for every process, rows whole, the budget shared out; runs survive as JSON."""
+
+import json
+import linecache
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optimizer_world import TWO_TESTS, laid, make_study, metric_note, note, sort
+
+from pytest_mipro.errors import StorageError
+from pytest_mipro.optimizer.proposing.proposal_context import program_source
+from pytest_mipro.optimizer.shared.jobs import (
+    Job,
+    chunks,
+    job_of,
+    place_of,
+    prompts_json,
+    prompts_of,
+    shares,
+    teacher_of,
+)
+from pytest_mipro.optimizer.shared.transcripts import Transcripts
+from pytest_mipro.runtime.calls.context import Teacher
+from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("repeats", [True, False])
+def test_jobs_hold_every_case_once_and_rows_whole(repeats: bool) -> None:
+    parts = chunks(reversed(TWO_TESTS.cases), TWO_TESTS.tests, repeats=repeats)
+    assert Counter(case.id for cases, _ in parts for case in cases) == Counter(
+        case.id for case in TWO_TESTS.cases
+    )
+    rows = [{case.row for case in cases} for cases, _ in parts]
+    assert sum(map(len, rows)) == len(set().union(*rows)) == 42
+    runs = 3 if repeats else 2  # of a row: one test has two repeats
+    assert [count for _, count in parts] == [runs * len(mine) for mine in rows]
+    assert max(count for _, count in parts) <= 8 + runs
+    places = [place_of(case.row) for cases, _ in parts for case in cases]
+    assert places == sorted(places)
+
+
+@given(st.integers(0, 10**9), st.lists(st.integers(1, 50), min_size=1))
+def test_shares_are_all_there_is(calls: int, weights: list[int]) -> None:
+    parts = shares(calls, weights)
+    assert sum(parts) == calls
+    for part, weight in zip(parts, weights, strict=True):
+        assert abs(part - calls * weight / sum(weights)) <= 1
+
+
+JOB = Job(("a", "b"), {"p.yaml": {"instruction": "Do.", "demos": []}}, 12)
+
+
+def test_a_job_is_known_by_all_that_changes_its_result() -> None:
+    others = [
+        replace(JOB, cases=("a",)),
+        replace(JOB, prompts={"p.yaml": {"instruction": "Do!", "demos": []}}),
+        JOB.with_limit(13),
+        replace(JOB, repeats=False),
+        replace(JOB, first_sample=1),
+        replace(JOB, teacher={"model": None, "temperature": 1.0}),
+        replace(JOB, max_calls_per_case=3),
+    ]
+    assert len({JOB.key, *(other.key for other in others)}) == 8
+    for job in (JOB, *others):
+        assert job_of(json.loads(json.dumps(job.json()))) == job
+    assert teacher_of(others[5]) == Teacher(None, 1.0)
+    assert teacher_of(JOB) is None
+
+
+def test_prompts_lie_elsewhere_on_another_machine() -> None:
+    demo = Demo("r1", {"text": "ü\n"}, ["x", 1], "because")
+    prompts = {Path("/here/app/prompts/a.yaml"): Prompt("Do.", (demo,))}
+    data = json.loads(json.dumps(prompts_json(prompts, Path("/here/app/tests"))))
+    assert list(data) == ["../prompts/a.yaml"]
+    moved = prompts_of(data, Path("/there/tests"))
+    assert moved == {Path("/there/prompts/a.yaml"): Prompt("Do.", (demo,))}
+
+
+def test_runs_come_back_whole() -> None:
+    study = make_study(tests={"test_note": metric_note})
+    with laid(study) as (_, ground):
+        runs = ground.baseline.evaluation.runs
+    transcripts = Transcripts(study.cases, ROOT)
+    read = [transcripts.read(json.loads(json.dumps(transcripts.write(run)))) for run in runs]
+    bare = [
+        [replace(run, calls=tuple(replace(call, stack=()) for call in run.calls)) for run in each]
+        for each in (read, runs)
+    ]
+    assert bare[0] == bare[1]
+    names = [code.co_name for code in read[0].calls[0].stack]
+    assert names == [code.co_name for code in runs[0].calls[0].stack]
+    assert "metric_note" in names
+    assert program_source(read) == program_source(runs) != ""
+
+
+def written_call() -> dict[str, object]:
+    study = make_study()
+    with laid(study) as (_, ground):
+        return Transcripts(study.cases, ROOT).write(ground.baseline.evaluation.runs[0])
+
+
+def test_a_module_that_is_not_known_is_an_error() -> None:
+    data = written_call()
+    data["calls"][0]["signature"][0] = "elsewhere.module"
+    with pytest.raises(StorageError, match=r"called the LM module 'elsewhere.module', which this"):
+        Transcripts(make_study().cases, ROOT).read(data)
+
+
+@pytest.mark.parametrize(
+    "path", ["../../../../etc/passwd", "no_such_file.py", "test_shared_jobs.py"]
+)
+def test_no_file_outside_the_project_is_read_and_none_is_run(path: str) -> None:
+    data = written_call()
+    data["calls"][0]["stack"] = [[path, 1, "root"]]
+    linecache.clearcache()
+    run = Transcripts(make_study().cases, ROOT).read(data)
+    assert [code.co_filename for code in run.calls[0].stack] == ["<unknown>"]
+    assert not [name for name in linecache.cache if name.endswith("passwd")]
+    assert {call.signature for call in run.calls} == {note.signature, sort.signature}

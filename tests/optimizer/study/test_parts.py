@@ -1,0 +1,131 @@
+"""The parts: each one switched off by itself changes what is asked, as it says."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from optimizer_world import ALL_STRATEGIES, Played, make_rows, make_study, metric_hard, play
+from world_model import MODEL, PROPOSER, WorldClient, answer, last, module_of, way_of
+
+from pytest_mipro.optimizer.proposing.proposed import Proposed
+from pytest_mipro.optimizer.proposing.tips import TIPS
+from pytest_mipro.optimizer.run.events import CandidatesReady, ProposalsMade, TrialFinished
+from pytest_mipro.optimizer.study.parts import DEFAULT, OPTIONAL, PARTS, switched
+from pytest_mipro.optimizer.study.settings import OptimizerSettings
+from pytest_mipro.runtime.client.contract import Request
+
+
+def reply(request: Request) -> str:
+    """Every fourth proposal spoils the second module, so that trials of it are hopeless."""
+    if request.model == PROPOSER and module_of(request) == "sort" and way_of(request) % 4 == 1:
+        return "Choose the colour and spoil it."
+    return answer(request)
+
+
+STUDY = make_study(make_rows(12, 40, 14), {"test_hard": metric_hard})
+PLAYED: dict[frozenset[str], Played] = {}
+
+
+def played(parts: frozenset[str]) -> Played:
+    """Return a study played with these parts, once for all tests."""
+    if parts not in PLAYED:
+        PLAYED[parts] = play(
+            STUDY,
+            WorldClient(reply),
+            {"strategies": ALL_STRATEGIES},
+            parts=parts,
+            rounds=5,
+            trials=25,
+            candidates=3,
+            minibatch_size=20,
+            max_demos=6,
+            patience=1,
+        )
+    return PLAYED[parts]
+
+
+ALL = frozenset(PARTS) - {"learning"}
+
+
+def proposals(run: Played) -> list[Proposed]:
+    return [item for event in run.seen(ProposalsMade) for item in event.proposals]
+
+
+def shown(run: Played) -> str:
+    return "\n".join(m.content for item in proposals(run) for m in item.messages)
+
+
+def strategies(run: Played) -> set[str]:
+    return {item.plan.strategy for item in proposals(run)}
+
+
+def shares(run: Played) -> set[tuple[int, ...]]:
+    """Return how many proposals the modules had, each round."""
+    names = ("optimizer_world.note", "optimizer_world.sort")
+    return {
+        tuple(sum(item.signature.name == name for item in event.proposals) for name in names)
+        for event in run.seen(ProposalsMade)
+    }
+
+
+def shows_demos(request: Request) -> bool:
+    """Return whether turns stand before the inputs; a correction stands behind them."""
+    return len(request.messages) > 2 and last(request).startswith("<")
+
+
+def trials(run: Played) -> list[TrialFinished]:
+    return run.seen(TrialFinished)
+
+
+SIGNS: dict[str, Callable[[Played], Any]] = {
+    "instructions": lambda run: run.client.of(PROPOSER),
+    "demos": lambda run: any(shows_demos(request) for request in run.client.of(MODEL)),
+    "dataset": lambda run: "## Dataset\nA summary of" in shown(run),
+    "program": lambda run: "## Program\nA summary of" in shown(run),
+    "tips": lambda run: any(tip and tip in shown(run) for tip in TIPS.values()),
+    "grounded": lambda run: "grounded" in strategies(run),
+    "history": lambda run: "history" in strategies(run),
+    "reflective": lambda run: "reflective" in strategies(run),
+    "credit": lambda run: shares(run) - {(3, 3)},
+    "attempts": lambda run: any(request.sample >= 1000 for request in run.client.requests),
+    "minibatches": lambda run: any(trial.kind == "minibatch" for trial in trials(run)),
+    "racing": lambda run: any(trial.stopped for trial in trials(run)),
+    "plateau": lambda run: "without a better program" in run.result.ended,
+    "rounds": lambda run: len(run.seen(CandidatesReady)) > 1,
+}
+"""What shows that a part is on; what `merge` and `parents` make are trials and proposals too."""
+
+
+@pytest.mark.parametrize("part", sorted(ALL))
+def test_each_part_switched_off_by_itself_changes_what_is_asked(part: str) -> None:
+    on, off = played(ALL), played(ALL - {part})
+    assert on.client.digests != off.client.digests
+    if part in SIGNS:
+        assert SIGNS[part](on)
+        assert not SIGNS[part](off)
+
+
+def test_learning_switched_on_asks_otherwise() -> None:
+    on = played(ALL | {"learning"})
+    assert {item.plan.temperature for item in proposals(played(ALL))} == {1.0}
+    assert {item.plan.temperature for item in proposals(on)} == {1.0, 0.7}
+    assert on.client.digests != played(ALL).client.digests
+
+
+def test_every_part_says_what_it_is_for() -> None:
+    assert set(SIGNS) | {"merge", "parents", "learning"} == set(PARTS)
+    assert all(PARTS.values())
+    assert frozenset(PARTS) - OPTIONAL == DEFAULT == OptimizerSettings().parts
+    assert all(part in switched([part]) for part in OPTIONAL)
+
+
+def test_parts_are_switched_by_name() -> None:
+    assert switched([]) == DEFAULT
+    assert switched(["learning"]) == DEFAULT | {"learning"}
+    assert switched(["no-racing", "no-tips"]) == DEFAULT - {"racing", "tips"}
+    assert switched(["no-racing", "racing"]) == DEFAULT
+    for name in ("grounding", "no-", "no-no-racing", ""):
+        with pytest.raises(ValueError, match="each with or without no- before it: instr"):
+            switched([name])
+    with pytest.raises(ValueError, match=r"names of parts \('such' is none\)"):
+        switched(["racing", "no-such"])

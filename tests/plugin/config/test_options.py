@@ -1,0 +1,321 @@
+"""Options and ini keys: defaults, precedence, both TOML tables, and what is refused with exit 4."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from pytest_mipro.optimizer.study.parts import DEFAULT
+from pytest_mipro.plugin.config.options import _INI, _VALUES, Options, options_of
+from pytest_mipro.runtime.client.prices import ModelPrice
+
+pytest_plugins = "pytester"
+
+USAGE = pytest.ExitCode.USAGE_ERROR
+
+
+@pytest.fixture(autouse=True)
+def _no_model_in_the_environment(monkeypatch):
+    monkeypatch.delenv("MIPRO_MODEL", raising=False)
+
+
+def options(pytester: pytest.Pytester, *args: str) -> Options:
+    return options_of(pytester.parseconfig(*args))
+
+
+def refused(pytester: pytest.Pytester, *args: str) -> str:
+    """Run pytest; return the one line with which it refuses the run."""
+    pytester.makepyfile("def test_it(): pass")
+    result = pytester.runpytest(*args)
+    assert result.ret == USAGE
+    lines = [line for line in result.stderr.lines + result.outlines if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR: ")]
+    assert len(errors) == 1, lines
+    assert not any("Traceback" in line for line in lines)
+    return errors[0]
+
+
+def test_defaults(pytester):
+    assert options(pytester) == Options()
+    assert Options().seed == 0
+    assert Options().concurrency == 16
+    assert Options().effort == "light"
+
+
+def test_every_option_arrives(pytester):
+    given = options(
+        pytester,
+        "--mipro-optimize",
+        "--mipro-diff",
+        "--mipro-seed=7",
+        "--mipro-effort=heavy",
+        "--mipro-trials=9",
+        "--mipro-concurrency=4",
+        "--mipro-max-calls=500",
+        "--mipro-model=a/b",
+        "--mipro-proposer-model=c/d",
+        "--mipro-teacher-model=e/f",
+        "--mipro-parts=no-demos",
+        "--mipro-searcher=random",
+        "--mipro-replies=fresh",
+    )
+    assert given == Options(
+        optimize=True,
+        diff=True,
+        seed=7,
+        effort="heavy",
+        trials=9,
+        concurrency=4,
+        max_calls=500,
+        fallback_model="a/b",
+        proposer_models=("c/d",),
+        teacher_model="e/f",
+        parts=DEFAULT - {"demos"},
+        searcher="random",
+        replies="fresh",
+    )
+
+
+def test_seed_0_is_a_seed(pytester):
+    assert options(pytester, "--mipro-optimize", "--mipro-seed=0").seed == 0
+
+
+EXPECTED = Options(
+    concurrency=4,
+    max_calls=500,
+    max_tokens=90_000,
+    max_cost=2.5,
+    max_seconds=600,
+    prices={"my/model": ModelPrice(0.5, 1.5), "b": ModelPrice(0, 1)},
+    case_timeout=30,
+    fallback_model="a/b",
+    proposer_models=("c/d", "g/h"),
+    minibatch_size=20,
+    candidates=6,
+    max_demos=0,
+    max_demo_tokens=700,
+    max_loss=0.02,
+    max_prompt_tokens=9000,
+    teacher_model="e/f",
+    parts=DEFAULT - {"racing", "tips"} | {"learning"},
+    max_output_tokens=300,
+    max_calls_per_case=12,
+    min_holdout=50,
+    rerun_safe=("db", "api client"),
+    requests_per_minute=500,
+    tokens_per_minute=30_000,
+    timeout=2.5,
+    api_base="http://localhost:8000/v1",
+    replies="replay",
+    gate_on="holdout",
+    storage_patience=12.5,
+    strict=True,
+)
+TYPED = """
+mipro_concurrency = 4
+mipro_max_calls = 500
+mipro_max_tokens = 90000
+mipro_max_cost = 2.5
+mipro_max_time = 600.0
+mipro_prices = ["my/model 0.5 1.5", "b 0 1"]
+mipro_case_timeout = 30.0
+mipro_model = "a/b"
+mipro_proposer_model = "c/d, g/h"
+mipro_minibatch_size = 20
+mipro_candidates = 6
+mipro_max_demos = 0
+mipro_max_demo_tokens = 700
+mipro_max_loss = 0.02
+mipro_max_prompt_tokens = 9000
+mipro_teacher_model = "e/f"
+mipro_parts = "no-racing, learning,no-tips"
+mipro_max_output_tokens = 300
+mipro_max_calls_per_case = 12
+mipro_min_holdout = 50
+mipro_rerun_safe = ["db", "api client"]
+mipro_requests_per_minute = 500
+mipro_tokens_per_minute = 30000
+mipro_timeout = 2.5
+mipro_api_base = "http://localhost:8000/v1"
+mipro_replies = "replay"
+mipro_gate_on = "holdout"
+mipro_storage_patience = 12.5
+mipro_strict = true
+"""
+PLAIN = (
+    TYPED.replace('["db", "api client"]', "db 'api client'")
+    .replace('["my/model 0.5 1.5", "b 0 1"]', "\n    my/model 0.5 1.5\n    b 0 1")
+    .replace('"', "")
+)
+native = pytest.mark.skipif(pytest.version_tuple < (9,), reason="[tool.pytest] came with pytest 9")
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        pytest.param("pyproject.toml", "[tool.pytest]\n" + TYPED, id="native", marks=native),
+        pytest.param("pyproject.toml", "[tool.pytest.ini_options]\n" + TYPED, id="ini_options"),
+        pytest.param("pytest.ini", "[pytest]\n" + PLAIN, id="pytest.ini"),
+    ],
+)
+def test_every_ini_key_arrives_from_every_file(pytester, file, text):
+    assert all(key in text for key in _INI)
+    pytester.path.joinpath(file).write_text(text)
+    assert options(pytester, "--strict-config") == EXPECTED
+
+
+@native
+@pytest.mark.parametrize("line", ["mipro_timeout = 3", "mipro_timeout = 3.0"])
+def test_seconds_may_be_whole_in_native_toml(pytester, line):
+    pytester.path.joinpath("pyproject.toml").write_text(f"[tool.pytest]\n{line}\n")
+    assert options(pytester).timeout == 3.0
+
+
+def test_the_command_line_beats_the_ini_file(pytester):
+    pytester.makeini(
+        "[pytest]\nmipro_concurrency = 4\nmipro_max_calls = 5\nmipro_proposer_model = i/i"
+    )
+    given = options(pytester, "--mipro-optimize", "--mipro-concurrency=8", "--mipro-max-calls=9")
+    assert (given.concurrency, given.max_calls, given.proposer_models) == (8, 9, ("i/i",))
+    assert options(pytester, "-o", "mipro_concurrency=2").concurrency == 2
+
+
+def test_the_model_is_option_then_environment_then_ini(pytester, monkeypatch):
+    pytester.makeini("[pytest]\nmipro_model = from/ini")
+    assert options(pytester).fallback_model == "from/ini"
+    monkeypatch.setenv("MIPRO_MODEL", "from/env")
+    assert options(pytester).fallback_model == "from/env"
+    assert options(pytester, "--mipro-model=from/option").fallback_model == "from/option"
+    monkeypatch.setenv("MIPRO_MODEL", "")
+    assert options(pytester).fallback_model == "from/ini"
+
+
+def test_they_are_parsed_once(pytester, monkeypatch):
+    config = pytester.parseconfig("--mipro-model=a/b")
+    first = options_of(config)
+    config.option.mipro_model = "c/d"
+    assert options_of(config) is first
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("--mipro-seed=-1", "--mipro-seed must be a whole number of at least 0 and at most"),
+        ("--mipro-seed=4294967296", "at most 4294967295, got '4294967296'"),
+        ("--mipro-effort=huge", "--mipro-effort must be one of light, medium, heavy, got 'huge'"),
+        ("--mipro-trials=0", "--mipro-trials must be a whole number of at least 1, got '0'"),
+        ("--mipro-trials=many", "--mipro-trials must be a whole number of at least 1, got 'many'"),
+        ("--mipro-concurrency=0", "--mipro-concurrency must be a whole number of at least 1"),
+        ("--mipro-max-calls=1.5", "--mipro-max-calls must be a whole number of at least 1"),
+        ("--mipro-searcher=grid", "--mipro-searcher must be one of tpe, random, got 'grid'"),
+        ("--mipro-replies=old", "must be one of auto, record, replay, fresh, got 'old'"),
+        ("--mipro-model= ", "--mipro-model must be a name, as provider/name, got ' '"),
+    ],
+)
+def test_a_wrong_option_is_one_line_and_exit_4(pytester, option, text):
+    assert text in refused(pytester, "--mipro-optimize", option)
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("mipro_concurrency = many", "ini key mipro_concurrency must be a whole number: "),
+        ("mipro_concurrency = 0", "ini key mipro_concurrency must be a whole number of at least 1"),
+        ("mipro_min_holdout = 1", "ini key mipro_min_holdout must be a whole number of at least 2"),
+        ("mipro_max_demos = -1", "ini key mipro_max_demos must be a whole number of at least 0"),
+        (
+            "mipro_requests_per_minute = 0",
+            "ini key mipro_requests_per_minute must be a whole number of at least 1",
+        ),
+        (
+            "mipro_tokens_per_minute = 1.5",
+            "ini key mipro_tokens_per_minute must be a whole number: ",
+        ),
+        ("mipro_timeout = 0", "ini key mipro_timeout must be a number of seconds above 0, got 0.0"),
+        ("mipro_timeout = nan", "ini key mipro_timeout must be a number of seconds above 0"),
+        ("mipro_timeout = soon", "ini key mipro_timeout must be a number: "),
+        ("mipro_api_base = localhost", "ini key mipro_api_base must be an address that begins"),
+    ],
+)
+def test_a_wrong_ini_key_is_one_line_and_exit_4(pytester, line, text):
+    pytester.makeini(f"[pytest]\n{line}")
+    assert text in refused(pytester)
+
+
+@native
+def test_a_wrong_type_in_native_toml_is_one_line_and_exit_4(pytester):
+    pytester.makepyprojecttoml('[tool.pytest]\nmipro_concurrency = "4"')
+    assert "mipro_concurrency must be a whole number: " in refused(pytester)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--mipro-dry-run",
+        "--mipro-diff",
+        "--mipro-trials=5",
+        "--mipro-seed=1",
+        "--mipro-max-calls=5",
+    ],
+)
+def test_what_belongs_to_optimising_is_refused_without_it(pytester, option):
+    line = refused(pytester, option)
+    assert f"{option.partition('=')[0]} has no meaning without --mipro-optimize" in line
+
+
+def test_addopts_may_hold_defaults_for_optimising(pytester):
+    pytester.makeini("[pytest]\naddopts = --mipro-effort=medium --mipro-seed=3")
+    pytester.makepyfile("def test_it(): pass")
+    assert pytester.runpytest().ret == 0
+
+
+def test_dry_run_and_diff_exclude_each_other(pytester):
+    line = refused(pytester, "--mipro-optimize", "--mipro-dry-run", "--mipro-diff")
+    assert "drop it or --mipro-diff" in line
+
+
+@pytest.mark.parametrize("mode", ["record", "replay"])
+def test_optimising_asks_for_new_replies(pytester, mode):
+    line = refused(pytester, "--mipro-optimize", f"--mipro-replies={mode}")
+    assert f"can't run with mipro-replies '{mode}'; optimise with --mipro-replies=auto" in line
+
+
+@pytest.mark.parametrize("args", [["-n2"], ["--dist=loadfile", "-n", "1"], ["--tx=popen", "-d"]])
+def test_optimising_is_refused_under_xdist(pytester, args):
+    line = refused(pytester, "--mipro-optimize", *args)
+    assert "add -n 0" in line
+    assert "--mipro-concurrency" in line
+
+
+def test_xdist_switched_off_again_is_no_obstacle(pytester):
+    pytester.makeini("[pytest]\naddopts = -n2 --dist=loadfile")
+    pytester.makepyfile("def test_it(): pass")
+    result = pytester.runpytest("--mipro-optimize", "-n0")
+    assert result.ret != USAGE
+
+
+def test_optimising_is_refused_without_assertion_texts(pytester):
+    assert "drop --assert=plain" in refused(pytester, "--mipro-optimize", "--assert=plain")
+
+
+def test_the_help_names_every_option_in_one_group(pytester):
+    text = pytester.runpytest("--help").stdout.str()
+    group = text.partition("prompt optimisation (pytest-mipro):")[2]
+    assert all(option in group for option in (*_VALUES, "--mipro-optimize", "--mipro-diff"))
+    assert all(f"{key} (" in text for key in _INI)
+
+
+def test_the_file_is_light():
+    code = (
+        "import sys, pytest, importlib.util as u\n"
+        f"s = u.spec_from_file_location('options', {sys.modules[Options.__module__].__file__!r})\n"
+        "m = sys.modules['options'] = u.module_from_spec(s)\n"
+        "before = set(sys.modules)\n"
+        "s.loader.exec_module(m)\n"
+        "print(*(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    package = {"pytest_mipro", "pytest_mipro.plugin", "pytest_mipro.plugin.config.option_checks"}
+    assert set(done.stdout.split()) == package

@@ -1,0 +1,144 @@
+"""Events of the optimiser as lines: what stays, what is rewritten, what quiet output lacks."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from pytest_mipro.optimizer.run.events import (
+    BaselineMeasured,
+    CandidatesReady,
+    Decided,
+    Measured,
+    ProposalsMade,
+    StageProgress,
+    StageStarted,
+    TrialFinished,
+)
+from pytest_mipro.optimizer.statistics.statistics import Interval
+from pytest_mipro.plugin.optimise.progress import Progress
+
+
+@dataclass
+class Paper:
+    """A screen that keeps its lines and statuses."""
+
+    live: bool = False
+    lines: list[str] = field(default_factory=list)
+    marked: list[str] = field(default_factory=list)
+    statuses: list[str] = field(default_factory=list)
+
+    def line(self, text: str, **markup: bool) -> None:
+        self.lines.append(text)
+        if any(markup.values()):
+            self.marked.append(text)
+
+    def status(self, text: str) -> None:
+        self.statuses.append(text)
+
+
+def trial(number: int, kind: str = "minibatch", **more) -> TrialFinished:
+    values = {
+        "estimate": 0.5,
+        "rows": 25,
+        "best": 0.4,
+        "calls": 75,
+        "assignment": (number, 0),
+    } | more
+    return TrialFinished("s", number, 0, kind, **values)
+
+
+def draw(*events, live: bool = False) -> Paper:
+    paper = Paper(live)
+    progress = Progress(paper)
+    for event in events:
+        progress(event)
+    return paper
+
+
+def test_a_quiet_output_shows_full_and_dropped_trials_alone():
+    dropped = trial(2, estimate=None, dropped="more than the 9 calls reserved for it")
+    paper = draw(trial(0), trial(1, "full", rows=99), dropped)
+    assert paper.lines == [
+        "trial         2  0.500 on all 99 rows     75 calls   best 0.400",
+        "trial         3  dropped: more than the 9 calls reserved for it",
+    ]
+    assert paper.statuses == []
+
+
+def test_the_best_is_named_where_it_changes():
+    paper = draw(trial(0, "full"), trial(1, "full"), trial(2, "full", best=0.6), live=True)
+    assert [("best" in line) for line in paper.lines] == [True, False, True]
+    assert paper.marked == [paper.lines[0], paper.lines[2]]
+
+
+def test_a_hopeless_trial_is_told_as_stopped():
+    paper = draw(trial(0, rows=10, stopped=True), trial(1), live=True)
+    assert [line.endswith("75 calls   stopped early") for line in paper.lines] == [True, False]
+    few = draw(trial(0, "full", rows=10, stopped=True), live=True)
+    assert "on 10 rows" in few.lines[0]
+
+
+def test_proposals_are_told_by_the_candidates_that_came_of_them():
+    paper = draw(ProposalsMade("s", 0, ()), live=True)
+    assert (paper.lines, paper.statuses) == ([], [])
+
+
+def test_trial_numbers_are_aligned():
+    lines = draw(trial(8), trial(9), trial(99), live=True).lines
+    assert {line.index("0.500") for line in lines} == {17}
+
+
+def test_the_bar_fills_with_the_trials():
+    leader = trial(1, "full", assignment=(0, 0))
+    paper = draw(StageStarted("s", "search", 4), trial(0), leader, trial(2), live=True)
+    assert [status[12:36].count("█") for status in paper.statuses] == [0, 6, 6, 12]
+    assert paper.statuses[-1].endswith(" 2/4 trials")
+    more = draw(StageStarted("s", "search", 1), trial(0, stopped=True), trial(1), live=True)
+    assert more.statuses[-1].endswith(" 1/1 trials")
+    few = draw(StageStarted("s", "search", 2), trial(0, "full"), trial(1, "full"), live=True)
+    assert few.statuses[-1].endswith(" 2/2 trials")
+
+
+@pytest.mark.parametrize(("done", "filled"), [(0, 0), (1, 0), (20, 12), (39, 23), (40, 24)])
+def test_the_bar_is_full_at_the_end_alone(done, filled):
+    (status,) = draw(StageProgress("s", "baseline", done, 40), live=True).statuses
+    assert status == f"baseline    {'█' * filled}{'░' * (24 - filled)} {done}/40 case runs"
+
+
+def test_no_stage_without_steps_divides_by_nothing():
+    assert draw(StageProgress("s", "decision", 0, 0), live=True).statuses
+
+
+def test_lines_end_before_the_81st_column():
+    text = (
+        "better: lift +0.139 [0.055, 0.217] on 81 holdout rows, one-sided 95 % lower bound +0.068"
+    )
+    lines = draw(Decided("s", None, f"{text}, {text}")).lines
+    assert len(lines) == 3
+    assert max(map(len, lines)) <= 80
+    assert " ".join(line[12:] for line in lines) == f"{text}, {text}"
+    assert not [line for line in lines if line.lstrip().startswith("%") or line.endswith("95")]
+
+
+def test_modules_are_named_short_where_that_is_clear():
+    counts = {"a.read": 1, "b.write": 2}
+    lines = draw(CandidatesReady("s", 0, counts, counts, counts)).lines
+    assert lines == [
+        "round 1     read   1 instruction, 1 demo set of 1 passing row",
+        "            write  2 instructions, 2 demo sets of 2 passing rows",
+    ]
+    same = {"a.read": 1, "b.read": 2}
+    assert "a.read  1 instruction" in draw(CandidatesReady("s", 1, same, same, same)).lines[0]
+
+
+def test_skipped_cases_are_named_and_many_are_counted():
+    measured = Measured(0.5, Interval(0.4, 0.6), {"test_a": 0.5}, 7, 7)
+    removed = tuple(f"test_a[{n}]" for n in range(7))
+    lines = draw(BaselineMeasured("s", measured, removed)).lines
+    assert lines[0] == "before      0.500 [0.400, 0.600] on 7 cases of 7 rows"
+    assert "and 2 more" in lines[-1]
+
+
+def test_an_event_without_a_line_is_an_error():
+    with pytest.raises(TypeError, match="no line for"):
+        Progress(Paper())("nonsense")

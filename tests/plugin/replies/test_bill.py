@@ -1,0 +1,162 @@
+"""The journal of what is paid: kept before each call, summed over runs, never beyond a limit."""
+
+import asyncio
+import contextlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_mipro.errors import EndpointError, LimitReachedError
+from pytest_mipro.optimizer.budget.cost_model import CostModel
+from pytest_mipro.optimizer.study.amount import Amount, Limits
+from pytest_mipro.plugin.replies.bill import BilledClient, JournalBill, billing, last_summary
+from pytest_mipro.runtime.client.contract import Message, Reply, Request, ScriptedClient, Usage
+from pytest_mipro.runtime.client.lost_attempts import lost_attempt
+from pytest_mipro.runtime.client.prices import ModelPrice
+
+PRICE = ModelPrice(1_000.0, 1_000.0)  # a tenth of a cent a token
+LIMITS = Limits(tokens=1_000)
+
+
+def request(text: str = "hi", sample: int = 0) -> Request:
+    return Request("m", (Message("user", text),), {"max_tokens": 10}, sample=sample)
+
+
+def made(path: Path, limits: Limits = LIMITS) -> JournalBill:
+    return JournalBill(path / "bills" / "s.jsonl", limits, CostModel(limits, lambda _: PRICE))
+
+
+class Client(ScriptedClient):
+    """Replies with usage, after as many lost attempts as it is told."""
+
+    def __init__(self, lost: int = 0) -> None:
+        super().__init__(lambda _: "yes")
+        self.lost = lost
+
+    async def complete(self, request: Request) -> Reply:
+        for _ in range(self.lost):
+            lost_attempt()
+        reply = await super().complete(request)
+        return replace(reply, usage=Usage(3, 1))
+
+
+def ask(bill: JournalBill, client: ScriptedClient, count: int = 1) -> None:
+    async def together() -> None:
+        await asyncio.gather(
+            *(BilledClient(client).complete(request(sample=number)) for number in range(count))
+        )
+
+    with billing(bill):
+        asyncio.run(together())
+
+
+def test_a_call_is_billed_what_its_reply_told(tmp_path: Path) -> None:
+    with made(tmp_path) as bill:
+        ask(bill, Client(), 3)
+        assert bill.billed == Amount(3, 12, 0)
+    with made(tmp_path) as again:  # the first run did not finish
+        assert again.billed.calls == 3
+        assert again.billed.tokens == 12
+
+
+def test_without_a_study_nothing_is_billed() -> None:
+    reply = asyncio.run(BilledClient(Client()).complete(request()))
+    assert reply.usage == Usage(3, 1)
+
+
+def test_a_lost_attempt_counts_as_spent(tmp_path: Path) -> None:
+    with made(tmp_path) as bill:
+        ask(bill, Client(lost=2))
+        worst = CostModel(LIMITS).hard(request()).tokens
+        assert worst is not None
+        assert bill.billed.tokens == 2 * worst + 4
+        assert bill.billed.calls == 3
+    with made(tmp_path) as again:
+        assert again.billed.tokens == 2 * worst + 4
+
+
+def test_lost_attempts_end_at_the_limit(tmp_path: Path) -> None:
+    with made(tmp_path) as bill:
+        with pytest.raises(LimitReachedError, match="another attempt could exceed it"):
+            ask(bill, Client(lost=1_000))
+        assert bill.billed.within(LIMITS)
+
+
+def test_a_cancelled_call_counts_as_spent(tmp_path: Path) -> None:
+    class Hanging(ScriptedClient):
+        async def complete(self, request: Request) -> Reply:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    async def cancelled(bill: JournalBill) -> None:
+        task = asyncio.create_task(BilledClient(Hanging([])).complete(request()))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    with made(tmp_path) as bill:
+        with billing(bill):
+            asyncio.run(cancelled(bill))
+        spent = bill.billed
+    assert spent.tokens == CostModel(LIMITS).hard(request()).tokens
+    with made(tmp_path) as again:
+        assert again.billed.tokens == spent.tokens
+
+
+def test_a_refused_call_takes_no_tokens(tmp_path: Path) -> None:
+    class Refusing(ScriptedClient):
+        async def complete(self, request: Request) -> Reply:
+            raise EndpointError("no")
+
+    with made(tmp_path) as bill:
+        with pytest.raises(EndpointError):
+            ask(bill, Refusing([]))
+        assert bill.billed == Amount(1, 0, 0)
+
+
+def test_what_is_kept_is_left(tmp_path: Path) -> None:
+    with made(tmp_path) as bill:
+        bill.keep(Amount(0, 990, 0))
+        with pytest.raises(LimitReachedError, match="--mipro-max-tokens=1000 is used up"):
+            ask(bill, Client())
+        bill.keep(Amount())
+        ask(bill, Client())
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(1, 400),
+    st.integers(1, 40),
+    st.integers(0, 3),
+    st.sampled_from(["calls", "tokens", "nanodollars"]),
+)
+def test_no_limit_is_exceeded_by_concurrent_calls(
+    tmp_path_factory: pytest.TempPathFactory, limit: int, count: int, lost: int, currency: str
+) -> None:
+    unit = 1_000_000 if currency == "nanodollars" else 1
+    limits = Limits(**{currency: limit * unit})
+    folder = tmp_path_factory.mktemp("bill")
+    with made(folder, limits) as bill:
+        with contextlib.suppress(LimitReachedError):
+            ask(bill, Client(lost), count)
+        assert bill.billed.within(limits)
+        spent = bill.billed
+    with made(folder, limits) as again:
+        assert again.billed == spent
+
+
+def test_a_journal_that_is_cut_off_or_strange_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    path = tmp_path / "bills" / "s.jsonl"
+    path.parent.mkdir()
+    path.write_text('[]\n{"call": 4, "calls": 1, "tokens": 7}\nnonsense\n{"took": 4, "cal')
+    assert last_summary(path) is None
+    with made(tmp_path) as bill:
+        assert bill.billed == Amount(1, 7, None)
+        ask(bill, Client())
+    with made(tmp_path) as again:
+        assert again.billed.calls == 2
+    assert '"call": 5' in path.read_text()
+    assert last_summary(tmp_path / "none.jsonl") is None

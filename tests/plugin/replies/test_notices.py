@@ -1,0 +1,45 @@
+"""Warnings of the runtime on standard error, at once and whatever is captured."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import pytest
+
+from pytest_mipro.plugin.replies.notices import warnings_on_terminal
+
+LOG = logging.getLogger("pytest_mipro.runtime.cache.claims")
+
+
+def test_each_warning_is_told_once(capfd: pytest.CaptureFixture[str]) -> None:
+    with warnings_on_terminal():
+        for _ in range(16):
+            LOG.warning("waiting for %s", "process 7")
+        LOG.warning("two\nlines")
+        LOG.info("no trouble")
+    LOG.warning("the run is over")
+    assert capfd.readouterr().err == "\nmipro: waiting for process 7\n\nmipro: two lines\n"
+
+
+def test_no_key_is_in_a_warning(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "canary-0123")
+    with warnings_on_terminal():
+        LOG.warning("the folder canary-0123 is locked")
+    assert capfd.readouterr().err == "\nmipro: the folder [hidden] is locked\n"
+
+
+def test_a_capture_that_begins_later_takes_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    reading, writing = os.pipe()
+    with warnings_on_terminal():
+        before = os.dup(2)
+        os.dup2(writing, 2)  # as pytest does around each test
+        LOG.warning("waiting")
+        os.dup2(before, 2)
+    for descriptor in (before, writing):
+        os.close(descriptor)
+    assert os.read(reading, 100) == b""
+    os.close(reading)
+    assert "mipro: waiting" in capfd.readouterr().err

@@ -1,0 +1,79 @@
+"""The background loop: one a process, safe to wait for from any thread but its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from pytest_mipro.errors import ModuleCallError
+from pytest_mipro.runtime.client import loop
+
+
+async def where() -> tuple[asyncio.AbstractEventLoop, str]:
+    await asyncio.sleep(0)
+    return asyncio.get_running_loop(), threading.current_thread().name
+
+
+def test_all_callers_share_one_loop_on_a_daemon_thread() -> None:
+    with ThreadPoolExecutor(8) as pool:
+        places = set(pool.map(lambda _: loop.run(where()), range(32)))
+    places.add(asyncio.run(loop.run_async(where())))
+    assert places == {(loop.background_loop(), "mipro-loop")}
+    (thread,) = [t for t in threading.enumerate() if t.name == "mipro-loop"]
+    assert thread.daemon
+
+
+def test_errors_come_back_as_they_are() -> None:
+    async def fail() -> None:
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        loop.run(fail())
+    with pytest.raises(KeyError):
+        asyncio.run(loop.run_async(fail()))
+
+
+def test_waiting_on_the_loop_s_own_thread_is_refused() -> None:
+    async def blocking() -> object:
+        return loop.run(where())
+
+    with pytest.raises(ModuleCallError, match="async def"):
+        loop.run(blocking())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_gets_a_loop_of_its_own() -> None:
+    code = (
+        "import os, warnings\n"
+        "from pytest_mipro.runtime.client import loop\n"
+        "async def one(): return 1\n"
+        "loop.run(one())\n"
+        "warnings.simplefilter('ignore')\n"
+        "pid = os.fork()\n"
+        "if pid == 0:\n"
+        "    os._exit(loop.run(one()) + 6)\n"
+        "assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=20)
+
+
+def test_the_process_ends_while_a_call_is_under_way() -> None:
+    code = (
+        "import asyncio\n"
+        "from pytest_mipro.runtime.client import loop\n"
+        "async def long(): await asyncio.sleep(60)\n"
+        "loop.submit(long())\n"
+    )
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, timeout=20, check=True
+    )
+    assert time.monotonic() - started < 10
+    assert done.stderr == b""
