@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from pytest_mipro.errors import MiproError
 from pytest_mipro.optimizer.deciding.conclude import Conclusion, conclude
 from pytest_mipro.optimizer.deciding.finalist import finalist
-from pytest_mipro.optimizer.measuring.evaluate import cases_of
 from pytest_mipro.optimizer.rounds.rounds import search_rounds
 from pytest_mipro.optimizer.run.baseline import lay_ground
 from pytest_mipro.optimizer.run.events import Decided, FinalistChosen
 from pytest_mipro.optimizer.run.reserve import set_aside
 from pytest_mipro.optimizer.run.result import StudyResult, measured
 from pytest_mipro.optimizer.run.study_run import study_run
+from pytest_mipro.optimizer.study.case import cases_of
 
 if TYPE_CHECKING:
     from pytest_mipro.optimizer.rounds.search_state import SearchState

@@ -305,12 +305,16 @@ class _Reports:
             from pytest_mipro.plugin.gate.replies_ledger import note_replies  # noqa: PLC0415
 
             note_replies(self._config, report)
+            if options_of(self._config).replies == "record":
+                from pytest_mipro.plugin.gate.replies_record import record_at_end  # noqa: PLC0415
+
+                record_at_end(self._config)
         data: dict[str, Any] | None = getattr(report, "mipro", None)
         if data is None or "plan" not in data or self._worker:
             return
         from pytest_mipro.plugin.gate.causes import tell_once  # noqa: PLC0415
         from pytest_mipro.plugin.gate.provenance import record  # noqa: PLC0415
-        from pytest_mipro.plugin.session import state_of  # noqa: PLC0415
+        from pytest_mipro.plugin.gate.state import state_of  # noqa: PLC0415
 
         state_of(self._config).record(report, data)
         record(self._config, report, data)

@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_mipro.optimizer.proposing.strategies.strategy import ProposalStrategy
+    from pytest_mipro.optimizer.proposing.strategy import ProposalStrategy
     from pytest_mipro.optimizer.run.events import TrialFinished
     from pytest_mipro.optimizer.run.result import StudyResult
     from pytest_mipro.optimizer.search.searcher import Searcher, Space

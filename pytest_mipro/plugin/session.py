@@ -2,107 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from itertools import groupby
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_mipro.errors import UsageError
 from pytest_mipro.plugin.collecting.marks import MARK
-from pytest_mipro.plugin.collecting.plan import PlannedCase, TestPlan, by_study, plan_cases
+from pytest_mipro.plugin.gate.junit import verdict_properties
+from pytest_mipro.plugin.gate.state import RunState, state_of
 from pytest_mipro.plugin.gate.synthetic_reports import ProblemText, announce_result
-from pytest_mipro.plugin.gate.verdict import CaseResult, CaseUsage, Verdict, case_result
-from pytest_mipro.plugin.report.junit import verdict_properties
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from pytest_mipro.plugin.collecting.plan import StudyKey
-
-_STATE = pytest.StashKey["RunState"]()
-
-
-class RunState:
-    """What one run knows. On an xdist controller it is filled by the workers' reports alone.
-
-    `cases` are the planned cases of this process; `verdicts` is filled by `conclude`.
-    """
-
-    def __init__(self, config: pytest.Config) -> None:
-        self.config = config
-        self.cases: tuple[PlannedCase, ...] = ()
-        self.verdicts: tuple[Verdict, ...] = ()
-        self._plans: dict[str, TestPlan] = {}
-        self._results: dict[str, dict[str, CaseResult]] = {}
-        self._resources = ExitStack()
-
-    @property
-    def studies(self) -> Mapping[StudyKey, Sequence[PlannedCase]]:
-        """The cases of each study, in collection order."""
-        return by_study(self.cases)
-
-    def begin(self, items: Sequence[pytest.Item]) -> None:
-        """Plan the cases of the items and serve module calls until `end`; nothing without cases.
-
-        Raises UsageError: a mark, a study or an option that can't be used.
-        """
-        self.cases = plan_cases(items)
-        if not self.cases:
-            return
-        from pytest_mipro.plugin.replies.client import serving  # noqa: PLC0415 - not on an xdist controller
-
-        self._resources.enter_context(serving(self.config, self.cases))
-
-    def end(self) -> None:
-        """Close the client and restore the settings that were in force before."""
-        self._resources.close()
-
-    def record(self, report: pytest.TestReport, data: Mapping[str, Any]) -> None:
-        """Keep a case's result; that of a case that runs again replaces the one before."""
-        plan = TestPlan(**data["plan"])
-        self._plans[plan.nodeid] = plan
-        self._results.setdefault(plan.nodeid, {})[report.nodeid] = case_result(data["case"])
-
-    def conclude(self) -> tuple[Verdict, ...]:
-        """Judge each test that was begun, and return the verdicts by study and test."""
-        from pytest_mipro.plugin.gate.against import against_of  # noqa: PLC0415 - at the end alone
-        from pytest_mipro.plugin.gate.judge import judge  # noqa: PLC0415
-
-        # Workers end in any order: the order of the cases is that of their ids.
-        cases = {
-            nodeid: sorted(results.values(), key=lambda result: result.id)
-            for nodeid, results in self._results.items()
-        }
-        order = sorted(self._plans.values(), key=lambda plan: (plan.lock, plan.name))
-        verdicts: list[Verdict] = []
-        for lock, group in groupby(order, key=lambda plan: plan.lock):
-            plans = list(group)
-            study = [case for plan in plans for case in cases[plan.nodeid]]
-            against = against_of(self.config, Path(lock), study)
-            verdicts += [judge(plan, cases[plan.nodeid], against) for plan in plans]
-        self.verdicts = tuple(verdicts)
-        return self.verdicts
-
-    def usage(self, study: str) -> CaseUsage:
-        """Return what the module calls of a study took."""
-        total = CaseUsage()
-        for nodeid, results in self._results.items():
-            if self._plans[nodeid].study == study:
-                for result in results.values():
-                    total += result.usage
-        return total
-
-
-def state_of(config: pytest.Config) -> RunState:
-    """Return the run's state, made at the first call."""
-    return config.stash.setdefault(_STATE, RunState(config))
-
-
-def known_state(config: pytest.Config) -> RunState | None:
-    """Return the run's state, None where the run has no marked tests."""
-    return config.stash.get(_STATE, None)
+    from pytest_mipro.plugin.gate.verdict import Verdict
 
 
 def begin(session: pytest.Session) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.optimizer.budget.price import Price
-from pytest_mipro.optimizer.measuring.evaluate import CaseRun
+from pytest_mipro.optimizer.rounds.search_state import SearchState, new_record
+from pytest_mipro.optimizer.run.baseline import Ground
+from pytest_mipro.optimizer.search.candidates import Candidates, committed_candidates, extended
 from pytest_mipro.optimizer.search.record import Assessment
 from pytest_mipro.optimizer.study.case import Case, Outcome
+from pytest_mipro.optimizer.study.runs import CaseRun
 from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.client.contract import Usage
 
@@ -64,3 +67,35 @@ def assessed(
     """Return an assessment whose leading estimate is the plain one."""
     price = price or Price(100.0, None)
     return Assessment(assignment, estimate, estimate, rows, number, scores or {}, price, full=full)
+
+
+BASE, KEEPS, RULES, BOTH = (0, 0, 0, 0), (1, 0, 0, 0), (0, 0, 1, 0), (1, 0, 1, 0)
+
+
+def searched(ground: Ground, *tried: tuple[Assignment, dict[str, float]]) -> SearchState:
+    """Return what a search knows that measured these assignments fully, by case."""
+    committed = committed_candidates(ground.signatures, ground.committed)
+    better = (["Note the subject; keep the word."], ["sea is blue, sky is blue, lime is green"])
+    modules = tuple(
+        extended(module, texts, ()) for module, texts in zip(committed.modules, better, strict=True)
+    )
+    candidates = Candidates(modules)
+    record = new_record(candidates, ground)
+    scores = record.best.scores
+    for number, (assignment, changes) in enumerate(tried):
+        mine = {**scores, **changes}
+        mean = sum(mine.values()) / len(mine)
+        record.assessments[assignment] = assessed(
+            assignment, mean, number=number, rows=len(mine), scores=mine, full=True
+        )
+    return SearchState(candidates, record)
+
+
+def cases(*numbers: int) -> list[str]:
+    return [f"test_colour[r{number:03}]" for number in numbers]
+
+
+WINS = [
+    (KEEPS, dict.fromkeys(cases(15, 17, 21), 1.0)),
+    (RULES, dict.fromkeys(cases(14, 20, 22, 23), 1.0)),
+]

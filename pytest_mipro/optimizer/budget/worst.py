@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_mipro.optimizer.budget.cost_model import CostModel
-    from pytest_mipro.optimizer.measuring.evaluate import CaseRun
+    from pytest_mipro.optimizer.study.runs import CaseRun
     from pytest_mipro.runtime.calls.context import ModuleCall
     from pytest_mipro.runtime.prompts.prompt import Prompt
 

@@ -19,14 +19,14 @@ from pytest_mipro.optimizer.measuring.case_timeout import within
 from pytest_mipro.optimizer.measuring.expectations import Expectations
 from pytest_mipro.optimizer.measuring.pool import DaemonPool
 from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.optimizer.study.runs import CaseRun, Evaluation
 from pytest_mipro.runtime.calls.context import CallContext, Trace, use
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from concurrent.futures import Future
     from pathlib import Path
 
-    from pytest_mipro.errors import MiproError
     from pytest_mipro.optimizer.budget.budget import Reservation
     from pytest_mipro.optimizer.budget.deadline import Deadline
     from pytest_mipro.optimizer.budget.meter import Accounting, Meter
@@ -34,47 +34,6 @@ if TYPE_CHECKING:
     from pytest_mipro.runtime.calls.context import ModuleCall, Teacher
     from pytest_mipro.runtime.client.contract import LMClient
     from pytest_mipro.runtime.prompts.prompt import Prompt
-
-
-@dataclass(frozen=True)
-class CaseRun:
-    """One run of a case with one sample index: how it ended and the module calls it made.
-
-    `ended` is set where the run as a whole has to end: it reached a limit, or needs a setting.
-    """
-
-    case: Case
-    sample: int
-    outcome: Outcome
-    calls: tuple[ModuleCall, ...]
-    ended: MiproError | None = None
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The runs of one program on some cases, in case order.
-
-    `calls` counts the distinct LM requests that this evaluation added to the run's; `over_budget`
-    is set where it needed more than were reserved: then it holds no scores.
-    """
-
-    runs: tuple[CaseRun, ...]
-    calls: int = 0
-    over_budget: str = ""
-
-    @property
-    def skipped(self) -> tuple[str, ...]:
-        """Ids of the cases that were skipped by their tests."""
-        return tuple(dict.fromkeys(run.case.id for run in self.runs if run.outcome.skipped))
-
-    def scores(self, *, samples: int | None = None) -> dict[str, float]:
-        """Return each case's mean score over its (first `samples`) runs; a skip counts 0."""
-        sums: dict[str, list[float]] = {}
-        for run in self.runs:
-            values = sums.setdefault(run.case.id, [])
-            if samples is None or len(values) < samples:
-                values.append(run.outcome.score or 0.0)
-        return {case: sum(values) / len(values) for case, values in sums.items()}
 
 
 class Pending(Protocol):
@@ -305,9 +264,3 @@ def _content(call: ModuleCall) -> tuple[str, ...]:
     values = (dict(call.inputs), call.model, dict(call.parameters), call.output, call.text)
     texts = (json.dumps(value, sort_keys=True, default=str) for value in values)
     return (call.signature.name, str(call.signature.prompt_path), *texts)
-
-
-def cases_of(study: Study, rows: Sequence[str]) -> tuple[Case, ...]:
-    """Return the study's cases of these rows, in the study's order."""
-    wanted = frozenset(rows)
-    return tuple(case for case in study.cases if case.row in wanted)

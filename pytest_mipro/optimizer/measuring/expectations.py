@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_mipro.optimizer.measuring.evaluate import CaseRun
+    from pytest_mipro.optimizer.study.runs import CaseRun
     from pytest_mipro.runtime.prompts.prompt import Prompt
 
 # With fewer runs of a test, a module that none of them reached may be chance.

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from pytest_mipro.optimizer.measuring.evaluate import CaseRun
     from pytest_mipro.optimizer.search.record import Record
     from pytest_mipro.optimizer.search.searcher import Assignment
+    from pytest_mipro.optimizer.study.runs import CaseRun
 
 # What a module is believed to lift before anything is known of it.
 _PRIOR_LIFT = 0.05

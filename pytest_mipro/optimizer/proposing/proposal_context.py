@@ -7,10 +7,10 @@ import inspect
 import json
 import linecache
 import random
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.proposing.meta_prompt import head_and_tail, meta_prompt
+from pytest_mipro.optimizer.proposing.strategy import Example
 from pytest_mipro.runtime.prompts.render import input_text
 from pytest_mipro.runtime.signature.values import to_text
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
     from types import CodeType
 
-    from pytest_mipro.optimizer.measuring.evaluate import CaseRun
-    from pytest_mipro.optimizer.proposing.strategies.strategy import ScoredInstruction
+    from pytest_mipro.optimizer.proposing.strategy import ScoredInstruction
     from pytest_mipro.optimizer.study.case import Case
+    from pytest_mipro.optimizer.study.runs import CaseRun
     from pytest_mipro.runtime.calls.context import ModuleCall
     from pytest_mipro.runtime.client.contract import Message
     from pytest_mipro.runtime.signature.signature import Signature
@@ -33,24 +33,6 @@ _BATCH_ROWS = 10
 _VALUE_LIMIT = 400
 _TEXT_LIMIT = 1500
 _SOURCE_LIMIT = 6000
-
-
-@dataclass(frozen=True)
-class Grounding:
-    """Texts that are the same for all proposals of a study."""
-
-    dataset: str
-    program: str
-
-
-@dataclass(frozen=True)
-class Example:
-    """One call of a module in a training case, with the case's score and feedback."""
-
-    row: str
-    call: ModuleCall
-    score: float
-    feedback: str
 
 
 async def dataset_summary(cases: Sequence[Case], seed: int, ask: Ask, limit: int) -> str:

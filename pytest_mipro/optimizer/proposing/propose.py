@@ -8,13 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import ProgramError
-from pytest_mipro.optimizer.proposing.proposal_context import (
-    Grounding,
-    dataset_summary,
-    program_summary,
-)
+from pytest_mipro.optimizer.proposing.proposal_context import dataset_summary, program_summary
 from pytest_mipro.optimizer.proposing.proposed import Proposed, clean_instruction
-from pytest_mipro.optimizer.proposing.strategies.strategy import ProposalContext
+from pytest_mipro.optimizer.proposing.strategy import Grounding, ProposalContext
 from pytest_mipro.optimizer.proposing.tips import TIPS
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Request
@@ -24,15 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_mipro.optimizer.measuring.evaluate import CaseRun
     from pytest_mipro.optimizer.proposing.plans import ProposalPlan
-    from pytest_mipro.optimizer.proposing.proposal_context import Example
-    from pytest_mipro.optimizer.proposing.strategies.strategy import (
+    from pytest_mipro.optimizer.proposing.strategy import (
+        Example,
         ProposalRequest,
         ProposalStrategy,
         ScoredInstruction,
     )
     from pytest_mipro.optimizer.study.case import Case
+    from pytest_mipro.optimizer.study.runs import CaseRun
     from pytest_mipro.optimizer.study.settings import OptimizerSettings
     from pytest_mipro.runtime.client.contract import LMClient, Message
     from pytest_mipro.runtime.signature.signature import Signature

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_mipro.runtime.prompts.prompt import normalise_instruction
+from pytest_mipro.runtime.signature.reply_text import normalise_instruction
 
 if TYPE_CHECKING:
     from pytest_mipro.optimizer.proposing.plans import ProposalPlan

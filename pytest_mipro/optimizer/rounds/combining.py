@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import ConfigurationError
-from pytest_mipro.optimizer.proposing.strategies.strategy import ProgramContext
+from pytest_mipro.optimizer.proposing.strategy import ProgramContext
 
 if TYPE_CHECKING:
     from collections.abc import Container

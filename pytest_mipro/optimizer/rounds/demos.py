@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_mipro.optimizer.measuring.evaluate import CaseRun
     from pytest_mipro.optimizer.study.case import TestSpec
+    from pytest_mipro.optimizer.study.runs import CaseRun
     from pytest_mipro.runtime.calls.context import ModuleCall
 
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import BudgetError, LimitReachedError
-from pytest_mipro.optimizer.measuring.evaluate import cases_of
 from pytest_mipro.optimizer.proposing.credit import credits_of, reach, shares
 from pytest_mipro.optimizer.proposing.learning import Learner, Lesson, Rotation
 from pytest_mipro.optimizer.proposing.plans import PlanSpace
@@ -18,11 +17,12 @@ from pytest_mipro.optimizer.proposing.propose import (
     Asked,
     Proposer,
 )
-from pytest_mipro.optimizer.proposing.strategies.strategy import ProposalStrategy, ScoredInstruction
+from pytest_mipro.optimizer.proposing.strategy import ProposalStrategy, ScoredInstruction
 from pytest_mipro.optimizer.run.events import LessonsLearnt, ProposalsMade
 from pytest_mipro.optimizer.search.candidates import Candidates, extended
 from pytest_mipro.optimizer.search.effects import main_effects
 from pytest_mipro.optimizer.study.amount import Amount
+from pytest_mipro.optimizer.study.case import cases_of
 from pytest_mipro.optimizer.study.parts import PARTS
 from pytest_mipro.runtime.client.contract import Message, Request
 

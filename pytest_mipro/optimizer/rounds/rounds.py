@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from pytest_mipro.errors import LimitReachedError
 from pytest_mipro.optimizer.rounds.expand import grow
 from pytest_mipro.optimizer.rounds.instructing import InstructionProposer, combines, switched_on
-from pytest_mipro.optimizer.rounds.search_state import SearchState
+from pytest_mipro.optimizer.rounds.search_state import SearchState, new_record
 from pytest_mipro.optimizer.rounds.search_task import SearchTask
 from pytest_mipro.optimizer.rounds.trials import SearchRound
 from pytest_mipro.optimizer.search.candidates import committed_candidates
-from pytest_mipro.optimizer.search.record import new_record
 
 if TYPE_CHECKING:
     from pytest_mipro.optimizer.rounds.search_task import Affordable

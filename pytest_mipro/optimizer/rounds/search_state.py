@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from pytest_mipro.optimizer.budget.price import price_of
+from pytest_mipro.optimizer.search.record import Assessment, Record
+from pytest_mipro.optimizer.statistics.statistics import objective
+from pytest_mipro.optimizer.study.case import cases_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from pytest_mipro.optimizer.proposing.learning import Lesson
-    from pytest_mipro.optimizer.proposing.proposal_context import Grounding
     from pytest_mipro.optimizer.proposing.proposed import Proposed
+    from pytest_mipro.optimizer.proposing.strategy import Grounding
+    from pytest_mipro.optimizer.run.baseline import Ground
     from pytest_mipro.optimizer.search.candidates import Candidates
-    from pytest_mipro.optimizer.search.record import Record
     from pytest_mipro.optimizer.search.searcher import Assignment
     from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
     from pytest_mipro.runtime.signature.signature import Signature
@@ -76,3 +81,16 @@ class SearchState:
         if self.ended and len(self.record.full) == 1:
             return f"{self.ended}, and no candidate was measured on all validation rows"
         return "no candidate beat the committed prompts on validation rows"
+
+
+def new_record(candidates: Candidates, ground: Ground) -> Record:
+    """Return a record that knows what the baseline says of the committed prompts."""
+    cases = cases_of(ground.study, ground.split.validation)
+    scores = ground.baseline.evaluation.scores()
+    mine = {case.id: scores[case.id] for case in cases}
+    value = objective(mine, {case.id: case.test for case in cases})
+    rows = len(ground.split.validation)
+    runs = [run for run in ground.baseline.evaluation.runs if run.case.id in mine]
+    price = price_of(runs)
+    committed = Assessment(candidates.committed, value, value, rows, -1, mine, price, full=True)
+    return Record({committed.assignment: committed})

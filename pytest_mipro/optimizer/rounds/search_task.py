@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from pytest_mipro.optimizer.proposing.strategies.strategy import ProposalStrategy
+    from pytest_mipro.optimizer.proposing.strategy import ProposalStrategy
     from pytest_mipro.optimizer.search.candidates import Candidates
     from pytest_mipro.optimizer.search.record import Baseline
     from pytest_mipro.optimizer.search.searcher import Assignment

@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.measuring.evaluate import cases_of
 from pytest_mipro.optimizer.search.pareto import drawn_parents
+from pytest_mipro.optimizer.study.case import cases_of
 from pytest_mipro.optimizer.study.split import minibatch
 from pytest_mipro.runtime.calls.context import Teacher
 
@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pytest_mipro.optimizer.measuring.evaluate import CaseRun, Pending
+    from pytest_mipro.optimizer.measuring.evaluate import Pending
     from pytest_mipro.optimizer.rounds.search_state import SearchState
     from pytest_mipro.optimizer.run.baseline import Ground
     from pytest_mipro.optimizer.run.study_run import StudyRun
     from pytest_mipro.optimizer.search.searcher import Assignment
     from pytest_mipro.optimizer.study.case import Case
+    from pytest_mipro.optimizer.study.runs import CaseRun
     from pytest_mipro.runtime.prompts.prompt import Prompt
 
 

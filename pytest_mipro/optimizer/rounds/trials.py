@@ -18,26 +18,27 @@ from typing import TYPE_CHECKING
 from pytest_mipro.errors import LimitReachedError
 from pytest_mipro.optimizer.budget.price import price_of
 from pytest_mipro.optimizer.budget.shortage import ended_early
-from pytest_mipro.optimizer.measuring.evaluate import cases_of
 from pytest_mipro.optimizer.rounds.combining import combined
 from pytest_mipro.optimizer.run.events import TrialFinished
 from pytest_mipro.optimizer.search.racing import first_heat, hopeless
 from pytest_mipro.optimizer.search.record import Assessment
 from pytest_mipro.optimizer.statistics.statistics import paired_lift
 from pytest_mipro.optimizer.study.amount import Amount
+from pytest_mipro.optimizer.study.case import cases_of
 from pytest_mipro.optimizer.study.split import minibatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_mipro.optimizer.budget.budget import Reservation
-    from pytest_mipro.optimizer.measuring.evaluate import CaseRun, Evaluation, Pending
+    from pytest_mipro.optimizer.measuring.evaluate import Pending
     from pytest_mipro.optimizer.rounds.search_task import SearchTask
     from pytest_mipro.optimizer.run.events import TrialKind
     from pytest_mipro.optimizer.run.study_run import StudyRun
     from pytest_mipro.optimizer.search.record import Record
     from pytest_mipro.optimizer.search.searcher import Assignment, Searcher
     from pytest_mipro.optimizer.study.case import Case
+    from pytest_mipro.optimizer.study.runs import CaseRun, Evaluation
 
 # A lift measured on n rows is shrunk towards 0 by n / (n + this): a few lucky rows are no leader.
 _PRIOR_ROWS = 10

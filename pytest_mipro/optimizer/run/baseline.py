@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import BudgetError, ConfigurationError, LimitReachedError
 from pytest_mipro.optimizer.budget.worst import WorstCase, calls_by_row
-from pytest_mipro.optimizer.measuring.evaluate import cases_of
 from pytest_mipro.optimizer.measuring.expectations import MeasurementError, expectations_of
 from pytest_mipro.optimizer.run.events import BaselineMeasured, Plan
 from pytest_mipro.optimizer.run.forecast import Forecaster, stage_sizes
@@ -16,6 +15,7 @@ from pytest_mipro.optimizer.search.record import Baseline
 from pytest_mipro.optimizer.statistics.decide import bonferroni_level
 from pytest_mipro.optimizer.statistics.statistics import detectable_difference
 from pytest_mipro.optimizer.study.amount import Amount, total
+from pytest_mipro.optimizer.study.case import cases_of
 from pytest_mipro.optimizer.study.split import RowTag, split_rows
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from pytest_mipro.optimizer.measuring.evaluate import CaseRun, Evaluation
     from pytest_mipro.optimizer.run.forecast import Forecast
     from pytest_mipro.optimizer.run.study_run import StudyRun
     from pytest_mipro.optimizer.study.case import Case, Study
+    from pytest_mipro.optimizer.study.runs import CaseRun, Evaluation
     from pytest_mipro.optimizer.study.split import Split
     from pytest_mipro.runtime.prompts.prompt import Prompt
     from pytest_mipro.runtime.signature.signature import Signature

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_mipro.optimizer.budget.spending import Spent
-    from pytest_mipro.optimizer.measuring.evaluate import Evaluation
     from pytest_mipro.optimizer.proposing.learning import Lesson
     from pytest_mipro.optimizer.statistics.decide import Decision
     from pytest_mipro.optimizer.study.case import Case
+    from pytest_mipro.optimizer.study.runs import Evaluation
     from pytest_mipro.optimizer.study.split import Split
     from pytest_mipro.runtime.prompts.prompt import Prompt
     from pytest_mipro.runtime.signature.signature import Signature

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_mipro.optimizer.budget.budget import Reservation
-    from pytest_mipro.optimizer.measuring.evaluate import Evaluating, Evaluation
+    from pytest_mipro.optimizer.measuring.evaluate import Evaluating
     from pytest_mipro.optimizer.proposing.learning import Lesson
-    from pytest_mipro.optimizer.proposing.strategies.strategy import ProposalStrategy
+    from pytest_mipro.optimizer.proposing.strategy import ProposalStrategy
     from pytest_mipro.optimizer.run.events import Emit, Stage
     from pytest_mipro.optimizer.search.searcher import Searcher, Space
     from pytest_mipro.optimizer.study.case import Case, Study
+    from pytest_mipro.optimizer.study.runs import Evaluation
     from pytest_mipro.optimizer.study.settings import OptimizerSettings
     from pytest_mipro.runtime.client.contract import LMClient
     from pytest_mipro.runtime.client.prices import ModelPrice

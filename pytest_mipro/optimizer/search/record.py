@@ -6,10 +6,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.budget.price import NO_PRICE, price_of
+from pytest_mipro.optimizer.budget.price import NO_PRICE
 from pytest_mipro.optimizer.budget.worst import CALLS_EXTRA, CALLS_FACTOR
-from pytest_mipro.optimizer.measuring.evaluate import cases_of
-from pytest_mipro.optimizer.statistics.statistics import objective
 from pytest_mipro.optimizer.study.amount import Amount
 
 if TYPE_CHECKING:
@@ -18,10 +16,8 @@ if TYPE_CHECKING:
 
     from pytest_mipro.optimizer.budget.price import Price
     from pytest_mipro.optimizer.budget.worst import WorstCase
-    from pytest_mipro.optimizer.measuring.evaluate import Evaluation
-    from pytest_mipro.optimizer.run.baseline import Ground
-    from pytest_mipro.optimizer.search.candidates import Candidates
     from pytest_mipro.optimizer.search.searcher import Assignment
+    from pytest_mipro.optimizer.study.runs import Evaluation
     from pytest_mipro.runtime.prompts.prompt import Prompt
 
 
@@ -118,16 +114,3 @@ class Record:
 
     def __contains__(self, assignment: Assignment) -> bool:
         return assignment in self.assessments or assignment in self.dropped
-
-
-def new_record(candidates: Candidates, ground: Ground) -> Record:
-    """Return a record that knows what the baseline says of the committed prompts."""
-    cases = cases_of(ground.study, ground.split.validation)
-    scores = ground.baseline.evaluation.scores()
-    mine = {case.id: scores[case.id] for case in cases}
-    value = objective(mine, {case.id: case.test for case in cases})
-    rows = len(ground.split.validation)
-    runs = [run for run in ground.baseline.evaluation.runs if run.case.id in mine]
-    price = price_of(runs)
-    committed = Assessment(candidates.committed, value, value, rows, -1, mine, price, full=True)
-    return Record({committed.assignment: committed})

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import BudgetError, LimitReachedError
 from pytest_mipro.optimizer.budget.meter import Meter, Spent
-from pytest_mipro.optimizer.measuring.evaluate import Evaluation
 from pytest_mipro.optimizer.measuring.expectations import Expectations
 from pytest_mipro.optimizer.run.events import ProcessLost
 from pytest_mipro.optimizer.shared.jobs import Job, chunks, place_of, prompts_json, shares
 from pytest_mipro.optimizer.study.amount import Amount
+from pytest_mipro.optimizer.study.runs import Evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from pytest_mipro.optimizer.budget.budget import Reservation
     from pytest_mipro.optimizer.budget.meter import Accounting
-    from pytest_mipro.optimizer.measuring.evaluate import CaseRun
     from pytest_mipro.optimizer.run.events import Emit
     from pytest_mipro.optimizer.shared.board import Board
     from pytest_mipro.optimizer.shared.member import Member
     from pytest_mipro.optimizer.study.case import Case, Study
+    from pytest_mipro.optimizer.study.runs import CaseRun
     from pytest_mipro.runtime.calls.context import Teacher
     from pytest_mipro.runtime.prompts.prompt import Prompt
 

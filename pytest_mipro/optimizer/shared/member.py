@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pytest_mipro.optimizer.measuring.evaluate import Evaluation, PendingEvaluation
+    from pytest_mipro.optimizer.measuring.evaluate import PendingEvaluation
     from pytest_mipro.optimizer.shared.board import Board, Entry
     from pytest_mipro.optimizer.study.case import Study
+    from pytest_mipro.optimizer.study.runs import Evaluation
     from pytest_mipro.runtime.client.contract import LMClient
 
 _POLL = 0.2  # seconds between two looks at the board

@@ -10,9 +10,9 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import StorageError
-from pytest_mipro.optimizer.measuring.evaluate import CaseRun
 from pytest_mipro.optimizer.shared.jobs import absolute, relative
 from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.optimizer.study.runs import CaseRun
 from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.client.contract import Usage
 from pytest_mipro.runtime.signature.signature import defined_signature

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -73,3 +73,9 @@ class Study:
     cases: tuple[Case, ...]
     tests: Mapping[str, TestSpec]
     salt: str
+
+
+def cases_of(study: Study, rows: Sequence[str]) -> tuple[Case, ...]:
+    """Return the study's cases of these rows, in the study's order."""
+    wanted = frozenset(rows)
+    return tuple(case for case in study.cases if case.row in wanted)

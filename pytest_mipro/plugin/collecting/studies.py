@@ -6,32 +6,17 @@ import hashlib
 import os
 from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.study.case import Study, TestSpec
 from pytest_mipro.plugin.collecting.marked import marked_tests
 from pytest_mipro.plugin.lock.lock_file import read_lock
-from pytest_mipro.plugin.optimise.capture import Captured, planned_case
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     import pytest
 
-    from pytest_mipro.optimizer.study.case import Case, Outcome
     from pytest_mipro.plugin.collecting.plan import PlannedCase, StudyKey
     from pytest_mipro.plugin.lock.lock import Lock
-
-
-def captured_study(
-    key: StudyKey, captured: Sequence[Captured], alone: Collection[str], root: Path
-) -> Study:
-    """Return the study of captured cases; tests named in `alone` run one case at a time."""
-    return _study(key, [(item.planned, item.case()) for item in captured], alone, root)
-
-
-def planned_study(key: StudyKey, planned: Sequence[PlannedCase], root: Path) -> Study:
-    """Return the study of cases that nobody will run, for a plan."""
-    return _study(key, [(item, planned_case(item, _never)) for item in planned], (), root)
 
 
 def study_path(key: StudyKey, root: Path) -> str:
@@ -77,35 +62,3 @@ def _lock_knows_more(
 
 def _file(nodeid: str) -> str:
     return nodeid.partition("::")[0]
-
-
-def _never() -> Outcome:
-    raise AssertionError("a case of a plan is never run")
-
-
-def _study(
-    key: StudyKey,
-    members: Sequence[tuple[PlannedCase, Case]],
-    alone: Collection[str],
-    root: Path,
-) -> Study:
-    lock, name = read_lock(key.lock), study_path(key, root)
-    specs = {
-        planned.test.name: TestSpec(
-            name=planned.test.name,
-            threshold=planned.test.threshold,
-            max_regression=planned.test.max_regression,
-            pass_score=planned.test.pass_score,
-            repeats=planned.test.repeats,
-            labels=planned.mark.labels,
-            concurrent=planned.mark.concurrent and planned.test.name not in alone,
-        )
-        for planned, _ in members
-    }
-    return Study(
-        name=name,
-        # By id: plugins that shuffle or sort the items must not change a study's path.
-        cases=tuple(sorted((case for _, case in members), key=lambda case: case.id)),
-        tests=specs,
-        salt=study_salt(lock, name),
-    )

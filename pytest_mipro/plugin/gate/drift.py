@@ -20,17 +20,17 @@ from pytest_mipro.errors import LockError
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.shown_path import shown_path
 from pytest_mipro.plugin.gate.provenance import observed_studies
+from pytest_mipro.plugin.gate.state import known_state
 from pytest_mipro.plugin.gate.synthetic_reports import ProblemText, announce_result
 from pytest_mipro.plugin.lock.lock_file import read_lock
-from pytest_mipro.plugin.session import known_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from pytest_mipro.plugin.gate.provenance import ObservedStudy
+    from pytest_mipro.plugin.gate.state import RunState
     from pytest_mipro.plugin.gate.verdict import Verdict
     from pytest_mipro.plugin.lock.lock import Lock, LockedModule
-    from pytest_mipro.plugin.session import RunState
 
 Kind = Literal["prompt", "docstring", "signature", "model", "module", "cases"]
 

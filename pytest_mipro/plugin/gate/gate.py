@@ -266,7 +266,7 @@ def _result(case: PlannedCase, outcome: Outcome, run: CaseRun | None) -> CaseRes
         steps=run.steps if run else (),
         group=None if given is None else _sendable(to_text(given), _GROUP_CHARS),
         split=row.split,
-        digest=columns_digest(row),
+        digest=columns_digest(row.columns),
     )
 
 

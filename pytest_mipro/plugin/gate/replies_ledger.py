@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from pytest_mipro.runtime.replies.recorded import RecordedReply
 
-RECORDER = "mipro-replies-recorder"
 _LEDGER = pytest.StashKey[dict[str, "StudyReplies"]]()
 
 
@@ -91,18 +90,13 @@ def studies_with_replies(config: pytest.Config) -> dict[str, StudyReplies]:
 
 
 def note_replies(config: pytest.Config, report: pytest.TestReport) -> None:
-    """Keep what a report tells of replies; the first one of a recording calls for its writing."""
+    """Keep what a report tells of replies."""
     facts: dict[str, Any] = report.mipro_replies
     ledger = config.stash.setdefault(_LEDGER, {})
     if "case" in facts:
         _study(ledger, facts["case"]["lock"]).cases[report.nodeid] = facts["case"]
     for lock, line in facts.get("outside", ()):
         _study(ledger, lock).outside.append(line)
-    manager = config.pluginmanager
-    if options_of(config).replies == "record" and not manager.hasplugin(RECORDER):
-        from pytest_mipro.plugin.gate.replies_record import Recorder  # noqa: PLC0415 - recordings alone
-
-        manager.register(Recorder(config), RECORDER)
 
 
 def age_line(config: pytest.Config, lock: str) -> str:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_mipro.errors import RepliesFileError
+from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.shown_path import shown_path
 from pytest_mipro.plugin.config.words import counted
 from pytest_mipro.plugin.gate.provenance import observed_studies
 from pytest_mipro.plugin.gate.replies_ledger import replies_counted, studies_with_replies
+from pytest_mipro.plugin.gate.state import known_state
 from pytest_mipro.plugin.replies.modes import replies_path
-from pytest_mipro.plugin.session import known_state
 from pytest_mipro.runtime.replies.replies_file import dump_replies, read_replies
-from pytest_mipro.runtime.text.atomic_write import atomic_write
+from pytest_mipro.runtime.text.files import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_mipro.plugin.measuring.measure import Status
     from pytest_mipro.runtime.replies.recorded import RecordedReply
 
+RECORDER = "mipro-replies-recorder"
 _ENDED: tuple[Status, ...] = ("passed", "missed", "skipped")
 _SHOWN = 5
 
@@ -112,6 +114,13 @@ class Recorder:
     def _verdicts(self, study: StudyReplies) -> list[Verdict]:
         state, lock = known_state(self._config), str(study.lock)
         return [v for v in state.verdicts if v.plan.lock == lock] if state else []
+
+
+def record_at_end(config: pytest.Config) -> None:
+    """Have the replies that the reports tell of written at the run's end, in a recording run."""
+    manager = config.pluginmanager
+    if options_of(config).replies == "record" and not manager.hasplugin(RECORDER):
+        manager.register(Recorder(config), RECORDER)
 
 
 _PART = "; only part of the cases came to an end, so none was removed"

@@ -19,15 +19,15 @@ from pytest_mipro.plugin.gate.provenance import observed_studies
 from pytest_mipro.plugin.lock.lock import Lock, LockedCase
 from pytest_mipro.plugin.lock.lock_file import dump_lock, read_lock
 from pytest_mipro.plugin.lock.writes import FileWrite, flush
-from pytest_mipro.runtime.cache.reply_cache import ensure_private_folder
+from pytest_mipro.runtime.text.files import ensure_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from pytest_mipro.plugin.gate.provenance import ObservedStudy
+    from pytest_mipro.plugin.gate.state import RunState
     from pytest_mipro.plugin.gate.verdict import CaseResult, Verdict
-    from pytest_mipro.plugin.session import RunState
 
 
 UPDATE_LOCK = "mipro-update-lock"

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.optimizer.deciding.conclude import digest_of_prompts
-from pytest_mipro.runtime.cache.reply_cache import ensure_private_folder
-from pytest_mipro.runtime.text.atomic_write import atomic_write
+from pytest_mipro.runtime.text.files import atomic_write, ensure_private_folder
 
 if TYPE_CHECKING:
     from pytest_mipro.plugin.lock.lock import Lock

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.optimizer.proposing.learning import Lesson
 from pytest_mipro.optimizer.proposing.plans import ProposalPlan
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_mipro.optimizer.run.result import StudyResult
-    from pytest_mipro.optimizer.study.case import Case, Study
-    from pytest_mipro.plugin.collecting.cases import CaseRow
+    from pytest_mipro.optimizer.study.case import Study
     from pytest_mipro.runtime.calls.context import ModuleCall
     from pytest_mipro.runtime.signature.signature import Signature
 
@@ -55,7 +54,7 @@ def lock_of(study: Study, result: StudyResult, path: Path, seed: int, before: Lo
                 case.id,
                 case.test,
                 case.row,
-                columns_digest(case),
+                columns_digest(case.columns),
                 None if case.id in skipped else scores.get(case.id),
             )
             for case in study.cases
@@ -118,7 +117,7 @@ def docstring_digest(signature: Signature) -> str:
     return Prompt(signature.instruction).digest() if signature.instruction else ""
 
 
-def columns_digest(case: Case | CaseRow) -> str:
-    """Return 16 hex digits that change when a value of the case's row changes."""
-    text = json.dumps(dict(case.columns), sort_keys=True, ensure_ascii=True)
+def columns_digest(columns: Mapping[str, Any]) -> str:
+    """Return 16 hex digits that change when a value of a case's row changes."""
+    text = json.dumps(dict(columns), sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -18,7 +18,7 @@ from pytest_mipro.errors import ConfigurationError, UsageError
 from pytest_mipro.plugin.lock.lock import SUFFIX
 from pytest_mipro.plugin.lock.lock_file import parse_lock
 from pytest_mipro.runtime.prompts.prompt_file import parse_prompt
-from pytest_mipro.runtime.text.atomic_write import atomic_write
+from pytest_mipro.runtime.text.files import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,17 +6,20 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.study.case import Case
+from pytest_mipro.optimizer.study.case import Case, Study, TestSpec
+from pytest_mipro.plugin.collecting.studies import study_path, study_salt
+from pytest_mipro.plugin.lock.lock_file import read_lock
 from pytest_mipro.plugin.measuring.measure import measure
 from pytest_mipro.plugin.measuring.repeated import RepeatedTest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
+    from pathlib import Path
 
     import pytest
 
     from pytest_mipro.optimizer.study.case import Outcome
-    from pytest_mipro.plugin.collecting.plan import PlannedCase
+    from pytest_mipro.plugin.collecting.plan import PlannedCase, StudyKey
     from pytest_mipro.plugin.measuring.fixtures import UsedFixture
 
 
@@ -51,3 +54,47 @@ def raw_call(item: pytest.Function) -> Callable[[], object]:
     """Return the test with the item's arguments, to be called any number of times."""
     names = item._fixtureinfo.argnames  # noqa: SLF001 - where pytest keeps the names it would pass
     return RepeatedTest(item, item.obj, {name: item.funcargs[name] for name in names})
+
+
+def captured_study(
+    key: StudyKey, captured: Sequence[Captured], alone: Collection[str], root: Path
+) -> Study:
+    """Return the study of captured cases; tests named in `alone` run one case at a time."""
+    return _study(key, [(item.planned, item.case()) for item in captured], alone, root)
+
+
+def planned_study(key: StudyKey, planned: Sequence[PlannedCase], root: Path) -> Study:
+    """Return the study of cases that nobody will run, for a plan."""
+    return _study(key, [(item, planned_case(item, _never)) for item in planned], (), root)
+
+
+def _never() -> Outcome:
+    raise AssertionError("a case of a plan is never run")
+
+
+def _study(
+    key: StudyKey,
+    members: Sequence[tuple[PlannedCase, Case]],
+    alone: Collection[str],
+    root: Path,
+) -> Study:
+    lock, name = read_lock(key.lock), study_path(key, root)
+    specs = {
+        planned.test.name: TestSpec(
+            name=planned.test.name,
+            threshold=planned.test.threshold,
+            max_regression=planned.test.max_regression,
+            pass_score=planned.test.pass_score,
+            repeats=planned.test.repeats,
+            labels=planned.mark.labels,
+            concurrent=planned.mark.concurrent and planned.test.name not in alone,
+        )
+        for planned, _ in members
+    }
+    return Study(
+        name=name,
+        # By id: plugins that shuffle or sort the items must not change a study's path.
+        cases=tuple(sorted((case for _, case in members), key=lambda case: case.id)),
+        tests=specs,
+        salt=study_salt(lock, name),
+    )

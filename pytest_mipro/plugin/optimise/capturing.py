@@ -9,7 +9,6 @@ from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
 
 from pytest_mipro.errors import UsageError
 from pytest_mipro.plugin.collecting.plan import PLANNED, by_study
-from pytest_mipro.plugin.collecting.studies import captured_study, planned_study
 from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.lock.lock_file import read_lock
@@ -20,7 +19,7 @@ from pytest_mipro.plugin.measuring.fixtures import (
     check_before,
     shared_fixtures,
 )
-from pytest_mipro.plugin.optimise.capture import Captured, raw_call
+from pytest_mipro.plugin.optimise.capture import Captured, captured_study, planned_study, raw_call
 from pytest_mipro.plugin.optimise.changes import Changes
 from pytest_mipro.plugin.optimise.item import OptimizeItem
 from pytest_mipro.plugin.optimise.services import BuiltIns
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     from pytest_mipro.optimizer.study.case import Study
     from pytest_mipro.plugin.collecting.plan import PlannedCase, StudyKey
-    from pytest_mipro.plugin.session import RunState
+    from pytest_mipro.plugin.gate.state import RunState
 
 T = TypeVar("T")
 

@@ -15,8 +15,8 @@ from pytest_mipro.plugin.lock.lock_file import dump_lock, read_lock
 from pytest_mipro.plugin.lock.locking import lock_of
 from pytest_mipro.plugin.lock.prompt_diff import diff_lines
 from pytest_mipro.plugin.lock.writes import FileWrite, changed, digest_of, flush
-from pytest_mipro.runtime.cache.reply_cache import ensure_private_folder
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt, dump_prompt, read_prompt
+from pytest_mipro.runtime.text.files import ensure_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

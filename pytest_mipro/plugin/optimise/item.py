@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from _pytest._code.code import ReprFileLocation, TerminalRepr
@@ -41,7 +41,7 @@ from pytest_mipro.plugin.report.files import redaction
 from pytest_mipro.runtime.calls.context import refuse_detached
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from _pytest._io import TerminalWriter
 
@@ -50,25 +50,35 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.study.case import Study
     from pytest_mipro.optimizer.study.settings import OptimizerSettings
     from pytest_mipro.plugin.collecting.plan import PlannedCase, StudyKey
-    from pytest_mipro.plugin.optimise.capturing import Optimization
+    from pytest_mipro.plugin.optimise.changes import Changes
     from pytest_mipro.runtime.signature.signature import Signature
 
 _OWN = str(Path(__file__).parents[1])
 
 
+class Capture(Protocol):
+    """What an item needs of the hooks that captured its cases."""
+
+    changes: Changes
+
+    def study(
+        self, key: StudyKey, members: Sequence[PlannedCase]
+    ) -> tuple[Study, Mapping[str, tuple[str, ...]]]:
+        """Return the study of its cases, and the fixtures that make a test run its cases alone."""
+        ...
+
+
 class OptimizeItem(pytest.Item):
     """One study's item."""
 
-    def __init__(self, *, optimization: Optimization, key: StudyKey, cases: Any, **kwargs: Any):
+    def __init__(self, *, capture: Capture, key: StudyKey, cases: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._optimization = optimization
+        self._capture = capture
         self._key = key
         self._cases: tuple[PlannedCase, ...] = cases
 
     @classmethod
-    def behind(
-        cls, cases: Sequence[PlannedCase], key: StudyKey, optimization: Optimization
-    ) -> OptimizeItem:
+    def behind(cls, cases: Sequence[PlannedCase], key: StudyKey, capture: Capture) -> OptimizeItem:
         """Return the study's item, child of the nearest node that encloses all its cases.
 
         There it keeps alive the fixtures that the cases share.
@@ -78,7 +88,7 @@ class OptimizeItem(pytest.Item):
         item: OptimizeItem = cls.from_parent(
             common[-1],
             name=f"optimize[{key.name}]",
-            optimization=optimization,
+            capture=capture,
             key=key,
             cases=tuple(cases),
         )
@@ -90,7 +100,7 @@ class OptimizeItem(pytest.Item):
 
     def runtest(self) -> None:
         """Optimise the study; raises StudyStoppedError where it ends before its decision."""
-        changes = self._optimization.changes
+        changes = self._capture.changes
         try:
             changes.begin(self._key)
             with TerminalScreen(self.config) as screen:
@@ -129,7 +139,7 @@ class OptimizeItem(pytest.Item):
         settings = optimizer_settings(options_of(config))
         screen.line("")
         screen.line(f"mipro: {key.name}", bold=True)
-        study, lanes = self._optimization.study(key, self._cases)
+        study, lanes = self._capture.study(key, self._cases)
         paid = bill_path(mipro_folder(config), PurePosixPath(self._study_path))
         if options_of(config).dry_run:
             for line in dry_run_lines(study, settings, read_lock(key.lock), last_summary(paid)):
@@ -175,14 +185,14 @@ class OptimizeItem(pytest.Item):
 
     def _conclude(self, study: Study, result: StudyResult, *, partial: bool) -> None:
         self.config.hook.pytest_mipro_study_finished(config=self.config, result=result)
-        self._optimization.changes.add(self._key, study, result, partial=partial)
+        self._capture.changes.add(self._key, study, result, partial=partial)
 
     @property
     def _study_path(self) -> str:
         return study_path(self._key, ini_folder(self.config))
 
     def _services(self, study: Study, client: StudyClient, emit: Emit) -> Services:
-        config, changes = self.config, self._optimization.changes
+        config, changes = self.config, self._capture.changes
 
         known: list[Signature] = []
 

@@ -20,7 +20,7 @@ from pytest_mipro.plugin.config.options import options_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
-    from pytest_mipro.optimizer.proposing.strategies.strategy import ProposalStrategy
+    from pytest_mipro.optimizer.proposing.strategy import ProposalStrategy
     from pytest_mipro.optimizer.search.searcher import Assignment, Searcher, Space
     from pytest_mipro.optimizer.study.case import Study
     from pytest_mipro.plugin.config.options import Options

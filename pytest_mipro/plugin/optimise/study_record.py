@@ -21,7 +21,7 @@ from pytest_mipro.optimizer.run.events import (
     ProposalsMade,
     TrialFinished,
 )
-from pytest_mipro.runtime.cache.reply_cache import ensure_private_folder
+from pytest_mipro.runtime.text.files import ensure_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

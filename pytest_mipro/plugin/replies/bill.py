@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pytest_mipro.errors import CacheError, LimitReachedError, MiproError
 from pytest_mipro.optimizer.study.amount import Amount, total
-from pytest_mipro.runtime.cache.reply_cache import ensure_private_folder
 from pytest_mipro.runtime.calls.context import calling_module
 from pytest_mipro.runtime.client.lost_attempts import counting_lost
+from pytest_mipro.runtime.text.files import ensure_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_mipro.plugin.config.cache_folder import cache_folder
-from pytest_mipro.plugin.config.configured import options_in_force
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.replies.bill import BilledClient
 from pytest_mipro.plugin.replies.breaker import BreakerClient
-from pytest_mipro.plugin.replies.notices import warnings_on_terminal
 from pytest_mipro.runtime.cache.reply_cache import CachedClient
-from pytest_mipro.runtime.calls.context import CallContext, process_default
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.bounded import BoundedClient
 from pytest_mipro.runtime.client.litellm_client import LiveSettings
 from pytest_mipro.runtime.client.prices import PricedClient
 from pytest_mipro.runtime.client.providers import ProviderClient
-from pytest_mipro.runtime.prompts.prompt_file import forget_committed_prompts
 from pytest_mipro.runtime.settings import current_settings
 from pytest_mipro.runtime.text.redaction import SHORTEST_IN_DATA, hide_values, url_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from pytest_mipro.plugin.collecting.plan import PlannedCase
     from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
     from pytest_mipro.runtime.client.prices import ModelPrice
 
@@ -111,27 +103,8 @@ def live_client(config: pytest.Config) -> LMClient:
     return ProviderClient(settings)
 
 
-@contextmanager
-def serving(config: pytest.Config, cases: Sequence[PlannedCase]) -> Iterator[None]:
-    """Serve module calls of this process by the run's client and options, and close it at the end.
-
-    The cases are those of the run: calls outside them are answered as their studies' are. Prompt
-    files are read afresh. What was set before is set again afterwards, as pytest may run inside a
-    longer process.
-    """
-    from pytest_mipro.plugin.replies.modes import begin_replies  # noqa: PLC0415 - it imports this file
-
-    with ExitStack() as stack:
-        stack.enter_context(warnings_on_terminal())
-        stack.callback(_close, config)
-        forget_committed_prompts()
-        stack.enter_context(options_in_force(config))
-        outside = begin_replies(config, cases)
-        stack.enter_context(process_default(CallContext(outside)))
-        yield
-
-
-def _close(config: pytest.Config) -> None:
+def close_client(config: pytest.Config) -> None:
+    """Close the run's client, where one was made."""
     client = config.stash.get(_CLIENT, None)
     if client is not None:
         del config.stash[_CLIENT]

@@ -11,25 +11,30 @@
 from __future__ import annotations
 
 import math
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_mipro.plugin.config.cache_folder import given_up
+from pytest_mipro.plugin.config.configured import options_in_force
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.redaction import redactor
 from pytest_mipro.plugin.config.shown_path import shown_path
 from pytest_mipro.plugin.lock.lock import SUFFIX as LOCK_SUFFIX
 from pytest_mipro.plugin.measuring.fixtures import fixture_label, project_fixtures
-from pytest_mipro.plugin.replies.client import client_of
+from pytest_mipro.plugin.replies.client import client_of, close_client
 from pytest_mipro.plugin.replies.clients import NotingClient, RecordingClient
+from pytest_mipro.plugin.replies.notices import warnings_on_terminal
 from pytest_mipro.plugin.replies.outside import OutsideClient, Place
 from pytest_mipro.plugin.replies.probe import ProbeClient
+from pytest_mipro.runtime.calls.context import CallContext, process_default
+from pytest_mipro.runtime.prompts.prompt_file import forget_committed_prompts
 from pytest_mipro.runtime.replies.recorded import RecordedClient, RecordedReplies, key_of, recorded
 from pytest_mipro.runtime.replies.replies_file import SUFFIX, read_replies, to_line
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
     from pytest_mipro.plugin.collecting.plan import PlannedCase
@@ -218,3 +223,21 @@ def begin_replies(config: pytest.Config, cases: Sequence[PlannedCase]) -> LMClie
     if len(replies) or options_of(config).replies in ("record", "replay"):
         config.pluginmanager.register(_Tracking(place), "mipro-replies-tracking")
     return OutsideClient(place, lambda case: _client(config, replies, case), options_of(config))
+
+
+@contextmanager
+def serving(config: pytest.Config, cases: Sequence[PlannedCase]) -> Iterator[None]:
+    """Serve module calls of this process by the run's client and options, and close it at the end.
+
+    The cases are those of the run: calls outside them are answered as their studies' are. Prompt
+    files are read afresh. What was set before is set again afterwards, as pytest may run inside a
+    longer process.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(warnings_on_terminal())
+        stack.callback(close_client, config)
+        forget_committed_prompts()
+        stack.enter_context(options_in_force(config))
+        outside = begin_replies(config, cases)
+        stack.enter_context(process_default(CallContext(outside)))
+        yield

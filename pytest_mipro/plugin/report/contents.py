@@ -12,7 +12,7 @@ from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.gate.drift import drift_of
 from pytest_mipro.plugin.gate.provenance import observed_studies
-from pytest_mipro.plugin.session import known_state
+from pytest_mipro.plugin.gate.state import known_state
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from pytest_mipro.plugin.config.shown_path import shown_path
 from pytest_mipro.plugin.report.contents import run_report
 from pytest_mipro.plugin.report.json_report import json_report
 from pytest_mipro.plugin.report.markdown import markdown_report
-from pytest_mipro.runtime.text.atomic_write import atomic_write
+from pytest_mipro.runtime.text.files import atomic_write
 from pytest_mipro.runtime.text.redaction import hide_secrets, url_secrets
 
 if TYPE_CHECKING:

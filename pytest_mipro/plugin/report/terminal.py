@@ -20,9 +20,9 @@ from pytest_mipro.plugin.report.case_lines import (
 )
 
 if TYPE_CHECKING:
+    from pytest_mipro.plugin.gate.state import RunState
     from pytest_mipro.plugin.gate.verdict import CaseUsage, Mean, Verdict
     from pytest_mipro.plugin.measuring.measure import Status
-    from pytest_mipro.plugin.session import RunState
 
 _SHOWN: tuple[Status, ...] = ("missed", "failed", "error", "skipped")
 _COLOURS = {"passed": "green", "failed": "red", "incomplete": "red"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,27 +22,6 @@ if TYPE_CHECKING:
     from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 
 T = TypeVar("T")
-
-
-def ensure_private_folder(path: Path) -> None:
-    """Make the folder, readable by its owner alone and ignored by git; parents are made likewise.
-
-    Raises CacheError where it can't be made. Parents that exist are left as they are.
-    """
-    try:
-        for folder in reversed([path, *path.parents]):
-            if not folder.is_dir():
-                with suppress(FileExistsError):  # another process was faster
-                    folder.mkdir(mode=0o700)
-        if path.stat().st_mode & 0o077:
-            path.chmod(0o700)
-        with suppress(FileExistsError), (path / ".gitignore").open("x", encoding="utf-8") as file:
-            file.write("*\n")
-    except OSError as error:
-        raise CacheError(
-            f"{path}: the folder can't be made private: {error.strerror or error}; "
-            f"choose another place, or correct its permissions"
-        ) from error
 
 
 @dataclass

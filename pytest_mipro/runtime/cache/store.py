@@ -15,7 +15,7 @@ import diskcache
 
 from pytest_mipro.errors import CacheError
 from pytest_mipro.runtime.cache.json_disk import BUSY_SECONDS, DATABASE, BoundedCache, BusyError
-from pytest_mipro.runtime.cache.reply_cache import ensure_private_folder
+from pytest_mipro.runtime.text.files import ensure_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

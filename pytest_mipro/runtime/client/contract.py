@@ -103,8 +103,8 @@ class LMClient(Protocol):
 
     `complete` is awaited on the package's one background event loop (`runtime.loop`), so that a
     client may keep connections and locks of that loop. It raises subclasses of `ProgramError` or
-    `InfrastructureError`, nothing else. A client whose `complete` never waits may say so by an attribute
-    `at_once = True`: it is then run in the caller's thread, and no loop is started for it.
+    `InfrastructureError`, nothing else. A client whose `complete` never waits may say so by an
+    attribute `at_once = True`: it then runs in the caller's thread, and no loop is started for it.
 
     A client that can tell without waiting whether it has a reply, as a cache can, may have a method
     `lookup(request)` that returns the reply, `cached` being True, or None where it must be asked.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -47,18 +46,3 @@ class Prompt:
         demos = [[demo.case, dict(demo.inputs), demo.output, demo.reasoning] for demo in self.demos]
         text = json.dumps([self.instruction, demos], ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-# What YAML can hold only as an escape: controls, halves of surrogate pairs, non-characters.
-_UNWRITABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff\U0010ffff]")
-
-
-def normalise_instruction(text: str) -> str:
-    r"""Return the text as a prompt file can hold it readably.
-
-    Every kind of line end becomes `\n`, trailing spaces and blank lines at both ends go, and so do
-    control characters; all else stays. Applying it twice changes nothing more. It is applied before
-    an instruction is evaluated, so that what is written is what was measured.
-    """
-    kept = (_UNWRITABLE.sub("", line).rstrip() for line in text.splitlines())
-    return "\n".join(kept).strip("\n")

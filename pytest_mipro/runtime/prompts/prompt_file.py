@@ -6,8 +6,9 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import OutputParseError, PromptFileError
-from pytest_mipro.runtime.prompts.prompt import Demo, Prompt, normalise_instruction
+from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.settings import current_settings
+from pytest_mipro.runtime.signature.reply_text import normalise_instruction
 from pytest_mipro.runtime.text import yaml_subset
 from pytest_mipro.runtime.text.yaml_subset import YAMLTextError, problem
 

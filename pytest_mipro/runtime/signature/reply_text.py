@@ -54,3 +54,18 @@ def _finite(digits: str) -> float:
 
 def _not_finite(name: str) -> float:
     raise ValueError(f"{name:.20} is not a finite number")
+
+
+# What YAML can hold only as an escape: controls, halves of surrogate pairs, non-characters.
+_UNWRITABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff\U0010ffff]")
+
+
+def normalise_instruction(text: str) -> str:
+    r"""Return the text as a prompt file can hold it readably.
+
+    Every kind of line end becomes `\n`, trailing spaces and blank lines at both ends go, and so do
+    control characters; all else stays. Applying it twice changes nothing more. It is applied before
+    an instruction is evaluated, so that what is written is what was measured.
+    """
+    kept = (_UNWRITABLE.sub("", line).rstrip() for line in text.splitlines())
+    return "\n".join(kept).strip("\n")

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from pytest_mipro.errors import ModuleCallError, ModuleDefinitionError
-from pytest_mipro.runtime.prompts.prompt import normalise_instruction
 from pytest_mipro.runtime.signature.definition import check_annotations, check_body, check_shape
 from pytest_mipro.runtime.signature.output_type import UnresolvedTypeError, output_format
+from pytest_mipro.runtime.signature.reply_text import normalise_instruction
 from pytest_mipro.runtime.signature.values import to_json
 
 if TYPE_CHECKING:

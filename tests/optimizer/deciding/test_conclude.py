@@ -18,9 +18,8 @@ from world_model import MODEL, WorldClient, module_of, own_row
 
 from pytest_mipro.errors import BudgetError
 from pytest_mipro.optimizer.deciding.conclude import Conclusion, conclude, program_digest
-from pytest_mipro.optimizer.measuring.evaluate import cases_of
 from pytest_mipro.optimizer.run.reserve import set_aside
-from pytest_mipro.optimizer.study.case import Outcome, Study
+from pytest_mipro.optimizer.study.case import Outcome, Study, cases_of
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 
 NOTE, SORT = note.signature.prompt_path, sort.signature.prompt_path

@@ -9,9 +9,9 @@ import pytest
 
 from pytest_mipro.optimizer.budget.price import Price, price_of
 from pytest_mipro.optimizer.deciding.finalist import finalist
-from pytest_mipro.optimizer.measuring.evaluate import CaseRun
 from pytest_mipro.optimizer.search.record import Assessment, Record
 from pytest_mipro.optimizer.study.case import Case, Outcome
+from pytest_mipro.optimizer.study.runs import CaseRun
 from pytest_mipro.runtime.client.contract import Usage
 
 if TYPE_CHECKING:

@@ -16,18 +16,15 @@ from world_model import WorldClient, answer, inputs_of, module_of, own_row
 from pytest_mipro.errors import BudgetError, EndpointError
 from pytest_mipro.optimizer.budget.budget import Budget, LogicalLedger
 from pytest_mipro.optimizer.budget.meter import Accounting, Meter
-from pytest_mipro.optimizer.measuring.evaluate import (
-    Evaluation,
-    Evaluator,
-    cases_of,
-)
+from pytest_mipro.optimizer.measuring.evaluate import Evaluator
 from pytest_mipro.optimizer.measuring.expectations import (
     Expectations,
     MeasurementError,
     expectations_of,
 )
 from pytest_mipro.optimizer.study.amount import Amount, Limits
-from pytest_mipro.optimizer.study.case import Outcome, Study
+from pytest_mipro.optimizer.study.case import Outcome, Study, cases_of
+from pytest_mipro.optimizer.study.runs import Evaluation
 from pytest_mipro.runtime.calls.context import Teacher
 from pytest_mipro.runtime.client.contract import Request
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt

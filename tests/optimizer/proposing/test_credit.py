@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from made_runs import assessed, call, run
 from optimizer_world import note, sort
 
-from pytest_mipro.optimizer.measuring.evaluate import CaseRun
 from pytest_mipro.optimizer.proposing.credit import credits_of, reach, shares
 from pytest_mipro.optimizer.search.record import Record
 from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.study.runs import CaseRun
 
 NOTE, SORT = note.signature.prompt_path, sort.signature.prompt_path
 

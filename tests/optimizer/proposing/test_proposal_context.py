@@ -21,9 +21,8 @@ from world_model import WorldClient
 
 from pytest_mipro.optimizer.budget.budget import Budget
 from pytest_mipro.optimizer.budget.meter import Accounting
-from pytest_mipro.optimizer.measuring.evaluate import CaseRun, Evaluator
+from pytest_mipro.optimizer.measuring.evaluate import Evaluator
 from pytest_mipro.optimizer.proposing.proposal_context import (
-    Example,
     chosen_examples,
     dataset_summary,
     examples_text,
@@ -32,8 +31,10 @@ from pytest_mipro.optimizer.proposing.proposal_context import (
     program_source,
     program_summary,
 )
+from pytest_mipro.optimizer.proposing.strategy import Example
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 from pytest_mipro.optimizer.study.case import Case, Outcome
+from pytest_mipro.optimizer.study.runs import CaseRun
 from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.client.contract import Message, Usage
 

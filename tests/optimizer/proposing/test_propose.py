@@ -21,13 +21,14 @@ from world_model import PROPOSER, WorldClient, answer, module_of
 from pytest_mipro.errors import ContextWindowError, EndpointError, RefusalError
 from pytest_mipro.optimizer.budget.budget import Budget
 from pytest_mipro.optimizer.budget.meter import Accounting
-from pytest_mipro.optimizer.measuring.evaluate import CaseRun, Evaluator
+from pytest_mipro.optimizer.measuring.evaluate import Evaluator
 from pytest_mipro.optimizer.proposing.plans import ProposalPlan
-from pytest_mipro.optimizer.proposing.proposal_context import Grounding, module_examples
+from pytest_mipro.optimizer.proposing.proposal_context import module_examples
 from pytest_mipro.optimizer.proposing.propose import GROUNDING_CALLS, Asked, Proposer
 from pytest_mipro.optimizer.proposing.proposed import Proposed
 from pytest_mipro.optimizer.proposing.strategies.grounded import GroundedStrategy
-from pytest_mipro.optimizer.proposing.strategies.strategy import (
+from pytest_mipro.optimizer.proposing.strategy import (
+    Grounding,
     ProposalContext,
     ProposalRequest,
     ProposalStrategy,
@@ -36,6 +37,7 @@ from pytest_mipro.optimizer.proposing.strategies.strategy import (
 from pytest_mipro.optimizer.proposing.tips import TIPS
 from pytest_mipro.optimizer.run.events import CandidatesReady
 from pytest_mipro.optimizer.study.amount import Amount, Limits
+from pytest_mipro.optimizer.study.runs import CaseRun
 from pytest_mipro.runtime.client.contract import Message, Request
 
 SIGNATURES = (note.signature, sort.signature)

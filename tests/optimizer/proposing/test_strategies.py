@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from made_runs import assessed
 from optimizer_world import ALL_STRATEGIES, sort
 
-from pytest_mipro.optimizer.proposing.proposal_context import Example, Grounding
 from pytest_mipro.optimizer.proposing.strategies.grounded import GroundedStrategy
 from pytest_mipro.optimizer.proposing.strategies.history import HistoryStrategy
 from pytest_mipro.optimizer.proposing.strategies.merge import MergeStrategy
 from pytest_mipro.optimizer.proposing.strategies.reflective import ReflectiveStrategy
-from pytest_mipro.optimizer.proposing.strategies.strategy import (
+from pytest_mipro.optimizer.proposing.strategy import (
+    Example,
+    Grounding,
     ProgramContext,
     ProposalContext,
     ProposalRequest,

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from made_runs import call, run
 from optimizer_world import judge, note, sort
 
-from pytest_mipro.optimizer.measuring.evaluate import CaseRun
 from pytest_mipro.optimizer.rounds.demos import (
     demo_pools,
     demo_sets,
@@ -19,6 +18,7 @@ from pytest_mipro.optimizer.rounds.demos import (
     merged_pools,
 )
 from pytest_mipro.optimizer.study.case import TestSpec
+from pytest_mipro.optimizer.study.runs import CaseRun
 from pytest_mipro.runtime.prompts.prompt import Demo
 
 NOTE, SORT = note.signature.prompt_path, sort.signature.prompt_path

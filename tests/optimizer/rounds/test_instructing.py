@@ -6,7 +6,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from made_runs import assessed
+from made_runs import BASE, KEEPS, RULES, WINS, assessed, searched
 from optimizer_world import (
     ALL_STRATEGIES,
     HARD,
@@ -18,14 +18,13 @@ from optimizer_world import (
     sort,
     without,
 )
-from test_teaching import BASE, KEEPS, RULES, WINS, searched
 from world_model import PROPOSER, WorldClient, answer, last, module_of
 
 from pytest_mipro.optimizer.proposing.learning import Lesson
 from pytest_mipro.optimizer.proposing.plans import PlanSpace
 from pytest_mipro.optimizer.proposing.strategies.grounded import GroundedStrategy
 from pytest_mipro.optimizer.proposing.strategies.merge import MergeStrategy
-from pytest_mipro.optimizer.proposing.strategies.strategy import ProposalContext, ProposalRequest
+from pytest_mipro.optimizer.proposing.strategy import ProposalContext, ProposalRequest
 from pytest_mipro.optimizer.rounds.instructing import (
     InstructionProposer,
     asks,

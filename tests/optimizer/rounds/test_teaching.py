@@ -4,50 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from made_runs import assessed
+from made_runs import BASE, KEEPS, RULES, WINS, searched
 from optimizer_world import laid, make_study, note, sort
 from world_model import MODEL, WorldClient, own_row
 
-from pytest_mipro.optimizer.measuring.evaluate import CaseRun
-from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.rounds.teaching import parents_of, start_attempts, training_runs
 from pytest_mipro.optimizer.run.baseline import Ground
-from pytest_mipro.optimizer.search.candidates import Candidates, committed_candidates, extended
-from pytest_mipro.optimizer.search.record import new_record
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.study.parts import DEFAULT
+from pytest_mipro.optimizer.study.runs import CaseRun
 
 NOTE, SORT = note.signature.prompt_path, sort.signature.prompt_path
-BASE, KEEPS, RULES, BOTH = (0, 0, 0, 0), (1, 0, 0, 0), (0, 0, 1, 0), (1, 0, 1, 0)
-
-
-def searched(ground: Ground, *tried: tuple[Assignment, dict[str, float]]) -> SearchState:
-    """Return what a search knows that measured these assignments fully, by case."""
-    committed = committed_candidates(ground.signatures, ground.committed)
-    better = (["Note the subject; keep the word."], ["sea is blue, sky is blue, lime is green"])
-    modules = tuple(
-        extended(module, texts, ()) for module, texts in zip(committed.modules, better, strict=True)
-    )
-    candidates = Candidates(modules)
-    record = new_record(candidates, ground)
-    scores = record.best.scores
-    for number, (assignment, changes) in enumerate(tried):
-        mine = {**scores, **changes}
-        mean = sum(mine.values()) / len(mine)
-        record.assessments[assignment] = assessed(
-            assignment, mean, number=number, rows=len(mine), scores=mine, full=True
-        )
-    return SearchState(candidates, record)
-
-
-def cases(*numbers: int) -> list[str]:
-    return [f"test_colour[r{number:03}]" for number in numbers]
-
-
-WINS = [
-    (KEEPS, dict.fromkeys(cases(15, 17, 21), 1.0)),
-    (RULES, dict.fromkeys(cases(14, 20, 22, 23), 1.0)),
-]
 
 
 # Parents.

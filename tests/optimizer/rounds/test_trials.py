@@ -25,15 +25,15 @@ from optimizer_world import (
 from world_model import MODEL, PROPOSER, WorldClient, answer, module_of, own_row, way_of
 
 from pytest_mipro.errors import ConfigurationError
-from pytest_mipro.optimizer.measuring.evaluate import Evaluation
 from pytest_mipro.optimizer.proposing.strategies.grounded import GroundedStrategy
 from pytest_mipro.optimizer.proposing.strategies.merge import MergeStrategy
-from pytest_mipro.optimizer.proposing.strategies.strategy import ProgramContext, ProposalStrategy
+from pytest_mipro.optimizer.proposing.strategy import ProgramContext, ProposalStrategy
 from pytest_mipro.optimizer.run.events import StageStarted, TrialFinished
 from pytest_mipro.optimizer.search.random_search import RandomSearcher
 from pytest_mipro.optimizer.search.record import Assessment, Baseline, Record
 from pytest_mipro.optimizer.search.searcher import Assignment, Space
 from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.optimizer.study.runs import Evaluation
 from pytest_mipro.runtime.client.contract import Request
 
 

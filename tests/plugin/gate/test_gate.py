@@ -7,7 +7,6 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from pytest_mipro.plugin.collecting.cases import CaseRow
 from pytest_mipro.plugin.lock.lock import Lock, LockedCase
 from pytest_mipro.plugin.lock.lock_file import dump_lock
 from pytest_mipro.plugin.lock.locking import columns_digest
@@ -22,7 +21,7 @@ def test_echo(wanted):
 
 
 def digest_of(**columns):
-    return columns_digest(CaseRow("", columns))
+    return columns_digest(columns)
 
 
 def test_a_reached_threshold_passes_and_shows_the_missed_case(pytester, desk):

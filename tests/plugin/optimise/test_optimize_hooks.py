@@ -50,7 +50,7 @@ def test_a_searcher_that_asks_for_nonsense_is_one_line(pytester, ask):
 
 
 STRATEGY = """
-from pytest_mipro.optimizer.proposing.strategies.strategy import ProposalRequest
+from pytest_mipro.optimizer.proposing.strategy import ProposalRequest
 from pytest_mipro.runtime.client.contract import Message
 
 class Curt:

@@ -8,7 +8,6 @@ import pytest
 
 # Imported here, as numpy can't be loaded a second time by a run inside this process.
 import pytest_mipro.plugin.optimise.capturing  # noqa: F401
-from pytest_mipro.plugin.collecting.cases import CaseRow
 from pytest_mipro.plugin.lock.lock import Lock, LockedCase
 from pytest_mipro.plugin.lock.lock_file import dump_lock
 from pytest_mipro.plugin.lock.locking import columns_digest
@@ -40,7 +39,7 @@ def lock(pytester, rows, scores):
             f"test_echo[{row['id']}]",
             "test_echo",
             f"tickets.jsonl:{row['id']}",
-            columns_digest(CaseRow("", row)),
+            columns_digest(row),
             score,
         )
         for row, score in zip(rows, scores, strict=True)

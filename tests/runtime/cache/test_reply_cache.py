@@ -24,10 +24,11 @@ from hypothesis import strategies as st
 
 from pytest_mipro.errors import CacheError, EndpointError
 from pytest_mipro.runtime.cache import json_disk
-from pytest_mipro.runtime.cache.reply_cache import CachedClient, ensure_private_folder
+from pytest_mipro.runtime.cache.reply_cache import CachedClient
 from pytest_mipro.runtime.cache.store import Store
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Message, Reply, Request, ScriptedClient, Usage
+from pytest_mipro.runtime.text.files import ensure_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

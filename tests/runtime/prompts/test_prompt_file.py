@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pytest_mipro import configure, lm_module
 from pytest_mipro.errors import PromptFileError
-from pytest_mipro.runtime.prompts.prompt import Demo, Prompt, normalise_instruction
+from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.prompts.prompt_file import (
     committed_prompt,
     dump_prompt,
@@ -24,6 +24,7 @@ from pytest_mipro.runtime.prompts.prompt_file import (
     read_prompt,
 )
 from pytest_mipro.runtime.settings import current_settings, replace_settings
+from pytest_mipro.runtime.signature.reply_text import normalise_instruction
 from pytest_mipro.runtime.signature.signature import Signature, signature_of
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from pytest_mipro.optimizer.proposing.proposal_context import (
     history_text,
     module_text,
 )
-from pytest_mipro.optimizer.proposing.strategies.strategy import ProposalRequest, ProposalStrategy
+from pytest_mipro.optimizer.proposing.strategy import ProposalRequest, ProposalStrategy
 
 if TYPE_CHECKING:
     import random
 
-    from pytest_mipro.optimizer.proposing.strategies.strategy import ProposalContext
+    from pytest_mipro.optimizer.proposing.strategy import ProposalContext
 
 _EXAMPLES = 32
 _HISTORY = 12

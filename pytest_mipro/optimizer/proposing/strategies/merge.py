@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.proposing.strategies.strategy import ProposalStrategy
+from pytest_mipro.optimizer.proposing.strategy import ProposalStrategy
 from pytest_mipro.optimizer.search.effects import composed
 from pytest_mipro.optimizer.search.pareto import front
 
 if TYPE_CHECKING:
     import random
 
-    from pytest_mipro.optimizer.proposing.strategies.strategy import ProgramContext
+    from pytest_mipro.optimizer.proposing.strategy import ProgramContext
     from pytest_mipro.optimizer.search.searcher import Assignment
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.proposing.meta_prompt import meta_prompt
 from pytest_mipro.optimizer.proposing.proposal_context import examples_text, module_text
-from pytest_mipro.optimizer.proposing.strategies.strategy import ProposalRequest, ProposalStrategy
+from pytest_mipro.optimizer.proposing.strategy import ProposalRequest, ProposalStrategy
 
 if TYPE_CHECKING:
     import random
 
-    from pytest_mipro.optimizer.proposing.strategies.strategy import ProposalContext
+    from pytest_mipro.optimizer.proposing.strategy import ProposalContext
 
 _FAILING = 20
 _PASSING = 12

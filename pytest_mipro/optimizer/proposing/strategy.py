@@ -9,11 +9,29 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Sequence
 
-    from pytest_mipro.optimizer.proposing.proposal_context import Example, Grounding
     from pytest_mipro.optimizer.search.record import Assessment
     from pytest_mipro.optimizer.search.searcher import Assignment
+    from pytest_mipro.runtime.calls.context import ModuleCall
     from pytest_mipro.runtime.client.contract import Message
     from pytest_mipro.runtime.signature.signature import Signature
+
+
+@dataclass(frozen=True)
+class Grounding:
+    """Texts that are the same for all proposals of a study."""
+
+    dataset: str
+    program: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """One call of a module in a training case, with the case's score and feedback."""
+
+    row: str
+    call: ModuleCall
+    score: float
+    feedback: str
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mipro.runtime.text.atomic_write import atomic_write
+from pytest_mipro.runtime.text.files import atomic_write
 
 
 def names(folder: Path) -> list[str]:
@@ -37,7 +37,7 @@ def test_a_new_file_follows_the_umask(tmp_path: Path) -> None:
     code = (
         "import os, sys; os.umask(0o027)\n"
         "from pathlib import Path\n"
-        "from pytest_mipro.runtime.text.atomic_write import atomic_write\n"
+        "from pytest_mipro.runtime.text.files import atomic_write\n"
         "atomic_write(Path(sys.argv[1]), 'x')\n"
         "assert os.umask(0) == 0o027\n"
     )
@@ -70,7 +70,7 @@ def test_a_full_disk_leaves_the_old_file_alone(tmp_path: Path) -> None:
     code = (
         "import resource, signal, sys\n"
         "from pathlib import Path\n"
-        "from pytest_mipro.runtime.text.atomic_write import atomic_write\n"
+        "from pytest_mipro.runtime.text.files import atomic_write\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "try:\n    atomic_write(Path(sys.argv[1]), 'x' * 100_000)\n"

@@ -6,7 +6,10 @@ import contextlib
 import os
 import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
+
+from pytest_mipro.errors import CacheError
 
 
 def atomic_write(path: Path, text: str) -> None:
@@ -44,3 +47,24 @@ def _mode(path: Path) -> int | None:
         return stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError:
         return None
+
+
+def ensure_private_folder(path: Path) -> None:
+    """Make the folder, readable by its owner alone and ignored by git; parents are made likewise.
+
+    Raises CacheError where it can't be made. Parents that exist are left as they are.
+    """
+    try:
+        for folder in reversed([path, *path.parents]):
+            if not folder.is_dir():
+                with suppress(FileExistsError):  # another process was faster
+                    folder.mkdir(mode=0o700)
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o700)
+        with suppress(FileExistsError), (path / ".gitignore").open("x", encoding="utf-8") as file:
+            file.write("*\n")
+    except OSError as error:
+        raise CacheError(
+            f"{path}: the folder can't be made private: {error.strerror or error}; "
+            f"choose another place, or correct its permissions"
+        ) from error
