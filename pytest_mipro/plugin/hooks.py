@@ -189,7 +189,7 @@ def pytest_report_teststatus(
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Write one block a study, and which reports were written."""
-    if (session := sys.modules.get("pytest_mipro.plugin.session")) is not None:
+    if (session := sys.modules.get("pytest_mipro.plugin.gate.state")) is not None:
         state = session.known_state(config)
         if state is not None and state.verdicts:
             from pytest_mipro.plugin.gate.lock_summary import write_lock_summary  # noqa: PLC0415
@@ -216,7 +216,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
             write_reports(session)
         return result
     finally:
-        if (module := sys.modules.get("pytest_mipro.plugin.session")) is not None:
+        if (module := sys.modules.get("pytest_mipro.plugin.gate.state")) is not None:
             state = module.known_state(session.config)
             if state is not None:
                 state.end()
@@ -251,7 +251,7 @@ def _reports_wanted(config: pytest.Config) -> bool:
     if hasattr(config, "workerinput"):
         return False
     options = options_of(config)
-    measured = "pytest_mipro.plugin.session" in sys.modules
+    measured = "pytest_mipro.plugin.gate.state" in sys.modules
     asked = options.json is not None or options.markdown is not None
     return asked or (measured and bool(os.environ.get("GITHUB_STEP_SUMMARY")))
 
@@ -329,12 +329,13 @@ class _Reports:
 
 
 def _announce(config: pytest.Config) -> None:
-    if (module := sys.modules.get("pytest_mipro.plugin.session")) is not None:
+    if (module := sys.modules.get("pytest_mipro.plugin.gate.state")) is not None:
         state = module.known_state(config)
         if state is not None and not hasattr(config, "workerinput"):
             from pytest_mipro.plugin.gate.drift import announce_drift  # noqa: PLC0415
+            from pytest_mipro.plugin.session import announce  # noqa: PLC0415
 
-            module.announce(state)
+            announce(state)
             announce_drift(state)
             if options_of(config).update_lock:
                 from pytest_mipro.plugin.gate.update_lock import UPDATE_LOCK, UpdateLock  # noqa: PLC0415

@@ -31,6 +31,7 @@ def test_only_hooks_and_options_are_imported(pytester):
         "pytest_mipro.plugin",
         "pytest_mipro.plugin.hooks",
         "pytest_mipro.plugin.hookspecs",
+        "pytest_mipro.plugin.config",
         "pytest_mipro.plugin.config.option_checks",
         "pytest_mipro.plugin.config.options",
     ]

@@ -10,7 +10,7 @@ from pytest_mipro.errors import ProgramError
 if TYPE_CHECKING:
     import pytest
 
-_RUNTIME = str(Path(__file__).parents[1] / "runtime")
+_RUNTIME = str(Path(__file__).parents[2] / "runtime")
 
 
 def tidy(excinfo: pytest.ExceptionInfo[BaseException]) -> None:

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from pytest_mipro.plugin.optimise.changes import Changes
     from pytest_mipro.runtime.signature.signature import Signature
 
-_OWN = str(Path(__file__).parents[1])
+_OWN = str(Path(__file__).parents[2])
 
 
 class Capture(Protocol):

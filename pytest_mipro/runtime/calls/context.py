@@ -234,7 +234,7 @@ def project_stack(frame: FrameType | None) -> tuple[CodeType, ...]:
     return tuple(reversed(codes))
 
 
-_OWN = str(Path(__file__).parents[1]) + os.sep
+_OWN = str(Path(__file__).parents[2]) + os.sep
 _LIBRARIES = tuple(
     folder + os.sep
     for folder in {

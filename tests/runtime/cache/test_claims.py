@@ -37,7 +37,7 @@ from pytest_mipro.runtime.cache.reply_cache import CachedClient
 from pytest_mipro.runtime.client.contract import Message, Reply, Request
 
 folder, url, count, seed, lease = sys.argv[1:]
-claims.LEASE_SECONDS = float(lease)
+cache_claims.LEASE_SECONDS = float(lease)
 
 class HTTP:
     async def complete(self, request):
