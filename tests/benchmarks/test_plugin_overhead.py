@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 OWN = {
     "pytest_mipro",
     "pytest_mipro.plugin",
+    "pytest_mipro.plugin.config",
     "pytest_mipro.plugin.hooks",
     "pytest_mipro.plugin.hookspecs",
     "pytest_mipro.plugin.config.option_checks",

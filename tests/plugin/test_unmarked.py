@@ -29,11 +29,11 @@ def test_only_hooks_and_options_are_imported(pytester):
     assert modules_of_a_run(pytester) == [
         "pytest_mipro",
         "pytest_mipro.plugin",
-        "pytest_mipro.plugin.hooks",
-        "pytest_mipro.plugin.hookspecs",
         "pytest_mipro.plugin.config",
         "pytest_mipro.plugin.config.option_checks",
         "pytest_mipro.plugin.config.options",
+        "pytest_mipro.plugin.hooks",
+        "pytest_mipro.plugin.hookspecs",
     ]
 
 

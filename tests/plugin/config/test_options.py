@@ -317,5 +317,10 @@ def test_the_file_is_light():
         "print(*(set(sys.modules) - before))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    package = {"pytest_mipro", "pytest_mipro.plugin", "pytest_mipro.plugin.config.option_checks"}
+    package = {
+        "pytest_mipro",
+        "pytest_mipro.plugin",
+        "pytest_mipro.plugin.config",
+        "pytest_mipro.plugin.config.option_checks",
+    }
     assert set(done.stdout.split()) == package
