@@ -7,17 +7,19 @@ no new look.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.optimizer.deciding.conclude import digest_of_prompts
-from pytest_mipro.runtime.text.files import atomic_write, ensure_private_folder
+from pytest_mipro.plugin.config.study_files import ensure_study_folder, study_file
+from pytest_mipro.runtime.text.files import atomic_write
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_mipro.plugin.lock.lock import Lock
 
 
@@ -36,7 +38,7 @@ class Looks:
 
 def known_looks(private_folder: Path, study: str, lock: Lock | None) -> Looks:
     """Return the looks that the private folder tells of, or the lock where it tells of more."""
-    looks = _recorded(_path(private_folder, study))
+    looks = _recorded(study_file(private_folder, "looks", study))
     if lock is None or lock.holdout_uses <= looks.total:
         return looks
     finalists = looks.finalists | {_written_with(lock)}
@@ -48,12 +50,11 @@ def note_look(private_folder: Path, study: str, known: Looks, finalist: str) -> 
 
     Raises ConfigurationError where that can't be written: a look that is not counted is not made.
     """
-    path = _path(private_folder, study)
+    path = study_file(private_folder, "looks", study)
     looks = replace(known, finalists=known.finalists | {finalist})
     if looks != _recorded(path):
         data = {"study": study, "finalists": sorted(looks.finalists), "earlier": looks.earlier}
-        ensure_private_folder(private_folder)
-        ensure_private_folder(path.parent)
+        ensure_study_folder(path)
         try:
             atomic_write(path, json.dumps(data, indent=1) + "\n")
         except OSError as error:
@@ -81,8 +82,3 @@ def _written_with(lock: Lock) -> str:
     modules = [module for module in lock.modules if not module.frozen]
     prompts = {module.prompt_path: module.prompt for module in modules}
     return digest_of_prompts((PurePosixPath(path).name, it) for path, it in prompts.items())
-
-
-def _path(private_folder: Path, study: str) -> Path:
-    name = hashlib.sha256(study.encode()).hexdigest()[:16]
-    return private_folder / "looks" / f"{name}.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -24,6 +24,7 @@ from pytest_mipro.plugin.collecting.studies import is_partial, study_path
 from pytest_mipro.plugin.config.cache_folder import how_to_go_on, ini_folder, mipro_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.shown_path import shown_path
+from pytest_mipro.plugin.config.study_files import study_file
 from pytest_mipro.plugin.lock.holdout_uses import known_looks, note_look
 from pytest_mipro.plugin.lock.lock_file import read_lock
 from pytest_mipro.plugin.lock.locking import lessons_of
@@ -34,8 +35,8 @@ from pytest_mipro.plugin.optimise.progress import Progress
 from pytest_mipro.plugin.optimise.screen import TerminalScreen, captured_logging_off
 from pytest_mipro.plugin.optimise.services import optimizer_settings, searcher_of, strategies_of
 from pytest_mipro.plugin.optimise.study_client import StudyClient
-from pytest_mipro.plugin.optimise.study_record import StudyRecord, record_path, when_leading
-from pytest_mipro.plugin.replies.bill import JournalBill, bill_path, billing, last_summary
+from pytest_mipro.plugin.optimise.study_record import StudyRecord, when_leading
+from pytest_mipro.plugin.replies.bill import JournalBill, billing, last_summary
 from pytest_mipro.plugin.replies.modes import study_client
 from pytest_mipro.plugin.report.files import redaction
 from pytest_mipro.runtime.calls.context import refuse_detached
@@ -140,7 +141,7 @@ class OptimizeItem(pytest.Item):
         screen.line("")
         screen.line(f"mipro: {key.name}", bold=True)
         study, lanes = self._capture.study(key, self._cases)
-        paid = bill_path(mipro_folder(config), PurePosixPath(self._study_path))
+        paid = study_file(mipro_folder(config), "bills", self._study_path)
         if options_of(config).dry_run:
             for line in dry_run_lines(study, settings, read_lock(key.lock), last_summary(paid)):
                 screen.line(line)
@@ -149,7 +150,7 @@ class OptimizeItem(pytest.Item):
         if only_part:
             screen.line("only part of the study's cases are selected: nothing will be written")
         progress = Progress(screen, lanes)
-        path = record_path(mipro_folder(config), PurePosixPath(self._study_path))
+        path = study_file(mipro_folder(config), "records", self._study_path)
         with ExitStack() as stack:
             cost_model = check_budget(config, settings, read_lock(key.lock))
             bill = stack.enter_context(JournalBill(paid, settings.limits, cost_model))

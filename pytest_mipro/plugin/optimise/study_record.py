@@ -6,7 +6,6 @@ no place in it: the same run writes the same bytes.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict
 from functools import singledispatchmethod
@@ -21,23 +20,15 @@ from pytest_mipro.optimizer.run.events import (
     ProposalsMade,
     TrialFinished,
 )
-from pytest_mipro.runtime.text.files import ensure_private_folder
+from pytest_mipro.plugin.config.study_files import ensure_study_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
-    from pathlib import Path, PurePath
+    from pathlib import Path
     from typing import TextIO
 
     from pytest_mipro.optimizer.run.events import Event
-
-_FOLDER = "records"
-
-
-def record_path(private_folder: Path, study: PurePath) -> Path:
-    """Return where the study's record lies; its name begins with the study's own."""
-    digest = hashlib.sha256(study.as_posix().encode()).hexdigest()[:8]
-    return private_folder / _FOLDER / f"{study.name.removesuffix('.mipro.json')}-{digest}.jsonl"
 
 
 def when_leading(record: StudyRecord, stack: ExitStack) -> Callable[[Event], None]:
@@ -64,8 +55,7 @@ class StudyRecord:
 
     def __enter__(self) -> Self:
         try:
-            ensure_private_folder(self.path.parent.parent)
-            ensure_private_folder(self.path.parent)
+            ensure_study_folder(self.path)
             self._file = self.path.open("w", encoding="utf-8")
         except OSError as error:
             raise ConfigurationError(

@@ -8,7 +8,6 @@ that line: what the last run took stays known while the next one is under way, o
 
 from __future__ import annotations
 
-import hashlib
 import json
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,27 +16,19 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pytest_mipro.errors import CacheError, LimitReachedError, MiproError
 from pytest_mipro.optimizer.study.amount import Amount, total
+from pytest_mipro.plugin.config.study_files import ensure_study_folder
 from pytest_mipro.runtime.calls.context import calling_module
 from pytest_mipro.runtime.client.lost_attempts import counting_lost
-from pytest_mipro.runtime.text.files import ensure_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path, PurePath
+    from pathlib import Path
     from typing import TextIO
 
     from pytest_mipro.optimizer.budget.cost_model import CostModel
     from pytest_mipro.optimizer.run.result import StudyResult
     from pytest_mipro.optimizer.study.amount import Limits
     from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
-
-_FOLDER = "bills"
-
-
-def bill_path(private_folder: Path, study: PurePath) -> Path:
-    """Return where a study's journal lies; its name begins with the study's own."""
-    digest = hashlib.sha256(study.as_posix().encode()).hexdigest()[:8]
-    return private_folder / _FOLDER / f"{study.name.removesuffix('.mipro.json')}-{digest}.jsonl"
 
 
 def last_summary(path: Path) -> Mapping[str, Any] | None:
@@ -72,8 +63,7 @@ class JournalBill:
 
     def __enter__(self) -> Self:
         try:
-            ensure_private_folder(self._path.parent.parent)
-            ensure_private_folder(self._path.parent)
+            ensure_study_folder(self._path)
             self._file = self._path.open("w" if self._fresh else "a", encoding="utf-8")
             if not self._fresh:
                 self._file.write("\n")  # a killed run may have left half a line

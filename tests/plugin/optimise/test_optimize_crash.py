@@ -149,8 +149,11 @@ def test_parity(number):
 """
 
 
+BOUND = 120.0  # seconds: far from the 600 that a call or a case takes, and enough on a busy machine
+
+
 def interrupted(pytester):
-    """Run, send Ctrl-C once `waiting.txt` is there, and return what was told."""
+    """Run, send Ctrl-C once `waiting.txt` is there, and return the lines of the output."""
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", "--mipro-optimize", "--mipro-trials=6"],
         cwd=pytester.path,
@@ -161,18 +164,16 @@ def interrupted(pytester):
         # A job in the background ignores Ctrl-C, and so would its children.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
-    deadline = time.monotonic() + 60
-    while not (pytester.path / "waiting.txt").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    sent = time.monotonic()
     try:
-        output, _ = process.communicate(timeout=30)
+        deadline = time.monotonic() + BOUND
+        while not (pytester.path / "waiting.txt").exists() and process.poll() is None:
+            assert time.monotonic() < deadline, "no case was reached"
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=BOUND)
     finally:
         process.kill()
-    seconds = time.monotonic() - sent
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output
-    assert seconds < 5, f"{seconds:.1f} s\n{output}"  # 2 s and what a busy machine adds
     assert written(pytester) == {}
     return output.splitlines()
 

@@ -1,0 +1,38 @@
+"""Paths of a study's own files inside `.mipro/`: its bill, its record, its uses of the holdout."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Literal
+
+from pytest_mipro.runtime.text.files import ensure_private_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+StudyFile = Literal["bills", "records", "looks"]
+
+_NAMES: Mapping[StudyFile, str] = {
+    "bills": "{stem}-{digest:.8}.jsonl",
+    "records": "{stem}-{digest:.8}.jsonl",
+    "looks": "{digest:.16}.json",
+}
+
+
+def study_file(private_folder: Path, kind: StudyFile, study: str) -> Path:
+    """Return the path of one of the study's files; `study` is its lock as seen from the ini file.
+
+    The file and its folder may not exist.
+    """
+    name = _NAMES[kind].format(
+        stem=PurePosixPath(study).name.removesuffix(".mipro.json"),
+        digest=hashlib.sha256(study.encode()).hexdigest(),
+    )
+    return private_folder / kind / name
+
+
+def ensure_study_folder(path: Path) -> None:
+    """Make the private folders around a study's file; raises CacheError where that fails."""
+    ensure_private_folder(path.parent.parent)
+    ensure_private_folder(path.parent)
