@@ -8,7 +8,7 @@ HOME = Path("/project/.mipro")
 
 
 def test_names_stay_what_earlier_runs_wrote():
-    study = "test_support_desk.mipro.json"
+    study = "tests/test_support_desk.mipro.json"
     assert study_file(HOME, "records", study) == HOME / "records/test_support_desk-a886ee3e.jsonl"
     assert study_file(HOME, "bills", study) == HOME / "bills/test_support_desk-a886ee3e.jsonl"
     assert study_file(HOME, "looks", study).name.startswith("a886ee3e")
