@@ -34,6 +34,7 @@ from pytest_mipro.optimizer.search.tpe import TPESearcher
 from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.runtime.client.contract import Reply, Request, Usage
+from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -109,6 +110,7 @@ def search(cases: int, trials: int) -> str:
         earlier_looks=0,
         note_look=lambda _: None,
         emit=clock,
+        load_prompt=committed_prompt,
     )
     settings = OptimizerSettings(
         rounds=min(ROUNDS, trials),

@@ -31,6 +31,7 @@ from pytest_mipro.optimizer.study.parts import switched
 from pytest_mipro.plugin.config.options import EFFORTS, SEARCHERS, Options
 from pytest_mipro.plugin.optimise.services import BuiltIns, optimizer_settings, startup_trials
 from pytest_mipro.runtime.calls.context import CallContext, use
+from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.settings import configure
 from pytest_mipro.simulated.client import SimulatedClient
 
@@ -163,6 +164,7 @@ def services_of(client: Any, setup: Setup, settings: OptimizerSettings) -> Servi
         earlier_looks=0,
         note_look=_nothing,
         emit=_nothing,
+        load_prompt=committed_prompt,
     )
 
 

@@ -26,6 +26,7 @@ from pytest_mipro.optimizer.run.study_run import Services, StudyRun, study_run
 from pytest_mipro.optimizer.search.random_search import RandomSearcher
 from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
+from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 
 Colour = Literal["red", "green", "blue"]
 
@@ -183,6 +184,7 @@ def make_services(client: Any, events: list[Any] | None = None, **changes: Any) 
         "earlier_looks": 0,
         "note_look": lambda finalist: None,
         "emit": ([] if events is None else events).append,
+        "load_prompt": committed_prompt,
     }
     return Services(**(parts | changes))
 

@@ -78,7 +78,9 @@ def _with_late_modules(
     run.services.check_modules([call.signature for call in late.values()])
     zeros = (0,) * (2 * len(late))
     larger = [replace(parent, assignment=parent.assignment + zeros) for parent in parents]
-    return searched.reaching({call.signature: call.model for call in late.values()}), larger
+    models = {call.signature: call.model for call in late.values()}
+    committed = {signature: run.services.load_prompt(signature) for signature in models}
+    return searched.reaching(models, committed), larger
 
 
 def _passing(

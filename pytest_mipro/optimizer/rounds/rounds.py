@@ -68,7 +68,7 @@ def _search(
 ) -> SearchState:
     """Search the grown space, with what is known of it carried over."""
     settings, candidates = run.settings, grown.candidates
-    first = candidates.first(grown.best, _before(known, grown))
+    first = candidates.first(grown.best, _before(run, known, grown))
     task = SearchTask(
         study=ground.study,
         candidates=candidates,
@@ -92,7 +92,7 @@ def _search(
     return replace(grown, ended=search.ended)
 
 
-def _before(known: SearchState, grown: SearchState) -> Candidates:
+def _before(run: StudyRun, known: SearchState, grown: SearchState) -> Candidates:
     """Return what was known before the round, with the modules that were reached in it."""
     late = [item for item in grown.late if item not in known.late]
-    return known.candidates.reaching(late)
+    return known.candidates.with_modules({item: run.services.load_prompt(item) for item in late})

@@ -65,11 +65,13 @@ class SearchState:
         """That the incumbent can't be improved, in words; "" where it can."""
         return _PERFECT if self.record.best.estimate >= 1 - _ROUNDING else ""
 
-    def reaching(self, models: Mapping[Signature, str]) -> SearchState:
+    def reaching(
+        self, models: Mapping[Signature, str], committed: Mapping[Signature, Prompt]
+    ) -> SearchState:
         """Return the same with more modules, under their committed prompts; models by signature."""
         return replace(
             self,
-            candidates=self.candidates.reaching(models),
+            candidates=self.candidates.with_modules(committed),
             record=self.record.widened(2 * len(models)),
             late={**self.late, **models},
         )

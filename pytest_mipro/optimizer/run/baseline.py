@@ -17,7 +17,6 @@ from pytest_mipro.optimizer.statistics.statistics import detectable_difference
 from pytest_mipro.optimizer.study.amount import Amount, total
 from pytest_mipro.optimizer.study.case import cases_of
 from pytest_mipro.optimizer.study.split import RowTag, split_rows
-from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -86,7 +85,7 @@ def lay_ground(run: StudyRun) -> Ground:
     found = _modules(study, runs)
     signatures = tuple(item for item in found if item.optimize)
     run.services.check_modules(signatures)
-    committed = {item.prompt_path: committed_prompt(item) for item in signatures}
+    committed = {item.prompt_path: run.services.load_prompt(item) for item in signatures}
     _limit_cases(run, runs, committed)
     run.accounting.cost_model.calibrate()
     ground = Ground(

@@ -66,7 +66,8 @@ class Services:
     is not known; `note_look` is told a finalist's digest before the holdout is shown it. `lessons`
     are what earlier runs of the study learnt about proposing. `price` tells a model's price, None
     where it is not known; `bill` is what is really paid. `evaluating` makes what
-    measures programs in place of an `Evaluator`, where several processes do.
+    measures programs in place of an `Evaluator`, where several processes do. `load_prompt` returns
+    a module's committed prompt.
     """
 
     client: LMClient
@@ -77,6 +78,7 @@ class Services:
     earlier_looks: int
     note_look: Callable[[str], None]
     emit: Emit
+    load_prompt: Callable[[Signature], Prompt]
     lessons: Sequence[Lesson] = ()
     price: Callable[[str], ModelPrice | None] = lambda _: None
     bill: Bill = field(default_factory=NoBill)

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.search.searcher import Space
 from pytest_mipro.runtime.prompts.prompt import Prompt
-from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pytest_mipro.optimizer.search.searcher import Assignment
@@ -71,15 +70,13 @@ class Candidates:
                 return 2 * index, module.instructions.index(instruction)
         return None
 
-    def reaching(self, signatures: Iterable[Signature]) -> Candidates:
-        """Return the candidates with more modules, under their committed prompts."""
-        late = [(item, committed_prompt(item)) for item in signatures]
-        return Candidates(
-            (
-                *self.modules,
-                *(ModuleCandidates(item, (p.instruction,), (p.demos,)) for item, p in late),
-            )
-        )
+    def with_modules(self, committed: Mapping[Signature, Prompt]) -> Candidates:
+        """Return the candidates with more modules, each under its committed prompt."""
+        more = [
+            ModuleCandidates(signature, (prompt.instruction,), (prompt.demos,))
+            for signature, prompt in committed.items()
+        ]
+        return Candidates((*self.modules, *more))
 
     def first(self, incumbent: Assignment, known: Candidates) -> tuple[Assignment, ...]:
         """Return what is worth a trial before the searcher chooses: what is new since `known`.

@@ -40,6 +40,7 @@ from pytest_mipro.plugin.replies.bill import JournalBill, billing, last_summary
 from pytest_mipro.plugin.replies.modes import study_client
 from pytest_mipro.plugin.report.files import redaction
 from pytest_mipro.runtime.calls.context import refuse_detached
+from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -214,6 +215,7 @@ class OptimizeItem(pytest.Item):
             earlier_looks=looks.earlier,
             note_look=partial(note_look, folder, path, looks),
             emit=emit,
+            load_prompt=committed_prompt,
             lessons=lessons_of(lock),
         )
 

@@ -157,9 +157,9 @@ def test_a_module_that_only_candidates_reach_is_optimised_too() -> None:
     assert result.models[polish.signature.prompt_path] == MODEL
 
 
-def test_a_late_module_may_do_without_its_committed_demos(monkeypatch: pytest.MonkeyPatch) -> None:
-    def sets_of_polish() -> int:
-        played = play(LATE, rounds=3, trials=12, parts=without("credit"))
+def test_a_late_module_may_do_without_its_committed_demos() -> None:
+    def sets_of_polish(**services: object) -> int:
+        played = play(LATE, services=services, rounds=3, trials=12, parts=without("credit"))
         counts = [event.demo_sets for event in played.seen(CandidatesReady)]
         return int(next(item["optimizer_world.polish"] for item in counts if len(item) == 3))
 
@@ -168,8 +168,7 @@ def test_a_late_module_may_do_without_its_committed_demos(monkeypatch: pytest.Mo
         return Prompt(signature.instruction, demos)
 
     alone = sets_of_polish()
-    monkeypatch.setattr("pytest_mipro.optimizer.search.candidates.committed_prompt", committed)
-    assert sets_of_polish() == alone + 1  # the committed set, and still the empty one
+    assert sets_of_polish(load_prompt=committed) == alone + 1  # the committed and the empty set
 
 
 def test_trials_go_on_in_the_larger_space() -> None:
