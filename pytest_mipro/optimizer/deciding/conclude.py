@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import LimitReachedError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_mipro.optimizer.budget.budget import Reservation
+    from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules
     from pytest_mipro.optimizer.run.baseline import Ground
     from pytest_mipro.optimizer.run.events import Stage
     from pytest_mipro.optimizer.run.reserve import SetAside
@@ -62,7 +64,8 @@ def conclude(
     if shown:
         run.services.note_look(digest)  # before: a run that ends in the decision has looked too
     conclusion = Conclusion("", finalist=digest, looks=looks)
-    deciding = _measure(run, "decision", program, ground.deciding, aside.decision)
+    measure = partial(_measure, run, program=program, rules=ground.rules)
+    deciding = measure("decision", cases=ground.deciding, reservation=aside.decision)
     if deciding.over_budget:
         return replace(conclusion, reason=f"the finalist needs {deciding.over_budget}")
     lift = paired_lift(deciding.scores(), ground.baseline.evaluation.scores(), ground.deciding)
@@ -73,7 +76,7 @@ def conclude(
     conclusion = replace(conclusion, decision=decision, reason=decision.reason, deciding=deciding)
     if not decision.accepted:
         return conclusion
-    final = _measure(run, "final pass", program, ground.study.cases, aside.final)
+    final = measure("final pass", cases=ground.study.cases, reservation=aside.final)
     if final.over_budget:
         reason = f"the finalist needs {final.over_budget}"
         rejected = replace(decision, verdict="reject", reason=reason)
@@ -94,10 +97,11 @@ def _measure(
     program: Mapping[Path, Prompt],
     cases: Sequence[Case],
     reservation: Reservation,
+    rules: MeasuringRules,
 ) -> Evaluation:
     """Measure the finalist; where bill or time end it, as over its budget."""
     try:
-        return run.measure(stage, program, cases, reservation)
+        return run.measure(stage, program, cases, reservation, rules)
     except LimitReachedError as limit:
         return Evaluation((), 0, over_budget=f"more than the limits leave: {limit}")
 

@@ -6,7 +6,8 @@ import contextvars
 import json
 import time
 from concurrent.futures import as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_mipro.errors import (
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.budget.budget import Reservation
     from pytest_mipro.optimizer.budget.deadline import Deadline
     from pytest_mipro.optimizer.budget.meter import Accounting, Meter
-    from pytest_mipro.optimizer.study.case import Case, Study
+    from pytest_mipro.optimizer.study.case import Case, Study, TestSpec
     from pytest_mipro.runtime.calls.context import ModuleCall, Teacher
     from pytest_mipro.runtime.client.contract import LMClient
     from pytest_mipro.runtime.prompts.prompt import Prompt
@@ -52,26 +53,38 @@ class Pending(Protocol):
         ...
 
 
-class Evaluating(Protocol):
-    """What measures programs: `Evaluator` in this process, or several processes together.
+@dataclass(frozen=True)
+class MeasuringRules:
+    """How cases are measured, and what their runs have to show.
 
-    `max_calls_per_case` bounds the LM calls of a case, `case_timeout` its seconds; `expectations`
-    are what runs have to show.
+    `max_calls_per_case` bounds the LM calls of a run (None: no limit). Samples are counted from
+    `first_sample` on; with `repeats=False` each case runs with that one alone. A `teacher` answers
+    in place of the modules' models, to gather demos.
     """
 
-    max_calls_per_case: int | None
-    case_timeout: float | None
-    expectations: Expectations
+    max_calls_per_case: int | None = None
+    expectations: Expectations = field(default_factory=Expectations)
+    repeats: bool = True
+    first_sample: int = 0
+    teacher: Teacher | None = None
+
+    def samples(self, test: TestSpec) -> range:
+        """Return the sample indices that a case of the test runs with."""
+        return range(self.first_sample, self.first_sample + (test.repeats if self.repeats else 1))
+
+
+_NO_RULES = MeasuringRules()
+
+
+class Evaluating(Protocol):
+    """Measures programs: `Evaluator` in this process, or several processes together."""
 
     def start(
         self,
         prompts: Mapping[Path, Prompt],
         cases: Iterable[Case],
         reservation: Reservation,
-        *,
-        repeats: bool = True,
-        first_sample: int = 0,
-        teacher: Teacher | None = None,
+        rules: MeasuringRules,
     ) -> Pending:
         """Begin to measure the cases under `prompts`; see `Evaluator.start`."""
         ...
@@ -91,9 +104,9 @@ class PendingEvaluation:
 
     futures: list[Future[CaseRun]]
     meter: Meter
-    expectations: Expectations
     deadline: Deadline
     prompts: Mapping[Path, Prompt]
+    rules: MeasuringRules
 
     def result(self, progress: Callable[[int], None] | None = None) -> Evaluation:
         """Wait, settle the budget and return the evaluation.
@@ -111,7 +124,7 @@ class PendingEvaluation:
         calls = self.meter.settle(whole=over is not None)
         if over is not None:
             return Evaluation((), calls, over_budget=self.meter.exceeded)
-        self.expectations.check(runs, self.prompts)
+        self.rules.expectations.check(runs, self.prompts, self.rules.teacher)
         return Evaluation(runs, calls)
 
     def abandon(self) -> None:
@@ -150,17 +163,21 @@ class Evaluator:
     """
 
     def __init__(
-        self, study: Study, client: LMClient, accounting: Accounting, *, concurrency: int
+        self,
+        study: Study,
+        client: LMClient,
+        accounting: Accounting,
+        *,
+        concurrency: int,
+        case_timeout: float | None = None,
     ) -> None:
         self._study = study
         self._client = client
         self._accounting = accounting
         self._concurrency = concurrency
+        self._case_timeout = case_timeout
         self._open_pools()
         self._pending: list[PendingEvaluation] = []
-        self.max_calls_per_case: int | None = None
-        self.case_timeout: float | None = None
-        self.expectations = Expectations()
 
     def _open_pools(self) -> None:
         self._pool = DaemonPool(self._concurrency + self._concurrency // 2, "mipro-case")
@@ -172,30 +189,21 @@ class Evaluator:
         prompts: Mapping[Path, Prompt],
         cases: Iterable[Case],
         reservation: Reservation,
-        *,
-        repeats: bool = True,
-        first_sample: int = 0,
-        teacher: Teacher | None = None,
+        rules: MeasuringRules = _NO_RULES,
     ) -> PendingEvaluation:
-        """Begin to measure the cases under `prompts` (by prompt path; others stay committed).
-
-        Samples are counted from `first_sample` on; with `repeats=False` each case runs with that
-        one alone. A `teacher` answers in place of the modules' models, to gather demos.
-        """
+        """Begin to measure the cases under `prompts` (by prompt path; others stay committed)."""
         meter, client = self._accounting.opened(self._client, reservation)
         futures = []
         for case in cases:
             test = self._study.tests[case.test]
             pool = self._pool if test.concurrent else self._lane
-            for index in range(test.repeats if repeats else 1):
-                sample = first_sample + index
-                context = CallContext(client, prompts, row=case.row, sample=sample, teacher=teacher)
-                task = contextvars.copy_context()
-                futures.append(pool.submit(task.run, self._confirmed, case, context))
-        expected, deadline = self.expectations, self._accounting.deadline
-        if teacher is not None:  # it may lead anywhere, and its runs are no measurement
-            expected = replace(expected, modules={})
-        pending = PendingEvaluation(futures, meter, expected, deadline, prompts)
+            for sample in rules.samples(test):
+                context = CallContext(
+                    client, prompts, row=case.row, sample=sample, teacher=rules.teacher
+                )
+                run = partial(self._confirmed, case, context, rules.max_calls_per_case)
+                futures.append(pool.submit(contextvars.copy_context().run, run))
+        pending = PendingEvaluation(futures, meter, self._accounting.deadline, prompts, rules)
         self._pending = [item for item in self._pending if not item.meter.closed] + [pending]
         return pending
 
@@ -215,15 +223,15 @@ class Evaluator:
             for pool in (self._pool, self._lane):
                 pool.join(deadline)
 
-    def _confirmed(self, case: Case, context: CallContext) -> CaseRun:
+    def _confirmed(self, case: Case, context: CallContext, max_calls: int | None) -> CaseRun:
         """Run the case; an exception that is no assertion is run again on the same replies.
 
         The same exception again is the candidate's: it scores 0; another end breaks the case.
         """
-        first = self._once(case, context)
+        first = self._once(case, context, max_calls)
         if not first.outcome.failure:
             return first
-        again = self._once(case, context)
+        again = self._once(case, context, max_calls)
         if again.outcome.error:  # the world broke the second run: that is the cause to tell
             return again
         if again.outcome.failure != first.outcome.failure:
@@ -234,11 +242,11 @@ class Evaluator:
         scored = replace(first.outcome, score=0.0, feedback=first.outcome.failure)
         return replace(first, outcome=scored)
 
-    def _once(self, case: Case, context: CallContext) -> CaseRun:
-        trace, ended = Trace(self.max_calls_per_case), None
+    def _once(self, case: Case, context: CallContext, max_calls: int | None) -> CaseRun:
+        trace, ended = Trace(max_calls), None
         with use(replace(context, trace=trace)):
             try:
-                outcome = within(self.case_timeout, case.run)
+                outcome = within(self._case_timeout, case.run)
             except CaseTimeoutError as error:
                 trace.end(error)
                 outcome = Outcome(0.0, feedback=str(error))

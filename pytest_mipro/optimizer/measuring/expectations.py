@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import InfrastructureError
@@ -17,11 +16,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_mipro.optimizer.study.runs import CaseRun
+    from pytest_mipro.runtime.calls.context import Teacher
     from pytest_mipro.runtime.prompts.prompt import Prompt
 
 # With fewer runs of a test, a module that none of them reached may be chance.
 _ENOUGH_RUNS = 5
-NO_PROMPTS: Mapping[Path, Prompt] = MappingProxyType({})
 
 
 class MeasurementError(InfrastructureError):
@@ -42,15 +41,19 @@ class Expectations:
     returns: frozenset[str] = frozenset()
     committed: Mapping[Path, Prompt] = field(default_factory=dict)
 
-    def check(self, runs: Sequence[CaseRun], prompts: Mapping[Path, Prompt] = NO_PROMPTS) -> None:
+    def check(
+        self, runs: Sequence[CaseRun], prompts: Mapping[Path, Prompt], teacher: Teacher | None
+    ) -> None:
         """Raise MeasurementError where a run broke for a reason that is not the candidate's.
 
-        `prompts` are those that the runs were made under, by prompt path.
+        The runs were made under `prompts` (by prompt path). A `teacher` may lead past any module:
+        its runs yield demos and are no measurement.
         """
         for run in runs:
             self._check_run(run)
         self._check_returns(runs)
-        self._check_modules(runs, prompts)
+        if teacher is None:
+            self._check_modules(runs, prompts)
 
     def _check_run(self, run: CaseRun) -> None:
         if run.outcome.error:
@@ -104,9 +107,7 @@ _REMEDY = (
 )
 
 
-def expectations_of(
-    runs: Iterable[CaseRun], committed: Mapping[Path, Prompt] = NO_PROMPTS
-) -> Expectations:
+def expectations_of(runs: Iterable[CaseRun], committed: Mapping[Path, Prompt]) -> Expectations:
     """Return what these runs, the baseline's under `committed`, let expect of every other."""
     calls: set[str] = set()
     modules: dict[str, frozenset[Path]] = {}

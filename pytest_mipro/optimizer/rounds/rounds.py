@@ -79,7 +79,7 @@ def _search(
         trials=settings.trials_of(number),
         full=settings.full_a_round,
         first=first,
-        first_sample=ground.search_sample,
+        rules=replace(ground.rules, first_sample=ground.search_sample),
         strategies=tuple(
             item for item in switched_on(run.services.strategies, settings) if combines(item)
         ),

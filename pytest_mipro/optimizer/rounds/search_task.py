@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules
     from pytest_mipro.optimizer.proposing.strategy import ProposalStrategy
     from pytest_mipro.optimizer.search.candidates import Candidates
     from pytest_mipro.optimizer.search.record import Baseline
@@ -26,8 +27,8 @@ class SearchTask:
 
     `round` counts from 0; `trials` bounds the rows of trials, in minibatches: what hopeless trials
     leave over goes to more of them. `full` leaders are measured on all rows; `first` are tried
-    before the searcher chooses, programs of the `strategies` last; `first_sample` is the sample
-    index that trials begin with. `affordable` makes sure that a program can be decided on.
+    before the searcher chooses, programs of the `strategies` last; trials are measured by `rules`.
+    `affordable` makes sure that a program can be decided on.
     """
 
     study: Study
@@ -39,6 +40,6 @@ class SearchTask:
     trials: int
     full: int
     first: tuple[Assignment, ...]
-    first_sample: int = 0
+    rules: MeasuringRules
     strategies: tuple[ProposalStrategy, ...] = ()
     affordable: Affordable = lambda _: True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.search.pareto import drawn_parents
@@ -74,7 +74,7 @@ def training_runs(
                 searched.candidates.program(program),
                 cases_of(ground.study, rows),
                 reservation,
-                repeats=False,
+                replace(ground.rules, repeats=False),
             )
         started.append((program, pending))
     known = _committed_runs(ground)
@@ -110,9 +110,12 @@ def start_attempts(
         program,
         cases,
         reservation,
-        repeats=False,
-        first_sample=_FIRST_ATTEMPT + number,
-        teacher=Teacher(teacher),
+        replace(
+            ground.rules,
+            repeats=False,
+            first_sample=_FIRST_ATTEMPT + number,
+            teacher=Teacher(teacher),
+        ),
     )
 
 

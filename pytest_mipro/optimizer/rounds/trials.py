@@ -228,8 +228,7 @@ class SearchRound:
             self._task.candidates.program(assignment),
             self._cases_of(rows),
             reservation,
-            repeats=kind == "full",
-            first_sample=self._task.first_sample,
+            replace(self._task.rules, repeats=kind == "full"),
         )
 
     def _raced(self, trial: _Trial) -> _Trial:

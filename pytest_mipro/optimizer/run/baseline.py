@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import BudgetError, ConfigurationError, LimitReachedError
 from pytest_mipro.optimizer.budget.worst import WorstCase, calls_by_row
+from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules
 from pytest_mipro.optimizer.measuring.expectations import MeasurementError, expectations_of
 from pytest_mipro.optimizer.run.events import BaselineMeasured, Plan
 from pytest_mipro.optimizer.run.forecast import Forecaster, stage_sizes
@@ -19,7 +20,7 @@ from pytest_mipro.optimizer.study.case import cases_of
 from pytest_mipro.optimizer.study.split import RowTag, split_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_mipro.optimizer.run.forecast import Forecast
@@ -41,7 +42,8 @@ class Ground:
     """What stands after the baseline. `study` holds the cases that were not skipped.
 
     `signatures` are the modules to optimise in order of their first call, `frozen` the names of the
-    others; `models` and `committed` are each module's model and prompt by prompt path.
+    others; `models` and `committed` are each module's model and prompt by prompt path; `rules` are
+    those that every later measurement goes by.
     `search_sample` is the sample index that the search begins with: 0 where equal requests have one
     reply. Where replies are sampled it lies behind the gate's own samples: what chose the finalist
     is then not asked again as its score.
@@ -54,6 +56,7 @@ class Ground:
     frozen: tuple[str, ...]
     models: dict[Path, str]
     committed: dict[Path, Prompt]
+    rules: MeasuringRules
     search_sample: int = 0
     seconds: float = 0.0
 
@@ -86,7 +89,6 @@ def lay_ground(run: StudyRun) -> Ground:
     signatures = tuple(item for item in found if item.optimize)
     run.services.check_modules(signatures)
     committed = {item.prompt_path: run.services.load_prompt(item) for item in signatures}
-    _limit_cases(run, runs, committed)
     run.accounting.cost_model.calibrate()
     ground = Ground(
         study=study,
@@ -100,6 +102,7 @@ def lay_ground(run: StudyRun) -> Ground:
         frozen=tuple(item.name for item in found if not item.optimize),
         models=found_models(runs),
         committed=committed,
+        rules=_rules(run, runs, committed),
         search_sample=_search_sample(study, runs),
         seconds=run.accounting.deadline.passed,
     )
@@ -115,10 +118,10 @@ def _measure(run: StudyRun) -> Evaluation:
         _UNLIMITED if limits.calls is None else limits.calls, limits.tokens, limits.nanodollars
     )
     reservation = run.reserve(whole, "the baseline", stage="baseline")
-    run.evaluator.max_calls_per_case = settings.max_calls_per_case
+    rules = MeasuringRules(settings.max_calls_per_case)
     where = f"within the baseline of {len(run.study.cases)} cases; raise it"
     try:
-        evaluation = run.measure("baseline", {}, run.study.cases, reservation)
+        evaluation = run.measure("baseline", {}, run.study.cases, reservation, rules)
     except LimitReachedError as error:
         raise BudgetError(f"{error}, {where}") from None
     except BudgetError:  # by the usage that the replies tell
@@ -183,15 +186,15 @@ def _search_sample(study: Study, runs: Iterable[CaseRun]) -> int:
     return repeats if repeats > 1 or sampled else 0
 
 
-def _limit_cases(run: StudyRun, runs: Iterable[CaseRun], committed: Mapping[Path, Prompt]) -> None:
-    """Tell the evaluator what the baseline showed: calls at most a case, who calls and returns."""
-    requests = {
-        (item.case.id, item.sample): sum(call.requests for call in item.calls) for item in runs
-    }
-    run.evaluator.max_calls_per_case = run.settings.max_calls_per_case or _MOST_CALLS_FACTOR * max(
-        requests.values()
+def _rules(
+    run: StudyRun, runs: Sequence[CaseRun], committed: Mapping[Path, Prompt]
+) -> MeasuringRules:
+    """Return the rules of all later measurements: most calls of a case, who calls and returns."""
+    most = max(sum(call.requests for call in item.calls) for item in runs)
+    return MeasuringRules(
+        run.settings.max_calls_per_case or _MOST_CALLS_FACTOR * most,
+        expectations_of(runs, committed),
     )
-    run.evaluator.expectations = expectations_of(runs, committed)
 
 
 def _plan(run: StudyRun, ground: Ground) -> Plan:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_mipro.optimizer.budget.budget import Reservation
-    from pytest_mipro.optimizer.measuring.evaluate import Evaluating
+    from pytest_mipro.optimizer.measuring.evaluate import Evaluating, MeasuringRules
     from pytest_mipro.optimizer.proposing.learning import Lesson
     from pytest_mipro.optimizer.proposing.strategy import ProposalStrategy
     from pytest_mipro.optimizer.run.events import Emit, Stage
@@ -125,6 +125,7 @@ class StudyRun:
         prompts: Mapping[Path, Prompt],
         cases: Sequence[Case],
         reservation: Reservation,
+        rules: MeasuringRules,
     ) -> Evaluation:
         """Measure the cases with all their repeats, telling the progress; see `Evaluator`."""
         runs = sum(self.study.tests[case.test].repeats for case in cases)
@@ -133,7 +134,7 @@ class StudyRun:
         def progress(done: int) -> None:
             self.services.emit(StageProgress(self.study.name, stage, done, runs))
 
-        return self.evaluator.start(prompts, cases, reservation).result(progress)
+        return self.evaluator.start(prompts, cases, reservation, rules).result(progress)
 
 
 def study_run(study: Study, services: Services, settings: OptimizerSettings) -> StudyRun:
@@ -147,6 +148,11 @@ def study_run(study: Study, services: Services, settings: OptimizerSettings) -> 
     if services.evaluating is not None:
         evaluator = services.evaluating(accounting)
     else:
-        evaluator = Evaluator(study, services.client, accounting, concurrency=settings.concurrency)
-    evaluator.case_timeout = settings.case_timeout
+        evaluator = Evaluator(
+            study,
+            services.client,
+            accounting,
+            concurrency=settings.concurrency,
+            case_timeout=settings.case_timeout,
+        )
     return StudyRun(study, services, settings, Budget(limits), accounting, evaluator)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import BudgetError, LimitReachedError
 from pytest_mipro.optimizer.budget.meter import Meter, Spent
-from pytest_mipro.optimizer.measuring.expectations import Expectations
 from pytest_mipro.optimizer.run.events import ProcessLost
 from pytest_mipro.optimizer.shared.jobs import Job, chunks, place_of, prompts_json, shares
 from pytest_mipro.optimizer.study.amount import Amount
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from pytest_mipro.optimizer.budget.budget import Reservation
     from pytest_mipro.optimizer.budget.meter import Accounting
+    from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules
     from pytest_mipro.optimizer.run.events import Emit
     from pytest_mipro.optimizer.shared.board import Board
     from pytest_mipro.optimizer.shared.member import Member
     from pytest_mipro.optimizer.study.case import Case, Study
     from pytest_mipro.optimizer.study.runs import CaseRun
-    from pytest_mipro.runtime.calls.context import Teacher
     from pytest_mipro.runtime.prompts.prompt import Prompt
 
 
@@ -72,39 +72,35 @@ class SharedEvaluator:
         self._known = {entry.key: entry.id for entry in entries if entry.kind == "job"}
         self._open: list[_Put] = []
         self._pending: list[SharedEvaluation] = []
-        self.max_calls_per_case: int | None = None
-        self.case_timeout: float | None = None
-        self.expectations = Expectations()
 
     def start(
         self,
         prompts: Mapping[Path, Prompt],
         cases: Iterable[Case],
         reservation: Reservation,
-        *,
-        repeats: bool = True,
-        first_sample: int = 0,
-        teacher: Teacher | None = None,
+        rules: MeasuringRules,
     ) -> SharedEvaluation:
         """Put the evaluation up; each job may use its share of the reservation."""
         order = tuple(cases)
-        parts = chunks(order, self._study.tests, repeats=repeats)
+        parts = chunks(order, self._study.tests, repeats=rules.repeats)
         limits = shares(reservation.amount.calls, [runs for _, runs in parts])
         whole = Job(
             cases=(),
             prompts=prompts_json(prompts, self._member.crew.root),
             limit=0,
-            repeats=repeats,
-            first_sample=first_sample,
-            teacher=asdict(teacher) if teacher else None,
-            max_calls_per_case=self.max_calls_per_case,
+            repeats=rules.repeats,
+            first_sample=rules.first_sample,
+            teacher=asdict(rules.teacher) if rules.teacher else None,
+            max_calls_per_case=rules.max_calls_per_case,
         )
         put = [
             self._put(replace(whole, cases=tuple(case.id for case in mine), limit=limit), runs)
             for (mine, runs), limit in zip(parts, limits, strict=True)
         ]
         self._member.wake()
-        pending = SharedEvaluation(self, put, order, _Account(reservation, self._accounting))
+        check = partial(rules.expectations.check, prompts=prompts, teacher=rules.teacher)
+        account = _Account(reservation, self._accounting)
+        pending = SharedEvaluation(self, put, order, account, check)
         self._pending = [item for item in self._pending if not item.closed] + [pending]
         return pending
 
@@ -225,12 +221,18 @@ class SharedEvaluation:
     """An evaluation under way on the board."""
 
     def __init__(
-        self, evaluator: SharedEvaluator, put: list[_Put], order: Sequence[Case], account: _Account
+        self,
+        evaluator: SharedEvaluator,
+        put: list[_Put],
+        order: Sequence[Case],
+        account: _Account,
+        check: Callable[[Sequence[CaseRun]], None],
     ) -> None:
         self._evaluator = evaluator
         self._put = put
         self._order = order
         self._account = account
+        self._check = check
 
     def abandon(self) -> None:
         """Wait no longer: the jobs are taken off the board. Nothing changes behind `result`."""
@@ -260,7 +262,7 @@ class SharedEvaluation:
         if over:
             return Evaluation((), calls, over_budget=self._account.exceeded)
         runs = self._runs()
-        self._evaluator.expectations.check(runs)
+        self._check(runs)
         return Evaluation(runs, calls)
 
     @property

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from pytest_mipro.errors import MiproError, StorageError
 from pytest_mipro.optimizer.budget.budget import Budget, LogicalLedger
 from pytest_mipro.optimizer.budget.meter import Accounting
-from pytest_mipro.optimizer.measuring.evaluate import Evaluator
+from pytest_mipro.optimizer.measuring.evaluate import Evaluator, MeasuringRules
 from pytest_mipro.optimizer.shared.census import Census, beat_of
 from pytest_mipro.optimizer.shared.jobs import job_of, prompts_of, teacher_of
 from pytest_mipro.optimizer.shared.transcripts import Transcripts
@@ -79,8 +79,9 @@ class Member:
         self.crew = crew
         self._ledger = EveryRequest()
         accounting = Accounting(self._ledger)
-        self._evaluator = Evaluator(study, client, accounting, concurrency=crew.room)
-        self._evaluator.case_timeout = crew.case_timeout
+        self._evaluator = Evaluator(
+            study, client, accounting, concurrency=crew.room, case_timeout=crew.case_timeout
+        )
         self.transcripts = Transcripts(study.cases, crew.root)
         self._census = Census(crew.patience)
         self._thread = threading.Thread(target=self._work, name="mipro-member", daemon=True)
@@ -272,14 +273,16 @@ class Member:
         reservation = Budget(Limits(job.limit)).reserve(Amount(job.limit), "a job")
         if reservation is None:
             raise ValueError(f"a job can't have a limit of {job.limit}")
-        self._evaluator.max_calls_per_case = job.max_calls_per_case
         pending = self._evaluator.start(
             prompts_of(job.prompts, self.crew.root),
             [self.transcripts.case(number) for number in job.cases],
             reservation,
-            repeats=job.repeats,
-            first_sample=job.first_sample,
-            teacher=teacher_of(job),
+            MeasuringRules(
+                max_calls_per_case=job.max_calls_per_case,
+                repeats=job.repeats,
+                first_sample=job.first_sample,
+                teacher=teacher_of(job),
+            ),
         )
         self._running[entry.id] = pending
         for future in pending.futures:

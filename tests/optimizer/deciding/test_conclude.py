@@ -42,7 +42,7 @@ def concluded(
         aside = set_aside(run, ground)
         validation = cases_of(ground.study, ground.split.validation)
         reservation = run.reserve(ground.baseline.worst(ground.split.validation), "a trial")
-        run.evaluator.start(program, validation, reservation).result()
+        run.evaluator.start(program, validation, reservation, ground.rules).result()
         return conclude(run, ground, program, tried, aside)
 
 

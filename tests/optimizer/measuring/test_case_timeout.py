@@ -48,8 +48,7 @@ def test_a_hanging_case_scores_zero_and_its_later_calls_are_refused() -> None:
         return Outcome(1.0)
 
     study, client = make_study(make_rows(3, 0, 0), tests={"test_hang": hanging}), WorldClient()
-    evaluator = Evaluator(study, client, Accounting(), concurrency=2)
-    evaluator.case_timeout = 0.5
+    evaluator = Evaluator(study, client, Accounting(), concurrency=2, case_timeout=0.5)
     reservation = Budget(Limits()).reserve(Amount(9), "trial")
     assert reservation is not None
     try:

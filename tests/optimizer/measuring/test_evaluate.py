@@ -3,10 +3,11 @@
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from world_model import WorldClient, answer, inputs_of, module_of, own_row
 from pytest_mipro.errors import BudgetError, EndpointError
 from pytest_mipro.optimizer.budget.budget import Budget, LogicalLedger
 from pytest_mipro.optimizer.budget.meter import Accounting, Meter
-from pytest_mipro.optimizer.measuring.evaluate import Evaluator
+from pytest_mipro.optimizer.measuring.evaluate import Evaluator, MeasuringRules
 from pytest_mipro.optimizer.measuring.expectations import (
     Expectations,
     MeasurementError,
@@ -51,16 +52,16 @@ def evaluate(
     *,
     calls: int = 1000,
     repeats: int = 1,
-    **known: Any,
+    rules: Mapping[str, Any] = MappingProxyType({}),
+    **more_rules: Any,
 ) -> Evaluation:
-    """Measure a test on six rows; `known` is what the baseline told the evaluator."""
+    """Measure a test on six rows; the fields of the rules may be given one by one."""
     study = make_study(ROWS, {"test": test}, {"test": {"repeats": repeats}})
     reservation = Budget(Limits(calls)).reserve(Amount(calls), "trial")
     assert reservation is not None
     with evaluator(study, client) as made:
-        for name, value in known.items():
-            setattr(made, name, value)
-        return made.start(prompts or {}, study.cases, reservation).result()
+        made_rules = MeasuringRules(**rules, **more_rules)
+        return made.start(prompts or {}, study.cases, reservation, made_rules).result()
 
 
 def outcomes(evaluation: Evaluation) -> dict[str, Outcome]:
@@ -228,7 +229,7 @@ def test_a_module_that_every_case_called_and_none_calls_now_stops_the_study() ->
         return Outcome(1.0)
 
     first = evaluate(lambda row: Outcome(1.0) if program(row.text) else Outcome(0.0))
-    expected = expectations_of(first.runs)
+    expected = expectations_of(first.runs, {})
     assert evaluate(expectations=expected).runs
     with pytest.raises(MeasurementError, match=r"no case called the module \S*note, which"):
         evaluate(memoised, expectations=expected)
@@ -240,7 +241,7 @@ def test_a_new_prompt_of_another_module_may_lead_past_one_in_all_cases() -> None
         return Outcome(1.0 if "more" in text or sort(text) else 0.0)
 
     away = {note.signature.prompt_path: Prompt("wander")}
-    expected = expectations_of(evaluate(routed).runs)
+    expected = expectations_of(evaluate(routed).runs, {})
     led = evaluate(routed, prompts=away, expectations=expected)
     assert {call.signature for run in led.runs for call in run.calls} == {note.signature}
     with pytest.raises(MeasurementError, match=r"no case called the module \S*sort, which"):
@@ -251,7 +252,7 @@ def test_its_own_new_prompt_does_not_lead_past_a_module() -> None:
     def memoised(row: Row) -> Outcome:
         return Outcome(1.0 if note(row.text) else 0.0)
 
-    expected = expectations_of(evaluate().runs)
+    expected = expectations_of(evaluate().runs, {})
     new = {sort.signature.prompt_path: Prompt("Sort it.")}
     with pytest.raises(MeasurementError, match=r"no case called the module \S*sort, which"):
         evaluate(memoised, prompts=new, expectations=expected)
@@ -261,13 +262,9 @@ def test_a_teacher_may_lead_past_a_module() -> None:
     def led(row: Row) -> Outcome:
         return Outcome(1.0 if note(row.text) else 0.0)
 
-    study = make_study(ROWS, {"test": led})
-    reservation = Budget(Limits()).reserve(Amount(99), "further attempts")
-    assert reservation is not None
-    with evaluator(study) as made:
-        made.expectations = expectations_of(evaluate().runs)
-        taught = made.start({}, study.cases, reservation, teacher=Teacher("fake/task"))
-        assert len(taught.result().runs) == len(ROWS)
+    expected = expectations_of(evaluate().runs, {})
+    taught = evaluate(led, expectations=expected, teacher=Teacher("fake/task"))
+    assert len(taught.runs) == len(ROWS)
 
 
 def test_the_order_in_which_calls_begin_changes_nothing() -> None:
@@ -315,12 +312,9 @@ def test_scores_are_means_over_samples_or_over_the_first_of_them() -> None:
 
 
 def test_without_repeats_each_case_runs_with_its_first_sample() -> None:
-    study = make_study(ROWS, specs={"test_colour": {"repeats": 3}})
     client = WorldClient()
-    with evaluator(study, client) as made:
-        reservation = Budget(Limits()).reserve(Amount(99), "trial")
-        evaluation = made.start({}, study.cases, reservation, repeats=False).result()
-    assert {request.sample for request in client.requests} == {0}
+    evaluation = evaluate(client=client, repeats=3, rules={"repeats": False, "first_sample": 2})
+    assert {request.sample for request in client.requests} == {2}
     assert len(evaluation.runs) == 6
 
 

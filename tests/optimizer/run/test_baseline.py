@@ -246,8 +246,8 @@ def test_a_case_may_make_five_times_the_calls_of_the_baselines_longest() -> None
         return metric_colour(row)
 
     laid = lay(make_study(tests={"test": test}))
-    assert laid.run.evaluator.max_calls_per_case == 5 * 4
-    assert lay(make_study(), max_calls_per_case=7).run.evaluator.max_calls_per_case == 7
+    assert laid.ground.rules.max_calls_per_case == 5 * 4
+    assert lay(make_study(), max_calls_per_case=7).ground.rules.max_calls_per_case == 7
 
 
 def test_a_case_that_calls_too_often_in_the_baseline_scores_zero_there_already() -> None:
@@ -260,7 +260,7 @@ def test_cases_that_make_no_call_are_not_expected_to() -> None:
         return metric_colour(row) if row.id != "r001" else Outcome(1.0)
 
     laid = lay(make_study(tests={"test": test}))
-    expected = laid.run.evaluator.expectations.calls
+    expected = laid.ground.rules.expectations.calls
     assert expected == {f"test[{row.id}]" for row in make_rows()} - {"test[r001]"}
     assert laid.ground.baseline.row_calls["r001"] == 0
 

@@ -14,13 +14,23 @@ import pytest
 from optimizer_world import (
     TWO_TESTS,
     Played,
+    Row,
     make_services,
     make_settings,
     make_study,
+    note,
     play,
     play_wandering,
+    sort,
 )
-from world_model import PROPOSER, WorldClient, answer, wandering_client
+from world_model import (
+    PROPOSER,
+    WorldClient,
+    answer,
+    module_of,
+    wandering_client,
+    wandering_proposals,
+)
 
 from pytest_mipro.errors import BudgetError, ConfigurationError, EndpointError
 from pytest_mipro.optimizer.measuring.expectations import MeasurementError
@@ -31,7 +41,7 @@ from pytest_mipro.optimizer.shared.lease import DecidedElsewhere
 from pytest_mipro.optimizer.shared.member import Member
 from pytest_mipro.optimizer.shared.sharing import Sharing, optimize_shared
 from pytest_mipro.optimizer.shared.storage import opened_storage
-from pytest_mipro.optimizer.study.case import Study
+from pytest_mipro.optimizer.study.case import Outcome, Study
 from pytest_mipro.runtime.client.contract import Reply, Request
 
 ROOT = Path(__file__).parents[1]
@@ -197,6 +207,34 @@ def test_an_error_of_the_study_is_that_of_a_run_alone(url: str) -> None:
     with pytest.raises(type(shared.value)) as alone:
         play(study)
     assert str(shared.value) == str(alone.value)
+
+
+def metric_routed(row: Row) -> Outcome:
+    """A metric whose program calls its second module only where the first has no more to say."""
+    text = note(row.text)
+    return Outcome(1.0 if "more" in text else float(sort(text) == row.colour))
+
+
+def talkative_teacher(request: Request) -> str:
+    """Reply as ever, but as the teacher in a way that leads past the second module."""
+    teaches = request.model == "fake/teacher" and module_of(request) == "note"
+    return answer(request) + (" more" if teaches else "")
+
+
+@pytest.mark.parametrize(
+    ("reply", "settings"),
+    [(wandering_proposals, {}), (talkative_teacher, {"teacher_model": "fake/teacher"})],
+    ids=["candidate", "teacher"],
+)
+def test_a_candidate_or_teacher_may_lead_past_a_module_as_in_a_run_alone(
+    url: str, reply: Callable[[Request], str], settings: Mapping[str, Any]
+) -> None:
+    study = make_study(tests={"test_routed": metric_routed})
+    alone = play(study, WorldClient(reply), **settings)
+    process = Process(url, "only", study, WorldClient(reply), settings)
+    result = process.run()
+    assert isinstance(result, StudyResult)
+    same(result, alone)
 
 
 @pytest.mark.parametrize("limit", [400, 190])
