@@ -13,8 +13,7 @@ from pytest_mipro.optimizer.run.events import BaselineMeasured, Plan
 from pytest_mipro.optimizer.run.forecast import Forecaster, stage_sizes
 from pytest_mipro.optimizer.run.result import measured
 from pytest_mipro.optimizer.search.record import Baseline
-from pytest_mipro.optimizer.statistics.decide import bonferroni_level
-from pytest_mipro.optimizer.statistics.statistics import detectable_difference
+from pytest_mipro.optimizer.statistics.decide import detectable_lift
 from pytest_mipro.optimizer.study.amount import Amount, total
 from pytest_mipro.optimizer.study.case import cases_of
 from pytest_mipro.optimizer.study.split import RowTag, split_rows
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 _UNLIMITED = 10**9
 # A case may make this many times the most calls that the committed prompts needed for one.
 _MOST_CALLS_FACTOR = 5
-_LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -199,7 +197,6 @@ def _rules(
 
 def _plan(run: StudyRun, ground: Ground) -> Plan:
     settings, split = run.settings, ground.split
-    deciding = split.holdout or split.validation
     tests = run.study.tests.values()
     return Plan(
         study=ground.study.name,
@@ -213,7 +210,7 @@ def _plan(run: StudyRun, ground: Ground) -> Plan:
         forecast=forecast_of(run, ground),
         limits=settings.limits,
         max_seconds=settings.max_seconds,
-        detectable=detectable_difference(len(deciding), level=_level(run, ground)),
+        detectable=detectable_lift(split, settings.trials),
         one_at_a_time=tuple(sorted(test.name for test in tests if not test.concurrent)),
     )
 
@@ -238,8 +235,3 @@ def forecast_of(run: StudyRun, ground: Ground) -> Forecast:
     baseline = total(entry.amount for entry in run.accounting.spending.entries())
     first = ground.models[ground.signatures[0].prompt_path]
     return forecaster.forecast(sizes, baseline, (*settings.proposer_models, first)[0])
-
-
-def _level(run: StudyRun, ground: Ground) -> float:
-    """Return the level of the decision: adjusted for the trials where validation rows decide."""
-    return _LEVEL if ground.split.confirmed else bonferroni_level(_LEVEL, run.settings.trials)

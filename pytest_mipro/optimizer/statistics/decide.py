@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from pytest_mipro.optimizer.statistics.statistics import LEVEL, detectable_difference
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_mipro.optimizer.statistics.statistics import PairedLift
+    from pytest_mipro.optimizer.study.split import Split
 
 Verdict = Literal["accept", "unconfirmed", "reject"]
 
@@ -51,7 +54,7 @@ class Decision:
 
 
 def decide(
-    lift: PairedLift, evidence: Evidence, failed: Sequence[str] = (), level: float = 0.95
+    lift: PairedLift, evidence: Evidence, failed: Sequence[str] = (), level: float = LEVEL
 ) -> Decision:
     """Return the decision: accept iff the one-sided lower bound of the lift is above 0.
 
@@ -78,6 +81,15 @@ def decide(
         f"{lift.rows} rows detect a difference of {detectable:.3f} in 70 % of runs"
     )
     return Decision("reject", reason, lift, bound)
+
+
+def detectable_lift(split: Split, trials: int) -> float:
+    """Return the lift (0…1) that a study's decision would detect in 70 % of runs, as planned.
+
+    Without holdout rows, the level is adjusted for `trials` candidates, as `decide` does.
+    """
+    level = LEVEL if split.confirmed else bonferroni_level(LEVEL, trials)
+    return detectable_difference(len(split.holdout or split.validation), level=level)
 
 
 def bonferroni_level(level: float, tried: int) -> float:

@@ -18,6 +18,9 @@ from pytest_mipro.optimizer.statistics.quantiles import normal_quantile, t_quant
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+LEVEL = 0.95
+"""The confidence level of the decision and of every interval that is reported."""
+
 # Standard deviation of a row's difference where nothing is known yet: about a third of the rows
 # change between pass and fail, as between two prompts of which one is better by 10 to 20 points.
 TYPICAL_SD = 0.56
@@ -112,7 +115,7 @@ def test_means(scores: Mapping[str, float], tests: Mapping[str, str]) -> dict[st
 
 
 def mean_interval(
-    scores: Sequence[float], clusters: Sequence[str] | None = None, level: float = 0.95
+    scores: Sequence[float], clusters: Sequence[str] | None = None, level: float = LEVEL
 ) -> Interval:
     """Return the two-sided interval of the mean of `scores`, within 0…1; 0…1 without scores.
 
@@ -133,7 +136,7 @@ def row_moments(scores: Sequence[float], clusters: Sequence[str]) -> tuple[float
 
 
 def objective_interval(
-    scores: Mapping[str, float], cases: Iterable[ScoredCase], level: float = 0.95
+    scores: Mapping[str, float], cases: Iterable[ScoredCase], level: float = LEVEL
 ) -> Interval:
     """Return the two-sided interval of the objective over `cases`, clustered by row."""
     measured = list(cases)
@@ -147,7 +150,7 @@ def paired_lift(
     after: Mapping[str, float],
     before: Mapping[str, float],
     cases: Iterable[ScoredCase],
-    level: float = 0.95,
+    level: float = LEVEL,
 ) -> PairedLift:
     """Return the difference of the objectives over `cases`, with intervals clustered by row.
 
@@ -162,7 +165,7 @@ def paired_lift(
 
 
 def detectable_difference(
-    n_rows: float, sd: float = TYPICAL_SD, power: float = 0.7, level: float = 0.95
+    n_rows: float, sd: float = TYPICAL_SD, power: float = 0.7, level: float = LEVEL
 ) -> float:
     """Return the true lift (0…1) whose one-sided lower bound is above 0 in `power` of the runs.
 

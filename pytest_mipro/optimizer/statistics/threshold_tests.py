@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.statistics.quantiles import normal_quantile, t_quantile
-from pytest_mipro.optimizer.statistics.statistics import mean_interval, row_moments
+from pytest_mipro.optimizer.statistics.statistics import LEVEL, mean_interval, row_moments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,7 +80,7 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
 
 def detectable_distance(
-    scores: Sequence[float], clusters: Sequence[str], level: float = 0.95, power: float = 0.7
+    scores: Sequence[float], clusters: Sequence[str], level: float = LEVEL, power: float = 0.7
 ) -> float:
     """Return how far the true mean must lie from a threshold (0…1) to be told from it.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from pytest_mipro.optimizer.budget.spending import STAGES
 from pytest_mipro.optimizer.run.forecast import stage_sizes
-from pytest_mipro.optimizer.statistics.statistics import detectable_difference
+from pytest_mipro.optimizer.statistics.decide import detectable_lift
 from pytest_mipro.optimizer.study.amount import Amount, total
 from pytest_mipro.optimizer.study.split import RowTag, split_rows
 from pytest_mipro.plugin.optimise.bill_lines import amount_shown, limits_line
@@ -42,7 +42,7 @@ def dry_run_lines(
     per_row = sum(study.tests[case.test].repeats for case in study.cases) / rows
     runs = sum(round(per_row * size.rows) for size in sizes)
     full = settings.rounds * settings.full_a_round
-    detectable = f"{detectable_difference(len(deciding)):.2f} in 70 % of runs"
+    detectable = f"{detectable_lift(split, settings.trials):.2f} in 70 % of runs"
     trials = f"{settings.rounds} rounds, {settings.trials} trials of {batch} rows"
     facts = [
         ("tests", ", ".join(sorted(study.tests))),

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import shutil
 
 import pytest
@@ -126,6 +127,18 @@ def test_the_plan_holds_at_least_the_case_runs_of_the_real_run(pytester):
     optimize(pytester)
     made = len((pytester.path / "runs.txt").read_text())
     assert runs / 2 < made <= runs
+
+
+@pytest.mark.parametrize("min_holdout", [5, 30], ids=["holdout", "no holdout"])
+def test_the_dry_run_promises_the_lift_that_the_run_can_detect(pytester, min_holdout):
+    write_project(pytester)
+    option = ("-o", f"mipro_min_holdout={min_holdout}")
+    planned, real = (
+        re.findall(r"detect a lift of (\S+) in", " ".join(result.stdout.str().split()))
+        for result in (optimize(pytester, "--mipro-dry-run", *option), optimize(pytester, *option))
+    )
+    assert len(planned) == 1
+    assert planned == real
 
 
 def test_no_fixture_is_set_up(pytester):
