@@ -12,24 +12,26 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pytest_mipro.errors import CaseFileError
 from pytest_mipro.optimizer.study.split import Place
-from pytest_mipro.plugin.collecting.yaml_rows import (
-    MAX_DEPTH,
-    TOO_DEEP,
-    LineError,
-    finite,
-    read_yaml,
-    refuse_constant,
-)
 from pytest_mipro.runtime.text.redaction import one_line
+from pytest_mipro.runtime.text.strict_json import NotFiniteError, load_json
+from pytest_mipro.runtime.text.yaml_subset import MAX_DEPTH, YAMLTextError, load_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
 ID, SPLIT, DEMO = "id", "split", "demo"
 """Columns with a meaning: the row's name, the part it is forced into, whether it may be a demo."""
 
 _TRUTH = {"true": True, "false": False, "": True}
+
+
+class LineError(ValueError):
+    """What is wrong in a line, before the path is named."""
+
+    def __init__(self, line: int, text: str) -> None:
+        super().__init__(text)
+        self.line = line
 
 
 @dataclass(frozen=True)
@@ -111,26 +113,14 @@ def _read_jsonl(text: str) -> Iterator[tuple[int, Any]]:
     for line, content in enumerate(text.split("\n"), start=1):
         if content.strip():
             try:
-                yield line, json.loads(content, **_JSON)
+                yield line, load_json(content)
             except json.JSONDecodeError as error:
                 place = f"column {error.colno}"
                 raise LineError(line, f"not one JSON value: {error.msg} ({place})") from None
-            except (ValueError, RecursionError) as error:
+            except NotFiniteError as error:
+                raise LineError(line, f"{error}; use null, or leave the column out") from None
+            except ValueError as error:
                 raise LineError(line, f"not usable JSON: {error}") from None
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise ValueError(f"the key {twice!r} stands twice")
-    return dict(pairs)
-
-
-_JSON: dict[str, Any] = {
-    "parse_constant": refuse_constant,
-    "parse_float": finite,
-    "object_pairs_hook": _distinct,
-}
 
 
 def _read_csv(text: str) -> Iterator[tuple[int, Any]]:
@@ -155,6 +145,13 @@ def _read_csv(text: str) -> Iterator[tuple[int, Any]]:
             yield line, dict(zip(header, values, strict=True))
 
 
+def _read_yaml(text: str) -> list[tuple[int, Any]]:
+    try:
+        return load_rows(text)
+    except YAMLTextError as error:
+        raise LineError(error.line, f"not YAML with JSON's types: {error}") from None
+
+
 def _header(line: int, names: list[str]) -> list[str]:
     for name in names:
         if names.count(name) > 1:
@@ -162,11 +159,11 @@ def _header(line: int, names: list[str]) -> list[str]:
     return names
 
 
-_READERS: dict[str, Callable[[str], Iterator[tuple[int, Any]]]] = {
+_READERS: dict[str, Callable[[str], Iterable[tuple[int, Any]]]] = {
     ".jsonl": _read_jsonl,
     ".csv": _read_csv,
-    ".yaml": read_yaml,
-    ".yml": read_yaml,
+    ".yaml": _read_yaml,
+    ".yml": _read_yaml,
 }
 
 
@@ -196,7 +193,7 @@ def _refuse_deep(line: int, columns: Any) -> None:
         inner = [item.values() if isinstance(item, dict) else item for item in level]
         level = [item for items in inner for item in items if isinstance(item, (dict, list))]
     if level:
-        raise LineError(line, TOO_DEEP)
+        raise LineError(line, f"the row is nested deeper than {MAX_DEPTH} levels")
 
 
 def _id(line: int, columns: Mapping[str, Any]) -> str:

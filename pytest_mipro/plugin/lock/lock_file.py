@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import LockError
 from pytest_mipro.plugin.lock.lock import Lock, LockedCase, LockedLesson, LockedModule
+from pytest_mipro.runtime.text.strict_json import load_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,13 +45,13 @@ def parse_lock(text: str, path: Path) -> Lock:
     """Return the lock in a file's text; raises LockError whose text begins with `path:line`."""
     lines = text.splitlines()
     try:
-        return _lock(_Reader(_strict(_with_commas(text)), lines))
+        return _lock(_Reader(load_json(_with_commas(text)), lines))
     except json.JSONDecodeError as error:
         conflict = next((n for n, line in enumerate(lines, 1) if line.startswith("<<<<<<<")), None)
         problem = "an unresolved merge conflict" if conflict else f"not JSON ({error.msg})"
         raise LockError(f"{path}:{conflict or error.lineno}: {problem}; {_REMEDY}") from None
-    except _ProblemError as problem:
-        line = problem.line or _line_of_refused(lines)
+    except ValueError as problem:
+        line = getattr(problem, "line", None) or _line_of_refused(lines)
         raise LockError(f"{path}:{line}: {problem}; {_REMEDY}") from None
 
 
@@ -95,10 +96,6 @@ def _entry(entry: LockedModule | LockedCase | LockedLesson) -> dict[str, Any]:
     return asdict(entry)
 
 
-def _strict(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
-
-
 def _line_of_refused(lines: list[str]) -> int:
     """Return the line that JSON allows and a lock does not: a key twice, a NaN; else 1."""
     keys: set[str] = set()
@@ -109,24 +106,12 @@ def _line_of_refused(lines: list[str]) -> int:
             return number
         keys.add(key)
         try:
-            _strict(f"[{text}]" if text.startswith("{") else f"{{{text}}}")
-        except _ProblemError:
-            return number
+            load_json(f"[{text}]" if text.startswith("{") else f"{{{text}}}")
         except json.JSONDecodeError:
             continue
+        except ValueError:
+            return number
     return 1
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise _ProblemError(f"the key {key!r} stands twice")
-    return dict(pairs)
-
-
-def _refuse_constant(name: str) -> Any:
-    raise _ProblemError(f"{name} is not a number that a lock may hold")
 
 
 class _Reader:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mipro.errors import RepliesFileError
 from pytest_mipro.runtime.client.contract import Usage
 from pytest_mipro.runtime.replies.recorded import RECORD, RecordedReply, RequestParts
+from pytest_mipro.runtime.text.strict_json import load_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -103,27 +104,14 @@ def _parsed(line: str) -> dict[str, Any]:
             "an unresolved merge conflict; keep the lines of both sides, delete its markers"
         )
     try:
-        data = json.loads(line, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        data = load_json(line)
     except json.JSONDecodeError as error:
         raise _ProblemError(f"not JSON ({error.msg})") from None
-    except RecursionError:
-        raise _ProblemError("not a reply") from None
+    except ValueError as error:
+        raise _ProblemError(str(error)) from None
     if not isinstance(data, dict):
         raise _ProblemError("expected an object")
     return data
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise _ProblemError(f"the key {twice!r} stands twice")
-    return data
-
-
-def _refuse_constant(name: str) -> Any:
-    raise _ProblemError(f"{name} is not a number that the file may hold")
 
 
 def _check_head(data: dict[str, Any]) -> None:

@@ -12,12 +12,12 @@ from pytest_mipro.errors import OutputParseError
 from pytest_mipro.runtime.signature.reply_text import (
     bare,
     label_key,
-    parse_json,
     shown,
     single_fence,
     unfenced,
 )
 from pytest_mipro.runtime.signature.values import sorted_like, to_json, to_text
+from pytest_mipro.runtime.text.strict_json import load_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,7 +126,7 @@ class OutputFormat:
             return self._label(unfenced(body))
         text = bare(unfenced(body))
         try:
-            return self._validate(parse_json(text.lower()))
+            return self._validate(load_json(text.lower(), repeated_keys=True))
         except ValueError:
             raise OutputParseError(f"{shown(text)} is not {self.scalar}") from None
 
@@ -143,7 +143,7 @@ class OutputFormat:
     def _json(self, body: str) -> Any:
         text = unfenced(body).strip()
         try:
-            return parse_json(text)
+            return load_json(text, repeated_keys=True)
         except ValueError as error:
             inner = single_fence(text)
             if inner is not None:
@@ -163,7 +163,8 @@ class OutputFormat:
             raise OutputParseError(f"{shown(to_text(value))} is not {self.scalar}")
         try:
             output = self.adapter.validate_json(json.dumps(value))
-            parse_json(json.dumps(self.adapter.dump_python(output, mode="json", warnings=False)))
+            dumped = self.adapter.dump_python(output, mode="json", warnings=False)
+            load_json(json.dumps(dumped))  # refuses NaN and infinities
         except ValidationError as error:
             raise OutputParseError(_first(error)) from None
         except ValueError as error:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
-from typing import Any
 
 _FENCE = re.compile(r"\A```[\w-]*[ \t]*\r?\n(.*?)\r?\n?```\Z", re.DOTALL)
 _FENCES = re.compile(r"^```[\w-]*[ \t]*\r?\n(.*?)^```[ \t]*\r?$", re.DOTALL | re.MULTILINE)
@@ -34,26 +31,9 @@ def label_key(text: str) -> str:
     return bare(text.strip().removeprefix("- ")).casefold()
 
 
-def parse_json(text: str) -> Any:
-    """Return the JSON value; raises ValueError, also for NaN, infinities and endless nesting."""
-    try:
-        return json.loads(text, parse_constant=_not_finite, parse_float=_finite)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-
-
 def shown(text: str, limit: int = 80) -> str:
     """Return the text for an error: quoted, in one line, bounded."""
     return repr(text if len(text) <= limit else text[:limit] + "…")
-
-
-def _finite(digits: str) -> float:
-    value = float(digits)
-    return value if math.isfinite(value) else _not_finite(digits)
-
-
-def _not_finite(name: str) -> float:
-    raise ValueError(f"{name:.20} is not a finite number")
 
 
 # What YAML can hold only as an escape: controls, halves of surrogate pairs, non-characters.

@@ -1,14 +1,29 @@
-"""YAML that holds JSON's types alone: no dates, no `yes` for true, no tags, aliases or merges."""
+"""Read and write YAML with JSON's types alone: no dates, no `yes` for true, no aliases."""
 
 from __future__ import annotations
 
 import math
 import re
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 import yaml
+from yaml.composer import Composer
+from yaml.constructor import SafeConstructor
 from yaml.reader import ReaderError
+from yaml.resolver import Resolver
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+try:
+    from yaml import CSafeLoader as FastLoader
+except ImportError:  # a PyYAML that was built without libyaml
+    from yaml import SafeLoader as FastLoader  # type: ignore[assignment]
+
+MAX_DEPTH = 100
+"""How deep lists and mappings may be nested in a row of cases, the row itself included."""
+_TOO_DEEP = f"the row is nested deeper than {MAX_DEPTH} levels"
 _TYPES = ("null", "bool", "int", "float", "str", "seq", "map")
 _TEXT = "tag:yaml.org,2002:str"
 
@@ -30,10 +45,29 @@ class Block(str):
 def load(text: str) -> tuple[Any, yaml.Node | None]:
     """Return the value of a YAML text, and its node, which knows the lines of its parts.
 
-    Raises YAMLTextError.
+    Keys must be texts: numbers are quoted. Raises YAMLTextError.
     """
+    return _load(text, _Loader)
+
+
+def load_rows(text: str) -> list[tuple[int, Any]]:
+    """Return the items of a YAML list, each with its line; an empty text has none.
+
+    Keys are read as texts, quoted or not. Raises YAMLTextError, also for rows that are nested
+    deeper than MAX_DEPTH.
+    """
+    rows, node = _load(text, _RowLoader)
+    if node is None:
+        return []
+    if not isinstance(node, yaml.SequenceNode):
+        raise problem("expected a list of rows, each a mapping (`- id: …`)", node)
+    lines = (item.start_mark.line + 1 for item in node.value)
+    return list(zip(lines, rows, strict=True))
+
+
+def _load(text: str, kind: type[_Loader | _RowLoader]) -> tuple[Any, yaml.Node | None]:
     try:
-        loader = _Loader(text)
+        loader = kind(text)
         try:
             node: yaml.Node | None = loader.get_single_node()
             return (None if node is None else loader.construct_document(node)), node
@@ -42,12 +76,15 @@ def load(text: str) -> tuple[Any, yaml.Node | None]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise YAMLTextError(str(error.problem or error.context), line) from None
+        text = str(error.problem or error.context)
+        if "nesting depth" in text:  # newer parsers read ahead, and stop at a depth of their own
+            text = _TOO_DEEP
+        raise YAMLTextError(text, line) from None
     except ReaderError as error:
+        code = int(error.character)
         raise YAMLTextError(
-            f"the character U+{ord(text[error.position]):04X} is not allowed; write it as an "
-            "escape in double quotes",
-            text.count("\n", 0, error.position) + 1,
+            f"the character U+{code:04X} is not allowed; write it as an escape in double quotes",
+            text.count("\n", 0, text.find(chr(code))) + 1,
         ) from None
     except RecursionError:
         raise YAMLTextError("its values are nested too deeply", 1) from None
@@ -63,7 +100,13 @@ def problem(text: str, node: yaml.Node | None) -> YAMLTextError:
     return YAMLTextError(text, 1 if node is None else node.start_mark.line + 1)
 
 
-class _Loader(yaml.SafeLoader):
+class _Rules(Composer, SafeConstructor, Resolver):
+    """What both loaders do otherwise than PyYAML."""
+
+    peek_event: Callable[[], Any]
+    unquoted_keys = False
+    max_depth = sys.maxsize
+    depth = 0
     yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012 - PyYAML's own table
     yaml_constructors = {  # noqa: RUF012 - PyYAML's own table
         tag: constructor
@@ -72,13 +115,22 @@ class _Loader(yaml.SafeLoader):
     }
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):  # a few of them can stand for gigabytes
-            raise _refusal("an alias (`*name`) is not allowed here", self.peek_event())  # type: ignore[no-untyped-call]
-        return super().compose_node(parent, index)
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent):  # a few of them can stand for gigabytes
+            raise _refusal("an alias (`*name`) is not allowed here; repeat the value", event)
+        self.anchors.clear()  # without aliases two equal ones do no harm
+        self.depth += (opens := isinstance(event, yaml.CollectionStartEvent))
+        if self.depth > self.max_depth:
+            raise _refusal(_TOO_DEEP, event)
+        node = super().compose_node(parent, index)
+        self.depth -= opens
+        return node
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen: set[str] = set()
         for key, _ in node.value:
+            if self.unquoted_keys and isinstance(key, yaml.ScalarNode):
+                key.tag = _TEXT
             if key.tag != _TEXT:
                 shown = key.value[:60] if isinstance(key, yaml.ScalarNode) else f"of a {key.id}"
                 raise _refusal(f"the key {shown} is not text; quote it", key)
@@ -94,8 +146,24 @@ class _Loader(yaml.SafeLoader):
             kind = node.tag.rpartition(":")[2]
             raise _refusal(f"{node.value!r:.60} can't be read as {kind}", node) from None
         if isinstance(value, float) and not math.isfinite(value):
-            raise _refusal(f"{node.value!r:.60} is not a finite number", node)
+            raise _refusal(f"{node.value!r:.60} is not a finite number; use null", node)
         return value
+
+
+class _Loader(_Rules, yaml.SafeLoader):
+    """Reads prompt files, with PyYAML's own parser."""
+
+
+class _RowLoader(_Rules, FastLoader):
+    """Reads rows of cases, thousands of them: with libyaml's parser where it is there."""
+
+    # Composing nodes in C, as the fast loader does, overflows the stack on deeply nested text.
+    unquoted_keys = True
+    max_depth = MAX_DEPTH + 1  # the list of all rows is a level too
+
+    def __init__(self, text: str) -> None:
+        Composer.__init__(self)
+        FastLoader.__init__(self, text)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -118,10 +186,14 @@ for _tag, _pattern, _first in (
     ("int", r"-?(?:0|[1-9][0-9]*)", list("-0123456789")),
     ("float", r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", list("-0123456789")),
 ):
-    for _table in (_Loader, _Dumper):
+    for _table in (_Loader, _RowLoader, _Dumper):
         _table.add_implicit_resolver(
             f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})\Z"), _first
         )
+
+_RowLoader.add_implicit_resolver(  # who writes `.nan` into a row means a number, and gets told
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\.(?:inf|nan)\Z", re.IGNORECASE), list("-+.")
+)
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:

@@ -164,7 +164,9 @@ def test_a_whole_number_is_a_score_too():
         ('  "seed": 0,\n', "", 1, "the key 'seed' is missing"),
         ('"seed": 0', '"salt": "x"', 4, "the key 'salt' stands twice"),
         ('"score": 1.0', '"score": 1.5', 17, "'score' must be a score in 0…1 or null, not 1.5"),
-        ('"score": 1.0', '"score": NaN', 17, "NaN is not a number that a lock may hold"),
+        ('"score": 1.0', '"score": NaN', 17, "NaN is not a finite number"),
+        ('"temperature": 0', '"temperature": 1e999', 13, "1e999 is not a finite number"),
+        ('"temperature": 0', f'"x": {"9" * 5000}', 13, "4300 digits"),
         ('"row": "tickets.jsonl:T-2", ', "", 17, "the key 'row' is missing"),
         ('"cc", "id": "test_queue[T-2]"', '"cc", "id": "test_queue[T-1]"', 17, "stands twice"),
         ('"digest": "cc"', '"digest": "cc", "digest": "cc"', 17, "the key 'digest' stands twice"),
@@ -187,7 +189,7 @@ def test_a_broken_lock_names_its_line(old, new, line, problem):
     assert "\n" not in text
 
 
-@pytest.mark.parametrize("text", ["", "[]", "null", '"lock"', "{}"])
+@pytest.mark.parametrize("text", ["", "[]", "null", '"lock"', "{}", "[" * 100_000])
 def test_what_is_no_lock_is_an_error(text):
     with pytest.raises(LockError, match=r"^tests/test_desk.mipro.json:1: "):
         parse_lock(text, PATH)
