@@ -89,6 +89,7 @@ def _result(run: StudyRun, ground: Ground, searched: SearchState, end: Conclusio
         asked=run.accounting.ledger.asked,
         live=run.accounting.ledger.live,
         ended=searched.ended,
+        limit=searched.limit,
         spending=run.accounting.spending.entries(),
         billed=run.services.bill.billed,
         lessons=searched.lessons if run.settings.has("learning") else (),

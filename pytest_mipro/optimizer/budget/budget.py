@@ -91,10 +91,7 @@ class Reservation:
                 raise BudgetError(f"{self.purpose}: a call came after its budget was settled")
             spent = self._spent + amount
             if not spent.within(self.amount):
-                raise BudgetError(
-                    f"{self.purpose}: {_difference(spent, self.amount)}; raise --mipro-max-calls, "
-                    "--mipro-max-tokens, --mipro-max-cost or max_calls_per_case"
-                )
+                raise BudgetError(f"{self.purpose}: {_difference(spent, self.amount)}")
             self._spent = spent
 
     def grow(self, amount: Amount) -> bool:

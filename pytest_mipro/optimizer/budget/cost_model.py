@@ -6,7 +6,7 @@ import math
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from pytest_mipro.errors import UnboundedCallError
+from pytest_mipro.optimizer.budget.limit_errors import UnboundedOutputError, UnknownPriceError
 from pytest_mipro.optimizer.study.amount import ONE_CALL, Amount, Limits, nanodollars
 from pytest_mipro.runtime.client.contract import Request, Usage
 from pytest_mipro.runtime.client.prices import frame_tokens, output_limit, prompt_bytes
@@ -71,10 +71,7 @@ class CostModel:
             return Amount(1, None, None)
         output = output_limit(request.parameters)
         if output is None:
-            raise UnboundedCallError(
-                f"{self._rule} needs a limit of the output, and calls to model {request.model!r} "
-                "have none; set ini mipro_max_output_tokens, or max_tokens in @lm_module"
-            )
+            raise UnboundedOutputError(request.model)
         prompt = math.ceil(rate * prompt_bytes(request)) + frame_tokens(request)
         return Amount(1, prompt + output, self.money(request.model, Usage(prompt, output)))
 
@@ -84,16 +81,8 @@ class CostModel:
             return None
         price = self.price(model)
         if price is None:
-            raise UnboundedCallError(
-                f"--mipro-max-cost needs the price of each model, and none is known for {model!r}; "
-                f'set ini mipro_prices = ["{model} PROMPT COMPLETION"] in dollars per million '
-                "tokens, or limit --mipro-max-tokens"
-            )
+            raise UnknownPriceError(model)
         return nanodollars(price.cost(usage))
-
-    @property
-    def _rule(self) -> str:
-        return "--mipro-max-tokens" if self._limits.nanodollars is None else "--mipro-max-cost"
 
     def check(self, model: str, *, bounded: bool) -> None:
         """Refuse a model that will be called; `bounded` says whether its output has a limit."""

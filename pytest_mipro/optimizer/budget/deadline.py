@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from pytest_mipro.errors import LimitReachedError
+from pytest_mipro.optimizer.budget.limit_errors import Limit, TimeUsedUpError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,11 +38,11 @@ class Deadline:
         return self._seconds - self._kept - self.passed
 
     def check(self) -> None:
-        """Raise LimitReachedError where no time is left."""
+        """Raise TimeUsedUpError where no time is left."""
         left = self.left()
         if left is not None and left <= 0:
             raise self.error()
 
-    def error(self) -> LimitReachedError:
+    def error(self) -> TimeUsedUpError:
         """Return the error that says so."""
-        return LimitReachedError(f"--mipro-max-time={self._seconds:g} is used up")
+        return TimeUsedUpError(Limit("seconds", self._seconds or 0.0))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import LimitReachedError
+from pytest_mipro.optimizer.budget.limit_errors import limit_of
 from pytest_mipro.optimizer.rounds.expand import grow
 from pytest_mipro.optimizer.rounds.instructing import InstructionProposer, combines, switched_on
 from pytest_mipro.optimizer.rounds.search_state import SearchState, new_record
@@ -42,9 +43,10 @@ def search_rounds(
             return replace(searched, ended=searched.perfect)
         try:
             grown = grow(run, ground, instructor, searched, number)
-        except LimitReachedError as limit:
+        except LimitReachedError as error:
             run.end_search()
-            return replace(searched, ended=f"the search ended early: {limit}")
+            ended = f"the search ended early: {error}"
+            return replace(searched, ended=ended, limit=limit_of(error))
         if grown is None:
             return replace(searched, ended=_NO_ROUND)
         best = grown.best
@@ -89,7 +91,7 @@ def _search(
     searcher = run.services.searcher(candidates.space, seed)
     search = SearchRound(run, task, searcher, grown.record)
     search.run()
-    return replace(grown, ended=search.ended)
+    return replace(grown, ended=search.ended, limit=search.limit)
 
 
 def _before(run: StudyRun, known: SearchState, grown: SearchState) -> Candidates:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from pytest_mipro.optimizer.budget.limit_errors import Limit
     from pytest_mipro.optimizer.proposing.learning import Lesson
     from pytest_mipro.optimizer.proposing.proposed import Proposed
     from pytest_mipro.optimizer.proposing.strategy import Grounding
@@ -33,7 +34,7 @@ class SearchState:
     """What the rounds so far brought: candidates, the record of assignments, demo pools.
 
     `late` holds the models of modules that only candidates reach. `ended` says why the search
-    ended before its time, "" where it did not.
+    ended before its time, "" where it did not, and `limit` which limit ended it.
     """
 
     candidates: Candidates
@@ -44,6 +45,7 @@ class SearchState:
     lessons: tuple[Lesson, ...] = ()
     late: Mapping[Signature, str] = field(default_factory=dict)
     ended: str = ""
+    limit: Limit | None = None
 
     @property
     def best(self) -> Assignment:

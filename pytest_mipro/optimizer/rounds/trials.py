@@ -16,8 +16,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import LimitReachedError
+from pytest_mipro.optimizer.budget.limit_errors import limit_of, shortage
 from pytest_mipro.optimizer.budget.price import price_of
-from pytest_mipro.optimizer.budget.shortage import ended_early
 from pytest_mipro.optimizer.rounds.combining import combined
 from pytest_mipro.optimizer.run.events import TrialFinished
 from pytest_mipro.optimizer.search.racing import first_heat, hopeless
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_mipro.optimizer.budget.budget import Reservation
+    from pytest_mipro.optimizer.budget.limit_errors import Limit, Shortage
     from pytest_mipro.optimizer.measuring.evaluate import Pending
     from pytest_mipro.optimizer.rounds.search_task import SearchTask
     from pytest_mipro.optimizer.run.events import TrialKind
@@ -75,6 +76,7 @@ class SearchRound:
         self._searcher = searcher
         self._record = record
         self.ended = ""
+        self.limit: Limit | None = None
         self._cases = cases_of(task.study, task.rows)
         self._known_cases: dict[tuple[str, ...], tuple[Case, ...]] = {}
         # By the samples that count; once a round, as a study may have ten thousand cases.
@@ -98,8 +100,8 @@ class SearchRound:
         window: deque[_Trial] = deque()
         try:
             self._run(window)
-        except LimitReachedError as limit:
-            self.ended = f"the search ended early: {limit}"
+        except LimitReachedError as error:
+            self.ended, self.limit = f"the search ended early: {error}", limit_of(error)
             self._study_run.end_search()
             for trial in window:
                 if trial.reserved:  # for a heat that has not begun
@@ -205,7 +207,7 @@ class SearchRound:
             if now is not None:
                 now.settle()
             needed = worst(rows) + (worst(rest) if rest else Amount()) + keep
-            self.ended = ended_early(self._study_run.budget, needed, _PURPOSES[kind])
+            self._end_early(shortage(self._study_run.budget, needed), _PURPOSES[kind])
             return None
         self._record.asked += 1
         self._seen.add(assignment)
@@ -216,6 +218,13 @@ class SearchRound:
         pending = self._evaluate(kind, assignment, rows, now)
         rival = self._record.best
         return _Trial(number, kind, assignment, rows, pending, rest, later, rival)
+
+    def _end_early(self, short: Shortage | None, purpose: str) -> None:
+        """Note that a limit does not hold the next trial, or no decision about its program."""
+        why = "too little is left to decide on a longer prompt"
+        if short is not None:
+            why, self.limit = short.describe(purpose), short.limit
+        self.ended = f"the search ended early: {why}"
 
     def _evaluate(
         self,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import BudgetError, ConfigurationError, LimitReachedError
+from pytest_mipro.optimizer.budget.limit_errors import Limit, LimitTooSmallError, limit_of
 from pytest_mipro.optimizer.budget.worst import WorstCase, calls_by_row
 from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules
 from pytest_mipro.optimizer.measuring.expectations import MeasurementError, expectations_of
@@ -121,16 +122,17 @@ def _measure(run: StudyRun) -> Evaluation:
     try:
         evaluation = run.measure("baseline", {}, run.study.cases, reservation, rules)
     except LimitReachedError as error:
-        raise BudgetError(f"{error}, {where}") from None
-    except BudgetError:  # by the usage that the replies tell
-        name, value = (
-            ("tokens", settings.max_tokens)
-            if settings.max_cost is None
-            else ("cost", f"{settings.max_cost:g}")
+        raise LimitTooSmallError(f"{error}, {where}", limit_of(error)) from None
+    except BudgetError:  # by the usage that the replies report
+        limit = (
+            Limit("tokens", limits.tokens or 0)
+            if limits.nanodollars is None
+            else Limit("nanodollars", limits.nanodollars)
         )
-        raise BudgetError(f"--mipro-max-{name}={value} ends {where}") from None
+        raise LimitTooSmallError(f"{limit} ends {where}", limit) from None
     if evaluation.over_budget:
-        raise BudgetError(f"--mipro-max-calls={limits.calls} ends {where}")
+        limit = Limit("calls", limits.calls or 0)
+        raise LimitTooSmallError(f"{limit} ends {where}", limit)
     return evaluation
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_mipro.errors import BudgetError
-from pytest_mipro.optimizer.budget.shortage import shortage
+from pytest_mipro.optimizer.budget.limit_errors import LimitTooSmallError, shortage
 from pytest_mipro.optimizer.run.baseline import forecast_of
 from pytest_mipro.optimizer.search.racing import first_heat
 from pytest_mipro.optimizer.study.amount import Amount, total
@@ -54,7 +53,7 @@ def set_aside(run: StudyRun, ground: Ground) -> SetAside:
     """Reserve for decision and final pass, and keep time for them.
 
     Validation rows are known when a finalist is chosen, unless it was chosen on other samples.
-    Raises BudgetError where the limits do not hold both; it tells what a search needs, too.
+    Raises LimitTooSmallError where the limits do not hold both; it tells what a search needs, too.
     """
     validation = set() if ground.search_sample else set(ground.split.validation)
     deciding = {case.row for case in ground.deciding}
@@ -79,9 +78,10 @@ def set_aside(run: StudyRun, ground: Ground) -> SetAside:
 def _refuse_too_little(run: StudyRun, ground: Ground, needed: Amount) -> None:
     short = shortage(run.budget, needed)
     if short is not None:
-        raise BudgetError(
-            f"{short.told('decision and final pass')}; raise it to {short.enough()} or more, and "
-            f"to about {short.enough(_first_trial(run, ground))} for a first trial{short.hint}"
+        raise LimitTooSmallError(
+            f"{short.describe('decision and final pass')}; raise it to {short.enough()} or more, "
+            f"and to about {short.enough(_first_trial(run, ground))} for a first trial",
+            short.limit,
         )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from pytest_mipro.optimizer.budget.limit_errors import Limit
     from pytest_mipro.optimizer.budget.spending import Spent
     from pytest_mipro.optimizer.proposing.learning import Lesson
     from pytest_mipro.optimizer.statistics.decide import Decision
@@ -32,7 +33,8 @@ class StudyResult:
     and `deciding_after` on the rows that decided (holdout, else validation). `finalist` is a digest
     of the finalist's prompts, empty where no candidate beat the baseline. `models` holds the model
     of each module by prompt path. `calls` counts distinct LM requests of the whole run, `asked` all
-    that programs and proposals asked for, `live` the calls that an endpoint answered. `spending`
+    that programs and proposals asked for, `live` the calls that an endpoint answered. `ended` says
+    why the search ended before its time ("" where it did not), by which `limit`. `spending`
     tells what the distinct ones took, by stage, module and model; `billed` is what was really paid,
     over all runs that led to this end. `lessons` are what was learnt about proposing, where it is
     on.
@@ -59,6 +61,7 @@ class StudyResult:
     asked: int
     live: int
     ended: str
+    limit: Limit | None = None
     lessons: tuple[Lesson, ...] = ()
     spending: tuple[Spent, ...] = ()
     billed: Amount = NOTHING

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_mipro.errors import BudgetError
 from pytest_mipro.optimizer.budget.budget import Budget
 from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.budget.deadline import Deadline
+from pytest_mipro.optimizer.budget.limit_errors import LimitTooSmallError, shortage
 from pytest_mipro.optimizer.budget.meter import Accounting
-from pytest_mipro.optimizer.budget.shortage import shortage
 from pytest_mipro.optimizer.measuring.evaluate import Evaluator
 from pytest_mipro.optimizer.run.events import StageProgress, StageStarted
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount
@@ -97,12 +96,13 @@ class StudyRun:
     evaluator: Evaluating
 
     def reserve(self, amount: Amount, purpose: str, *, stage: str = "") -> Reservation:
-        """Return a reservation; raises BudgetError where the limits do not hold it."""
+        """Return a reservation; raises LimitTooSmallError where the limits do not hold it."""
         reservation = self.budget.reserve(amount, purpose, stage=stage)
         if reservation is None:
             short = shortage(self.budget, amount)
-            told = short.told(purpose) if short else f"the limits do not hold {purpose}"
-            raise BudgetError(f"{told}; raise it{short.hint if short else ''}")
+            if short is None:
+                raise LimitTooSmallError(f"the limits do not hold {purpose}; raise them")
+            raise LimitTooSmallError(f"{short.describe(purpose)}; raise it", short.limit)
         return reservation
 
     def end_search(self) -> None:

@@ -31,6 +31,7 @@ from pytest_mipro.plugin.lock.locking import lessons_of
 from pytest_mipro.plugin.lock.targets import check_targets
 from pytest_mipro.plugin.optimise.budget_check import check_budget
 from pytest_mipro.plugin.optimise.dry_run import dry_run_lines, planned_sizes
+from pytest_mipro.plugin.optimise.limit_messages import describe_error, with_options
 from pytest_mipro.plugin.optimise.progress import Progress
 from pytest_mipro.plugin.optimise.screen import TerminalScreen, captured_logging_off
 from pytest_mipro.plugin.optimise.services import optimizer_settings, searcher_of, strategies_of
@@ -113,10 +114,12 @@ class OptimizeItem(pytest.Item):
                     raise
                 screen.resume(self.nodeid)
         except (UsageError, DetachedCallError) as error:
-            raise StudyStoppedError(f"{error}. Nothing is written for this study") from None
+            raise StudyStoppedError(
+                f"{describe_error(error)}. Nothing is written for this study"
+            ) from None
         except MiproError as error:
             raise StudyStoppedError(
-                f"{error}. Nothing is written for this study; "
+                f"{describe_error(error)}. Nothing is written for this study; "
                 f"{how_to_go_on(options_of(self.config))}"
             ) from None
         changes.end(self._key)
@@ -171,6 +174,7 @@ class OptimizeItem(pytest.Item):
             if isinstance(result, str):
                 screen.line(result)
                 return
+            result = with_options(result)
             bill.finish(result, planned_sizes(study, settings, len(result.signatures)))
         progress.finished(result, shown_path(config, path))
         self._conclude(study, result, partial=only_part)

@@ -28,7 +28,7 @@ def test_what_is_kept_is_left_for_later() -> None:
     assert (deadline.passed, deadline.left()) == (30, 10)
     deadline.check()
     clock.now += 10
-    with pytest.raises(LimitReachedError, match=r"^--mipro-max-time=60 is used up$"):
+    with pytest.raises(LimitReachedError, match=r"^the limit of 60 seconds is used up$"):
         deadline.check()
     deadline.keep(0)
     deadline.check()

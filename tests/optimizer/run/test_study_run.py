@@ -42,7 +42,7 @@ def ending(limit: int, *, wandering: bool = False) -> str:
         return _ending(played, limit)
     assert len(client.digests) <= limit
     assert re.match(
-        rf"--mipro-max-calls={limit} (ends|leaves) [^\n]*; "
+        rf"the limit of {limit} calls (ends|leaves) [^\n]*; "
         r"raise it( to \d+ or more, and to about \d+ for a first trial)?$",
         refusal,
     )
@@ -59,7 +59,7 @@ def _ending(played: Played, limit: int) -> str:
         # In this world a finalist is always better, but one of few trials may not show it.
         assert bool(result.prompts) == result.decision.accepted == (result.final is not None)
         return "decided early" if result.ended else "decided"
-    assert re.search(r"--mipro-max-calls=\d+ leaves \d+ calls, the next .* may need", result.ended)
+    assert re.search(r"limit of \d+ calls leaves \d+ calls, the next .* may need", result.ended)
     return "ended"
 
 
@@ -78,7 +78,7 @@ def test_too_few_calls_for_the_baseline_are_refused_in_words() -> None:
     with pytest.raises(BudgetError) as caught:
         play(client=client, max_calls=30)
     assert str(caught.value) == (
-        "--mipro-max-calls=30 ends within the baseline of 42 cases; raise it"
+        "the limit of 30 calls ends within the baseline of 42 cases; raise it"
     )
     assert len(client.digests) == 30
 
@@ -89,7 +89,7 @@ def test_too_few_calls_for_the_decision_are_refused_before_the_search() -> None:
         play(client=client, max_calls=100, services={"emit": events.append})
     # 14 holdout and 12 training rows of 2 calls: half as many more, and ten for each of both
     assert str(caught.value) == (
-        "--mipro-max-calls=100 leaves 16 calls, decision and final pass may need 98; raise it to "
+        "the limit of 100 calls leaves 16 calls, decision and final pass may need 98; raise it to "
         "182 or more, and to about 317 for a first trial"
     )
     assert len(client.digests) == 84
@@ -101,7 +101,7 @@ def test_what_the_refusal_says_is_enough() -> None:
     with pytest.raises(BudgetError, match=r"leaves 97 calls, .* raise it to 182 or more"):
         play(max_calls=181)
     assert play(max_calls=182).result.ended.startswith(
-        "the search ended early: --mipro-max-calls=182 leaves 0 calls, the next trial "
+        "the search ended early: the limit of 182 calls leaves 0 calls, the next trial "
     )
     kinds = [trial.kind for trial in play(max_calls=317).seen(TrialFinished)]
     assert {"minibatch", "full"} <= set(kinds)
@@ -182,7 +182,7 @@ def test_a_small_budget_keeps_room_for_one_full_evaluation() -> None:
 def test_the_reason_tells_a_search_that_never_came_to_a_full_evaluation() -> None:
     for limit in (190, 200, 210):
         assert re.fullmatch(
-            rf"the search ended early: --mipro-max-calls={limit} leaves \d+ calls, the next trial "
+            rf"the search ended early: the limit of {limit} calls leaves \d+ calls, the next trial "
             r"with its leader may need \d+, and no candidate was measured on all validation rows",
             play(max_calls=limit).result.reason,
         )

@@ -259,7 +259,7 @@ def test_the_time_limit_of_who_leads_ends_the_run(url: str) -> None:
     )
     timer = threading.Timer(1.5, go.set)  # its cases end: they are waited for
     timer.start()
-    with pytest.raises(BudgetError, match=r"--mipro-max-time=0.5 is used up, within the"):
+    with pytest.raises(BudgetError, match=r"the limit of 0.5 seconds is used up, within the"):
         process.run()
     timer.join()
     with opened_storage(url) as storage:

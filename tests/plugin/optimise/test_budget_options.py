@@ -35,8 +35,8 @@ def test_a_cost_is_never_exceeded(pytester, cost):
     assert calls == live_calls(pytester)
     assert 0 < nanodollars <= float(cost) * 10**9
     if result.ret:
-        needed = "leaves $*, decision and final pass may need $*; raise it to *"
-        result.stdout.fnmatch_lines([f"*--mipro-max-cost={cost} {needed}"])
+        needed = "leaves $*, decision and final pass may need $*; raise it to *(--mipro-max-cost*"
+        result.stdout.fnmatch_lines([f"*the limit of ${cost} {needed}"])
         assert written(pytester) == {}
 
 
@@ -50,7 +50,7 @@ def test_tokens_are_never_exceeded_and_the_decision_is_kept(pytester):
     assert "limits: 16,000 tokens" in text
     assert 0 < billed(pytester)[1] <= 16000
     assert ample < 16000  # what ends it is the worst case of what is under way
-    ended = "the search ended early: --mipro-max-tokens=16000 leaves "
+    ended = "the search ended early: the limit of 16,000 tokens leaves "
     assert ended in text or written(pytester)
 
 
@@ -68,7 +68,7 @@ Client.complete = complete
     result = optimize(pytester, "--mipro-max-time=3")
     assert result.ret == 0
     text = " ".join(result.stdout.str().split())
-    assert "the search ended early: --mipro-max-time=3 is used up" in text
+    assert "the search ended early: the limit of 3 seconds is used up (--mipro-max-time)" in text
     assert "limits: 3 s" in text
     assert result.duration < 30
 
@@ -76,8 +76,8 @@ Client.complete = complete
 @pytest.mark.parametrize(
     ("ini", "rule"),
     [
-        ("mipro_max_output_tokens = 5", "--mipro-max-cost needs the price of each model"),
-        ("mipro_prices = test/fake 1 1", "--mipro-max-cost needs a limit of the output"),
+        ("mipro_max_output_tokens = 5", "a limit of the cost needs the price of each model"),
+        ("mipro_prices = test/fake 1 1", "a limit of tokens or cost needs a limit of the output"),
     ],
 )
 def test_a_cost_that_can_not_be_bounded_is_refused_before_the_first_call(pytester, ini, rule):
@@ -92,7 +92,9 @@ def test_a_cost_that_can_not_be_bounded_is_refused_before_the_first_call(pyteste
 def test_so_are_tokens_without_an_output_limit(pytester):
     write_project(pytester)
     result = optimize(pytester, "--mipro-max-tokens=100000")
-    result.stdout.fnmatch_lines(["--mipro-max-tokens needs a limit of the output*"])
+    result.stdout.fnmatch_lines(
+        ["a limit of tokens or cost needs a limit of the output*; set ini mipro_max_o*"]
+    )
     assert live_calls(pytester) == 0
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_mipro.optimizer.budget.budget import Budget
-from pytest_mipro.optimizer.budget.shortage import ended_early, shortage
+from pytest_mipro.optimizer.budget.limit_errors import shortage
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 
 CENT = 10_000_000
@@ -19,15 +19,15 @@ def taken(limits: Limits) -> Budget:
 @pytest.mark.parametrize(
     ("limits", "told", "enough"),
     [
-        (Limits(100), "--mipro-max-calls=100 leaves 20 calls, it may need 30", "110"),
+        (Limits(100), "the limit of 100 calls leaves 20 calls, it may need 30", "110"),
         (
             Limits(None, 9_000),
-            "--mipro-max-tokens=9000 leaves 2,500 tokens, it may need 4,000",
+            "the limit of 9,000 tokens leaves 2,500 tokens, it may need 4,000",
             "10500",
         ),
         (
             Limits(500, None, 100 * CENT),
-            "--mipro-max-cost=1 leaves $0.1000, it may need $0.2500",
+            "the limit of $1 leaves $0.1000, it may need $0.2500",
             "1.1501",
         ),
     ],
@@ -35,9 +35,8 @@ def taken(limits: Limits) -> Budget:
 def test_the_limit_what_it_leaves_and_what_is_needed(limits, told, enough) -> None:  # type: ignore[no-untyped-def]
     short = shortage(taken(limits), NEXT)
     assert short is not None
-    assert short.told("it") == told
+    assert short.describe("it") == told
     assert short.enough() == enough
-    assert bool(short.hint) == (limits.calls != 100)
 
 
 def test_what_follows_is_added_to_what_is_enough() -> None:
@@ -50,9 +49,3 @@ def test_nothing_is_short_where_all_limits_hold_it() -> None:
     assert shortage(taken(Limits(110, 10_500)), NEXT) is None
     assert shortage(taken(Limits()), NEXT) is None
     assert shortage(taken(Limits(None, 9_000)), Amount(1, None)) is None
-
-
-def test_a_search_ends_for_want_of_a_decision_where_the_trial_itself_fits() -> None:
-    assert ended_early(taken(Limits(110)), NEXT, "the next trial") == (
-        "the search ended early: too little is left to decide on a longer prompt"
-    )

@@ -1,0 +1,112 @@
+"""Limits that are too small: errors that carry the limit, so that the edge can name its option."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from pytest_mipro.errors import BudgetError, LimitReachedError, UnboundedCallError
+
+if TYPE_CHECKING:
+    from pytest_mipro.errors import MiproError
+    from pytest_mipro.optimizer.budget.budget import Budget
+    from pytest_mipro.optimizer.study.amount import Amount
+
+Currency = Literal["calls", "tokens", "nanodollars", "seconds"]
+_NANO = 1_000_000_000
+_CENTICENT = _NANO // 10_000
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A limit of a run: its currency, and its value in that currency."""
+
+    currency: Currency
+    value: float
+
+    def __str__(self) -> str:
+        money = self.currency == "nanodollars"
+        value = f"{self.value / _NANO if money else self.value:,}".removesuffix(".0")
+        return f"the limit of ${value}" if money else f"the limit of {value} {self.currency}"
+
+
+class LimitTooSmallError(BudgetError):
+    """A limit does not hold what the run needs before its search; None: no single limit."""
+
+    def __init__(self, text: str, limit: Limit | None = None) -> None:
+        super().__init__(text)
+        self.limit = limit
+
+
+class TimeUsedUpError(LimitReachedError):
+    """The time of the run is used up."""
+
+    def __init__(self, limit: Limit) -> None:
+        super().__init__(f"{limit} is used up")
+        self.limit = limit
+
+
+def limit_of(error: MiproError) -> Limit | None:
+    """Return the limit that an error is about, None where it names none."""
+    return error.limit if isinstance(error, LimitTooSmallError | TimeUsedUpError) else None
+
+
+class UnboundedOutputError(UnboundedCallError):
+    """Tokens or money are limited, and the output of calls to `model` is not."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            "a limit of tokens or cost needs a limit of the output, and calls to model "
+            f"{model!r} have none"
+        )
+
+
+class UnknownPriceError(UnboundedCallError):
+    """Money is limited, and no price of `model` is known."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"a limit of the cost needs the price of each model, and none is known for {model!r}"
+        )
+        self.model = model
+
+
+@dataclass(frozen=True)
+class Shortage:
+    """A limit that does not hold what is needed.
+
+    `taken` is spent or reserved already, `needed` comes on top; both in the limit's currency.
+    """
+
+    limit: Limit
+    taken: int
+    needed: int
+
+    def describe(self, purpose: str) -> str:
+        """Return what the limit leaves, and what the purpose may need."""
+        left, needed = max(0, self.limit.value - self.taken), self.needed
+        if self.limit.currency == "nanodollars":
+            return (
+                f"{self.limit} leaves ${left / _NANO:,.4f}, "
+                f"{purpose} may need ${needed / _NANO:,.4f}"
+            )
+        return f"{self.limit} leaves {left:,} {self.limit.currency}, {purpose} may need {needed:,}"
+
+    def enough(self, more: Amount | None = None) -> str:
+        """Return the value of the limit that holds what is needed, and `more`: money in dollars."""
+        value = self.taken + self.needed + (getattr(more, self.limit.currency, None) or 0)
+        if self.limit.currency == "nanodollars":
+            return f"{math.ceil(value / _CENTICENT) / 10_000:g}"
+        return str(value)
+
+
+def shortage(budget: Budget, amount: Amount) -> Shortage | None:
+    """Return the first limit that does not hold the amount beside what is taken; None: all do."""
+    currencies: tuple[Currency, ...] = ("calls", "tokens", "nanodollars")
+    for currency in currencies:
+        most, needed = getattr(budget.limits, currency), getattr(amount, currency)
+        taken = getattr(budget.taken, currency) or 0
+        if most is not None and needed is not None and taken + needed > most:
+            return Shortage(Limit(currency, most), taken, needed)
+    return None
