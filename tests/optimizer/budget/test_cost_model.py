@@ -50,9 +50,9 @@ def test_the_shortest_of_two_output_limits_counts() -> None:
 
 
 def test_what_has_no_bound_is_refused_in_one_line() -> None:
-    with pytest.raises(UnboundedCallError, match="^a limit of tokens or cost needs a limit of"):
+    with pytest.raises(UnboundedCallError, match="a limit of tokens or cost needs a limit of"):
         made().worst(request())
-    with pytest.raises(UnboundedCallError, match="^a limit of tokens or cost needs a limit of"):
+    with pytest.raises(UnboundedCallError, match="a limit of tokens or cost needs a limit of"):
         made(Limits(tokens=9)).worst(request())
     unknown = Request("other", (), {"max_tokens": 1})
     with pytest.raises(UnboundedCallError, match=r"price of each model, .* known for 'other'"):
