@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_mipro.optimizer.statistics.decide import Evidence, decide
-from pytest_mipro.optimizer.statistics.statistics import paired_lift
+from pytest_mipro.optimizer.statistics.intervals import paired_lift
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

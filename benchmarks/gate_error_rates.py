@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_mipro.optimizer.statistics.statistics import mean_interval, paired_lift
+from pytest_mipro.optimizer.statistics.intervals import mean_interval, paired_lift
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import TestPlan
 from pytest_mipro.plugin.gate.holdout import Holdout

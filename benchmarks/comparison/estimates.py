@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean, variance
 from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.statistics.quantiles import t_quantile
+from pytest_mipro.optimizer.statistics.distributions import t_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

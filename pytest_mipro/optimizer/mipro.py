@@ -59,7 +59,7 @@ def _finalist(run: StudyRun, ground: Ground, searched: SearchState) -> Assignmen
     found = finalist(searched.record, searched.candidates.committed, cases, max_loss)
     chosen, best = found.chosen, found.best
     run.services.emit(
-        FinalistChosen(run.study.name, found.equals, chosen.price, best.price, chosen is best)
+        FinalistChosen(run.study.name, found.equals, chosen.cost, best.cost, chosen is best)
     )
     return chosen.assignment
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_mipro.optimizer.budget.price import Price
 from pytest_mipro.optimizer.rounds.search_state import SearchState, new_record
 from pytest_mipro.optimizer.run.baseline import Ground
 from pytest_mipro.optimizer.search.candidates import Candidates, committed_candidates, extended
 from pytest_mipro.optimizer.search.record import Assessment
 from pytest_mipro.optimizer.study.case import Case, Outcome
-from pytest_mipro.optimizer.study.runs import CaseRun
+from pytest_mipro.optimizer.study.runs import CaseCost, CaseRun
 from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.client.contract import Usage
 
@@ -61,11 +60,11 @@ def assessed(
     number: int = 0,
     rows: int = 50,
     scores: Mapping[str, float] | None = None,
-    price: Price | None = None,
+    price: CaseCost | None = None,
     full: bool = False,
 ) -> Assessment:
     """Return an assessment whose leading estimate is the plain one."""
-    price = price or Price(100.0, None)
+    price = price or CaseCost(100.0, None)
     return Assessment(assignment, estimate, estimate, rows, number, scores or {}, price, full=full)
 
 

@@ -12,7 +12,7 @@ from pytest_mipro.optimizer.budget.budget import LogicalLedger
 from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.budget.deadline import Deadline
 from pytest_mipro.optimizer.budget.spending import UNFINISHED, Spending
-from pytest_mipro.optimizer.study.amount import ONE_CALL, Amount, shown, total
+from pytest_mipro.optimizer.study.amount import ONE_CALL, Amount, format_amount, total
 from pytest_mipro.runtime.calls.context import calling_module
 from pytest_mipro.runtime.client.contract import at_hand
 
@@ -32,7 +32,7 @@ class _Asked:
 
 
 @dataclass(frozen=True)
-class Spent:
+class MeteredRequest:
     """A request by its digest: its module and model, what it took, and whether it was live."""
 
     digest: str
@@ -72,18 +72,18 @@ class Meter:
             return self._closed
 
     @property
-    def requests(self) -> list[Spent]:
+    def requests(self) -> list[MeteredRequest]:
         """The requests that were seen and are new to the run, with what they took."""
         with self._lock:
             return [
-                Spent(digest, item.user, item.actual or item.worst, item.live)
+                MeteredRequest(digest, item.user, item.actual or item.worst, item.live)
                 for digest, item in self._asked.items()
             ]
 
     @property
     def exceeded(self) -> str:
         """What a part that was dropped needed, in words."""
-        return f"more than the {shown(self._reservation.amount, ' or ')} reserved for it"
+        return f"more than the {format_amount(self._reservation.amount, ' or ')} reserved for it"
 
     def see(self, digest: str, worst: Amount = ONE_CALL, user: tuple[str, str] = ("", "")) -> None:
         """Note a request of `user`, a module and its model, that takes at most `worst`.

@@ -18,7 +18,7 @@ UNFINISHED = "(unfinished)"
 
 
 @dataclass(frozen=True)
-class Spent:
+class SpendingEntry:
     """What one module's calls to one model took in one stage: distinct requests, cached or not.
 
     `live` counts those that an endpoint answered in this run. `module` is empty for the calls of
@@ -47,18 +47,20 @@ class Spending:
             before, earlier = self._entries.get(key, (Amount(), 0))
             self._entries[key] = (before + amount, earlier + live)
 
-    def entries(self) -> tuple[Spent, ...]:
+    def entries(self) -> tuple[SpendingEntry, ...]:
         """Return all that was spent: stages in the order of the plan, modules by name."""
         with self._lock:
             keys = sorted(self._entries, key=lambda key: (_place(key[0]), *key))
-            return tuple(Spent(*key, *self._entries[key]) for key in keys)
+            return tuple(SpendingEntry(*key, *self._entries[key]) for key in keys)
 
 
 def _place(stage: str) -> int:
     return STAGES.index(stage) if stage in STAGES else len(STAGES)
 
 
-def grouped(entries: Iterable[Spent], by: Callable[[Spent], str]) -> dict[str, Amount]:
+def grouped(
+    entries: Iterable[SpendingEntry], by: Callable[[SpendingEntry], str]
+) -> dict[str, Amount]:
     """Return the sums of the entries by a name of theirs, in the order of first appearance."""
     groups: dict[str, list[Amount]] = {}
     for entry in entries:

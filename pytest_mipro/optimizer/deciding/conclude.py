@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_mipro.errors import LimitReachedError
 from pytest_mipro.optimizer.run.result import measured
 from pytest_mipro.optimizer.statistics.decide import Evidence, decide, newly_failed
-from pytest_mipro.optimizer.statistics.statistics import paired_lift
+from pytest_mipro.optimizer.statistics.intervals import paired_lift
 from pytest_mipro.optimizer.study.runs import Evaluation
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.statistics.statistics import paired_lift
+from pytest_mipro.optimizer.statistics.intervals import paired_lift
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,12 +51,12 @@ def finalist(
 
 
 def _all_priced(items: Sequence[Assessment]) -> bool:
-    return all(item.price.cost is not None for item in items)
+    return all(item.cost.cost is not None for item in items)
 
 
 def _in_money(item: Assessment) -> tuple[float, float, int]:
-    return item.price.cost or 0.0, -item.estimate, item.number
+    return item.cost.cost or 0.0, -item.estimate, item.number
 
 
 def _in_tokens(item: Assessment) -> tuple[float, float, int]:
-    return item.price.tokens, -item.estimate, item.number
+    return item.cost.tokens, -item.estimate, item.number

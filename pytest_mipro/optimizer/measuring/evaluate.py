@@ -256,10 +256,10 @@ class Evaluator:
             outcome = Outcome(None, error=_OVER_BUDGET)
         elif trace.broken is not None:
             outcome = Outcome(None, error=str(trace.broken))
-        return CaseRun(case, context.sample, outcome, canonical(trace.calls), ended)
+        return CaseRun(case, context.sample, outcome, sorted_by_content(trace.calls), ended)
 
 
-def canonical(calls: Iterable[ModuleCall]) -> tuple[ModuleCall, ...]:
+def sorted_by_content(calls: Iterable[ModuleCall]) -> tuple[ModuleCall, ...]:
     """Return the calls in an order of their content alone.
 
     Concurrent calls of one case begin in the order in which earlier ones end, which differs between

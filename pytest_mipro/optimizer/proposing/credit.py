@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.search.effects import main_effects
+from pytest_mipro.optimizer.search.main_effects import main_effects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -20,7 +20,7 @@ from pytest_mipro.optimizer.proposing.propose import (
 from pytest_mipro.optimizer.proposing.strategy import ProposalStrategy, ScoredInstruction
 from pytest_mipro.optimizer.run.events import LessonsLearnt, ProposalsMade
 from pytest_mipro.optimizer.search.candidates import Candidates, extended
-from pytest_mipro.optimizer.search.effects import main_effects
+from pytest_mipro.optimizer.search.main_effects import main_effects
 from pytest_mipro.optimizer.study.amount import Amount
 from pytest_mipro.optimizer.study.case import cases_of
 from pytest_mipro.optimizer.study.parts import PARTS

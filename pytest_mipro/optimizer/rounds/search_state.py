@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.budget.price import price_of
 from pytest_mipro.optimizer.search.record import Assessment, Record
-from pytest_mipro.optimizer.statistics.statistics import objective
+from pytest_mipro.optimizer.statistics.intervals import objective
 from pytest_mipro.optimizer.study.case import cases_of
+from pytest_mipro.optimizer.study.runs import mean_cost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,6 +95,7 @@ def new_record(candidates: Candidates, ground: Ground) -> Record:
     value = objective(mine, {case.id: case.test for case in cases})
     rows = len(ground.split.validation)
     runs = [run for run in ground.baseline.evaluation.runs if run.case.id in mine]
-    price = price_of(runs)
-    committed = Assessment(candidates.committed, value, value, rows, -1, mine, price, full=True)
+    committed = Assessment(
+        candidates.committed, value, value, rows, -1, mine, mean_cost(runs), full=True
+    )
     return Record({committed.assignment: committed})

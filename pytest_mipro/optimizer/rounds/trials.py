@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import LimitReachedError
 from pytest_mipro.optimizer.budget.limit_errors import limit_of, shortage
-from pytest_mipro.optimizer.budget.price import price_of
 from pytest_mipro.optimizer.rounds.combining import combined
 from pytest_mipro.optimizer.run.events import TrialFinished
 from pytest_mipro.optimizer.search.racing import first_heat, hopeless
 from pytest_mipro.optimizer.search.record import Assessment
-from pytest_mipro.optimizer.statistics.statistics import paired_lift
+from pytest_mipro.optimizer.statistics.intervals import paired_lift
 from pytest_mipro.optimizer.study.amount import Amount
 from pytest_mipro.optimizer.study.case import cases_of
+from pytest_mipro.optimizer.study.runs import mean_cost
 from pytest_mipro.optimizer.study.split import minibatch
 
 if TYPE_CHECKING:
@@ -287,7 +287,7 @@ class SearchRound:
             lift.rows,
             trial.number,
             scores,
-            price_of(evaluation.runs),
+            mean_cost(evaluation.runs),
             full=trial.kind == "full" and not trial.rest,
         )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import BudgetError, ConfigurationError, LimitReachedError
 from pytest_mipro.optimizer.budget.limit_errors import Limit, LimitTooSmallError, limit_of
-from pytest_mipro.optimizer.budget.worst import WorstCase, calls_by_row
+from pytest_mipro.optimizer.budget.worst_case import WorstCase, calls_by_row
 from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules
 from pytest_mipro.optimizer.measuring.expectations import MeasurementError, expectations_of
 from pytest_mipro.optimizer.run.events import BaselineMeasured, Plan

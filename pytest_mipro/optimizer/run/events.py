@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pytest_mipro.optimizer.budget.price import Price
     from pytest_mipro.optimizer.proposing.learning import Lesson
     from pytest_mipro.optimizer.proposing.proposed import Proposed
     from pytest_mipro.optimizer.run.forecast import Forecast
     from pytest_mipro.optimizer.search.searcher import Assignment
     from pytest_mipro.optimizer.statistics.decide import Decision
-    from pytest_mipro.optimizer.statistics.statistics import Interval
+    from pytest_mipro.optimizer.statistics.intervals import Interval
     from pytest_mipro.optimizer.study.amount import Limits
+    from pytest_mipro.optimizer.study.runs import CaseCost
     from pytest_mipro.optimizer.study.split import Split
 
 Stage = Literal["baseline", "proposals", "search", "decision", "final pass"]
@@ -148,8 +148,8 @@ class FinalistChosen:
 
     study: str
     equals: int
-    price: Price
-    best_price: Price
+    price: CaseCost
+    best_price: CaseCost
     is_best: bool
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.budget.worst import CALLS_EXTRA, CALLS_FACTOR
+from pytest_mipro.optimizer.budget.worst_case import CALLS_EXTRA, CALLS_FACTOR
 from pytest_mipro.optimizer.proposing.propose import GROUNDING_CALLS, PROPOSAL_TOKENS
 from pytest_mipro.optimizer.study.amount import Amount, nanodollars, total
 from pytest_mipro.runtime.client.contract import Usage

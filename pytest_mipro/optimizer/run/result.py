@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.run.events import Measured
-from pytest_mipro.optimizer.statistics.statistics import objective, objective_interval, test_means
+from pytest_mipro.optimizer.statistics.intervals import objective, objective_interval, test_means
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_mipro.optimizer.budget.limit_errors import Limit
-    from pytest_mipro.optimizer.budget.spending import Spent
+    from pytest_mipro.optimizer.budget.spending import SpendingEntry
     from pytest_mipro.optimizer.proposing.learning import Lesson
     from pytest_mipro.optimizer.statistics.decide import Decision
     from pytest_mipro.optimizer.study.case import Case
@@ -63,7 +63,7 @@ class StudyResult:
     ended: str
     limit: Limit | None = None
     lessons: tuple[Lesson, ...] = ()
-    spending: tuple[Spent, ...] = ()
+    spending: tuple[SpendingEntry, ...] = ()
     billed: Amount = NOTHING
 
 

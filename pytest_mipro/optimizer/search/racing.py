@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.statistics.statistics import paired_lift
+from pytest_mipro.optimizer.statistics.intervals import paired_lift
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

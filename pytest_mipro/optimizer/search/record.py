@@ -6,18 +6,17 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.budget.price import NO_PRICE
-from pytest_mipro.optimizer.budget.worst import CALLS_EXTRA, CALLS_FACTOR
+from pytest_mipro.optimizer.budget.worst_case import CALLS_EXTRA, CALLS_FACTOR
 from pytest_mipro.optimizer.study.amount import Amount
+from pytest_mipro.optimizer.study.runs import NO_COST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pytest_mipro.optimizer.budget.price import Price
-    from pytest_mipro.optimizer.budget.worst import WorstCase
+    from pytest_mipro.optimizer.budget.worst_case import WorstCase
     from pytest_mipro.optimizer.search.searcher import Assignment
-    from pytest_mipro.optimizer.study.runs import Evaluation
+    from pytest_mipro.optimizer.study.runs import CaseCost, Evaluation
     from pytest_mipro.runtime.prompts.prompt import Prompt
 
 
@@ -59,7 +58,7 @@ class Assessment:
 
     `estimate` (0…1) is the baseline's objective on all validation rows plus the paired lift on the
     rows measured, so that easy and hard minibatches are comparable. `leading` is the same with the
-    lift shrunk by the number of rows. `scores` are those of the cases measured, by case id, `price`
+    lift shrunk by the number of rows. `scores` are those of the cases measured, by case id, `cost`
     is what a case cost; `full` says that these are the cases of all validation rows.
     """
 
@@ -69,7 +68,7 @@ class Assessment:
     rows: int
     number: int
     scores: Mapping[str, float]
-    price: Price = NO_PRICE
+    cost: CaseCost = NO_COST
     full: bool = False
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import BudgetError, LimitReachedError
-from pytest_mipro.optimizer.budget.meter import Meter, Spent
+from pytest_mipro.optimizer.budget.meter import Meter, MeteredRequest
 from pytest_mipro.optimizer.run.events import ProcessLost
 from pytest_mipro.optimizer.shared.jobs import Job, chunks, place_of, prompts_json, shares
 from pytest_mipro.optimizer.study.amount import Amount
@@ -40,12 +40,12 @@ class _Put:
     lived: frozenset[str] = frozenset()
 
     @property
-    def spent(self) -> list[Spent]:
+    def spent(self) -> list[MeteredRequest]:
         """What the job took; what an endpoint answered in an earlier run of it was live, too."""
         found = []
         for digest, user, amount, live in self.result["requests"] if self.result else ():
             was_live = live or digest in self.lived
-            found.append(Spent(digest, tuple(user), Amount(*amount), was_live))
+            found.append(MeteredRequest(digest, tuple(user), Amount(*amount), was_live))
         return found
 
     @property
@@ -188,13 +188,13 @@ class _Account:
         """What an evaluation that was dropped needed, in words."""
         return self._meter.exceeded
 
-    def left(self, spent: Iterable[Spent]) -> int:
+    def left(self, spent: Iterable[MeteredRequest]) -> int:
         """Return how many calls of the reservation are left."""
         digests = {item.digest for item in spent}
         new = sum(not self._ledger.known(digest, self._mark) for digest in digests)
         return self._reservation.amount.calls - new
 
-    def settle(self, spent: Sequence[Spent], *, over: bool) -> tuple[int, bool]:
+    def settle(self, spent: Sequence[MeteredRequest], *, over: bool) -> tuple[int, bool]:
         """Charge the requests; return the calls, and whether they were more than reserved."""
         try:
             for item in spent:
@@ -209,7 +209,7 @@ class _Account:
         """Whether the evaluation was settled or abandoned."""
         return self._meter.closed
 
-    def abandon(self, spent: Iterable[Spent]) -> None:
+    def abandon(self, spent: Iterable[MeteredRequest]) -> None:
         """Charge what is known to be spent, and count no more."""
         with suppress(BudgetError):
             for item in spent:
@@ -270,7 +270,7 @@ class SharedEvaluation:
         return [put.result for put in self._put if put.result is not None]
 
     @property
-    def _spent(self) -> list[Spent]:
+    def _spent(self) -> list[MeteredRequest]:
         return [item for put in self._put for item in put.spent]
 
     def _extend(self, left: int) -> bool:

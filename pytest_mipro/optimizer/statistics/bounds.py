@@ -18,7 +18,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.statistics.quantiles import normal_quantile
+from pytest_mipro.optimizer.statistics.distributions import normal_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,17 +32,17 @@ _FLAT = 1e-6
 
 @dataclass(frozen=True)
 class Unit:
-    """One row: its share of the total weight (shares sum to 1) and its value, in -1…1."""
+    """One row: its weight (weights sum to 1) and its value, in -1…1."""
 
-    share: float
+    weight: float
     value: float
 
 
 @dataclass(frozen=True)
 class _Term:
-    """Rows of one share and value; `count` is the shape of their weights' gamma distribution."""
+    """Rows of one weight and value; `count` is the shape of their gamma distribution."""
 
-    share: float
+    weight: float
     value: float
     count: float
 
@@ -70,8 +70,8 @@ def lower_bound(units: Sequence[Unit], level: float) -> float:
 
 def _quantile(terms: Sequence[_Term], level: float) -> float:
     """Return the quantile 1 - `level` of the weighted mean."""
-    total = math.fsum(term.share * term.count for term in terms)
-    high = math.fsum(term.share * term.count * term.value for term in terms) / total
+    total = math.fsum(term.weight * term.count for term in terms)
+    high = math.fsum(term.weight * term.count * term.value for term in terms) / total
     low = min(term.value for term in terms)
     if high - low < _CLOSE:
         return low
@@ -79,8 +79,8 @@ def _quantile(terms: Sequence[_Term], level: float) -> float:
 
 
 def _gathered(units: Iterable[Unit]) -> list[_Term]:
-    counts = Counter((round(unit.share, _DIGITS), round(unit.value, _DIGITS)) for unit in units)
-    return [_Term(share, value, count) for (share, value), count in sorted(counts.items())]
+    counts = Counter((round(unit.weight, _DIGITS), round(unit.value, _DIGITS)) for unit in units)
+    return [_Term(weight, value, count) for (weight, value), count in sorted(counts.items())]
 
 
 def _unseen(units: Sequence[Unit]) -> _Term:
@@ -91,11 +91,11 @@ def _unseen(units: Sequence[Unit]) -> _Term:
     loss added. So it costs little where the scatter shows the losses, and a small scatter hides no
     large one.
     """
-    share = max(unit.share for unit in units)
-    losses = [(unit.share / share, -unit.value) for unit in units if unit.value < 0]
+    most = max(unit.weight for unit in units)
+    losses = [(unit.weight / most, -unit.value) for unit in units if unit.value < 0]
     squares = math.fsum(weight * loss**2 for weight, loss in losses) + 1
     cubes = math.fsum(weight * loss**3 for weight, loss in losses) + 1
-    return _Term(share, -cubes / squares, 1.0)
+    return _Term(most, -cubes / squares, 1.0)
 
 
 def _solved(terms: Sequence[_Term], low: float, high: float, wanted: float) -> float:
@@ -125,11 +125,11 @@ def _signed_root(terms: Sequence[_Term], value: float) -> float:
     """Return the normal quantile of the probability that the weighted mean is at most `value`.
 
     `value` lies between the least value and the mean. Saddlepoint approximation of the sum of
-    gamma variables, each times share · (its value - `value`); within a few percent of the
+    gamma variables, each times weight · (its value - `value`); within a few percent of the
     probability down to 0.001 and five rows. Source: Barndorff-Nielsen (1986), "Inference on full or
     partial parameters based on the standardized signed log likelihood ratio", Biometrika 73.
     """
-    factors = [(term.share * (term.value - value), term.count) for term in terms]
+    factors = [(term.weight * (term.value - value), term.count) for term in terms]
     point = _saddlepoint(factors)
     root = math.sqrt(2 * max(0.0, math.fsum(k * math.log1p(a * point) for a, k in factors)))
     if root < _FLAT:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from pytest_mipro.optimizer.statistics.statistics import LEVEL, detectable_difference
+from pytest_mipro.optimizer.statistics.intervals import LEVEL, detectable_difference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_mipro.optimizer.statistics.statistics import PairedLift
+    from pytest_mipro.optimizer.statistics.intervals import PairedLift
     from pytest_mipro.optimizer.study.split import Split
 
 Verdict = Literal["accept", "unconfirmed", "reject"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.statistics.quantiles import normal_quantile, t_quantile
-from pytest_mipro.optimizer.statistics.statistics import LEVEL, mean_interval, row_moments
+from pytest_mipro.optimizer.statistics.distributions import binomial_tail, normal_quantile, t_tail
+from pytest_mipro.optimizer.statistics.intervals import LEVEL, mean_interval, row_moments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,36 +33,6 @@ def below_p_value(scores: Sequence[float], clusters: Sequence[str], threshold: f
     if error == 0:
         return 0.0 if center < threshold else 1.0
     return t_tail((threshold - center) / error, total - 1)
-
-
-def binomial_tail(successes: int, n: int, share: float) -> float:
-    """Return the probability of at most `successes` of `n` where each succeeds with `share`."""
-    if share >= 1:
-        return 1.0 if successes >= n else 0.0
-    if share <= 0:
-        return 1.0
-    odds = math.log(share) - math.log1p(-share)
-    base = n * math.log1p(-share)
-    terms = [_log_choose(n, k) + base + k * odds for k in range(successes + 1)]
-    return min(1.0, math.fsum(math.exp(term) for term in terms))
-
-
-def t_tail(value: float, degrees: float) -> float:
-    """Return the probability that Student's t with `degrees` ≥ 1 is `value` or more.
-
-    The inverse of `t_quantile`, by bisection; 1e-12 stands for anything smaller.
-    """
-    if value < 0:
-        return 1 - t_tail(-value, degrees)
-    # On the scale of the logarithm, so that small tails keep their digits.
-    low, high = math.log(1e-12), math.log(0.5)
-    for _ in range(50):
-        middle = (low + high) / 2
-        if t_quantile(1 - math.exp(middle), degrees) > value:
-            low = middle
-        else:
-            high = middle
-    return math.exp(high)
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
@@ -92,7 +62,3 @@ def detectable_distance(
     interval = mean_interval(scores, clusters, 2 * level - 1)
     factor = 1 + normal_quantile(power) / normal_quantile(level)
     return min(1.0, factor * (interval.high - interval.low) / 2)
-
-
-def _log_choose(n: int, k: int) -> float:
-    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)

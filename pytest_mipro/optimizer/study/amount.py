@@ -86,7 +86,7 @@ NOTHING = Amount()
 ONE_CALL = Amount(1)
 
 
-def shown(amount: Amount, joint: str = ", ") -> str:
+def format_amount(amount: Amount, joint: str = ", ") -> str:
     """Return the amount in words: its calls, and tokens and dollars as far as they are known."""
     words = [f"{amount.calls:,} call{'' if amount.calls == 1 else 's'}"]
     if amount.tokens is not None:

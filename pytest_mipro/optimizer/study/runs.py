@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import fsum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_mipro.errors import MiproError
     from pytest_mipro.optimizer.study.case import Case, Outcome
     from pytest_mipro.runtime.calls.context import ModuleCall
@@ -50,3 +53,23 @@ class Evaluation:
             if samples is None or len(values) < samples:
                 values.append(run.outcome.score or 0.0)
         return {case: sum(values) / len(values) for case, values in sums.items()}
+
+
+@dataclass(frozen=True)
+class CaseCost:
+    """What a run of a case takes on average: tokens, and US dollars (None: a price is unknown)."""
+
+    tokens: float = 0.0
+    cost: float | None = None
+
+
+NO_COST = CaseCost()
+
+
+def mean_cost(runs: Sequence[CaseRun]) -> CaseCost:
+    """Return the mean cost of the runs; cached replies count as when they were paid."""
+    calls = [call for run in runs for call in run.calls]
+    tokens = sum(call.usage.prompt_tokens + call.usage.completion_tokens for call in calls)
+    known = [call.cost for call in calls if call.cost is not None]
+    cost = fsum(known) / len(runs) if calls and len(known) == len(calls) else None
+    return CaseCost(tokens / max(1, len(runs)), cost)

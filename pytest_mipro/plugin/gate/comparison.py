@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.statistics.statistics import paired_lift
+from pytest_mipro.optimizer.statistics.intervals import paired_lift
 from pytest_mipro.plugin.gate.verdict import CaseChange, Comparison
 
 if TYPE_CHECKING:

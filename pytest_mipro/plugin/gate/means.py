@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.statistics.statistics import mean_interval
+from pytest_mipro.optimizer.statistics.intervals import mean_interval
 from pytest_mipro.plugin.gate.verdict import Mean
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.statistics.statistics import mean_interval
+from pytest_mipro.optimizer.statistics.intervals import mean_interval
 from pytest_mipro.optimizer.statistics.threshold_tests import detectable_distance
 from pytest_mipro.plugin.config.words import apart, counted, plain
 from pytest_mipro.plugin.gate.means import mean_of, scored_rows

@@ -15,7 +15,7 @@ from pytest_mipro.plugin.measuring.measure import case_status
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_mipro.optimizer.statistics.statistics import Interval, PairedLift
+    from pytest_mipro.optimizer.statistics.intervals import Interval, PairedLift
     from pytest_mipro.plugin.collecting.plan import TestPlan
     from pytest_mipro.plugin.config.options import GateOn
     from pytest_mipro.plugin.measuring.measure import Status

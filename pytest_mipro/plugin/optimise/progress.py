@@ -26,10 +26,10 @@ from pytest_mipro.plugin.optimise.bill_lines import forecast_lines, limits_line,
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pytest_mipro.optimizer.budget.price import Price
     from pytest_mipro.optimizer.run.result import StudyResult
     from pytest_mipro.optimizer.search.searcher import Assignment
-    from pytest_mipro.optimizer.statistics.statistics import Interval
+    from pytest_mipro.optimizer.statistics.intervals import Interval
+    from pytest_mipro.optimizer.study.runs import CaseCost
 
 _LABEL_WIDTH = 12
 _BAR_WIDTH = 24
@@ -238,7 +238,7 @@ def _counted(calls: int, asked: int) -> str:
     return f"{calls:,} distinct LM calls of {asked:,} asked for: {asked - calls:,} reused"
 
 
-def price_shown(price: Price) -> str:
+def price_shown(price: CaseCost) -> str:
     """Return a price in words: dollars where they are known, else tokens."""
     return f"{price.tokens:,.0f} tokens" if price.cost is None else f"${price.cost:.5f}"
 

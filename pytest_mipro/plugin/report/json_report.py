@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_mipro.optimizer.run.events import Measured, TrialFinished
-    from pytest_mipro.optimizer.statistics.statistics import PairedLift
+    from pytest_mipro.optimizer.statistics.intervals import PairedLift
     from pytest_mipro.optimizer.study.amount import Amount
     from pytest_mipro.plugin.gate.verdict import CaseChange, CaseResult, Mean, Verdict
     from pytest_mipro.plugin.report.contents import GatedStudy, OptimizedStudy, RunReport

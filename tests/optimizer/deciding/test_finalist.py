@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_mipro.optimizer.budget.price import Price, price_of
 from pytest_mipro.optimizer.deciding.finalist import finalist
 from pytest_mipro.optimizer.search.record import Assessment, Record
 from pytest_mipro.optimizer.study.case import Case, Outcome
-from pytest_mipro.optimizer.study.runs import CaseRun
+from pytest_mipro.optimizer.study.runs import CaseCost, CaseRun, mean_cost
 from pytest_mipro.runtime.client.contract import Usage
 
 if TYPE_CHECKING:
@@ -21,13 +20,13 @@ COMMITTED, PLAIN, RICH = (0, 0), (1, 0), (1, 1)
 CASES = tuple(Case(f"c{n}", f"r{n}", "test_a", lambda: Outcome(1.0)) for n in range(100))
 
 
-def assessed(assignment: tuple[int, ...], passing: range, price: Price) -> Assessment:
+def assessed(assignment: tuple[int, ...], passing: range, cost: CaseCost) -> Assessment:
     scores = {case.id: float(n in passing) for n, case in enumerate(CASES)}
     estimate = len(passing) / len(CASES)
-    return Assessment(assignment, estimate, estimate, 100, sum(assignment), scores, price, True)
+    return Assessment(assignment, estimate, estimate, 100, sum(assignment), scores, cost, True)
 
 
-BASE = assessed(COMMITTED, range(40), Price(100.0))
+BASE = assessed(COMMITTED, range(40), CaseCost(100.0))
 
 
 def chosen(items: Sequence[Assessment], max_loss: float = 0.01) -> tuple[int, ...]:
@@ -36,37 +35,52 @@ def chosen(items: Sequence[Assessment], max_loss: float = 0.01) -> tuple[int, ..
 
 
 def test_of_equals_the_cheapest_is_taken() -> None:
-    rich, plain = assessed(RICH, range(70), Price(900.0)), assessed(PLAIN, range(69), Price(300.0))
+    rich, plain = (
+        assessed(RICH, range(70), CaseCost(900.0)),
+        assessed(PLAIN, range(69), CaseCost(300.0)),
+    )
     assert chosen([rich, plain]) == PLAIN
 
 
 def test_a_loss_of_more_than_the_bound_is_not_worth_it_whatever_the_price() -> None:
-    rich, plain = assessed(RICH, range(70), Price(900.0)), assessed(PLAIN, range(67), Price(300.0))
+    rich, plain = (
+        assessed(RICH, range(70), CaseCost(900.0)),
+        assessed(PLAIN, range(67), CaseCost(300.0)),
+    )
     assert chosen([rich, plain]) == RICH
     assert chosen([rich, plain], max_loss=0.03) == PLAIN
     assert chosen([rich, plain], max_loss=0.0) == RICH
 
 
 def test_what_the_data_tell_apart_is_no_equal() -> None:
-    rich, plain = assessed(RICH, range(90), Price(900.0)), assessed(PLAIN, range(50), Price(300.0))
+    rich, plain = (
+        assessed(RICH, range(90), CaseCost(900.0)),
+        assessed(PLAIN, range(50), CaseCost(300.0)),
+    )
     assert chosen([rich, plain], max_loss=1.0) == RICH
 
 
 def test_the_committed_program_and_what_is_no_better_are_no_candidates() -> None:
-    rich, plain = assessed(RICH, range(41), Price(900.0)), assessed(PLAIN, range(40), Price(1.0))
+    rich, plain = (
+        assessed(RICH, range(41), CaseCost(900.0)),
+        assessed(PLAIN, range(40), CaseCost(1.0)),
+    )
     assert chosen([rich, plain], max_loss=1.0) == RICH
 
 
 def test_a_program_that_was_not_measured_on_all_rows_is_no_candidate() -> None:
-    rich, plain = assessed(RICH, range(70), Price(900.0)), assessed(PLAIN, range(70), Price(300.0))
+    rich, plain = (
+        assessed(RICH, range(70), CaseCost(900.0)),
+        assessed(PLAIN, range(70), CaseCost(300.0)),
+    )
     assert chosen([rich, replace(plain, full=False)]) == RICH
 
 
 def test_money_decides_where_all_prices_are_known_and_tokens_where_one_is_not() -> None:
-    rich = assessed(RICH, range(70), Price(900.0, cost=0.001))
-    plain = assessed(PLAIN, range(70), Price(300.0, cost=0.002))
+    rich = assessed(RICH, range(70), CaseCost(900.0, cost=0.001))
+    plain = assessed(PLAIN, range(70), CaseCost(300.0, cost=0.002))
     assert chosen([rich, plain]) == RICH
-    assert chosen([rich, replace(plain, price=Price(300.0))]) == PLAIN
+    assert chosen([rich, replace(plain, cost=CaseCost(300.0))]) == PLAIN
 
 
 class _Call:
@@ -80,10 +94,10 @@ def run(*calls: _Call) -> CaseRun:
 
 
 def test_a_price_is_the_mean_of_a_run_of_a_case() -> None:
-    price = price_of([run(_Call(9, 0.5), _Call(19, 0.25)), run(_Call(29, 0.25))])
-    assert price == Price(tokens=30.0, cost=pytest.approx(0.5))
+    price = mean_cost([run(_Call(9, 0.5), _Call(19, 0.25)), run(_Call(29, 0.25))])
+    assert price == CaseCost(tokens=30.0, cost=pytest.approx(0.5))
 
 
 def test_one_call_without_a_price_leaves_the_cost_unknown() -> None:
-    assert price_of([run(_Call(9, 0.5), _Call(9, None))]).cost is None
-    assert price_of([run()]) == Price(0.0, None)
+    assert mean_cost([run(_Call(9, 0.5), _Call(9, None))]).cost is None
+    assert mean_cost([run()]) == CaseCost(0.0, None)

@@ -11,7 +11,7 @@ from pytest_mipro.optimizer.statistics.decide import (
     decide,
     newly_failed,
 )
-from pytest_mipro.optimizer.statistics.statistics import PairedLift, paired_lift
+from pytest_mipro.optimizer.statistics.intervals import PairedLift, paired_lift
 
 HOLDOUT = Evidence(holdout=True)
 

@@ -14,7 +14,7 @@ from pytest_mipro.optimizer.run.events import (
     StageStarted,
     TrialFinished,
 )
-from pytest_mipro.optimizer.statistics.statistics import Interval
+from pytest_mipro.optimizer.statistics.intervals import Interval
 from pytest_mipro.plugin.optimise.progress import Progress
 
 

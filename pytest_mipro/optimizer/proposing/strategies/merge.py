@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.proposing.strategy import ProposalStrategy
-from pytest_mipro.optimizer.search.effects import composed
+from pytest_mipro.optimizer.search.main_effects import composed
 from pytest_mipro.optimizer.search.pareto import front
 
 if TYPE_CHECKING:

@@ -1,11 +1,16 @@
-"""Quantiles against printed tables."""
+"""Quantiles against printed tables, tails against their definitions."""
 
 import math
 from statistics import NormalDist
 
 import pytest
 
-from pytest_mipro.optimizer.statistics.quantiles import normal_quantile, t_quantile
+from pytest_mipro.optimizer.statistics.distributions import (
+    binomial_tail,
+    normal_quantile,
+    t_quantile,
+    t_tail,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,3 +49,26 @@ def test_t_quantile_falls_with_the_degrees_also_between_whole_numbers() -> None:
 def test_t_quantile_refuses_what_it_can_not_compute(level: float, degrees: float) -> None:
     with pytest.raises(ValueError, match="t_quantile takes"):
         t_quantile(level, degrees)
+
+
+def exact(successes: int, n: int, rate: float) -> float:
+    return sum(math.comb(n, k) * rate**k * (1 - rate) ** (n - k) for k in range(successes + 1))
+
+
+@pytest.mark.parametrize(("k", "n", "rate"), [(0, 5, 0.8), (3, 10, 0.5), (170, 200, 0.9)])
+def test_the_binomial_tail_is_exact(k: int, n: int, rate: float) -> None:
+    assert binomial_tail(k, n, rate) == pytest.approx(exact(k, n, rate), rel=1e-9)
+
+
+def test_the_binomial_tail_at_its_ends() -> None:
+    assert binomial_tail(9, 10, 1.0) == 0.0
+    assert binomial_tail(10, 10, 1.0) == 1.0
+    assert binomial_tail(0, 10, 0.0) == 1.0
+    assert binomial_tail(10, 10, 0.3) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 4.5, 30, 500])
+@pytest.mark.parametrize("tail", [0.4, 0.05, 0.001])
+def test_the_t_tail_inverts_its_quantile(degrees: float, tail: float) -> None:
+    assert t_tail(t_quantile(1 - tail, degrees), degrees) == pytest.approx(tail, rel=1e-6)
+    assert t_tail(-t_quantile(1 - tail, degrees), degrees) == pytest.approx(1 - tail, rel=1e-6)

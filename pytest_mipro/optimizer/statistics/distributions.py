@@ -1,4 +1,4 @@
-"""Quantiles of the normal and Student's t distribution, without scipy."""
+"""Quantiles and tails of the normal, Student's t and binomial distributions, without scipy."""
 
 from __future__ import annotations
 
@@ -30,6 +30,36 @@ def t_quantile(level: float, degrees: float) -> float:
     return math.sqrt(degrees * _hill_square(tails, degrees))
 
 
+def binomial_tail(successes: int, n: int, rate: float) -> float:
+    """Return the probability of at most `successes` of `n` where each succeeds with `rate`."""
+    if rate >= 1:
+        return 1.0 if successes >= n else 0.0
+    if rate <= 0:
+        return 1.0
+    odds = math.log(rate) - math.log1p(-rate)
+    base = n * math.log1p(-rate)
+    terms = [_log_choose(n, k) + base + k * odds for k in range(successes + 1)]
+    return min(1.0, math.fsum(math.exp(term) for term in terms))
+
+
+def t_tail(value: float, degrees: float) -> float:
+    """Return the probability that Student's t with `degrees` ≥ 1 is `value` or more.
+
+    The inverse of `t_quantile`, by bisection; 1e-12 stands for anything smaller.
+    """
+    if value < 0:
+        return 1 - t_tail(-value, degrees)
+    # On the scale of the logarithm, so that small tails keep their digits.
+    low, high = math.log(1e-12), math.log(0.5)
+    for _ in range(50):
+        middle = (low + high) / 2
+        if t_quantile(1 - math.exp(middle), degrees) > value:
+            low = middle
+        else:
+            high = middle
+    return math.exp(high)
+
+
 def _hill_square(tails: float, n: float) -> float:
     """Return t²/n for the two-tailed probability `tails`; names as in the printed algorithm."""
     a = 1 / (n - 0.5)
@@ -47,3 +77,7 @@ def _hill_square(tails: float, n: float) -> float:
     c += (((0.05 * d * x - 5) * x - 7) * x - 2) * x + b
     y = (((((0.4 * y + 6.3) * y + 36) * y + 94.5) / c - y - 3) / b + 1) * x
     return math.expm1(a * y * y)
+
+
+def _log_choose(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)

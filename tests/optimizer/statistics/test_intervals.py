@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_mipro.optimizer.statistics.bounds import Unit, lower_bound
-from pytest_mipro.optimizer.statistics.statistics import (
+from pytest_mipro.optimizer.statistics.intervals import (
     Interval,
     PairedLift,
     detectable_difference,
@@ -17,7 +17,7 @@ from pytest_mipro.optimizer.statistics.statistics import (
     objective_interval,
     paired_lift,
 )
-from pytest_mipro.optimizer.statistics.statistics import test_means as means_by_test  # not a test
+from pytest_mipro.optimizer.statistics.intervals import test_means as means_by_test  # not a test
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def test_the_bounds_of_a_lift_are_those_of_its_differences() -> None:
     lift = lift_of([1.0] * 4 + [-1.0] + [0.0] * 5)
     assert lift.mean == pytest.approx(0.3)
     units = [Unit(0.1, value) for value in [1.0] * 4 + [-1.0] + [0.0] * 5]
-    mirrored = [Unit(unit.share, -unit.value) for unit in units]
+    mirrored = [Unit(unit.weight, -unit.value) for unit in units]
     assert lift.lower_one_sided == lift.lower(0.95) == pytest.approx(lower_bound(units, 0.95))
     assert lift.low == pytest.approx(lower_bound(units, 0.975))
     assert lift.high == pytest.approx(-lower_bound(mirrored, 0.975))

@@ -1,7 +1,7 @@
-"""What the scores say: objective, intervals of a mean, the paired lift, and what N rows can detect.
+"""The objective and its confidence interval, the paired lift, and the lift that N rows can detect.
 
-Rows are the independent units: cases of one row (in several tests) stand or fall together, so every
-interval is clustered by row. All scores are in 0…1.
+Cases of one row (in several tests) are not independent, so every interval is clustered by row. All
+scores are in 0…1.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_mipro.optimizer.statistics.bounds import Unit, lower_bound
-from pytest_mipro.optimizer.statistics.quantiles import normal_quantile, t_quantile
+from pytest_mipro.optimizer.statistics.distributions import normal_quantile, t_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -58,7 +58,7 @@ class PairedLift:
     """How much better `after` is than `before`, on the same rows; all bounds in -1…1.
 
     `mean` is the plain difference of the objectives, `rows` the number of rows, `differences` each
-    row's difference with its share of the weight. `sd` is the standard deviation of a row's
+    row's difference with its weight. `sd` is the standard deviation of a row's
     difference, `size` the effective number of rows: fewer than `rows` where their weights differ.
     """
 
@@ -77,7 +77,7 @@ class PairedLift:
     @cached_property
     def high(self) -> float:
         """The upper bound of the two-sided interval at `level`."""
-        mirrored = [Unit(unit.share, -unit.value) for unit in self.differences]
+        mirrored = [Unit(unit.weight, -unit.value) for unit in self.differences]
         return -lower_bound(mirrored, (1 + self.level) / 2)
 
     @cached_property
@@ -205,15 +205,15 @@ def _case_units(values: Mapping[str, float], cases: Sequence[ScoredCase]) -> lis
 def _moments(units: Sequence[Unit]) -> tuple[float, float, float]:
     """Return mean, variance of a row, and number of rows of an equally weighted sample.
 
-    With unequal weights the number is Kish's effective size 1/Σshare², and the variance is the
+    With unequal weights the number is Kish's effective size 1/Σweight², and the variance is the
     linearised one of the weighted mean times that size. With equal weights both are the plain ones
     (variance with the divisor n). No rows: (0, 0, 0).
     """
     if not units:
         return 0.0, 0.0, 0.0
-    mean = math.fsum(unit.share * unit.value for unit in units)
-    size = 1 / math.fsum(unit.share**2 for unit in units)
-    variance = math.fsum((unit.share * (unit.value - mean)) ** 2 for unit in units) * size
+    mean = math.fsum(unit.weight * unit.value for unit in units)
+    size = 1 / math.fsum(unit.weight**2 for unit in units)
+    variance = math.fsum((unit.weight * (unit.value - mean)) ** 2 for unit in units) * size
     return mean, variance, size
 
 
@@ -222,12 +222,12 @@ def _wilson(successes: float, n: int, level: float) -> Interval:
     if n == 0:
         return Interval(0.0, 1.0)
     z = normal_quantile((1 + level) / 2)
-    share = successes / n
-    center = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    # The bound at a share of 0 or 1 is exact; rounding must not put the mean outside.
-    low = 0.0 if share == 0 else max(0.0, center - half)
-    return Interval(low, 1.0 if share == 1 else min(1.0, center + half))
+    rate = successes / n
+    center = (rate + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    # The bound at a rate of 0 or 1 is exact; rounding must not put the mean outside.
+    low = 0.0 if rate == 0 else max(0.0, center - half)
+    return Interval(low, 1.0 if rate == 1 else min(1.0, center + half))
 
 
 def _bounded_interval(units: Sequence[Unit], level: float) -> Interval:
