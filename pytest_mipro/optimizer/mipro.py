@@ -55,8 +55,7 @@ def optimize(study: Study, services: Services, settings: OptimizerSettings) -> S
 
 def _finalist(run: StudyRun, ground: Ground, searched: SearchState) -> Assignment:
     cases = cases_of(ground.study, ground.split.validation)
-    max_loss = run.settings.max_loss
-    found = finalist(searched.record, searched.candidates.committed, cases, max_loss)
+    found = finalist(searched.record, searched.candidates.committed, cases)
     chosen, best = found.chosen, found.best
     run.services.emit(
         FinalistChosen(run.study.name, found.equals, chosen.cost, best.cost, chosen is best)

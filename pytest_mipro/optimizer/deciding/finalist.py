@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.search.searcher import Assignment
     from pytest_mipro.optimizer.study.case import Case
 
+# A cheaper program may lose this much of the score (0…1), by estimate.
+MAX_LOSS = 0.01
 _ROUNDING = 1e-9
 
 
@@ -27,7 +29,7 @@ class Finalist:
 
 
 def finalist(
-    record: Record, committed: Assignment, cases: Sequence[Case], max_loss: float
+    record: Record, committed: Assignment, cases: Sequence[Case], max_loss: float = MAX_LOSS
 ) -> Finalist:
     """Return the cheapest program whose estimated loss against the best is at most `max_loss`.
 

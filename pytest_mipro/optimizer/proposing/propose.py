@@ -39,6 +39,8 @@ GROUNDING_CALLS = 5
 PROPOSAL_TOKENS = 4_000
 CHARACTERS = 4
 """A token's, about: a limit needs no tokenizer."""
+MAX_PROMPT_CHARACTERS = CHARACTERS * 16_000
+"""The longest request to a proposer model; its longest parts are cut to head and tail."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Proposer:
         self._client = client
         self._strategies = strategies
         self._settings = settings
-        self._limit = CHARACTERS * settings.max_prompt_tokens
+        self._limit = MAX_PROMPT_CHARACTERS
 
     def ground(
         self,

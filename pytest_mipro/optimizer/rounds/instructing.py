@@ -11,8 +11,8 @@ from pytest_mipro.optimizer.proposing.learning import Learner, Lesson, Rotation
 from pytest_mipro.optimizer.proposing.plans import PlanSpace
 from pytest_mipro.optimizer.proposing.proposal_context import module_examples
 from pytest_mipro.optimizer.proposing.propose import (
-    CHARACTERS,
     GROUNDING_CALLS,
+    MAX_PROMPT_CHARACTERS,
     PROPOSAL_TOKENS,
     Asked,
     Proposer,
@@ -109,8 +109,8 @@ class InstructionProposer:
 
     def _worst(self, calls: int) -> Amount:
         """Return what so many requests to the proposer models may take."""
-        settings, cost_model = self._run.settings, self._run.accounting.cost_model
-        longest = Message("user", "x" * (CHARACTERS * settings.max_prompt_tokens))
+        cost_model = self._run.accounting.cost_model
+        longest = Message("user", "x" * MAX_PROMPT_CHARACTERS)
         limit = {"max_tokens": PROPOSAL_TOKENS}
         each = Amount(1)
         for model in self._models:

@@ -20,10 +20,8 @@ class OptimizerSettings:
     on all validation rows. `minibatch_size` and `min_holdout` are rows, and so is `training_rows`:
     on so many of them programs run in a round before they are improved, shared by `parents` of
     them. `attempts` bounds a round's further attempts at failing cases, by `teacher_model` where
-    one is given. `max_prompt_tokens` bounds a request to the proposer models, `max_demo_tokens` a
-    demo set, by estimate. After `patience` rounds without a better program the search ends. A
-    cheaper program becomes the finalist where it is estimated to lose at most `max_loss` (0…1).
-    `parts` are those switched on. `max_calls` bounds distinct LM requests of the study, cached ones
+    one is given. `max_demo_tokens` bounds a demo set, by estimate. After `patience` rounds
+    without a better program the search ends. `parts` are those switched on. `max_calls` bounds distinct LM requests of the study, cached ones
     included, `max_tokens` and `max_cost` (US dollars) what these take (None: no limit);
     `max_seconds` bounds the run's time, `case_timeout` (seconds) that of a case. `in_flight` is how
     many trials run at once: a constant of the study, so that concurrency never changes a result.
@@ -51,9 +49,7 @@ class OptimizerSettings:
     parents: int = 2
     attempts: int = 20
     patience: int = 2
-    max_prompt_tokens: int = 16_000
     max_demo_tokens: int = 4_000
-    max_loss: float = 0.01
     parts: frozenset[str] = DEFAULT
 
     @property

@@ -67,8 +67,6 @@ def optimizer_settings(options: Options) -> OptimizerSettings:
             "case_timeout",
             "max_calls_per_case",
             "max_demo_tokens",
-            "max_loss",
-            "max_prompt_tokens",
             "proposer_models",
             "teacher_model",
             "parts",

@@ -140,9 +140,12 @@ def test_equal_requests_ask_for_other_samples_and_other_ones_for_the_first() -> 
     assert [proposal.reply for proposal in made] == ["Do 0.", "Do 0.", "Do 1.", "Do 1."]
 
 
-def test_the_limit_in_tokens_bounds_each_request(runs: Sequence[CaseRun]) -> None:
+def test_the_limit_in_characters_bounds_each_request(
+    runs: Sequence[CaseRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
     (whole,), _ = propose(asked(runs))
-    (made,), _ = propose(asked(runs), max_prompt_tokens=400)
+    monkeypatch.setattr("pytest_mipro.optimizer.proposing.propose.MAX_PROMPT_CHARACTERS", 1600)
+    (made,), _ = propose(asked(runs))
     assert sum(len(message.content) for message in whole.messages) > 1600
     assert sum(len(message.content) for message in made.messages) <= 1600
     assert made.cut == ("examples",)

@@ -15,7 +15,7 @@ from pytest_mipro.runtime.client.prices import ModelPrice
 from pytest_mipro.runtime.settings import current_settings, replace_settings
 
 PRICE = ModelPrice(100.0, 300.0)
-SMALL = {"max_prompt_tokens": 600, "max_demo_tokens": 100}
+SMALL = {"max_demo_tokens": 100}
 
 
 class BillingClient(WorldClient):
@@ -45,6 +45,12 @@ def _output_limit() -> Iterator[None]:
     before = replace_settings(replace(current_settings(), max_output_tokens=20))
     yield
     replace_settings(before)
+
+
+@pytest.fixture(autouse=True)
+def _short_proposals(monkeypatch: pytest.MonkeyPatch) -> None:
+    for room in ("proposing.propose", "rounds.instructing"):
+        monkeypatch.setattr(f"pytest_mipro.optimizer.{room}.MAX_PROMPT_CHARACTERS", 2400)
 
 
 SERVICES = {"price": lambda model: PRICE}

@@ -8,11 +8,16 @@ from optimize_project import live_calls, optimize, run, write_project, written
 
 PRICED = """
 mipro_max_output_tokens = 2
-mipro_max_prompt_tokens = 500
 mipro_max_demo_tokens = 60
 mipro_prices =
     test/fake 100 1000
 """
+
+
+@pytest.fixture(autouse=True)
+def _short_proposals(monkeypatch):
+    for room in ("proposing.propose", "rounds.instructing"):
+        monkeypatch.setattr(f"pytest_mipro.optimizer.{room}.MAX_PROMPT_CHARACTERS", 2000)
 
 
 def journal(pytester):
