@@ -165,7 +165,7 @@ class Forecaster:
             took = _took(call) if size.stage == "baseline" else self._with_demos(call)
             amounts[call.model] = amounts.get(call.model, Amount()) + took
         by_model = {
-            model: _rounded(amount, size.fresh / self._rows) for model, amount in amounts.items()
+            model: amount.times(size.fresh / self._rows, round) for model, amount in amounts.items()
         }
         if size.calls:
             mine = self._priced(proposer, _PROPOSAL).times(size.calls)
@@ -182,9 +182,9 @@ class Forecaster:
             return Amount()
         most = total(self._most(call) for call in self._calls)
         calls = max(1, most.calls)
-        each = _rounded(most, CALLS_FACTOR * size.fresh / self._rows)
+        each = most.times(CALLS_FACTOR * size.fresh / self._rows, round)
         extra = CALLS_EXTRA * size.parts
-        return each + replace(_rounded(most, extra / calls), calls=extra)
+        return each + replace(most.times(extra / calls, round), calls=extra)
 
     def _with_demos(self, call: ModuleCall) -> Amount:
         """Return what the call takes under a candidate that shows as many demos as most do."""
@@ -199,7 +199,7 @@ class Forecaster:
         price = self._price(call.model)
         if price is not None:
             return took + Amount(0, extra, nanodollars(price.cost(Usage(extra, 0))))
-        scaled = _rounded(took, (length + more) / length) if length else took
+        scaled = took.times((length + more) / length, round) if length else took
         return Amount(took.calls, (took.tokens or 0) + extra, scaled.nanodollars)
 
     def _most(self, call: ModuleCall) -> Amount:
@@ -219,11 +219,3 @@ class Forecaster:
 def _took(call: ModuleCall) -> Amount:
     cost = None if call.cost is None else nanodollars(call.cost)
     return Amount(call.requests, call.usage.prompt_tokens + call.usage.completion_tokens, cost)
-
-
-def _rounded(amount: Amount, factor: float) -> Amount:
-    return Amount(
-        round(amount.calls * factor),
-        None if amount.tokens is None else round(amount.tokens * factor),
-        None if amount.nanodollars is None else round(amount.nanodollars * factor),
-    )

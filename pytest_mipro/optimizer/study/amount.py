@@ -1,23 +1,24 @@
-"""Amounts of what a run spends: calls, tokens and money, and limits on them.
+"""Amounts of what a run spends (calls, tokens and money), and limits on them.
 
-Money is counted in whole nanodollars, rounded up: sums are then exact in whatever order they are
-made, and the same replies always end a search at the same trial.
+Money is counted in whole nanodollars, rounded up: sums are then exact in any order, and the same
+replies always end a search at the same trial.
 """
 
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 _NANO = 1_000_000_000
 
 
 def nanodollars(dollars: float) -> int:
-    """Return US dollars as whole nanodollars, rounded up but for what floats are wrong by."""
+    """Return US dollars as whole nanodollars, rounded up except for float noise."""
     return math.ceil(round(dollars * _NANO, 3))
 
 
@@ -30,22 +31,35 @@ class Amount:
     nanodollars: int | None = 0
 
     def __add__(self, other: Amount) -> Amount:
-        return Amount(
-            self.calls + other.calls,
-            _sum(self.tokens, other.tokens),
-            _sum(self.nanodollars, other.nanodollars),
-        )
+        return self._combined(other, operator.add)
 
     def __sub__(self, other: Amount) -> Amount:
-        return self + other.times(-1)
+        return self._combined(other, operator.sub)
 
-    def times(self, factor: float) -> Amount:
-        """Return this amount so many times, each currency rounded up."""
+    def times(self, factor: float, rounding: Callable[[float], int] = math.ceil) -> Amount:
+        """Return this amount times `factor`, each currency rounded (by default up)."""
+        return self._combined(self, lambda value, _: rounding(value * factor))
+
+    def at_least(self, other: Amount) -> Amount:
+        """Return the greater of both in each currency, None where either is not known."""
+        return self._combined(other, max)
+
+    def at_most(self, other: Amount) -> Amount:
+        """Return the lesser of both in each currency, where both are known."""
+
+        def least(mine: int | None, most: int | None) -> int | None:
+            return mine if mine is None or most is None else min(mine, most)
+
         return Amount(
-            math.ceil(self.calls * factor),
-            None if self.tokens is None else math.ceil(self.tokens * factor),
-            None if self.nanodollars is None else math.ceil(self.nanodollars * factor),
+            min(self.calls, other.calls),
+            least(self.tokens, other.tokens),
+            least(self.nanodollars, other.nanodollars),
         )
+
+    def within(self, other: Amount | Limits) -> bool:
+        """Return whether no currency is above the other's, where both are known."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return all(mine is None or most is None or mine <= most for mine, most in pairs)
 
     @property
     def dollars(self) -> float | None:
@@ -57,29 +71,15 @@ class Amount:
         """Whether any currency is below 0."""
         return any(value is not None and value < 0 for value in astuple(self))
 
-    def within(self, other: Amount | Limits) -> bool:
-        """Return whether no currency is above the other's, where both are known."""
-        pairs = zip(astuple(self), astuple(other), strict=True)
-        return all(mine is None or most is None or mine <= most for mine, most in pairs)
+    def _combined(self, other: Amount, combine: Callable[[int, int], int]) -> Amount:
+        def known(mine: int | None, its: int | None) -> int | None:
+            return None if mine is None or its is None else combine(mine, its)
 
-    def at_most(self, other: Amount) -> Amount:
-        """Return the lesser of both in each currency, where both are known."""
-        pairs = zip(astuple(self), astuple(other), strict=True)
-        least = [mine if mine is None or most is None else min(mine, most) for mine, most in pairs]
-        return Amount(least[0] or 0, least[1], least[2])
-
-    def at_least(self, other: Amount) -> Amount:
-        """Return the greater of both in each currency, None where either is not known."""
-        more = self - other
-        return other + Amount(
-            max(0, more.calls),
-            None if more.tokens is None else max(0, more.tokens),
-            None if more.nanodollars is None else max(0, more.nanodollars),
+        return Amount(
+            combine(self.calls, other.calls),
+            known(self.tokens, other.tokens),
+            known(self.nanodollars, other.nanodollars),
         )
-
-
-def _sum(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else one + other
 
 
 NOTHING = Amount()
@@ -87,7 +87,7 @@ ONE_CALL = Amount(1)
 
 
 def format_amount(amount: Amount, joint: str = ", ") -> str:
-    """Return the amount in words: its calls, and tokens and dollars as far as they are known."""
+    """Return the calls, and the tokens and dollars where they are known, for people."""
     words = [f"{amount.calls:,} call{'' if amount.calls == 1 else 's'}"]
     if amount.tokens is not None:
         words.append(f"{amount.tokens:,} tokens")
@@ -103,20 +103,19 @@ def total(amounts: Iterable[Amount]) -> Amount:
 
 @dataclass(frozen=True)
 class Limits:
-    """What may be spent at most, by currency; None: no limit. Names are those of `Amount`."""
+    """The most that may be spent, by currency as in `Amount`; None: no limit."""
 
     calls: int | None = None
     tokens: int | None = None
     nanodollars: int | None = None
 
     def __post_init__(self) -> None:
-        for name, value in zip(("calls", "tokens", "nanodollars"), astuple(self), strict=True):
-            if value is not None and value < 0:
-                raise ValueError(f"a limit is 0 or more, got {name}={value}")
+        if any(value is not None and value < 0 for value in astuple(self)):
+            raise ValueError(f"a limit is 0 or more, got {self}")
 
     @property
     def by_worst_case(self) -> bool:
-        """Whether tokens or money are limited: what a call takes must then be known before it."""
+        """Whether tokens or money are limited: a call's cost must then be bounded before it."""
         return self.tokens is not None or self.nanodollars is not None
 
     def counted(self, amount: Amount) -> Amount:

@@ -1,4 +1,4 @@
-"""What a run of the optimiser is told: one frozen object, parsed once at the edge."""
+"""The settings of one study's optimisation, and the sizes that an effort stands for."""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ Effort = Literal["light", "medium", "heavy"]
 class OptimizerSettings:
     """Limits and sizes of one study's optimisation.
 
-    `trials` counts assignments tried on minibatches, over all `rounds`; each round gives every
-    module `candidates` new instructions and as many demo sets, and measures `full_a_round` leaders
-    on all validation rows. `minibatch_size` and `min_holdout` are rows, and so is `training_rows`:
-    on so many of them programs run in a round before they are improved, shared by `parents` of
-    them. `attempts` bounds a round's further attempts at failing cases, by `teacher_model` where
-    one is given. `max_demo_tokens` bounds a demo set, by estimate. After `patience` rounds
-    without a better program the search ends. `parts` are those switched on. `max_calls` bounds distinct LM requests of the study, cached ones
-    included, `max_tokens` and `max_cost` (US dollars) what these take (None: no limit);
-    `max_seconds` bounds the run's time, `case_timeout` (seconds) that of a case. `in_flight` is how
-    many trials run at once: a constant of the study, so that concurrency never changes a result.
+    Sizes: over all `rounds`, `trials` assignments are tried on minibatches of `minibatch_size`
+    rows. Each round gives every module `candidates` new instructions and as many demo sets, runs
+    `parents` programs on `training_rows` rows (shared out among them) before it improves them,
+    makes at most `attempts` further attempts at failing cases (by `teacher_model` if one is given),
+    and measures `full_a_round` leaders on all validation rows. The search ends after `patience` rounds
+    without a better program. A demo set has at most `max_demos` demos and, by estimate,
+    `max_demo_tokens` tokens. A holdout needs `min_holdout` rows.
+
+    Limits (None: no limit): `max_calls` distinct LM requests of the study, cached ones included,
+    and the `max_tokens` and `max_cost` (US dollars) that they take; `max_seconds` of the run;
+    `case_timeout` seconds and `max_calls_per_case` calls of one case.
+
+    `concurrency` bounds the LM calls under way. `in_flight` trials run at once: a constant of the
+    study, so that concurrency never changes a result. `parts` are those switched on.
     """
 
     seed: int = 0
@@ -65,7 +69,7 @@ class OptimizerSettings:
         return part in self.parts
 
     def in_rounds(self) -> OptimizerSettings:
-        """Return the settings with all in one round where feedback rounds are switched off."""
+        """Return the settings with one round for all where feedback rounds are switched off."""
         if self.has("rounds"):
             return self
         return replace(
@@ -76,7 +80,7 @@ class OptimizerSettings:
         )
 
     def batch_of(self, rows: int) -> int:
-        """Return on how many of so many validation rows a trial is scored."""
+        """Return how many of `rows` validation rows a trial is scored on."""
         return min(self.minibatch_size, rows) if self.has("minibatches") else rows
 
     def attempts_at(self, cases: int) -> int:

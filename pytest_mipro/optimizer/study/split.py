@@ -1,7 +1,7 @@
-"""Which rows train, validate and decide, and which of them a trial sees.
+"""Split rows into training, validation and holdout, and draw the minibatches of trials.
 
-The place of a row is a hash of the salt and the row's key: not the seed, the order of rows or the
-presence of other rows moves it.
+A row's place is a hash of the salt and the row's key: neither the seed, nor the order of rows, nor
+the presence of other rows moves it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 Place = Literal["train", "validation", "holdout"]
 
 MIN_HOLDOUT = 30
-# Below this many rows, training and validation parts are too small to be of use apart.
-MIN_APART = 25
+# The expected fractions of the rows; the rest is for training.
+_HOLDOUT, _VALIDATION = 0.3, 0.4
+# Below this many rows, separate training and validation parts are too small to be of use.
+_MIN_APART = 25
 
 
 @dataclass(frozen=True)
@@ -29,23 +31,6 @@ class RowTag:
 
     row: str
     split: str | None = None
-
-
-@dataclass(frozen=True)
-class Fractions:
-    """The expected shares of the three places; they sum to 1."""
-
-    train: float = 0.3
-    validation: float = 0.4
-    holdout: float = 0.3
-
-    def __post_init__(self) -> None:
-        parts = (self.train, self.validation, self.holdout)
-        if min(parts) < 0 or abs(sum(parts) - 1) > 1e-9:
-            raise ConfigurationError(f"split fractions must be >= 0 and sum to 1, got {parts}")
-
-
-DEFAULT_FRACTIONS = Fractions()
 
 
 @dataclass(frozen=True)
@@ -67,20 +52,15 @@ class Split:
         return bool(self.holdout)
 
 
-def place_of(row: str, salt: str, fractions: Fractions = DEFAULT_FRACTIONS) -> Place:
+def place_of(row: str, salt: str) -> Place:
     """Return the place of an untagged row: a function of salt and key alone."""
     point = _unit_hash(salt, row)
-    if point < fractions.holdout:
+    if point < _HOLDOUT:
         return "holdout"
-    return "validation" if point < fractions.holdout + fractions.validation else "train"
+    return "validation" if point < _HOLDOUT + _VALIDATION else "train"
 
 
-def split_rows(
-    rows: Iterable[RowTag],
-    salt: str,
-    fractions: Fractions = DEFAULT_FRACTIONS,
-    min_holdout: int = MIN_HOLDOUT,
-) -> Split:
+def split_rows(rows: Iterable[RowTag], salt: str, min_holdout: int = MIN_HOLDOUT) -> Split:
     """Return the split of the rows; a row may come several times, once a test.
 
     Tags are honoured. A holdout of fewer than `min_holdout` rows joins validation, and so does one
@@ -92,16 +72,20 @@ def split_rows(
     tags = _tags(rows)
     parts: dict[Place, set[str]] = {"train": set(), "validation": set(), "holdout": set()}
     for row, tag in tags.items():
-        parts[tag or place_of(row, salt, fractions)].add(row)
+        parts[tag or place_of(row, salt)].add(row)
     untagged = {row for row, tag in tags.items() if tag is None}
     starved = not (parts["train"] and parts["validation"]) and untagged <= parts["holdout"]
     if starved or len(parts["holdout"]) < min_holdout:
         parts["validation"] |= parts["holdout"]
         parts["holdout"] = set()
-    if len(tags) < MIN_APART or not parts["train"] or not parts["validation"]:
+    if len(tags) < _MIN_APART or not parts["train"] or not parts["validation"]:
         parts["train"] |= untagged - parts["holdout"]
         parts["validation"] |= untagged - parts["holdout"]
-    _refuse_empty(parts, len(tags))
+    for place in ("train", "validation"):
+        if tags and not parts[place]:
+            raise ConfigurationError(
+                f"the column `split` leaves none of {len(tags)} rows for {place}: tag or untag some"
+            )
     return Split(
         train=tuple(sorted(parts["train"])),
         validation=tuple(sorted(parts["validation"])),
@@ -110,15 +94,15 @@ def split_rows(
     )
 
 
-def stratified_order(
-    rows: Mapping[str, Collection[str]], seed: int, draw: int = 0
+def minibatch(
+    rows: Mapping[str, Collection[str]], size: int, seed: int, draw: int = 0
 ) -> tuple[str, ...]:
-    """Return all rows in an order whose every prefix is a stratified sample.
+    """Return a stratified sample of `size` rows; all, in an order, where there are no more.
 
     `rows` maps a row's key to the tests that it belongs to; rows of the same tests are a stratum.
-    The first rows cover every test (a prefix of as many rows as there are tests holds them all);
-    the others follow in proportion to their strata. Equal seed and draw give the same order,
-    whatever the order of `rows`.
+    The first rows cover every test, the others follow in proportion to their strata. Minibatches
+    of the same seed and draw are prefixes of one order, whatever the order of `rows`, so that
+    candidates compared on them share their rows. `draw` numbers the order, such as the round.
     """
     strata: defaultdict[frozenset[str], list[str]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: (_unit_hash(f"{seed}/{draw}", row), row)):
@@ -130,51 +114,27 @@ def stratified_order(
     }
     spread = sorted(rows, key=places.__getitem__)
     cover = _cover(spread, rows)
-    return (*cover, *(row for row in spread if row not in set(cover)))
-
-
-def minibatch(
-    rows: Mapping[str, Collection[str]], size: int, seed: int, draw: int = 0
-) -> tuple[str, ...]:
-    """Return the first `size` rows (all, if there are fewer) of `stratified_order`.
-
-    Minibatches of the same seed and draw are nested, so that candidates compared on them share
-    their rows. `draw` numbers the permutation: the round, or the trial for a fresh one each.
-    """
-    return stratified_order(rows, seed, draw)[: max(0, size)]
+    return (*cover, *(row for row in spread if row not in set(cover)))[: max(0, size)]
 
 
 def _tags(rows: Iterable[RowTag]) -> dict[str, Place | None]:
     tags: dict[str, Place | None] = {}
     for tagged in rows:
-        wanted, known = _place(tagged), tags.get(tagged.row)
+        wanted, known = tagged.split, tags.get(tagged.row)
+        if wanted is not None and wanted not in get_args(Place):
+            raise ConfigurationError(
+                f"row {tagged.row!r}: split must be train, validation or holdout, got {wanted!r}"
+            )
         if wanted and known and wanted != known:
             raise ConfigurationError(
                 f"row {tagged.row!r} is tagged split={known!r} and split={wanted!r}: give it one"
             )
-        tags[tagged.row] = wanted or known
+        tags[tagged.row] = cast("Place | None", wanted) or known
     return tags
 
 
-def _place(tagged: RowTag) -> Place | None:
-    if tagged.split is None or tagged.split in get_args(Place):
-        return cast("Place | None", tagged.split)
-    raise ConfigurationError(
-        f"row {tagged.row!r}: split must be train, validation or holdout, got {tagged.split!r}"
-    )
-
-
-def _refuse_empty(parts: Mapping[Place, Collection[str]], count: int) -> None:
-    for place in ("train", "validation"):
-        if count and not parts[place]:
-            raise ConfigurationError(
-                f"the column `split` leaves none of {count} rows for {place}: tag or untag some"
-            )
-
-
-def _cover(spread: Iterable[str], rows: Mapping[str, Collection[str]]) -> list[str]:
+def _cover(order: Collection[str], rows: Mapping[str, Collection[str]]) -> list[str]:
     """Return few rows that hold every test: greedily the row with the most tests still missing."""
-    order = list(spread)
     missing = {test for tests in rows.values() for test in tests}
     chosen: list[str] = []
     while missing:

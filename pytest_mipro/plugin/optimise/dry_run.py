@@ -140,17 +140,9 @@ def _as_last_time(size: StageSize, last: Mapping[str, Any]) -> Amount:
     if size.stage in stages:
         before = last["planned"].get(size.stage)
         factor = _planned(size) / before if before else 1.0
-        return _times(Amount(**stages[size.stage]), factor)
+        return Amount(**stages[size.stage]).times(factor, round)
     reached = max(STAGES.index(stage) for stage in stages if stage in STAGES)
     if STAGES.index(size.stage) < reached:  # all that it asked was asked before
         return Amount()
     share = size.fresh / max(1, last["rows"])
-    return Amount(size.calls, 0, 0) + _times(Amount(**stages["baseline"]), share)
-
-
-def _times(amount: Amount, factor: float) -> Amount:
-    return Amount(
-        round(amount.calls * factor),
-        None if amount.tokens is None else round(amount.tokens * factor),
-        None if amount.nanodollars is None else round(amount.nanodollars * factor),
-    )
+    return Amount(size.calls, 0, 0) + Amount(**stages["baseline"]).times(share, round)

@@ -8,12 +8,10 @@ from hypothesis import strategies as st
 
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.optimizer.study.split import (
-    Fractions,
     RowTag,
     minibatch,
     place_of,
     split_rows,
-    stratified_order,
 )
 
 keys = st.text(min_size=1, max_size=6)
@@ -86,7 +84,6 @@ def test_the_salt_moves_rows_and_the_fractions_hold() -> None:
     assert len(one.train) == pytest.approx(600, abs=80)
     assert len(one.validation) == pytest.approx(800, abs=80)
     assert len(one.holdout) == pytest.approx(600, abs=80)
-    assert split_rows(rows, "a", Fractions(0.5, 0.5, 0.0)).holdout == ()
 
 
 def test_the_place_of_a_row_is_part_of_the_lock_and_never_changes() -> None:
@@ -147,11 +144,6 @@ def test_tags_that_can_not_be_followed(rows: Sequence[RowTag], text: str) -> Non
         split_rows(rows, "salt")
 
 
-def test_fractions_must_sum_to_one() -> None:
-    with pytest.raises(ConfigurationError, match="sum to 1"):
-        Fractions(0.5, 0.5, 0.5)
-
-
 strata = st.dictionaries(
     keys, st.sets(st.sampled_from(["a", "b", "c", "d"]), min_size=1).map(frozenset), max_size=40
 )
@@ -161,9 +153,9 @@ strata = st.dictionaries(
 def test_the_order_holds_every_row_once_and_every_test_early(
     rows: dict[str, frozenset[str]], seed: int, draw: int
 ) -> None:
-    order = stratified_order(rows, seed, draw)
+    order = minibatch(rows, len(rows), seed, draw)
     assert sorted(order) == sorted(rows)
-    assert order == stratified_order(dict(reversed(rows.items())), seed, draw)
+    assert order == minibatch(dict(reversed(rows.items())), len(rows), seed, draw)
     tests = set().union(*rows.values()) if rows else set()
     batch = minibatch(rows, len(tests), seed, draw)
     assert len(batch) <= len(tests)
