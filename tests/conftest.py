@@ -15,6 +15,10 @@ settings.load_profile("mipro")
 
 _numbers = itertools.count()
 
+# Hypothesis's summary takes a second a run, and pytest-asyncio warns where it is not configured.
+ALL_PLUGINS = "-p no:randomly -p no:hypothesispytest -o asyncio_default_fixture_loop_scope=function"
+OWN_PLUGINS = "-p pytest_mipro.plugin.hooks -p xdist.plugin"
+
 
 @pytest.fixture(scope="session")
 def _postgres() -> Iterator[str]:
@@ -36,7 +40,20 @@ def postgres_database(_postgres: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _in_order(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def _inner_runs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load only this plugin and xdist into runs inside a test: the others cost more than the run.
+
+    A test that needs another one names it with `-p`, or takes `all_plugins`.
+    """
     if "pytester" in request.fixturenames:
         request.getfixturevalue("pytester")  # it clears the variable
-        monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly")
+        if "all_plugins" in request.fixturenames:
+            monkeypatch.setenv("PYTEST_ADDOPTS", ALL_PLUGINS)
+        else:
+            monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+            monkeypatch.setenv("PYTEST_ADDOPTS", OWN_PLUGINS)
+
+
+@pytest.fixture
+def all_plugins() -> None:
+    """Load every installed plugin into the runs inside a test, as a user's run does."""

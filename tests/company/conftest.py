@@ -67,3 +67,8 @@ def company(pytester: pytest.Pytester) -> Iterator[Company]:
 def mode(request: pytest.FixtureRequest) -> tuple[str, ...]:
     """The options of each kind of run."""
     return Company.optimizing if request.param == "optimize" else ()
+
+
+@pytest.fixture(autouse=True)
+def _company(all_plugins: None) -> None:
+    """All of them are there, as in a user's environment."""

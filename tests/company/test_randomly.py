@@ -11,7 +11,7 @@ SEEDS = ("1", "2")
 
 @pytest.fixture(autouse=True)
 def shuffled(pytester, monkeypatch):
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:asyncio")
 
 
 def test_the_gate_says_the_same_in_any_order(company):

@@ -28,8 +28,6 @@ NATIVE = """
 [tool.pytest]
 strict = true
 pythonpath = ["."]
-asyncio_default_fixture_loop_scope = "function"
-addopts = ["-p", "no:hypothesispytest"]
 mipro_model = "test/fake"
 mipro_min_holdout = 5
 mipro_candidates = 3

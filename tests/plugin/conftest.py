@@ -58,11 +58,7 @@ def desk(pytester: pytest.Pytester) -> Callable[..., None]:
     """Write a project whose test file `test_desk.py` holds the source given."""
 
     def write(source: str, **files: str) -> None:
-        pytester.makeini(
-            "[pytest]\nmipro_model = test/echo\npythonpath = .\n"
-            "addopts = -p no:hypothesispytest\n"  # a second a run, for its own summary
-            "filterwarnings = ignore:.*asyncio_default_fixture_loop_scope\n"
-        )
+        pytester.makeini("[pytest]\nmipro_model = test/echo\npythonpath = .\n")
         pytester.makeconftest(CLIENT)
         tests = {"test_desk": source, **files}
         pytester.makepyfile(pipeline=PIPELINE, **{n: HEAD + text for n, text in tests.items()})

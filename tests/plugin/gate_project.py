@@ -43,8 +43,6 @@ INI = """
 [pytest]
 mipro_model = test/fake
 pythonpath = .
-addopts = -p no:hypothesispytest
-asyncio_default_fixture_loop_scope = function
 """
 WORDS = ("one", "two", "three", "four", "five", "six")
 LOCK = "test_words.mipro.json"

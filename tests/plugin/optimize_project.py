@@ -77,8 +77,6 @@ def pytest_mipro_client(config):
 INI = """
 [pytest]
 pythonpath = .
-asyncio_default_fixture_loop_scope = function
-addopts = -p no:hypothesispytest
 mipro_model = test/fake
 mipro_min_holdout = 5
 mipro_candidates = 3

@@ -17,13 +17,14 @@ HEAVY = ("pytest_mipro", "litellm", "optuna", "diskcache", "pydantic", "yaml", "
 
 def modules_of_a_run(pytester: pytest.Pytester, *args: str) -> list[str]:
     pytester.makeconftest(PROBE.format(kinds=HEAVY))
-    result = pytester.runpytest_subprocess("-p", "no:hypothesispytest", *args)
+    result = pytester.runpytest_subprocess(*args)
     assert result.ret == 0
     result.stdout.no_fnmatch_line("*mipro:*")
     names: list[str] = json.loads((pytester.path / "modules.json").read_text())
     return names
 
 
+@pytest.mark.usefixtures("all_plugins")
 def test_only_hooks_and_options_are_imported(pytester):
     pytester.makepyfile("def test_one(): pass")
     assert modules_of_a_run(pytester) == [
@@ -45,7 +46,7 @@ def test_nothing_is_written(pytester):
 
 def test_the_marks_are_known(pytester):
     pytester.makepyfile("def test_one(): pass")
-    result = pytester.runpytest("--markers", "-p", "no:asyncio")
+    result = pytester.runpytest("--markers")
     result.stdout.fnmatch_lines(
         ["@pytest.mark.mipro(threshold, *", "@pytest.mark.mipro_cases(path)*"]
     )
@@ -84,6 +85,7 @@ def test_echo():
     result.stdout.no_fnmatch_line("*pytest_mipro/*")
 
 
+@pytest.mark.usefixtures("all_plugins")
 def test_switched_off_the_plugin_does_nothing(pytester):
     pytester.makepyfile("def test_one(): pass")
     result = pytester.runpytest_subprocess("-p", "no:mipro")
@@ -95,7 +97,6 @@ def test_help_imports_nothing_more(pytester):
 
 
 def test_a_module_that_can_not_be_one_is_told_in_one_line(pytester: pytest.Pytester) -> None:
-    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
     pytester.makepyfile(
         '''
         from pytest_mipro import lm_module

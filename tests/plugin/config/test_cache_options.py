@@ -141,7 +141,7 @@ def test_clear_deletes_nothing_behind_a_link(project, link):
 
 def test_clear_needs_no_cache_and_no_marked_test(pytester):
     pytester.makepyfile("def test_it(): pass")
-    result = pytester.runpytest("--mipro-cache-clear", "-p", "no:asyncio")
+    result = pytester.runpytest("--mipro-cache-clear")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["mipro: cleared the reply cache .mipro/cache (0 bytes)"])
     assert not (pytester.path / ".mipro").exists()

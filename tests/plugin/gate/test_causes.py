@@ -107,7 +107,7 @@ FLAKY = TESTS.replace(
 def test_an_error_that_a_later_run_of_the_case_mends_tells_nothing(pytester):
     pytest.importorskip("pytest_rerunfailures")
     write_gate(pytester, FLAKY)
-    result = pytester.runpytest("--reruns=1")
+    result = pytester.runpytest("-p", "pytest_rerunfailures", "--reruns=1")
     assert result.ret == 0
     assert result.parseoutcomes() == {"passed": 2, "missed": 5, "rerun": 2}
     assert "same error" not in result.stdout.str()
@@ -117,7 +117,7 @@ def test_a_case_that_stays_broken_tells_it_though_one_before_was_mended(pytester
     pytest.importorskip("pytest_rerunfailures")
     tests = FLAKY.replace("text not in SEEN", "(text == 'two' or text not in SEEN)")
     write_gate(pytester, tests)
-    result = pytester.runpytest("--reruns=1", "-p", "no:randomly")
+    result = pytester.runpytest("-p", "pytest_rerunfailures", "--reruns=1")
     assert result.parseoutcomes() == {
         "passed": 1,
         "missed": 4,

@@ -195,7 +195,7 @@ def test_echo(index):
 
 
 def feedback_of(pytester: pytest.Pytester, *args: str) -> list[str]:
-    result = pytester.runpytest_subprocess("-p", "no:randomly", *args)
+    result = pytester.runpytest_subprocess(*args)
     assert result.ret == 0, result.stdout.str()
     return json.loads((pytester.path / "feedback.json").read_text())
 
@@ -479,7 +479,7 @@ def test_an_unknown_model_and_a_missing_one_are_errors_in_one_line(pytester, des
 @pytest.mark.mipro
 def test_echo(): echo(text="a")
 """)
-    pytester.makeini("[pytest]\npythonpath = .\nasyncio_default_fixture_loop_scope = function\n")
+    pytester.makeini("[pytest]\npythonpath = .\n")
     result = pytester.runpytest()
     assert result.parseoutcomes() == {"errors": 1}
     result.stdout.fnmatch_lines(["LM module 'pipeline.echo' has no model; set MIPRO_MODEL=*"])

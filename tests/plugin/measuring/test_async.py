@@ -21,10 +21,11 @@ def coroutine(mark: str = "", count: int = 2, body: str = "") -> str:
 
 def test_a_coroutine_that_no_plugin_claims_is_served(pytester, desk):
     desk(coroutine())
-    result = pytester.runpytest("-p", "no:asyncio", "-p", "no:anyio", "-W", "error")
+    result = pytester.runpytest("-W", "error")
     assert result.parseoutcomes() == {"passed": 2, "missed": 1}
 
 
+@pytest.mark.usefixtures("all_plugins")
 @pytest.mark.parametrize(
     ("mark", "args"),
     [("@pytest.mark.asyncio", ()), ("", ("-o", "asyncio_mode=auto")), ("", ())],
@@ -35,6 +36,7 @@ def test_with_pytest_asyncio(pytester, desk, mark, args):
     assert result.parseoutcomes() == {"passed": 2, "missed": 1}
 
 
+@pytest.mark.usefixtures("all_plugins")
 def test_pytest_asyncio_keeps_its_loop(pytester, desk):
     desk("""
 import asyncio, pytest_asyncio
@@ -55,7 +57,7 @@ def test_with_anyio(pytester, desk):
     desk(
         "@pytest.fixture\ndef anyio_backend(): return 'asyncio'\n" + coroutine("@pytest.mark.anyio")
     )
-    result = pytester.runpytest("-p", "no:asyncio")
+    result = pytester.runpytest("-p", "anyio.pytest_plugin")
     assert result.parseoutcomes() == {"passed": 2, "missed": 1}
 
 

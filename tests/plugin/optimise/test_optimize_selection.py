@@ -198,6 +198,7 @@ def test_collect_only_shows_cases_and_study_and_runs_nothing(pytester):
     assert private_files(pytester.path) == set()
 
 
+@pytest.mark.usefixtures("all_plugins")
 def test_without_the_plugin_the_option_is_not_known(pytester):
     write_project(pytester)
     result = pytester.runpytest_inprocess("-p", "no:mipro", "--mipro-optimize")

@@ -76,22 +76,25 @@ async def test_later(number):
 """
 
 
+ASYNCIO = (
+    *("-p", "pytest_asyncio.plugin", "-p", "anyio.pytest_plugin"),
+    *("-o", "asyncio_default_fixture_loop_scope=function"),
+)
+
+
 @pytest.mark.parametrize(
     ("mark", "arguments"),
     [
         ("", ()),
-        ("", ("-p", "no:asyncio", "-p", "no:anyio", "-o", "addopts=")),
-        ("@pytest.mark.asyncio", ()),
-        ("@pytest.mark.asyncio(loop_scope='module')", ()),
-        ("@pytest.mark.anyio", ()),
+        ("", ASYNCIO),
+        ("@pytest.mark.asyncio", ASYNCIO),
+        ("@pytest.mark.asyncio(loop_scope='module')", ASYNCIO),
+        ("@pytest.mark.anyio", ("-p", "anyio.pytest_plugin")),
     ],
-    ids=["plain", "no plugin", "asyncio", "asyncio-module", "anyio"],
+    ids=["no plugin", "plain", "asyncio", "asyncio-module", "anyio"],
 )
 def test_coroutines_are_measured(pytester, mark, arguments):
     write_project(pytester, COROUTINE.format(mark=mark), pipeline=MODULE)
-    if "no:asyncio" in arguments:
-        ini = pytester.path / "tox.ini"
-        ini.write_text(ini.read_text().replace("asyncio_default_fixture", "# asyncio"))
     result = optimize(pytester, *arguments)
     assert result.ret == 0
     result.stdout.no_fnmatch_line("*one case at a time*")

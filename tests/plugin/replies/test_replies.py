@@ -276,7 +276,7 @@ def test_a_replay_opens_no_socket_and_no_cache_and_needs_no_key(pytester, record
     forget_the_cache(pytester)
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
-    options = ("-p", "no:asyncio", "-p", "no:anyio", "-p", "no:xdist")
+    options = ("-p", "no:xdist")  # which opens sockets
     result = pytester.runpytest_subprocess(REPLAY, "--mipro-model=openai/gpt-4.1-mini", *options)
     assert result.ret == 0
     assert (pytester.path / "loaded.txt").read_text() == ""
@@ -293,7 +293,7 @@ def test_the_trap_for_sockets_works(pytester, recordable):
     recordable()
     conftest = pytester.path / "conftest.py"
     conftest.write_text(OFFLINE + conftest.read_text())
-    result = pytester.runpytest_subprocess("-p", "no:asyncio", "-p", "no:anyio", "-p", "no:xdist")
+    result = pytester.runpytest_subprocess("-p", "no:xdist")
     assert "a socket was opened" in result.stdout.str() + result.stderr.str()
 
 

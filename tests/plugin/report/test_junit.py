@@ -68,7 +68,7 @@ def test_a_case_that_runs_again_has_the_properties_of_its_last_run(pytester):
         "(text):\n", "(text):\n    TRIES.append(text)\n    if TRIES.count(text) < 2: 1 / 0\n"
     )
     write_gate(pytester, tests.replace("import pytest", "import pytest\nTRIES = []"))
-    pytester.runpytest("--junitxml=out.xml", "--reruns=2")
+    pytester.runpytest("-p", "pytest_rerunfailures", "--junitxml=out.xml", "--reruns=2")
     root = ET.parse(pytester.path / "out.xml").getroot()
     names = [entry.get("name") for entry in root.iter("property")]
     assert names.count("mipro_score") <= 6
