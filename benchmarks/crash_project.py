@@ -42,7 +42,7 @@ def test_parity(number):
     "conftest.py": '''
 import asyncio, hashlib, json, os, signal, time
 from pytest_mipro.plugin.optimise import progress
-from pytest_mipro.plugin.lock import writes
+from pytest_mipro.plugin.lock import write_journal
 from pytest_mipro.runtime.cache import store
 from pytest_mipro.runtime.client.contract import ScriptedClient
 

@@ -35,7 +35,7 @@ import pytest
 from crash_project import CONCURRENCY, FILES
 
 import pytest_mipro.plugin.gate.gate
-import pytest_mipro.plugin.lock.recovery
+import pytest_mipro.plugin.lock.write_journal
 import pytest_mipro.plugin.optimise.capturing
 import pytest_mipro.plugin.report.terminal
 import pytest_mipro.plugin.session

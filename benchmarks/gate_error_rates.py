@@ -25,7 +25,7 @@ from pytest_mipro.plugin.collecting.plan import TestPlan
 from pytest_mipro.plugin.gate.holdout import Holdout
 from pytest_mipro.plugin.gate.judge import Against, judge
 from pytest_mipro.plugin.gate.verdict import CaseResult
-from pytest_mipro.plugin.lock.lock import Lock, LockedCase
+from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

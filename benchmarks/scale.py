@@ -106,9 +106,9 @@ def search(cases: int, trials: int) -> str:
         searcher=lambda space, seed: TPESearcher(space, seed, startup=10),
         strategies=[GroundedStrategy(), ReflectiveStrategy()],
         check_modules=lambda _: None,
-        looked_at=frozenset(),
-        earlier_looks=0,
-        note_look=lambda _: None,
+        finalists_shown=frozenset(),
+        earlier_holdout_uses=0,
+        record_holdout_use=lambda _: None,
         emit=clock,
         load_prompt=committed_prompt,
     )

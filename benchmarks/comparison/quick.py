@@ -160,9 +160,9 @@ def services_of(client: Any, setup: Setup, settings: OptimizerSettings) -> Servi
         searcher=searcher,
         strategies=BuiltIns().pytest_mipro_proposal_strategies(),
         check_modules=_nothing,
-        looked_at=frozenset(),
-        earlier_looks=0,
-        note_look=_nothing,
+        finalists_shown=frozenset(),
+        earlier_holdout_uses=0,
+        record_holdout_use=_nothing,
         emit=_nothing,
         load_prompt=committed_prompt,
     )

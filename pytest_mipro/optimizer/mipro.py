@@ -75,7 +75,7 @@ def _result(run: StudyRun, ground: Ground, searched: SearchState, end: Conclusio
         prompts=end.prompts,
         decision=end.decision,
         reason=end.reason,
-        looks=end.looks,
+        holdout_uses=end.holdout_uses,
         finalist=end.finalist,
         baseline=ground.baseline.evaluation,
         final=end.final,

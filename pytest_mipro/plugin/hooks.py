@@ -162,11 +162,11 @@ def pytest_runtest_makereport(
         return (yield)
     if not isinstance(call.excinfo.value, errors.MiproError):
         return (yield)
-    from pytest_mipro.plugin.gate.tracebacks import one_line, tidy  # noqa: PLC0415
+    from pytest_mipro.plugin.gate.tracebacks import tidy, without_traceback  # noqa: PLC0415
 
     excinfo = call.excinfo
     tidy(excinfo)
-    return one_line((yield), excinfo)
+    return without_traceback((yield), excinfo)
 
 
 def pytest_report_teststatus(

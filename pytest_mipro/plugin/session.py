@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def begin(session: pytest.Session) -> None:
     """Begin the marked part of a run: the plain gate, or the optimisation of its studies."""
     from pytest_mipro.plugin.config.options import options_of  # noqa: PLC0415
-    from pytest_mipro.plugin.lock.recovery import finish_interrupted_writes  # noqa: PLC0415
+    from pytest_mipro.plugin.lock.write_journal import finish_interrupted_writes  # noqa: PLC0415
 
     state = state_of(session.config)
     try:

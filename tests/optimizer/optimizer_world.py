@@ -180,9 +180,9 @@ def make_services(client: Any, events: list[Any] | None = None, **changes: Any) 
         "searcher": RandomSearcher,
         "strategies": [GroundedStrategy()],
         "check_modules": lambda signatures: None,
-        "looked_at": frozenset(),
-        "earlier_looks": 0,
-        "note_look": lambda finalist: None,
+        "finalists_shown": frozenset(),
+        "earlier_holdout_uses": 0,
+        "record_holdout_use": lambda finalist: None,
         "emit": ([] if events is None else events).append,
         "load_prompt": committed_prompt,
     }
@@ -193,12 +193,12 @@ def make_services(client: Any, events: list[Any] | None = None, **changes: Any) 
 def laid(
     study: Study | None = None,
     client: WorldClient | None = None,
-    looked_at: frozenset[str] = frozenset(),
+    finalists_shown: frozenset[str] = frozenset(),
     services: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Iterator[tuple[StudyRun, Ground]]:
     """Yield a run and its ground, the baseline measured; the evaluator is closed behind it."""
-    parts = {"looked_at": looked_at, **(services or {})}
+    parts = {"finalists_shown": finalists_shown, **(services or {})}
     made = make_services(client or WorldClient(), **parts)
     run = study_run(study or make_study(), made, make_settings(**settings))
     try:

@@ -178,7 +178,7 @@ def test_nothing_better_writes_nothing() -> None:
     assert result.prompts == {}
     assert result.decision is None
     assert "no candidate beat the committed prompts" in result.reason
-    assert (result.finalist, result.looks, result.final, result.after) == ("", 0, None, None)
+    assert (result.finalist, result.holdout_uses, result.final, result.after) == ("", 0, None, None)
     assert {event.stage for event in played.seen(StageStarted)} == {
         "baseline",
         "proposals",
@@ -235,10 +235,10 @@ def test_a_newly_failed_threshold_rejects() -> None:
 
 def test_each_distinct_finalist_is_one_look() -> None:
     first = play().result
-    assert first.looks == 1
+    assert first.holdout_uses == 1
     assert "optimistic" not in first.reason
-    again = play(services={"looked_at": frozenset([first.finalist])}).result
-    assert again.looks == 1
-    other = play(services={"looked_at": frozenset(["another finalist"])}).result
-    assert other.looks == 2
+    again = play(services={"finalists_shown": frozenset([first.finalist])}).result
+    assert again.holdout_uses == 1
+    other = play(services={"finalists_shown": frozenset(["another finalist"])}).result
+    assert other.holdout_uses == 2
     assert "look 2 at this holdout, so the interval is optimistic" in other.reason

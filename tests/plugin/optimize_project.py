@@ -15,7 +15,7 @@ import pytest
 # Imported here so that runs inside this process need not import them again, each for itself.
 import pytest_mipro.plugin.gate.gate
 import pytest_mipro.plugin.gate.tracebacks
-import pytest_mipro.plugin.lock.recovery
+import pytest_mipro.plugin.lock.write_journal
 import pytest_mipro.plugin.optimise.capturing
 import pytest_mipro.plugin.report.terminal
 import pytest_mipro.plugin.session

@@ -46,7 +46,7 @@ class Conclusion:
     deciding: Evaluation | None = None
     final: Evaluation | None = None
     finalist: str = ""
-    looks: int = 0
+    holdout_uses: int = 0
 
 
 def conclude(
@@ -60,17 +60,20 @@ def conclude(
     """
     digest = program_digest(program)
     shown = frozenset({digest} if ground.split.confirmed else ())
-    looks = run.services.earlier_looks + len(run.services.looked_at | shown)
+    holdout_uses = run.services.earlier_holdout_uses + len(run.services.finalists_shown | shown)
     if shown:
-        run.services.note_look(digest)  # before: a run that ends in the decision has looked too
-    conclusion = Conclusion("", finalist=digest, looks=looks)
+        run.services.record_holdout_use(digest)  # before, as a run may end in the decision
+    conclusion = Conclusion("", finalist=digest, holdout_uses=holdout_uses)
     measure = partial(_measure, run, program=program, rules=ground.rules)
     deciding = measure("decision", cases=ground.deciding, reservation=aside.decision)
     if deciding.over_budget:
         return replace(conclusion, reason=f"the finalist needs {deciding.over_budget}")
     lift = paired_lift(deciding.scores(), ground.baseline.evaluation.scores(), ground.deciding)
     evidence = Evidence(
-        holdout=ground.split.confirmed, tried=tried, looks=looks, shared=ground.split.shared
+        holdout=ground.split.confirmed,
+        tried=tried,
+        holdout_uses=holdout_uses,
+        shared=ground.split.shared,
     )
     decision = decide(lift, evidence)
     conclusion = replace(conclusion, decision=decision, reason=decision.reason, deciding=deciding)

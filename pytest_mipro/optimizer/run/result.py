@@ -48,7 +48,7 @@ class StudyResult:
     prompts: Mapping[Path, Prompt]
     decision: Decision | None
     reason: str
-    looks: int
+    holdout_uses: int
     finalist: str
     baseline: Evaluation
     final: Evaluation | None

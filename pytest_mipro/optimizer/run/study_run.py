@@ -60,11 +60,11 @@ class Services:
     """What the optimiser works with: client, searcher, strategies, and the edge's checks.
 
     `searcher` makes the study's searcher from a space and a seed; `check_modules` may refuse the
-    modules found (it raises before anything is searched); `looked_at` holds the digests of the
-    finalists that this study's holdout was shown before, `earlier_looks` counts those whose digest
-    is not known; `note_look` is told a finalist's digest before the holdout is shown it. `lessons`
-    are what earlier runs of the study learnt about proposing. `price` tells a model's price, None
-    where it is not known; `bill` is what is really paid. `evaluating` makes what
+    modules found (it raises before anything is searched); `finalists_shown` holds the digests of
+    the finalists measured on this study's holdout before, `earlier_holdout_uses` counts those whose
+    digest is not known; `record_holdout_use` gets a finalist's digest before it is measured there.
+    `lessons` are what earlier runs of the study learnt about proposing. `price` tells a model's
+    price, None where it is not known; `bill` is what is really paid. `evaluating` makes what
     measures programs in place of an `Evaluator`, where several processes do. `load_prompt` returns
     a module's committed prompt.
     """
@@ -73,9 +73,9 @@ class Services:
     searcher: Callable[[Space, int], Searcher]
     strategies: Sequence[ProposalStrategy]
     check_modules: Callable[[Sequence[Signature]], None]
-    looked_at: frozenset[str]
-    earlier_looks: int
-    note_look: Callable[[str], None]
+    finalists_shown: frozenset[str]
+    earlier_holdout_uses: int
+    record_holdout_use: Callable[[str], None]
     emit: Emit
     load_prompt: Callable[[Signature], Prompt]
     lessons: Sequence[Lesson] = ()

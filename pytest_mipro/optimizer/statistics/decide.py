@@ -23,13 +23,13 @@ class Evidence:
     """Where the lift comes from.
 
     `holdout`: from rows that the search never used; otherwise from validation rows, on which the
-    finalist was the best of `tried` distinct assignments. `looks` counts the looks at this holdout,
-    this one included. `shared`: the proposals were written from the very rows that decide.
+    finalist was the best of `tried` distinct assignments. `holdout_uses` counts the uses of this
+    holdout, this one included. `shared`: the proposals were written from the very rows that decide.
     """
 
     holdout: bool
     tried: int = 1
-    looks: int = 1
+    holdout_uses: int = 1
     shared: bool = False
 
 
@@ -120,6 +120,8 @@ def _facts(lift: PairedLift, evidence: Evidence, level: float, bound: float) -> 
     if not evidence.holdout:
         text = f"{text} after {evidence.tried} assignments tried, {UNCONFIRMED}"
         return f"{text}: its instructions were written from these rows" if evidence.shared else text
-    if evidence.looks > 1:
-        return f"{text}; look {evidence.looks} at this holdout, so the interval is optimistic"
+    if evidence.holdout_uses > 1:
+        return (
+            f"{text}; look {evidence.holdout_uses} at this holdout, so the interval is optimistic"
+        )
     return text

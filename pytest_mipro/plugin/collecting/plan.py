@@ -13,7 +13,8 @@ from pytest_mipro.errors import UsageError
 from pytest_mipro.plugin.collecting.cases import CaseRow, case_row, expected_count, nodeid_of_test
 from pytest_mipro.plugin.collecting.marked import marked_tests
 from pytest_mipro.plugin.collecting.marks import MARK, MetricMark, metric_mark
-from pytest_mipro.plugin.lock.lock import SUFFIX
+from pytest_mipro.plugin.config.shown_path import relative_path
+from pytest_mipro.plugin.lock.lock_schema import SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -205,7 +206,7 @@ def _test_plan(item: pytest.Item, mark: MetricMark, study: StudyKey, selected: i
     nodeid = nodeid_of_test(item)
     inner = nodeid.partition("::")[2]
     if mark.study is not None:
-        place = os.path.relpath(item.path, study.lock.parent).replace(os.sep, "/")
+        place = relative_path(item.path, study.lock.parent)
         inner = f"{place}::{inner}"
     return TestPlan(
         nodeid=nodeid,

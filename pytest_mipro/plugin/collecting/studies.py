@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from typing import TYPE_CHECKING
 
 from pytest_mipro.plugin.collecting.marked import marked_tests
@@ -11,22 +9,11 @@ from pytest_mipro.plugin.lock.lock_file import read_lock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import pytest
 
     from pytest_mipro.plugin.collecting.plan import PlannedCase, StudyKey
-    from pytest_mipro.plugin.lock.lock import Lock
-
-
-def study_path(key: StudyKey, root: Path) -> str:
-    """Return the path of the study's lock as seen from `root`, by which the study is known."""
-    return os.path.relpath(key.lock, root).replace(os.sep, "/")
-
-
-def study_salt(lock: Lock | None, path: str) -> str:
-    """Return the salt of a study's split: the lock's, else that of a first run."""
-    return lock.salt if lock else hashlib.sha256(path.encode()).hexdigest()[:16]
+    from pytest_mipro.plugin.lock.lock_schema import Lock
 
 
 def is_partial(config: pytest.Config, key: StudyKey, members: Sequence[PlannedCase]) -> bool:

@@ -255,7 +255,7 @@ def _parsed(config: pytest.Config) -> Options:
 
 
 class _Values:
-    """Looks a setting up on the command line, in the environment and in the ini file."""
+    """HoldoutUses a setting up on the command line, in the environment and in the ini file."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config

@@ -1,4 +1,4 @@
-"""Paths in what a run prints: relative to the current folder, as pytest shows those of tests."""
+"""Format paths for people: relative, with `/`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     import pytest
 
 
+def relative_path(path: Path, root: Path) -> str:
+    """Return the path as seen from `root`, with `/`."""
+    return os.path.relpath(path, root).replace(os.sep, "/")
+
+
 def shown_path(config: pytest.Config, path: Path) -> str:
     """Return the path as a user types it, with `/`.
 
@@ -19,5 +24,5 @@ def shown_path(config: pytest.Config, path: Path) -> str:
     here, root = config.invocation_params.dir, config.rootpath
     near = path.is_relative_to(root) and here.anchor == root.anchor  # no way leads to another drive
     if path.is_relative_to(here) or near:
-        return os.path.relpath(path, here).replace(os.sep, "/")
+        return relative_path(path, here)
     return path.as_posix()

@@ -1,4 +1,4 @@
-"""Numbers in the sentences of verdicts."""
+"""Format numbers for sentences."""
 
 from __future__ import annotations
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import LockError
-from pytest_mipro.plugin.collecting.plan import StudyKey
-from pytest_mipro.plugin.collecting.studies import study_path, study_salt
 from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.gate.holdout import holdout_of
 from pytest_mipro.plugin.gate.judge import Against
 from pytest_mipro.plugin.lock.lock_file import read_lock
+from pytest_mipro.plugin.lock.lock_schema import split_salt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_mipro.plugin.gate.verdict import CaseResult
-    from pytest_mipro.plugin.lock.lock import Lock
+    from pytest_mipro.plugin.lock.lock_schema import Lock
 
 
 def against_of(config: pytest.Config, path: Path, study: Sequence[CaseResult]) -> Against:
@@ -29,7 +28,7 @@ def against_of(config: pytest.Config, path: Path, study: Sequence[CaseResult]) -
     `study` holds all measured cases of the study, as its rows are split together.
     """
     options, lock = options_of(config), _lock(path)
-    salt = study_salt(lock, study_path(StudyKey("", path), ini_folder(config)))
+    salt = split_salt(lock, path, ini_folder(config))
     return Against(lock, holdout_of(study, salt, options.min_holdout), options.gate_on)
 
 

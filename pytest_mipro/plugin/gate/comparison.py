@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_mipro.plugin.gate.verdict import CaseResult
-    from pytest_mipro.plugin.lock.lock import Lock
+    from pytest_mipro.plugin.lock.lock_schema import Lock
 
 # The mean of repeats may miss its exact value by rounding.
 _ROUNDING = 1e-9

@@ -18,7 +18,8 @@ import pytest
 
 from pytest_mipro.errors import LockError
 from pytest_mipro.plugin.config.options import options_of
-from pytest_mipro.plugin.config.shown_path import shown_path
+from pytest_mipro.plugin.config.shown_path import relative_path, shown_path
+from pytest_mipro.plugin.config.words import counted
 from pytest_mipro.plugin.gate.provenance import observed_studies
 from pytest_mipro.plugin.gate.state import known_state
 from pytest_mipro.plugin.gate.synthetic_reports import ProblemText, announce_result
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pytest_mipro.plugin.gate.provenance import ObservedStudy
     from pytest_mipro.plugin.gate.state import RunState
     from pytest_mipro.plugin.gate.verdict import Verdict
-    from pytest_mipro.plugin.lock.lock import Lock, LockedModule
+    from pytest_mipro.plugin.lock.lock_schema import Lock, LockedModule
 
 Kind = Literal["prompt", "docstring", "signature", "model", "module", "cases"]
 
@@ -87,10 +88,10 @@ def announce_drift(state: RunState) -> None:
 
 
 def _announce(config: pytest.Config, study: ObservedStudy, found: Sequence[Difference]) -> None:
-    shown = os.path.relpath(study.lock, config.rootpath).replace(os.sep, "/")
+    shown = relative_path(study.lock, config.rootpath)
     problem = None
     if found:
-        words = f"{_many(len(found), 'difference')} from the lock (mipro_strict): {found[0].what}"
+        words = f"{counted(len(found), 'difference')} from the lock (mipro_strict): {found[0].what}"
         problem = ProblemText(shown, words, [*map(str, found), *_remedy(config, str(study.lock))])
     announce_result(config, f"{shown}::lock", f"drift from {study.lock.name}", problem)
 
@@ -244,7 +245,3 @@ def _remedy(config: pytest.Config, lock: str) -> list[str]:
     verdicts = state.verdicts if state else ()
     scored = any(v.plan.lock == lock and v.whole.mean is not None for v in verdicts)
     return ["`pytest --mipro-update-lock` locks these scores"] if scored else []
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -14,7 +14,7 @@ from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.gate.verdict import CaseResult, CaseUsage, Step, case_data
-from pytest_mipro.plugin.lock.locking import columns_digest
+from pytest_mipro.plugin.lock.lock_builder import columns_digest
 from pytest_mipro.plugin.measuring.feedback import note_comparison, shortened
 from pytest_mipro.plugin.measuring.measure import Observation, case_status, mean_outcome
 from pytest_mipro.plugin.measuring.pytest_texts import crash_text, skip_reason

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_mipro.plugin.config.options import GateOn
     from pytest_mipro.plugin.gate.holdout import Holdout
     from pytest_mipro.plugin.gate.verdict import CaseResult, Rule, Ruling
-    from pytest_mipro.plugin.lock.lock import Lock
+    from pytest_mipro.plugin.lock.lock_schema import Lock
     from pytest_mipro.plugin.measuring.measure import Status
 
 

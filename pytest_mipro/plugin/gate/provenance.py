@@ -18,9 +18,9 @@ from pytest_mipro.plugin.collecting.studies import is_partial
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.gate.gate import calls_of
 from pytest_mipro.plugin.gate.junit import PREFIX, case_properties
-from pytest_mipro.plugin.lock.lock import LockedModule
-from pytest_mipro.plugin.lock.locking import call_key, locked_module
-from pytest_mipro.plugin.lock.writes import digest_of
+from pytest_mipro.plugin.lock.lock_builder import call_key, locked_module
+from pytest_mipro.plugin.lock.lock_schema import LockedModule
+from pytest_mipro.plugin.lock.write_journal import digest_of
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 
 if TYPE_CHECKING:

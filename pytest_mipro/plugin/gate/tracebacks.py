@@ -27,7 +27,7 @@ def tidy(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         entry = inner
 
 
-def one_line(
+def without_traceback(
     report: pytest.TestReport, excinfo: pytest.ExceptionInfo[BaseException]
 ) -> pytest.TestReport:
     """Show an error of set-up or world by its text alone: no place in user code explains it."""

@@ -1,13 +1,11 @@
 """`--mipro-update-lock`: after a hand edit, the lock is written from a plain run's own scores.
 
 No search: the run measures whole studies as any gate does, and what it measured is locked. Salt,
-seed and the count of looks at the holdout stay what they were.
+seed and the count of holdout uses stay what they were.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,9 +14,9 @@ from pytest_mipro.errors import LockError, MiproError
 from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
 from pytest_mipro.plugin.config.shown_path import shown_path
 from pytest_mipro.plugin.gate.provenance import observed_studies
-from pytest_mipro.plugin.lock.lock import Lock, LockedCase
 from pytest_mipro.plugin.lock.lock_file import dump_lock, read_lock
-from pytest_mipro.plugin.lock.writes import FileWrite, flush
+from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase, split_salt
+from pytest_mipro.plugin.lock.write_journal import FileWrite, flush
 from pytest_mipro.runtime.text.files import ensure_private_folder
 
 if TYPE_CHECKING:
@@ -110,11 +108,10 @@ def updated_lock(
 
     Prompts that differ from the locked ones were not confirmed by a holdout.
     """
-    name = os.path.relpath(study.lock, root).replace(os.sep, "/")
     prompts = {(module.prompt_path, module.prompt) for module in study.modules}
     known = {(module.prompt_path, module.prompt) for module in old.modules} if old else set()
     return Lock(
-        salt=old.salt if old else hashlib.sha256(name.encode()).hexdigest()[:16],
+        salt=split_salt(old, study.lock, root),
         seed=old.seed if old else 0,
         logical_calls=old.logical_calls if old else 0,
         holdout_uses=old.holdout_uses if old else 0,

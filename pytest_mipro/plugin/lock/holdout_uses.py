@@ -1,8 +1,7 @@
-"""How often a study's holdout was looked at: each finalist shown to it counts once.
+"""Count the uses of a study's holdout: each finalist measured on it counts once.
 
-The count lives in the private folder, so that it also grows when nothing is written, and is carried
-into the lock, from which a checkout without that folder goes on. Showing the same prompts again is
-no new look.
+The count lives in the private folder, so that it also grows when nothing is written. The lock
+carries it to checkouts without that folder. Measuring the same prompts again is no new use.
 """
 
 from __future__ import annotations
@@ -20,65 +19,66 @@ from pytest_mipro.runtime.text.files import atomic_write
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_mipro.plugin.lock.lock import Lock
+    from pytest_mipro.plugin.lock.lock_schema import Lock
 
 
 @dataclass(frozen=True)
-class Looks:
-    """The digests of finalists that a holdout was shown, and how many more there were."""
+class HoldoutUses:
+    """Digests of the finalists measured on a holdout; `earlier` counts those with no digest."""
 
     finalists: frozenset[str] = frozenset()
     earlier: int = 0
 
     @property
     def total(self) -> int:
-        """How many finalists there were in all."""
+        """The number of all finalists."""
         return self.earlier + len(self.finalists)
 
 
-def known_looks(private_folder: Path, study: str, lock: Lock | None) -> Looks:
-    """Return the looks that the private folder tells of, or the lock where it tells of more."""
-    looks = _recorded(study_file(private_folder, "looks", study))
-    if lock is None or lock.holdout_uses <= looks.total:
-        return looks
-    finalists = looks.finalists | {_written_with(lock)}
-    return Looks(finalists, max(0, lock.holdout_uses - len(finalists)))
+def known_holdout_uses(private_folder: Path, study: str, lock: Lock | None) -> HoldoutUses:
+    """Return the uses in the private folder, or those in the lock where it has more.
+
+    Raises ConfigurationError where the record in the folder can't be read.
+    """
+    uses = _recorded(study_file(private_folder, "looks", study))
+    if lock is None or lock.holdout_uses <= uses.total:
+        return uses
+    finalists = uses.finalists | {_locked_finalist(lock)}
+    return HoldoutUses(finalists, max(0, lock.holdout_uses - len(finalists)))
 
 
-def note_look(private_folder: Path, study: str, known: Looks, finalist: str) -> None:
-    """Record the looks known, and that the study's holdout is shown this finalist.
+def record_holdout_use(private_folder: Path, study: str, known: HoldoutUses, finalist: str) -> None:
+    """Record the known uses and a finalist that is about to be measured on the holdout.
 
-    Raises ConfigurationError where that can't be written: a look that is not counted is not made.
+    Raises ConfigurationError where that can't be written: an uncounted use must not happen.
     """
     path = study_file(private_folder, "looks", study)
-    looks = replace(known, finalists=known.finalists | {finalist})
-    if looks != _recorded(path):
-        data = {"study": study, "finalists": sorted(looks.finalists), "earlier": looks.earlier}
+    uses = replace(known, finalists=known.finalists | {finalist})
+    if uses != _recorded(path):
+        data = {"study": study, "finalists": sorted(uses.finalists), "earlier": uses.earlier}
         ensure_study_folder(path)
         try:
             atomic_write(path, json.dumps(data, indent=1) + "\n")
         except OSError as error:
             raise ConfigurationError(
-                f"{path}: the record of looks at the holdout can't be written "
+                f"{path}: the record of holdout uses can't be written "
                 f"({error.strerror or error}); correct that, and run the same command again"
             ) from None
 
 
-def _recorded(path: Path) -> Looks:
+def _recorded(path: Path) -> HoldoutUses:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        return Looks(frozenset(map(str, data["finalists"])), int(data.get("earlier", 0)))
+        return HoldoutUses(frozenset(map(str, data["finalists"])), int(data.get("earlier", 0)))
     except FileNotFoundError:
-        return Looks()
+        return HoldoutUses()
     except (ValueError, KeyError, TypeError, AttributeError, OSError):
         raise ConfigurationError(
-            f"{path}: the record of looks at the holdout can't be read; delete it, and count the "
-            "next result as optimistic"
+            f"{path}: the record of holdout uses can't be read; delete it, and treat the next "
+            "result as optimistic"
         ) from None
 
 
-def _written_with(lock: Lock) -> str:
-    """Return the digest of the finalist that the lock was written with."""
-    modules = [module for module in lock.modules if not module.frozen]
-    prompts = {module.prompt_path: module.prompt for module in modules}
+def _locked_finalist(lock: Lock) -> str:
+    prompts = {module.prompt_path: module.prompt for module in lock.modules if not module.frozen}
     return digest_of_prompts((PurePosixPath(path).name, it) for path, it in prompts.items())

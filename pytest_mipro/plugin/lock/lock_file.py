@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import LockError
-from pytest_mipro.plugin.lock.lock import Lock, LockedCase, LockedLesson, LockedModule
+from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase, LockedLesson, LockedModule
 from pytest_mipro.runtime.text.strict_json import load_json
 
 if TYPE_CHECKING:

@@ -98,7 +98,7 @@ def shortened(text: str, limit: int) -> str:
     return f"{text[:head]}{note}{text[-tail:]}"
 
 
-def one_line(error: BaseException) -> str:
+def exception_line(error: BaseException) -> str:
     """Return `Type: text` of an exception in one canonical line."""
     text = canonical(" ".join(str(error).split()))
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

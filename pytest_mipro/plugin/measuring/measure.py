@@ -18,8 +18,8 @@ from pytest_mipro.plugin.measuring.feedback import (
     assertion_feedback,
     canonical,
     canonical_repr,
+    exception_line,
     noting_comparisons,
-    one_line,
 )
 from pytest_mipro.runtime.calls.context import current_context
 from pytest_mipro.runtime.score import Score
@@ -141,7 +141,7 @@ def raised(error: BaseException, notes: list[str]) -> Outcome:
         return Outcome(0.0, canonical(str(leaf)))
     if isinstance(leaf, MiproError):  # the world's or the user's set-up: no measurement
         return Outcome(None, error=_text(leaf))
-    return Outcome(None, failure=one_line(leaf))
+    return Outcome(None, failure=exception_line(leaf))
 
 
 def mean_outcome(samples: Sequence[Outcome]) -> Outcome:

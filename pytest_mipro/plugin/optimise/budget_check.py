@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_mipro.optimizer.study.settings import OptimizerSettings
-    from pytest_mipro.plugin.lock.lock import Lock
+    from pytest_mipro.plugin.lock.lock_schema import Lock
 
 
 def check_budget(

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.study.case import Case, Study, TestSpec
-from pytest_mipro.plugin.collecting.studies import study_path, study_salt
+from pytest_mipro.plugin.config.shown_path import relative_path
 from pytest_mipro.plugin.lock.lock_file import read_lock
+from pytest_mipro.plugin.lock.lock_schema import split_salt
 from pytest_mipro.plugin.measuring.measure import measure
 from pytest_mipro.plugin.measuring.repeated import RepeatedTest
 
@@ -78,7 +79,6 @@ def _study(
     alone: Collection[str],
     root: Path,
 ) -> Study:
-    lock, name = read_lock(key.lock), study_path(key, root)
     specs = {
         planned.test.name: TestSpec(
             name=planned.test.name,
@@ -92,9 +92,9 @@ def _study(
         for planned, _ in members
     }
     return Study(
-        name=name,
+        name=relative_path(key.lock, root),
         # By id: plugins that shuffle or sort the items must not change a study's path.
         cases=tuple(sorted((case for _, case in members), key=lambda case: case.id)),
         tests=specs,
-        salt=study_salt(lock, name),
+        salt=split_salt(read_lock(key.lock), key.lock, root),
     )

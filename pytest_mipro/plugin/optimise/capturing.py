@@ -12,7 +12,7 @@ from pytest_mipro.plugin.collecting.plan import PLANNED, by_study
 from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.lock.lock_file import read_lock
-from pytest_mipro.plugin.lock.targets import check_conflicts
+from pytest_mipro.plugin.lock.prompt_targets import check_conflicts
 from pytest_mipro.plugin.measuring.fixtures import (
     FixtureWatch,
     check_alive,

@@ -11,10 +11,10 @@ from pytest_mipro.errors import ConfigurationError, MiproError
 from pytest_mipro.plugin.config.cache_folder import how_to_go_on, mipro_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.shown_path import shown_path
+from pytest_mipro.plugin.lock.lock_builder import lock_of
 from pytest_mipro.plugin.lock.lock_file import dump_lock, read_lock
-from pytest_mipro.plugin.lock.locking import lock_of
 from pytest_mipro.plugin.lock.prompt_diff import diff_lines
-from pytest_mipro.plugin.lock.writes import FileWrite, changed, digest_of, flush
+from pytest_mipro.plugin.lock.write_journal import FileWrite, changed, digest_of, flush
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt, dump_prompt, read_prompt
 from pytest_mipro.runtime.text.files import ensure_private_folder
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.run.result import StudyResult
     from pytest_mipro.optimizer.study.case import Study
     from pytest_mipro.plugin.collecting.plan import StudyKey
-    from pytest_mipro.plugin.lock.lock import Lock
+    from pytest_mipro.plugin.lock.lock_schema import Lock
     from pytest_mipro.runtime.signature.signature import Signature
 
 _SHOWN_LINES = 40

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.study.case import Study
     from pytest_mipro.optimizer.study.settings import OptimizerSettings
     from pytest_mipro.optimizer.study.split import Split
-    from pytest_mipro.plugin.lock.lock import Lock
+    from pytest_mipro.plugin.lock.lock_schema import Lock
 
 _LABEL_WIDTH = 12
 _STAGE_WIDTH = 11

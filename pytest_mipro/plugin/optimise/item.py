@@ -20,15 +20,15 @@ from pytest_mipro.errors import (
 from pytest_mipro.optimizer.mipro import optimize
 from pytest_mipro.optimizer.run.events import TrialFinished
 from pytest_mipro.optimizer.run.study_run import Services
-from pytest_mipro.plugin.collecting.studies import is_partial, study_path
+from pytest_mipro.plugin.collecting.studies import is_partial
 from pytest_mipro.plugin.config.cache_folder import how_to_go_on, ini_folder, mipro_folder
 from pytest_mipro.plugin.config.options import options_of
-from pytest_mipro.plugin.config.shown_path import shown_path
+from pytest_mipro.plugin.config.shown_path import relative_path, shown_path
 from pytest_mipro.plugin.config.study_files import study_file
-from pytest_mipro.plugin.lock.holdout_uses import known_looks, note_look
+from pytest_mipro.plugin.lock.holdout_uses import known_holdout_uses, record_holdout_use
+from pytest_mipro.plugin.lock.lock_builder import lessons_of
 from pytest_mipro.plugin.lock.lock_file import read_lock
-from pytest_mipro.plugin.lock.locking import lessons_of
-from pytest_mipro.plugin.lock.targets import check_targets
+from pytest_mipro.plugin.lock.prompt_targets import check_targets
 from pytest_mipro.plugin.optimise.budget_check import check_budget
 from pytest_mipro.plugin.optimise.dry_run import dry_run_lines, planned_sizes
 from pytest_mipro.plugin.optimise.limit_messages import describe_error, with_options
@@ -195,7 +195,7 @@ class OptimizeItem(pytest.Item):
 
     @property
     def _study_path(self) -> str:
-        return study_path(self._key, ini_folder(self.config))
+        return relative_path(self._key.lock, ini_folder(self.config))
 
     def _services(self, study: Study, client: StudyClient, emit: Emit) -> Services:
         config, changes = self.config, self._capture.changes
@@ -209,15 +209,15 @@ class OptimizeItem(pytest.Item):
 
         folder, path = mipro_folder(config), self._study_path
         lock = read_lock(self._key.lock)
-        looks = known_looks(folder, path, lock)
+        uses = known_holdout_uses(folder, path, lock)
         return Services(
             client=client,
             searcher=searcher_of(config, study),
             strategies=strategies_of(config),
             check_modules=check_modules,
-            looked_at=looks.finalists,
-            earlier_looks=looks.earlier,
-            note_look=partial(note_look, folder, path, looks),
+            finalists_shown=uses.finalists,
+            earlier_holdout_uses=uses.earlier,
+            record_holdout_use=partial(record_holdout_use, folder, path, uses),
             emit=emit,
             load_prompt=committed_prompt,
             lessons=lessons_of(lock),

@@ -21,6 +21,7 @@ from pytest_mipro.optimizer.run.events import (
     StageStarted,
     TrialFinished,
 )
+from pytest_mipro.plugin.config.words import counted
 from pytest_mipro.plugin.optimise.bill_lines import forecast_lines, limits_line, spending_lines
 
 if TYPE_CHECKING:
@@ -74,12 +75,12 @@ class Progress:
     @_draw.register
     def _(self, event: StageStarted) -> None:
         text = {
-            "baseline": f"{_many(event.total, 'case run')} under the committed prompts",
+            "baseline": f"{counted(event.total, 'case run')} under the committed prompts",
             "proposals": f"asking for instructions, {event.total} calls at most",
-            "search": f"{_many(event.total, 'trial')} on minibatches, the leaders on all "
+            "search": f"{counted(event.total, 'trial')} on minibatches, the leaders on all "
             "validation rows",
-            "decision": f"the finalist on the deciding rows, {_many(event.total, 'case run')}",
-            "final pass": f"{_many(event.total, 'case run')} as the gate will measure them",
+            "decision": f"the finalist on the deciding rows, {counted(event.total, 'case run')}",
+            "final pass": f"{counted(event.total, 'case run')} as the gate will measure them",
         }[event.stage]
         if event.stage == "search":
             self._trials = event.total
@@ -124,9 +125,9 @@ class Progress:
         for number, (name, count) in enumerate(event.instructions.items()):
             self._say(
                 f"round {event.round + 1}" if number == 0 else "",
-                f"{shown[name]:<{width}}  {_many(count, 'instruction')}, "
-                f"{_many(event.demo_sets[name], 'demo set')} of "
-                f"{_many(event.pool[name], 'passing row')}",
+                f"{shown[name]:<{width}}  {counted(count, 'instruction')}, "
+                f"{counted(event.demo_sets[name], 'demo set')} of "
+                f"{counted(event.pool[name], 'passing row')}",
             )
 
     @_draw.register
@@ -217,13 +218,13 @@ def plan_lines(plan: Plan, alone: Mapping[str, Sequence[str]] | None = None) -> 
     split = plan.split
     names = "shared with training" if split.shared else f"{len(split.train)} training"
     frozen = f" (frozen: {', '.join(plan.frozen)})" if plan.frozen else ""
-    modules = f"{_many(len(plan.modules), 'module')}: {', '.join(plan.modules)}{frozen}"
+    modules = f"{counted(len(plan.modules), 'module')}: {', '.join(plan.modules)}{frozen}"
     rows = (
         f"rows: {names}, {len(split.validation)} validation, {len(split.holdout)} holdout; they "
         f"detect a lift of {plan.detectable:.2f} in 70 % of runs"
     )
-    rounds = _many(plan.rounds, "round")
-    trials = f"{_many(plan.trials, 'trial')} of {plan.minibatch} rows in {rounds}"
+    rounds = counted(plan.rounds, "round")
+    trials = f"{counted(plan.trials, 'trial')} of {plan.minibatch} rows in {rounds}"
     lines = [modules, rows, trials, *forecast_lines(plan.forecast)]
     lines.append(limits_line(plan.limits, plan.max_seconds))
     if not split.confirmed:
@@ -266,10 +267,6 @@ def _figures(measured: Measured) -> str:
 
 def _interval(interval: Interval) -> str:
     return f"[{interval.low:.3f}, {interval.high:.3f}]"
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _wrapped(text: str, width: int = 80 - _LABEL_WIDTH) -> list[str]:

@@ -16,7 +16,7 @@ from pytest_mipro.optimizer.shared.lease import DecidedElsewhere
 from pytest_mipro.optimizer.shared.sharing import Sharing, optimize_shared
 from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
-from pytest_mipro.plugin.lock.writes import digest_of
+from pytest_mipro.plugin.lock.write_journal import digest_of
 from pytest_mipro.runtime.calls.context import is_project_file
 from pytest_mipro.runtime.signature.signature import defined_signatures
 

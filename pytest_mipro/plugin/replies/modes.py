@@ -21,7 +21,7 @@ from pytest_mipro.plugin.config.configured import options_in_force
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.redaction import redactor
 from pytest_mipro.plugin.config.shown_path import shown_path
-from pytest_mipro.plugin.lock.lock import SUFFIX as LOCK_SUFFIX
+from pytest_mipro.plugin.lock.lock_schema import SUFFIX as LOCK_SUFFIX
 from pytest_mipro.plugin.measuring.fixtures import fixture_label, project_fixtures
 from pytest_mipro.plugin.replies.client import client_of, close_client
 from pytest_mipro.plugin.replies.clients import NotingClient, RecordingClient

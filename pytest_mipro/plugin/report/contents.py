@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.config.shown_path import relative_path
 from pytest_mipro.plugin.gate.drift import drift_of
 from pytest_mipro.plugin.gate.provenance import observed_studies
 from pytest_mipro.plugin.gate.state import known_state
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_mipro.optimizer.run.events import TrialFinished
     from pytest_mipro.optimizer.run.result import StudyResult
     from pytest_mipro.plugin.gate.drift import Difference
@@ -65,7 +64,7 @@ class RunReport:
 
     def shown(self, path: Path) -> str:
         """Return a path as reports show it: relative to the folder of pytest's ini file."""
-        return shown_path(path, self.root)
+        return relative_path(path, self.root)
 
 
 @dataclass
@@ -94,13 +93,8 @@ def run_report(config: pytest.Config, exit_status: int) -> RunReport:
             )
             for result in told.results
         ),
-        written=tuple(shown_path(path, root) for path in _written(config)),
+        written=tuple(relative_path(path, root) for path in _written(config)),
     )
-
-
-def shown_path(path: Path, root: Path) -> str:
-    """Return a path relative to `root`, with `/`."""
-    return os.path.relpath(path, root).replace(os.sep, "/")
 
 
 def _studies(config: pytest.Config, root: Path) -> tuple[GatedStudy, ...]:
@@ -112,8 +106,8 @@ def _studies(config: pytest.Config, root: Path) -> tuple[GatedStudy, ...]:
     return tuple(
         GatedStudy(
             name=listed[0].plan.study,
-            lock=os.path.relpath(lock, root).replace(os.sep, "/"),
-            differences=drift_of(config, lock, lambda path: shown_path(path, root)),
+            lock=relative_path(Path(lock), root),
+            differences=drift_of(config, lock, lambda path: relative_path(path, root)),
             verdicts=tuple(listed),
             uses=observed[lock].module_uses if lock in observed else (),
         )

@@ -194,7 +194,7 @@ def _optimization(item: OptimizedStudy, report: RunReport) -> dict[str, Any]:
             for spent in result.spending
         ],
         "billed": _amount(result.billed),
-        "looks": result.looks,
+        "looks": result.holdout_uses,
         "ended": result.ended,
     }
 

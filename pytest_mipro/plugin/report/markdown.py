@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_mipro.plugin.config.words import counted
+from pytest_mipro.plugin.report.case_lines import short_id
 from pytest_mipro.plugin.report.markdown_text import Words, details, table
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _worst(study: GatedStudy, words: Words) -> Iterator[list[str]]:
             continue
         shown = cases[:_SHOWN_CASES]
         rows = [
-            [words.code(_short(case, verdict)), _scores(case, before), words.code(_said(case))]
+            [words.code(short_id(case, verdict)), _scores(case, before), words.code(_said(case))]
             for case in shown
         ]
         number = f"{len(shown)} of {len(cases):,}" if len(shown) < len(cases) else str(len(cases))
@@ -136,11 +137,6 @@ def _scores(case: CaseResult, before: Mapping[str, CaseChange]) -> str:
     """Return the score, where it fell with that in the lock."""
     now = "error" if case.score is None else f"{case.score:.2f}"
     return f"{before[case.id].before:.2f} → {now}" if case.id in before else now
-
-
-def _short(case: CaseResult, verdict: Verdict) -> str:
-    inner = case.id.removeprefix(verdict.plan.name)
-    return inner[1:-1] if inner.startswith("[") and inner.endswith("]") else case.id
 
 
 def _said(case: CaseResult) -> str:

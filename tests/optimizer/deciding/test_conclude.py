@@ -71,7 +71,7 @@ def test_an_accepted_finalist_is_measured_on_all_cases() -> None:
     assert end.decision.verdict == "accept"
     assert end.prompts == BETTER
     assert end.finalist == program_digest(BETTER)
-    assert end.looks == 1
+    assert end.holdout_uses == 1
     assert end.deciding is not None
     assert {run.case.row for run in end.deciding.runs} == {f"r{n:03}" for n in range(28, 42)}
     assert end.final is not None
@@ -188,28 +188,34 @@ def test_a_test_whose_every_case_was_skipped_fails_no_threshold() -> None:
 
 def test_looks_count_distinct_finalists() -> None:
     digest = program_digest(BETTER)
-    assert concluded(BETTER, looked_at=frozenset([digest])).looks == 1
-    end = concluded(BETTER, looked_at=frozenset(["a", "b"]))
-    assert end.looks == 3
+    assert concluded(BETTER, finalists_shown=frozenset([digest])).holdout_uses == 1
+    end = concluded(BETTER, finalists_shown=frozenset(["a", "b"]))
+    assert end.holdout_uses == 3
     assert "look 3 at this holdout" in end.reason
 
 
 def test_looks_whose_finalists_are_not_known_count_too() -> None:
     digest = program_digest(BETTER)
-    with laid(services={"earlier_looks": 6, "looked_at": frozenset(["a"])}) as (run, ground):
-        assert conclude(run, ground, BETTER, 3, set_aside(run, ground)).looks == 8
-    with laid(services={"earlier_looks": 6, "looked_at": frozenset([digest])}) as (run, ground):
-        assert conclude(run, ground, BETTER, 3, set_aside(run, ground)).looks == 7
+    with laid(services={"earlier_holdout_uses": 6, "finalists_shown": frozenset(["a"])}) as (
+        run,
+        ground,
+    ):
+        assert conclude(run, ground, BETTER, 3, set_aside(run, ground)).holdout_uses == 8
+    with laid(services={"earlier_holdout_uses": 6, "finalists_shown": frozenset([digest])}) as (
+        run,
+        ground,
+    ):
+        assert conclude(run, ground, BETTER, 3, set_aside(run, ground)).holdout_uses == 7
 
 
 def test_a_look_is_noted_before_the_holdout_is_shown_the_finalist() -> None:
     client = WorldClient()
     noted: list[tuple[str, int]] = []
 
-    def note_look(finalist: str) -> None:
+    def record_holdout_use(finalist: str) -> None:
         noted.append((finalist, len(client.requests)))
 
-    with laid(client=client, services={"note_look": note_look}) as (run, ground):
+    with laid(client=client, services={"record_holdout_use": record_holdout_use}) as (run, ground):
         before = len(client.requests)
         conclude(run, ground, BETTER, 3, set_aside(run, ground))
     assert noted == [(program_digest(BETTER), before)]
@@ -219,8 +225,8 @@ def test_a_look_is_noted_before_the_holdout_is_shown_the_finalist() -> None:
 def test_without_a_holdout_there_is_no_look() -> None:
     noted: list[str] = []
     study = make_study(make_rows(12, 14, 0))
-    with laid(study, services={"note_look": noted.append}) as (run, ground):
-        assert conclude(run, ground, BETTER, 1, set_aside(run, ground)).looks == 0
+    with laid(study, services={"record_holdout_use": noted.append}) as (run, ground):
+        assert conclude(run, ground, BETTER, 1, set_aside(run, ground)).holdout_uses == 0
     assert noted == []
 
 

@@ -97,7 +97,7 @@ def test_only_thresholds_that_were_met_can_be_failed() -> None:
 
 def test_a_second_look_at_the_holdout_is_said() -> None:
     assert "optimistic" not in decide(changes(14, 3, 62), HOLDOUT).reason
-    again = decide(changes(14, 3, 62), Evidence(holdout=True, looks=3))
+    again = decide(changes(14, 3, 62), Evidence(holdout=True, holdout_uses=3))
     assert again.reason.endswith("look 3 at this holdout, so the interval is optimistic")
 
 

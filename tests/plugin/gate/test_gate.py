@@ -7,9 +7,9 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from pytest_mipro.plugin.lock.lock import Lock, LockedCase
+from pytest_mipro.plugin.lock.lock_builder import columns_digest
 from pytest_mipro.plugin.lock.lock_file import dump_lock
-from pytest_mipro.plugin.lock.locking import columns_digest
+from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase
 from pytest_mipro.runtime.settings import current_settings
 
 NUMBERS = """

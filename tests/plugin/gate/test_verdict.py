@@ -15,7 +15,7 @@ from pytest_mipro.plugin.gate.judge import Against, judge
 from pytest_mipro.plugin.gate.means import share_passing_all
 from pytest_mipro.plugin.gate.rules import detects
 from pytest_mipro.plugin.gate.verdict import CaseResult, CaseUsage, Step, case_data, case_result
-from pytest_mipro.plugin.lock.lock import Lock, LockedCase
+from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase
 
 NO_HOLDOUT = Holdout(frozenset(), "the study has 0 holdout rows of the 30 that it needs")
 PLAN = TestPlan(

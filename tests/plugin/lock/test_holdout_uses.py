@@ -1,4 +1,4 @@
-"""Looks at the holdout: counted before they happen, and carried on from the lock."""
+"""HoldoutUses at the holdout: counted before they happen, and carried on from the lock."""
 
 import re
 import shutil

@@ -20,7 +20,7 @@ from optimize_project import (
 
 KILLED = """
 import signal
-from pytest_mipro.plugin.lock import writes
+from pytest_mipro.plugin.lock import write_journal
 
 STEP = int(os.environ.get("MIPRO_TEST_KILL", "99"))
 REAL = writes.atomic_write

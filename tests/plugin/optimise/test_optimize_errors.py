@@ -244,13 +244,13 @@ def test_a_prompt_changed_during_the_baseline_stops_the_study(pytester):
     assert (pytester.path / PROMPT).read_text() == PROMPT_TEXT
 
 
-def test_a_broken_record_of_looks_is_one_line(pytester):
+def test_a_broken_record_of_holdout_uses_is_one_line(pytester):
     write_project(pytester)
     optimize(pytester)
     record = next((pytester.path / ".mipro/looks").glob("*.json"))
     record.write_text("{")
     live_calls(pytester)
-    stopped(optimize(pytester), "*looks/*.json: the record of looks at the holdout can't be read*")
+    stopped(optimize(pytester), "*looks/*.json: the record of holdout uses can't be read*")
     assert live_calls(pytester) == 0
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pytest_mipro.errors import ConfigurationError
-from pytest_mipro.plugin.lock.lock import Lock, LockedModule
-from pytest_mipro.plugin.lock.targets import check_conflicts, check_targets, work_tree
+from pytest_mipro.plugin.lock.lock_schema import Lock, LockedModule
+from pytest_mipro.plugin.lock.prompt_targets import check_conflicts, check_targets, work_tree
 from pytest_mipro.runtime.signature.signature import Signature
 
 SOURCE = '''

@@ -1,8 +1,7 @@
-"""Files to be written: queued as values, flushed once, all of them or none.
+"""Write prompt files and locks, all or none, under a journal that the next run can finish.
 
-Before the first file is touched the whole list goes into a journal; the next pytest run rolls a
-journal forward that a crash left behind. A file that changed since the run began is never
-overwritten.
+The journal holds the whole list before the first file is touched. A file that changed since the
+run began is never overwritten.
 """
 
 from __future__ import annotations
@@ -14,9 +13,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pytest_mipro.errors import ConfigurationError, UsageError
-from pytest_mipro.plugin.lock.lock import SUFFIX
+from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
+from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.config.shown_path import shown_path
 from pytest_mipro.plugin.lock.lock_file import parse_lock
+from pytest_mipro.plugin.lock.lock_schema import SUFFIX
+from pytest_mipro.plugin.lock.prompt_targets import VERSION_CONTROL, work_tree
 from pytest_mipro.runtime.prompts.prompt_file import parse_prompt
 from pytest_mipro.runtime.text.files import atomic_write
 
@@ -24,13 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 JOURNAL = "pending-writes.json"
-_VERSION_CONTROL = frozenset({".git", ".hg", ".svn"})
-_PROMPT_SUFFIXES = frozenset({".yaml", ".yml"})
 
 
 @dataclass(frozen=True)
 class FileWrite:
-    """The new text of a file, and the digest of the bytes that it replaces (of none: "")."""
+    """A file's new text, and the digest of the bytes that it replaces ("" for a new file)."""
 
     path: Path
     text: str
@@ -39,7 +42,7 @@ class FileWrite:
 
 @dataclass(frozen=True)
 class RolledForward:
-    """What became of an interrupted run's files: written now, or left alone as edited since."""
+    """The files of an interrupted run: those written now, and those left alone as edited since."""
 
     written: tuple[Path, ...] = ()
     edited: tuple[Path, ...] = ()
@@ -54,7 +57,7 @@ def digest_of(path: Path) -> str:
 
 
 def changed(path: Path) -> str:
-    """Return the text of the error about a file that changed while the study ran."""
+    """Return the error text for a file that changed while the study ran."""
     return (
         f"{path} changed while the study ran; commit or revert that change and run the same "
         "command again"
@@ -65,8 +68,8 @@ def flush(writes: Sequence[FileWrite], private_folder: Path) -> None:
     """Write all files under a journal in `private_folder`.
 
     Raises ConfigurationError, with nothing written, where a file changed since it was read or the
-    journal can't be written; and where a file can't be: the journal then stays, and the next run
-    goes on.
+    journal can't be written. It also raises where a file can't be written: the journal then stays,
+    and the next run finishes it.
     """
     for write in writes:
         if digest_of(write.path) != write.replaces:
@@ -75,21 +78,14 @@ def flush(writes: Sequence[FileWrite], private_folder: Path) -> None:
         return
     journal = private_folder / JOURNAL
     absolute = [FileWrite(write.path.resolve(), write.text, write.replaces) for write in writes]
-    try:
-        atomic_write(journal, json.dumps([asdict(write) for write in absolute], default=str))
-    except OSError as error:
-        raise ConfigurationError(
-            f"{journal} can't be written ({error.strerror or error}), so no other file is; correct "
-            "that, and run the same command again"
-        ) from None
+    _write(
+        journal,
+        json.dumps([asdict(write) for write in absolute], default=str),
+        "so no other file is; correct that, and run the same command again",
+    )
     for write in absolute:
-        try:
-            atomic_write(write.path, write.text)
-        except OSError as error:
-            raise ConfigurationError(
-                f"{write.path} can't be written ({error.strerror or error}), other files may be; "
-                "correct that, and the next pytest run writes the rest"
-            ) from None
+        remedy = "other files may be; correct that, and the next pytest run writes the rest"
+        _write(write.path, write.text, remedy)
     journal.unlink()
 
 
@@ -98,7 +94,7 @@ def roll_forward(private_folder: Path, root: Path) -> RolledForward:
 
     A file that is neither the old one nor the new one was edited since, and is left alone. Raises
     ConfigurationError, with nothing written, for a journal that asks for anything but prompt files
-    and locks inside `root`, which is no journal of ours; and where a file can't be written.
+    and locks inside `root`, which can't be ours; and where a file can't be written.
     """
     journal = private_folder / JOURNAL
     try:
@@ -114,7 +110,11 @@ def roll_forward(private_folder: Path, root: Path) -> RolledForward:
     for write in writes:
         found = digest_of(write.path)
         if found == write.replaces:
-            _write(write, journal)
+            remedy = (
+                "to finish what an interrupted run began; correct that, or delete "
+                f"{journal} to give it up"
+            )
+            _write(write.path, write.text, remedy)
             written.append(write.path)
         elif found != _digest(write.text.encode("utf-8")):
             edited.append(write.path)
@@ -123,26 +123,24 @@ def roll_forward(private_folder: Path, root: Path) -> RolledForward:
     return RolledForward(tuple(written), tuple(edited))
 
 
-def _write(write: FileWrite, journal: Path) -> None:
+def _write(path: Path, text: str, remedy: str) -> None:
     try:
-        atomic_write(write.path, write.text)
+        atomic_write(path, text)
     except OSError as error:
-        raise ConfigurationError(
-            f"{write.path} can't be written ({error.strerror or error}), to finish what an "
-            f"interrupted run began; correct that, or delete {journal} to give it up"
-        ) from None
+        reason = error.strerror or error
+        raise ConfigurationError(f"{path} can't be written ({reason}), {remedy}") from None
 
 
 def _parsed(text: str, journal: Path) -> list[FileWrite]:
     try:
-        return [_write_of(entry) for entry in json.loads(text)]
+        return [_file_write(entry) for entry in json.loads(text)]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigurationError(
             f"{journal}: not a journal of pytest-mipro ({type(error).__name__}); delete it"
         ) from None
 
 
-def _write_of(entry: dict[str, str]) -> FileWrite:
+def _file_write(entry: dict[str, str]) -> FileWrite:
     path, text, replaces = entry["path"], entry["text"], entry["replaces"]
     if not all(isinstance(value, str) for value in (path, text, replaces)):
         raise TypeError("path, text and digest are texts")
@@ -156,11 +154,11 @@ def _check(write: FileWrite, journal: Path, root: Path) -> None:
             f"{journal}: it would write {write.path}, outside {root}; delete it"
         )
     try:
-        if _VERSION_CONTROL.intersection(target.relative_to(inside).parts):
+        if not set(VERSION_CONTROL).isdisjoint(target.relative_to(inside).parts):
             raise ConfigurationError("a file of the version control")
         if target.name.endswith(SUFFIX):
             parse_lock(write.text, target)
-        elif target.suffix in _PROMPT_SUFFIXES:  # Python reads some prompts as code
+        elif target.suffix in {".yaml", ".yml"}:  # Python reads some prompts as code
             parse_prompt(write.text, target)
         else:
             raise ConfigurationError("another kind of file")
@@ -172,3 +170,37 @@ def _check(write: FileWrite, journal: Path, root: Path) -> None:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
+
+
+def finish_interrupted_writes(config: pytest.Config) -> None:
+    """Roll an interrupted run's journal forward before any prompt is read; the header says so.
+
+    Nothing is written under `--collect-only` and `--mipro-dry-run`. Raises ConfigurationError for a
+    journal that can't be used.
+    """
+    if config.option.collectonly or options_of(config).dry_run:
+        return
+    done = roll_forward(mipro_folder(config), work_tree(ini_folder(config)))
+    written, edited = (
+        ", ".join(shown_path(config, path) for path in paths)
+        for paths in (done.written, done.edited)
+    )
+    lines = []
+    if written:
+        lines.append(f"mipro: finished the interrupted writing of {written}")
+    if edited:
+        lines.append(
+            f"mipro: {edited} changed since the writing was interrupted: "
+            "left as it is; `pytest --mipro-optimize` measures what is there"
+        )
+    if lines:
+        config.pluginmanager.register(_HeaderLines(lines), "mipro-recovery")
+
+
+class _HeaderLines:
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+
+    @pytest.hookimpl
+    def pytest_report_collectionfinish(self) -> list[str]:
+        return self._lines

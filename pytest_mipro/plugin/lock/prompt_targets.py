@@ -12,10 +12,10 @@ from pytest_mipro.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pytest_mipro.plugin.lock.lock import Lock
+    from pytest_mipro.plugin.lock.lock_schema import Lock
     from pytest_mipro.runtime.signature.signature import Signature
 
-_VERSION_CONTROL = (".git", ".hg", ".svn")
+VERSION_CONTROL = (".git", ".hg", ".svn")
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
@@ -64,7 +64,7 @@ def work_tree(folder: Path) -> Path:
     """Return the root of the version-control work tree that holds the folder, else the folder."""
     folder = folder.resolve()
     for candidate in (folder, *folder.parents):
-        if any((candidate / name).exists() for name in _VERSION_CONTROL):
+        if any((candidate / name).exists() for name in VERSION_CONTROL):
             return candidate
     return folder
 

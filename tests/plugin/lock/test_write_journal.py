@@ -6,10 +6,16 @@ from pathlib import Path
 import pytest
 
 from pytest_mipro.errors import ConfigurationError
-from pytest_mipro.plugin.lock import writes
-from pytest_mipro.plugin.lock.lock import Lock
+from pytest_mipro.plugin.lock import write_journal
 from pytest_mipro.plugin.lock.lock_file import dump_lock
-from pytest_mipro.plugin.lock.writes import JOURNAL, FileWrite, digest_of, flush, roll_forward
+from pytest_mipro.plugin.lock.lock_schema import Lock
+from pytest_mipro.plugin.lock.write_journal import (
+    JOURNAL,
+    FileWrite,
+    digest_of,
+    flush,
+    roll_forward,
+)
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.prompts.prompt_file import dump_prompt, parse_prompt
 
@@ -42,14 +48,14 @@ class Disk:
         self._patch = monkeypatch
 
     def fail_at(self, step: int, error: BaseException) -> None:
-        real, count = writes.atomic_write, iter(range(100))
+        real, count = write_journal.atomic_write, iter(range(100))
 
         def failing(path: Path, text: str) -> None:
             if next(count) == step:
                 raise error
             real(path, text)
 
-        self._patch.setattr(writes, "atomic_write", failing)
+        self._patch.setattr(write_journal, "atomic_write", failing)
 
     def repair(self) -> None:
         self._patch.undo()
@@ -162,8 +168,8 @@ def test_a_full_disk_at_a_file_is_said_and_finished_by_the_next_run(disk):
 
 
 def test_without_a_journal_nothing_happens(disk):
-    assert roll_forward(disk.private, disk.root) == writes.RolledForward()
-    assert roll_forward(disk.root / "none", disk.root) == writes.RolledForward()
+    assert roll_forward(disk.private, disk.root) == write_journal.RolledForward()
+    assert roll_forward(disk.root / "none", disk.root) == write_journal.RolledForward()
 
 
 def entry(path: object, text: object = NEW["prompts/a.yaml"], replaces: object = "") -> dict:

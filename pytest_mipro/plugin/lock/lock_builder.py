@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.optimizer.proposing.learning import Lesson
 from pytest_mipro.optimizer.proposing.plans import ProposalPlan
-from pytest_mipro.plugin.lock.lock import Lock, LockedCase, LockedLesson, LockedModule
+from pytest_mipro.plugin.config.shown_path import relative_path
+from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase, LockedLesson, LockedModule
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 
@@ -42,7 +42,7 @@ def lock_of(study: Study, result: StudyResult, path: Path, seed: int, before: Lo
         salt=study.salt,
         seed=seed,
         logical_calls=result.calls,
-        holdout_uses=result.looks,
+        holdout_uses=result.holdout_uses,
         confirmed=result.split.confirmed,
         demo_rows=tuple({demo.case for prompt in prompts.values() for demo in prompt.demos}),
         lessons=(*(before.lessons if before else ()), *map(_locked_lesson, result.lessons))[
@@ -102,7 +102,7 @@ def locked_module(call: ModuleCall, prompts: Mapping[Path, Prompt], folder: Path
     prompt = prompts.get(signature.prompt_path) or committed_prompt(signature)
     return LockedModule(
         name=signature.name,
-        prompt_path=os.path.relpath(signature.prompt_path, folder).replace(os.sep, "/"),
+        prompt_path=relative_path(signature.prompt_path, folder),
         prompt=prompt.digest(),
         docstring=docstring_digest(signature),
         signature=signature.digest(),

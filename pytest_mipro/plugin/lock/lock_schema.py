@@ -1,14 +1,18 @@
-"""The lock of a study: what was measured when its prompts were written."""
+"""The fields of a study's lock: what was measured when its prompts were written."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from pytest_mipro.plugin.config.shown_path import relative_path
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 SUFFIX = ".mipro.json"
 
@@ -69,7 +73,7 @@ class LockedLesson:
 class Lock:
     """The content of a lock; equal contents are equal locks, whatever order they were given in.
 
-    `salt` fixes the split, `holdout_uses` counts the looks at the holdout, `logical_calls` the
+    `salt` fixes the split, `holdout_uses` counts the uses of the holdout, `logical_calls` the
     distinct requests of the study, `demo_rows` are the rows that became demos, `lessons` what was
     learnt about proposing, oldest first, where that was switched on. `confirmed` tells whether a
     holdout that the search never used confirmed the prompts.
@@ -96,6 +100,13 @@ class Lock:
     def scores(self) -> Mapping[str, float]:
         """The scores by case id; skipped cases have none."""
         return {case.id: case.score for case in self.cases if case.score is not None}
+
+
+def split_salt(lock: Lock | None, path: Path, root: Path) -> str:
+    """Return the salt of a study's split: the lock's, else one made of its `path` below `root`."""
+    if lock is not None:
+        return lock.salt
+    return hashlib.sha256(relative_path(path, root).encode()).hexdigest()[:16]
 
 
 def _place(module: LockedModule) -> tuple[str, ...]:
