@@ -1,10 +1,10 @@
-"""Lock files: Lock ⇄ JSON, one case a line; errors name path:line."""
+"""Read and write lock files: JSON with one case a line. Errors name path:line."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import LockError
@@ -45,7 +45,7 @@ def parse_lock(text: str, path: Path) -> Lock:
     """Return the lock in a file's text; raises LockError whose text begins with `path:line`."""
     lines = text.splitlines()
     try:
-        return _lock(_Reader(load_json(_with_commas(text)), lines))
+        return _lock(load_json(_with_commas(text)), lines)
     except json.JSONDecodeError as error:
         conflict = next((n for n, line in enumerate(lines, 1) if line.startswith("<<<<<<<")), None)
         problem = "an unresolved merge conflict" if conflict else f"not JSON ({error.msg})"
@@ -58,7 +58,7 @@ def parse_lock(text: str, path: Path) -> Lock:
 def _with_commas(text: str) -> str:
     """Return the text with a comma behind each entry that another one follows, and behind no last.
 
-    Who resolves a merge by keeping lines of both sides need not mind which of them was the last.
+    So a merge that keeps the lines of both sides needs no care for commas.
     """
     lines = text.split("\n")
     for number, line in enumerate(lines[:-1]):
@@ -86,18 +86,12 @@ def _json(value: Any) -> str:
 def _block(value: Any) -> str:
     if not isinstance(value, tuple):
         return _json(value)
-    entries = [_json(entry if isinstance(entry, str) else _entry(entry)) for entry in value]
+    entries = [_json(entry if isinstance(entry, str) else asdict(entry)) for entry in value]
     return "[\n    " + ",\n    ".join(entries) + "\n  ]" if entries else "[]"
 
 
-def _entry(entry: LockedModule | LockedCase | LockedLesson) -> dict[str, Any]:
-    if isinstance(entry, LockedModule):
-        return asdict(entry) | {"parameters": dict(entry.parameters)}
-    return asdict(entry)
-
-
 def _line_of_refused(lines: list[str]) -> int:
-    """Return the line that JSON allows and a lock does not: a key twice, a NaN; else 1."""
+    """Return the line that strict reading refuses, as for a key twice or a NaN; else 1."""
     keys: set[str] = set()
     for number, line in enumerate(lines, 1):
         text = line.strip().removesuffix(",")
@@ -114,110 +108,76 @@ def _line_of_refused(lines: list[str]) -> int:
     return 1
 
 
-class _Reader:
-    """The parsed file beside its lines, so that each refusal names its line."""
-
-    def __init__(self, data: Any, lines: list[str]) -> None:
-        self.lines = lines
-        if not isinstance(data, dict):
-            raise _ProblemError("expected an object")
-        self.data = data
-
-    def line_of(self, key: str, index: int = -1) -> int | None:
-        """Return the line of a top-level key, or of an entry of its list."""
-        for number, line in enumerate(self.lines, 1):
-            if line.lstrip().startswith(f'"{key}"'):
-                return number + index + 1
-        return None
+def _line_of(lines: list[str], key: str, index: int = -1) -> int | None:
+    """Return the line of a top-level key, or of an entry of its list."""
+    for number, line in enumerate(lines, 1):
+        if line.lstrip().startswith(f'"{key}"'):
+            return number + index + 1
+    return None
 
 
-def _lock(reader: _Reader) -> Lock:
-    version = reader.data.get("schema_version")
+def _lock(data: Any, lines: list[str]) -> Lock:
+    if not isinstance(data, dict):
+        raise _ProblemError("expected an object")
+    line_of = partial(_line_of, lines)
+    version = data.pop("schema_version", None)
     if version != SCHEMA_VERSION:
         text = f"schema_version is {version!r}, this release reads {SCHEMA_VERSION}"
-        raise _ProblemError(text, reader.line_of("schema_version"))
-    data = {key: value for key, value in reader.data.items() if key != "schema_version"}
+        raise _ProblemError(text, line_of("schema_version"))
     data.setdefault("lessons", [])
-    _check(data, Lock, reader.line_of)
-    return Lock(
-        **data
-        | {
-            "demo_rows": tuple(_texts(reader, "demo_rows")),
-            "lessons": tuple(_entries(reader, "lessons", LockedLesson)),
-            "modules": tuple(_entries(reader, "modules", LockedModule)),
-            "cases": tuple(_entries(reader, "cases", LockedCase)),
-        }
-    )
+    _check(data, Lock, line_of)
+    for index, row in enumerate(data["demo_rows"]):
+        if not isinstance(row, str):
+            raise _ProblemError(f"demo_rows: {row!r} is not a text", line_of("demo_rows", index))
+    for key, kind in _ENTRIES.items():
+        for index, value in enumerate(data[key]):
+            line = line_of(key, index)
+            if not isinstance(value, dict):
+                raise _ProblemError(f"{key}: {value!r:.60} is not an object", line)
+            _check(value, kind, lambda _, line=line: line)
+    known = set[str]()
+    for index, case in enumerate(data["cases"]):
+        if case["id"] in known:
+            raise _ProblemError(f"the case {case['id']!r} stands twice", line_of("cases", index))
+        known.add(case["id"])
+        case["score"] = None if case["score"] is None else float(case["score"])
+    entries = {key: tuple(kind(**one) for one in data[key]) for key, kind in _ENTRIES.items()}
+    return Lock(**data | entries | {"demo_rows": tuple(data["demo_rows"])})
 
 
-def _texts(reader: _Reader, key: str) -> list[str]:
-    for index, value in enumerate(reader.data[key]):
-        if not isinstance(value, str):
-            raise _ProblemError(f"{key}: {value!r} is not a text", reader.line_of(key, index))
-    return list(reader.data[key])
-
-
-def _entries(reader: _Reader, key: str, kind: type[Any]) -> list[Any]:
-    entries, known = [], set[str]()
-    for index, value in enumerate(reader.data.get(key, ())):
-        line = reader.line_of(key, index)
-
-        def line_of(_: str, line: int | None = line) -> int | None:
-            return line
-
-        if not isinstance(value, dict):
-            raise _ProblemError(f"{key}: {value!r:.60} is not an object", line)
-        _check(value, kind, line_of)
-        if kind is LockedCase:
-            if value["id"] in known:
-                raise _ProblemError(f"the case {value['id']!r} stands twice", line)
-            known.add(value["id"])
-            if value["score"] is not None:
-                value["score"] = float(value["score"])
-        entries.append(kind(**value))
-    return entries
+_ENTRIES: dict[str, type[Any]] = {
+    "lessons": LockedLesson,
+    "modules": LockedModule,
+    "cases": LockedCase,
+}
 
 
 def _check(data: dict[str, Any], kind: type[Any], line_of: Callable[[str], int | None]) -> None:
-    wanted = {item.name: str(item.type) for item in fields(kind)}
+    wanted = {item.name: str(item.type).partition("[")[0] for item in fields(kind)}
     for key in data:
         if key not in wanted:
             raise _ProblemError(f"unknown key {key!r}", line_of(key))
     for key, annotation in wanted.items():
         if key not in data:
             raise _ProblemError(f"the key {key!r} is missing", line_of(key))
-        if not _TYPES[annotation.partition("[")[0]](data[key]):
-            text = f"{key!r} must be {_NAMES[annotation.partition('[')[0]]}, not {data[key]!r:.60}"
-            raise _ProblemError(text, line_of(key))
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        fits, what = _TYPES[annotation]
+        if not fits(data[key]):
+            raise _ProblemError(f"{key!r} must be {what}, not {data[key]!r:.60}", line_of(key))
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return type(value) in (int, float)
 
 
-def _is_score(value: Any) -> bool:
-    return value is None or (_is_number(value) and 0 <= value <= 1)
-
-
-_TYPES: dict[str, Callable[[Any], bool]] = {
-    "str": lambda value: isinstance(value, str),
-    "int": _is_count,
-    "float": _is_number,
-    "bool": lambda value: isinstance(value, bool),
-    "float | None": _is_score,
-    "Mapping": lambda value: isinstance(value, Mapping),
-    "tuple": lambda value: isinstance(value, list),
-}
-_NAMES = {
-    "str": "a text",
-    "int": "a whole number from 0 on",
-    "float": "a number",
-    "bool": "true or false",
-    "float | None": "a score in 0…1 or null",
-    "Mapping": "an object",
-    "tuple": "a list",
+_TYPES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "str": (lambda value: isinstance(value, str), "a text"),
+    "int": (lambda value: type(value) is int and value >= 0, "a whole number from 0 on"),
+    "float": (_is_number, "a number"),
+    "bool": (lambda value: isinstance(value, bool), "true or false"),
+    "float | None": (
+        lambda value: value is None or (_is_number(value) and 0 <= value <= 1),
+        "a score in 0…1 or null",
+    ),
+    "Mapping": (lambda value: isinstance(value, dict), "an object"),
+    "tuple": (lambda value: isinstance(value, list), "a list"),
 }

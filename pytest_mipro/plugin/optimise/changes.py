@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.shown_path import shown_path
 from pytest_mipro.plugin.lock.lock_builder import lock_of
 from pytest_mipro.plugin.lock.lock_file import dump_lock, read_lock
-from pytest_mipro.plugin.lock.prompt_diff import diff_lines
 from pytest_mipro.plugin.lock.write_journal import FileWrite, changed, digest_of, flush
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt, dump_prompt, read_prompt
 from pytest_mipro.runtime.text.files import ensure_private_folder
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pytest_mipro.plugin.lock.lock_schema import Lock
     from pytest_mipro.runtime.signature.signature import Signature
 
+_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 _SHOWN_LINES = 40
 
 
@@ -181,10 +182,14 @@ class Changes:
         return lines
 
     def _show(self, terminalreporter: pytest.TerminalReporter, diff: _Diff) -> None:
-        lines = list(diff_lines(shown_path(self._config, diff.path), diff.before, diff.after))
+        name = shown_path(self._config, diff.path)
+        before = f"a/{name}" if diff.before else "/dev/null"
+        texts = diff.before.splitlines(), diff.after.splitlines()
+        lines = list(difflib.unified_diff(*texts, before, f"b/{name}", lineterm=""))
         whole = self._diff_only or terminalreporter.verbosity > 0
         shown = lines if whole else lines[:_SHOWN_LINES]
-        for line, colour in shown:
+        for line in shown:
+            colour = _COLOURS.get(line[:1])
             terminalreporter.write_line(line, **({colour: True} if colour else {}))
         if len(shown) < len(lines):
             more = len(lines) - len(shown)
