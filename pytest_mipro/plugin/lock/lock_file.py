@@ -116,6 +116,10 @@ def _line_of(lines: list[str], key: str, index: int = -1) -> int | None:
     return None
 
 
+def _entry_line(line: int | None, _: str) -> int | None:
+    return line  # an entry stands on one line, whatever its key
+
+
 def _lock(data: Any, lines: list[str]) -> Lock:
     if not isinstance(data, dict):
         raise _ProblemError("expected an object")
@@ -134,7 +138,7 @@ def _lock(data: Any, lines: list[str]) -> Lock:
             line = line_of(key, index)
             if not isinstance(value, dict):
                 raise _ProblemError(f"{key}: {value!r:.60} is not an object", line)
-            _check(value, kind, lambda _, line=line: line)
+            _check(value, kind, partial(_entry_line, line))
     known = set[str]()
     for index, case in enumerate(data["cases"]):
         if case["id"] in known:
