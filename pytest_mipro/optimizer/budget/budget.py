@@ -1,4 +1,4 @@
-"""The logical budget: what the search may spend, reserved whole before it is used."""
+"""The budget of a run's search: reserved whole before it is used, and the requests it counts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import BudgetError
-from pytest_mipro.optimizer.study.amount import NOTHING, ONE_CALL, Amount, Limits, total
+from pytest_mipro.optimizer.study.amount import (
+    NOTHING,
+    ONE_CALL,
+    Amount,
+    Limits,
+    format_amount,
+    total,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +36,7 @@ class Budget:
     def spent(self) -> Amount:
         """What is spent so far, by open reservations at the worst case of their calls."""
         with self._lock:
-            return self._charged + total(self.limits.counted(item._spent) for item in self._open)  # noqa: SLF001
+            return self._charged + total(self.limits.counted(item._spent) for item in self._open)
 
     @property
     def taken(self) -> Amount:
@@ -40,16 +47,15 @@ class Budget:
     @property
     def available(self) -> int | None:
         """Calls that can still be reserved; None: no limit."""
-        taken = self.taken
-        return None if self.limits.calls is None else self.limits.calls - taken.calls
+        return None if self.limits.calls is None else self.limits.calls - self.taken.calls
 
     def reserve(
         self, amount: Amount, purpose: str, *, stage: str = "", keep: Amount = NOTHING
     ) -> Reservation | None:
         """Return a reservation of `amount`, or None when it does not fit.
 
-        With `keep` it fits only where that much is still left beside it. `stage` is what its
-        spending is told under.
+        With `keep` it fits only where that much is still left beside it. Its spending is booked
+        under `stage`.
         """
         if amount.negative:
             raise ValueError(f"can't reserve {amount} for {purpose}")
@@ -67,7 +73,9 @@ class Budget:
 
 
 class Reservation:
-    """An amount set aside for one purpose. Made by `Budget.reserve`."""
+    """An amount set aside for one purpose. Made by `Budget.reserve`, whose lock it shares."""
+
+    # ruff: noqa: SLF001 - budget and reservation are one mechanism
 
     def __init__(self, budget: Budget, amount: Amount, purpose: str, stage: str) -> None:
         self.amount = amount
@@ -79,28 +87,30 @@ class Reservation:
     @property
     def spent(self) -> Amount:
         """What was spent from this reservation."""
-        with self._budget._lock:  # noqa: SLF001 - budget and reservation are one mechanism
+        with self._budget._lock:
             return self._spent
 
     def spend(self, amount: Amount = ONE_CALL) -> None:
         """Spend an amount before it is used. Raises BudgetError beyond the reservation."""
         if amount.negative:
             raise ValueError(f"can't spend {amount} on {self.purpose}")
-        with self._budget._lock:  # noqa: SLF001
-            if self not in self._budget._open:  # noqa: SLF001
+        with self._budget._lock:
+            if self not in self._budget._open:
                 raise BudgetError(f"{self.purpose}: a call came after its budget was settled")
             spent = self._spent + amount
             if not spent.within(self.amount):
-                raise BudgetError(f"{self.purpose}: {_difference(spent, self.amount)}")
+                wanted = format_amount(self._budget.limits.counted(spent))
+                raise BudgetError(
+                    f"{self.purpose}: {wanted}, but {format_amount(self.amount)} were reserved"
+                )
             self._spent = spent
 
     def grow(self, amount: Amount) -> bool:
         """Reserve at least `amount` from now on; False, and no change, where that does not fit."""
         budget = self._budget
         wanted = self.amount.at_least(budget.limits.counted(amount))
-        with budget._lock:  # noqa: SLF001
-            more = budget._taken() - self.amount + wanted  # noqa: SLF001
-            if not more.within(budget.limits):
+        with budget._lock:
+            if not (budget._taken() - self.amount + wanted).within(budget.limits):
                 return False
             self.amount = wanted
             return True
@@ -108,63 +118,43 @@ class Reservation:
     def settle(self, charged: Amount | None = None) -> Amount:
         """Close the reservation and return how much of it goes back to the budget.
 
-        `charged` (at most what was spent, and by default that) is what stays counted: less where
-        replies were shorter than their limit, or where another part of the run turns out to have
-        paid for the same requests. Nothing goes back when it was settled before.
+        `charged` (at most what was spent, and by default that) stays counted: less where replies
+        were shorter than their limit, or where another part of the run turns out to have paid for
+        the same requests. Nothing goes back when it was settled before.
         """
         budget = self._budget
-        with budget._lock:  # noqa: SLF001
-            if self not in budget._open:  # noqa: SLF001
+        with budget._lock:
+            if self not in budget._open:
                 return Amount()
             final = self._spent if charged is None else charged
             if final.negative or not final.within(self._spent):
                 raise ValueError(f"{self.purpose}: can't charge {final} of {self._spent}")
-            del budget._open[self]  # noqa: SLF001
-            budget._charged += budget.limits.counted(final)  # noqa: SLF001
+            del budget._open[self]
+            budget._charged += budget.limits.counted(final)
             return self.amount - final
-
-
-def _difference(spent: Amount, reserved: Amount) -> str:
-    """Return in words where more was spent than reserved."""
-    if spent.calls > reserved.calls:
-        return f"{spent.calls} calls, but {reserved.calls} were reserved"
-    if not Amount(0, spent.tokens).within(reserved):
-        return f"{spent.tokens} tokens, but {reserved.tokens} were reserved"
-    return f"${spent.dollars:.4f}, but ${reserved.dollars:.4f} was reserved"
 
 
 class LogicalLedger:
     """Counts each distinct request of a run once, cached or not. Thread-safe.
 
     Which of two concurrent trials meets a shared request first depends on timing; so each trial
-    gathers its digests, and `count_all` counts them in trial order. `mark` is the state that a
-    trial was asked in: what was counted before it is free to the trial, whatever is counted
-    meanwhile.
+    gathers its digests, and `count_all` counts them in trial order. What was counted before a trial
+    took its `mark` is free to it, whatever is counted meanwhile.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._places: dict[str, int] = {}
-        self._live = 0
-        self._asked = 0
-
-    @property
-    def live(self) -> int:
+        self.live = 0
         """How many calls an endpoint answered; the others were cached."""
-        with self._lock:
-            return self._live
-
-    @property
-    def asked(self) -> int:
-        """How many replies the run's programs and proposals were given, equal requests included."""
-        with self._lock:
-            return self._asked
+        self.asked = 0
+        """How many replies the run's programs and proposals got, equal requests included."""
 
     def note_reply(self, *, live: bool) -> None:
-        """Note a reply that was given, and whether an endpoint answered it just now."""
+        """Count a reply, and whether an endpoint answered it just now."""
         with self._lock:
-            self._asked += 1
-            self._live += live
+            self.asked += 1
+            self.live += live
 
     @property
     def mark(self) -> int:
@@ -177,13 +167,11 @@ class LogicalLedger:
             return self._places.get(digest, mark) < mark
 
     def count_all(self, digests: Iterable[str]) -> list[str]:
-        """Note the requests; return those that are new, each once."""
+        """Count the requests; return those that are new, each once."""
         with self._lock:
-            fresh = []
-            for digest in digests:
-                if digest not in self._places:
-                    self._places[digest] = len(self._places)
-                    fresh.append(digest)
+            fresh = [digest for digest in dict.fromkeys(digests) if digest not in self._places]
+            for digest in fresh:
+                self._places[digest] = len(self._places)
             return fresh
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""What a request takes: at worst before it is made, and by its reply's usage afterwards."""
+"""The cost of a request: at worst before it is made, and by its reply's usage afterwards."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from pytest_mipro.runtime.client.contract import Reply
     from pytest_mipro.runtime.client.prices import ModelPrice
 
-# Tokens a byte of prompt: English has 0.25, other scripts up to about 0.5.
+# Tokens per byte of prompt: English has 0.25, other scripts up to about 0.5.
 _USUAL_RATE = 0.5
-# A request may have this many times the tokens a byte that the baseline's had on average.
+# A request may have this many times the tokens per byte of the baseline's average.
 _MARGIN = 1.25
 
 
 class CostModel:
-    """Bounds and counts what requests take in each currency that is limited. Thread-safe.
+    """Bounds and counts what requests take in each limited currency. Thread-safe.
 
-    Prompt tokens are estimated by bytes, at the rate that the model had in the baseline; what
-    really is billed is bounded by the bytes themselves (`hard`). Raises UnboundedCallError for a
-    request that can't be bounded while tokens or money are limited.
+    Prompt tokens are estimated from bytes, at the model's rate in the baseline; the bill is bounded
+    by the bytes themselves (`hard`). Raises UnboundedCallError for a request that can't be bounded
+    while tokens or money are limited.
     """
 
     def __init__(
@@ -51,19 +51,19 @@ class CostModel:
         return self._prices[model]
 
     def rate(self, model: str) -> float:
-        """Return the tokens that are reserved for each byte of a prompt to the model."""
+        """Return the tokens reserved per byte of a prompt to the model."""
         return self._rates.get(model, _USUAL_RATE)
 
     def worst(self, request: Request) -> Amount:
         """Return what a request may take, by the estimate of its prompt's tokens.
 
-        Before the baseline has told the rate that is one call: the baseline is charged its usage.
+        Before `calibrate` that is one call: the baseline is charged its usage.
         """
         bounded = self._bounded(request, self.rate(request.model))
         return bounded if self.calibrated else ONE_CALL
 
     def hard(self, request: Request) -> Amount:
-        """Return what a request can't exceed: a token has a byte at least."""
+        """Return what a request can't exceed: a token has at least one byte."""
         return self._bounded(request, 1.0)
 
     def _bounded(self, request: Request, rate: float) -> Amount:
@@ -85,11 +85,11 @@ class CostModel:
         return nanodollars(price.cost(usage))
 
     def check(self, model: str, *, bounded: bool) -> None:
-        """Refuse a model that will be called; `bounded` says whether its output has a limit."""
+        """Refuse a model whose calls have no bound; `bounded`: their output has a limit."""
         self.hard(Request(model, (), {"max_tokens": 1} if bounded else {}))
 
     def actual(self, request: Request, reply: Reply, worst: Amount) -> Amount:
-        """Return what a reply took; its worst case where it tells no usage and that is limited."""
+        """Return what a reply took: `worst` where usage is limited and the reply reports none."""
         usage = reply.usage
         if usage == Usage() and self._limits.by_worst_case:
             return worst
@@ -101,7 +101,7 @@ class CostModel:
         return Amount(1, tokens, None if cost is None else nanodollars(cost))
 
     def note(self, request: Request, reply: Reply) -> None:
-        """Take a reply of the baseline into account for `calibrate`."""
+        """Note a reply of the baseline, for `calibrate`."""
         tokens = reply.usage.prompt_tokens
         if tokens and not self.calibrated:
             with self._lock:
@@ -109,7 +109,7 @@ class CostModel:
                 self._seen[request.model] = (size + prompt_bytes(request), earlier + tokens)
 
     def calibrate(self) -> None:
-        """Estimate prompts from now on by what was noted, with a margin."""
+        """From now on, estimate prompts by the noted replies, with a margin."""
         with self._lock:
             self.calibrated = True
             for model, (size, tokens) in self._seen.items():

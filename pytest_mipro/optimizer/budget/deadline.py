@@ -1,4 +1,4 @@
-"""The time that a run may take: the search ends before it, so that the decision fits in."""
+"""The time limit of a run; the search ends before it, so that the decision fits in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Deadline:
-    """`seconds` from now on, None for no limit; what is kept of them is not for who asks now."""
+    """Ends `seconds` from now (None: never), less the time kept for later."""
 
     def __init__(
         self, seconds: float | None = None, clock: Callable[[], float] = time.monotonic
@@ -28,11 +28,11 @@ class Deadline:
         return self._clock() - self._start
 
     def keep(self, seconds: float) -> None:
-        """Keep so many of the seconds for what comes later; 0 gives all of them free."""
+        """Keep this much of the time for what comes later; 0 frees all of it."""
         self._kept = seconds
 
     def left(self) -> float | None:
-        """Return the seconds that are left, None without a limit; 0 or less: none are."""
+        """Return the seconds left (0 or less: none), None without a limit."""
         if self._seconds is None:
             return None
         return self._seconds - self._kept - self.passed
@@ -44,5 +44,5 @@ class Deadline:
             raise self.error()
 
     def error(self) -> TimeUsedUpError:
-        """Return the error that says so."""
+        """Return the error of a time that is used up."""
         return TimeUsedUpError(Limit("seconds", self._seconds or 0.0))

@@ -1,4 +1,4 @@
-"""Counts the requests of one part of a run before they are made, and what they took afterwards."""
+"""Count the requests of one part of a run before they are made, and what they took afterwards."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Asked:
-    """A request that is new to the run: who made it, its worst case, and what it took."""
+    """A request that is new to the run: its module and model, its worst case, and what it took."""
 
     user: tuple[str, str]
     worst: Amount
@@ -42,10 +42,10 @@ class MeteredRequest:
 
 
 class Meter:
-    """The requests of one part of the run that are new to it, spent before they are made.
+    """Spends the requests of one part of the run that are new to the run, before they are made.
 
-    With `by_usage`, tokens and money are spent when it is settled: the worst case of a request is
-    not known yet.
+    With `by_usage`, tokens and money are spent at the end of the part: the worst case of a request
+    is not known yet.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Meter:
 
     @property
     def requests(self) -> list[MeteredRequest]:
-        """The requests that were seen and are new to the run, with what they took."""
+        """The requests new to the run, with what they took."""
         with self._lock:
             return [
                 MeteredRequest(digest, item.user, item.actual or item.worst, item.live)
@@ -82,7 +82,7 @@ class Meter:
 
     @property
     def exceeded(self) -> str:
-        """What a part that was dropped needed, in words."""
+        """What a dropped part needed, for people."""
         return f"more than the {format_amount(self._reservation.amount, ' or ')} reserved for it"
 
     def see(self, digest: str, worst: Amount = ONE_CALL, user: tuple[str, str] = ("", "")) -> None:
@@ -109,9 +109,9 @@ class Meter:
     def settle(self, *, whole: bool = False) -> int:
         """Close the reservation and return the calls charged: requests that are new to the run.
 
-        A request is charged what its reply took; at its worst case where no reply came. With
-        `whole`, all that was reserved is charged: which requests came before the limit depends on
-        timing, and the budget must not. Raises BudgetError where usage is more than was reserved.
+        A request is charged what its reply took, or its worst case where no reply came. With
+        `whole`, the whole reservation is charged: which requests came before the limit depends on
+        timing, and the budget must not. Raises BudgetError where usage exceeds the reservation.
         """
         with self._lock:
             self._closed = True
@@ -131,7 +131,7 @@ class Meter:
     def abandon(self) -> int:
         """Close the reservation before all its calls ended, and return the calls charged.
 
-        What was begun counts as spent, at its worst case. Nothing happens where it was closed.
+        What was begun counts as spent, at its worst case. A second call does nothing.
         """
         with self._lock:
             if self._closed:
@@ -148,9 +148,9 @@ class Meter:
 
 
 class MeteredClient:
-    """A client whose requests are counted by a meter before they are made.
+    """A client whose requests a meter counts before they are made.
 
-    None waits longer than the deadline: raises LimitReachedError.
+    Raises LimitReachedError for one that would wait beyond the deadline.
     """
 
     def __init__(
@@ -209,7 +209,7 @@ class MeteredClient:
 
 @dataclass(frozen=True)
 class Accounting:
-    """What all parts of a run are counted by."""
+    """What every part of a run is counted by."""
 
     ledger: LogicalLedger = field(default_factory=LogicalLedger)
     spending: Spending = field(default_factory=Spending)

@@ -1,4 +1,4 @@
-"""What a study spent: logical amounts by stage, module and model."""
+"""The spending of a study: logical amounts by stage, module and model."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ if TYPE_CHECKING:
 STAGES = ("baseline", "bootstrap", "proposals", "search", "decision", "final pass")
 """The stages of a study in the order of the plan."""
 UNFINISHED = "(unfinished)"
-"""Stands for the module of what was charged at its worst case: dropped and abandoned trials."""
+"""The module of charges at their worst case: dropped and abandoned trials."""
 
 
 @dataclass(frozen=True)
 class SpendingEntry:
-    """What one module's calls to one model took in one stage: distinct requests, cached or not.
+    """The distinct requests of one module to one model in one stage, cached or not.
 
-    `live` counts those that an endpoint answered in this run. `module` is empty for the calls of
-    the optimiser itself. `amount` is what replies tell of their usage, None where they tell no
-    price.
+    `amount` sums the usage that replies report, None where no price is known; `live` counts the
+    requests that an endpoint answered in this run. `module` is empty for the optimiser's own calls.
     """
 
     stage: str
@@ -34,21 +33,21 @@ class SpendingEntry:
 
 
 class Spending:
-    """Adds up what is charged. Thread-safe."""
+    """Adds up charges. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._entries: dict[tuple[str, str, str], tuple[Amount, int]] = {}
 
     def add(self, stage: str, user: tuple[str, str], amount: Amount, *, live: int = 0) -> None:
-        """Add what `user`, a module and its model, was charged in a stage."""
+        """Add a charge of `user`, a module and its model, in a stage."""
         with self._lock:
             key = (stage, *user)
             before, earlier = self._entries.get(key, (Amount(), 0))
             self._entries[key] = (before + amount, earlier + live)
 
     def entries(self) -> tuple[SpendingEntry, ...]:
-        """Return all that was spent: stages in the order of the plan, modules by name."""
+        """Return all entries: stages in the order of the plan, modules by name."""
         with self._lock:
             keys = sorted(self._entries, key=lambda key: (_place(key[0]), *key))
             return tuple(SpendingEntry(*key, *self._entries[key]) for key in keys)
@@ -61,7 +60,7 @@ def _place(stage: str) -> int:
 def grouped(
     entries: Iterable[SpendingEntry], by: Callable[[SpendingEntry], str]
 ) -> dict[str, Amount]:
-    """Return the sums of the entries by a name of theirs, in the order of first appearance."""
+    """Return the sums of the entries by key, in the order of first appearance."""
     groups: dict[str, list[Amount]] = {}
     for entry in entries:
         groups.setdefault(by(entry), []).append(entry.amount)

@@ -1,13 +1,13 @@
-"""What runs of a program may take at worst, from what the committed prompts took."""
+"""The worst case of a program's runs, extrapolated from those of the committed prompts."""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.study.amount import Amount, total
+from pytest_mipro.optimizer.study.amount import Amount, nanodollars, total
 from pytest_mipro.runtime.client.contract import Usage
 from pytest_mipro.runtime.client.prices import MILLION, output_limit
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CALLS_FACTOR = 1.5
 CALLS_EXTRA = 10
 _MARGIN = 1.25
-# What stands around the messages of a request, and around the two of a demo.
+# The framing of a request's messages, and of the two messages of a demo.
 _FRAME_TOKENS = 80
 _DEMO_TOKENS = 32
 
@@ -35,30 +35,16 @@ def calls_by_row(runs: Iterable[CaseRun]) -> dict[str, tuple[ModuleCall, ...]]:
     for item in runs:
         row = calls.setdefault(item.case.row, {})
         for call in item.calls:
-            identity = [
-                str(call.signature.prompt_path),
-                call.model,
-                dict(call.parameters),
-                dict(call.inputs),
-                item.sample,
-            ]
+            path, parameters, inputs = call.signature.prompt_path, call.parameters, call.inputs
+            identity = [str(path), call.model, dict(parameters), dict(inputs), item.sample]
             key = json.dumps(identity, sort_keys=True)
             if key not in row or call.requests > row[key].requests:
                 row[key] = call
     return {row: tuple(distinct.values()) for row, distinct in calls.items()}
 
 
-@dataclass(frozen=True)
-class _Use:
-    """How often a row calls a module of a model."""
-
-    path: Path
-    model: str
-    calls: int
-
-
 class WorstCase:
-    """Tokens and money that programs may take on rows; all calls are known to be bounded."""
+    """The tokens and money that programs may take on rows; all calls are known to be bounded."""
 
     def __init__(
         self,
@@ -68,13 +54,12 @@ class WorstCase:
     ) -> None:
         self._committed = committed
         self._cost_model = cost_model
+        self._calls = by_row
         takes = {row: [self._takes(call) for call in calls] for row, calls in by_row.items()}
         self._rows = {row: total(amounts) for row, amounts in takes.items()}
-        self._uses = {
-            row: [_Use(call.signature.prompt_path, call.model, call.requests) for call in calls]
-            for row, calls in by_row.items()
+        self._models = {
+            call.signature.prompt_path: call.model for calls in by_row.values() for call in calls
         }
-        self._models = {use.path: use.model for uses in self._uses.values() for use in uses}
         each = [amount for amounts in takes.values() for amount in amounts]
         self._dearest = Amount(
             1,
@@ -85,13 +70,13 @@ class WorstCase:
     def of(
         self, rows: Sequence[str], program: Mapping[Path, Prompt], teacher: str | None = None
     ) -> Amount:
-        """Return what a program may take on these rows; `teacher` may answer for its modules."""
+        """Return the worst case of a program on rows; `teacher` may answer for its modules."""
         grown = {path: self._growth(path, prompt) for path, prompt in program.items()}
         more = total(
-            grown[use.path].times(use.calls)
+            grown[call.signature.prompt_path].times(call.requests)
             for row in rows
-            for use in self._uses[row]
-            if use.path in grown
+            for call in self._calls[row]
+            if call.signature.prompt_path in grown
         )
         base = total(self._rows[row] for row in rows) + more
         dearest = total([self._dearest, *grown.values()])
@@ -99,9 +84,8 @@ class WorstCase:
         return worst if teacher is None else self._taught(worst, teacher)
 
     def _takes(self, call: ModuleCall) -> Amount:
-        """Return what the call may take when it is made again."""
         prompt = math.ceil(_MARGIN * call.usage.prompt_tokens)
-        if not prompt:  # an endpoint that does not tell
+        if not prompt:  # an endpoint that reports no usage
             prompt = self._size(call.model, json.dumps(dict(call.inputs)))
         output = output_limit(call.parameters) or 0
         usage = Usage(prompt + call.requests * _FRAME_TOKENS, call.requests * output)
@@ -109,7 +93,7 @@ class WorstCase:
         return Amount(call.requests, tokens, self._cost_model.money(call.model, usage))
 
     def _growth(self, path: Path, prompt: Prompt) -> Amount:
-        """Return what a call takes more under this prompt than under the committed one."""
+        """Return how much more a call takes under this prompt than under the committed one."""
         before = self._committed.get(path)
         if before is None or path not in self._models:
             return Amount()
@@ -129,6 +113,4 @@ class WorstCase:
         if price is None or worst.nanodollars is None:
             return worst
         dear = max(price.prompt, price.completion) / MILLION * (worst.tokens or 0)
-        return Amount(
-            worst.calls, worst.tokens, max(worst.nanodollars, math.ceil(dear * 1_000_000_000))
-        )
+        return replace(worst, nanodollars=max(worst.nanodollars, nanodollars(dear)))

@@ -1,4 +1,4 @@
-"""Measuring a program: cases run concurrently in threads, each in its own context."""
+"""Measure a program: its cases run concurrently in threads, each in its own context."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from pytest_mipro.errors import (
     LimitReachedError,
     UnboundedCallError,
 )
-from pytest_mipro.optimizer.measuring.case_timeout import within
+from pytest_mipro.optimizer.measuring.case_threads import DaemonPool, within
 from pytest_mipro.optimizer.measuring.expectations import Expectations
-from pytest_mipro.optimizer.measuring.pool import DaemonPool
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.optimizer.study.runs import CaseRun, Evaluation
 from pytest_mipro.runtime.calls.context import CallContext, Trace, use
@@ -41,7 +40,7 @@ class Pending(Protocol):
     """An evaluation under way."""
 
     def result(self, progress: Callable[[int], None] | None = None) -> Evaluation:
-        """Wait for the evaluation and return it, telling the number of finished runs meanwhile.
+        """Wait for the evaluation and return it; `progress` gets each number of finished runs.
 
         Raises MeasurementError where a case broke for a reason that is not the candidate's, and
         LimitReachedError where the bill or the time of the run ends it.
@@ -90,7 +89,7 @@ class Evaluating(Protocol):
         ...
 
     def start_afresh(self) -> None:
-        """Leave all that is under way behind: it must not hold up the cases to come."""
+        """Abandon all that is under way, so that it does not hold up the cases to come."""
         ...
 
     def close(self, *, wait: bool = False) -> None:
@@ -109,11 +108,7 @@ class PendingEvaluation:
     rules: MeasuringRules
 
     def result(self, progress: Callable[[int], None] | None = None) -> Evaluation:
-        """Wait, settle the budget and return the evaluation.
-
-        Raises MeasurementError where a case broke for a reason that is not the candidate's, and
-        LimitReachedError where the bill or the time of the run ends it.
-        """
+        """Wait, settle the budget and return the evaluation; see `Pending.result`."""
         self._wait(progress)
         runs = tuple(future.result() for future in self.futures)
         ended = next((run.ended for run in runs if run.ended is not None), None)
@@ -128,16 +123,13 @@ class PendingEvaluation:
         return Evaluation(runs, calls)
 
     def abandon(self) -> None:
-        """Wait no longer: what was begun counts as spent, and asks for nothing more.
-
-        Nothing changes behind `result`.
-        """
+        """Wait no longer: what was begun counts as spent. Does nothing after `result`."""
         for future in self.futures:
             future.cancel()
         self.meter.abandon()
 
     def _wait(self, progress: Callable[[int], None] | None) -> None:
-        """Wait for all runs, until the deadline; tell each number of finished ones once."""
+        """Wait for all runs until the deadline; report each number of finished ones once."""
         left = self.deadline.left()
         if progress is None and left is None:
             return  # the futures themselves are waited for
@@ -156,10 +148,11 @@ _OVER_BUDGET = "the reservation of this evaluation is used up"
 
 
 class Evaluator:
-    """Runs cases under prompts on one shared pool; cases of trials asked first go first.
+    """Runs cases under prompts on one pool of threads, in the order in which they were started.
 
-    Half as many cases again as `concurrency` are in work: those between two calls, which parse,
-    score and keep replies, leave no room at the endpoint empty. The client bounds its calls.
+    It runs half as many cases again as `concurrency`: some are between two calls (they parse, score
+    and keep replies), and the endpoint must stay busy meanwhile. The client bounds the calls.
+    `case_timeout` bounds the seconds of a case.
     """
 
     def __init__(
@@ -181,7 +174,7 @@ class Evaluator:
 
     def _open_pools(self) -> None:
         self._pool = DaemonPool(self._concurrency + self._concurrency // 2, "mipro-case")
-        # One thread for all tests whose cases run one at a time: they may share what is not safe.
+        # One thread for all tests whose cases run one at a time: they may share unsafe state.
         self._lane = DaemonPool(1, "mipro-lane")
 
     def start(
@@ -208,7 +201,7 @@ class Evaluator:
         return pending
 
     def start_afresh(self) -> None:
-        """Leave all that is under way behind: it must not hold up the cases to come."""
+        """Abandon all that is under way, so that it does not hold up the cases to come."""
         for pending in self._pending:
             pending.abandon()
         self.close()
@@ -224,15 +217,15 @@ class Evaluator:
                 pool.join(deadline)
 
     def _confirmed(self, case: Case, context: CallContext, max_calls: int | None) -> CaseRun:
-        """Run the case; an exception that is no assertion is run again on the same replies.
+        """Run the case, and once more on the same replies if it raised no assertion.
 
-        The same exception again is the candidate's: it scores 0; another end breaks the case.
+        The same exception again is the candidate's: it scores 0. Any other end breaks the case.
         """
         first = self._once(case, context, max_calls)
         if not first.outcome.failure:
             return first
         again = self._once(case, context, max_calls)
-        if again.outcome.error:  # the world broke the second run: that is the cause to tell
+        if again.outcome.error:  # the infrastructure broke the second run: report that
             return again
         if again.outcome.failure != first.outcome.failure:
             error = (
@@ -263,7 +256,7 @@ def sorted_by_content(calls: Iterable[ModuleCall]) -> tuple[ModuleCall, ...]:
     """Return the calls in an order of their content alone.
 
     Concurrent calls of one case begin in the order in which earlier ones end, which differs between
-    live and cached replies; what is drawn from a case must not.
+    live and cached replies; draws from a case must not.
     """
     return tuple(sorted(calls, key=_content))
 

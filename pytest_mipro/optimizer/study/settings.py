@@ -18,8 +18,8 @@ class OptimizerSettings:
     Sizes: over all `rounds`, `trials` assignments are tried on minibatches of `minibatch_size`
     rows. Each round gives every module `candidates` new instructions and as many demo sets, runs
     `parents` programs on `training_rows` rows (shared out among them) before it improves them,
-    makes at most `attempts` further attempts at failing cases (by `teacher_model` if one is given),
-    and measures `full_a_round` leaders on all validation rows. The search ends after `patience` rounds
+    makes at most `attempts` further attempts at failing cases (by `teacher_model`, if given), and
+    measures `full_a_round` leaders on all validation rows. The search ends after `patience` rounds
     without a better program. A demo set has at most `max_demos` demos and, by estimate,
     `max_demo_tokens` tokens. A holdout needs `min_holdout` rows.
 

@@ -70,7 +70,7 @@ def reserve(budget: Budget, calls: int, purpose: str = "trial 3") -> Reservation
 def test_a_call_beyond_the_reservation_is_an_error_that_names_it() -> None:
     reservation = reserve(Budget(Limits(100)), 10)
     reservation.spend(Amount(9))
-    with pytest.raises(BudgetError, match=r"trial 3: 11 calls, but 10 were reserved"):
+    with pytest.raises(BudgetError, match=r"trial 3: 11 calls, but 10 calls were reserved"):
         reservation.spend(Amount(2))
     reservation.spend()
     assert reservation.spent.calls == 10
@@ -80,9 +80,9 @@ def test_tokens_and_money_beyond_the_reservation_are_errors_too() -> None:
     budget = Budget(Limits(100, 100, 2_000_000_000))
     reservation = budget.reserve(Amount(10, 100, 1_000_000_000), "trial 3")
     assert reservation is not None
-    with pytest.raises(BudgetError, match="101 tokens, but 100 were reserved"):
+    with pytest.raises(BudgetError, match=r"101 tokens, .* 100 tokens"):
         reservation.spend(Amount(1, 101, 0))
-    with pytest.raises(BudgetError, match=r"\$1\.5000, but \$1\.0000 was reserved"):
+    with pytest.raises(BudgetError, match=r"\$1\.5000, but .* \$1\.0000 were reserved"):
         reservation.spend(Amount(1, 1, 1_500_000_000))
     assert reservation.spent == Amount()
 

@@ -528,7 +528,7 @@ def test_what_a_dropped_part_asked_is_not_known_to_later_ones() -> None:
     dropped = Meter(budget.reserve(Amount(3), "trial"), ledger)  # type: ignore[arg-type]
     for digest in "abc":
         dropped.see(digest)
-    with pytest.raises(BudgetError, match="4 calls, but 3 were reserved"):
+    with pytest.raises(BudgetError, match="4 calls, but 3 calls were reserved"):
         dropped.see("d")
     assert dropped.settle(whole=True) == 3
     assert (len(ledger), budget.spent.calls, budget.available) == (0, 3, 17)
