@@ -1,4 +1,4 @@
-"""What the search chooses from: instructions and demo sets of each module, and their programs."""
+"""The candidates of a search: each module's instructions and demo sets, and their programs."""
 
 from __future__ import annotations
 
@@ -39,17 +39,15 @@ class Candidates:
     @property
     def space(self) -> Space:
         """The search space: instruction and demo set of each module, one after the other."""
-        sizes = [
-            size
-            for module in self.modules
-            for size in (len(module.instructions), len(module.demo_sets))
-        ]
-        names = [
-            f"{index}:{module.signature.name}.{part}"
+        dimensions = {
+            f"{index}:{module.signature.name}.{part}": len(choices)
             for index, module in enumerate(self.modules)
-            for part in ("instruction", "demos")
-        ]
-        return Space(tuple(sizes), tuple(names))
+            for part, choices in (
+                ("instruction", module.instructions),
+                ("demos", module.demo_sets),
+            )
+        }
+        return Space(tuple(dimensions.values()), tuple(dimensions))
 
     @property
     def committed(self) -> Assignment:
@@ -64,7 +62,7 @@ class Candidates:
         }
 
     def choice_of(self, signature: Signature, instruction: str) -> tuple[int, int] | None:
-        """Return the dimension and the choice of a module's instruction; None: it is none."""
+        """Return the dimension and choice of a module's instruction; None: it is no candidate."""
         for index, module in enumerate(self.modules):
             if module.signature == signature and instruction in module.instructions:
                 return 2 * index, module.instructions.index(instruction)
@@ -81,72 +79,44 @@ class Candidates:
     def first(self, incumbent: Assignment, known: Candidates) -> tuple[Assignment, ...]:
         """Return what is worth a trial before the searcher chooses: what is new since `known`.
 
-        TPE rarely tries a category that it was told nothing of, so new candidates are shown to it:
-        all modules' j-th new instruction and demo set together, then one module at a time beside
-        the incumbent's partners, which tells the credit. Whoever tries them stops where the
-        searcher's share of the trials begins. In the first round plain few-shot bootstrapping, the
-        best of simple optimisers, comes before all.
+        TPE rarely tries a category that it has no score of, so new candidates are shown to it: all
+        modules' j-th new instruction and demo set together, then one module at a time beside the
+        incumbent's choices, which credits that module alone. In the first round, plain few-shot
+        bootstrapping, the best of simple optimisers, comes first of all.
         """
-        fresh = [
-            (
-                range(len(old.instructions), len(new.instructions)),
-                range(len(old.demo_sets), len(new.demo_sets)),
-            )
-            for old, new in zip(known.modules, self.modules, strict=True)
-        ]
-        longest = max((len(part) for pair in fresh for part in pair), default=0)
+        sizes = zip(known.space.sizes, self.space.sizes, strict=True)
+        fresh = [range(before, now) for before, now in sizes]
         together = [
             tuple(
-                _nth(part, step, incumbent[2 * module + place])
-                for module, pair in enumerate(fresh)
-                for place, part in enumerate(pair)
+                choices[min(step, len(choices) - 1)] if choices else choice
+                for choices, choice in zip(fresh, incumbent, strict=True)
             )
-            for step in range(longest)
+            for step in range(max(map(len, fresh), default=0))
         ]
         single = [
-            (
-                *incumbent[: 2 * module],
-                _nth(instructions, step, incumbent[2 * module]),
-                _nth(demos, step, incumbent[2 * module + 1]),
-                *incumbent[2 * module + 2 :],
-            )
-            for step in range(longest)
-            for module, (instructions, demos) in enumerate(fresh)
+            (*incumbent[:place], *both[place : place + 2], *incumbent[place + 2 :])
+            for both in together
+            for place in range(0, len(incumbent), 2)
         ]
-        few_shot = self._few_shot(fresh) if incumbent == known.committed else ()
+        few_shot = [self._few_shot(fresh)] if incumbent == known.committed else []
         tried = dict.fromkeys((*few_shot, *together, *single))
         return tuple(assignment for assignment in tried if assignment != incumbent)
 
-    def _few_shot(self, fresh: Sequence[tuple[range, range]]) -> tuple[Assignment, ...]:
+    def _few_shot(self, fresh: Sequence[range]) -> Assignment:
         """Return the committed instructions with each module's largest new demo set."""
-        if not any(len(demos) for _, demos in fresh):
-            return ()
         assignment = list(self.committed)
-        for module, (_, demos) in enumerate(fresh):
-            sizes = {len(self.modules[module].demo_sets[index]): index for index in reversed(demos)}
-            if sizes:
-                assignment[2 * module + 1] = sizes[max(sizes)]
-        return (tuple(assignment),)
-
-
-def _nth(choices: range, step: int, otherwise: int) -> int:
-    return choices[min(step, len(choices) - 1)] if choices else otherwise
+        for index, module in enumerate(self.modules):
+            sizes = [len(demos) for demos in module.demo_sets]
+            if new := fresh[2 * index + 1]:
+                assignment[2 * index + 1] = max(new, key=sizes.__getitem__)
+        return tuple(assignment)
 
 
 def committed_candidates(
     signatures: Sequence[Signature], prompts: Mapping[Path, Prompt]
 ) -> Candidates:
     """Return the candidates that hold the committed prompts alone."""
-    return Candidates(
-        tuple(
-            ModuleCandidates(
-                signature,
-                (prompts[signature.prompt_path].instruction,),
-                (prompts[signature.prompt_path].demos,),
-            )
-            for signature in signatures
-        )
-    )
+    return Candidates(()).with_modules({item: prompts[item.prompt_path] for item in signatures})
 
 
 def extended(
@@ -154,17 +124,12 @@ def extended(
     instructions: Sequence[str],
     demo_sets: Sequence[tuple[Demo, ...]],
 ) -> ModuleCandidates:
-    """Return the module's candidates with more of them; what is there already is dropped."""
+    """Return the module's candidates with these added, without duplicates."""
+    distinct: dict[str, tuple[Demo, ...]] = {}  # by digest: demos hold JSON values, without a hash
+    for demos in (*module.demo_sets, *demo_sets):
+        distinct.setdefault(Prompt("", demos).digest(), demos)
     return replace(
         module,
         instructions=tuple(dict.fromkeys((*module.instructions, *instructions))),
-        demo_sets=_distinct((*module.demo_sets, *demo_sets)),
+        demo_sets=tuple(distinct.values()),
     )
-
-
-def _distinct(demo_sets: Sequence[tuple[Demo, ...]]) -> tuple[tuple[Demo, ...], ...]:
-    """Drop equal demo sets; demos hold JSON values, which have no hash."""
-    seen: dict[str, tuple[Demo, ...]] = {}
-    for demos in demo_sets:
-        seen.setdefault(Prompt("", demos).digest(), demos)
-    return tuple(seen.values())

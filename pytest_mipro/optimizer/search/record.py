@@ -1,4 +1,4 @@
-"""The record of a search: what each assignment scored, and what that rests on."""
+"""The record of a search: the score of each assignment, and the rows that it rests on."""
 
 from __future__ import annotations
 
@@ -22,18 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What the committed prompts scored on every case, and the calls they made for each row.
+    """The committed prompts' evaluation on every case, and the calls they made for each row.
 
-    `takes` tells tokens and money, where these are limited.
+    `takes` is the worst case in tokens and money, where these are limited.
     """
 
     evaluation: Evaluation
     row_calls: Mapping[str, int]
     takes: WorstCase | None = None
-
-    def worst_calls(self, rows: Sequence[str]) -> int:
-        """Return how many calls a program may make for these rows before it is dropped."""
-        return int(CALLS_FACTOR * sum(map(self.row_calls.__getitem__, rows))) + CALLS_EXTRA
 
     def worst(
         self,
@@ -46,7 +42,7 @@ class Baseline:
         Prompts that `program` does not name are the committed ones; a `teacher` may answer for its
         modules.
         """
-        calls = self.worst_calls(rows)
+        calls = int(CALLS_FACTOR * sum(map(self.row_calls.__getitem__, rows))) + CALLS_EXTRA
         if self.takes is None:
             return Amount(calls)
         return replace(self.takes.of(rows, program, teacher), calls=calls)
@@ -54,12 +50,12 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Assessment:
-    """What is known of an assignment: its estimate on validation, and what it rests on.
+    """The estimate of an assignment on validation rows, and what it rests on.
 
     `estimate` (0…1) is the baseline's objective on all validation rows plus the paired lift on the
     rows measured, so that easy and hard minibatches are comparable. `leading` is the same with the
-    lift shrunk by the number of rows. `scores` are those of the cases measured, by case id, `cost`
-    is what a case cost; `full` says that these are the cases of all validation rows.
+    lift shrunk by the number of rows. `scores` are those of the measured cases by id, `cost` is
+    their mean cost; `full` says that these are the cases of all validation rows.
     """
 
     assignment: Assignment
@@ -74,9 +70,9 @@ class Assessment:
 
 @dataclass
 class Record:
-    """All that is known of assignments, over all rounds.
+    """The assessments of all rounds.
 
-    `dropped` ones used more calls than were reserved for them; `asked` counts the trials.
+    `dropped` assignments used more calls than were reserved for them; `asked` counts the trials.
     """
 
     assessments: dict[Assignment, Assessment]
@@ -95,7 +91,7 @@ class Record:
 
     @property
     def known(self) -> list[Assessment]:
-        """What was measured so far and is not dropped, in the order of the trials."""
+        """The assessments that are not dropped, in the order of the trials."""
         left = [i for i in self.assessments.values() if i.assignment not in self.dropped]
         return sorted(left, key=lambda item: item.number)
 

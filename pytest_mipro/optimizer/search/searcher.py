@@ -1,4 +1,4 @@
-"""The searcher contract: ask for an assignment, tell its score; and what every searcher keeps."""
+"""The searcher contract (ask for an assignment, tell its score), the space, and its visits."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Space:
 
 
 class Searcher(Protocol):
-    """What proposes assignments. The same asks and tells in the same order give the same proposals.
+    """Proposes assignments. The same asks and tells in the same order give the same proposals.
 
     Scores are in 0…1, higher is better. Several assignments may be pending (asked, not yet told).
     """
@@ -77,7 +77,7 @@ class Searcher(Protocol):
 
 
 class Visits:
-    """Which assignments were seen (asked or told), and which are wanted next."""
+    """The assignments that were seen (asked or told), and those queued to be asked next."""
 
     def __init__(self, space: Space) -> None:
         self.space = space
@@ -97,11 +97,11 @@ class Visits:
         self._seen.add(self.space.check(assignment))
 
     def enqueue(self, assignment: Assignment) -> None:
-        """Want the assignment next; one that is seen by then is passed over."""
+        """Queue the assignment; if it is seen by its turn, it is passed over."""
         self._queue.append(self.space.check(assignment))
 
     def next_enqueued(self) -> Assignment | None:
-        """Take the first wanted assignment that was not seen."""
+        """Take the first queued assignment that was not seen."""
         while self._queue:
             assignment = self._queue.popleft()
             if assignment not in self._seen:
@@ -123,7 +123,7 @@ class Visits:
         """Return an unseen assignment, each with equal chance; None when all were seen."""
         if self.exhausted:
             return None
-        # Listing goes through at most twice what was seen; drawing takes two tries on average.
+        # Drawing would take more than two tries on average where half of the space is seen.
         if 2 * len(self._seen) >= self.space.count:
             return rng.choice([item for item in self.space if item not in self._seen])
         while (drawn := tuple(rng.randrange(size) for size in self.space.sizes)) in self._seen:

@@ -6,8 +6,7 @@ import logging
 import random
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
@@ -20,16 +19,10 @@ if TYPE_CHECKING:
 
     from pytest_mipro.optimizer.search.searcher import Assignment, Space
 
-# How often TPE is asked again after proposing what was seen. Each try costs a few milliseconds.
+# How often TPE is asked where it proposes a seen assignment. Each try costs a few milliseconds.
 _TRIES = 2
-# How far the running prior may move before all told values are shrunk towards it afresh.
+# How far the prior may move before all values are shrunk towards it afresh.
 _PRIOR_DRIFT = 0.01
-
-
-@dataclass(frozen=True)
-class _Estimate:
-    score: float
-    weight: float
 
 
 class TPESearcher:
@@ -38,10 +31,10 @@ class TPESearcher:
     Source: Bergstra et al. 2011, "Algorithms for Hyper-Parameter Optimization"; multivariate as in
     Falkner et al. 2018 (BOHB), so that interactions between modules are modelled.
 
-    TPE takes no weights, so each told mean of n rows is shrunk towards the weighted mean of all:
+    TPE takes no weights, so each mean of n rows is shrunk towards the weighted mean of all:
     prior + (score - prior) · n / (n + `prior_rows`). A lucky minibatch then ranks below a full
-    evaluation that is nearly as high. `startup` is the number of told assignments before TPE
-    guides; keep it well below the budget.
+    evaluation that is nearly as high. TPE guides after `startup` scores: keep it well below the
+    budget.
     """
 
     def __init__(self, space: Space, seed: int, startup: int = 6, prior_rows: float = 20.0) -> None:
@@ -49,7 +42,7 @@ class TPESearcher:
         self._space = space
         self._prior_rows = prior_rows
         self._rng = random.Random(seed)  # noqa: S311 - reproducible, not secret
-        # A dimension with one choice tells TPE nothing.
+        # TPE learns nothing from a dimension with one choice.
         self._distributions: dict[str, BaseDistribution] = {
             name: CategoricalDistribution(tuple(range(size)))
             for name, size in zip(space.names, space.sizes, strict=True)
@@ -59,16 +52,16 @@ class TPESearcher:
             self._sampler = optuna.samplers.TPESampler(
                 seed=seed, n_startup_trials=startup, multivariate=True, constant_liar=True
             )
-        self._estimates: dict[Assignment, _Estimate] = {}
+        self._estimates: dict[Assignment, tuple[float, float]] = {}  # score and weight
         self._pending: dict[Assignment, int] = {}
         self._prior = 0.0
         self._stale = False
         self._study = self._new_study()
 
     def ask(self) -> Assignment | None:
-        """Return an enqueued assignment, or else what TPE proposes; None: the space is exhausted.
+        """Return an enqueued assignment, else one that TPE proposes; None: the space is exhausted.
 
-        Where TPE proposes what was seen, an unseen neighbour of that is taken, or any unseen one.
+        Where TPE proposes a seen one, an unseen neighbour of it is taken, or any unseen one.
         """
         if self._visits.exhausted:
             return None
@@ -84,7 +77,7 @@ class TPESearcher:
         check_estimate(score, weight)
         self._visits.mark(assignment)
         told_before = assignment in self._estimates
-        self._estimates[assignment] = _Estimate(score, weight)
+        self._estimates[assignment] = score, weight
         if len(self._estimates) == 1:
             self._prior = score
         number = self._pending.pop(assignment, None)
@@ -115,14 +108,14 @@ class TPESearcher:
         return None if unseen is None else self._add_pending(unseen)
 
     def _add_pending(self, assignment: Assignment) -> Assignment:
-        """Show TPE an assignment that it did not propose as one of its own running trials."""
+        """Add an assignment that TPE did not propose as one of its running trials."""
         self._visits.mark(assignment)
         self._pending[assignment] = len(self._study.get_trials(deepcopy=False))
         self._study.add_trial(self._running(assignment))
         return assignment
 
     def _rebuild(self) -> None:
-        """Start a study afresh: optuna can't change a told value. The generator's state stays."""
+        """Start a new study: optuna can't change a value. The sampler's state stays."""
         self._prior = self._mean()
         self._study = self._new_study()
         self._study.add_trials([self._completed(item) for item in self._estimates])
@@ -133,32 +126,24 @@ class TPESearcher:
 
     def _mean(self) -> float:
         """Return the mean of all estimates, weighted by their rows."""
-        total = sum(item.weight for item in self._estimates.values())
-        weighted = sum(item.weight * item.score for item in self._estimates.values())
+        total = sum(weight for _, weight in self._estimates.values())
+        weighted = sum(weight * score for score, weight in self._estimates.values())
         return weighted / total if total else 0.0
 
     def _shrunken(self, assignment: Assignment) -> float:
-        estimate = self._estimates[assignment]
-        share = estimate.weight / (estimate.weight + self._prior_rows)
-        return self._prior + (estimate.score - self._prior) * share
+        score, weight = self._estimates[assignment]
+        return self._prior + (score - self._prior) * (weight / (weight + self._prior_rows))
 
     def _completed(self, assignment: Assignment) -> optuna.trial.FrozenTrial:
-        return create_trial(
-            params=self._params(assignment),
-            distributions=self._distributions,
-            value=self._shrunken(assignment),
-        )
+        return self._trial(assignment, value=self._shrunken(assignment))
 
     def _running(self, assignment: Assignment) -> optuna.trial.FrozenTrial:
-        return create_trial(
-            state=TrialState.RUNNING,
-            params=self._params(assignment),
-            distributions=self._distributions,
-        )
+        return self._trial(assignment, state=TrialState.RUNNING)
 
-    def _params(self, assignment: Assignment) -> dict[str, int]:
+    def _trial(self, assignment: Assignment, **fields: Any) -> optuna.trial.FrozenTrial:
         named = dict(zip(self._space.names, assignment, strict=True))
-        return {name: named[name] for name in self._distributions}
+        params = {name: named[name] for name in self._distributions}
+        return create_trial(params=params, distributions=self._distributions, **fields)
 
     def _assignment(self, params: dict[str, int]) -> Assignment:
         return tuple(params.get(name, 0) for name in self._space.names)
