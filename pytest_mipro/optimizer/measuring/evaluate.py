@@ -208,7 +208,7 @@ class Evaluator:
         self._open_pools()
 
     def close(self, *, wait: bool = False) -> None:
-        """Drop what has not begun; with `wait`, give the cases under way a few seconds to end."""
+        """Drop what has not begun; see `Evaluating.close`."""
         deadline = time.monotonic() + _PATIENCE
         for pool in (self._pool, self._lane):
             pool.shutdown()
@@ -217,7 +217,7 @@ class Evaluator:
                 pool.join(deadline)
 
     def _confirmed(self, case: Case, context: CallContext, max_calls: int | None) -> CaseRun:
-        """Run the case, and once more on the same replies if it raised no assertion.
+        """Run the case; one that raised an exception runs again, on the same replies.
 
         The same exception again is the candidate's: it scores 0. Any other end breaks the case.
         """

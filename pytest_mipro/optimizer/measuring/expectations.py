@@ -1,6 +1,6 @@
-"""What the committed prompts' runs showed, and every candidate's run has to show too.
+"""Expectations of every run, from the runs of the committed prompts.
 
-A run that breaks it is no measurement: the study stops, and no score is drawn from it.
+A run that breaks them is no measurement: the study stops, and no score is drawn from it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_mipro.errors import InfrastructureError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pytest_mipro.optimizer.study.runs import CaseRun
@@ -29,11 +29,11 @@ class MeasurementError(InfrastructureError):
 
 @dataclass(frozen=True)
 class Expectations:
-    """What is expected of runs; nothing, where nothing was shown yet.
+    """What every run has to show; nothing before the baseline.
 
     `calls`: ids of the cases that call modules; `modules`: by test, the prompt paths of the modules
     that all its cases call; `returns`: the tests that return scores; `committed`: the prompts that
-    these were shown under.
+    showed all this.
     """
 
     calls: frozenset[str] = frozenset()
@@ -49,41 +49,35 @@ class Expectations:
         The runs were made under `prompts` (by prompt path). A `teacher` may lead past any module:
         its runs yield demos and are no measurement.
         """
+        returns = self.returns | {run.case.test for run in runs if run.outcome.returned}
         for run in runs:
-            self._check_run(run)
-        self._check_returns(runs)
+            if problem := self._problem(run, returns=run.case.test in returns):
+                raise MeasurementError(f"{run.case.id}: {problem}")
         if teacher is None:
             self._check_modules(runs, prompts)
 
-    def _check_run(self, run: CaseRun) -> None:
-        if run.outcome.error:
-            raise MeasurementError(f"{run.case.id}: {run.outcome.error}")
-        if not run.calls and not run.outcome.skipped and run.case.id in self.calls:
-            raise MeasurementError(
-                f"{run.case.id}: no module call was seen where the committed prompts made one; "
-                f"{_REMEDY}"
-            )
+    def _problem(self, run: CaseRun, *, returns: bool) -> str:
+        """Return why the run is no measurement, "" where it is; `returns`: its test scores cases.
 
-    def _check_returns(self, runs: Sequence[CaseRun]) -> None:
-        """Refuse a case that passes without returning a score where its test returned one before.
-
-        Also under a candidate: a path of the test that forgot its score is no case that passed.
+        A path of the test that forgot its score is no case that passed, also under a candidate.
         """
-        scored = self.returns | {run.case.test for run in runs if run.outcome.returned}
-        for run in runs:
-            silent = run.outcome.score == 1.0 and not run.outcome.returned
-            if run.case.test in scored and silent:
-                raise MeasurementError(
-                    f"{run.case.id}: the test returned nothing, but returns a score for other "
-                    "cases; return a score in every case"
-                )
+        outcome = run.outcome
+        if outcome.error:
+            return outcome.error
+        if not run.calls and not outcome.skipped and run.case.id in self.calls:
+            return f"no module call was seen where the committed prompts made one; {_REMEDY}"
+        if returns and outcome.score == 1.0 and not outcome.returned:
+            return (
+                "the test returned nothing, but returns a score for other cases; return a score in "
+                "every case"
+            )
+        return ""
 
     def _check_modules(self, runs: Sequence[CaseRun], prompts: Mapping[Path, Prompt]) -> None:
-        """Refuse an evaluation in which a module is never called that all cases called before.
+        """Refuse runs of which none calls a module that all cases called before.
 
-        Its own prompt can't lead past it. Where another module that was called has a new prompt,
-        that one may: a router that sends all cases elsewhere, or a first answer that leaves nothing
-        to repair.
+        Its own prompt can't lead past it, but a new prompt of another module that was called may: a
+        router that sends all cases elsewhere, or a first answer that leaves nothing to repair.
         """
         changed = {path for path, prompt in prompts.items() if self.committed.get(path) != prompt}
         sound: defaultdict[str, list[CaseRun]] = defaultdict(list)
@@ -107,16 +101,15 @@ _REMEDY = (
 )
 
 
-def expectations_of(runs: Iterable[CaseRun], committed: Mapping[Path, Prompt]) -> Expectations:
-    """Return what these runs, the baseline's under `committed`, let expect of every other."""
-    calls: set[str] = set()
+def expectations_of(runs: Sequence[CaseRun], committed: Mapping[Path, Prompt]) -> Expectations:
+    """Return the expectations that the baseline's runs, under `committed`, raise."""
     modules: dict[str, frozenset[Path]] = {}
-    returns: set[str] = set()
     for run in runs:
         called = frozenset(call.signature.prompt_path for call in run.calls)
         modules[run.case.test] = modules.get(run.case.test, called) & called
-        if called:
-            calls.add(run.case.id)
-        if run.outcome.returned:
-            returns.add(run.case.test)
-    return Expectations(frozenset(calls), modules, frozenset(returns), committed)
+    return Expectations(
+        calls=frozenset(run.case.id for run in runs if run.calls),
+        modules=modules,
+        returns=frozenset(run.case.test for run in runs if run.outcome.returned),
+        committed=committed,
+    )

@@ -4,10 +4,10 @@ Source: Gaffke (2005), "Three test statistics for a nonparametric one-sided hypo
 of a nonnegative variable", Mathematical Methods of Statistics 14, 451-467; Learned-Miller & Thomas
 (2019), arXiv 1905.06208. Each row gets a random weight, exponentially distributed, and so does one
 more row that is as bad as an unseen row may be; the bound is the quantile of their weighted mean.
-For differences of -1, 0 and 1 alone it is above 0 exactly where the sign test says so. Nobody has
-found a distribution for which it errs too often, and none where the textbook's t interval errs
-most: many small gains with rare total losses. Two things are ours, and measured in
-benchmarks/decision_error_rates.py: how bad the unseen row is, and half its weight where pass or
+For differences of -1, 0 and 1 alone it is above 0 exactly where the sign test says so. No
+distribution is known for which it errs too often, not even many small gains with rare total losses,
+for which the textbook's t interval errs most. Two details are our own, measured in
+benchmarks/decision_error_rates.py: how bad the unseen row is, and its half weight where pass or
 fail is compared with 0.
 """
 
@@ -23,7 +23,7 @@ from pytest_mipro.optimizer.statistics.distributions import normal_quantile
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# What is equal must be counted together although it was summed in another order.
+# Equal values must be counted together although they were summed in another order.
 _DIGITS = 12
 _STEPS = 60
 _CLOSE = 1e-12
@@ -50,18 +50,17 @@ class _Term:
 def lower_bound(units: Sequence[Unit], level: float) -> float:
     """Return the one-sided lower bound, in -1…1, of the mean of differences; -1 without rows.
 
-    It is at most the mean, and errs in at most 1 - `level` (below 0.5) of the runs. Differences of
-    -1, 0 and 1 alone may come closer to it than is safe: their number of gains jumps. There a bound
-    above 0 is one of mid-p, which at 95 % errs in up to 6 % of the runs where the truth is 0, and
-    in up to 12 % where it is a large gain on 20 rows or fewer. Mid-p is to the sign test what it is
-    to McNemar's: Fagerland, Lydersen & Laake (2013), "The McNemar test for binary matched-pairs
-    data: mid-p and asymptotic are better than exact conditional".
+    It is at most the mean, and errs in at most 1 - `level` (below 0.5) of the runs. An exception is
+    a bound above 0 for differences of -1, 0 and 1 alone: it is the mid-p bound, which at 95 % errs
+    in up to 6 % of the runs where the truth is 0, and in up to 12 % where it is a large gain on 20
+    rows or fewer. Source of mid-p: Fagerland, Lydersen & Laake (2013), "The McNemar test for binary
+    matched-pairs data: mid-p and asymptotic are better than exact conditional".
     """
     if not units:
         return -1.0
     seen, unseen = _gathered(units), _unseen(units)
     if all(abs(unit.value - round(unit.value)) < _CLOSE for unit in units):
-        # Half a row less is mid-p against 0 alone: below, it would hide falls that were not seen.
+        # Half a row is mid-p against 0 alone: below 0, it would hide losses that were not seen.
         bound = _quantile([*seen, replace(unseen, count=0.5)], level)
         if bound > 0:
             return bound
@@ -84,12 +83,11 @@ def _gathered(units: Iterable[Unit]) -> list[_Term]:
 
 
 def _unseen(units: Sequence[Unit]) -> _Term:
-    """Return the row that was not seen; it weighs as much as the heaviest that was.
+    """Return the unseen row; it weighs as much as the heaviest row that was seen.
 
-    A total loss, as long as no loss was seen or the losses seen are total; where many smaller ones
-    were seen, it is as large as they are, the larger ones weighing more: Σl³ / Σl² with one total
-    loss added. So it costs little where the scatter shows the losses, and a small scatter hides no
-    large one.
+    Its loss is Σl³ / Σl² over the seen losses and one total loss: total where no loss was seen, and
+    about as large as the seen ones where they are many. So it costs little where the scatter shows
+    the losses, and a small scatter hides no large one.
     """
     most = max(unit.weight for unit in units)
     losses = [(unit.weight / most, -unit.value) for unit in units if unit.value < 0]

@@ -1,4 +1,4 @@
-"""The decision: whether the finalist is better than the committed prompts, and why, in words."""
+"""Decide whether the finalist is better than the committed prompts, and say why."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ UNCONFIRMED = "not independently confirmed"
 class Evidence:
     """Where the lift comes from.
 
-    `holdout`: from rows that the search never used; otherwise from validation rows, on which the
-    finalist was the best of `tried` distinct assignments. `holdout_uses` counts the uses of this
-    holdout, this one included. `shared`: the proposals were written from the very rows that decide.
+    With `holdout`, from rows that the search never used; otherwise from validation rows, on which
+    the finalist was the best of `tried` distinct assignments. `holdout_uses` counts the uses of this
+    holdout, this one included. With `shared`, the proposals were written from the deciding rows.
     """
 
     holdout: bool
@@ -37,8 +37,8 @@ class Evidence:
 class Decision:
     """The verdict and its reason, one line for the user.
 
-    "accept": better on holdout rows. "unconfirmed": better on validation rows, the selection
-    accounted for, but not independently confirmed; written with that label. "reject": not written.
+    "accept": better on holdout rows. "unconfirmed": better on validation rows, corrected for the
+    selection, and written with the label "not independently confirmed". "reject": not written.
     `bound` is the one-sided lower bound of the lift that was compared with 0.
     """
 
@@ -58,10 +58,10 @@ def decide(
 ) -> Decision:
     """Return the decision: accept iff the one-sided lower bound of the lift is above 0.
 
-    On validation rows the level is Bonferroni-adjusted for `evidence.tried`, so that a false
-    acceptance stays below 1 - `level` although the best of many is tested on the rows that chose
-    it. `failed` names tests whose threshold the finalist fails and the committed prompts met (see
-    `newly_failed`): then it is rejected whatever its lift.
+    On validation rows the level is Bonferroni-adjusted for `evidence.tried`: the best of many is
+    tested on the rows that chose it, and false acceptances must stay below 1 - `level`. `failed`
+    names tests whose threshold the finalist fails and the committed prompts met (`newly_failed`):
+    it is then rejected whatever its lift.
     """
     adjusted = level if evidence.holdout else bonferroni_level(level, evidence.tried)
     bound = lift.lower(adjusted)
@@ -93,7 +93,7 @@ def detectable_lift(split: Split, trials: int) -> float:
 
 
 def bonferroni_level(level: float, tried: int) -> float:
-    """Return the level of each of `tried` tests that together err with at most 1 - `level`."""
+    """Return the level of each of `tried` tests that together err in at most 1 - `level`."""
     return 1 - (1 - level) / max(1, tried)
 
 

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 LEVEL = 0.95
 """The confidence level of the decision and of every interval that is reported."""
 
-# Standard deviation of a row's difference where nothing is known yet: about a third of the rows
-# change between pass and fail, as between two prompts of which one is better by 10 to 20 points.
+# The standard deviation of a row's difference before anything is measured: about a third of the
+# rows change between pass and fail, as between prompts that differ by 10 to 20 points.
 TYPICAL_SD = 0.56
 
 
 class ScoredCase(Protocol):
-    """What the statistics need to know of a case."""
+    """A case, as far as the statistics are concerned."""
 
     @property
     def id(self) -> str:
@@ -55,11 +55,11 @@ class Interval:
 
 @dataclass(frozen=True)
 class PairedLift:
-    """How much better `after` is than `before`, on the same rows; all bounds in -1…1.
+    """How much better `after` is than `before` on the same rows; all bounds in -1…1.
 
-    `mean` is the plain difference of the objectives, `rows` the number of rows, `differences` each
-    row's difference with its weight. `sd` is the standard deviation of a row's
-    difference, `size` the effective number of rows: fewer than `rows` where their weights differ.
+    `mean` is the difference of the objectives, `differences` each row's difference with its weight,
+    `sd` their standard deviation. `size` is the effective number of rows: fewer than `rows` where
+    weights differ.
     """
 
     mean: float
@@ -82,23 +82,23 @@ class PairedLift:
 
     @cached_property
     def lower_one_sided(self) -> float:
-        """The bound from below alone at `level`."""
+        """The one-sided lower bound at `level`."""
         return self.lower(self.level)
 
     def lower(self, level: float) -> float:
-        """Return the one-sided lower bound at another level, such as a Bonferroni-adjusted one."""
+        """Return the one-sided lower bound at another level, such as an adjusted one."""
         return lower_bound(self.differences, level)
 
     def detectable(self, level: float | None = None, power: float = 0.7) -> float:
-        """Return the lift that rows with this scatter would detect; see `detectable_difference`."""
+        """Return the lift that these rows would detect; see `detectable_difference`."""
         return detectable_difference(self.size, self.sd, power, level or self.level)
 
 
 def objective(scores: Mapping[str, float], tests: Mapping[str, str]) -> float:
     """Return the unweighted mean of the tests' means over the cases in `scores`, in 0…1.
 
-    `scores` maps a case's id to its score, `tests` to its test; `tests` may name further cases.
-    Raises ValueError without scores: no measurement is not a score of 0.
+    `scores` maps a case's id to its score, `tests` to its test. Raises ValueError without scores:
+    no measurement is not a score of 0.
     """
     means = test_means(scores, tests)
     if not means:
@@ -119,9 +119,9 @@ def mean_interval(
 ) -> Interval:
     """Return the two-sided interval of the mean of `scores`, within 0…1; 0…1 without scores.
 
-    `clusters` names each score's row; None: every score is a row of its own. Scores of only 0 and
-    1, one a row: Wilson (1927). Otherwise Agresti & Coull (1998), extended to bounded scores; see
-    `_bounded_interval`.
+    `clusters` names each score's row; None: every score is a row of its own. For scores of only 0
+    and 1, one per row: Wilson (1927). Otherwise Agresti & Coull (1998), extended to bounded scores
+    (`_bounded_interval`).
     """
     keys = [str(index) for index in range(len(scores))] if clusters is None else list(clusters)
     units = _units((1.0, key, score) for key, score in zip(keys, scores, strict=True))
@@ -154,8 +154,8 @@ def paired_lift(
 ) -> PairedLift:
     """Return the difference of the objectives over `cases`, with intervals clustered by row.
 
-    Its bounds are those of `lower_bound`, on both sides: swapping `after` and `before` mirrors
-    them, and the interval's width is never 0. Every case needs a score in both mappings (KeyError).
+    Both bounds are those of `lower_bound`: swapping `after` and `before` mirrors them, and the
+    interval's width is never 0. Raises KeyError for a case without a score in either mapping.
     """
     measured = list(cases)
     differences = {case.id: after[case.id] - before[case.id] for case in measured}
@@ -169,10 +169,10 @@ def detectable_difference(
 ) -> float:
     """Return the true lift (0…1) whose one-sided lower bound is above 0 in `power` of the runs.
 
-    `sd` is the standard deviation of a row's difference. Student's t with pseudo-rows as Agresti &
-    Min (2005) have them ("Simple improved confidence intervals for comparing matched proportions"),
-    which comes within a few points of what `lower_bound` detects; 1.0 stands for "not even the
-    largest difference".
+    `sd` is the standard deviation of a row's difference. 1.0 stands for "not even the largest
+    difference". Student's t with the pseudo-rows of Agresti & Min (2005), "Simple improved
+    confidence intervals for comparing matched proportions"; within a few points of what
+    `lower_bound` detects.
     """
     if n_rows <= 0:
         return 1.0
@@ -197,17 +197,16 @@ def _units(weighted: Iterable[tuple[float, str, float]]) -> list[Unit]:
 
 
 def _case_units(values: Mapping[str, float], cases: Sequence[ScoredCase]) -> list[Unit]:
-    """Gather cases into rows so that the rows' weighted mean is the mean of the tests' means."""
+    """Gather cases into rows whose weighted mean is the mean of the tests' means."""
     sizes = Counter(case.test for case in cases)
     return _units((1 / sizes[case.test], case.row, values[case.id]) for case in cases)
 
 
 def _moments(units: Sequence[Unit]) -> tuple[float, float, float]:
-    """Return mean, variance of a row, and number of rows of an equally weighted sample.
+    """Return mean, variance of a row (divisor n), and number of rows; (0, 0, 0) without rows.
 
     With unequal weights the number is Kish's effective size 1/Σweight², and the variance is the
-    linearised one of the weighted mean times that size. With equal weights both are the plain ones
-    (variance with the divisor n). No rows: (0, 0, 0).
+    linearised one of the weighted mean times that size.
     """
     if not units:
         return 0.0, 0.0, 0.0
@@ -233,9 +232,9 @@ def _wilson(successes: float, n: int, level: float) -> Interval:
 def _bounded_interval(units: Sequence[Unit], level: float) -> Interval:
     """Return Agresti & Coull's interval extended to values in 0…1.
 
-    z²/2 pseudo-rows at 0 and as many at 1 join the sample of `size` rows, and the variance of the
-    augmented sample gives the width: for values 0 and 1 this is their interval exactly, and with
-    all values equal it still has a width. It always holds the plain mean.
+    z²/2 pseudo-rows at 0 and as many at 1 join the sample, and the variance of the augmented sample
+    gives the width. For values 0 and 1 this is their interval exactly; with all values equal it
+    still has a width. It always holds the plain mean.
     """
     mean, variance, size = _moments(units)
     if size == 0:
