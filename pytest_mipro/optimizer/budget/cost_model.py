@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -37,18 +38,12 @@ class CostModel:
         price_of: Callable[[str], ModelPrice | None] = lambda _: None,
     ) -> None:
         self._limits = limits
-        self._price_of = price_of
+        self.price = cache(price_of)
+        """The price of a model, None where none is known."""
         self._lock = Lock()
-        self._prices: dict[str, ModelPrice | None] = {}
         self._seen: dict[str, tuple[int, int]] = {}
         self._rates: dict[str, float] = {}
         self.calibrated = False
-
-    def price(self, model: str) -> ModelPrice | None:
-        """Return the model's price; None where none is known."""
-        if model not in self._prices:
-            self._prices[model] = self._price_of(model)
-        return self._prices[model]
 
     def rate(self, model: str) -> float:
         """Return the tokens reserved per byte of a prompt to the model."""

@@ -1,4 +1,4 @@
-"""Limits that are too small: errors that carry the limit, so that the edge can name its option."""
+"""Errors of too small limits: they carry the limit, so that the caller can name its option."""
 
 from __future__ import annotations
 

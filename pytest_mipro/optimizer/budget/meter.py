@@ -1,4 +1,4 @@
-"""Count the requests of one part of a run before they are made, and what they took afterwards."""
+"""Meter one part of a run: count each request before it is made, and its usage afterwards."""
 
 from __future__ import annotations
 
@@ -23,17 +23,21 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Asked:
-    """A request that is new to the run: its module and model, its worst case, and what it took."""
+    """A request that is new to the run: its module and model, its worst case and actual usage."""
 
     user: tuple[str, str]
     worst: Amount
     actual: Amount | None = None
     live: bool = False
 
+    @property
+    def amount(self) -> Amount:
+        return self.actual or self.worst
+
 
 @dataclass(frozen=True)
 class MeteredRequest:
-    """A request by its digest: its module and model, what it took, and whether it was live."""
+    """A request by its digest: its module and model, its usage, and whether it was live."""
 
     digest: str
     user: tuple[str, str]
@@ -63,20 +67,15 @@ class Meter:
         self._lock = threading.Lock()
         self._asked: dict[str, _Asked] = {}
         self._by_usage = by_usage
-        self._closed = False
-
-    @property
-    def closed(self) -> bool:
+        self.closed = False
         """Whether the part has ended."""
-        with self._lock:
-            return self._closed
 
     @property
     def requests(self) -> list[MeteredRequest]:
-        """The requests new to the run, with what they took."""
+        """The requests new to the run, with their usage or worst case."""
         with self._lock:
             return [
-                MeteredRequest(digest, item.user, item.actual or item.worst, item.live)
+                MeteredRequest(digest, item.user, item.amount, item.live)
                 for digest, item in self._asked.items()
             ]
 
@@ -91,14 +90,14 @@ class Meter:
         Raises BudgetError when it is beyond the reservation, or the part has ended.
         """
         with self._lock:
-            if self._closed:
+            if self.closed:
                 raise BudgetError(f"{self._reservation.purpose}: a call came after its end")
             if digest not in self._asked and not self._ledger.known(digest, self._mark):
                 self._reservation.spend(worst)
                 self._asked[digest] = _Asked(user, worst)
 
     def answered(self, digest: str, actual: Amount, *, live: bool = False) -> None:
-        """Note what the reply to a request took, and whether an endpoint gave it just now."""
+        """Note the usage of a reply, and whether an endpoint gave it just now."""
         self._ledger.note_reply(live=live)
         with self._lock:
             asked = self._asked.get(digest)
@@ -114,30 +113,26 @@ class Meter:
         timing, and the budget must not. Raises BudgetError where usage exceeds the reservation.
         """
         with self._lock:
-            self._closed = True
+            self.closed = True
         reservation = self._reservation
         if whole:
             return self._charge_whole(reservation.amount)
         fresh = [self._asked[digest] for digest in self._ledger.count_all(self._asked)]
-        took = [item.worst if item.actual is None else item.actual for item in fresh]
-        charged = total(took)
+        charged = total(item.amount for item in fresh)
         if self._by_usage:
             reservation.spend(charged - charged.at_most(reservation.spent))
         reservation.settle(charged.at_most(reservation.spent))
-        for item, amount in zip(fresh, took, strict=True):
-            self._spending.add(reservation.stage, item.user, amount, live=int(item.live))
+        for item in fresh:
+            self._spending.add(reservation.stage, item.user, item.amount, live=int(item.live))
         return len(fresh)
 
-    def abandon(self) -> int:
-        """Close the reservation before all its calls ended, and return the calls charged.
-
-        What was begun counts as spent, at its worst case. A second call does nothing.
-        """
+    def abandon(self) -> None:
+        """Close the reservation before all its calls ended: what was begun counts as spent."""
         with self._lock:
-            if self._closed:
-                return 0
-            self._closed = True
-        return self._charge_whole(self._reservation.spent)
+            if self.closed:
+                return
+            self.closed = True
+        self._charge_whole(self._reservation.spent)
 
     def _charge_whole(self, amount: Amount) -> int:
         spent = self._reservation.spent

@@ -1,4 +1,4 @@
-"""Which choice of a dimension lifts: main effects of all that was measured, by ridge regression."""
+"""Main effects: how much each choice of a dimension lifts the score, by ridge regression."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.search.record import Assessment
     from pytest_mipro.optimizer.search.searcher import Assignment
 
-# A choice seen on n rows keeps about n / (n + this) of its effect: few rows prove little.
+# A choice measured on n rows keeps about n / (n + this) of its effect: few rows prove little.
 _PRIOR_ROWS = 15.0
-# Linear algebra may differ in the last bits from run to run; what is equal must not be told apart.
+# Linear algebra may differ in the last bits from run to run; equal effects must stay equal.
 _NOISE = 1e-9
 _DIGITS = 9
 
@@ -25,8 +25,7 @@ def main_effects(
     """Return the lift over `base` of each other choice, by dimension and choice.
 
     The lift of an assignment is modelled as the sum of one effect a choice that differs from the
-    base's, weighted by rows and shrunk towards 0. `base` itself must have been measured. Trials
-    that swap one candidate into the base tell an effect directly, the others add to it.
+    base's, weighted by rows and shrunk towards 0. `base` itself must have been measured.
     """
     choices = sorted(
         {
@@ -54,10 +53,10 @@ def main_effects(
 
 
 def composed(assessments: Sequence[Assessment], incumbent: Assignment) -> Assignment:
-    """Return the assignment of each dimension's best choice, as far as main effects tell.
+    """Return the assignment of each dimension's best choice by main effects: a module-wise merge.
 
-    A choice replaces the incumbent's where its effect is above 0. This is how improvements found in
-    different modules come together: a module-wise merge.
+    A choice replaces the incumbent's where its effect is above 0. So improvements found in
+    different modules come together.
     """
     best = list(incumbent)
     gains = [0.0] * len(incumbent)

@@ -1,4 +1,4 @@
-"""Which programs are the best on some case: the parents of new candidates.
+"""The Pareto front: programs that are the best on some case, the parents of new candidates.
 
 Source: Agrawal et al. 2025, GEPA (arXiv 2507.19457), "Pareto-based candidate selection".
 """
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def front(assessments: Sequence[Assessment]) -> list[Assignment]:
-    """Return the programs that no other one replaces, by the cases that all of them share.
+    """Return the programs on the front, in the order of their trials.
 
-    A program is on the front where it has the best score of some case, and no other one has it on
-    all those cases and more. In order of their trials. Programs are comparable on common cases
-    alone: those of the trials that share the most cases with the latest one are compared.
+    A program is on the front if it has the best score on some case, and no other one has it on all
+    those cases and more. Programs are comparable on common cases alone: only those measured on all
+    cases of the latest minibatch are compared.
     """
     return list(_wins(assessments))
 
@@ -30,7 +30,7 @@ def drawn_parents(
 ) -> list[Assignment]:
     """Return `first` and up to `count` - 1 others of the front.
 
-    Each is drawn with a chance in proportion to the cases that it is best on.
+    The chance of each is proportional to the number of cases that it is best on.
     """
     wins = {item: len(cases) for item, cases in _wins(assessments).items() if item != first}
     parents = [first]
@@ -57,7 +57,7 @@ def _wins(assessments: Sequence[Assessment]) -> dict[Assignment, frozenset[str]]
 
 
 def _comparable(assessments: Sequence[Assessment]) -> tuple[list[Assessment], frozenset[str]]:
-    """Return the programs that were measured on all cases of the last minibatch, and these."""
+    """Return the programs measured on all cases of the latest minibatch, and these cases."""
     if not assessments:
         return [], frozenset()
     latest = max(assessments, key=lambda item: (not item.full, len(item.scores), item.number))

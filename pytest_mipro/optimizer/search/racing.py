@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from pytest_mipro.optimizer.study.case import Case
 
-# Fewer rows than these tell nothing, and a second heat of fewer is not worth the stop between.
+# Fewer rows prove nothing, and a second heat of fewer is not worth the stop in between.
 _FEWEST = 8
 _SHARE = 0.4
-# Two-sided, so a trial ends where the one-sided 90 % upper bound of its lift is below 0.
+# Two-sided: a trial ends where the one-sided 90 % upper bound of its lift is below 0.
 _LEVEL = 0.8
 
 
@@ -26,8 +26,8 @@ def first_heat(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the rows that a trial on `rows` begins with, and the rest.
 
-    The first heat is the beginning of the round's minibatch, the same for all trials. All rows are
-    in it where they are too few to stop between.
+    The first heat is a prefix of the round's minibatch `batch`, the same for all trials; with too
+    few rows for two heats, it is all rows.
     """
     count = max(_FEWEST, round(_SHARE * len(batch)))
     if len(batch) < count or len(rows) < 2 * count:
@@ -41,6 +41,6 @@ def hopeless(
 ) -> bool:
     """Return whether the paired lift over the incumbent is below 0 even at its upper bound.
 
-    `rival` holds the incumbent's scores of all these cases, as they were when the trial was asked.
+    `rival` holds the incumbent's scores of these cases at the time the trial was asked.
     """
     return paired_lift(scores, rival, cases, _LEVEL).high < 0

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class RandomSearcher:
-    """A `Searcher` that learns nothing from what it is told. Every seed, 0 included, is a seed."""
+    """A `Searcher` that ignores the scores. Every seed, 0 included, is a seed."""
 
     def __init__(self, space: Space, seed: int) -> None:
         self._visits = Visits(space)
@@ -28,7 +28,7 @@ class RandomSearcher:
         return assignment
 
     def tell(self, assignment: Assignment, score: float, weight: float) -> None:
-        """Note that the assignment was seen; its score changes nothing here."""
+        """Note that the assignment was seen."""
         check_estimate(score, weight)
         self._visits.mark(assignment)
 

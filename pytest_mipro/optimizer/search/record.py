@@ -37,7 +37,7 @@ class Baseline:
         program: Mapping[Path, Prompt] = MappingProxyType({}),
         teacher: str | None = None,
     ) -> Amount:
-        """Return what a program may take on these rows before it is dropped.
+        """Return the worst case of a program on these rows, beyond which it is dropped.
 
         Prompts that `program` does not name are the committed ones; a `teacher` may answer for its
         modules.

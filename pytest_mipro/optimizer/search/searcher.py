@@ -61,7 +61,7 @@ class Searcher(Protocol):
     """
 
     def ask(self) -> Assignment | None:
-        """Return an assignment never proposed nor told before, or None: the space is exhausted."""
+        """Return an assignment never asked nor told before, or None: the space is exhausted."""
         ...
 
     def tell(self, assignment: Assignment, score: float, weight: float) -> None:

@@ -1,4 +1,4 @@
-"""Means against a threshold: p-values, their adjustment for many, what N cases can tell."""
+"""Test means against a threshold: p-values, their Holm adjustment, detectable distances."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 def detectable_distance(
     scores: Sequence[float], clusters: Sequence[str], level: float = LEVEL, power: float = 0.7
 ) -> float:
-    """Return how far the true mean must lie from a threshold (0…1) to be told from it.
+    """Return the distance (0…1) of the true mean from a threshold that these cases can detect.
 
     At this distance the one-sided bound at `level` excludes the threshold in `power` of the runs,
-    if the scores scatter as these do. 1.0 stands for "not even the largest distance".
+    given the scatter of these scores. 1.0 stands for "not even the largest distance".
     """
     if not scores:
         return 1.0

@@ -1,4 +1,4 @@
-"""What is measured: cases, the tests that they belong to, and how one run of a case ended."""
+"""The cases of a study, the tests that they belong to, and the outcome of a run of a case."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ if TYPE_CHECKING:
 class Outcome:
     """How one run of a case ended: a score, a skip, or an error (a broken measurement).
 
-    `score` is in 0…1, None where the case was skipped or broke. `feedback` is canonical: the same
-    text whatever the terminal. `failure` is the exception's one-line text where the test raised
-    something that is neither an assertion nor a skip; the score is None until the exception is
-    confirmed on the same replies, and 0 from then on. `returned` tells whether the test returned a
-    score.
+    `score` is in 0…1, None where the case was skipped or broke. `feedback` is the same text on
+    every terminal. `failure` is the one-line text of an exception that is neither an assertion nor
+    a skip; the score is None until the exception comes again on the same replies, then 0.
+    `returned` is set where the test returned its score.
     """
 
     score: float | None

@@ -1,4 +1,4 @@
-"""The parts of the optimiser that can be switched off or on one by one."""
+"""The parts of the optimiser that can be switched on or off one by one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PARTS = MappingProxyType(
         "dataset": "the dataset summary in proposals",
         "program": "the program summary in proposals",
         "tips": "the tips that steer the style of proposals",
-        "grounded": "the strategy that shows all that is known of the task",
+        "grounded": "the strategy that shows everything known of the task",
         "history": "the strategy that continues the series of earlier instructions",
         "reflective": "the strategy that learns from failing traces",
         "merge": "programs merged out of programs",
@@ -25,16 +25,16 @@ PARTS = MappingProxyType(
         "learning": "learning how to propose",
         "minibatches": "trials on minibatches; without them on all validation rows",
         "racing": "hopeless trials end early",
-        "plateau": "the end after rounds that brought nothing",
-        "rounds": "feedback rounds; without them all is proposed at once",
+        "plateau": "the end after rounds without a better program",
+        "rounds": "feedback rounds; without them everything is proposed at once",
     }
 )
 """What each part is for, by name."""
 
 OPTIONAL = frozenset({"history", "learning", "parents"})
-"""Parts that are off unless asked for: they did not pay on average (see `benchmarks/`)."""
+"""Parts that are off by default: they did not pay on average (see `benchmarks/`)."""
 DEFAULT = frozenset(PARTS) - OPTIONAL
-"""Parts that are on unless they are switched off."""
+"""Parts that are on by default."""
 
 
 def switched(names: Iterable[str]) -> frozenset[str]:

@@ -57,7 +57,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class CaseCost:
-    """What a run of a case takes on average: tokens, and US dollars (None: a price is unknown)."""
+    """The mean cost of a run of a case: tokens, and US dollars (None: a price is unknown)."""
 
     tokens: float = 0.0
     cost: float | None = None

@@ -58,14 +58,14 @@ class OptimizerSettings:
 
     @property
     def limits(self) -> Limits:
-        """What the run may spend."""
+        """The limits of the run's spending."""
         money = None if self.max_cost is None else nanodollars(self.max_cost)
         return Limits(self.max_calls, self.max_tokens, money)
 
     def has(self, part: str) -> bool:
         """Return whether a part is switched on; ValueError for one that does not exist."""
         if part not in PARTS:
-            raise ValueError(f"{part!r} is no part of the optimiser")
+            raise ValueError(f"{part!r} is not a part of the optimiser")
         return part in self.parts
 
     def in_rounds(self) -> OptimizerSettings:
@@ -84,7 +84,7 @@ class OptimizerSettings:
         return min(self.minibatch_size, rows) if self.has("minibatches") else rows
 
     def attempts_at(self, cases: int) -> int:
-        """Return how many further attempts at so many failing cases all rounds make at most."""
+        """Return the most attempts that all rounds make at this many failing cases."""
         some = self.has("demos") and (self.has("attempts") or self.teacher_model is not None)
         return self.rounds * min(self.attempts, cases) if some else 0
 
