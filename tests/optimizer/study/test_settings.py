@@ -80,5 +80,5 @@ def test_attempts_are_made_for_demos_by_the_modules_or_a_teacher(
 
 
 def test_a_part_that_does_not_exist_is_no_part() -> None:
-    with pytest.raises(ValueError, match="'grounding' is no part of the optimiser"):
+    with pytest.raises(ValueError, match="'grounding' is not a part of the optimiser"):
         OptimizerSettings().has("grounding")
