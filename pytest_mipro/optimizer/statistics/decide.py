@@ -23,8 +23,8 @@ class Evidence:
     """Where the lift comes from.
 
     With `holdout`, from rows that the search never used; otherwise from validation rows, on which
-    the finalist was the best of `tried` distinct assignments. `holdout_uses` counts the uses of this
-    holdout, this one included. With `shared`, the proposals were written from the deciding rows.
+    the finalist was the best of `tried` distinct assignments. `holdout_uses` counts the uses of
+    this holdout, this one included. With `shared`, the proposals were written from the deciding rows.
     """
 
     holdout: bool
