@@ -34,7 +34,9 @@ def pytest_mipro_client(config: pytest.Config) -> LMClient | None:
 def pytest_mipro_proposal_strategies(config: pytest.Config) -> Sequence[ProposalStrategy] | None:
     """Return proposal strategies, to be used beside the built-in ones.
 
-    Called once a session, under `--mipro-optimize` only.
+    Each has a `name`, and either `request`, to ask for an instruction (`InstructionStrategy`), or
+    `programs`, to combine measured programs (`ProgramStrategy`). Called once a session, under
+    `--mipro-optimize` only.
     """
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_mipro.optimizer.rounds.search_state import SearchState, new_record
-from pytest_mipro.optimizer.run.baseline import Ground
+from pytest_mipro.optimizer.rounds.search_state import SearchState, baseline_record
+from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.search.candidates import Candidates, committed_candidates, extended
 from pytest_mipro.optimizer.search.record import Assessment
 from pytest_mipro.optimizer.study.case import Case, Outcome
@@ -16,6 +16,7 @@ from pytest_mipro.runtime.client.contract import Usage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pytest_mipro.optimizer.run.study_run import StudyRun
     from pytest_mipro.optimizer.search.searcher import Assignment
 
 
@@ -71,23 +72,25 @@ def assessed(
 BASE, KEEPS, RULES, BOTH = (0, 0, 0, 0), (1, 0, 0, 0), (0, 0, 1, 0), (1, 0, 1, 0)
 
 
-def searched(ground: Ground, *tried: tuple[Assignment, dict[str, float]]) -> SearchState:
-    """Return what a search knows that measured these assignments fully, by case."""
-    committed = committed_candidates(ground.signatures, ground.committed)
+def searched(
+    run: StudyRun, baseline: Baseline, *tried: tuple[Assignment, dict[str, float]], number: int = 1
+) -> SearchState:
+    """Return the state, in round `number`, of a search that measured these assignments fully."""
+    committed = committed_candidates(baseline.signatures, baseline.committed)
     better = (["Note the subject; keep the word."], ["sea is blue, sky is blue, lime is green"])
     modules = tuple(
         extended(module, texts, ()) for module, texts in zip(committed.modules, better, strict=True)
     )
     candidates = Candidates(modules)
-    record = new_record(candidates, ground)
+    record = baseline_record(candidates, baseline)
     scores = record.best.scores
-    for number, (assignment, changes) in enumerate(tried):
+    for place, (assignment, changes) in enumerate(tried):
         mine = {**scores, **changes}
         mean = sum(mine.values()) / len(mine)
-        record.assessments[assignment] = assessed(
-            assignment, mean, number=number, rows=len(mine), scores=mine, full=True
+        record = record.with_assessment(
+            assessed(assignment, mean, number=place, rows=len(mine), scores=mine, full=True)
         )
-    return SearchState(candidates, record)
+    return SearchState(run, baseline, candidates, record, round=number)
 
 
 def cases(*numbers: int) -> list[str]:

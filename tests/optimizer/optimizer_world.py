@@ -20,7 +20,7 @@ from pytest_mipro.optimizer.proposing.strategies.grounded import GroundedStrateg
 from pytest_mipro.optimizer.proposing.strategies.history import HistoryStrategy
 from pytest_mipro.optimizer.proposing.strategies.merge import MergeStrategy
 from pytest_mipro.optimizer.proposing.strategies.reflective import ReflectiveStrategy
-from pytest_mipro.optimizer.run.baseline import Ground, lay_ground
+from pytest_mipro.optimizer.run.baseline import Baseline, measure_baseline
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.run.study_run import Services, StudyRun, study_run
 from pytest_mipro.optimizer.search.random_search import RandomSearcher
@@ -190,19 +190,19 @@ def make_services(client: Any, events: list[Any] | None = None, **changes: Any) 
 
 
 @contextmanager
-def laid(
+def baseline_of(
     study: Study | None = None,
     client: WorldClient | None = None,
     finalists_shown: frozenset[str] = frozenset(),
     services: Mapping[str, Any] | None = None,
     **settings: Any,
-) -> Iterator[tuple[StudyRun, Ground]]:
-    """Yield a run and its ground, the baseline measured; the evaluator is closed behind it."""
+) -> Iterator[tuple[StudyRun, Baseline]]:
+    """Yield a run and its measured baseline; close the evaluator afterwards."""
     parts = {"finalists_shown": finalists_shown, **(services or {})}
     made = make_services(client or WorldClient(), **parts)
     run = study_run(study or make_study(), made, make_settings(**settings))
     try:
-        yield run, lay_ground(run)
+        yield run, measure_baseline(run)
     finally:
         run.evaluator.close()
 

@@ -14,9 +14,9 @@ from optimizer_world import (
 )
 from world_model import MODEL, WorldClient, answer, module_of, own_row
 
-from pytest_mipro.optimizer.run.baseline import lay_ground
+from pytest_mipro.optimizer.run.baseline import measure_baseline
 from pytest_mipro.optimizer.run.events import Plan, StageStarted, TrialFinished
-from pytest_mipro.optimizer.run.reserve import set_aside
+from pytest_mipro.optimizer.run.reserve import reserve_for_decision
 from pytest_mipro.optimizer.run.study_run import study_run
 from pytest_mipro.optimizer.study.case import Outcome, Study
 from pytest_mipro.runtime.client.contract import Request
@@ -94,11 +94,11 @@ def test_decision_and_final_pass_have_their_calls_set_aside() -> None:
     services = make_services(WorldClient())
     run = study_run(REPEATED, services, make_settings(max_calls=1000))
     try:
-        aside = set_aside(run, lay_ground(run))
+        reserve = reserve_for_decision(run, measure_baseline(run))
     finally:
         run.evaluator.close()
     # 14 rows decide; 12 training and 16 validation rows are new; each makes 2 x 2 calls
-    assert (aside.decision.amount.calls, aside.final.amount.calls) == (
+    assert (reserve.decision.amount.calls, reserve.final.amount.calls) == (
         56 * 3 // 2 + 10,
         112 * 3 // 2 + 10,
     )

@@ -11,7 +11,7 @@ import random
 import re
 from collections.abc import Callable
 
-from pytest_mipro.optimizer.proposing.tips import TIPS
+from pytest_mipro.optimizer.proposing.proposal_plan import TIPS
 from pytest_mipro.runtime.client.contract import Message, Reply, Request, Usage
 
 COLOURS = {

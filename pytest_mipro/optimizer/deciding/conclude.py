@@ -1,4 +1,4 @@
-"""The decision and the final pass: the finalist on the deciding rows, then on all cases."""
+"""Conclude a study: measure the finalist on the deciding rows, decide, then run the final pass."""
 
 from __future__ import annotations
 
@@ -19,22 +19,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_mipro.optimizer.budget.budget import Reservation
-    from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules
-    from pytest_mipro.optimizer.run.baseline import Ground
+    from pytest_mipro.optimizer.run.baseline import Baseline
     from pytest_mipro.optimizer.run.events import Stage
-    from pytest_mipro.optimizer.run.reserve import SetAside
-    from pytest_mipro.optimizer.run.study_run import StudyRun
+    from pytest_mipro.optimizer.run.reserve import Reserve
     from pytest_mipro.optimizer.statistics.decide import Decision
     from pytest_mipro.optimizer.study.case import Case
     from pytest_mipro.runtime.prompts.prompt import Prompt
 
-# The mean of repeats may miss its exact value by rounding; the gate allows for it too.
+# The mean of repeats may miss its exact value by rounding; the gate allows for that, too.
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Conclusion:
-    """How the study ended: `prompts` by path where they may be written, empty otherwise.
+    """The end of a study: `prompts` by path if they may be written, empty otherwise.
 
     They are those that the final pass ran: the finalist may lead past a module in all cases.
     `deciding` holds the finalist's runs of the deciding rows, `final` those of all cases.
@@ -49,78 +47,72 @@ class Conclusion:
     holdout_uses: int = 0
 
 
-def conclude(
-    run: StudyRun, ground: Ground, program: Mapping[Path, Prompt], tried: int, aside: SetAside
-) -> Conclusion:
-    """Return the conclusion on a finalist that was the best of `tried` assignments on validation.
+def conclude(reserve: Reserve, program: Mapping[Path, Prompt], tried: int) -> Conclusion:
+    """Return the conclusion on a finalist, the best of `tried` assignments on validation rows.
 
     Only an accepted finalist is measured on all cases, as the gate will measure them, so that the
-    next plain run is served from the cache. Where replies are sampled, these are other samples than
-    those that it was chosen on: the scores that are locked have not been selected for.
+    next plain run is served from the cache. If replies are sampled, these are not the samples it
+    was chosen on, so the scores in the lock have not been selected for.
     """
+    run, baseline = reserve.run, reserve.baseline
     digest = program_digest(program)
-    shown = frozenset({digest} if ground.split.confirmed else ())
+    shown = frozenset({digest} if baseline.split.confirmed else ())
     holdout_uses = run.services.earlier_holdout_uses + len(run.services.finalists_shown | shown)
     if shown:
-        run.services.record_holdout_use(digest)  # before, as a run may end in the decision
+        run.services.record_holdout_use(digest)  # first: the run may end here
     conclusion = Conclusion("", finalist=digest, holdout_uses=holdout_uses)
-    measure = partial(_measure, run, program=program, rules=ground.rules)
-    deciding = measure("decision", cases=ground.deciding, reservation=aside.decision)
+    measure = partial(_measure, reserve, program)
+    deciding = measure("decision", baseline.deciding, reserve.decision)
     if deciding.over_budget:
         return replace(conclusion, reason=f"the finalist needs {deciding.over_budget}")
-    lift = paired_lift(deciding.scores(), ground.baseline.evaluation.scores(), ground.deciding)
+    lift = paired_lift(deciding.scores(), baseline.evaluation.scores(), baseline.deciding)
     evidence = Evidence(
-        holdout=ground.split.confirmed,
+        holdout=baseline.split.confirmed,
         tried=tried,
         holdout_uses=holdout_uses,
-        shared=ground.split.shared,
+        shared=baseline.split.shared,
     )
     decision = decide(lift, evidence)
     conclusion = replace(conclusion, decision=decision, reason=decision.reason, deciding=deciding)
     if not decision.accepted:
         return conclusion
-    final = measure("final pass", cases=ground.study.cases, reservation=aside.final)
+    final = measure("final pass", baseline.study.cases, reserve.final)
     if final.over_budget:
         reason = f"the finalist needs {final.over_budget}"
         rejected = replace(decision, verdict="reject", reason=reason)
         return replace(conclusion, decision=rejected, reason=reason)
-    decision = decide(lift, evidence, _failed_thresholds(ground, final))
+    decision = decide(lift, evidence, _failed_thresholds(baseline, final))
+    called = {call.signature.prompt_path for item in final.runs for call in item.calls}
+    measured_prompts = {path: prompt for path, prompt in program.items() if path in called}
     return replace(
         conclusion,
         decision=decision,
         reason=decision.reason,
-        prompts=_run_by(final, program) if decision.accepted else {},
+        prompts=measured_prompts if decision.accepted else {},
         final=final,
     )
 
 
 def _measure(
-    run: StudyRun,
-    stage: Stage,
+    reserve: Reserve,
     program: Mapping[Path, Prompt],
+    stage: Stage,
     cases: Sequence[Case],
     reservation: Reservation,
-    rules: MeasuringRules,
 ) -> Evaluation:
-    """Measure the finalist; where bill or time end it, as over its budget."""
+    """Measure the finalist; if bill or time run out, it counts as over its budget."""
     try:
-        return run.measure(stage, program, cases, reservation, rules)
+        return reserve.run.measure(stage, program, cases, reservation, reserve.baseline.rules)
     except LimitReachedError as limit:
         return Evaluation((), 0, over_budget=f"more than the limits leave: {limit}")
 
 
-def _run_by(final: Evaluation, program: Mapping[Path, Prompt]) -> dict[Path, Prompt]:
-    """Return the prompts that some case ran; what none did was not measured, and stays as it is."""
-    called = {call.signature.prompt_path for item in final.runs for call in item.calls}
-    return {path: prompt for path, prompt in program.items() if path in called}
-
-
-def _failed_thresholds(ground: Ground, final: Evaluation) -> tuple[str, ...]:
-    """Return the tests, sorted, whose gate the finalist fails and the committed prompts met."""
-    tests, cases = ground.study.tests, ground.study.cases
-    before = measured(ground.baseline.evaluation.scores(), cases).tests
+def _failed_thresholds(baseline: Baseline, final: Evaluation) -> tuple[str, ...]:
+    """Return the tests, sorted, whose gate the committed prompts met and the finalist fails."""
+    tests, cases = baseline.study.tests, baseline.study.cases
+    before = measured(baseline.evaluation.scores(), cases).tests
     after = measured(final.scores(), cases).tests
-    # A test whose every case was skipped has no mean.
+    # A test has no mean if its every case was skipped.
     thresholds = {name: t for name in before if (t := tests[name].threshold) is not None}
     fallen = {
         name
@@ -130,25 +122,25 @@ def _failed_thresholds(ground: Ground, final: Evaluation) -> tuple[str, ...]:
     }
     strict = {
         name for name in before if tests[name].threshold is tests[name].max_regression is None
-    }  # there each case must pass by itself
-    met = _all_pass(ground, ground.baseline.evaluation) & strict
-    lost = met - _all_pass(ground, final)
+    }  # each of their cases must pass by itself
+    met = _all_pass(baseline, baseline.evaluation) & strict
+    lost = met - _all_pass(baseline, final)
     return tuple(sorted({*newly_failed(before, after, thresholds), *fallen, *lost}))
 
 
-def _all_pass(ground: Ground, evaluation: Evaluation) -> frozenset[str]:
+def _all_pass(baseline: Baseline, evaluation: Evaluation) -> frozenset[str]:
     """Return the tests of which every case reaches its pass score."""
-    tests, scores = ground.study.tests, evaluation.scores()
+    tests, scores = baseline.study.tests, evaluation.scores()
     missed = {
         case.test
-        for case in ground.study.cases
+        for case in baseline.study.cases
         if case.id in scores and scores[case.id] < tests[case.test].pass_score - _ROUNDING
     }
     return frozenset(tests) - missed
 
 
 def program_digest(program: Mapping[Path, Prompt]) -> str:
-    """Return 16 hex digits of the program's prompts, independent of where the repo lies."""
+    """Return 16 hex digits of the program's prompts, independent of the repository's location."""
     return digest_of_prompts((path.name, prompt.digest()) for path, prompt in program.items())
 
 

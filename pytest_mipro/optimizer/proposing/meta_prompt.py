@@ -1,4 +1,4 @@
-"""Meta-prompts: Markdown files with named places, filled once; and texts cut to a limit."""
+"""Fill meta-prompts, which are Markdown files with placeholders, and cut texts to a limit."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ def meta_prompt(
 ) -> tuple[tuple[Message, ...], tuple[str, ...]]:
     """Return the messages of the meta-prompt `name`, and the names of the values that were cut.
 
-    The file has two parts, `# System` and `# User`. It is split and its places `{{…}}` are found
-    before any value is inserted: nothing in a value is read as a place or as a role. Where the
-    whole would be longer than `limit` characters, the longest values are cut to head and tail, all
-    of them to the same length.
+    The file has two parts, `# System` and `# User`. Both parts and the placeholders `{{…}}` are
+    found before any value is inserted, so a value can't add either. If the result would exceed
+    `limit` characters, the longest values are cut to head and tail, all to the same length.
     """
     text = _text(name)
     used = {place: values[place] for place in _PLACE.findall(text)}
@@ -33,16 +32,18 @@ def meta_prompt(
     cut = tuple(place for place, value in used.items() if len(value) > most)
     fitted = {place: head_and_tail(value, most) for place, value in used.items()}
     parts = _ROLES.split(text)
-    roles = {"System": "system", "User": "user"}
     messages = tuple(
-        Message(roles[role], _filled(body.strip(), fitted))  # type: ignore[arg-type]
+        Message(
+            "system" if role == "System" else "user",
+            _PLACE.sub(lambda match: fitted[match[1]], body.strip()),
+        )
         for role, body in zip(parts[1::2], parts[2::2], strict=True)
     )
     return messages, cut
 
 
 def _fitting(lengths: Sequence[int], room: int) -> int:
-    """Return the greatest length to which texts of these ascending lengths may be cut to fit."""
+    """Return the greatest common limit under which texts of these ascending lengths fit."""
     for index, length in enumerate(lengths):
         share = room // (len(lengths) - index)
         if length > share:
@@ -51,17 +52,13 @@ def _fitting(lengths: Sequence[int], room: int) -> int:
     return max(lengths, default=0)
 
 
-def _filled(body: str, values: Mapping[str, str]) -> str:
-    return _PLACE.sub(lambda match: values[match.group(1)], body)
-
-
 @cache
 def _text(name: str) -> str:
     return files(__package__).joinpath("meta_prompts", f"{name}.md").read_text(encoding="utf-8")
 
 
 def head_and_tail(text: str, limit: int) -> str:
-    """Return the text, or its head and tail with a mark between, of at most `limit` characters."""
+    """Return the text, or its head and tail around a note, in at most `limit` characters."""
     if len(text) <= limit:
         return text
     kept = max(0, limit - len(f" […{len(text)} characters left out…] "))

@@ -1,4 +1,4 @@
-"""What the proposer is shown of the task: dataset and program summary, modules, examples."""
+"""Describe the task to the proposer: dataset and program summary, module, examples, history."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import random
 from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.proposing.meta_prompt import head_and_tail, meta_prompt
-from pytest_mipro.optimizer.proposing.strategy import Example
+from pytest_mipro.optimizer.proposing.strategy import Example, ProposalRequest
 from pytest_mipro.runtime.prompts.render import input_text
 from pytest_mipro.runtime.signature.values import to_text
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
     from types import CodeType
 
-    from pytest_mipro.optimizer.proposing.strategy import ScoredInstruction
+    from pytest_mipro.optimizer.proposing.strategy import ProposalContext, ScoredInstruction
     from pytest_mipro.optimizer.study.case import Case
     from pytest_mipro.optimizer.study.runs import CaseRun
     from pytest_mipro.runtime.calls.context import ModuleCall
@@ -36,7 +36,7 @@ _SOURCE_LIMIT = 6000
 
 
 async def dataset_summary(cases: Sequence[Case], seed: int, ask: Ask, limit: int) -> str:
-    """Return the proposer's summary of the training rows: observed in batches, then condensed."""
+    """Return the proposer's summary of the rows: observations on batches of them, condensed."""
     rows = list({case.row: case for case in cases if case.demo}.values())
     random.Random(f"{seed}/dataset").shuffle(rows)  # noqa: S311 - a draw, no secret
     starts = range(0, min(len(rows), _BATCHES * _BATCH_ROWS), _BATCH_ROWS)
@@ -64,7 +64,7 @@ def _rows_text(cases: Iterable[Case]) -> str:
 async def program_summary(
     runs: Iterable[CaseRun], signatures: Sequence[Signature], ask: Ask, limit: int
 ) -> str:
-    """Return the proposer's description of the program, from the source that the traces show."""
+    """Return the proposer's description of the program, from the source seen in the traces."""
     source = head_and_tail(program_source(runs), _SOURCE_LIMIT)
     modules = "\n".join(f"- {module_text(signature)}" for signature in signatures)
     values = {"source": source, "modules": modules}
@@ -75,8 +75,7 @@ async def program_summary(
 def program_source(runs: Iterable[CaseRun]) -> str:
     """Return the source of the project's functions between test and module, each once.
 
-    The outermost function is the test itself and is left out: the proposer sees the program, not
-    the metric.
+    The outermost function is the test and stays out: the proposer sees the program, not the metric.
     """
     codes = dict.fromkeys(
         code for run in runs for call in run.calls for code in call.stack[1:] if call.stack
@@ -92,16 +91,16 @@ def _source(code: CodeType) -> str:
 
 
 def module_text(signature: Signature) -> str:
-    """Return a line on the module: its name, inputs and output."""
+    """Return one line with the module's name, inputs and output."""
     output = signature.output.instruction() or "Reply with plain text."
     return f"`{signature.name}`: inputs {', '.join(signature.inputs) or 'none'}. {output}"
 
 
 def module_examples(runs: Iterable[CaseRun], signature: Signature) -> list[Example]:
-    """Return the module's distinct calls in the runs, in case order; `demo: false` rows left out.
+    """Return the module's distinct calls in the runs, in case order, without `demo: false` rows.
 
     A call that several tests of a row share is one example: its score is their mean, and its
-    feedback names each test, so that the proposer can tell which of them the module answers for.
+    feedback names each test, so that the proposer can tell which one the module is to blame for.
     """
     judged: dict[tuple[str, str], list[tuple[CaseRun, ModuleCall]]] = {}
     for run in runs:
@@ -126,8 +125,8 @@ def _example(row: str, pairs: Sequence[tuple[CaseRun, ModuleCall]]) -> Example:
     return Example(row, pairs[0][1], sum(scores.values()) / len(scores), feedback)
 
 
-def chosen_examples(examples: Sequence[Example], count: int, rng: random.Random) -> list[Example]:
-    """Return up to `count` examples, about half of them failing where there are as many of each."""
+def choose_examples(examples: Sequence[Example], count: int, rng: random.Random) -> list[Example]:
+    """Return up to `count` examples at random, half of them failing if there are enough of each."""
     shuffled = list(examples)
     rng.shuffle(shuffled)
     failing = [example for example in shuffled if example.score < 1]
@@ -139,14 +138,34 @@ def chosen_examples(examples: Sequence[Example], count: int, rng: random.Random)
     return chosen
 
 
+def proposal_request(
+    name: str, context: ProposalContext, examples: Sequence[Example], history: int = 0
+) -> ProposalRequest:
+    """Return the request that the meta-prompt `name` makes of the context and these examples.
+
+    It shows the best `history` instructions. The meta-prompt uses the values it has places for.
+    """
+    values = {
+        "tip": context.tip,
+        "dataset": context.grounding.dataset,
+        "program": context.grounding.program,
+        "module": module_text(context.signature),
+        "instruction": context.instruction,
+        "history": history_text(context.history[:history]),
+        "examples": examples_text(examples, context.signature),
+        "name": context.signature.name,
+    }
+    return ProposalRequest(*meta_prompt(name, values, context.limit))
+
+
 def history_text(history: Sequence[ScoredInstruction]) -> str:
-    """Return instructions, given best first, with their scores; the best last, where one looks."""
+    """Return the instructions (given best first) with their scores, the best one last."""
     texts = [f"Score {item.score:.3f}:\n{item.text}" for item in reversed(history)]
     return "\n\n".join(texts) or "(none)"
 
 
 def examples_text(examples: Iterable[Example], signature: Signature) -> str:
-    """Return the examples as Markdown: score, inputs, output and feedback of each."""
+    """Return the examples as Markdown with their scores, inputs, outputs and feedback."""
     blocks = [
         _example_text(number, example, signature) for number, example in enumerate(examples, 1)
     ]

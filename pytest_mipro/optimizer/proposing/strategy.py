@@ -1,9 +1,9 @@
-"""The contract of proposal strategies."""
+"""The contracts of proposal strategies: `InstructionStrategy` and `ProgramStrategy`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import random
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Grounding:
-    """Texts that are the same for all proposals of a study."""
+    """The proposer's summaries of dataset and program, shared by all proposals of a study."""
 
     dataset: str
     program: str
@@ -36,7 +36,7 @@ class Example:
 
 @dataclass(frozen=True)
 class ScoredInstruction:
-    """An instruction tried before, and the best estimate (0…1) of a program that has it."""
+    """An instruction tried before, and the best estimate (0…1) of a program that contains it."""
 
     text: str
     score: float
@@ -44,11 +44,12 @@ class ScoredInstruction:
 
 @dataclass(frozen=True)
 class ProposalContext:
-    """What a strategy may use to propose an instruction for one module.
+    """The material for one instruction of one module.
 
-    `instruction` is the parent's, `examples` are the parent's calls of the module on training rows,
-    `history` holds the instructions tried so far, best first. A grounding text is "" where this
-    proposal is to do without it; `tip` steers the style; `limit` bounds the request in characters.
+    `instruction` is the parent program's, `examples` are the parent's calls of the module on
+    training rows, `history` holds the instructions tried so far, best first. A grounding text is ""
+    if this proposal leaves it out; `tip` steers the style; `limit` bounds the request in
+    characters.
     """
 
     signature: Signature
@@ -62,7 +63,7 @@ class ProposalContext:
 
 @dataclass(frozen=True)
 class ProposalRequest:
-    """What to ask the proposer model; `cut` names the parts that were shortened to the limit."""
+    """The messages for the proposer model; `cut` names the values shortened to fit the limit."""
 
     messages: tuple[Message, ...]
     cut: tuple[str, ...] = ()
@@ -70,30 +71,44 @@ class ProposalRequest:
 
 @dataclass(frozen=True)
 class ProgramContext:
-    """What a strategy may use to combine programs.
+    """The programs measured so far.
 
-    `assessments` are all assignments measured so far, in the order of their trials; `incumbent` is
-    the best of them. An assignment has two dimensions a module: its instruction, then its demos.
+    `assessments` are in the order of their trials; `incumbent` is the best of them. An assignment
+    has two dimensions for each module: its instruction, then its demos.
     """
 
     assessments: Sequence[Assessment]
     incumbent: Assignment
 
 
-class ProposalStrategy(Protocol):
-    """Makes new candidates: instructions asked of the proposer model, or programs out of programs.
+@runtime_checkable
+class InstructionStrategy(Protocol):
+    """Asks the proposer model for a new instruction of one module.
 
-    A strategy does one of the two, or both, and inherits the other. Equal contexts and generators
-    must give equal results.
+    Equal contexts and generators must give equal requests. `name` identifies the strategy in plans
+    and records.
     """
 
     name: str
-    """The strategy's name in plans and records."""
 
-    def request(self, context: ProposalContext, rng: random.Random) -> ProposalRequest | None:  # noqa: ARG002
-        """Return the request whose reply is a new instruction; None: nothing to go by here."""
-        return None
+    def request(self, context: ProposalContext, rng: random.Random) -> ProposalRequest | None:
+        """Return the request whose reply is a new instruction; None without enough material."""
+        ...
 
-    def programs(self, context: ProgramContext, rng: random.Random) -> Sequence[Assignment]:  # noqa: ARG002
-        """Return assignments worth a trial, best first; those measured already are passed over."""
-        return ()
+
+@runtime_checkable
+class ProgramStrategy(Protocol):
+    """Combines measured programs into new ones, without a call of its own.
+
+    Equal contexts and generators must give equal programs.
+    """
+
+    name: str
+
+    def programs(self, context: ProgramContext, rng: random.Random) -> Sequence[Assignment]:
+        """Return assignments worth a trial, best first; the search skips those already measured."""
+        ...
+
+
+ProposalStrategy = InstructionStrategy | ProgramStrategy
+"""A strategy of either kind; a class with both methods is used for both."""

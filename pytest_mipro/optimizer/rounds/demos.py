@@ -1,4 +1,4 @@
-"""Bootstrapped demos: what modules did in cases that passed, and demo sets drawn from it."""
+"""Bootstrap demos: collect module calls from passing cases, and draw demo sets from them."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 def demo_pools(
     runs: Iterable[CaseRun], rows: Collection[str], tests: Mapping[str, TestSpec], seed: int
 ) -> dict[Path, tuple[Demo, ...]]:
-    """Return each module's demo candidates, at most one a row, best rows first.
+    """Return each module's demo candidates, at most one for each row, best rows first.
 
-    A run of a training row (`rows`) whose score reaches its test's pass score lends its module
-    calls. A row stands before another when the cases that call the module score higher on it: a
-    module shared by two tests prefers rows where both pass.
+    They are the module calls of runs of training rows (`rows`) that reach their test's pass score.
+    Rows are ordered by the scores of the cases that call the module: a module shared by two tests
+    prefers rows where both pass.
     """
-    offers: defaultdict[Path, defaultdict[str, list[ModuleCall]]]
-    offers = defaultdict(lambda: defaultdict(list))
+    passing: defaultdict[Path, defaultdict[str, list[ModuleCall]]]
+    passing = defaultdict(lambda: defaultdict(list))
     quality: defaultdict[tuple[Path, str], list[float]] = defaultdict(list)
     for run in runs:
         if run.case.row not in rows or not run.case.demo or run.outcome.score is None:
@@ -39,7 +39,7 @@ def demo_pools(
             quality[path, run.case.row].append(run.outcome.score)
         for call in run.calls if passes else ():
             if not call.error:
-                offers[call.signature.prompt_path][run.case.row].append(call)
+                passing[call.signature.prompt_path][run.case.row].append(call)
     return {
         path: tuple(
             _demo(row, _pick(calls, f"{seed}/{path.name}/{row}"))
@@ -47,18 +47,18 @@ def demo_pools(
                 by_row.items(), key=lambda item: (-_mean(quality[path, item[0]]), item[0])
             )
         )
-        for path, by_row in offers.items()
+        for path, by_row in passing.items()
     }
 
 
 def labelled_demos(
     runs: Iterable[CaseRun], tests: Mapping[str, TestSpec]
 ) -> dict[Path, tuple[Demo, ...]]:
-    """Return demos of a call's inputs and the right output, which a column of its row holds.
+    """Return demos with a call's inputs and the right output from a column of its row.
 
-    `TestSpec.labels` maps a module, by its name or its function's, to that column. A value without
-    the module's output type is passed over; one of another spelling is shown in the module's own.
-    At most one demo a module and row.
+    `TestSpec.labels` maps a module, by its name or its function's, to that column. Values that are
+    not of the module's output type are skipped, others normalised to it. At most one demo for each
+    module and row.
     """
     found: dict[Path, dict[str, Demo]] = {}
     for run in runs:
@@ -85,7 +85,7 @@ def _labelled(row: str, call: ModuleCall, label: object) -> Demo | None:
 def merged_pools(
     newer: Mapping[Path, tuple[Demo, ...]], older: Mapping[Path, tuple[Demo, ...]]
 ) -> dict[Path, tuple[Demo, ...]]:
-    """Return the pools joined, still one demo a row: the newer program's before the older's."""
+    """Return the pools joined, newer demos first; for rows in both, the newer demo stays."""
     joined = {}
     for path in {**older, **newer}:
         fresh = newer.get(path, ())
@@ -98,10 +98,10 @@ def merged_pools(
 def demo_sets(
     pool: Sequence[Demo], count: int, max_demos: int, rng: random.Random, limit: int
 ) -> list[tuple[Demo, ...]]:
-    """Return `count` sets drawn from the pool: every other one of the largest size, else random.
+    """Return `count` sets drawn from the pool, alternately of the largest and of random size.
 
-    Sets cover distinct outputs first, so that a small set of a classifier shows many labels. The
-    demos of a set have no more than `limit` characters together: longer ones are passed over.
+    Sets cover distinct outputs first, so that a classifier's small set shows many labels. The demos
+    of a set have at most `limit` characters together; those that would exceed it are skipped.
     """
     largest = min(max_demos, len(pool))
     if largest == 0:
@@ -122,7 +122,7 @@ def _within(demos: Iterable[Demo], size: int, limit: int) -> list[Demo]:
 
 
 def _covering(pool: Sequence[Demo], rng: random.Random) -> list[Demo]:
-    """Return the pool in a random order in which each output's k-th demo comes in the k-th turn."""
+    """Return the pool in random order, but each output's k-th demo before any (k+1)-th."""
     order = list(pool)
     rng.shuffle(order)
     turns: Counter[str] = Counter()
@@ -135,7 +135,7 @@ def _covering(pool: Sequence[Demo], rng: random.Random) -> list[Demo]:
 
 
 def _pick(calls: Sequence[ModuleCall], key: str) -> ModuleCall:
-    """Choose one of a row's calls: the same one for the same seed, whatever order they came in."""
+    """Choose one of a row's calls by the key alone, whatever order the calls came in."""
     distinct = {
         json.dumps([dict(call.inputs), call.output], sort_keys=True): call for call in calls
     }

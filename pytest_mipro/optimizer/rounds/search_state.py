@@ -1,4 +1,4 @@
-"""What the rounds of a search brought so far."""
+"""The state of a search: what it rests on, and what its rounds have found so far."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from pytest_mipro.optimizer.study.case import cases_of
 from pytest_mipro.optimizer.study.runs import mean_cost
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from pytest_mipro.optimizer.budget.limit_errors import Limit
     from pytest_mipro.optimizer.proposing.learning import Lesson
-    from pytest_mipro.optimizer.proposing.proposed import Proposed
+    from pytest_mipro.optimizer.proposing.proposer_models import Proposal
     from pytest_mipro.optimizer.proposing.strategy import Grounding
-    from pytest_mipro.optimizer.run.baseline import Ground
+    from pytest_mipro.optimizer.run.baseline import Baseline
+    from pytest_mipro.optimizer.run.study_run import StudyRun
     from pytest_mipro.optimizer.search.candidates import Candidates
     from pytest_mipro.optimizer.search.searcher import Assignment
     from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
     from pytest_mipro.runtime.signature.signature import Signature
+
+    TryReserve = Callable[[Mapping[Path, Prompt]], bool]
 
 # Estimates are sums of floats: 0.95 and a lift of 0.05 need not make 1 exactly.
 _ROUNDING = 1e-9
@@ -31,17 +34,25 @@ _PERFECT = "every validation row has the full score"
 
 @dataclass(frozen=True)
 class SearchState:
-    """What the rounds so far brought: candidates, the record of assignments, demo pools.
+    """The search of one study so far; each step of a round returns the next state.
 
-    `late` holds the models of modules that only candidates reach. `ended` says why the search
-    ended before its time, "" where it did not, and `limit` which limit ended it.
+    `try_reserve` reserves what the decision on a program needs, and returns whether that fits.
+    `round` counts from 0. `pools` holds each module's demo candidates. `rewarded` are the indices
+    of the `proposals` that a lesson was drawn from. `late` maps the modules that only candidates
+    reach to their models. `ended` says why the search ended early ("" if it didn't), and `limit`
+    which limit ended it.
     """
 
+    run: StudyRun
+    baseline: Baseline
     candidates: Candidates
     record: Record
+    try_reserve: TryReserve = lambda _: True
+    round: int = 0
     pools: Mapping[Path, tuple[Demo, ...]] = field(default_factory=dict)
     grounding: Grounding | None = None
-    proposals: tuple[Proposed, ...] = ()
+    proposals: tuple[Proposal, ...] = ()
+    rewarded: frozenset[int] = frozenset()
     lessons: tuple[Lesson, ...] = ()
     late: Mapping[Signature, str] = field(default_factory=dict)
     ended: str = ""
@@ -53,27 +64,21 @@ class SearchState:
         return self.record.best.assignment
 
     @property
-    def program(self) -> dict[Path, Prompt]:
-        """The incumbent's prompts by path."""
-        return self.candidates.program(self.best)
-
-    @property
     def tried(self) -> int:
-        """How many assignments beside the committed one were measured."""
+        """How many assignments were measured, not counting the committed one."""
         return len(self.record.assessments) - 1
 
     @property
     def perfect(self) -> str:
-        """That the incumbent can't be improved, in words; "" where it can."""
+        """Why the incumbent can't be improved; "" if it can."""
         return _PERFECT if self.record.best.estimate >= 1 - _ROUNDING else ""
 
-    def reaching(
-        self, models: Mapping[Signature, str], committed: Mapping[Signature, Prompt]
-    ) -> SearchState:
-        """Return the same with more modules, under their committed prompts; models by signature."""
+    def with_modules(self, models: Mapping[Signature, str]) -> SearchState:
+        """Return the state with more modules (given with their models) under committed prompts."""
+        prompts = {signature: self.run.services.load_prompt(signature) for signature in models}
         return replace(
             self,
-            candidates=self.candidates.with_modules(committed),
+            candidates=self.candidates.with_modules(prompts),
             record=self.record.widened(2 * len(models)),
             late={**self.late, **models},
         )
@@ -87,15 +92,20 @@ class SearchState:
         return "no candidate beat the committed prompts on validation rows"
 
 
-def new_record(candidates: Candidates, ground: Ground) -> Record:
-    """Return a record that knows what the baseline says of the committed prompts."""
-    cases = cases_of(ground.study, ground.split.validation)
-    scores = ground.baseline.evaluation.scores()
-    mine = {case.id: scores[case.id] for case in cases}
-    value = objective(mine, {case.id: case.test for case in cases})
-    rows = len(ground.split.validation)
-    runs = [run for run in ground.baseline.evaluation.runs if run.case.id in mine]
+def baseline_record(candidates: Candidates, baseline: Baseline) -> Record:
+    """Return a record that holds the baseline's assessment of the committed prompts."""
+    cases = cases_of(baseline.study, baseline.split.validation)
+    every = baseline.evaluation.scores()
+    scores = {case.id: every[case.id] for case in cases}
+    value = objective(scores, {case.id: case.test for case in cases})
     committed = Assessment(
-        candidates.committed, value, value, rows, -1, mine, mean_cost(runs), full=True
+        candidates.committed,
+        estimate=value,
+        leading=value,
+        rows=len(baseline.split.validation),
+        number=-1,
+        scores=scores,
+        cost=mean_cost([run for run in baseline.evaluation.runs if run.case.id in scores]),
+        full=True,
     )
     return Record({committed.assignment: committed})

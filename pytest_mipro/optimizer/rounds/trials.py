@@ -1,7 +1,7 @@
-"""One round of the search: ask, evaluate on its minibatch, the leaders fully, tell in order.
+"""Run a round's trials: ask, evaluate on the minibatch, the leaders fully, tell in order.
 
-At the asking of trial t exactly the results of trials 0…t-k are told (k = `in_flight`), whatever
-order calls complete in, so that the same seed and replies always walk the same path.
+When trial t is asked, exactly the results of trials 0…t-k are known (k = `in_flight`), whatever
+order calls complete in, so the same seed and replies always walk the same path.
 
 All trials of a round share one minibatch: candidates are compared on the same rows, and calls of
 modules whose prompts they share are made once. The next round draws another one. A trial runs on
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import LimitReachedError
 from pytest_mipro.optimizer.budget.limit_errors import limit_of, shortage
-from pytest_mipro.optimizer.rounds.combining import combined
+from pytest_mipro.optimizer.rounds.program_proposer import propose_program
 from pytest_mipro.optimizer.run.events import TrialFinished
 from pytest_mipro.optimizer.search.racing import first_heat, hopeless
 from pytest_mipro.optimizer.search.record import Assessment
@@ -28,16 +28,14 @@ from pytest_mipro.optimizer.study.runs import mean_cost
 from pytest_mipro.optimizer.study.split import minibatch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pytest_mipro.optimizer.budget.budget import Reservation
-    from pytest_mipro.optimizer.budget.limit_errors import Limit, Shortage
+    from pytest_mipro.optimizer.budget.limit_errors import Limit
     from pytest_mipro.optimizer.measuring.evaluate import Pending
-    from pytest_mipro.optimizer.rounds.search_task import SearchTask
+    from pytest_mipro.optimizer.rounds.search_state import SearchState
     from pytest_mipro.optimizer.run.events import TrialKind
-    from pytest_mipro.optimizer.run.study_run import StudyRun
-    from pytest_mipro.optimizer.search.record import Record
-    from pytest_mipro.optimizer.search.searcher import Assignment, Searcher
+    from pytest_mipro.optimizer.search.searcher import Assignment
     from pytest_mipro.optimizer.study.case import Case
     from pytest_mipro.optimizer.study.runs import CaseRun, Evaluation
 
@@ -46,12 +44,23 @@ _PRIOR_ROWS = 10
 _PURPOSES = {"minibatch": "the next trial with its leader", "full": "the next full evaluation"}
 
 
+def search_round(state: SearchState, first: Iterable[Assignment]) -> SearchState:
+    """Run trials until rows, space or budget are used up, or the bill or time reaches its limit.
+
+    The programs in `first` are tried before the searcher chooses. Returns the state with their
+    record.
+    """
+    trials = _Trials(state, tuple(first))
+    trials.run()
+    return replace(state, record=trials.record, ended=trials.ended, limit=trials.limit)
+
+
 @dataclass(frozen=True)
 class _Trial:
-    """A trial under way: on `rows` now, and on `rest` if it is not hopeless by then.
+    """A trial under way: on `rows` now, and on `rest` unless it is hopeless by then.
 
-    `ended` is the first heat's evaluation where the trial ends with it; `runs` and `calls` are the
-    first heat's where it went on.
+    `ended` is the first heat's evaluation if the trial ends with it; `runs` and `calls` are the
+    first heat's once the trial goes on.
     """
 
     number: int
@@ -67,48 +76,52 @@ class _Trial:
     calls: int = 0
 
 
-class SearchRound:
-    """Runs the trials of one round; the record grows by what comes out."""
+class _Trials:
+    """The trials of one round."""
 
-    def __init__(self, run: StudyRun, task: SearchTask, searcher: Searcher, record: Record) -> None:
-        self._study_run = run
-        self._task = task
-        self._searcher = searcher
-        self._record = record
+    def __init__(self, state: SearchState, first: Sequence[Assignment]) -> None:
+        self._state = state
+        self._run = state.run
+        self._settings = state.run.settings
+        self._study, self._rows = state.baseline.study, state.baseline.split.validation
+        self.record = state.record
         self.ended = ""
         self.limit: Limit | None = None
-        self._cases = cases_of(task.study, task.rows)
-        self._known_cases: dict[tuple[str, ...], tuple[Case, ...]] = {}
-        # By the samples that count; once a round, as a study may have ten thousand cases.
-        evaluation = task.baseline.evaluation
+        self._cases: dict[tuple[str, ...], tuple[Case, ...]] = {}
+        # By the number of samples that count; once a round, as a study may have 10,000 cases.
+        evaluation = state.baseline.evaluation
         self._before = {samples: evaluation.scores(samples=samples) for samples in (None, 1)}
+        self._committed = self.record.assessments[state.candidates.committed]
         self._batch = self._minibatch()
-        self._rows_left = task.trials * len(self._batch)
-        self._full_left = task.full
-        self._seen = {*record.assessments, *record.dropped}
-        self._full = {item.assignment for item in record.full}
-        self.baseline = record.assessments[task.candidates.committed]
-        for item in record.known:
-            searcher.tell(item.assignment, item.estimate, item.rows)
-        for assignment in sorted(record.dropped):
-            searcher.tell(assignment, 0.0, len(self._batch))
-        for assignment in task.first[: max(1, task.trials // 2)]:  # the rest is the searcher's
-            searcher.enqueue(assignment)
+        # The minibatch may hold all rows: then every trial is a full evaluation.
+        self._all_full = len(self._batch) == len(self._rows)
+        trials = self._settings.trials_of(state.round)
+        self._rows_left = trials * len(self._batch)
+        self._full_left = self._settings.full_a_round
+        self._seen = {*self.record.assessments, *self.record.dropped}
+        self._full = {item.assignment for item in self.record.full}
+        seed = self._settings.seed + 1_000_003 * state.round  # another stream each round
+        self._searcher = self._run.services.searcher(state.candidates.space, seed)
+        for item in self.record.known:
+            self._searcher.tell(item.assignment, item.estimate, item.rows)
+        for assignment in sorted(self.record.dropped):
+            self._searcher.tell(assignment, 0.0, len(self._batch))
+        for assignment in first[: max(1, trials // 2)]:  # the other trials are the searcher's
+            self._searcher.enqueue(assignment)
 
     def run(self) -> None:
-        """Run trials until rows, space or budget are used up, or bill or time reach their limit."""
         window: deque[_Trial] = deque()
         try:
-            self._run(window)
+            self._run_window(window)
         except LimitReachedError as error:
             self.ended, self.limit = f"the search ended early: {error}", limit_of(error)
-            self._study_run.end_search()
+            self._run.end_search()
             for trial in window:
                 if trial.reserved:  # for a heat that has not begun
                     trial.reserved.settle()
 
-    def _run(self, window: deque[_Trial]) -> None:
-        in_flight = self._task.settings.in_flight
+    def _run_window(self, window: deque[_Trial]) -> None:
+        in_flight = self._settings.in_flight
         while True:
             while len(window) < in_flight:
                 trial = self._next(window)
@@ -117,33 +130,29 @@ class SearchRound:
                 window.append(trial)
             if not window:
                 return
-            # Half of the trials are read ahead of their turn to be told: their second heats are
-            # under way by then, and the endpoint stays busy.
+            # Read the first heats of half the trials ahead of their turn: their second heats are
+            # then under way, and the endpoint stays busy.
             for place in range(min(len(window), (in_flight + 1) // 2)):
                 window[place] = self._raced(window[place])
             self._finish(window.popleft())
 
-    @property
-    def _whole(self) -> bool:
-        """Whether the minibatch is all rows: then every trial is a full evaluation."""
-        return len(self._batch) == len(self._task.rows)
-
     def _cases_of(self, rows: tuple[str, ...]) -> tuple[Case, ...]:
-        if rows not in self._known_cases:
-            self._known_cases[rows] = cases_of(self._task.study, rows)
-        return self._known_cases[rows]
+        if rows not in self._cases:
+            self._cases[rows] = cases_of(self._study, rows)
+        return self._cases[rows]
 
     def _minibatch(self) -> tuple[str, ...]:
         tests: dict[str, set[str]] = {}
-        for case in self._cases:
+        for case in self._cases_of(self._rows):
             tests.setdefault(case.row, set()).add(case.test)
-        settings = self._task.settings
-        size = settings.batch_of(len(self._task.rows))
-        return minibatch(tests, size, settings.seed, draw=self._task.round)
+        size = self._settings.batch_of(len(self._rows))
+        return minibatch(tests, size, self._settings.seed, draw=self._state.round)
 
     def _next(self, window: Sequence[_Trial]) -> _Trial | None:
         if self._rows_left >= len(self._batch):
-            trial = self._next_minibatch()
+            assignment = self._combined() or self._asked()
+            kind: TrialKind = "full" if self._all_full else "minibatch"
+            trial = self._start(kind, assignment) if assignment is not None else None
             if trial is not None:
                 return trial
             self._rows_left = 0
@@ -155,16 +164,10 @@ class SearchRound:
         self._full_left -= 1
         return self._start("full", leader)
 
-    def _next_minibatch(self) -> _Trial | None:
-        assignment = self._combined() or self._asked()
-        if assignment is None:
-            return None
-        return self._start("full" if self._whole else "minibatch", assignment)
-
     def _asked(self) -> Assignment | None:
-        """Return what the searcher asks for next and was not tried; None: it has nothing new.
+        """Return the searcher's next assignment that was not tried; None if it has none.
 
-        It does not know of programs that were combined, and a user's may not heed what it is told.
+        The searcher does not know of combined programs, and a user's may ignore what it is told.
         """
         for _ in range(len(self._seen) + 1):
             assignment = self._searcher.ask()
@@ -173,57 +176,58 @@ class SearchRound:
         return None
 
     def _combined(self) -> Assignment | None:
-        """Return, where this may be the round's last trial, an unseen program out of programs."""
+        """Return an unseen combined program if this may be the round's last trial."""
         last = self._rows_left < 2 * len(self._batch)
-        return combined(self._task, self._record, self._seen) if last else None
+        state = replace(self._state, record=self.record)
+        return propose_program(state, self._seen) if last else None
 
     def _leader(self) -> Assignment | None:
         """Return the most promising assignment that was not measured on all rows yet."""
         promising = [
             item
-            for item in self._record.known
-            if item.assignment not in self._full and item.leading > self.baseline.estimate
+            for item in self.record.known
+            if item.assignment not in self._full and item.leading > self._committed.estimate
         ]
         best = max(promising, key=lambda item: (item.leading, -item.number), default=None)
         return best.assignment if best else None
 
     def _start(self, kind: TrialKind, assignment: Assignment) -> _Trial | None:
-        """Reserve for the whole trial and begin its first heat; None: the budget is too small."""
-        self._study_run.accounting.deadline.check()
-        whole = self._task.rows if kind == "full" else self._batch
-        races = self._task.settings.has("racing") and assignment not in self._record
+        """Reserve the whole trial and start its first heat; None if the budget is too small."""
+        self._run.accounting.deadline.check()
+        whole = self._rows if kind == "full" else self._batch
+        races = self._settings.has("racing") and assignment not in self.record
         rows, rest = first_heat(self._batch, whole) if races else (whole, ())
-        # Without a full evaluation behind them, minibatches lead nowhere: its calls are kept.
-        program = self._task.candidates.program(assignment)
-        worst = partial(self._task.baseline.worst, program=program)
-        keep = Amount() if kind == "full" else worst(self._task.rows)
-        number = self._record.asked
+        program = self._state.candidates.program(assignment)
+        worst = partial(self._state.baseline.worst, program=program)
+        # A minibatch is of no use without the full evaluation of its leader: keep that much.
+        keep = Amount() if kind == "full" else worst(self._rows)
+        number = self.record.asked
         reserve = partial(
-            self._study_run.budget.reserve, purpose=f"trial {number}", stage="search", keep=keep
+            self._run.budget.reserve, purpose=f"trial {number}", stage="search", keep=keep
         )
-        now = reserve(worst(rows)) if self._task.affordable(program) else None
+        now = reserve(worst(rows)) if self._state.try_reserve(program) else None
         later = reserve(worst(rest)) if now is not None and rest else None
         if now is None or (rest and later is None):
             if now is not None:
                 now.settle()
             needed = worst(rows) + (worst(rest) if rest else Amount()) + keep
-            self._end_early(shortage(self._study_run.budget, needed), _PURPOSES[kind])
+            self._end_early(needed, kind)
             return None
-        self._record.asked += 1
+        self.record = replace(self.record, asked=number + 1)
         self._seen.add(assignment)
         if kind == "full":
             self._full.add(assignment)
-        if kind == "minibatch" or self._whole:
+        if kind == "minibatch" or self._all_full:
             self._rows_left -= len(whole)
         pending = self._evaluate(kind, assignment, rows, now)
-        rival = self._record.best
-        return _Trial(number, kind, assignment, rows, pending, rest, later, rival)
+        return _Trial(number, kind, assignment, rows, pending, rest, later, self.record.best)
 
-    def _end_early(self, short: Shortage | None, purpose: str) -> None:
-        """Note that a limit does not hold the next trial, or no decision about its program."""
+    def _end_early(self, needed: Amount, kind: TrialKind) -> None:
+        """Note that a limit does not hold the next trial, or the decision on its program."""
+        short = shortage(self._run.budget, needed)
         why = "too little is left to decide on a longer prompt"
         if short is not None:
-            why, self.limit = short.describe(purpose), short.limit
+            why, self.limit = short.describe(_PURPOSES[kind]), short.limit
         self.ended = f"the search ended early: {why}"
 
     def _evaluate(
@@ -233,12 +237,10 @@ class SearchRound:
         rows: tuple[str, ...],
         reservation: Reservation,
     ) -> Pending:
-        return self._study_run.evaluator.start(
-            self._task.candidates.program(assignment),
-            self._cases_of(rows),
-            reservation,
-            replace(self._task.rules, repeats=kind == "full"),
-        )
+        baseline = self._state.baseline
+        rules = replace(baseline.rules, repeats=kind == "full", first_sample=baseline.search_sample)
+        program = self._state.candidates.program(assignment)
+        return self._run.evaluator.start(program, self._cases_of(rows), reservation, rules)
 
     def _raced(self, trial: _Trial) -> _Trial:
         """Wait for a first heat; return the trial in its second one, or ended."""
@@ -258,7 +260,7 @@ class SearchRound:
         )
 
     def _finish(self, trial: _Trial) -> None:
-        """Wait for the trial's end, return what it left over, record, tell and report it."""
+        """Wait for the trial's end, release what it left over, record and report the result."""
         last = trial.ended or trial.pending.result()
         evaluation = replace(last, runs=(*trial.runs, *last.runs), calls=trial.calls + last.calls)
         if trial.rest and trial.reserved:
@@ -266,24 +268,23 @@ class SearchRound:
             self._rows_left += len(trial.rest)
         assessment = None
         if evaluation.over_budget:
-            self._record.dropped.add(trial.assignment)
+            self.record = self.record.with_dropped(trial.assignment)
             self._searcher.tell(trial.assignment, 0.0, len(trial.rows))
         else:
             assessment = self._assess(trial, evaluation)
-            self._record.assessments[trial.assignment] = assessment
+            self.record = self.record.with_assessment(assessment)
             self._searcher.tell(trial.assignment, assessment.estimate, assessment.rows)
         self._report(trial, assessment, evaluation)
 
     def _assess(self, trial: _Trial, evaluation: Evaluation) -> Assessment:
         scores = evaluation.scores()
-        samples = None if trial.kind == "full" else 1
-        before = self._before[samples]
+        before = self._before[None if trial.kind == "full" else 1]
         lift = paired_lift(scores, before, self._cases_of(trial.rows))
-        shrunk = lift.mean * lift.rows / (lift.rows + _PRIOR_ROWS)
+        base, shrunk = self._committed.estimate, lift.mean * lift.rows / (lift.rows + _PRIOR_ROWS)
         return Assessment(
             trial.assignment,
-            min(1.0, max(0.0, self.baseline.estimate + lift.mean)),
-            self.baseline.estimate + shrunk,
+            min(1.0, max(0.0, base + lift.mean)),
+            base + shrunk,
             lift.rows,
             trial.number,
             scores,
@@ -292,16 +293,16 @@ class SearchRound:
         )
 
     def _report(self, trial: _Trial, assessment: Assessment | None, evaluation: Evaluation) -> None:
-        self._study_run.services.emit(
+        self._run.services.emit(
             TrialFinished(
-                study=self._task.study.name,
+                study=self._study.name,
                 number=trial.number,
-                round=self._task.round,
+                round=self._state.round,
                 kind=trial.kind,
                 assignment=trial.assignment,
                 estimate=assessment.estimate if assessment else None,
                 rows=len(trial.rows),
-                best=self._record.best.estimate,
+                best=self.record.best.estimate,
                 calls=evaluation.calls,
                 dropped=evaluation.over_budget,
                 stopped=bool(trial.rest) and not evaluation.over_budget,

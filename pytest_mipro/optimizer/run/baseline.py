@@ -1,19 +1,24 @@
-"""The ground of a study: the committed prompts measured, and its modules, split and plan."""
+"""Measure the baseline: the committed prompts on all cases, and the plan that follows from it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import BudgetError, ConfigurationError, LimitReachedError
 from pytest_mipro.optimizer.budget.limit_errors import Limit, LimitTooSmallError, limit_of
-from pytest_mipro.optimizer.budget.worst_case import WorstCase, calls_by_row
+from pytest_mipro.optimizer.budget.worst_case import (
+    CALLS_EXTRA,
+    CALLS_FACTOR,
+    WorstCase,
+    calls_by_row,
+)
 from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules
 from pytest_mipro.optimizer.measuring.expectations import MeasurementError, expectations_of
 from pytest_mipro.optimizer.run.events import BaselineMeasured, Plan
 from pytest_mipro.optimizer.run.forecast import Forecaster, stage_sizes
 from pytest_mipro.optimizer.run.result import measured
-from pytest_mipro.optimizer.search.record import Baseline
 from pytest_mipro.optimizer.statistics.decide import detectable_lift
 from pytest_mipro.optimizer.study.amount import Amount, total
 from pytest_mipro.optimizer.study.case import cases_of
@@ -32,48 +37,69 @@ if TYPE_CHECKING:
     from pytest_mipro.runtime.signature.signature import Signature
 
 _UNLIMITED = 10**9
-# A case may make this many times the most calls that the committed prompts needed for one.
+# A case may make this many times the most calls that one case made under the committed prompts.
 _MOST_CALLS_FACTOR = 5
+_COMMITTED: Mapping[Path, Prompt] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
-class Ground:
-    """What stands after the baseline. `study` holds the cases that were not skipped.
+class Baseline:
+    """The measured baseline of a study. `study` holds the cases that were not skipped.
 
-    `signatures` are the modules to optimise in order of their first call, `frozen` the names of the
-    others; `models` and `committed` are each module's model and prompt by prompt path; `rules` are
-    those that every later measurement goes by.
-    `search_sample` is the sample index that the search begins with: 0 where equal requests have one
-    reply. Where replies are sampled it lies behind the gate's own samples: what chose the finalist
-    is then not asked again as its score.
+    `evaluation` holds the committed prompts' scores, `row_calls` their calls for each row, `usage`
+    their tokens and cost if these are limited. `signatures` are the modules to optimise in order of
+    their first call, `frozen` the names of the others; `models` and `committed` are each module's
+    model and prompt by prompt path; `rules` apply to every later measurement.
+
+    `search_sample` is the first sample index of the search: 0 if equal requests have one reply. If
+    replies are sampled, it comes after the gate's own samples, so that the finalist's score does
+    not rest on the replies it was chosen by. `seconds` is how long the baseline took.
     """
 
     study: Study
     split: Split
-    baseline: Baseline
+    evaluation: Evaluation
+    row_calls: Mapping[str, int]
+    usage: WorstCase | None
     signatures: tuple[Signature, ...]
     frozen: tuple[str, ...]
-    models: dict[Path, str]
-    committed: dict[Path, Prompt]
+    models: Mapping[Path, str]
+    committed: Mapping[Path, Prompt]
     rules: MeasuringRules
     search_sample: int = 0
     seconds: float = 0.0
 
     @property
-    def full(self) -> Amount:
-        """What a full evaluation may take; the search keeps it until its end."""
-        return self.baseline.worst(self.split.validation)
-
-    @property
     def deciding(self) -> tuple[Case, ...]:
-        """The cases that decide: of holdout rows, or of validation rows where there are none."""
+        """The cases that decide: of the holdout rows, or of validation rows if there are none."""
         return cases_of(self.study, self.split.holdout or self.split.validation)
 
+    @property
+    def worst_full(self) -> Amount:
+        """The most that a full evaluation may take; the search keeps it until its end."""
+        return self.worst(self.split.validation)
 
-def lay_ground(run: StudyRun) -> Ground:
-    """Measure the committed prompts and return the ground; tells the baseline and the plan.
+    def worst(
+        self,
+        rows: Sequence[str],
+        program: Mapping[Path, Prompt] = _COMMITTED,
+        teacher: str | None = None,
+    ) -> Amount:
+        """Return the most that a program may take on these rows before it is dropped.
 
-    Raises MiproError where a case can't be measured, no module is called, or the budget ends.
+        Prompts that are not in `program` are the committed ones; a `teacher` may answer in place of
+        its modules' models.
+        """
+        calls = int(CALLS_FACTOR * sum(map(self.row_calls.__getitem__, rows))) + CALLS_EXTRA
+        if self.usage is None:
+            return Amount(calls)
+        return replace(self.usage.of(rows, program, teacher), calls=calls)
+
+
+def measure_baseline(run: StudyRun) -> Baseline:
+    """Measure the committed prompts and return the baseline; reports it and the plan.
+
+    Raises MiproError if a case can't be measured, no module is called, or the budget ends.
     """
     evaluation = _measure(run)
     skipped = frozenset(evaluation.skipped)
@@ -82,33 +108,32 @@ def lay_ground(run: StudyRun) -> Ground:
         raise ConfigurationError(f"study {run.study.name}: every case was skipped")
     study = replace(run.study, cases=cases)
     runs = tuple(item for item in evaluation.runs if item.case.id not in skipped)
-    evaluation = replace(evaluation, runs=runs)
     _refuse_broken_tests(runs)
     found = _modules(study, runs)
     signatures = tuple(item for item in found if item.optimize)
     run.services.check_modules(signatures)
     committed = {item.prompt_path: run.services.load_prompt(item) for item in signatures}
     run.accounting.cost_model.calibrate()
-    ground = Ground(
+    tags = (RowTag(case.row, case.split) for case in cases)
+    calls, bounded = calls_by_row(runs), run.settings.limits.by_worst_case
+    baseline = Baseline(
         study=study,
-        split=split_rows(
-            (RowTag(case.row, case.split) for case in cases),
-            study.salt,
-            min_holdout=run.settings.min_holdout,
-        ),
-        baseline=_baseline(run, evaluation, committed),
+        split=split_rows(tags, study.salt, min_holdout=run.settings.min_holdout),
+        evaluation=replace(evaluation, runs=runs),
+        row_calls={row: sum(call.requests for call in made) for row, made in calls.items()},
+        usage=WorstCase(calls, committed, run.accounting.cost_model) if bounded else None,
         signatures=signatures,
         frozen=tuple(item.name for item in found if not item.optimize),
-        models=found_models(runs),
+        models=_models(runs),
         committed=committed,
         rules=_rules(run, runs, committed),
         search_sample=_search_sample(study, runs),
         seconds=run.accounting.deadline.passed,
     )
-    whole = measured(evaluation.scores(), cases)
-    run.services.emit(BaselineMeasured(study.name, whole, tuple(sorted(skipped))))
-    run.services.emit(_plan(run, ground))
-    return ground
+    scores = measured(baseline.evaluation.scores(), cases)
+    run.services.emit(BaselineMeasured(study.name, scores, tuple(sorted(skipped))))
+    run.services.emit(_plan(run, baseline))
+    return baseline
 
 
 def _measure(run: StudyRun) -> Evaluation:
@@ -123,7 +148,7 @@ def _measure(run: StudyRun) -> Evaluation:
         evaluation = run.measure("baseline", {}, run.study.cases, reservation, rules)
     except LimitReachedError as error:
         raise LimitTooSmallError(f"{error}, {where}", limit_of(error)) from None
-    except BudgetError:  # by the usage that the replies report
+    except BudgetError:  # by the usage in the replies
         limit = (
             Limit("tokens", limits.tokens or 0)
             if limits.nanodollars is None
@@ -136,16 +161,8 @@ def _measure(run: StudyRun) -> Evaluation:
     return evaluation
 
 
-def _baseline(run: StudyRun, evaluation: Evaluation, committed: Mapping[Path, Prompt]) -> Baseline:
-    by_row = calls_by_row(evaluation.runs)
-    row_calls = {row: sum(call.requests for call in calls) for row, calls in by_row.items()}
-    bounded = run.settings.limits.by_worst_case
-    takes = WorstCase(by_row, committed, run.accounting.cost_model) if bounded else None
-    return Baseline(evaluation, row_calls, takes)
-
-
 def _refuse_broken_tests(runs: Iterable[CaseRun]) -> None:
-    """Refuse a test that raises an exception in every case: no prompt would mend it."""
+    """Refuse a test that raises an exception in every case: no prompt can repair it."""
     failures: dict[str, list[str]] = {}
     for item in runs:
         failures.setdefault(item.case.test, []).append(item.outcome.failure)
@@ -158,7 +175,7 @@ def _refuse_broken_tests(runs: Iterable[CaseRun]) -> None:
 
 
 def _modules(study: Study, runs: Iterable[CaseRun]) -> tuple[Signature, ...]:
-    """Return the modules that the traces called, in order of the first call."""
+    """Return the modules called in the traces, in order of the first call."""
     found: dict[Path, Signature] = {}
     for item in runs:
         for call in item.calls:
@@ -171,8 +188,8 @@ def _modules(study: Study, runs: Iterable[CaseRun]) -> tuple[Signature, ...]:
     return tuple(found.values())
 
 
-def found_models(runs: Iterable[CaseRun]) -> dict[Path, str]:
-    """Return the model of each module by prompt path: that of its first call."""
+def _models(runs: Iterable[CaseRun]) -> dict[Path, str]:
+    """Return the model of each module's first call, by prompt path."""
     models: dict[Path, str] = {}
     for item in runs:
         for call in item.calls:
@@ -189,7 +206,7 @@ def _search_sample(study: Study, runs: Iterable[CaseRun]) -> int:
 def _rules(
     run: StudyRun, runs: Sequence[CaseRun], committed: Mapping[Path, Prompt]
 ) -> MeasuringRules:
-    """Return the rules of all later measurements: most calls of a case, who calls and returns."""
+    """Return the rules of all later measurements, drawn from the baseline's runs."""
     most = max(sum(call.requests for call in item.calls) for item in runs)
     return MeasuringRules(
         run.settings.max_calls_per_case or _MOST_CALLS_FACTOR * most,
@@ -197,19 +214,19 @@ def _rules(
     )
 
 
-def _plan(run: StudyRun, ground: Ground) -> Plan:
-    settings, split = run.settings, ground.split
+def _plan(run: StudyRun, baseline: Baseline) -> Plan:
+    settings, split = run.settings, baseline.split
     tests = run.study.tests.values()
     return Plan(
-        study=ground.study.name,
-        modules=tuple(item.name for item in ground.signatures),
-        frozen=ground.frozen,
+        study=baseline.study.name,
+        modules=tuple(item.name for item in baseline.signatures),
+        frozen=baseline.frozen,
         split=split,
         rounds=settings.rounds,
         trials=settings.trials,
         candidates=settings.candidates,
         minibatch=settings.batch_of(len(split.validation)),
-        forecast=forecast_of(run, ground),
+        forecast=forecast_run(run, baseline),
         limits=settings.limits,
         max_seconds=settings.max_seconds,
         detectable=detectable_lift(split, settings.trials),
@@ -217,23 +234,21 @@ def _plan(run: StudyRun, ground: Ground) -> Plan:
     )
 
 
-def forecast_of(run: StudyRun, ground: Ground) -> Forecast:
-    """Return what the run takes by what its baseline took."""
-    settings, runs = run.settings, ground.baseline.evaluation.runs
-    # A table of prices is not loaded for a run whose replies are all at hand.
-    asks = settings.max_cost is not None or run.accounting.ledger.live > 0
-    price = run.accounting.cost_model.price if asks else lambda _: None
+def forecast_run(run: StudyRun, baseline: Baseline) -> Forecast:
+    """Return the forecast of the whole run, based on its baseline."""
+    settings, runs = run.settings, baseline.evaluation.runs
+    # If all replies so far came from the cache, the price table need not be loaded.
+    priced = settings.max_cost is not None or run.accounting.ledger.live > 0
     forecaster = Forecaster(
         calls_by_row(runs),
-        (len(runs), len(ground.study.cases)),
-        price,
-        ground.committed,
+        (len(runs), len(baseline.study.cases)),
+        run.accounting.cost_model.price if priced else lambda _: None,
+        baseline.committed,
         demos=settings.max_demos if settings.has("demos") else 0,
         demo_tokens=settings.max_demo_tokens,
     )
-    sizes = stage_sizes(
-        settings, ground.split, len(ground.signatures), sampled=ground.search_sample > 0
-    )
-    baseline = total(entry.amount for entry in run.accounting.spending.entries())
-    first = ground.models[ground.signatures[0].prompt_path]
-    return forecaster.forecast(sizes, baseline, (*settings.proposer_models, first)[0])
+    sampled = baseline.search_sample > 0
+    sizes = stage_sizes(settings, baseline.split, len(baseline.signatures), sampled=sampled)
+    spent = total(entry.amount for entry in run.accounting.spending.entries())
+    first = baseline.models[baseline.signatures[0].prompt_path]
+    return forecaster.forecast(sizes, spent, (*settings.proposer_models, first)[0])

@@ -1,4 +1,4 @@
-"""What the optimiser tells while it works: frozen events, drawn by terminal and report alike."""
+"""The events that the optimiser emits; the terminal and the reports draw the same ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pytest_mipro.optimizer.proposing.learning import Lesson
-    from pytest_mipro.optimizer.proposing.proposed import Proposed
+    from pytest_mipro.optimizer.proposing.proposer_models import Proposal
     from pytest_mipro.optimizer.run.forecast import Forecast
     from pytest_mipro.optimizer.search.searcher import Assignment
     from pytest_mipro.optimizer.statistics.decide import Decision
@@ -65,9 +65,9 @@ class BaselineMeasured:
 class Plan:
     """The exact plan, known after the baseline.
 
-    `forecast` tells what the whole run takes, cached replies and the baseline included, `limits`
-    what it may take, and `max_seconds` for how long; `detectable` is the lift that the deciding
-    rows show in 70 % of runs; `one_at_a_time` names tests whose cases can't run concurrently.
+    `forecast` is what the whole run takes, cached replies and the baseline included; `limits` and
+    `max_seconds` bound it. `detectable` is the lift that the deciding rows show in 70 % of runs;
+    `one_at_a_time` names the tests whose cases can't run concurrently.
     """
 
     study: str
@@ -89,7 +89,7 @@ class Plan:
 class CandidatesReady:
     """How many instructions and demo sets each module has in a round, the current ones included.
 
-    `pool` counts the rows that lend demos to a module.
+    `pool` counts the rows that a module has demos from.
     """
 
     study: str
@@ -101,10 +101,10 @@ class CandidatesReady:
 
 @dataclass(frozen=True)
 class TrialFinished:
-    """One trial: its kind, assignment (one index a dimension), estimate in 0…1 and rows.
+    """One trial: its kind, assignment (one index for each dimension), estimate (0…1) and rows.
 
-    `best` is the best estimate so far; `dropped` is set where the trial used more calls than were
-    reserved for it and has no score; `stopped` where it ended after its first rows as hopeless.
+    `best` is the best estimate so far. `dropped` says why a trial has no score: it used more than
+    was reserved for it. `stopped` is set if it ended as hopeless after its first rows.
     """
 
     study: str
@@ -122,16 +122,16 @@ class TrialFinished:
 
 @dataclass(frozen=True)
 class ProposalsMade:
-    """A round's instructions were proposed: what the proposer models saw and said."""
+    """A round's instructions were proposed; `proposals` hold the requests and replies."""
 
     study: str
     round: int
-    proposals: tuple[Proposed, ...]
+    proposals: tuple[Proposal, ...]
 
 
 @dataclass(frozen=True)
 class LessonsLearnt:
-    """What the proposals earned that were tried in a round, also where nothing is made of it."""
+    """The rewards of the proposals tried in a round, whether or not learning is on."""
 
     study: str
     round: int
@@ -142,8 +142,8 @@ class LessonsLearnt:
 class FinalistChosen:
     """The finalist is one of `equals` programs that the data can't tell apart, and the cheapest.
 
-    `price` is the mean price of a case under it, `best_price` under the program with the highest
-    estimate; `is_best` tells whether these are one.
+    `price` is its mean price of a case, `best_price` that of the program with the highest estimate;
+    `is_best` is set if these are the same program.
     """
 
     study: str
@@ -155,7 +155,7 @@ class FinalistChosen:
 
 @dataclass(frozen=True)
 class Decided:
-    """What holdout (or validation) said of the finalist; None: no candidate beat the baseline."""
+    """The decision on the finalist; None if no candidate beat the baseline."""
 
     study: str
     decision: Decision | None
@@ -164,7 +164,7 @@ class Decided:
 
 @dataclass(frozen=True)
 class LeadTaken:
-    """Of the processes that share the study, `leader` proposes and decides; `mine`: this one."""
+    """`leader` proposes and decides for the processes of a shared study; `mine`: it is this one."""
 
     study: str
     leader: str
@@ -173,7 +173,7 @@ class LeadTaken:
 
 @dataclass(frozen=True)
 class ProcessLost:
-    """A process that shared the study gave no sign of life; its work is done again by others."""
+    """A process that shared the study gave no sign of life; others repeat its unfinished work."""
 
     study: str
     process: str

@@ -1,4 +1,4 @@
-"""What a study will take: case runs, calls, tokens and money by stage, expected and at worst."""
+"""Forecast a study's case runs, calls, tokens and cost by stage, expected and at worst."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.budget.worst_case import CALLS_EXTRA, CALLS_FACTOR
-from pytest_mipro.optimizer.proposing.propose import GROUNDING_CALLS, PROPOSAL_TOKENS
+from pytest_mipro.optimizer.proposing.proposer_models import GROUNDING_CALLS, PROPOSAL_TOKENS
 from pytest_mipro.optimizer.study.amount import Amount, nanodollars, total
 from pytest_mipro.runtime.client.contract import Usage
 from pytest_mipro.runtime.client.prices import output_limit
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from pytest_mipro.runtime.client.prices import ModelPrice
     from pytest_mipro.runtime.prompts.prompt import Prompt
 
-# A request for an instruction is about so long; its real length depends on the traces it shows.
+# The typical size of a request for an instruction; the real one depends on its examples.
 _PROPOSAL = Usage(2_000, 300)
-# Of the demos that a prompt may have, those that the programs of a search show on average.
+# The share of the demos a prompt may have that the programs of a search have on average.
 _DEMO_SHARE = 0.6
 
 
 @dataclass(frozen=True)
 class StageSize:
-    """How large a stage is.
+    """The size of a stage.
 
-    `rows` are run, of which `fresh` ones ask what no earlier stage asked; `parts` are reserved
-    apart; with `repeats` each case runs as often as its test says. `calls` are those of the
+    It runs `rows`, of which `fresh` ones make calls that no earlier stage made. It has `parts`
+    reservations; with `repeats` each case runs as often as its test says. `calls` are those of the
     optimiser itself.
     """
 
@@ -56,7 +56,7 @@ class StageForecast:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a whole run takes, by stage; `models` is what is expected for each model's calls."""
+    """What a whole run takes, by stage; `models` holds the expected amount for each model."""
 
     stages: tuple[StageForecast, ...]
     models: Mapping[str, Amount]
@@ -73,16 +73,16 @@ class Forecast:
 
     @property
     def worst(self) -> Amount:
-        """What the run takes at worst, where no limit ends it."""
+        """What the run takes at worst, unless a limit ends it."""
         return total(stage.worst for stage in self.stages)
 
 
 def stage_sizes(
     settings: OptimizerSettings, split: Split, modules: int, *, sampled: bool
 ) -> tuple[StageSize, ...]:
-    """Return the sizes of all stages; `sampled`: the search asks for other samples than the gate.
+    """Return the sizes of all stages; `sampled`: the search uses other samples than the gate.
 
-    Shared calls of trials count for each of them: what is expected is an upper estimate.
+    Calls that trials share count for each of them, so the expectation is an upper estimate.
     """
     validation, deciding = len(split.validation), len(split.holdout or split.validation)
     rows = len({*split.train, *split.validation, *split.holdout})
@@ -117,10 +117,10 @@ def stage_sizes(
 class Forecaster:
     """Forecasts from the distinct calls of the baseline.
 
-    `calls` are these by row, `runs` the case runs of all rows with their repeats and without.
-    `price` tells a model's price, None where it is not known. Candidates of the `committed` prompts
-    show up to `demos` demos, of `demo_tokens` tokens together: each is about as long as the call
-    that it comes from, without the demos that this showed itself.
+    `calls` are these by row, `runs` the case runs of all rows with and without repeats. `price`
+    returns a model's price, None if unknown. Candidates of the `committed` prompts have up to
+    `demos` demos, of `demo_tokens` tokens together; each is about as long as the call it comes
+    from, without that call's own demos.
     """
 
     def __init__(
@@ -137,12 +137,12 @@ class Forecaster:
         self._calls = [call for listed in calls.values() for call in listed]
         self._runs = runs
         self._price = price
-        self._shown = {path: len(prompt.demos) for path, prompt in committed.items()}
+        self._committed_demos = {path: len(prompt.demos) for path, prompt in committed.items()}
         self._demos = demos
         self._demo_tokens = demo_tokens
 
     def forecast(self, sizes: Iterable[StageSize], baseline: Amount, proposer: str) -> Forecast:
-        """Return the forecast; `baseline` is what that stage took, as is known by now."""
+        """Return the forecast; `baseline` is what that stage took."""
         stages = []
         models: dict[str, Amount] = {}
         for size in sizes:
@@ -173,7 +173,7 @@ class Forecaster:
         return {model: amount for model, amount in by_model.items() if amount.calls}
 
     def _worst(self, size: StageSize, proposer: str) -> Amount:
-        """Return the sum of what is reserved for the stage's parts, under the committed prompts."""
+        """Return the sum of the stage's reservations, under the committed prompts."""
         if size.calls:
             return self._priced(proposer, Usage(_PROPOSAL.prompt_tokens, PROPOSAL_TOKENS)).times(
                 size.calls
@@ -187,9 +187,9 @@ class Forecaster:
         return each + replace(most.times(extra / calls, round), calls=extra)
 
     def _with_demos(self, call: ModuleCall) -> Amount:
-        """Return what the call takes under a candidate that shows as many demos as most do."""
+        """Return what the call takes under a candidate with an average number of demos."""
         took = _took(call)
-        there = self._shown.get(call.signature.prompt_path)
+        there = self._committed_demos.get(call.signature.prompt_path)
         if there is None:  # a frozen module keeps its prompt
             return took
         length = (took.tokens or 0) / max(1, call.requests)

@@ -1,4 +1,4 @@
-"""What is set aside for the decision and the final pass before the search begins."""
+"""Reserve what the decision and the final pass need, before the search begins."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.budget.limit_errors import LimitTooSmallError, shortage
-from pytest_mipro.optimizer.run.baseline import forecast_of
+from pytest_mipro.optimizer.run.baseline import forecast_run
 from pytest_mipro.optimizer.search.racing import first_heat
 from pytest_mipro.optimizer.study.amount import Amount, total
 
@@ -15,98 +15,98 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_mipro.optimizer.budget.budget import Reservation
-    from pytest_mipro.optimizer.run.baseline import Ground
+    from pytest_mipro.optimizer.run.baseline import Baseline
     from pytest_mipro.optimizer.run.study_run import StudyRun
     from pytest_mipro.runtime.prompts.prompt import Prompt
 
-# The decision is given this many times the time that the baseline needed for as many runs.
+# The decision gets this many times the time that the baseline needed for as many rows.
 _TIME_FACTOR = 1.5
 
 
 @dataclass(frozen=True)
-class SetAside:
-    """What the decision and the final pass may need, reserved before the search.
+class Reserve:
+    """The reservations for decision and final pass.
 
-    `deciding` and `rest` are the rows that they ask anew.
+    `deciding_rows` and `final_rows` are the rows whose calls are new to each of them.
     """
 
     run: StudyRun
-    ground: Ground
-    deciding: Sequence[str]
-    rest: Sequence[str]
+    baseline: Baseline
+    deciding_rows: Sequence[str]
+    final_rows: Sequence[str]
     decision: Reservation
     final: Reservation
 
-    def affords(self, program: Mapping[Path, Prompt]) -> bool:
-        """Set as much aside as a finalist of these prompts needs; False where that is too much.
+    def try_reserve(self, program: Mapping[Path, Prompt]) -> bool:
+        """Reserve as much as a finalist with these prompts needs; False if that does not fit.
 
-        Longer prompts than the committed ones take more tokens, also when they are decided on.
+        Prompts longer than the committed ones take more tokens in the decision, too.
         """
-        worst = self.ground.baseline.worst
-        parts = ((self.decision, self.deciding), (self.final, self.rest))
+        worst = self.baseline.worst
+        parts = ((self.decision, self.deciding_rows), (self.final, self.final_rows))
         enough = all(part.grow(worst(rows, program)) for part, rows in parts)
         self.run.services.bill.keep(self.decision.amount + self.final.amount)
         return enough
 
 
-def set_aside(run: StudyRun, ground: Ground) -> SetAside:
+def reserve_for_decision(run: StudyRun, baseline: Baseline) -> Reserve:
     """Reserve for decision and final pass, and keep time for them.
 
-    Validation rows are known when a finalist is chosen, unless it was chosen on other samples.
-    Raises LimitTooSmallError where the limits do not hold both; it tells what a search needs, too.
+    Validation rows have been measured by the time a finalist is chosen, unless on other samples.
+    Raises LimitTooSmallError if the limits do not hold both; it also says what a search needs.
     """
-    validation = set() if ground.search_sample else set(ground.split.validation)
-    deciding = {case.row for case in ground.deciding}
-    asked = sorted(deciding - validation)
-    rest = sorted(set(ground.baseline.row_calls) - validation - deciding)
-    worst = ground.baseline.worst
-    _refuse_too_little(run, ground, worst(asked) + worst(rest))
-    aside = SetAside(
+    validation = set() if baseline.search_sample else set(baseline.split.validation)
+    deciding = {case.row for case in baseline.deciding}
+    deciding_rows = sorted(deciding - validation)
+    final_rows = sorted(set(baseline.row_calls) - validation - deciding)
+    decision, final = baseline.worst(deciding_rows), baseline.worst(final_rows)
+    _refuse_too_little(run, baseline, decision + final)
+    reserve = Reserve(
         run,
-        ground,
-        asked,
-        rest,
-        run.reserve(worst(asked), "the decision", stage="decision"),
-        run.reserve(worst(rest), "the final pass", stage="final pass"),
+        baseline,
+        deciding_rows,
+        final_rows,
+        run.reserve(decision, "the decision", stage="decision"),
+        run.reserve(final, "the final pass", stage="final pass"),
     )
-    run.services.bill.keep(aside.decision.amount + aside.final.amount)
-    share = (len(asked) + len(rest)) / len(ground.baseline.row_calls)
-    run.accounting.deadline.keep(_TIME_FACTOR * share * _seconds(run, ground))
-    return aside
+    run.services.bill.keep(reserve.decision.amount + reserve.final.amount)
+    share = (len(deciding_rows) + len(final_rows)) / len(baseline.row_calls)
+    run.accounting.deadline.keep(_TIME_FACTOR * share * _seconds(run, baseline))
+    return reserve
 
 
-def _refuse_too_little(run: StudyRun, ground: Ground, needed: Amount) -> None:
+def _refuse_too_little(run: StudyRun, baseline: Baseline, needed: Amount) -> None:
     short = shortage(run.budget, needed)
     if short is not None:
         raise LimitTooSmallError(
             f"{short.describe('decision and final pass')}; raise it to {short.enough()} or more, "
-            f"and to about {short.enough(_first_trial(run, ground))} for a first trial",
+            f"and to about {short.enough(_first_trial(run, baseline))} for a first trial",
             short.limit,
         )
 
 
-def _first_trial(run: StudyRun, ground: Ground) -> Amount:
-    """Return what a first trial may need, on the dearest rows, with what leads up to it.
+def _first_trial(run: StudyRun, baseline: Baseline) -> Amount:
+    """Return the most that a first trial may take, with all that leads up to it.
 
     A leader is measured on all validation rows; a round begins with proposals and demos.
     """
-    settings, worst, validation = run.settings, ground.baseline.worst, ground.split.validation
+    settings, worst, validation = run.settings, baseline.worst, baseline.split.validation
     size = settings.batch_of(len(validation))
-    calls = ground.baseline.row_calls
-    batch = sorted(validation, key=lambda row: (-calls[row], row))[:size]
+    dearest_first = sorted(validation, key=lambda row: (-baseline.row_calls[row], row))
+    batch = dearest_first[:size]
     heat, later = first_heat(batch, batch) if settings.has("racing") else (batch, ())
     trial = worst(heat) + (worst(later) if later else Amount())
     leader = worst(validation) if size < len(validation) else Amount()
     before = total(
         stage.expected
-        for stage in forecast_of(run, ground).stages
+        for stage in forecast_run(run, baseline).stages
         if stage.stage in ("bootstrap", "proposals")
     )
     return trial + leader + before.times(1 / settings.rounds)
 
 
-def _seconds(run: StudyRun, ground: Ground) -> float:
-    """Return how long the baseline takes where nothing is cached."""
-    calls = [call for item in ground.baseline.evaluation.runs for call in item.calls]
+def _seconds(run: StudyRun, baseline: Baseline) -> float:
+    """Return how long the baseline takes if nothing is cached."""
+    calls = [call for item in baseline.evaluation.runs for call in item.calls]
     waited = sum(call.latency for call in calls) / run.settings.concurrency
-    return max(waited, ground.seconds)
+    return max(waited, baseline.seconds)

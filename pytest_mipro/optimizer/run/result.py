@@ -1,4 +1,4 @@
-"""What comes out of a study: the decision, the prompts to write, and what they rest on."""
+"""The result of a study: its decision, the prompts to write, and the measurements behind them."""
 
 from __future__ import annotations
 
@@ -26,18 +26,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StudyResult:
-    """The end of one study.
+    """The result of one study.
 
-    `prompts` holds the finalist's prompts by path where it may be written, and is empty otherwise;
+    `prompts` holds the finalist's prompts by path if they may be written, and is empty otherwise;
     `reason` says why in one line. `before` and `after` are measured on all cases; `deciding_before`
-    and `deciding_after` on the rows that decided (holdout, else validation). `finalist` is a digest
-    of the finalist's prompts, empty where no candidate beat the baseline. `models` holds the model
-    of each module by prompt path. `calls` counts distinct LM requests of the whole run, `asked` all
-    that programs and proposals asked for, `live` the calls that an endpoint answered. `ended` says
-    why the search ended before its time ("" where it did not), by which `limit`. `spending`
-    tells what the distinct ones took, by stage, module and model; `billed` is what was really paid,
-    over all runs that led to this end. `lessons` are what was learnt about proposing, where it is
-    on.
+    and `deciding_after` on the rows that decided (holdout, else validation). `holdout_uses` counts
+    the finalists that this holdout has been used for. `finalist` is a digest of the finalist's
+    prompts, empty if no candidate beat the baseline. `models` holds each module's model by path.
+
+    `calls` counts the distinct LM requests of the whole run, `asked` all requests of programs and
+    proposals, `live` the calls that an endpoint answered. `ended` says why the search ended early
+    ("" if it didn't), `limit` which limit ended it. `spending` breaks the distinct ones down
+    by stage, module and model; `billed` is the actual cost over all runs of the study, interrupted
+    ones included. `lessons` are what was learnt about proposing, if learning is on.
     """
 
     study: str
@@ -68,7 +69,7 @@ class StudyResult:
 
 
 def measured(scores: Mapping[str, float], cases: Sequence[Case]) -> Measured:
-    """Return objective, interval and test means of the scores on these cases."""
+    """Return the objective, its interval and the test means of the scores on these cases."""
     mine = {case.id: scores[case.id] for case in cases}
     tests = {case.id: case.test for case in cases}
     return Measured(

@@ -1,4 +1,4 @@
-"""What all stages of one study's run share: services, settings, budget and the evaluator."""
+"""The run of one study: the services, settings, budget and evaluator that its stages share."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pytest_mipro.optimizer.budget.meter import Accounting
 from pytest_mipro.optimizer.measuring.evaluate import Evaluator
 from pytest_mipro.optimizer.run.events import StageProgress, StageStarted
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount
+from pytest_mipro.optimizer.study.parts import PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,20 +35,20 @@ if TYPE_CHECKING:
 
 
 class Bill(Protocol):
-    """What is really paid: live calls, over all runs of a study that was interrupted."""
+    """The actual cost: live calls, over all runs of a study that was interrupted."""
 
     @property
     def billed(self) -> Amount:
-        """What was billed so far."""
+        """The amount billed so far."""
         ...
 
     def keep(self, amount: Amount) -> None:
-        """Keep an amount of what may be billed for calls that come later."""
+        """Keep this much of the limit for later calls; replaces what was kept before."""
         ...
 
 
 class NoBill:
-    """Of a client whose calls nobody bills."""
+    """The bill of a client whose calls are free."""
 
     billed = NOTHING
 
@@ -57,16 +58,15 @@ class NoBill:
 
 @dataclass(frozen=True)
 class Services:
-    """What the optimiser works with: client, searcher, strategies, and the edge's checks.
+    """The client, searcher, strategies and callbacks that the plugin gives the optimiser.
 
-    `searcher` makes the study's searcher from a space and a seed; `check_modules` may refuse the
-    modules found (it raises before anything is searched); `finalists_shown` holds the digests of
-    the finalists measured on this study's holdout before, `earlier_holdout_uses` counts those whose
-    digest is not known; `record_holdout_use` gets a finalist's digest before it is measured there.
-    `lessons` are what earlier runs of the study learnt about proposing. `price` tells a model's
-    price, None where it is not known; `bill` is what is really paid. `evaluating` makes what
-    measures programs in place of an `Evaluator`, where several processes do. `load_prompt` returns
-    a module's committed prompt.
+    `searcher` makes a searcher from a space and a seed. `check_modules` raises, before anything is
+    searched, if the modules found can't be optimised. `finalists_shown` holds the digests of the
+    finalists measured on this study's holdout before, `earlier_holdout_uses` counts those without a
+    known digest; `record_holdout_use` gets a finalist's digest before it is measured there.
+    `load_prompt` returns a module's committed prompt. `lessons` come from earlier runs of the
+    study. `price` returns a model's price, None if unknown; `bill` is the actual cost. `evaluating`
+    makes the evaluator if several processes share the study.
     """
 
     client: LMClient
@@ -95,8 +95,13 @@ class StudyRun:
     accounting: Accounting
     evaluator: Evaluating
 
+    def strategies(self) -> list[ProposalStrategy]:
+        """Return the strategies, without the built-in ones that are switched off."""
+        given, has = self.services.strategies, self.settings.has
+        return [item for item in given if item.name not in PARTS or has(item.name)]
+
     def reserve(self, amount: Amount, purpose: str, *, stage: str = "") -> Reservation:
-        """Return a reservation; raises LimitTooSmallError where the limits do not hold it."""
+        """Return a reservation; raises LimitTooSmallError if the limits do not hold it."""
         reservation = self.budget.reserve(amount, purpose, stage=stage)
         if reservation is None:
             short = shortage(self.budget, amount)
@@ -106,17 +111,17 @@ class StudyRun:
         return reservation
 
     def end_search(self) -> None:
-        """Leave what is under way behind, and give what was kept for the decision free for it."""
+        """Abandon what is under way, and release what was kept for the decision."""
         self.evaluator.start_afresh()
-        self.allow_all()
+        self.release_kept()
 
-    def allow_all(self) -> None:
-        """Give what was kept of bill and time for the decision free for it."""
+    def release_kept(self) -> None:
+        """Release what was kept of bill and time for the decision."""
         self.accounting.deadline.keep(0)
         self.services.bill.keep(Amount())
 
     def start(self, stage: Stage, total: int) -> None:
-        """Tell that a stage of `total` steps begins."""
+        """Report that a stage of `total` steps begins."""
         self.services.emit(StageStarted(self.study.name, stage, total))
 
     def measure(
@@ -127,7 +132,7 @@ class StudyRun:
         reservation: Reservation,
         rules: MeasuringRules,
     ) -> Evaluation:
-        """Measure the cases with all their repeats, telling the progress; see `Evaluator`."""
+        """Measure the cases with all their repeats, reporting progress; see `Evaluator`."""
         runs = sum(self.study.tests[case.test].repeats for case in cases)
         self.start(stage, runs)
 
@@ -138,7 +143,7 @@ class StudyRun:
 
 
 def study_run(study: Study, services: Services, settings: OptimizerSettings) -> StudyRun:
-    """Return a run with a fresh budget and evaluator; close the evaluator behind it."""
+    """Return a run with a fresh budget and evaluator; the caller closes the evaluator."""
     settings = settings.in_rounds()
     limits = settings.limits
     accounting = Accounting(

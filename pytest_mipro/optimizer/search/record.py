@@ -2,50 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.budget.worst_case import CALLS_EXTRA, CALLS_FACTOR
-from pytest_mipro.optimizer.study.amount import Amount
 from pytest_mipro.optimizer.study.runs import NO_COST
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping
 
-    from pytest_mipro.optimizer.budget.worst_case import WorstCase
     from pytest_mipro.optimizer.search.searcher import Assignment
-    from pytest_mipro.optimizer.study.runs import CaseCost, Evaluation
-    from pytest_mipro.runtime.prompts.prompt import Prompt
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """The committed prompts' evaluation on every case, and the calls they made for each row.
-
-    `takes` is the worst case in tokens and money, where these are limited.
-    """
-
-    evaluation: Evaluation
-    row_calls: Mapping[str, int]
-    takes: WorstCase | None = None
-
-    def worst(
-        self,
-        rows: Sequence[str],
-        program: Mapping[Path, Prompt] = MappingProxyType({}),
-        teacher: str | None = None,
-    ) -> Amount:
-        """Return the worst case of a program on these rows, beyond which it is dropped.
-
-        Prompts that `program` does not name are the committed ones; a `teacher` may answer for its
-        modules.
-        """
-        calls = int(CALLS_FACTOR * sum(map(self.row_calls.__getitem__, rows))) + CALLS_EXTRA
-        if self.takes is None:
-            return Amount(calls)
-        return replace(self.takes.of(rows, program, teacher), calls=calls)
+    from pytest_mipro.optimizer.study.runs import CaseCost
 
 
 @dataclass(frozen=True)
@@ -68,15 +34,15 @@ class Assessment:
     full: bool = False
 
 
-@dataclass
+@dataclass(frozen=True)
 class Record:
     """The assessments of all rounds.
 
     `dropped` assignments used more calls than were reserved for them; `asked` counts the trials.
     """
 
-    assessments: dict[Assignment, Assessment]
-    dropped: set[Assignment] = field(default_factory=set)
+    assessments: Mapping[Assignment, Assessment]
+    dropped: frozenset[Assignment] = frozenset()
     asked: int = 0
 
     @property
@@ -103,9 +69,18 @@ class Record:
         ]
         return Record(
             {item.assignment: item for item in known},
-            {assignment + zeros for assignment in self.dropped},
+            frozenset(assignment + zeros for assignment in self.dropped),
             self.asked,
         )
+
+    def with_assessment(self, assessment: Assessment) -> Record:
+        """Return the record with an assessment; it replaces an earlier one of the assignment."""
+        assessments = {**self.assessments, assessment.assignment: assessment}
+        return replace(self, assessments=assessments)
+
+    def with_dropped(self, assignment: Assignment) -> Record:
+        """Return the record with an assignment dropped."""
+        return replace(self, dropped=self.dropped | {assignment})
 
     def __contains__(self, assignment: Assignment) -> bool:
         return assignment in self.assessments or assignment in self.dropped

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.optimizer.proposing.learning import Lesson
-from pytest_mipro.optimizer.proposing.plans import ProposalPlan
+from pytest_mipro.optimizer.proposing.proposal_plan import ProposalPlan
 from pytest_mipro.plugin.config.shown_path import relative_path
 from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase, LockedLesson, LockedModule
 from pytest_mipro.runtime.prompts.prompt import Prompt

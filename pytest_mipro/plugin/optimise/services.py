@@ -11,7 +11,7 @@ from pytest_mipro.optimizer.proposing.strategies.grounded import GroundedStrateg
 from pytest_mipro.optimizer.proposing.strategies.history import HistoryStrategy
 from pytest_mipro.optimizer.proposing.strategies.merge import MergeStrategy
 from pytest_mipro.optimizer.proposing.strategies.reflective import ReflectiveStrategy
-from pytest_mipro.optimizer.rounds.instructing import asks, combines
+from pytest_mipro.optimizer.proposing.strategy import InstructionStrategy, ProgramStrategy
 from pytest_mipro.optimizer.search.random_search import RandomSearcher
 from pytest_mipro.optimizer.search.tpe import TPESearcher
 from pytest_mipro.optimizer.study.settings import OptimizerSettings, effort_sizes
@@ -133,7 +133,7 @@ def _check_strategy(strategy: Any, names: Container[str]) -> None:
         problem = f"the strategy {kind} has no name; give it a text of its own as `name`"
     elif name in names:
         problem = f"there are two strategies named {name!r}; give one another name"
-    elif not asks(strategy) and not combines(strategy):
+    elif not isinstance(strategy, InstructionStrategy | ProgramStrategy):
         problem = f"the strategy {name!r} has neither `request` nor `programs`; write one of them"
     else:
         return

@@ -1,4 +1,4 @@
-"""The conclusion: what is set aside for it, what it measures, and how it ends."""
+"""The conclusion: what is reserved for it, what it measures, and how it ends."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from optimizer_world import (
     Row,
-    laid,
+    baseline_of,
     make_rows,
     make_study,
     metric_colour,
@@ -18,7 +18,7 @@ from world_model import MODEL, WorldClient, module_of, own_row
 
 from pytest_mipro.errors import BudgetError
 from pytest_mipro.optimizer.deciding.conclude import Conclusion, conclude, program_digest
-from pytest_mipro.optimizer.run.reserve import set_aside
+from pytest_mipro.optimizer.run.reserve import reserve_for_decision
 from pytest_mipro.optimizer.study.case import Outcome, Study, cases_of
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 
@@ -38,31 +38,31 @@ def concluded(
     **settings: Any,
 ) -> Conclusion:
     """Conclude on a program whose validation rows were measured before, as in a search."""
-    with laid(study, client, **settings) as (run, ground):
-        aside = set_aside(run, ground)
-        validation = cases_of(ground.study, ground.split.validation)
-        reservation = run.reserve(ground.baseline.worst(ground.split.validation), "a trial")
-        run.evaluator.start(program, validation, reservation, ground.rules).result()
-        return conclude(run, ground, program, tried, aside)
+    with baseline_of(study, client, **settings) as (run, baseline):
+        reserve = reserve_for_decision(run, baseline)
+        validation = cases_of(baseline.study, baseline.split.validation)
+        reservation = run.reserve(baseline.worst(baseline.split.validation), "a trial")
+        run.evaluator.start(program, validation, reservation, baseline.rules).result()
+        return conclude(reserve, program, tried)
 
 
 def test_decision_and_final_pass_are_set_aside_in_full() -> None:
-    with laid(max_calls=1000) as (run, ground):
-        aside = set_aside(run, ground)
+    with baseline_of(max_calls=1000) as (run, baseline):
+        reserve = reserve_for_decision(run, baseline)
         # 14 rows decide; 12 training rows are new to a finalist; each makes 2 calls
-        assert (aside.decision.amount.calls, aside.final.amount.calls) == (52, 46)
+        assert (reserve.decision.amount.calls, reserve.final.amount.calls) == (52, 46)
         assert run.budget.available == 1000 - 84 - 52 - 46
-    with laid(make_study(make_rows(holdout=0)), max_calls=1000) as (run, ground):
-        aside = set_aside(run, ground)
-        assert (aside.decision.amount.calls, aside.final.amount.calls) == (10, 46)
+    with baseline_of(make_study(make_rows(holdout=0)), max_calls=1000) as (run, baseline):
+        reserve = reserve_for_decision(run, baseline)
+        assert (reserve.decision.amount.calls, reserve.final.amount.calls) == (10, 46)
 
 
 @pytest.mark.parametrize("left", [0, 51, 97])
 def test_what_decision_and_final_pass_need_together_is_refused_at_once(left: int) -> None:
-    with laid(max_calls=84 + left) as (run, ground):
+    with baseline_of(max_calls=84 + left) as (run, baseline):
         told = rf"leaves {left} calls, decision and final pass may need 98; raise it to 182 or more"
         with pytest.raises(BudgetError, match=told):
-            set_aside(run, ground)
+            reserve_for_decision(run, baseline)
 
 
 def test_an_accepted_finalist_is_measured_on_all_cases() -> None:
@@ -162,8 +162,8 @@ def test_thresholds_are_judged_on_all_cases_and_only_where_they_were_met(
     threshold: float, written: bool
 ) -> None:
     study = make_study(make_rows(14, 6, 14), {"test": by_part}, {"test": {"threshold": threshold}})
-    with laid(study) as (_, ground):
-        before = ground.baseline.evaluation.scores()
+    with baseline_of(study) as (_, baseline):
+        before = baseline.evaluation.scores()
     assert 0.6 < sum(before.values()) / 34 < 0.9
     end = concluded(BETTER, study)
     assert end.final is not None
@@ -196,16 +196,11 @@ def test_looks_count_distinct_finalists() -> None:
 
 def test_looks_whose_finalists_are_not_known_count_too() -> None:
     digest = program_digest(BETTER)
-    with laid(services={"earlier_holdout_uses": 6, "finalists_shown": frozenset(["a"])}) as (
-        run,
-        ground,
-    ):
-        assert conclude(run, ground, BETTER, 3, set_aside(run, ground)).holdout_uses == 8
-    with laid(services={"earlier_holdout_uses": 6, "finalists_shown": frozenset([digest])}) as (
-        run,
-        ground,
-    ):
-        assert conclude(run, ground, BETTER, 3, set_aside(run, ground)).holdout_uses == 7
+    for shown, uses in (({"a"}, 8), ({digest}, 7)):
+        services = {"earlier_holdout_uses": 6, "finalists_shown": frozenset(shown)}
+        with baseline_of(services=services) as (run, baseline):
+            end = conclude(reserve_for_decision(run, baseline), BETTER, 3)
+            assert end.holdout_uses == uses
 
 
 def test_a_look_is_noted_before_the_holdout_is_shown_the_finalist() -> None:
@@ -215,9 +210,12 @@ def test_a_look_is_noted_before_the_holdout_is_shown_the_finalist() -> None:
     def record_holdout_use(finalist: str) -> None:
         noted.append((finalist, len(client.requests)))
 
-    with laid(client=client, services={"record_holdout_use": record_holdout_use}) as (run, ground):
+    with baseline_of(client=client, services={"record_holdout_use": record_holdout_use}) as (
+        run,
+        baseline,
+    ):
         before = len(client.requests)
-        conclude(run, ground, BETTER, 3, set_aside(run, ground))
+        conclude(reserve_for_decision(run, baseline), BETTER, 3)
     assert noted == [(program_digest(BETTER), before)]
     assert len(client.requests) > before
 
@@ -225,8 +223,8 @@ def test_a_look_is_noted_before_the_holdout_is_shown_the_finalist() -> None:
 def test_without_a_holdout_there_is_no_look() -> None:
     noted: list[str] = []
     study = make_study(make_rows(12, 14, 0))
-    with laid(study, services={"record_holdout_use": noted.append}) as (run, ground):
-        assert conclude(run, ground, BETTER, 1, set_aside(run, ground)).holdout_uses == 0
+    with baseline_of(study, services={"record_holdout_use": noted.append}) as (run, baseline):
+        assert conclude(reserve_for_decision(run, baseline), BETTER, 1).holdout_uses == 0
     assert noted == []
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_mipro.optimizer.deciding.finalist import finalist
+from pytest_mipro.optimizer.deciding.finalist import cheapest, equally_good
 from pytest_mipro.optimizer.search.record import Assessment, Record
 from pytest_mipro.optimizer.study.case import Case, Outcome
 from pytest_mipro.optimizer.study.runs import CaseCost, CaseRun, mean_cost
@@ -31,7 +31,7 @@ BASE = assessed(COMMITTED, range(40), CaseCost(100.0))
 
 def chosen(items: Sequence[Assessment], max_loss: float = 0.01) -> tuple[int, ...]:
     record = Record({item.assignment: item for item in (BASE, *items)})
-    return finalist(record, COMMITTED, CASES, max_loss).chosen.assignment
+    return cheapest(equally_good(record, COMMITTED, CASES, max_loss)).assignment
 
 
 def test_of_equals_the_cheapest_is_taken() -> None:

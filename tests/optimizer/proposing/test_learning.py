@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optimizer_world import without
 
-from pytest_mipro.optimizer.proposing.learning import Learner, Lesson, Rotation
-from pytest_mipro.optimizer.proposing.plans import PlanSpace, ProposalPlan
+from pytest_mipro.optimizer.proposing.learning import Lesson, PlanPolicy
+from pytest_mipro.optimizer.proposing.proposal_plan import PlanSpace, ProposalPlan
 from pytest_mipro.optimizer.search.random_search import RandomSearcher
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.search.tpe import TPESearcher
@@ -31,15 +31,15 @@ class Listening(RandomSearcher):
 
 
 def test_a_rotation_takes_turns_whatever_it_is_told() -> None:
-    rotation, other = Rotation(PLANS, NAMES), Rotation(PLANS, NAMES)
+    rotation, other = PlanPolicy(PLANS), PlanPolicy(PLANS)
     for turn in range(30):
         plan = rotation.plan(turn)
         other.learn(Lesson(plan, 1.0 if turn % 3 else -1.0, 25))
-        assert plan == other.plan(turn) == PLANS.rotated(turn, NAMES)
+        assert plan == other.plan(turn) == PLANS.rotated(turn)
 
 
 def test_a_learner_asks_its_searcher_for_each_plan() -> None:
-    learner = Learner(PLANS, Listening(), Rotation(PLANS, NAMES), ())
+    learner = PlanPolicy(PLANS, Listening())
     again = Listening()
     for turn in range(20):
         assignment = again.ask()
@@ -51,7 +51,7 @@ def test_a_learner_asks_its_searcher_for_each_plan() -> None:
 def test_a_lift_is_told_as_a_score_with_its_rows(lift: float, rows: int) -> None:
     searcher = Listening()
     plan = PLANS.plan((1, 2, 1, 0, 2, 1, 1))
-    Learner(PLANS, searcher, Rotation(PLANS, NAMES), ()).learn(Lesson(plan, lift, rows))
+    PlanPolicy(PLANS, searcher).learn(Lesson(plan, lift, rows))
     if rows == 0:
         assert searcher.told == []
     else:
@@ -66,7 +66,7 @@ def test_what_earlier_runs_learnt_is_told_first_as_far_as_it_is_of_this_space() 
     stranger = ProposalPlan("gone", "none", True, True, "mixed", 1.0, "a/a")
     searcher = Listening()
     memory = [Lesson(plan, 0.5, 30), Lesson(stranger, 0.9, 30)]
-    Learner(PLANS, searcher, Rotation(PLANS, NAMES), memory)
+    PlanPolicy(PLANS, searcher, memory)
     assert searcher.told == [((0,) * 7, 0.75, 30)]
 
 
@@ -74,15 +74,15 @@ def test_once_all_plans_were_asked_for_the_rotation_goes_on() -> None:
     settings = OptimizerSettings(parts=without("tips", "dataset", "program"))
     few = PlanSpace(("grounded",), ("a/a",), settings)
     assert few.space.count == 6
-    learner = Learner(few, Listening(few), Rotation(few, ("grounded",)), ())
+    learner = PlanPolicy(few, Listening(few))
     first = {learner.plan(turn) for turn in range(6)}
     assert len(first) == 6
-    assert learner.plan(6) == few.rotated(6, ("grounded",))
+    assert learner.plan(6) == few.rotated(6)
 
 
 def test_the_way_that_lifts_is_asked_more_and_more() -> None:
     def share(searcher: TPESearcher | RandomSearcher) -> float:
-        learner = Learner(PLANS, searcher, Rotation(PLANS, NAMES), ())
+        learner = PlanPolicy(PLANS, searcher)
         noise, asked = random.Random(0), []
         for turn in range(60):
             plan = learner.plan(turn)

@@ -23,7 +23,7 @@ from pytest_mipro.optimizer.budget.budget import Budget
 from pytest_mipro.optimizer.budget.meter import Accounting
 from pytest_mipro.optimizer.measuring.evaluate import Evaluator
 from pytest_mipro.optimizer.proposing.proposal_context import (
-    chosen_examples,
+    choose_examples,
     dataset_summary,
     examples_text,
     module_examples,
@@ -222,7 +222,7 @@ def test_half_of_the_examples_fail_where_there_are_as_many_of_each(
     values: list[float], count: int, seed: int
 ) -> None:
     examples = [Example(str(n), call(str(n)), value, "") for n, value in enumerate(values)]
-    chosen = chosen_examples(examples, count, random.Random(seed))
+    chosen = choose_examples(examples, count, random.Random(seed))
     assert len(chosen) == min(count, len(examples))
     assert len({example.row for example in chosen}) == len(chosen)
     failing = sum(value < 1 for value in values)
@@ -230,7 +230,7 @@ def test_half_of_the_examples_fail_where_there_are_as_many_of_each(
     passing = len(values) - failing
     assert chosen_failing >= min(failing, count // 2)
     assert len(chosen) - chosen_failing >= min(passing, count - count // 2)
-    assert chosen == chosen_examples(examples, count, random.Random(seed))
+    assert chosen == choose_examples(examples, count, random.Random(seed))
 
 
 def test_an_example_shows_inputs_output_and_feedback_as_they_are() -> None:

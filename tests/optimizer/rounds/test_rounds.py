@@ -2,7 +2,16 @@
 
 import pytest
 from made_runs import assessed
-from optimizer_world import HARD, Played, make_rows, make_study, metric_colour, play, without
+from optimizer_world import (
+    HARD,
+    Played,
+    baseline_of,
+    make_rows,
+    make_study,
+    metric_colour,
+    play,
+    without,
+)
 from world_model import MODEL, PROPOSER, WorldClient, answer, last, markers, module_of, own_row
 
 from pytest_mipro.optimizer.rounds.search_state import SearchState
@@ -156,8 +165,9 @@ def test_committed_prompts_that_solve_every_validation_row_are_searched_no_furth
 
 def test_a_full_score_that_rounding_misses_is_one() -> None:
     def ends(estimate: float) -> str:
-        known = Record({(0, 0): assessed((0, 0), estimate, full=True)})
-        return SearchState(Candidates(()), known).perfect
+        record = Record({(0, 0): assessed((0, 0), estimate, full=True)})
+        with baseline_of() as (run, baseline):
+            return SearchState(run, baseline, Candidates(()), record).perfect
 
     assert ends(0.7 + 0.2 + 0.1) == ends(1.0) == "every validation row has the full score"
     assert 0.7 + 0.2 + 0.1 < 1

@@ -12,6 +12,7 @@ from optimizer_world import (
     HARD,
     Played,
     Row,
+    baseline_of,
     make_rows,
     make_study,
     metric_colour,
@@ -27,13 +28,12 @@ from world_model import MODEL, PROPOSER, WorldClient, answer, module_of, own_row
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.optimizer.proposing.strategies.grounded import GroundedStrategy
 from pytest_mipro.optimizer.proposing.strategies.merge import MergeStrategy
-from pytest_mipro.optimizer.proposing.strategy import ProgramContext, ProposalStrategy
+from pytest_mipro.optimizer.proposing.strategy import ProgramContext
 from pytest_mipro.optimizer.run.events import StageStarted, TrialFinished
 from pytest_mipro.optimizer.search.random_search import RandomSearcher
-from pytest_mipro.optimizer.search.record import Assessment, Baseline, Record
+from pytest_mipro.optimizer.search.record import Assessment, Record
 from pytest_mipro.optimizer.search.searcher import Assignment, Space
 from pytest_mipro.optimizer.study.case import Outcome
-from pytest_mipro.optimizer.study.runs import Evaluation
 from pytest_mipro.runtime.client.contract import Request
 
 
@@ -205,9 +205,10 @@ def test_modules_asked_several_times_with_other_parameters_are_not_over_budget()
 
 
 def test_worst_calls_are_half_as_many_more_and_ten() -> None:
-    baseline = Baseline(Evaluation(()), {"a": 2, "b": 5, "c": 100})
-    assert baseline.worst_calls([]) == 10
-    assert baseline.worst_calls(["a", "b"]) == 20
+    with baseline_of() as (_, measured):
+        baseline = replace(measured, row_calls={"a": 2, "b": 5, "c": 100})
+    assert baseline.worst([]).calls == 10
+    assert baseline.worst(["a", "b"]).calls == 20
 
 
 def known_of(number: int, estimate: float, *, full: bool = True) -> Assessment:
@@ -375,7 +376,7 @@ class Stubborn(RandomSearcher):
         return None
 
 
-class Combining(ProposalStrategy):
+class Combining:
     """Has one program to try, which the searcher would ask for later."""
 
     name = "combining"
@@ -400,7 +401,7 @@ def test_a_program_that_was_combined_is_not_tried_again_when_the_searcher_asks_f
 
 @pytest.mark.parametrize("made", [(0, 0), (0, 0, 9, 0), [0, 0, 1, 0], "x"])
 def test_a_program_that_is_none_is_refused_by_its_strategys_name(made: Any) -> None:
-    class Wrong(ProposalStrategy):
+    class Wrong:
         name = "wrong"
 
         def programs(self, context: ProgramContext, rng: Random) -> list[Assignment]:

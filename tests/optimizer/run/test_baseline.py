@@ -1,4 +1,4 @@
-"""The ground: what the baseline shows of cases, modules, calls and the plan."""
+"""The baseline: what it shows of cases, modules, calls and the plan."""
 
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ from world_model import MODEL, WorldClient, answer, own_row
 
 from pytest_mipro.errors import ConfigurationError, EndpointError
 from pytest_mipro.optimizer.measuring.expectations import MeasurementError
-from pytest_mipro.optimizer.run.baseline import Ground, lay_ground
+from pytest_mipro.optimizer.run.baseline import Baseline, measure_baseline
 from pytest_mipro.optimizer.run.events import BaselineMeasured, Plan, TrialFinished
 from pytest_mipro.optimizer.run.study_run import StudyRun, study_run
 from pytest_mipro.optimizer.study.amount import Limits
@@ -34,11 +34,11 @@ from pytest_mipro.runtime.settings import configure, current_settings, replace_s
 from pytest_mipro.runtime.signature.signature import Signature
 
 
-class Laid:
-    """A ground, with the run that it was laid in and the events that it told."""
+class Measurement:
+    """A baseline, its run, and the events of it."""
 
     run: StudyRun
-    ground: Ground
+    baseline: Baseline
     events: list[Any]
 
     def event(self, kind: type) -> Any:
@@ -46,16 +46,16 @@ class Laid:
         return event
 
 
-def lay(study: Study, client: WorldClient | None = None, **settings: Any) -> Laid:
-    laid = Laid()
-    laid.events = []
-    services = make_services(client or WorldClient(), laid.events)
-    laid.run = study_run(study, services, make_settings(**settings))
+def measure(study: Study, client: WorldClient | None = None, **settings: Any) -> Measurement:
+    made = Measurement()
+    made.events = []
+    services = make_services(client or WorldClient(), made.events)
+    made.run = study_run(study, services, make_settings(**settings))
     try:
-        laid.ground = lay_ground(laid.run)
+        made.baseline = measure_baseline(made.run)
     finally:
-        laid.run.evaluator.close()
-    return laid
+        made.run.evaluator.close()
+    return made
 
 
 def skipping(rows: Sequence[str]) -> Any:
@@ -72,15 +72,15 @@ def skipping(rows: Sequence[str]) -> Any:
 def test_a_case_that_is_skipped_in_the_baseline_is_removed() -> None:
     gone = {"r003", "r020", "r035"}
     tests = {"test_colour": metric_colour, "test_more": skipping(sorted(gone))}
-    laid = lay(make_study(tests=tests))
-    ids = {case.id for case in laid.ground.study.cases}
+    made = measure(make_study(tests=tests))
+    ids = {case.id for case in made.baseline.study.cases}
     assert len(ids) == 2 * 42 - 3
-    assert laid.event(BaselineMeasured).removed == tuple(
+    assert made.event(BaselineMeasured).removed == tuple(
         f"test_more[{row}]" for row in sorted(gone)
     )
-    assert laid.event(BaselineMeasured).measured.cases == 81
-    assert {run.case.id for run in laid.ground.baseline.evaluation.runs} == ids
-    assert "r020" in laid.ground.split.validation  # its other test is still there
+    assert made.event(BaselineMeasured).measured.cases == 81
+    assert {run.case.id for run in made.baseline.evaluation.runs} == ids
+    assert "r020" in made.baseline.split.validation  # its other test is still there
 
 
 def test_a_row_of_skipped_cases_is_in_no_part_and_lends_nothing() -> None:
@@ -106,7 +106,7 @@ def test_a_skip_in_one_of_several_samples_removes_the_case() -> None:
 
     rows = [make_row(0, "train"), make_row(1, "validation"), make_row(2, "holdout")]
     with pytest.raises(ConfigurationError, match="every case was skipped"):
-        lay(make_study(rows, {"test": test}, {"test": {"repeats": 3}}))
+        measure(make_study(rows, {"test": test}, {"test": {"repeats": 3}}))
 
 
 def test_a_skip_under_a_candidate_scores_zero() -> None:
@@ -134,17 +134,17 @@ def test_modules_come_in_order_of_their_first_call_the_frozen_apart() -> None:
         judge(f"[{row.id}]")
         return metric_colour(row)
 
-    laid = lay(make_study(tests={"test": test}))
-    assert laid.ground.signatures == (note.signature, sort.signature)
-    assert laid.ground.frozen == ("optimizer_world.judge",)
-    assert laid.ground.models == {
+    made = measure(make_study(tests={"test": test}))
+    assert made.baseline.signatures == (note.signature, sort.signature)
+    assert made.baseline.frozen == ("optimizer_world.judge",)
+    assert made.baseline.models == {
         module.signature.prompt_path: MODEL for module in (judge, note, sort)
     }
-    assert {path: p.instruction for path, p in laid.ground.committed.items()} == {
+    assert {path: p.instruction for path, p in made.baseline.committed.items()} == {
         note.signature.prompt_path: "Note what the text is about.",
         sort.signature.prompt_path: "Choose the colour.",
     }
-    plan = laid.event(Plan)
+    plan = made.event(Plan)
     assert plan.modules == ("optimizer_world.note", "optimizer_world.sort")
     assert plan.frozen == ("optimizer_world.judge",)
 
@@ -157,7 +157,7 @@ def test_without_a_module_to_optimise_there_is_no_study(frozen: bool) -> None:
         return Outcome(1.0)
 
     with pytest.raises(ConfigurationError, match="called no LM module that can be optimised"):
-        lay(make_study(tests={"test": test}))
+        measure(make_study(tests={"test": test}))
 
 
 def test_the_edge_may_refuse_the_modules_before_anything_is_searched() -> None:
@@ -186,9 +186,9 @@ def configured(**settings: Any) -> Any:
 
 def test_models_are_those_that_were_called() -> None:
     with configured(models={sort: "fake/other"}):
-        laid = lay(make_study())
-    assert laid.ground.models[note.signature.prompt_path] == MODEL
-    assert laid.ground.models[sort.signature.prompt_path] == "fake/other"
+        made = measure(make_study())
+    assert made.baseline.models[note.signature.prompt_path] == MODEL
+    assert made.baseline.models[sort.signature.prompt_path] == "fake/other"
 
 
 # Measurement.
@@ -212,7 +212,7 @@ def test_a_score_forgotten_in_some_cases_ends_the_study() -> None:
         return Outcome(1.0) if row.id == "r007" else Outcome(0.5, returned=True)
 
     with pytest.raises(MeasurementError, match=r"test\[r007\]: the test returned nothing"):
-        lay(make_study(tests={"test": test}))
+        measure(make_study(tests={"test": test}))
 
 
 def test_so_does_one_that_is_forgotten_under_a_candidate_alone() -> None:
@@ -245,24 +245,24 @@ def test_a_case_may_make_five_times_the_calls_of_the_baselines_longest() -> None
             note(row.text + " once more")
         return metric_colour(row)
 
-    laid = lay(make_study(tests={"test": test}))
-    assert laid.ground.rules.max_calls_per_case == 5 * 4
-    assert lay(make_study(), max_calls_per_case=7).ground.rules.max_calls_per_case == 7
+    made = measure(make_study(tests={"test": test}))
+    assert made.baseline.rules.max_calls_per_case == 5 * 4
+    assert measure(make_study(), max_calls_per_case=7).baseline.rules.max_calls_per_case == 7
 
 
 def test_a_case_that_calls_too_often_in_the_baseline_scores_zero_there_already() -> None:
-    laid = lay(make_study(), max_calls_per_case=1)
-    assert laid.event(BaselineMeasured).measured.objective == 0.0
+    made = measure(make_study(), max_calls_per_case=1)
+    assert made.event(BaselineMeasured).measured.objective == 0.0
 
 
 def test_cases_that_make_no_call_are_not_expected_to() -> None:
     def test(row: Row) -> Outcome:
         return metric_colour(row) if row.id != "r001" else Outcome(1.0)
 
-    laid = lay(make_study(tests={"test": test}))
-    expected = laid.ground.rules.expectations.calls
+    made = measure(make_study(tests={"test": test}))
+    expected = made.baseline.rules.expectations.calls
     assert expected == {f"test[{row.id}]" for row in make_rows()} - {"test[r001]"}
-    assert laid.ground.baseline.row_calls["r001"] == 0
+    assert made.baseline.row_calls["r001"] == 0
 
 
 def test_a_test_that_raises_in_every_case_is_refused() -> None:
@@ -270,7 +270,7 @@ def test_a_test_that_raises_in_every_case_is_refused() -> None:
         raise KeyError("colour")
 
     with pytest.raises(MeasurementError, match=r"each of its \d+ case runs raised .*KeyError"):
-        lay(make_study(tests={"test": broken}))
+        measure(make_study(tests={"test": broken}))
 
 
 # Calls and plan.
@@ -286,11 +286,11 @@ def test_a_rows_calls_are_the_distinct_ones_of_all_its_cases() -> None:
 
     rows = make_rows(2, 2, 0)
     tests = {"test_colour": metric_colour, "test_more": more}
-    laid = lay(make_study(rows, tests))
-    assert laid.ground.baseline.row_calls == {row.id: 4 for row in rows}
-    repeated = lay(make_study(rows, tests, {"test_colour": {"repeats": 3}}))
-    assert repeated.ground.baseline.row_calls == {row.id: 8 for row in rows}
-    assert sum(repeated.ground.baseline.row_calls.values()) == len(repeated.run.accounting.ledger)
+    made = measure(make_study(rows, tests))
+    assert made.baseline.row_calls == {row.id: 4 for row in rows}
+    repeated = measure(make_study(rows, tests, {"test_colour": {"repeats": 3}}))
+    assert repeated.baseline.row_calls == {row.id: 8 for row in rows}
+    assert sum(repeated.baseline.row_calls.values()) == len(repeated.run.accounting.ledger)
 
 
 def test_a_corrected_reply_counts_both_its_calls() -> None:
@@ -298,15 +298,15 @@ def test_a_corrected_reply_counts_both_its_calls() -> None:
         asked_again = request.messages[-1].content.startswith("Your reply could not be used")
         return answer(request) if asked_again or "<text>" in request.messages[-1].content else "?"
 
-    laid = lay(make_study(make_rows(1, 1, 0)), WorldClient(wrong_first))
-    assert laid.ground.baseline.row_calls == {"r000": 3, "r001": 3}
+    made = measure(make_study(make_rows(1, 1, 0)), WorldClient(wrong_first))
+    assert made.baseline.row_calls == {"r000": 3, "r001": 3}
 
 
 def test_the_plan_is_exact_on_what_is_known() -> None:
     specs = {"test_colour": {"concurrent": False}}
-    laid = lay(make_study(specs=specs), max_calls=5000, trials=9)
-    plan = laid.event(Plan)
-    assert plan.split == laid.ground.split
+    made = measure(make_study(specs=specs), max_calls=5000, trials=9)
+    plan = made.event(Plan)
+    assert plan.split == made.baseline.split
     assert plan.trials == 9
     assert plan.minibatch == 8
     assert plan.limits == Limits(5000)
@@ -318,8 +318,8 @@ def test_the_plan_is_exact_on_what_is_known() -> None:
     assert stages["proposals"].case_runs == 0
     assert plan.one_at_a_time == ("test_colour",)
     assert 0 < plan.detectable < 1
-    assert lay(make_study(make_rows(5, 6, 0))).event(Plan).minibatch == 6
-    fewer = lay(make_study(make_rows(12, 16, 10))).event(Plan)
+    assert measure(make_study(make_rows(5, 6, 0))).event(Plan).minibatch == 6
+    fewer = measure(make_study(make_rows(12, 16, 10))).event(Plan)
     assert fewer.detectable > plan.detectable
 
 
@@ -334,7 +334,7 @@ def test_the_plan_expects_no_fewer_calls_than_are_made(seed: int) -> None:
 
 def sizes(**settings: Any) -> dict[str, Any]:
     """Return the plan's stages by name, of 12 training and 16 validation rows in two rounds."""
-    plan = lay(make_study(), **settings).event(Plan)
+    plan = measure(make_study(), **settings).event(Plan)
     return {stage.stage: stage for stage in plan.forecast.stages}
 
 
@@ -348,16 +348,16 @@ def test_the_plan_counts_what_is_switched_on_alone() -> None:
     assert alone.worst.calls < plain["bootstrap"].worst.calls
     assert plain["proposals"].expected.calls == 5 + 2 * 2 * 2
     assert sizes(parts=without("instructions"))["proposals"].expected.calls == 0
-    whole = lay(make_study(), parts=without("minibatches")).event(Plan)
+    whole = measure(make_study(), parts=without("minibatches")).event(Plan)
     assert whole.minibatch == 16
     runs = {stage.stage: stage.case_runs for stage in whole.forecast.stages}
     assert runs["search"] == plain["search"].case_runs + 6 * 8
 
 
 def test_deciding_cases_are_holdout_or_validation() -> None:
-    assert {case.row for case in lay(make_study()).ground.deciding} == {
+    assert {case.row for case in measure(make_study()).baseline.deciding} == {
         f"r{n:03}" for n in range(28, 42)
     }
-    small = lay(make_study(make_rows(holdout=3))).ground
+    small = measure(make_study(make_rows(holdout=3))).baseline
     assert {case.row for case in small.deciding} == set(small.split.validation)
     assert len(small.split.validation) == 19

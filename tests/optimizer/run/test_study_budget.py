@@ -49,7 +49,7 @@ def _output_limit() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _short_proposals(monkeypatch: pytest.MonkeyPatch) -> None:
-    for room in ("proposing.propose", "rounds.instructing"):
+    for room in ("proposing.proposer_models", "rounds.instruction_proposer"):
         monkeypatch.setattr(f"pytest_mipro.optimizer.{room}.MAX_PROMPT_CHARACTERS", 2400)
 
 

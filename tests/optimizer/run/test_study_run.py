@@ -18,9 +18,9 @@ from world_model import WorldClient, wandering_client
 
 from pytest_mipro.errors import BudgetError
 from pytest_mipro.optimizer.rounds.rounds import search_rounds
-from pytest_mipro.optimizer.run.baseline import lay_ground
+from pytest_mipro.optimizer.run.baseline import measure_baseline
 from pytest_mipro.optimizer.run.events import StageProgress, StageStarted, TrialFinished
-from pytest_mipro.optimizer.run.reserve import set_aside
+from pytest_mipro.optimizer.run.reserve import reserve_for_decision
 from pytest_mipro.optimizer.run.study_run import study_run
 from pytest_mipro.optimizer.study.amount import Amount
 
@@ -161,14 +161,14 @@ def test_a_run_begins_with_the_whole_budget_and_an_empty_ledger() -> None:
 def test_after_the_search_only_what_is_set_aside_stays_reserved(limit: int) -> None:
     run = study_run(WANDERING, make_services(wandering_client()), make_settings(max_calls=limit))
     try:
-        ground = lay_ground(run)
-        aside = set_aside(run, ground)
-        search_rounds(run, ground)
+        baseline = measure_baseline(run)
+        reserve = reserve_for_decision(run, baseline)
+        search_rounds(run, baseline)
     finally:
         run.evaluator.close()
     assert run.budget.spent.calls > 84
     assert run.budget.available == (
-        limit - (run.budget.spent + aside.decision.amount + aside.final.amount).calls
+        limit - (run.budget.spent + reserve.decision.amount + reserve.final.amount).calls
     )
 
 

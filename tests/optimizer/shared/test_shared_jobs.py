@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from optimizer_world import TWO_TESTS, laid, make_study, metric_note, note, sort
+from optimizer_world import TWO_TESTS, baseline_of, make_study, metric_note, note, sort
 
 from pytest_mipro.errors import StorageError
 from pytest_mipro.optimizer.proposing.proposal_context import program_source
@@ -84,8 +84,8 @@ def test_prompts_lie_elsewhere_on_another_machine() -> None:
 
 def test_runs_come_back_whole() -> None:
     study = make_study(tests={"test_note": metric_note})
-    with laid(study) as (_, ground):
-        runs = ground.baseline.evaluation.runs
+    with baseline_of(study) as (_, baseline):
+        runs = baseline.evaluation.runs
     transcripts = Transcripts(study.cases, ROOT)
     read = [transcripts.read(json.loads(json.dumps(transcripts.write(run)))) for run in runs]
     bare = [
@@ -101,8 +101,8 @@ def test_runs_come_back_whole() -> None:
 
 def written_call() -> dict[str, object]:
     study = make_study()
-    with laid(study) as (_, ground):
-        return Transcripts(study.cases, ROOT).write(ground.baseline.evaluation.runs[0])
+    with baseline_of(study) as (_, baseline):
+        return Transcripts(study.cases, ROOT).write(baseline.evaluation.runs[0])
 
 
 def test_a_module_that_is_not_known_is_an_error() -> None:

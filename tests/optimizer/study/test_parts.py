@@ -7,8 +7,8 @@ import pytest
 from optimizer_world import ALL_STRATEGIES, Played, make_rows, make_study, metric_hard, play
 from world_model import MODEL, PROPOSER, WorldClient, answer, last, module_of, way_of
 
-from pytest_mipro.optimizer.proposing.proposed import Proposed
-from pytest_mipro.optimizer.proposing.tips import TIPS
+from pytest_mipro.optimizer.proposing.proposal_plan import TIPS
+from pytest_mipro.optimizer.proposing.proposer_models import Proposal
 from pytest_mipro.optimizer.run.events import CandidatesReady, ProposalsMade, TrialFinished
 from pytest_mipro.optimizer.study.parts import DEFAULT, OPTIONAL, PARTS, switched
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
@@ -47,7 +47,7 @@ def played(parts: frozenset[str]) -> Played:
 ALL = frozenset(PARTS) - {"learning"}
 
 
-def proposals(run: Played) -> list[Proposed]:
+def proposals(run: Played) -> list[Proposal]:
     return [item for event in run.seen(ProposalsMade) for item in event.proposals]
 
 

@@ -16,7 +16,7 @@ mipro_prices =
 
 @pytest.fixture(autouse=True)
 def _short_proposals(monkeypatch):
-    for room in ("proposing.propose", "rounds.instructing"):
+    for room in ("proposing.proposer_models", "rounds.instruction_proposer"):
         monkeypatch.setattr(f"pytest_mipro.optimizer.{room}.MAX_PROMPT_CHARACTERS", 2000)
 
 

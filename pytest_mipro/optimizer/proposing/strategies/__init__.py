@@ -1,1 +1,5 @@
-"""Proposal strategies: how new instructions come about, one strategy a file."""
+"""The built-in proposal strategies, one in each file.
+
+In comes a `ProposalContext` or a `ProgramContext`. Out goes a request to the proposer model, or
+assignments worth a trial.
+"""

@@ -8,39 +8,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.proposing.meta_prompt import meta_prompt
-from pytest_mipro.optimizer.proposing.proposal_context import examples_text, module_text
-from pytest_mipro.optimizer.proposing.strategy import ProposalRequest, ProposalStrategy
+from pytest_mipro.optimizer.proposing.proposal_context import proposal_request
 
 if TYPE_CHECKING:
     import random
 
-    from pytest_mipro.optimizer.proposing.strategy import ProposalContext
+    from pytest_mipro.optimizer.proposing.strategy import ProposalContext, ProposalRequest
 
 _FAILING = 20
 _PASSING = 12
 
 
-class ReflectiveStrategy(ProposalStrategy):
-    """Asks what the failures have in common, and for the current instruction without the fault."""
+class ReflectiveStrategy:
+    """Asks what the failures have in common, and for an instruction that avoids the fault."""
 
     name = "reflective"
 
     def request(self, context: ProposalContext, rng: random.Random) -> ProposalRequest | None:
-        """Return the request; None where no example fails."""
+        """Return the request; None if no example fails."""
         shuffled = list(context.examples)
         rng.shuffle(shuffled)
         failing = [example for example in shuffled if example.score < 1]
         passing = [example for example in shuffled if example.score >= 1]
         if not failing:
             return None
-        examples = sorted(failing[:_FAILING], key=lambda item: item.score) + passing[:_PASSING]
-        values = {
-            "tip": context.tip,
-            "program": context.grounding.program,
-            "module": module_text(context.signature),
-            "instruction": context.instruction,
-            "examples": examples_text(examples, context.signature),
-            "name": context.signature.name,
-        }
-        return ProposalRequest(*meta_prompt("reflection", values, context.limit))
+        worst_first = sorted(failing[:_FAILING], key=lambda item: item.score)
+        return proposal_request("reflection", context, worst_first + passing[:_PASSING])

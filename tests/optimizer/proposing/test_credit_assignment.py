@@ -8,7 +8,11 @@ from hypothesis import strategies as st
 from made_runs import assessed, call, run
 from optimizer_world import note, sort
 
-from pytest_mipro.optimizer.proposing.credit import credits_of, reach, shares
+from pytest_mipro.optimizer.proposing.credit_assignment import (
+    allocate_proposals,
+    failure_shares,
+    module_lifts,
+)
 from pytest_mipro.optimizer.search.record import Record
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.study.runs import CaseRun
@@ -27,30 +31,30 @@ BASE = (0, 0, 0, 0)
 
 def test_a_modules_credit_is_what_its_best_candidate_lifts_beside_equal_partners() -> None:
     known = record((BASE, 0.5), ((1, 0, 0, 0), 0.55), ((2, 0, 0, 0), 0.7), ((0, 0, 0, 1), 0.4))
-    first, second = credits_of(known, BASE)
+    first, second = module_lifts(known, BASE)
     assert 0.1 < first < 0.2  # 0.2, shrunk by its rows
     assert second == 0.0
 
 
 def test_a_lift_is_credited_to_the_module_that_it_came_with() -> None:
     known = record((BASE, 0.5), ((1, 0, 1, 0), 0.8), ((1, 0, 0, 0), 0.5), ((0, 0, 1, 0), 0.8))
-    first, second = credits_of(known, BASE)
+    first, second = module_lifts(known, BASE)
     assert second > 0.2
     assert first < 0.03
 
 
 def test_nothing_known_is_no_credit() -> None:
-    assert credits_of(record((BASE, 0.5)), BASE) == [0.0, 0.0]
+    assert module_lifts(record((BASE, 0.5)), BASE) == [0.0, 0.0]
 
 
 def test_a_program_that_was_dropped_after_all_earns_none() -> None:
     known = record((BASE, 0.5), ((1, 0, 0, 0), 0.9))
-    known.dropped.add((1, 0, 0, 0))
-    assert credits_of(known, BASE) == [0.0, 0.0]
+    known = known.with_dropped((1, 0, 0, 0))
+    assert module_lifts(known, BASE) == [0.0, 0.0]
 
 
 def reached(*runs: CaseRun) -> list[float]:
-    return reach(runs, [NOTE, SORT])
+    return failure_shares(runs, [NOTE, SORT])
 
 
 def test_reach_is_the_share_of_failing_runs_that_call_a_module() -> None:
@@ -78,7 +82,7 @@ def test_all_proposals_are_shared_out_among_the_modules_that_are_reached(
     count: int, modules: list[tuple[float, float]]
 ) -> None:
     lifts, reaching = [lift for lift, _ in modules], [part for _, part in modules]
-    given_ = shares(count, lifts, reaching)
+    given_ = allocate_proposals(count, lifts, reaching)
     some = sum(part > 0 for part in reaching)
     assert sum(given_) == (max(count, some) if some else 0)
     assert [share > 0 for share in given_] == [part > 0 for part in reaching]
@@ -93,8 +97,8 @@ def test_more_credit_or_reach_is_no_smaller_share(
     place = data.draw(st.integers(0, len(modules) - 1))
     lift, part = modules[place]
     more = [*modules[:place], (min(1.0, lift + 0.3), part), *modules[place + 1 :]]
-    before = shares(count, *map(list, zip(*modules, strict=True)))
-    after = shares(count, *map(list, zip(*more, strict=True)))
+    before = allocate_proposals(count, *map(list, zip(*modules, strict=True)))
+    after = allocate_proposals(count, *map(list, zip(*more, strict=True)))
     assert after[place] >= before[place]
 
 
@@ -109,8 +113,11 @@ def test_more_credit_or_reach_is_no_smaller_share(
     ],
 )
 def test_shares_by_hand(lifts: list[float], reaching: list[float], expected: list[int]) -> None:
-    assert shares(8, lifts, reaching) == expected
+    assert allocate_proposals(8, lifts, reaching) == expected
 
 
 def test_paths_are_asked_for_in_their_order() -> None:
-    assert reach([run("a", 0.0, call(sort, "A", "red"))], [Path("other"), SORT]) == [0.0, 1.0]
+    assert failure_shares([run("a", 0.0, call(sort, "A", "red"))], [Path("other"), SORT]) == [
+        0.0,
+        1.0,
+    ]

@@ -7,6 +7,8 @@ from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from optimizer_world import (
     make_rows,
     make_settings,
@@ -22,19 +24,23 @@ from pytest_mipro.errors import ContextWindowError, EndpointError, RefusalError
 from pytest_mipro.optimizer.budget.budget import Budget
 from pytest_mipro.optimizer.budget.meter import Accounting
 from pytest_mipro.optimizer.measuring.evaluate import Evaluator
-from pytest_mipro.optimizer.proposing.plans import ProposalPlan
 from pytest_mipro.optimizer.proposing.proposal_context import module_examples
-from pytest_mipro.optimizer.proposing.propose import GROUNDING_CALLS, Asked, Proposer
-from pytest_mipro.optimizer.proposing.proposed import Proposed
+from pytest_mipro.optimizer.proposing.proposal_plan import TIPS, ProposalPlan
+from pytest_mipro.optimizer.proposing.proposer_models import (
+    GROUNDING_CALLS,
+    Proposal,
+    ProposalTask,
+    ProposerModels,
+    clean_instruction,
+)
 from pytest_mipro.optimizer.proposing.strategies.grounded import GroundedStrategy
 from pytest_mipro.optimizer.proposing.strategy import (
     Grounding,
+    InstructionStrategy,
     ProposalContext,
     ProposalRequest,
-    ProposalStrategy,
     ScoredInstruction,
 )
-from pytest_mipro.optimizer.proposing.tips import TIPS
 from pytest_mipro.optimizer.run.events import CandidatesReady
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 from pytest_mipro.optimizer.study.runs import CaseRun
@@ -58,24 +64,25 @@ def runs() -> Sequence[CaseRun]:
         made.close()
 
 
-def asked(runs: Sequence[CaseRun] = (), count: int = 1, **plan: Any) -> list[Asked]:
+def asked(runs: Sequence[CaseRun] = (), count: int = 1, **plan: Any) -> list[ProposalTask]:
     examples = module_examples(runs, sort.signature)
     wanted = replace(PLAN, **plan)
     return [
-        Asked(sort.signature, "Sort it.", examples, HISTORY, wanted, f"0/{n}") for n in range(count)
+        ProposalTask(sort.signature, "Sort it.", examples, HISTORY, wanted, f"0/{n}")
+        for n in range(count)
     ]
 
 
 def propose(
-    wanted: Sequence[Asked],
+    wanted: Sequence[ProposalTask],
     reply: Callable[[Request], str] = lambda request: f"Do {request.sample}.",
-    strategies: Sequence[ProposalStrategy] = (GroundedStrategy(),),
+    strategies: Sequence[InstructionStrategy] = (GroundedStrategy(),),
     **settings: Any,
-) -> tuple[list[Proposed], WorldClient]:
+) -> tuple[list[Proposal], WorldClient]:
     client = WorldClient(reply)
     named = {item.name: item for item in strategies}
-    proposer = Proposer(client, named, make_settings(**settings))
-    return proposer.proposals(wanted, GROUNDING), client
+    proposer = ProposerModels(client, named, make_settings(**settings))
+    return proposer.propose(wanted, GROUNDING), client
 
 
 # Asking.
@@ -144,7 +151,8 @@ def test_the_limit_in_characters_bounds_each_request(
     runs: Sequence[CaseRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (whole,), _ = propose(asked(runs))
-    monkeypatch.setattr("pytest_mipro.optimizer.proposing.propose.MAX_PROMPT_CHARACTERS", 1600)
+    limit = "pytest_mipro.optimizer.proposing.proposer_models.MAX_PROMPT_CHARACTERS"
+    monkeypatch.setattr(limit, 1600)
     (made,), _ = propose(asked(runs))
     assert sum(len(message.content) for message in whole.messages) > 1600
     assert sum(len(message.content) for message in made.messages) <= 1600
@@ -196,10 +204,48 @@ def test_an_error_of_the_world_is_told() -> None:
         propose(asked(), reply)
 
 
+@pytest.mark.parametrize(
+    ("reply", "text"),
+    [
+        ("  Sort it.  \n", "Sort it."),
+        ("```\nSort it.\n```", "Sort it."),
+        ("```text\nSort it.\n  Well.\n```", "Sort it.\n  Well."),
+        ('"Sort it."', "Sort it."),
+        ("'Sort it.'", "Sort it."),
+        ('"a" goes to "b"', '"a" goes to "b"'),
+        ("'", "'"),
+        ("Here is a better one:\n```text\nDo it.\nWell.\n```\nHope it helps!", "Do it.\nWell."),
+        ("**New instruction:**\n\nDo it.", "Do it."),
+        ("Instruction:\nDo it.", "Do it."),
+        ("Sort these.\n```\nx\n```", "Sort these.\n```\nx\n```"),
+        ("Use ```x``` here.", "Use ```x``` here."),
+        ("Sort it.  \r\nWell.\t\n", "Sort it.\nWell."),
+        ("```\nReply with `red`\nor `blue`.\n```", "Reply with `red`\nor `blue`."),
+        ("```\nSort.\n```\n\n```\nx\n```", "```\nSort.\n```\n\n```\nx\n```"),
+        ("<think>\nWhat of it?\n</think>\n\nSort it.", "Sort it."),
+        ("<thinking>Well.</thinking>```\nSort it.\n```", "Sort it."),
+        ("<think>\nWhat of it? It might", ""),
+        ("Put thoughts in <think></think> first.", "Put thoughts in <think></think> first."),
+        ("```\n```", ""),
+        ('""', ""),
+    ],
+)
+def test_fences_and_quotes_around_an_instruction_are_not_part_of_it(reply: str, text: str) -> None:
+    assert clean_instruction(reply) == text
+
+
+@given(st.text())
+def test_a_cleaned_instruction_can_be_written_as_it_was_measured(reply: str) -> None:
+    text = clean_instruction(reply)
+    assert text == text.strip()
+    assert "\r" not in text
+    assert all(line == line.rstrip() for line in text.split("\n"))
+
+
 # Strategies.
 
 
-class Named(ProposalStrategy):
+class Named:
     """A strategy that says its name, or has nothing to go by."""
 
     def __init__(self, name: str, *, asks: bool = True) -> None:
@@ -245,7 +291,7 @@ def test_what_a_strategy_raises_leaves_nothing_behind() -> None:
 
 
 def test_each_proposal_has_a_random_stream_of_its_own() -> None:
-    def texts(wanted: Sequence[Asked]) -> list[str]:
+    def texts(wanted: Sequence[ProposalTask]) -> list[str]:
         made, _ = propose(wanted, strategies=[Named("grounded")])
         return [proposal.messages[0].content for proposal in made]
 
@@ -257,15 +303,15 @@ def test_each_proposal_has_a_random_stream_of_its_own() -> None:
 # Grounding.
 
 
-def ground(runs: Sequence[CaseRun], **settings: Any) -> tuple[Grounding, WorldClient]:
+def summarised(runs: Sequence[CaseRun], **settings: Any) -> tuple[Grounding, WorldClient]:
     client = WorldClient()
-    proposer = Proposer(client, {}, make_settings(**settings))
+    proposer = ProposerModels(client, {}, make_settings(**settings))
     cases = make_study(make_rows(99, 0, 0)).cases
-    return proposer.ground(cases, runs, SIGNATURES, PROPOSER), client
+    return proposer.summarise(cases, runs, SIGNATURES, PROPOSER), client
 
 
 def test_grounding_asks_no_more_than_is_reserved_for_it(runs: Sequence[CaseRun]) -> None:
-    grounding, client = ground(runs)
+    grounding, client = summarised(runs)
     assert len(client.requests) == GROUNDING_CALLS
     assert grounding.dataset.startswith("A summary of")
     assert grounding.program != grounding.dataset
@@ -278,7 +324,7 @@ def test_grounding_asks_no_more_than_is_reserved_for_it(runs: Sequence[CaseRun])
 def test_a_part_that_is_switched_off_is_not_asked_for(
     runs: Sequence[CaseRun], off: str, calls: int, left: list[str]
 ) -> None:
-    grounding, client = ground(runs, parts=without(off))
+    grounding, client = summarised(runs, parts=without(off))
     assert len(client.requests) == calls
     assert [part for part in ("dataset", "program") if getattr(grounding, part)] == left
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 from made_runs import BASE, KEEPS, RULES, WINS, searched
-from optimizer_world import laid, make_study, note, sort
+from optimizer_world import baseline_of, make_study, note, sort
 from world_model import MODEL, WorldClient, own_row
 
-from pytest_mipro.optimizer.rounds.teaching import parents_of, start_attempts, training_runs
-from pytest_mipro.optimizer.run.baseline import Ground
+from pytest_mipro.optimizer.rounds.bootstrap_runs import parents_of, start_attempts, training_runs
+from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.study.parts import DEFAULT
 from pytest_mipro.optimizer.study.runs import CaseRun
@@ -21,25 +21,25 @@ NOTE, SORT = note.signature.prompt_path, sort.signature.prompt_path
 
 
 def test_the_first_round_starts_from_the_incumbent_alone() -> None:
-    with laid() as (run, ground):
-        known = searched(ground, *WINS)
-        assert parents_of(run, known, 0) == [known.best]
+    with baseline_of() as (run, baseline):
+        known = searched(run, baseline, *WINS, number=0)
+        assert parents_of(known) == [known.best]
         assert known.best == RULES
 
 
 def test_later_rounds_start_from_other_winners_too() -> None:
-    with laid(parents=2, parts=DEFAULT | {"parents"}) as (run, ground):
-        known = searched(ground, *WINS)
-        drawn = [tuple(parents_of(run, known, number)) for number in range(1, 9)]
+    with baseline_of(parents=2, parts=DEFAULT | {"parents"}) as (run, baseline):
+        known = [searched(run, baseline, *WINS, number=number) for number in range(1, 9)]
+        drawn = [tuple(parents_of(state)) for state in known]
         assert {parents[0] for parents in drawn} == {RULES}
         assert {parents[1:] for parents in drawn} == {(KEEPS,)}  # the base wins nothing of its own
-        assert drawn == [tuple(parents_of(run, known, number)) for number in range(1, 9)]
+        assert drawn == [tuple(parents_of(state)) for state in known]
 
 
 @pytest.mark.parametrize("change", [{"parts": DEFAULT | {"parents"}, "parents": 1}, {}])
 def test_without_other_parents_the_incumbent_is_alone(change: dict[str, Any]) -> None:
-    with laid(**change) as (run, ground):
-        assert parents_of(run, searched(ground, *WINS), 3) == [RULES]
+    with baseline_of(**change) as (run, baseline):
+        assert parents_of(searched(run, baseline, *WINS, number=3)) == [RULES]
 
 
 # Training rows.
@@ -51,35 +51,31 @@ def rows_of(runs: Sequence[CaseRun]) -> set[str]:
 
 def test_the_committed_prompts_ran_on_all_training_rows_already() -> None:
     client = WorldClient()
-    with laid(client=client, training_rows=4) as (run, ground):
+    with baseline_of(client=client, training_rows=4) as (run, baseline):
         before = len(client.requests)
-        (parent,) = training_runs(run, ground, searched(ground), [BASE], 1) or []
-        assert rows_of(parent.runs) == set(ground.split.train)
-        assert parent.runs[0] in ground.baseline.evaluation.runs
+        (parent,) = training_runs(searched(run, baseline), [BASE]) or []
+        assert rows_of(parent.runs) == set(baseline.split.train)
+        assert parent.runs[0] in baseline.evaluation.runs
         assert len(client.requests) == before
 
 
 def test_parents_share_a_sample_of_the_training_rows_another_one_each_round() -> None:
-    with laid(training_rows=9) as (run, ground):
-        known = searched(ground, *WINS)
-        made = {
-            number: training_runs(run, ground, known, [RULES, KEEPS], number) or []
-            for number in (1, 2)
-        }
+    with baseline_of(training_rows=9) as (run, baseline):
+        known = {number: searched(run, baseline, *WINS, number=number) for number in (1, 2)}
+        made = {number: training_runs(known[number], [RULES, KEEPS]) or [] for number in (1, 2)}
         for one, two in made.values():
             assert (one.assignment, two.assignment) == (RULES, KEEPS)
-            assert rows_of(one.runs) == rows_of(two.runs) < set(ground.split.train)
+            assert rows_of(one.runs) == rows_of(two.runs) < set(baseline.split.train)
             assert len(rows_of(one.runs)) == 4
         assert rows_of(made[1][0].runs) != rows_of(made[2][0].runs)
-        (alone,) = training_runs(run, ground, known, [RULES], 1) or []
+        (alone,) = training_runs(known[1], [RULES]) or []
         assert len(rows_of(alone.runs)) == 9
 
 
 def test_parents_that_the_budget_does_not_hold_are_left_out() -> None:
     def parents(limit: int) -> list[Assignment] | None:
-        with laid(max_calls=limit, training_rows=8) as (run, ground):
-            known = searched(ground, *WINS)
-            made = training_runs(run, ground, known, [RULES, KEEPS], 1)
+        with baseline_of(max_calls=limit, training_rows=8) as (run, baseline):
+            made = training_runs(searched(run, baseline, *WINS), [RULES, KEEPS])
             return None if made is None else [parent.assignment for parent in made]
 
     # 84 calls of the baseline, 58 kept for a full evaluation, 22 for 4 rows of a parent
@@ -92,18 +88,19 @@ def test_parents_that_the_budget_does_not_hold_are_left_out() -> None:
 # Further attempts.
 
 
-def failing(ground: Ground) -> list[Any]:
-    runs = ground.baseline.evaluation.runs
-    train = set(ground.split.train)
+def failing(baseline: Baseline) -> list[Any]:
+    runs = baseline.evaluation.runs
+    train = set(baseline.split.train)
     return [run.case for run in runs if run.outcome.score == 0.0 and run.case.row in train]
 
 
 def attempted(client: WorldClient, number: int = 2, **settings: Any) -> list[CaseRun]:
     """Attempt the failing training cases; the client forgets what was asked before."""
-    with laid(client=client, **settings) as (run, ground):
+    with baseline_of(client=client, **settings) as (run, baseline):
         del client.requests[:]
-        program = searched(ground).program
-        pending = start_attempts(run, ground, program, failing(ground), number)
+        state = searched(run, baseline, number=number)
+        program = state.candidates.program(BASE)
+        pending = start_attempts(state, program, failing(baseline))
         return list(pending.result().runs) if pending else []
 
 
@@ -138,9 +135,10 @@ def test_attempts_are_bounded(most: int) -> None:
 def test_a_case_of_several_samples_is_attempted_once() -> None:
     study = make_study(specs={"test_colour": {"repeats": 3}})
     client = WorldClient()
-    with laid(study, client) as (run, ground):
-        twice = failing(ground)
-        pending = start_attempts(run, ground, searched(ground).program, twice, 0)
+    with baseline_of(study, client) as (run, baseline):
+        twice = failing(baseline)
+        state = searched(run, baseline)
+        pending = start_attempts(state, state.candidates.program(BASE), twice)
         assert pending is not None
         made = pending.result().runs
         assert len(twice) > len(made) == len({case.id for case in twice})
@@ -150,5 +148,5 @@ def test_attempts_that_the_budget_does_not_hold_are_not_made() -> None:
     client = WorldClient()
     assert attempted(client, max_calls=84 + 58 + 20) == []
     assert client.requests == []
-    with laid(client=client) as (run, ground):
-        assert start_attempts(run, ground, searched(ground).program, (), 0) is None
+    with baseline_of(client=client) as (run, baseline):
+        assert start_attempts(searched(run, baseline), {}, ()) is None

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optimizer_world import without
 
-from pytest_mipro.optimizer.proposing.plans import PlanSpace, ProposalPlan
-from pytest_mipro.optimizer.proposing.tips import TIPS
+from pytest_mipro.optimizer.proposing.proposal_plan import TIPS, PlanSpace, ProposalPlan
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 
 NAMES, MODELS = ("grounded", "history"), ("a/a", "b/b")
@@ -48,7 +47,7 @@ def test_a_part_that_is_switched_off_is_no_choice(off: str, value: set[Any]) -> 
     field = off.removesuffix("s")
     assert {getattr(known.plan(item), field) for item in known.space} == value
     assert {getattr(plans().plan(item), field) for item in plans().space} > value
-    assert {getattr(known.rotated(turn, NAMES), field) for turn in range(40)} == value
+    assert {getattr(known.rotated(turn), field) for turn in range(40)} == value
 
 
 def test_a_plan_of_another_run_may_not_be_of_this_space() -> None:
@@ -61,7 +60,7 @@ def test_a_plan_of_another_run_may_not_be_of_this_space() -> None:
 
 def test_strategies_tips_and_models_take_turns() -> None:
     known = plans(names=("one", "two", "three"), models=MODELS)
-    made = [known.rotated(turn, ("one", "two", "three")) for turn in range(36)]
+    made = [known.rotated(turn) for turn in range(36)]
     assert [plan.strategy for plan in made[:4]] == ["one", "two", "three", "one"]
     assert [plan.model for plan in made[:4]] == ["a/a", "b/b", "a/a", "b/b"]
     assert [plan.tip for plan in made[::3]] == [*TIPS, *TIPS]
@@ -72,5 +71,5 @@ def test_strategies_tips_and_models_take_turns() -> None:
 def test_each_strategy_has_each_model_in_time(strategies: int, models: int) -> None:
     names = tuple(f"s{number}" for number in range(strategies))
     known = plans(names=names, models=tuple(f"a/{number}" for number in range(models)))
-    made = [known.rotated(turn, names) for turn in range(strategies * models)]
+    made = [known.rotated(turn) for turn in range(strategies * models)]
     assert len({(plan.strategy, plan.model) for plan in made}) == strategies * models

@@ -11,7 +11,9 @@ from optimizer_world import (
     ALL_STRATEGIES,
     HARD,
     Played,
-    laid,
+    baseline_of,
+    make_services,
+    make_settings,
     make_study,
     note,
     play,
@@ -21,18 +23,19 @@ from optimizer_world import (
 from world_model import PROPOSER, WorldClient, answer, last, module_of
 
 from pytest_mipro.optimizer.proposing.learning import Lesson
-from pytest_mipro.optimizer.proposing.plans import PlanSpace
+from pytest_mipro.optimizer.proposing.proposal_plan import PlanSpace
 from pytest_mipro.optimizer.proposing.strategies.grounded import GroundedStrategy
 from pytest_mipro.optimizer.proposing.strategies.merge import MergeStrategy
-from pytest_mipro.optimizer.proposing.strategy import ProposalContext, ProposalRequest
-from pytest_mipro.optimizer.rounds.instructing import (
-    InstructionProposer,
-    asks,
-    combines,
-    switched_on,
+from pytest_mipro.optimizer.proposing.strategy import (
+    InstructionStrategy,
+    ProgramStrategy,
+    ProposalContext,
+    ProposalRequest,
 )
-from pytest_mipro.optimizer.rounds.teaching import training_runs
+from pytest_mipro.optimizer.rounds.bootstrap_runs import training_runs
+from pytest_mipro.optimizer.rounds.instruction_proposer import InstructionProposer
 from pytest_mipro.optimizer.run.events import ProposalsMade
+from pytest_mipro.optimizer.run.study_run import study_run
 from pytest_mipro.optimizer.search.candidates import Candidates
 from pytest_mipro.optimizer.search.random_search import RandomSearcher
 from pytest_mipro.optimizer.search.searcher import Assignment, Space
@@ -46,12 +49,12 @@ def extended(
     *programs: Assignment, client: WorldClient, wins: Sequence[Any] = WINS, **settings: Any
 ) -> Any:
     """Return what comes of one round's instructions from these parents."""
-    with laid(client=client, **settings) as (run, ground):
-        known = searched(ground, *wins)
-        parents = training_runs(run, ground, known, programs, 1)
+    with baseline_of(client=client, **settings) as (run, baseline):
+        known = searched(run, baseline, *wins)
+        parents = training_runs(known, programs)
         assert parents is not None
         del client.requests[:]
-        return known, InstructionProposer(run, ground).extend(known, parents, 1)
+        return known, InstructionProposer(run, baseline).extend(known, parents)
 
 
 def asked(client: WorldClient) -> Counter[str]:
@@ -111,13 +114,14 @@ def test_earlier_instructions_are_shown_with_their_best_program() -> None:
 
 def test_the_grounding_is_paid_for_once() -> None:
     client = WorldClient()
-    with laid(client=client) as (run, ground):
-        known = searched(ground)
-        instructor = InstructionProposer(run, ground)
+    with baseline_of(client=client) as (run, baseline):
+        known = searched(run, baseline)
+        proposer = InstructionProposer(run, baseline)
         for number in range(2):
-            parents = training_runs(run, ground, known, [BASE], number)
+            known = replace(known, round=number)
+            parents = training_runs(known, [BASE])
             assert parents is not None
-            known = instructor.extend(known, parents, number)
+            known = proposer.extend(known, parents)
     assert asked(client)[""] == 4
 
 
@@ -168,7 +172,7 @@ def test_several_proposer_models_take_turns() -> None:
 
 
 class Curt:
-    """A strategy of somebody who inherits nothing: it asks."""
+    """A user's strategy, which asks for instructions."""
 
     name = "curt"
 
@@ -185,15 +189,18 @@ class Mixer:
         return []
 
 
-def test_a_strategy_does_what_it_has_a_method_of_its_own_for() -> None:
+def test_a_strategy_is_of_the_kind_that_it_has_the_method_of() -> None:
     given = [GroundedStrategy(), Curt(), MergeStrategy(), Mixer()]
-    assert [asks(strategy) for strategy in given] == [True, True, False, False]
-    assert [combines(strategy) for strategy in given] == [False, False, True, True]
+    kinds = [isinstance(strategy, InstructionStrategy) for strategy in given]
+    assert kinds == [True, True, False, False]
+    kinds = [isinstance(strategy, ProgramStrategy) for strategy in given]
+    assert kinds == [False, False, True, True]
 
 
 def test_the_parts_switch_off_the_built_in_strategies_alone() -> None:
-    settings = OptimizerSettings(parts=frozenset(PARTS) - {"history", "merge"})
-    names = [item.name for item in switched_on([*ALL_STRATEGIES, Curt()], settings)]
+    settings = make_settings(parts=frozenset(PARTS) - {"history", "merge"})
+    services = make_services(WorldClient(), strategies=[*ALL_STRATEGIES, Curt()])
+    names = [item.name for item in study_run(HARD, services, settings).strategies()]
     assert names == ["grounded", "reflective", "curt"]
 
 
@@ -252,46 +259,42 @@ def test_what_earlier_runs_learnt_is_told_before_anything_is_asked() -> None:
 
 def test_a_lesson_is_the_lift_of_an_instruction_that_was_tried_and_0_for_a_useless_one() -> None:
     client = WorldClient()
-    with laid(client=client, parts=without("credit")) as (run, ground):
-        known = searched(ground, *WINS)
-        parents = training_runs(run, ground, known, [BASE], 1)
+    with baseline_of(client=client, parts=without("credit")) as (run, baseline):
+        known = searched(run, baseline, *WINS)
+        parents = training_runs(known, [BASE])
         assert parents is not None
-        instructor = InstructionProposer(run, ground)
-        grown = instructor.extend(known, parents, 1)
+        proposer = InstructionProposer(run, baseline)
+        grown = proposer.extend(known, parents)
         useless = [p for p in grown.proposals if not p.instruction]
         tried = next(p for p in grown.proposals if p.instruction and p.signature == sort.signature)
         dimension, choice = grown.candidates.choice_of(tried.signature, tried.instruction)
-        instructor.learn(grown, 1)
-        assert [lesson.lift for lesson in instructor.lessons] == [0.0] * len(useless)
+        grown = proposer.learn(grown)
+        assert [lesson.lift for lesson in grown.lessons] == [0.0] * len(useless)
 
         assignment = tuple(choice if place == dimension else 0 for place in range(4))
         best = grown.record.assessments[RULES]
-        grown.record.assessments[assignment] = assessed(
-            assignment, 1.0, number=9, rows=16, scores=best.scores, full=True
-        )
-        instructor.learn(grown, 1)
-        lesson = instructor.lessons[-1]
+        better = assessed(assignment, 1.0, number=9, rows=16, scores=best.scores, full=True)
+        grown = proposer.learn(replace(grown, record=grown.record.with_assessment(better)))
+        lesson = grown.lessons[-1]
         assert lesson.plan == tried.plan
         assert lesson.rows == 16
         assert 0.2 < lesson.lift < 1 - best.estimate + 0.3
-        count = len(instructor.lessons)
-        instructor.learn(grown, 1)
-        assert len(instructor.lessons) == count == len(useless) + 1
+        assert len(proposer.learn(grown).lessons) == len(grown.lessons) == len(useless) + 1
 
 
 def test_a_refusal_is_a_lesson_also_where_the_committed_instruction_is_empty() -> None:
     def refusing(request: Request) -> str:
         return "" if request.model == PROPOSER else answer(request)
 
-    with laid(client=WorldClient(refusing)) as (run, ground):
-        known = searched(ground, *WINS)
+    with baseline_of(client=WorldClient(refusing)) as (run, baseline):
+        known = searched(run, baseline, *WINS)
         bare = [
             replace(module, instructions=("", *module.instructions[1:]))
             for module in known.candidates.modules
         ]
         known = replace(known, candidates=Candidates(tuple(bare)))
-        parents = training_runs(run, ground, known, [BASE], 1)
+        parents = training_runs(known, [BASE])
         assert parents is not None
-        instructor = InstructionProposer(run, ground)
-        instructor.learn(instructor.extend(known, parents, 1), 1)
-        assert [lesson.lift for lesson in instructor.lessons] == [0.0] * 4
+        proposer = InstructionProposer(run, baseline)
+        learnt = proposer.learn(proposer.extend(known, parents))
+        assert [lesson.lift for lesson in learnt.lessons] == [0.0] * 4

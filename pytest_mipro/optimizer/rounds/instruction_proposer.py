@@ -1,0 +1,195 @@
+"""Propose a round's instructions: share them out to the modules, ask, and learn how to ask."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_mipro.errors import BudgetError, LimitReachedError
+from pytest_mipro.optimizer.proposing.credit_assignment import (
+    allocate_proposals,
+    failure_shares,
+    module_lifts,
+)
+from pytest_mipro.optimizer.proposing.learning import Lesson, PlanPolicy
+from pytest_mipro.optimizer.proposing.proposal_context import module_examples
+from pytest_mipro.optimizer.proposing.proposal_plan import PlanSpace
+from pytest_mipro.optimizer.proposing.proposer_models import (
+    GROUNDING_CALLS,
+    MAX_PROMPT_CHARACTERS,
+    PROPOSAL_TOKENS,
+    ProposalTask,
+    ProposerModels,
+)
+from pytest_mipro.optimizer.proposing.strategy import InstructionStrategy, ScoredInstruction
+from pytest_mipro.optimizer.run.events import LessonsLearnt, ProposalsMade
+from pytest_mipro.optimizer.search.candidates import Candidates, extended
+from pytest_mipro.optimizer.search.main_effects import main_effects
+from pytest_mipro.optimizer.study.amount import Amount
+from pytest_mipro.optimizer.study.case import cases_of
+from pytest_mipro.runtime.client.contract import Message, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_mipro.optimizer.proposing.proposer_models import Proposal
+    from pytest_mipro.optimizer.proposing.strategy import Grounding
+    from pytest_mipro.optimizer.rounds.bootstrap_runs import Parent
+    from pytest_mipro.optimizer.rounds.search_state import SearchState
+    from pytest_mipro.optimizer.run.baseline import Baseline
+    from pytest_mipro.optimizer.run.study_run import StudyRun
+    from pytest_mipro.optimizer.search.candidates import ModuleCandidates
+
+
+class InstructionProposer:
+    """Asks for instructions in all rounds of a study, and learns how to ask."""
+
+    def __init__(self, run: StudyRun, baseline: Baseline) -> None:
+        settings = run.settings
+        self._run = run
+        self._baseline = baseline
+        self._strategies = {
+            item.name: item for item in run.strategies() if isinstance(item, InstructionStrategy)
+        }
+        first = baseline.models[baseline.signatures[0].prompt_path]
+        self._models = settings.proposer_models or (first,)
+        self._policy: PlanPolicy | None = None
+        if self._strategies:
+            plans = PlanSpace(tuple(self._strategies), self._models, settings)
+            self._policy = PlanPolicy(plans)
+            if settings.has("learning"):
+                searcher = run.services.searcher(plans.space, settings.seed)
+                self._policy = PlanPolicy(plans, searcher, run.services.lessons)
+
+    def extend(self, state: SearchState, parents: Sequence[Parent]) -> SearchState:
+        """Return the state with a round's instructions; unchanged if they don't fit the budget.
+
+        Each module gets its share of the round's proposals, made from the parents in turn.
+        """
+        run = self._run
+        tasks = self._tasks(state, parents)
+        if not tasks:
+            return state
+        calls = len(tasks) + (GROUNDING_CALLS if state.grounding is None else 0)
+        reservation = run.budget.reserve(
+            self._worst(calls), "the proposals", stage="proposals", keep=self._baseline.worst_full
+        )
+        if reservation is None:
+            return state
+        run.start("proposals", calls)
+        meter, client = run.accounting.opened(run.services.client, reservation)
+        proposer = ProposerModels(client, self._strategies, run.settings)
+        try:
+            grounding = state.grounding or self._summarise(proposer, parents[0])
+            proposals = proposer.propose(tasks, grounding)
+        except BudgetError:  # the prompts have more tokens a character than any of the baseline's
+            meter.settle(whole=True)
+            return state
+        except LimitReachedError:
+            meter.abandon()
+            raise
+        meter.settle()
+        run.services.emit(ProposalsMade(run.study.name, state.round, tuple(proposals)))
+        return replace(
+            state,
+            candidates=_extended(state.candidates, proposals),
+            grounding=grounding,
+            proposals=(*state.proposals, *proposals),
+        )
+
+    def _tasks(self, state: SearchState, parents: Sequence[Parent]) -> list[ProposalTask]:
+        """Return what to ask for, module by module, with a plan for each proposal."""
+        if self._policy is None or self._run.settings.candidates == 0:
+            return []
+        tasks = []
+        for index, share in enumerate(self._shares(state, parents[0])):
+            module = state.candidates.modules[index]
+            history = _history(state, index, module)
+            earlier = sum(item.signature == module.signature for item in state.proposals)
+            for place in range(share):
+                parent = parents[place % len(parents)]
+                seed, name = self._run.settings.seed, module.signature.name
+                task = ProposalTask(
+                    signature=module.signature,
+                    instruction=module.instructions[parent.assignment[2 * index]],
+                    examples=module_examples(parent.runs, module.signature),
+                    history=history,
+                    plan=self._policy.plan(earlier + place),
+                    key=f"{seed}/{state.round}/{place}/{name}",
+                )
+                tasks.append(task)
+        return tasks
+
+    def _shares(self, state: SearchState, parent: Parent) -> list[int]:
+        """Return how many proposals each module gets."""
+        settings, modules = self._run.settings, state.candidates.modules
+        if not settings.has("credit"):
+            return [settings.candidates] * len(modules)
+        paths = [module.signature.prompt_path for module in modules]
+        lifts = module_lifts(state.record, state.candidates.committed)
+        failures = failure_shares(parent.runs, paths)
+        return allocate_proposals(settings.candidates * len(modules), lifts, failures)
+
+    def _summarise(self, proposer: ProposerModels, parent: Parent) -> Grounding:
+        baseline = self._baseline
+        cases = cases_of(baseline.study, baseline.split.train)
+        return proposer.summarise(cases, parent.runs, baseline.signatures, self._models[0])
+
+    def _worst(self, calls: int) -> Amount:
+        """Return the most that `calls` requests to the proposer models can take."""
+        cost_model = self._run.accounting.cost_model
+        longest = Message("user", "x" * MAX_PROMPT_CHARACTERS)
+        limit = {"max_tokens": PROPOSAL_TOKENS}
+        each = Amount(1)
+        for model in self._models:
+            each = each.at_least(cost_model.worst(Request(model, (longest,), limit)))
+        return each.times(calls)
+
+    def learn(self, state: SearchState) -> SearchState:
+        """Return the state with a lesson from each proposal tried since the last round.
+
+        A proposal without a new instruction earns 0.
+        """
+        known = state.record.known
+        effects = main_effects(known, state.candidates.committed)
+        lessons: dict[int, Lesson] = {}
+        for index, proposal in enumerate(state.proposals):
+            choice = None
+            if proposal.instruction:
+                choice = state.candidates.choice_of(proposal.signature, proposal.instruction)
+            if index in state.rewarded or (choice and choice not in effects):
+                continue  # it has its lesson, or was not tried yet
+            lift, rows = 0.0, self._run.settings.minibatch_size
+            if choice:
+                dimension, value = choice
+                lift = effects[choice]
+                rows = sum(i.rows for i in known if i.assignment[dimension] == value)
+            lessons[index] = Lesson(proposal.plan, lift, rows)
+        if self._policy:
+            for lesson in lessons.values():
+                self._policy.learn(lesson)
+        event = LessonsLearnt(self._run.study.name, state.round, tuple(lessons.values()))
+        self._run.services.emit(event)
+        return replace(
+            state,
+            rewarded=state.rewarded.union(lessons),
+            lessons=(*state.lessons, *lessons.values()),
+        )
+
+
+def _extended(candidates: Candidates, proposals: Sequence[Proposal]) -> Candidates:
+    modules = []
+    for module in candidates.modules:
+        mine = [item for item in proposals if item.signature == module.signature]
+        modules.append(extended(module, [i.instruction for i in mine if i.instruction], ()))
+    return Candidates(tuple(modules))
+
+
+def _history(state: SearchState, index: int, module: ModuleCandidates) -> list[ScoredInstruction]:
+    """Return the module's instructions, best first, each with its best program's estimate."""
+    scores: dict[int, float] = {}
+    for item in state.record.known:
+        choice = item.assignment[2 * index]
+        scores[choice] = max(item.leading, scores.get(choice, 0.0))
+    ranked = sorted(scores, key=lambda choice: (-scores[choice], choice))
+    return [ScoredInstruction(module.instructions[choice], scores[choice]) for choice in ranked]
