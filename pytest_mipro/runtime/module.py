@@ -2,7 +2,7 @@
 
 A call binds its arguments to the signature, renders the prompt, asks the client, parses the reply
 (with one corrective retry) and records itself in the running case's trace. Sync and async modules
-are two thin faces over one exchange; the client is awaited on the package's background loop.
+share one exchange; the client is awaited on the package's background loop.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ from pytest_mipro.runtime.calls.parameters import checked_parameters
 from pytest_mipro.runtime.client.contract import Request
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.prompts.render import render
-from pytest_mipro.runtime.settings import current_settings, resolve_model
+from pytest_mipro.runtime.settings import check_model, current_settings, resolve_model
 from pytest_mipro.runtime.signature.signature import Signature, signature_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from types import FrameType
 
-    from pytest_mipro.errors import UsageError
     from pytest_mipro.runtime.calls.context import CallContext
     from pytest_mipro.runtime.client.contract import LMClient, Message
     from pytest_mipro.runtime.prompts.prompt import Prompt
@@ -71,7 +70,8 @@ class LMModule(Generic[P, R]):
         Raises ModuleCallError for a model or a parameter that can't be sent.
         """
         where = f"LM module {self.signature.name!r}: using(…)"
-        _check_model(model, where, ModuleCallError)
+        if model is not None:
+            check_model(model, where, ModuleCallError)
         added = checked_parameters(parameters, where, ModuleCallError)
         return self._variant(model or self._override, self._parameters | added)
 
@@ -82,14 +82,14 @@ class LMModule(Generic[P, R]):
         return other
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        # By name, as a function: a copy is the module itself, and workers find their own.
+        # By name, as functions do: a copy is the module itself, and workers import their own.
         if self._origin is self:
             return str(self.signature.function.__qualname__)
         return LMModule._variant, (self._origin, self._override, self._parameters)
 
     @property
     def prompt(self) -> Prompt:
-        """The prompt that a call made now would render: a candidate's, else the committed one."""
+        """The prompt that a call would render now: the candidate's, else the committed one."""
         with self._in_context() as context:
             return self._prompt(context)
 
@@ -111,10 +111,10 @@ class LMModule(Generic[P, R]):
 
     @contextmanager
     def _in_context(self) -> Iterator[CallContext | None]:
-        """Give the context of a call; the case remembers what keeps the call from being made.
+        """Yield the context of a call; the case's trace remembers an error that prevents the call.
 
-        A pipeline's `except Exception` around the call would else turn a prompt file that can't be
-        read into an ordinary answer, and that into a score.
+        A pipeline's `except Exception` around the call would otherwise turn an unreadable prompt
+        file into an ordinary answer, and that into a score.
         """
         context = current_context(self.signature.name)
         with remembering(context.trace if context else None):
@@ -168,23 +168,18 @@ class LMModule(Generic[P, R]):
 
 
 def _live_client() -> LMClient:
-    from pytest_mipro.runtime.client.providers import default_client  # noqa: PLC0415 - live calls alone
+    from pytest_mipro.runtime.client.providers import default_client  # noqa: PLC0415 - imports litellm
 
     return default_client()
 
 
 def _mark_awaited(module: LMModule[..., Any]) -> None:
-    """Let `iscoroutinefunction` say True of an async module, as frameworks ask it."""
+    """Make `iscoroutinefunction` return True for an async module, as frameworks expect."""
     if sys.version_info >= (3, 12):
         inspect.markcoroutinefunction(module)
     else:
         mark: Any = asyncio.coroutines
-        vars(module)["_is_coroutine"] = mark._is_coroutine  # noqa: SLF001 - what 3.11 looks at
-
-
-def _check_model(model: Any, where: str, error: type[UsageError]) -> None:
-    if model is not None and not (isinstance(model, str) and model.strip()):
-        raise error(f"{where}: the model must be a name such as 'openai/gpt-4o', not {model!r:.60}")
+        vars(module)["_is_coroutine"] = mark._is_coroutine  # noqa: SLF001 - read by Python 3.11
 
 
 @overload
@@ -223,7 +218,8 @@ def lm_module(
     module: called, priced and traced, never a candidate. Raises ModuleDefinitionError.
     """
     where = "@lm_module"
-    _check_model(model, where, ModuleDefinitionError)
+    if model is not None:
+        check_model(model, where, ModuleDefinitionError)
     for name, value in (("reasoning", reasoning), ("optimize", optimize)):
         if not isinstance(value, bool):
             raise ModuleDefinitionError(f"{where}: {name} must be True or False, not {value!r:.60}")

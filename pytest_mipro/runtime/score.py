@@ -1,4 +1,4 @@
-"""What a metric-bearing test may return."""
+"""The score that a metric-bearing test may return."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 class Score:
     """A score in 0…1, higher is better, with feedback for the proposer and further metrics.
 
-    `Score(value, feedback="", **metrics)`; the metrics are numbers that reports show and nothing
-    judges.
+    `Score(value, feedback="", **metrics)`: `metrics` are numbers that reports show; no verdict
+    depends on them.
     """
 
     value: float

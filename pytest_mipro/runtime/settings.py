@@ -1,4 +1,4 @@
-"""Process-wide settings of module calls, and which model a call goes to."""
+"""Hold the process-wide settings of module calls, and choose the model of a call."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.runtime.client.contract import LMClient
 
 if TYPE_CHECKING:
+    from pytest_mipro.errors import UsageError
     from pytest_mipro.runtime.signature.signature import Signature
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What `configure` sets. `fallback_model` is the test run's own (`--mipro-model` or ini)."""
+    """The values that `configure` sets; `fallback_model` is that of `--mipro-model` or ini."""
 
     model: str | None = None
     models: Mapping[str, str] = field(default_factory=dict)
@@ -35,7 +36,7 @@ def current_settings() -> Settings:
 
 
 def replace_settings(settings: Settings) -> Settings:
-    """Put other settings in force and return the ones before."""
+    """Put these settings in force and return the previous ones."""
     global _settings
     before, _settings = _settings, settings
     return before
@@ -49,9 +50,9 @@ def configure(
     max_output_tokens: int | None = None,
     require_prompts: bool | None = None,
 ) -> None:
-    """Set defaults for all module calls of this process; what is not named stays as it is.
+    """Set defaults for all module calls of this process; values not given stay as they are.
 
-    `model` serves modules whose decorator names none; `models` maps a module (the function, or
+    `model` is for modules whose decorator names none; `models` maps a module (the function, or
     its name `<source stem>.<function>`) to its model and beats the decorator. `client` replaces
     the live client. `max_output_tokens` bounds each reply. With `require_prompts=True` a missing
     prompt file is an error instead of falling back to the docstring. Raises ConfigurationError.
@@ -70,7 +71,7 @@ def configure(
 
 def _check_values(model: Any, client: Any, max_output_tokens: Any, require_prompts: Any) -> None:
     if model is not None:
-        _check_model("model", model)
+        check_model(model, "configure(model=…)")
     if client is not None and (isinstance(client, type) or not isinstance(client, LMClient)):
         raise ConfigurationError(
             f"configure(client=…): {client!r:.60} is no LM client; it needs the methods `complete`,"
@@ -87,11 +88,10 @@ def _check_values(model: Any, client: Any, max_output_tokens: Any, require_promp
         )
 
 
-def _check_model(option: str, model: Any) -> None:
+def check_model(model: Any, where: str, error: type[UsageError] = ConfigurationError) -> None:
+    """Raise `error`, which begins with `where`, for a model that is not a name."""
     if not isinstance(model, str) or not model.strip():
-        raise ConfigurationError(
-            f"configure({option}=…): a model is a name such as 'openai/gpt-4o', not {model!r:.60}"
-        )
+        raise error(f"{where}: the model must be a name such as 'openai/gpt-4o', not {model!r:.60}")
 
 
 def _models(models: Any) -> dict[str, str]:
@@ -100,7 +100,7 @@ def _models(models: Any) -> dict[str, str]:
             f"configure(models=…) must map modules to model names, not {models!r:.60}"
         )
     for model in models.values():
-        _check_model("models", model)
+        check_model(model, "configure(models=…)")
     return {_name(module): model for module, model in models.items()}
 
 

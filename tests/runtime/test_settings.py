@@ -77,11 +77,11 @@ def test_what_is_not_named_stays() -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"model": ""}, "configure(model=…): a model is a name such as"),
-        ({"model": bare}, "a model is a name"),
+        ({"model": ""}, "configure(model=…): the model must be a name such as"),
+        ({"model": bare}, "the model must be a name"),
         ({"models": "gpt"}, "must map modules to model names"),
         ({"models": [bare]}, "must map modules"),
-        ({"models": {bare: None}}, "configure(models=…): a model is a name"),
+        ({"models": {bare: None}}, "configure(models=…): the model must be a name"),
         ({"models": {"bare": "m"}}, "'bare' is neither an LM module nor the name of one"),
         ({"models": {len: "m"}}, "is neither an LM module nor the name of one"),
         ({"client": object()}, "is no LM client; it needs the methods `complete`"),

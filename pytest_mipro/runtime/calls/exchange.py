@@ -1,12 +1,13 @@
-"""The LM calls of one module call: at most two, the second with the first one's error shown.
+"""Make the LM calls of one module call: at most two, the second shows the model its error.
 
-An exchange runs where its caller is: rendering, parsing and the trace in the caller's thread, and
-so is a reply that the client has at hand. The client itself is awaited on the background loop.
+Rendering, parsing, tracing and replies at hand run in the caller's thread; the client itself is
+awaited on the background loop.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +18,12 @@ from pytest_mipro.runtime.client.contract import Usage, at_hand
 from pytest_mipro.runtime.prompts.render import corrective_messages
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Iterator, Mapping
     from types import CodeType
 
     from pytest_mipro.runtime.calls.context import Trace
     from pytest_mipro.runtime.client.contract import LMClient, Message, Reply, Request
     from pytest_mipro.runtime.signature.signature import Signature
-
-    Ask = Callable[[LMClient, Request], Awaitable[Reply]]
 
 
 @dataclass(frozen=True)
@@ -41,11 +40,9 @@ class Call:
 
 
 class _Exchange:
-    """What came back so far, for the trace."""
-
-    def __init__(self, call: Call, ask: Ask) -> None:
+    def __init__(self, call: Call, waits: bool) -> None:
         self._call = call
-        self._ask = ask
+        self._waits = waits
         self.replies: list[Reply] = []
 
     async def ask(self, messages: tuple[Message, ...]) -> Reply:
@@ -53,7 +50,8 @@ class _Exchange:
         if call.trace:
             call.trace.count_request()
         with calling(call.signature.name):
-            reply = await self._ask(call.client, replace(call.request, messages=messages))
+            request = replace(call.request, messages=messages)
+            reply = await _ask(call.client, request, self._waits)
         self.replies.append(reply)
         return reply
 
@@ -76,7 +74,6 @@ class _Exchange:
             ) from None
 
     def record(self, output: Any, reasoning: str | None, error: str) -> ModuleCall:
-        """Return what the trace keeps of the call."""
         costs = [reply.cost for reply in self.replies]
         return ModuleCall(
             signature=self._call.signature,
@@ -97,28 +94,28 @@ class _Exchange:
 
 
 def execute(call: Call) -> Any:
-    """Return the parsed output of a call, and record the call in its trace; this thread waits.
+    """Return the parsed output of a call and record it in the trace; this thread waits.
 
     Raises ProgramError for a reply that can't be used, InfrastructureError where the endpoint
     fails.
     """
     with remembering(call.trace):
         loop.refuse_own_thread()
-    return loop.run_at_once(_execute(call, _ask_waiting))
+    return loop.run_at_once(_execute(call, waits=True))
 
 
 async def execute_async(call: Call) -> Any:
-    """Do as `execute`, awaited in the caller's own loop."""
-    return await _execute(call, _ask_awaiting)
+    """Do the same as `execute`, awaited in the caller's own loop."""
+    return await _execute(call, waits=False)
 
 
-async def _execute(call: Call, ask: Ask) -> Any:
-    exchange = _Exchange(call, ask)
+async def _execute(call: Call, *, waits: bool) -> Any:
+    exchange = _Exchange(call, waits)
     try:
         value, reasoning = await exchange.value()
-    except CancelledError:  # Ctrl-C: no end of the call
+    except CancelledError:  # Ctrl-C does not end the call
         raise
-    except Exception as error:  # also what a validator of the user's raises
+    except Exception as error:  # a user's validator may raise anything
         if call.trace:
             call.trace.remember(error)
             call.trace.close(call.place, exchange.record(None, None, str(error)))
@@ -129,46 +126,31 @@ async def _execute(call: Call, ask: Ask) -> Any:
     return value
 
 
-async def _ask_waiting(client: LMClient, request: Request) -> Reply:
-    reply = _at_hand(client, request)
+async def _ask(client: LMClient, request: Request, waits: bool) -> Reply:
+    with _contract_of(client):
+        reply = at_hand(client, request)
     if reply is not None:
         return reply
     answer = _complete(client, request)
-    return await answer if _answers_at_once(client) else loop.run(answer)
-
-
-async def _ask_awaiting(client: LMClient, request: Request) -> Reply:
-    reply = _at_hand(client, request)
-    if reply is not None:
-        return reply
-    answer = _complete(client, request)
-    return await (answer if _answers_at_once(client) else loop.run_async(answer))
-
-
-def _answers_at_once(client: LMClient) -> bool:
-    return bool(getattr(client, "at_once", False))  # no loop: starting one opens a socket pair
-
-
-def _at_hand(client: LMClient, request: Request) -> Reply | None:
-    try:
-        return at_hand(client, request)
-    except MiproError:
-        raise
-    except Exception as error:
-        raise _broken(client, error) from error
+    if getattr(client, "at_once", False):  # starting the loop would open a socket pair
+        return await answer
+    return loop.run(answer) if waits else await loop.run_async(answer)
 
 
 async def _complete(client: LMClient, request: Request) -> Reply:
-    try:
+    with _contract_of(client):
         return await client.complete(request)
+
+
+@contextmanager
+def _contract_of(client: LMClient) -> Iterator[None]:
+    """Turn what a client must not raise into an EndpointError."""
+    try:
+        yield
     except MiproError:
         raise
     except Exception as error:
-        raise _broken(client, error) from error
-
-
-def _broken(client: LMClient, error: Exception) -> EndpointError:
-    return EndpointError(
-        f"the client {type(client).__name__} broke its contract: "
-        f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-    )
+        raise EndpointError(
+            f"the client {type(client).__name__} broke its contract: "
+            f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        ) from error

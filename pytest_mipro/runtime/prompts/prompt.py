@@ -1,4 +1,4 @@
-"""What the optimiser searches and the repo commits: an instruction and demonstrations."""
+"""The optimised and committed part of a module: an instruction and demonstrations."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Demo:
-    """One demonstration: a call of the module as it went in a case that passed.
+    """One demonstration: a call of the module in a case that passed.
 
-    `case` is the row that the demo was taken from, so that the row never sees itself. `inputs` and
-    `output` are JSON values; `reasoning` is set where the module asks for it.
+    `case` is the row it was taken from; that row never sees its own demo. `inputs` and
+    `output` are JSON values; `reasoning` is set if the module asks for it.
     """
 
     case: str
@@ -27,13 +27,13 @@ class Demo:
 
 @dataclass(frozen=True)
 class Prompt:
-    """The optimisable part of a module: its instruction and its demos, in order."""
+    """A module's instruction and its demos, in order."""
 
     instruction: str
     demos: tuple[Demo, ...] = field(default=())
 
     def without(self, row: str | None) -> Prompt:
-        """Return the prompt as the row may see it: without the demos taken from that row."""
+        """Return the prompt without the demos taken from this row."""
         if row is None or all(demo.case != row for demo in self.demos):
             return self
         return replace(self, demos=tuple(demo for demo in self.demos if demo.case != row))
@@ -41,7 +41,7 @@ class Prompt:
     def digest(self) -> str:
         """Return the first 16 hex digits of the SHA-256 of the prompt's JSON text.
 
-        The order of keys counts, because the messages show it.
+        The order of keys counts: messages show it.
         """
         demos = [[demo.case, dict(demo.inputs), demo.output, demo.reasoning] for demo in self.demos]
         text = json.dumps([self.instruction, demos], ensure_ascii=True)

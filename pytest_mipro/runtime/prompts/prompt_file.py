@@ -1,4 +1,4 @@
-"""Prompt files: YAML ⇄ Prompt. Errors name path:line; each file is read once a process."""
+"""Read and write prompt files (YAML), each once a process. Errors name path:line."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def _demo_data(demo: Demo) -> dict[str, Any]:
 def parse_prompt(text: str, path: Path, signature: Signature | None = None) -> Prompt:
     """Return the prompt in a file's text; raises PromptFileError that names path:line.
 
-    With a signature, the file must be this module's and its demos must have the module's inputs
-    and output type.
+    With a signature, the file must belong to this module, and its demos must have the module's
+    inputs and output type.
     """
     try:
         return _prompt(_Checked(*yaml_subset.load(text), _KEYS), signature)
@@ -53,7 +53,7 @@ def parse_prompt(text: str, path: Path, signature: Signature | None = None) -> P
 
 
 class _Checked:
-    """A mapping with the places of its keys, so that each refusal names its line."""
+    """A mapping that knows the lines of its keys, for errors."""
 
     def __init__(self, data: Any, node: Any, allowed: tuple[str, ...]) -> None:
         if not isinstance(data, dict):
@@ -168,12 +168,12 @@ def committed_prompt(signature: Signature) -> Prompt:
 
 
 def check_committed(signature: Signature) -> None:
-    """Read the module's prompt file where there is one; raises PromptFileError for a bad one."""
+    """Read the module's prompt file if there is one; raises PromptFileError for a bad one."""
     _read_if_there(signature)
 
 
 def forget_committed_prompts() -> None:
-    """Read prompt files afresh at their next use."""
+    """Drop the prompts read so far: files are read again at their next use."""
     with _committed_lock:
         _committed.clear()
 

@@ -1,8 +1,8 @@
-"""The one renderer: signature + prompt + inputs → chat messages, in search, gate and production.
+"""Render a call as chat messages: one renderer for search, gate and production.
 
-Roles are data: the system message holds instruction and output format, each demo is a pair of user
-and assistant message, the last user message holds the inputs. Values are inserted once and never
-re-read, so a value that contains `System:`, `{{x}}`, YAML or JSON arrives as it is.
+The system message holds instruction and output format, each demo is a pair of user and assistant
+messages, and the last user message holds the inputs. Values are inserted once and never parsed, so
+`System:`, `{{x}}`, YAML or JSON in a value arrives unchanged.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def render(signature: Signature, prompt: Prompt, inputs: Mapping[str, Any]) -> tuple[Message, ...]:
-    """Return the messages of one call. `inputs` are JSON values by name."""
+    """Return the messages of one call; `inputs` are JSON values by name."""
     messages = [Message("system", system_text(signature, prompt.instruction))]
     for demo in prompt.demos:
         messages.append(Message("user", input_text(demo.inputs)))
@@ -32,20 +32,20 @@ def render(signature: Signature, prompt: Prompt, inputs: Mapping[str, Any]) -> t
 
 
 def system_text(signature: Signature, instruction: str) -> str:
-    """Return the system message: the instruction, and the output format where there is one."""
+    """Return the system message: the instruction and the output format, if any."""
     output = signature.output.instruction()
     return f"{instruction}\n\n{output}" if output else instruction
 
 
 def input_text(inputs: Mapping[str, Any]) -> str:
-    """Return the inputs as text, each between tags of its name, exactly as it is."""
+    """Return the inputs as text, each unchanged between tags of its name."""
     if not inputs:
         return "Go on."  # some endpoints refuse an empty message
     return "\n\n".join(f"<{name}>\n{to_text(value)}\n</{name}>" for name, value in inputs.items())
 
 
 def corrective_messages(reply: str, error: OutputParseError) -> tuple[Message, Message]:
-    """Return what follows a reply that can't be parsed: the reply, and what is wrong with it."""
+    """Return the messages that follow an unusable reply: the reply, and what is wrong with it."""
     correction = (
         f"Your reply could not be used: {error}. "
         "Reply again, in the format that was asked for and with nothing else."

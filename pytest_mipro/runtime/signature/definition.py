@@ -1,4 +1,4 @@
-"""What a function must look like to be an LM module."""
+"""Check that a function can be an LM module."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def check_shape(function: Callable[..., Any], *, nested_allowed: bool) -> None:
-    """Refuse what is not a plain function of the top level; raises ModuleDefinitionError.
+    """Refuse anything but a plain top-level function; raises ModuleDefinitionError.
 
-    A function nested in another one has no stable name, so it needs a prompt path of its own.
+    A nested function has no stable name, so it needs a prompt path of its own.
     """
     name = getattr(function, "__qualname__", None) or f"{function!r:.60}"
     what = f"{_place(function)}@lm_module: {name}"
@@ -45,13 +45,13 @@ def check_shape(function: Callable[..., Any], *, nested_allowed: bool) -> None:
 
 
 def _place(function: Callable[..., Any]) -> str:
-    """Return path and line as an error begins with them; nothing where there is no code."""
+    """Return `path:line: ` of the function, "" where it has no code."""
     code = getattr(getattr(function, "__func__", function), "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}: " if code is not None else ""
 
 
 def check_annotations(function: Callable[..., Any], where: str) -> None:
-    """Refuse inputs and outputs without annotation, and `*args`; raises ModuleDefinitionError."""
+    """Refuse missing annotations and `*args`; raises ModuleDefinitionError."""
     signature = inspect.signature(function)
     for parameter in signature.parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -66,10 +66,10 @@ def check_annotations(function: Callable[..., Any], where: str) -> None:
 
 
 def check_body(function: Callable[..., Any], where: str) -> None:
-    """Refuse a body that does something, since it would never run; raises ModuleDefinitionError.
+    """Refuse a body with code, which would never run; raises ModuleDefinitionError.
 
-    A docstring, `...`, `pass` and `raise NotImplementedError` do nothing. Where the source can't
-    be read (a console, `exec`) nothing is checked.
+    A docstring, `...`, `pass` and `raise NotImplementedError` are fine. Nothing is checked where
+    the source can't be read (a console, `exec`).
     """
     for statement in _body(function):
         if not _is_empty(statement):

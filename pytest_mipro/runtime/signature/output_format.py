@@ -1,4 +1,4 @@
-"""An output type's format: how the reply must look, and how it is read back."""
+"""Tell a model the format of its reply, and parse the reply back."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _SEPARATOR = "---"
 
 @dataclass(frozen=True)
 class OutputFormat:
-    """The reply's format: a `text` as it is, a bare `scalar`, or a `json` value.
+    """The format of a reply: plain `text`, a bare `scalar`, or a `json` value.
 
-    `labels` are the texts that a scalar may have, each with its Python value (empty for `true` or
-    `false` and for numbers); `scalar` is what the model is asked for; `schema` is the JSON schema
-    of a `json` reply, the reasoning field included.
+    `labels` maps the allowed texts of a scalar to Python values (empty for booleans and numbers);
+    `scalar` describes the scalar to the model; `schema` is the JSON schema of a `json` reply,
+    including the reasoning field.
     """
 
     kind: Kind
@@ -47,7 +47,7 @@ class OutputFormat:
 
     @property
     def response_schema(self) -> dict[str, Any] | None:
-        """The schema to send along: providers take only those whose root is an object."""
+        """The schema to send along: providers accept only schemas whose root is an object."""
         return self.schema if self.schema and self.schema.get("type") == "object" else None
 
     def instruction(self) -> str:
@@ -91,7 +91,7 @@ class OutputFormat:
         return self._validate(value)
 
     def reply_text(self, output: Any, reasoning: str | None) -> str:
-        """Return the reply that would carry this output (a JSON value): what a demo shows."""
+        """Return the reply text for an output (a JSON value), as a demo shows it."""
         if self.kind == "json":
             value = {"reasoning": reasoning or "", "output": output} if self.reasoning else output
             return json.dumps(value, ensure_ascii=False)
@@ -99,7 +99,7 @@ class OutputFormat:
         return f"{reasoning or ''}\n{_SEPARATOR}\n{text}".lstrip("\n") if self.reasoning else text
 
     def parse(self, text: str) -> tuple[Any, str | None]:
-        """Return (value, reasoning) of a reply; raises OutputParseError that says what is wrong."""
+        """Return (value, reasoning) of a reply; raises OutputParseError with the reason."""
         reasoning, body = self._split(text)
         if self.kind == "text":
             return body, reasoning
@@ -117,7 +117,7 @@ class OutputFormat:
         places = [i for i, line in enumerate(lines) if line.strip() == _SEPARATOR]
         if not places:
             raise OutputParseError(f"it has no line that holds only `{_SEPARATOR}`")
-        # A text may hold such a line itself, a scalar can't: there the last one separates.
+        # A text may contain such a line, a scalar can't: for scalars the last one separates.
         at = places[0] if self.kind == "text" else places[-1]
         return "\n".join(lines[:at]).strip(), "\n".join(lines[at + 1 :]).lstrip("\n")
 
@@ -153,7 +153,7 @@ class OutputFormat:
             raise OutputParseError(f"{shown(text)} is not JSON ({error})") from None
 
     def _validate(self, value: Any) -> Any:
-        # pydantic takes `true` for 1, "0" for false and "nan" for a number: a reply must mean it
+        # Stricter than pydantic, which takes `true` for 1, "0" for false and "nan" for a number.
         wrong = {
             "`true` or `false`": not isinstance(value, bool),
             "one whole number": isinstance(value, (bool, str)),

@@ -1,4 +1,4 @@
-"""An output annotation → its output format; refuses the types that have none."""
+"""Choose the output format of an annotation; refuse types that have none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ASKED = {bool: "`true` or `false`", int: "one whole number", float: "one number
 
 
 class UnresolvedTypeError(ModuleDefinitionError):
-    """The type names another one that does not exist yet: it may exist at the first call."""
+    """The type names another one that may be defined only by the first call."""
 
 
 def output_format(annotation: Any, *, reasoning: bool, where: str) -> OutputFormat:
@@ -85,7 +85,7 @@ def _bare(annotation: Any, schema: dict[str, Any]) -> Any:
 
 
 def _aliased(annotation: Any) -> Any:
-    """Return what `type Name = …` stands for; None for everything else."""
+    """Return the value of a `type Name = …` alias; None for everything else."""
     alias = type(annotation).__name__ == "TypeAliasType"
     return annotation.__value__ if alias else None
 

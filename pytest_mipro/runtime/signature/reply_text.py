@@ -1,4 +1,4 @@
-"""What models put around an answer (fences, quotes, a period) and how it is read without it."""
+"""Strip what models put around an answer: fences, quotes, a closing period."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _AROUND = " \t\r\n\"'`*"
 
 
 def unfenced(text: str) -> str:
-    """Return what a Markdown fence around the whole text holds, or the text itself."""
+    """Return the content of a Markdown fence around the whole text, or the text itself."""
     match = _FENCE.match(text.strip())
     return match.group(1) if match else text
 
 
 def single_fence(text: str) -> str | None:
-    """Return what the only fenced block of a text holds; None where there is not exactly one."""
+    """Return the content of the only fenced block; None unless there is exactly one."""
     blocks = _FENCES.findall(text)
     return str(blocks[0]) if len(blocks) == 1 else None
 
@@ -27,7 +27,7 @@ def bare(text: str) -> str:
 
 
 def label_key(text: str) -> str:
-    """Return by what a label is known again: bare, without a bullet, whatever its case."""
+    """Return the text by which labels are compared: bare, without a bullet, case-folded."""
     return bare(text.strip().removeprefix("- ")).casefold()
 
 
@@ -36,16 +36,16 @@ def shown(text: str, limit: int = 80) -> str:
     return repr(text if len(text) <= limit else text[:limit] + "…")
 
 
-# What YAML can hold only as an escape: controls, halves of surrogate pairs, non-characters.
+# Characters that YAML needs to escape: controls, halves of surrogate pairs, non-characters.
 _UNWRITABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff\U0010ffff]")
 
 
 def normalise_instruction(text: str) -> str:
-    r"""Return the text as a prompt file can hold it readably.
+    r"""Return the text in a form that a prompt file can hold readably.
 
-    Every kind of line end becomes `\n`, trailing spaces and blank lines at both ends go, and so do
-    control characters; all else stays. Applying it twice changes nothing more. It is applied before
-    an instruction is evaluated, so that what is written is what was measured.
+    Line ends become `\n`; trailing spaces, blank lines at both ends and control characters are
+    removed. Idempotent. Instructions are normalised before they are measured, so that the measured
+    text is the written one.
     """
     kept = (_UNWRITABLE.sub("", line).rstrip() for line in text.splitlines())
     return "\n".join(kept).strip("\n")

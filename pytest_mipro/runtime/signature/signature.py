@@ -1,4 +1,4 @@
-"""A typed Python function → the frozen signature of an LM module."""
+"""Build the frozen signature of an LM module from a typed Python function."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Signature:
-    """What a module is, apart from its prompt: name, inputs, output format, place of its prompt.
+    """The name, inputs, output format and prompt path of a module.
 
     `name` is `<source stem>.<function>`; `prompt_path` (absolute) is its identity: two modules on
     one path are refused before anything is written.
@@ -59,17 +59,12 @@ class Signature:
         return tuple(self.parameters.parameters)
 
     @cached_property
-    def _by_keyword(self) -> bool:
-        parameters = self.parameters.parameters.values()
-        return all(parameter.kind != parameter.POSITIONAL_ONLY for parameter in parameters)
-
-    @cached_property
     def output(self) -> OutputFormat:
         """The output format; the annotation resolves here, at the first call at the latest."""
         return output_format(self._output_type(), reasoning=self.reasoning, where=self.where)
 
     def _output_type(self) -> Any:
-        # The inputs' annotations stay unread: a type that only a type checker imports serves there.
+        # Inputs' annotations stay unread: they may name types that only a type checker imports.
         returned = SimpleNamespace(__annotations__={"return": self.parameters.return_annotation})
         try:
             hints = typing.get_type_hints(returned, self.function.__globals__, include_extras=True)
@@ -87,7 +82,7 @@ class Signature:
 
     @property
     def where(self) -> str:
-        """The module with its place, for errors."""
+        """The module with its file and line, for errors."""
         return _where(self.function, self.name)
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,8 +90,6 @@ class Signature:
 
         Raises ModuleCallError for a missing or unknown argument, or one without a JSON form.
         """
-        if not args and self._by_keyword and kwargs.keys() == self.parameters.parameters.keys():
-            return {name: self._json(name, kwargs[name]) for name in self.inputs}
         try:
             bound = self.parameters.bind(*args, **kwargs)
         except TypeError as error:
@@ -124,7 +117,7 @@ class Signature:
 def signature_of(
     function: Callable[..., Any], *, prompt: str | None, reasoning: bool, optimize: bool
 ) -> Signature:
-    """Return the signature of a function; raises ModuleDefinitionError where it can't be one."""
+    """Return a function's signature; raises ModuleDefinitionError where it can't be one."""
     check_shape(function, nested_allowed=prompt is not None)
     source = Path(inspect.getfile(function)).resolve()
     name = f"{source.stem}.{function.__name__}"
@@ -151,7 +144,7 @@ _defined: WeakValueDictionary[tuple[str, Path], Signature] = WeakValueDictionary
 
 
 def defined_signature(name: str, prompt_path: Path) -> Signature | None:
-    """Return the signature that was defined last with this name and path, None where none was."""
+    """Return the signature last defined with this name and path, or None."""
     return _defined.get((name, prompt_path))
 
 

@@ -1,4 +1,4 @@
-"""Python values ⇄ JSON values: what traces, demos and messages hold."""
+"""Convert Python values to the JSON values that traces, demos and messages hold."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 
 def to_json(value: Any) -> Any:
-    """Return the JSON value for a Python value; sets are sorted, so that the text is stable.
+    """Return the JSON value of a Python value; sets are sorted, so that the text is stable.
 
-    Dataclasses, enums, pydantic models, dates and paths become what pydantic makes of them; NaN
-    and infinities, which JSON does not have, become texts. Raises TypeError for a value that has
-    no JSON form.
+    Dataclasses, enums, pydantic models, dates and paths are dumped as pydantic does; NaN and
+    infinities become texts. Raises TypeError for a value without a JSON form.
     """
     try:
         return _json(value)
@@ -26,7 +25,7 @@ def to_json(value: Any) -> Any:
 
 
 def _json(value: Any) -> Any:
-    if value is None or type(value) in (str, bool, int):  # pydantic refuses some of these texts
+    if value is None or type(value) in (str, bool, int):  # pydantic refuses lone surrogates
         return value
     if type(value) is float:
         return value if math.isfinite(value) else _NOT_FINITE[str(value)]
@@ -59,10 +58,9 @@ def _key(key: Any) -> str:
 
 
 def sorted_like(dumped: Any, python: Any) -> Any:
-    """Return pydantic's JSON dump with its sets sorted; its Python dump tells where they are.
+    """Return pydantic's JSON dump with its sets sorted; the Python dump tells where they are.
 
-    Python draws the order of a set anew in each process, and an order that changes would change
-    cache keys and prompt files.
+    Sets iterate in another order in each process, which would change cache keys and prompt files.
     """
     if isinstance(python, (set, frozenset)) and isinstance(dumped, list):
         return sorted(dumped, key=json.dumps)
@@ -72,7 +70,7 @@ def sorted_like(dumped: Any, python: Any) -> Any:
             for (key, item), other in zip(dumped.items(), python.values(), strict=True)
         }
     if isinstance(python, (list, tuple)) and isinstance(dumped, list):
-        if len(python) != len(dumped):  # a serializer of the user's made another list of it
+        if len(python) != len(dumped):  # a user's serializer changed the list
             return dumped
         return [sorted_like(item, other) for item, other in zip(dumped, python, strict=True)]
     return dumped
