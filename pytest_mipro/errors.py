@@ -1,41 +1,41 @@
-"""Every error of the package, one class a cause; each text says the rule, the value and the remedy.
+"""All errors of the package, one class a cause. Each text gives the rule, the value and the remedy.
 
 MiproError
 ├── UsageError                  the user's code, files or options are wrong
-│   ├── ModuleDefinitionError   an `@lm_module` that can't work
-│   ├── ModuleCallError         a module called with wrong arguments
-│   ├── PromptFileError         a prompt file that can't be read or written (names path:line)
-│   ├── CaseFileError           a case file that can't be read (names path:line)
-│   ├── LockError               a lock that can't be read (names path:line)
-│   ├── RepliesFileError        recorded replies that can't be read (names path:line)
-│   └── ConfigurationError      a mark, option or setting that can't be used
+│   ├── ModuleDefinitionError   a function that can't be an LM module
+│   ├── ModuleCallError         an LM module called with wrong arguments
+│   ├── PromptFileError         a prompt file that can't be used (names path:line)
+│   ├── CaseFileError           a case file that can't be used (names path:line)
+│   ├── LockError               a lock that can't be used (names path:line)
+│   ├── RepliesFileError        recorded replies that can't be used (names path:line)
+│   └── ConfigurationError      a mark, option or setting with an unusable value
 │       └── UnboundedCallError  a call without price or output limit, under a budget of them
-├── ProgramError              what the prompt or the pipeline caused: the case scores 0
-│   ├── OutputParseError        the reply does not have the output type, twice
-│   ├── ContextWindowError      the request is longer than the model takes
-│   ├── RefusalError            the provider's filter refused the request or the reply
+├── ProgramError                the pipeline failed under a prompt: the case scores 0
+│   ├── OutputParseError        two replies in a row don't have the output type
+│   ├── ContextWindowError      the request is longer than the model's context window
+│   ├── RefusalError            the provider's content filter refused request or reply
 │   ├── CallLimitError          the case made more calls than `max_calls_per_case`
 │   └── CaseTimeoutError        the case took longer than `mipro_case_timeout`
 ├── StudyStoppedError           an optimisation ended early: nothing is written
-└── InfrastructureError                  what the world caused: an error, never a score
+└── InfrastructureError         endpoint, network or machine failed: no score at all
     ├── MissingKeyError         no API key for the model
-    ├── MissingReplyError       no recorded reply, where nothing else may be used
-    ├── UnknownModelError       no provider serves a model of this name
+    ├── MissingReplyError       no recorded reply, where only recorded replies are allowed
+    ├── UnknownModelError       no provider serves this model
     ├── EndpointError           the endpoint refused the call or could not serve it
     │   └── EndpointDownError   time-out, 5xx or 429 after all retries
-    │       └── UnreachableError    no connection, after all retries
+    │       └── UnreachableError    no connection after all retries
     ├── CacheError              the reply cache can't be read or written
     ├── StorageError            the storage of a shared study can't be used
-    ├── DetachedCallError       a module was called in a thread without the case's context
+    ├── DetachedCallError       a module called in a thread without the case's context
     ├── BudgetError             a call beyond what the budget reserved
-    └── LimitReachedError       the bill or the time of a run has reached its limit
+    └── LimitReachedError       the bill or the time of the run reached its limit
 """
 
 from __future__ import annotations
 
 
 class MiproError(Exception):
-    """Root of all errors raised by pytest-mipro. Its text is one message for the user."""
+    """The base of all errors of pytest-mipro; the text is a message for the user."""
 
 
 class UsageError(MiproError):
@@ -43,15 +43,15 @@ class UsageError(MiproError):
 
 
 class ModuleDefinitionError(UsageError):
-    """An `@lm_module` that can't work as it is written."""
+    """A function under `@lm_module` can't be an LM module as written."""
 
 
 class ModuleCallError(UsageError):
-    """An LM module was called with arguments that it does not take or can't render."""
+    """An LM module was called with arguments that it doesn't take or can't render."""
 
 
 class PromptFileError(UsageError):
-    """A prompt file can't be read or written. The text begins with `path:line`."""
+    """A prompt file can't be read or used. The text begins with `path:line`."""
 
 
 class CaseFileError(UsageError):
@@ -67,19 +67,19 @@ class RepliesFileError(UsageError):
 
 
 class ConfigurationError(UsageError):
-    """A mark, an option or a setting has a value that can't be used."""
+    """A mark, option or setting has an unusable value."""
 
 
 class UnboundedCallError(ConfigurationError):
-    """A budget of tokens or money has to hold a call whose price or length has no bound."""
+    """A token or cost budget can't cover a call without a known price or output limit."""
 
 
 class ProgramError(MiproError):
-    """The prompt or the pipeline caused this: under measurement the case scores 0."""
+    """The pipeline failed under a prompt: a measured case scores 0, with this as feedback."""
 
 
 class OutputParseError(ProgramError):
-    """A reply does not have the module's output type, also after the corrective retry."""
+    """A reply doesn't have the module's output type, even after the corrective retry."""
 
 
 class ContextWindowError(ProgramError):
@@ -99,23 +99,23 @@ class CaseTimeoutError(ProgramError):
 
 
 class StudyStoppedError(MiproError):
-    """An optimisation ended before its decision; the text says why and how to go on."""
+    """An optimisation ended before its decision; the text says why and how to continue."""
 
 
 class InfrastructureError(MiproError):
-    """The world failed: the measurement is broken, and no score is drawn from it."""
+    """The endpoint, the network or the machine failed: the case has no score."""
 
 
 class MissingKeyError(InfrastructureError):
-    """No API key is set for the model, or the endpoint does not accept it."""
+    """No API key is set for the model, or the endpoint rejects it."""
 
 
 class MissingReplyError(InfrastructureError):
-    """No reply is recorded for a request, and nothing but recorded replies may be used."""
+    """No reply is recorded for a request, and only recorded replies are allowed."""
 
 
 class UnknownModelError(InfrastructureError):
-    """No provider serves a model of this name."""
+    """No provider serves a model with this name."""
 
 
 class EndpointError(InfrastructureError):
@@ -135,11 +135,11 @@ class CacheError(InfrastructureError):
 
 
 class StorageError(InfrastructureError):
-    """The storage of a study that several processes share can't be used, or lost this one."""
+    """The storage of a shared study can't be used, or has dropped this process."""
 
 
 class DetachedCallError(InfrastructureError):
-    """An LM module was called in a thread that does not carry the case's context."""
+    """An LM module was called in a thread without the case's context."""
 
 
 class BudgetError(InfrastructureError):
@@ -147,4 +147,4 @@ class BudgetError(InfrastructureError):
 
 
 class LimitReachedError(InfrastructureError):
-    """What was billed, or the time of a run, has reached its limit: the search ends."""
+    """The bill or the time of the run reached its limit: the search ends."""

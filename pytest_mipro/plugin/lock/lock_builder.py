@@ -1,4 +1,4 @@
-"""What was measured → the lock that is committed with its prompts."""
+"""Build the lock that is committed with a study's prompts from what was measured."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MOST_LESSONS = 100
 
 
 def lock_of(study: Study, result: StudyResult, path: Path, seed: int, before: Lock | None) -> Lock:
-    """Return the lock at `path` of a study whose finalist was accepted; `before` is the last one.
+    """Return the lock at `path` of a study with an accepted finalist; `before` is the previous one.
 
     Scores and modules are those of the final pass, which measures as the gate does.
     """
@@ -67,7 +67,7 @@ def _locked_lesson(lesson: Lesson) -> LockedLesson:
 
 
 def lessons_of(lock: Lock | None) -> tuple[Lesson, ...]:
-    """Return what earlier runs of the study learnt about proposing, oldest first."""
+    """Return the proposal lessons of earlier runs, oldest first."""
     lessons = lock.lessons if lock else ()
     names = [item.name for item in fields(ProposalPlan)]
     return tuple(
@@ -81,7 +81,7 @@ def locked_modules(
 ) -> tuple[LockedModule, ...]:
     """Return an entry for each module, model and parameters of the calls, in order of appearance.
 
-    `prompts` are those in force by prompt path, the committed ones where it has none; paths in the
+    `prompts` are the prompts in force by path, with the committed ones as default; paths in the
     entries are relative to `folder`.
     """
     found: dict[tuple[str, str, str], ModuleCall] = {}
@@ -91,13 +91,13 @@ def locked_modules(
 
 
 def call_key(call: ModuleCall) -> tuple[str, str, str]:
-    """Return what tells entries of a lock apart: prompt path, model and parameters."""
+    """Return the key of a lock's entry: prompt path, model and parameters."""
     parameters = json.dumps(dict(call.parameters), sort_keys=True) if call.parameters else ""
     return str(call.signature.prompt_path), call.model, parameters
 
 
 def locked_module(call: ModuleCall, prompts: Mapping[Path, Prompt], folder: Path) -> LockedModule:
-    """Return the entry of a call's module; see `locked_modules`."""
+    """Return the lock's entry for a call's module; see `locked_modules`."""
     signature = call.signature
     prompt = prompts.get(signature.prompt_path) or committed_prompt(signature)
     return LockedModule(

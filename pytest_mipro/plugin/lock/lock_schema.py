@@ -21,9 +21,9 @@ SUFFIX = ".mipro.json"
 class LockedModule:
     """A module that the study's cases called. `prompt_path` is relative to the lock, with `/`.
 
-    `prompt`, `docstring` (as a prompt of its own) and `signature` are digests; prompt and docstring
-    are equal where no prompt file served. `model` and `parameters` are those of the calls: a module
-    that was called with several has an entry each. `frozen` modules are measured, never written.
+    `prompt`, `docstring` (as a prompt) and `signature` are digests; prompt and docstring are equal
+    without a prompt file. `model` and `parameters` are those of the calls: a module called with
+    several has several entries. `frozen` modules are measured, never written.
     """
 
     name: str
@@ -38,7 +38,7 @@ class LockedModule:
 
 @dataclass(frozen=True)
 class LockedCase:
-    """A case as it was measured under the written prompts.
+    """A case as measured under the written prompts.
 
     `id` is unique in the study; `digest` is of the row's columns; `score` is in 0…1, None where
     the case was skipped.
@@ -53,9 +53,9 @@ class LockedCase:
 
 @dataclass(frozen=True)
 class LockedLesson:
-    """What an instruction earned that was asked for in a certain way; the next search begins there.
+    """The lift of an instruction by the choices of its proposal; the next search starts from it.
 
-    `lift` is in -1…1, `rows` is what it rests on; the others are the choices of the proposal.
+    `lift` is in -1…1, measured on `rows`; the other fields are the choices.
     """
 
     strategy: str
@@ -71,12 +71,12 @@ class LockedLesson:
 
 @dataclass(frozen=True)
 class Lock:
-    """The content of a lock; equal contents are equal locks, whatever order they were given in.
+    """The content of a lock, in an order that doesn't depend on how it was given.
 
     `salt` fixes the split, `holdout_uses` counts the uses of the holdout, `logical_calls` the
-    distinct requests of the study, `demo_rows` are the rows that became demos, `lessons` what was
-    learnt about proposing, oldest first, where that was switched on. `confirmed` tells whether a
-    holdout that the search never used confirmed the prompts.
+    distinct requests of the study; `demo_rows` are the rows that became demos; `lessons` are the
+    proposal lessons, oldest first, if switched on. `confirmed` tells whether a holdout that the
+    search never used confirmed the prompts.
     """
 
     salt: str

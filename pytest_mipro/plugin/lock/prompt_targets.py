@@ -1,4 +1,4 @@
-"""Where prompts may be written: checked before anything is paid."""
+"""Check where prompts may be written, before the first paid call."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _INSTALLED = frozenset({"site-packages", "dist-packages"})
 def check_targets(signatures: Iterable[Signature], ini_folder: Path) -> None:
     """Refuse prompt paths that a study must not write.
 
-    Each must be writable, inside the version-control work tree that holds `ini_folder` (else inside
-    that folder) also after links are followed, not in site-packages, and no other module's,
-    whatever the case of its letters. Raises ConfigurationError, one line that names the module.
+    With links followed, each must be writable, outside site-packages, and inside the version-control
+    work tree of `ini_folder` (or inside that folder). No two modules may share one, ignoring case.
+    Raises ConfigurationError, one line that names the module.
     """
     root = work_tree(ini_folder)
     owners: dict[str, Signature] = {}
@@ -41,7 +41,7 @@ def check_targets(signatures: Iterable[Signature], ini_folder: Path) -> None:
 
 
 def check_conflicts(locks: Mapping[Path, Lock]) -> None:
-    """Refuse two studies that would write the same module's prompt, as their locks tell.
+    """Refuse two studies whose locks claim the same module's prompt.
 
     `locks` maps a lock's path to its content. Raises ConfigurationError, one line.
     """
@@ -61,7 +61,7 @@ def check_conflicts(locks: Mapping[Path, Lock]) -> None:
 
 
 def work_tree(folder: Path) -> Path:
-    """Return the root of the version-control work tree that holds the folder, else the folder."""
+    """Return the root of the folder's version-control work tree, or the folder without one."""
     folder = folder.resolve()
     for candidate in (folder, *folder.parents):
         if any((candidate / name).exists() for name in VERSION_CONTROL):
@@ -104,6 +104,6 @@ def _folded(path: Path) -> str:
 
 
 def _source(signature: Signature) -> tuple[str, int]:
-    # A module that was imported under two names is one module still.
+    # A module imported under two names is still one module.
     code = signature.function.__code__
     return str(Path(code.co_filename).resolve()), code.co_firstlineno

@@ -1,4 +1,4 @@
-"""Ambient state of module calls: client, candidate prompts and the trace of the running case."""
+"""Hold the context of module calls: client, candidate prompts, and the running case's trace."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class ModuleCall:
     """One call of a module within a case.
 
     `parameters` are the sampling parameters sent; `inputs` and `output` are JSON values; `text` is
-    the last reply as it came; `requests` counts LM calls (2 where a corrective retry was needed);
-    `cost` is in US dollars or None; `latency` in seconds; `error` is empty where the call
-    succeeded; `stack` holds the project's functions between test and module, outermost first.
+    the last reply; `requests` counts LM calls (2 after a corrective retry); `cost` is in US dollars
+    or None; `latency` in seconds; `error` is "" after success; `stack` holds the project's
+    functions between test and module, outermost first.
     """
 
     signature: Signature
@@ -51,10 +51,10 @@ class ModuleCall:
 
 
 class Trace:
-    """What one run of a case did: its module calls in order, and what broke the measurement.
+    """The module calls of one run of a case, and the error that broke its measurement.
 
-    `broken` is the first error of the world, or of the user's files, options or code. It is kept
-    here because a pipeline may swallow it: the case is then no measurement.
+    `broken` is the first InfrastructureError or UsageError. It is kept here because the pipeline
+    may swallow it, which must not turn into a score.
     """
 
     def __init__(self, max_calls: int | None = None) -> None:
@@ -67,12 +67,12 @@ class Trace:
         self.broken: MiproError | None = None
 
     def end(self, error: ProgramError) -> None:
-        """Refuse all further calls of the case with this error."""
+        """Make all further calls of the case fail with this error."""
         with self._lock:
             self._end = error
 
     def count_request(self) -> None:
-        """Count one LM call; raises CallLimitError beyond `max_calls`, or how the case ended."""
+        """Count one LM call; raises CallLimitError beyond `max_calls`, or the error of `end`."""
         with self._lock:
             if self._end is not None:
                 raise type(self._end)(str(self._end))
@@ -84,12 +84,12 @@ class Trace:
 
     @property
     def calls(self) -> tuple[ModuleCall, ...]:
-        """The finished calls in the order in which they began, whatever order they ended in."""
+        """The finished calls, in the order in which they began."""
         with self._lock:
             return tuple(call for _, call in sorted(self._closed.items()))
 
     def open(self) -> int:
-        """Return the place of a call that begins now."""
+        """Return the place of a call that starts now."""
         with self._lock:
             self._opened += 1
             return self._opened
@@ -100,7 +100,7 @@ class Trace:
             self._closed[place] = call
 
     def remember(self, error: Exception) -> None:
-        """Keep the error if it is the first one of this package that is not the candidate's."""
+        """Keep the first error of this package that is not a ProgramError."""
         with self._lock:
             if self.broken is not None or isinstance(error, ProgramError):
                 return
@@ -110,9 +110,9 @@ class Trace:
 
 @dataclass(frozen=True)
 class Teacher:
-    """Who answers for the modules that may be optimised while demos are gathered from cases.
+    """The model that answers for optimisable modules while demos are collected.
 
-    `model` replaces a module's own (None: its own is asked), `temperature` is sent in place of its.
+    `model` replaces a module's own (None keeps it); `temperature` replaces the module's.
     """
 
     model: str | None = None
@@ -121,9 +121,9 @@ class Teacher:
 
 @dataclass(frozen=True)
 class CallContext:
-    """What a module call runs under. `prompts` override the committed ones, by prompt path.
+    """The context of a module call. `prompts` override the committed ones, by prompt path.
 
-    `row` is the row of the running case (its own demos are left out), `sample` the sample index.
+    `row` is the row of the running case, whose own demos are left out; `sample` counts repeats.
     """
 
     client: LMClient
@@ -140,7 +140,7 @@ _calling: ContextVar[str] = ContextVar("mipro_calling_module", default="")
 
 @dataclass
 class _Process:
-    """The context of calls outside any case, and whether such calls are refused (and kept)."""
+    """The context of calls outside any case; `detached` collects such calls where refused."""
 
     default: CallContext | None = None
     detached: list[DetachedCallError] | None = None
@@ -151,7 +151,7 @@ _process = _Process()
 
 @contextmanager
 def use(context: CallContext) -> Iterator[CallContext]:
-    """Run module calls of this context (thread or task) under `context`."""
+    """Run the module calls of this thread or task under `context`."""
     token = _current.set(context)
     try:
         yield context
@@ -161,7 +161,7 @@ def use(context: CallContext) -> Iterator[CallContext]:
 
 @contextmanager
 def remembering(trace: Trace | None) -> Iterator[None]:
-    """Let the trace of a case remember what the block raises."""
+    """Have the case's trace remember an error that the block raises."""
     try:
         yield
     except MiproError as error:
@@ -172,7 +172,7 @@ def remembering(trace: Trace | None) -> Iterator[None]:
 
 @contextmanager
 def calling(name: str) -> Iterator[None]:
-    """Tell clients that the module `name` asks; a request itself does not say who sends it."""
+    """Tell clients which module is calling; a request itself doesn't name it."""
     token = _calling.set(name)
     try:
         yield
@@ -181,7 +181,7 @@ def calling(name: str) -> Iterator[None]:
 
 
 def calling_module() -> str:
-    """Return the name of the module that asks, as a client sees it; empty where none does."""
+    """Return the name of the calling module for a client; "" outside a module call."""
     return _calling.get()
 
 
@@ -197,7 +197,7 @@ def process_default(context: CallContext) -> Iterator[None]:
 
 @contextmanager
 def refuse_detached() -> Iterator[list[DetachedCallError]]:
-    """Refuse module calls outside any case; the list yielded fills with those that came."""
+    """Refuse module calls outside any case; the yielded list collects them."""
     before, detached = _process.detached, list[DetachedCallError]()
     _process.detached = detached
     try:
@@ -207,9 +207,9 @@ def refuse_detached() -> Iterator[list[DetachedCallError]]:
 
 
 def current_context(name: str) -> CallContext | None:
-    """Return what the module `name` runs under, None in production.
+    """Return the context of a call of the module `name`, None in production.
 
-    Raises DetachedCallError where a case's context is required and this thread does not carry it.
+    Raises DetachedCallError where this thread lacks the case's context that is required.
     """
     context = _current.get()
     if context is not None:
@@ -225,7 +225,7 @@ def current_context(name: str) -> CallContext | None:
 
 
 def project_stack(frame: FrameType | None) -> tuple[CodeType, ...]:
-    """Return the project's functions on the stack, outermost first, up to this package's runner."""
+    """Return the project's functions on the stack, outermost first, below this package's runner."""
     codes: list[CodeType] = []
     while frame is not None and not (codes and _is_own(frame.f_code.co_filename)):
         if is_project_file(frame.f_code.co_filename):
@@ -253,7 +253,7 @@ def _is_own(filename: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def is_project_file(filename: str) -> bool:
-    """Return whether a source file is neither a library's nor this package's own."""
+    """Return whether a source file belongs neither to a library nor to this package."""
     if not filename or filename.startswith("<") or _is_own(filename):
         return False
     return not filename.startswith(_LIBRARIES) and "site-packages" not in filename

@@ -1,4 +1,4 @@
-"""Which sampling parameters a module may send, so that a slip is an error and no key is kept."""
+"""Check sampling parameters: typing errors are refused, and keys never get recorded."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def checked_parameters(
 ) -> dict[str, Any]:
     """Return the parameters; raises `error`, which begins with `where`, for one that can't be sent.
 
-    They are JSON values under litellm's names, since they are part of the cache key.
+    They are JSON values with litellm's names, as they are part of the cache key.
     """
     for name, value in parameters.items():
         if name in _REFUSED:

@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all."""
+"""Write files atomically, and make private folders."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pytest_mipro.errors import CacheError
 
 
 def atomic_write(path: Path, text: str) -> None:
-    r"""Write the text as UTF-8 with `\n` line ends: the file is the old or the new one, no part.
+    r"""Write the text as UTF-8 with `\n` line ends, wholly or not at all.
 
-    An existing file keeps its mode; a link is followed, so that its target is replaced. Missing
-    folders are made. Raises OSError, and UnicodeEncodeError for half a surrogate pair.
+    An existing file keeps its mode; the target of a link is replaced. Missing folders are made.
+    Raises OSError, and UnicodeEncodeError for half a surrogate pair.
     """
     content = text.encode("utf-8")
     path = Path(os.path.realpath(path))  # `Path.resolve` raises no OSError for a circle of links
     mode = _mode(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name[:60]}.{secrets.token_hex(6)}.tmp")
-    # 0o666 less the process's umask, as for any new file; to ask for the umask is to change it
+    # 0o666 minus the umask, as for any new file; reading the umask would change it
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, mode or 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -50,9 +50,9 @@ def _mode(path: Path) -> int | None:
 
 
 def ensure_private_folder(path: Path) -> None:
-    """Make the folder, readable by its owner alone and ignored by git; parents are made likewise.
+    """Make a folder that only its owner can read and that git ignores; missing parents likewise.
 
-    Raises CacheError where it can't be made. Parents that exist are left as they are.
+    Raises CacheError where it can't be made. Existing parents stay as they are.
     """
     try:
         for folder in reversed([path, *path.parents]):

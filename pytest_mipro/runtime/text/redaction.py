@@ -1,4 +1,4 @@
-"""Foreign text made fit for an error message: one bounded line that holds no credential."""
+"""Remove credentials from texts, and shorten texts from outside to one line for messages."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 HIDDEN = "[hidden]"
-SHORTEST_SECRET = 4  # hiding shorter values would garble every text and protect nothing
-# Shorter values are placeholders as "test" and "none": words that data hold by chance. Hiding them
+SHORTEST_SECRET = 4  # hiding shorter values would garble texts and protect nothing
+# Shorter values are placeholders such as "test": data contain them by chance, and hiding them there
 # would change what is measured.
 SHORTEST_IN_DATA = 8
 
@@ -53,7 +53,7 @@ def one_line(text: object, limit: int = 300, secrets: Iterable[str] = ()) -> str
 
 
 def hide_secrets(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return the text with every credential replaced by `[hidden]`, also what is left of one."""
+    """Return the text with every credential, whole or cut, replaced by `[hidden]`."""
     secrets = tuple(secrets)
     text = hide_values(text, secrets)
     text = hide_parts(text, (*secrets, *_environment_secrets()), HIDDEN)
@@ -64,7 +64,7 @@ def hide_secrets(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def hide_in_data(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return a text of models or tests without `secrets` and credentials, words of its own kept.
+    """Return a text of models or tests without `secrets` and credentials, ordinary words kept.
 
     Values of environment variables named like a credential count from 8 characters on.
     """
@@ -76,7 +76,7 @@ def hide_in_data(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def hide_values(text: str, secrets: Iterable[str] = (), shortest: int = SHORTEST_SECRET) -> str:
-    """Return the text without the secrets and those of the environment, shorter ones left."""
+    """Return the text without the given and the environment's secrets of at least `shortest`."""
     for secret in spellings(frozenset((*secrets, *_environment_secrets())), shortest):
         text = text.replace(secret, HIDDEN)
     return text
@@ -86,7 +86,7 @@ def url_secrets(url: str | None) -> Iterator[str]:
     """Yield the user name, the password and the values of the query of a URL."""
     try:
         parts = urlsplit(url or "")
-    except ValueError:  # not a URL, so it holds no part that could be told apart
+    except ValueError:  # not a URL, so it has no parts
         return
     user_info, at, _ = parts.netloc.rpartition("@")
     if at:

@@ -1,4 +1,4 @@
-"""How a secret may be spelt in a text: escaped, encoded, masked in its middle, or cut short."""
+"""Find secrets in a text however they are spelt: escaped, encoded, masked or cut short."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _BEFORE, _BEHIND = re.compile(r"[\w+/~-]*\Z"), re.compile(r"[\w+/~-]*")
 
 @lru_cache(maxsize=64)
 def spellings(secrets: frozenset[str], shortest: int) -> tuple[str, ...]:
-    """Return the spellings of all secrets of that length, the longest first: one may hold another.
+    """Return the spellings of secrets with at least `shortest` characters, the longest first.
 
-    They are the value, percent-encoded, escaped as JSON, Python or HTML have it, and base64 at each
-    of the three places where the value may begin in it.
+    They are the value itself, percent-encoded, escaped as in JSON, Python or HTML, and in base64 at
+    each of the three offsets where the value may begin.
     """
     values = {value for value in secrets if len(value) >= shortest}
     found = {spelling for value in values for spelling in _spelt(value)}
@@ -51,7 +51,7 @@ def _spelt(value: str) -> Iterator[str]:
 
 
 def _encoded(data: bytes) -> Iterator[str]:
-    """Yield the characters of base64 that depend on the data alone, whatever stands around it."""
+    """Yield the base64 characters that depend on the data alone, whatever surrounds it."""
     for before in range(3):
         whole = base64.b64encode(bytes(before) + data).decode()
         own = whole[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]
@@ -63,8 +63,8 @@ def _encoded(data: bytes) -> Iterator[str]:
 def hide_parts(text: str, secrets: Iterable[str], hidden: str) -> str:
     """Return the text without masked and cut secrets: `sk-ab****yz`, or the first half of one.
 
-    Beside a mask three characters of the secret's beginning or end are enough; without one its
-    first eight, and at least half of it.
+    Next to a mask, three characters of the secret's beginning or end are enough; without a mask it
+    takes its first eight characters and at least half of it.
     """
     values = [value for value in secrets if len(value) >= _SHORTEST_BEGINNING]
 

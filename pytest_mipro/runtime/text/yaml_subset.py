@@ -29,7 +29,7 @@ _TEXT = "tag:yaml.org,2002:str"
 
 
 class YAMLTextError(ValueError):
-    """What is wrong in a YAML text, in one line; `line` counts from 1."""
+    """A problem in a YAML text, in one line; `line` counts from 1."""
 
     def __init__(self, text: str, line: int) -> None:
         super().__init__(text)
@@ -37,7 +37,7 @@ class YAMLTextError(ValueError):
 
 
 class Block(str):
-    """A text that is written as a block scalar even where it has one line."""
+    """A text that is written as a block scalar even if it has one line."""
 
     __slots__ = ()
 
@@ -101,7 +101,7 @@ def problem(text: str, node: yaml.Node | None) -> YAMLTextError:
 
 
 class _Rules(Composer, SafeConstructor, Resolver):
-    """What both loaders do otherwise than PyYAML."""
+    """How both loaders differ from PyYAML."""
 
     peek_event: Callable[[], Any]
     unquoted_keys = False
@@ -116,7 +116,7 @@ class _Rules(Composer, SafeConstructor, Resolver):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()
-        if isinstance(event, yaml.AliasEvent):  # a few of them can stand for gigabytes
+        if isinstance(event, yaml.AliasEvent):  # a few of them can expand to gigabytes
             raise _refusal("an alias (`*name`) is not allowed here; repeat the value", event)
         self.anchors.clear()  # without aliases two equal ones do no harm
         self.depth += (opens := isinstance(event, yaml.CollectionStartEvent))
@@ -142,7 +142,7 @@ class _Rules(Composer, SafeConstructor, Resolver):
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         try:
             value = super().construct_object(node, deep=deep)
-        except (ValueError, KeyError):  # what PyYAML makes of `!!bool maybe` or of endless digits
+        except (ValueError, KeyError):  # PyYAML raises them for `!!bool maybe` or endless digits
             kind = node.tag.rpartition(":")[2]
             raise _refusal(f"{node.value!r:.60} can't be read as {kind}", node) from None
         if isinstance(value, float) and not math.isfinite(value):
@@ -169,7 +169,7 @@ class _RowLoader(_Rules, FastLoader):
 class _Dumper(yaml.SafeDumper):
     def analyze_scalar(self, scalar: str) -> Any:
         analysis = super().analyze_scalar(scalar)
-        if "\t" in scalar:  # PyYAML takes a tab for a control character: blocks hold it well
+        if "\t" in scalar:  # PyYAML treats a tab as a control character, but blocks can hold it
             untabbed = super().analyze_scalar(scalar.replace("\t", "x"))
             analysis.allow_block = untabbed.allow_block
         return analysis
@@ -178,8 +178,8 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-# The dumper gets the loader's rules on top of YAML 1.1's, so that it quotes each text that the
-# loader would take for a number.
+# The dumper gets the loader's rules on top of YAML 1.1's: it must quote every text that the loader
+# would read as a number.
 for _tag, _pattern, _first in (
     ("null", r"null|~|", ["n", "~", ""]),
     ("bool", r"true|false", list("tf")),
@@ -191,14 +191,15 @@ for _tag, _pattern, _first in (
             f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})\Z"), _first
         )
 
-_RowLoader.add_implicit_resolver(  # who writes `.nan` into a row means a number, and gets told
+# `.nan` in a row is meant as a number: refuse it rather than read a text.
+_RowLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?\.(?:inf|nan)\Z", re.IGNORECASE), list("-+.")
 )
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
     style = "|" if isinstance(text, Block) or "\n" in text else None
-    if any(end in text for end in "\x85\u2028\u2029"):  # PyYAML reads a raw one as another text
+    if any(end in text for end in "\x85\u2028\u2029"):  # PyYAML would read raw ones as line ends
         style = '"'
     return dumper.represent_scalar(_TEXT, str(text), style=style)
 
