@@ -19,7 +19,7 @@ from pytest_mipro.plugin.collecting.prompt_check import check_prompt_files
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.lock.lock_file import read_lock
 from pytest_mipro.plugin.lock.lock_schema import SUFFIX
-from pytest_mipro.plugin.replies.modes import recorded_replies
+from pytest_mipro.plugin.replies.stack import recorded_replies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -59,7 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in _MARK_LINES:
         config.addinivalue_line("markers", line)
     if options_of(config).replies == "replay":
-        from pytest_mipro.plugin.replies.outside import refuse_calls  # noqa: PLC0415
+        from pytest_mipro.plugin.replies.outside_cases import refuse_calls  # noqa: PLC0415
 
         refuse_calls(config)
     config.pluginmanager.register(_Reports(config), "mipro-reports")
@@ -225,7 +225,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
 @pytest.hookimpl(trylast=True)
 def pytest_mipro_client(config: pytest.Config) -> LMClient:
     """Return the built-in client: each model's own provider."""
-    from pytest_mipro.plugin.replies.client import live_client  # noqa: PLC0415
+    from pytest_mipro.plugin.replies.stack import live_client  # noqa: PLC0415
 
     return live_client(config)
 
@@ -268,7 +268,7 @@ def pytest_mipro_redact(config: pytest.Config, text: str) -> str:
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of pytest-xdist when the run began: replies older than that are not fresh."""
     if options_of(node.config).replies == "fresh":
-        from pytest_mipro.plugin.replies.client import STARTED, run_start  # noqa: PLC0415
+        from pytest_mipro.plugin.replies.stack import STARTED, run_start  # noqa: PLC0415
 
         node.workerinput[STARTED] = run_start(node.config)
 

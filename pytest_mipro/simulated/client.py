@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from pytest_mipro.errors import UnknownModelError
-from pytest_mipro.runtime.client.contract import Reply, Request, Usage
+from pytest_mipro.runtime.client.contract import OfflineClient, Reply, Request, Usage
 from pytest_mipro.runtime.client.prices import ModelPrice
 from pytest_mipro.simulated.model import MODELS, SimulatedModel
 
@@ -33,7 +33,7 @@ def cut(text: str, limit: object) -> tuple[str, str]:
     return text[: 4 * limit], "length"
 
 
-class SimulatedClient:
+class SimulatedClient(OfflineClient):
     """The simulated models as an LMClient. Calls cost nothing and touch no network."""
 
     async def complete(self, request: Request) -> Reply:
@@ -50,10 +50,3 @@ class SimulatedClient:
     def price(self, model: str) -> ModelPrice:  # noqa: ARG002 - the contract's signature
         """Return that calls cost nothing."""
         return ModelPrice(0.0, 0.0)
-
-    def endpoint(self, model: str) -> str:  # noqa: ARG002 - the contract's signature
-        """Return the default endpoint: the models are part of the package."""
-        return ""
-
-    async def aclose(self) -> None:
-        """Nothing to release."""

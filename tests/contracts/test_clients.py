@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_mipro.errors import InfrastructureError, ProgramError, UnknownModelError
-from pytest_mipro.plugin.replies.breaker import BreakerClient
-from pytest_mipro.plugin.replies.clients import NotingClient, RecordingClient
+from pytest_mipro.plugin.replies.circuit_breaker import BreakerClient
+from pytest_mipro.plugin.replies.recording import RecordingClient, TrackingClient
 from pytest_mipro.runtime.cache.reply_cache import CachedClient
 from pytest_mipro.runtime.client import loop, providers
 from pytest_mipro.runtime.client.contract import LMClient, Message, Reply, Request, ScriptedClient
 from pytest_mipro.runtime.client.litellm_client import LiteLLMClient, LiveSettings
 from pytest_mipro.runtime.client.providers import ProviderClient
-from pytest_mipro.runtime.replies.recorded import RecordedClient, RecordedReplies, recorded
+from pytest_mipro.runtime.replies.recorded import RecordedReplies, recorded
+from pytest_mipro.runtime.replies.recorded_client import RecordedClient
 from pytest_mipro.simulated.client import SimulatedClient
 from pytest_mipro.simulated.server import ServerOptions, serve
 
@@ -85,7 +86,7 @@ def subject(
         recording = RecordingClient(cached, NOTHING, lambda text: text)
         subject = Subject(recording, SIMULATED, "simulated/nothing")
     elif request.param == "noting":
-        subject = Subject(NotingClient(ScriptedClient(echo), keep=True), "m")
+        subject = Subject(TrackingClient(ScriptedClient(echo), keep=True), "m")
     elif request.param == "litellm":
         subject = Subject(LiteLLMClient(live), served, unknown)
     elif request.param == "provider":

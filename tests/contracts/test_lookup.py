@@ -15,7 +15,7 @@ from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.budget.deadline import Deadline
 from pytest_mipro.optimizer.budget.meter import Meter, MeteredClient
 from pytest_mipro.optimizer.study.amount import Amount, Limits
-from pytest_mipro.plugin.optimise.study_client import StudyClient
+from pytest_mipro.plugin.replies.study_client import StudyClient
 from pytest_mipro.runtime.cache.reply_cache import CachedClient
 from pytest_mipro.runtime.calls.context import CallContext, Trace, use
 from pytest_mipro.runtime.client import loop

@@ -14,7 +14,7 @@ from pytest_mipro.optimizer.budget.deadline import Deadline
 from pytest_mipro.optimizer.budget.spending import UNFINISHED, Spending
 from pytest_mipro.optimizer.study.amount import ONE_CALL, Amount, format_amount, total
 from pytest_mipro.runtime.calls.context import calling_module
-from pytest_mipro.runtime.client.contract import at_hand
+from pytest_mipro.runtime.client.wrappers import ClientWrapper
 
 if TYPE_CHECKING:
     from pytest_mipro.optimizer.budget.budget import Reservation
@@ -142,7 +142,7 @@ class Meter:
         return amount.calls
 
 
-class MeteredClient:
+class MeteredClient(ClientWrapper):
     """A client whose requests a meter counts before they are made.
 
     Raises LimitReachedError for one that would wait beyond the deadline.
@@ -151,7 +151,7 @@ class MeteredClient:
     def __init__(
         self, inner: LMClient, meter: Meter, cost_model: CostModel, deadline: Deadline
     ) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._meter = meter
         self._cost_model = cost_model
         self._deadline = deadline
@@ -166,17 +166,10 @@ class MeteredClient:
     def lookup(self, request: Request) -> Reply | None:
         """Count the request, cached or not, and return the reply that the inner client has."""
         digest, worst = self._count(request)
-        reply = at_hand(self._inner, request)
+        reply = super().lookup(request)
         if reply is not None:
             self._note(digest, request, reply, worst)
         return reply
-
-    def endpoint(self, model: str) -> str:
-        """Return the inner client's endpoint."""
-        return self._inner.endpoint(model)
-
-    async def aclose(self) -> None:
-        """Nothing of its own to release."""
 
     async def _in_time(self, request: Request) -> Reply:
         left = self._deadline.left()

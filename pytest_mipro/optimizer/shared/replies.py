@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from pytest_mipro.runtime.client.contract import Reply, Usage
+from pytest_mipro.runtime.client.wrappers import ClientWrapper
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
     from pytest_mipro.runtime.client.contract import LMClient, Request
 
 
-class KeptReplies:
+class KeptReplies(ClientWrapper):
     """A client whose replies are kept on the board, and found there."""
 
     def __init__(self, inner: LMClient, board: Board) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._board = board
         self._known = {
             entry.key: _reply(entry.fact("reply"))
@@ -45,13 +46,6 @@ class KeptReplies:
     def lookup(self, request: Request) -> Reply | None:
         """Return the reply that was kept, without waiting."""
         return self._known.get(request.digest())
-
-    def endpoint(self, model: str) -> str:
-        """Return the inner client's endpoint."""
-        return self._inner.endpoint(model)
-
-    async def aclose(self) -> None:
-        """Nothing of its own to release."""
 
 
 def _reply(data: Mapping[str, Any]) -> Reply:

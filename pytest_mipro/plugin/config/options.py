@@ -77,7 +77,6 @@ class Options:
     gate_on: GateOn = "all"
     rerun_safe: tuple[str, ...] = ()
     requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
     timeout: float | None = None
     api_base: str | None = None
     replies: RepliesFrom = "auto"
@@ -176,7 +175,6 @@ _INI: dict[str, tuple[_IniType, str]] = {
     "mipro_gate_on": ("string", "Rows that the gate judges: all (default) or holdout."),
     "mipro_rerun_safe": ("args", "Fixtures that repeated, concurrent calls of a test may share."),
     "mipro_requests_per_minute": ("int", "LM calls to a model at most in any minute."),
-    "mipro_tokens_per_minute": ("int", "Tokens to and from a model at most in any minute."),
     "mipro_timeout": ("float", "Seconds that one LM call may take."),
     "mipro_storage_patience": (
         "float",
@@ -237,7 +235,6 @@ def _parsed(config: pytest.Config) -> Options:
         gate_on=value.of("gate_on", checks.one_of(GATE_ON), GATE_ON[0]),
         rerun_safe=value.of("rerun_safe", tuple, ()),
         requests_per_minute=value.of("requests_per_minute", checks.whole(1)),
-        tokens_per_minute=value.of("tokens_per_minute", checks.whole(1)),
         timeout=value.of("timeout", checks.seconds),
         api_base=value.of("api_base", checks.address),
         replies=value.of("replies", checks.one_of(REPLIES), REPLIES[0]),

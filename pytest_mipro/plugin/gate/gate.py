@@ -19,7 +19,7 @@ from pytest_mipro.plugin.measuring.feedback import note_comparison, shortened
 from pytest_mipro.plugin.measuring.measure import Observation, case_status, mean_outcome
 from pytest_mipro.plugin.measuring.pytest_texts import crash_text, skip_reason
 from pytest_mipro.plugin.measuring.repeated import RepeatedTest
-from pytest_mipro.plugin.replies.modes import CaseReplies
+from pytest_mipro.plugin.replies.case_replies import CaseReplies
 from pytest_mipro.runtime.calls.context import CallContext, Trace, refuse_detached, use
 from pytest_mipro.runtime.signature.values import to_text
 
@@ -135,12 +135,12 @@ class CaseRun:
     def probes(self) -> Iterator[AbstractContextManager[object]]:
         """Yield blocks for second calls, which measure nothing; none but in a recording."""
         scored = [sample.outcome.score is not None for sample in self._samples]
-        for index in self._replies.probes(range(len(scored)), scored):
+        for index in self._replies.reruns(range(len(scored)), scored):
             yield self._probe(index)
 
     @contextmanager
     def _probe(self, index: int) -> Iterator[None]:
-        client = self._replies.probe(index)
+        client = self._replies.rerun_client(index)
         with use(self._context(client, index, Trace(self._max_calls))), Observation(None):
             yield
         self._replies.learn(client)

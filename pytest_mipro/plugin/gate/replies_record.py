@@ -14,7 +14,7 @@ from pytest_mipro.plugin.config.words import counted
 from pytest_mipro.plugin.gate.provenance import observed_studies
 from pytest_mipro.plugin.gate.replies_ledger import replies_counted, studies_with_replies
 from pytest_mipro.plugin.gate.state import known_state
-from pytest_mipro.plugin.replies.modes import replies_path
+from pytest_mipro.plugin.replies.stack import replies_path
 from pytest_mipro.runtime.replies.replies_file import dump_replies, read_replies
 from pytest_mipro.runtime.text.files import atomic_write
 
@@ -132,12 +132,12 @@ def merged(kept: Iterable[RecordedReply], used: Iterable[RecordedReply]) -> list
     A reply that several cases used stands with the first of them, whatever order they ran in.
     """
     after = {reply.key: reply for reply in kept}
-    places = {reply.key: reply.place for reply in after.values()}
+    places = {reply.key: reply.sort_key for reply in after.values()}
     newest: dict[str, RecordedReply] = {}
-    for reply in sorted(used, key=lambda reply: (*reply.place, reply.text)):
+    for reply in sorted(used, key=lambda reply: (*reply.sort_key, reply.text)):
         newest.setdefault(reply.key, reply)
     for key, reply in newest.items():
-        case, module, _ = min(places.get(key, reply.place), reply.place)
+        case, module, _ = min(places.get(key, reply.sort_key), reply.sort_key)
         after[key] = replace(reply, case=case, module=module)
     return list(after.values())
 

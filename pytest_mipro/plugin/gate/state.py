@@ -51,7 +51,7 @@ class RunState:
         self.cases = plan_cases(items)
         if not self.cases:
             return
-        from pytest_mipro.plugin.replies.modes import serving  # noqa: PLC0415 - not on an xdist controller
+        from pytest_mipro.plugin.replies.serving import serving  # noqa: PLC0415 - not on an xdist controller
 
         self._resources.enter_context(serving(self.config, self.cases))
 

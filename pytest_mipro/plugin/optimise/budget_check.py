@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.budget.cost_model import CostModel
-from pytest_mipro.plugin.replies.client import price_of
+from pytest_mipro.plugin.replies.stack import model_price
 from pytest_mipro.runtime.client.prices import output_limit
 from pytest_mipro.runtime.settings import current_settings
 
@@ -25,7 +25,7 @@ def check_budget(
     Raises UnboundedCallError for a model without a known price, or calls without an output limit.
     What only the traces tell is refused at its first call.
     """
-    cost_model = CostModel(settings.limits, partial(price_of, config))
+    cost_model = CostModel(settings.limits, partial(model_price, config))
     if not settings.limits.by_worst_case:
         return cost_model
     own, in_force = [*settings.proposer_models], current_settings()

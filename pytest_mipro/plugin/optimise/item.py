@@ -35,10 +35,9 @@ from pytest_mipro.plugin.optimise.limit_messages import describe_error, with_opt
 from pytest_mipro.plugin.optimise.progress import Progress
 from pytest_mipro.plugin.optimise.screen import TerminalScreen, captured_logging_off
 from pytest_mipro.plugin.optimise.services import optimizer_settings, searcher_of, strategies_of
-from pytest_mipro.plugin.optimise.study_client import StudyClient
 from pytest_mipro.plugin.optimise.study_record import StudyRecord, when_leading
 from pytest_mipro.plugin.replies.bill import JournalBill, billing, last_summary
-from pytest_mipro.plugin.replies.modes import study_client
+from pytest_mipro.plugin.replies.stack import optimising_client
 from pytest_mipro.plugin.report.files import redaction
 from pytest_mipro.runtime.calls.context import refuse_detached
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.study.settings import OptimizerSettings
     from pytest_mipro.plugin.collecting.plan import PlannedCase, StudyKey
     from pytest_mipro.plugin.optimise.changes import Changes
+    from pytest_mipro.plugin.replies.study_client import StudyClient
     from pytest_mipro.runtime.signature.signature import Signature
 
 _OWN = str(Path(__file__).parents[2])
@@ -160,7 +160,7 @@ class OptimizeItem(pytest.Item):
             bill = stack.enter_context(JournalBill(paid, settings.limits, cost_model))
             stack.enter_context(billing(bill))
             record = StudyRecord(path, redaction(config))
-            client = stack.enter_context(StudyClient(study_client(config, key.lock)))
+            client = stack.enter_context(optimising_client(config, key.lock))
             detached = stack.enter_context(refuse_detached())
             stack.enter_context(captured_logging_off())
             alone = options_of(config).storage is None

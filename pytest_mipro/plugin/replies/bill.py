@@ -18,7 +18,8 @@ from pytest_mipro.errors import CacheError, LimitReachedError, MiproError
 from pytest_mipro.optimizer.study.amount import Amount, total
 from pytest_mipro.plugin.config.study_files import ensure_study_folder
 from pytest_mipro.runtime.calls.context import calling_module
-from pytest_mipro.runtime.client.lost_attempts import counting_lost
+from pytest_mipro.runtime.client.retry import counting_lost_attempts
+from pytest_mipro.runtime.client.wrappers import ClientWrapper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.budget.cost_model import CostModel
     from pytest_mipro.optimizer.run.result import StudyResult
     from pytest_mipro.optimizer.study.amount import Limits
-    from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
+    from pytest_mipro.runtime.client.contract import Reply, Request
 
 
 def last_summary(path: Path) -> Mapping[str, Any] | None:
@@ -180,34 +181,23 @@ def billing(bill: JournalBill) -> Iterator[None]:
         _bill.reset(token)
 
 
-class BilledClient:
+class BilledClient(ClientWrapper):
     """A client inside the cache: what reaches it is live, and counted by the bill of its study."""
-
-    def __init__(self, inner: LMClient) -> None:
-        self._inner = inner
 
     async def complete(self, request: Request) -> Reply:
         """Return the inner client's reply; raises LimitReachedError where a limit is reached."""
         bill = _bill.get()
         if bill is None:
-            return await self._inner.complete(request)
+            return await super().complete(request)
         number = bill.begin(request)
         try:
-            with counting_lost(lambda: bill.lose(number)):
-                reply = await self._inner.complete(request)  # cancelled, it stays at its worst
+            with counting_lost_attempts(lambda: bill.lose(number)):
+                reply = await super().complete(request)  # cancelled, it stays at its worst
         except MiproError:  # an endpoint takes nothing for a refusal
             bill.end(number, Amount(1))
             raise
         bill.end(number, bill.took(request, reply))
         return reply
-
-    def endpoint(self, model: str) -> str:
-        """Return what the inner client says."""
-        return self._inner.endpoint(model)
-
-    async def aclose(self) -> None:
-        """Close the inner client."""
-        await self._inner.aclose()
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The reply cache: each request is asked once, and its reply is on disk before it is used."""
+"""The reply cache: each request is asked once, and its reply is on disk before anyone uses it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pytest_mipro.errors import CacheError
 from pytest_mipro.runtime.cache.claims import RENEWAL_SECONDS, Claims, Patience
 from pytest_mipro.runtime.cache.memory import MemoryStore
 from pytest_mipro.runtime.cache.rows import as_json_has_it, reply_of, row_of
-from pytest_mipro.runtime.client.contract import digest_of
+from pytest_mipro.runtime.client.contract import request_digest
+from pytest_mipro.runtime.client.wrappers import ClientWrapper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,29 +27,29 @@ T = TypeVar("T")
 
 @dataclass
 class _Flight:
-    """One call under way and whether its reply was handed out as the one that was paid for."""
+    """A call in flight, and whether its reply was already returned as the paid one."""
 
     task: asyncio.Task[Reply]
     claimed: bool = False
 
 
-class CachedClient:
+class CachedClient(ClientWrapper):
     """A client with a memory on disk in `folder`.
 
     The key is the request's digest with the inner client's endpoint; the row holds the request
-    itself, and a row of another request is never used. Identical requests under way share one
-    inner call, whose failure reaches all of them. Several processes may share the folder: what one
-    of them has under way, the others wait for instead of paying it again. A cached reply has
-    `cached=True`, and cost, usage and latency as they were recorded. Replies that were asked before
-    `since` (Unix seconds) do not count: they are asked anew and replaced.
+    itself, and a row of another request is never used. Identical requests in flight share one inner
+    call, whose failure reaches all of them. Several processes may share the folder: they wait for
+    each other's calls instead of paying for them again. A cached reply has `cached=True`, and cost,
+    usage and latency as they were recorded. Replies asked before `since` (Unix seconds) don't
+    count: they are asked anew and replaced.
 
-    Without a folder the memory is this object's own and ends with it: within a run each request is
-    still asked once, the next run begins anew. Once the cache can't be used, every call fails by
-    the CacheError that said so: what can't be kept is not paid.
+    Without a folder the memory is this object's own and ends with it: each request is still asked
+    once within a run, but the next run begins anew. Once the cache can't be used, every call fails
+    with the CacheError that said so: what can't be kept is not paid for.
     """
 
     def __init__(self, inner: LMClient, folder: Path | None, since: float = 0.0) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._folder = folder
         self._since = since
         self._store: Store | MemoryStore | None = None
@@ -61,24 +62,21 @@ class CachedClient:
         self._renewal: asyncio.Task[None] | None = None
 
     async def complete(self, request: Request) -> Reply:
-        """Return the recorded reply, else the inner client's, which is on disk by then."""
-        key = self._key(request)
+        """Return the recorded reply, else the inner client's, which is already on disk."""
+        key, text = self._key_and_text(request)
+        if self._store is None:  # may wait for another process: not on the loop
+            await self._in_thread(self._opened)
+            if self._closing:  # it was closed meanwhile
+                raise asyncio.CancelledError
         flight = self._flights.get(key)
         if flight is None:
-            if self._store is None:  # may wait for another process: not on the loop
-                await self._in_thread(self._opened)
-                if self._closing:  # it was closed meanwhile
-                    raise asyncio.CancelledError
-            canonical = request.canonical()
-            flight = self._flights.get(key)
-            if flight is None:
-                reply = self._recorded(key, canonical)
-                if reply is not None:
-                    return reply
-                flight = _Flight(asyncio.create_task(self._ask(request, key, canonical)))
-                self._flights[key] = flight
-                flight.task.add_done_callback(lambda task: self._landed(key, task))
-        # Shielded: whoever stops waiting must not take the reply from the others.
+            reply = self._recorded(key, text)
+            if reply is not None:
+                return reply
+            flight = _Flight(asyncio.create_task(self._ask(request, key, text)))
+            self._flights[key] = flight
+            flight.task.add_done_callback(lambda task: self._landed(key, task))
+        # Shielded: one caller that stops waiting must not take the reply from the others.
         reply = await asyncio.shield(flight.task)
         if flight.claimed:
             return replace(reply, cached=True)
@@ -86,19 +84,13 @@ class CachedClient:
         return reply
 
     def lookup(self, request: Request) -> Reply | None:
-        """Return the recorded reply, None where there is none. Asks no client, makes no folder."""
+        """Return the recorded reply, None if there is none. Asks no client, creates no folder."""
         if self._store is None and (self._folder is None or not self._folder.is_dir()):
             return None
-        canonical = request.canonical()
-        key = digest_of(canonical, self._inner.endpoint(request.model))
-        return self._recorded(key, canonical)
-
-    def endpoint(self, model: str) -> str:
-        """Return what the inner client says."""
-        return self._inner.endpoint(model)
+        return self._recorded(*self._key_and_text(request))
 
     async def aclose(self) -> None:
-        """Stop the calls under way, close the database and the inner client."""
+        """Stop the calls in flight, close the database and the inner client."""
         self._closing = True
         tasks = [flight.task for flight in self._flights.values()]
         for task in tasks:
@@ -116,37 +108,37 @@ class CachedClient:
         if self._store is not None:
             self._store.close()
             self._store = self._claims = None
-        await self._inner.aclose()
+        await super().aclose()
 
-    def _recorded(self, key: str, canonical: str) -> Reply | None:
-        reply = reply_of(self._opened().get(key), key, canonical)
+    def _recorded(self, key: str, text: str) -> Reply | None:
+        reply = reply_of(self._opened().get(key), key, text)
         return reply if reply is not None and reply.asked >= self._since else None
 
-    async def _ask(self, request: Request, key: str, canonical: str) -> Reply:
-        paid = await self._claimed_or_paid(key, canonical)
+    async def _ask(self, request: Request, key: str, text: str) -> Reply:
+        paid = await self._claimed_or_paid(key, text)
         if paid is not None:
             return paid
         try:
             reply = await self._inner.complete(request)
             reply = replace(reply, text=as_json_has_it(reply.text))
-            return await self._in_thread(self._keep, key, canonical, reply)
+            return await self._in_thread(self._keep, key, text, reply)
         finally:
             await self._in_thread(self._claiming().release, key)
 
-    async def _claimed_or_paid(self, key: str, canonical: str) -> Reply | None:
-        """Return None once this process may ask, else the reply that another one has paid for."""
+    async def _claimed_or_paid(self, key: str, text: str) -> Reply | None:
+        """Return None once this process may ask, else the reply that another one paid for."""
         claims, patience = self._claiming(), Patience()
         while True:
             if claims.free(key) and await self._in_thread(claims.take, key):
-                # It may have come between the last look at the reply and the claim.
-                reply = self._recorded(key, canonical)
+                # The reply may have come between the last lookup and the claim.
+                reply = self._recorded(key, text)
                 if reply is not None:
                     await self._in_thread(claims.release, key)
                 elif self._renewal is None or self._renewal.done():
                     self._renewal = asyncio.create_task(self._renew())
                 return reply
             await patience.wait(lambda: claims.holder(key))
-            reply = self._recorded(key, canonical)
+            reply = self._recorded(key, text)
             if reply is not None:
                 return reply
 
@@ -156,19 +148,19 @@ class CachedClient:
             await asyncio.sleep(RENEWAL_SECONDS)
             await self._in_thread(claims.renew)
 
-    def _keep(self, key: str, canonical: str, reply: Reply) -> Reply:
-        # A process that lost its claim while it asked, as one that was stopped, keeps to the reply
+    def _keep(self, key: str, text: str, reply: Reply) -> Reply:
+        # A process that lost its claim while it asked, because it was suspended, takes the reply
         # that is in use by now.
-        used = self._recorded(key, canonical)
+        used = self._recorded(key, text)
         if used is not None:
             return replace(used, cached=False)
-        self._opened().set(key, row_of(key, canonical, reply))
+        self._opened().set(key, row_of(key, text, reply))
         return reply
 
     def _landed(self, key: str, task: asyncio.Task[Reply]) -> None:
         self._flights.pop(key, None)
         if not task.cancelled():
-            task.exception()  # seen, also where nobody waits any more
+            task.exception()  # marks it as retrieved, even if no caller waits any more
 
     async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         if self._writer is None:
@@ -176,8 +168,9 @@ class CachedClient:
         running = asyncio.get_running_loop()
         return await running.run_in_executor(self._writer, function, *arguments)
 
-    def _key(self, request: Request) -> str:
-        return request.digest(self._inner.endpoint(request.model))
+    def _key_and_text(self, request: Request) -> tuple[str, str]:
+        text = request.canonical_json()
+        return request_digest(text, self._inner.endpoint(request.model)), text
 
     def _claiming(self) -> Claims:
         if self._claims is None:

@@ -1,89 +1,67 @@
-"""A reply as a row of the cache, and back: what is not certainly the reply asked for is none."""
+"""A reply as a row of the cache, and back; a row that may be another reply counts as none."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.runtime.client.contract import Reply, Usage
+from pytest_mipro.runtime.client.stored_fields import (
+    COST,
+    COUNT,
+    NUMBER,
+    OBJECT,
+    TEXT,
+    field_problem,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_TEXTS = ("text", "finish_reason", "model")
+_REPLY_RULES = {
+    **dict.fromkeys(("text", "finish_reason", "model"), TEXT),
+    **dict.fromkeys(("latency", "asked"), NUMBER),
+    "cost": COST,
+    "cached": (lambda value: value is False, "false"),
+    "usage": OBJECT,
+}
+_USAGE_RULES = {"prompt_tokens": COUNT, "completion_tokens": COUNT}
 
 
-def row_of(key: str, canonical: str, reply: Reply) -> dict[str, Any]:
-    """Return the row under `key` of a reply to the request of this canonical text, as JSON data."""
+def row_of(key: str, canonical_json: str, reply: Reply) -> dict[str, Any]:
+    """Return the row under `key`, as JSON data, of a reply to the request of this JSON text."""
     data = asdict(replace(reply, cached=False))
-    return {"request": canonical, "reply": data, "check": _check(key, canonical, data)}
+    return {"request": canonical_json, "reply": data, "check": _check(key, canonical_json, data)}
 
 
-def reply_of(row: object, key: str, canonical: str) -> Reply | None:
-    """Return the reply of the row found under `key`, `cached` being True.
+def reply_of(row: object, key: str, canonical_json: str) -> Reply | None:
+    """Return the reply of the row found under `key`, with `cached=True`.
 
-    None where the row holds another request, was written under another key (of another endpoint,
-    say), is damaged, or is of another version or forged type.
+    None if the row holds another request, was written under another key (of another endpoint, say),
+    is damaged, or is of another version or forged.
     """
-    if not isinstance(row, dict) or row.get("request") != canonical:
+    if not isinstance(row, dict) or row.get("request") != canonical_json:
         return None
     data = row.get("reply")
-    if not isinstance(data, dict) or row.get("check") != _check(key, canonical, data):
+    if not isinstance(data, dict) or row.get("check") != _check(key, canonical_json, data):
         return None
-    if data.keys() != _FIELDS or not _well_typed(data):
+    if field_problem(data, _REPLY_RULES) or field_problem(data["usage"], _USAGE_RULES):
         return None
-    usage = data["usage"]
-    if (
-        not isinstance(usage, dict)
-        or usage.keys() != _USAGE
-        or not all(map(_count, usage.values()))
-    ):
-        return None
-    return Reply(**{**data, "usage": Usage(**usage), "cached": True})
+    return Reply(**{**data, "usage": Usage(**data["usage"]), "cached": True})
 
 
 def as_json_has_it(text: str) -> str:
-    """Return the text as the cache will give it back.
+    """Return the text as the cache returns it later.
 
-    JSON can't tell two halves of a surrogate pair from the character: the first use of a reply
-    must see what the later ones will.
+    JSON can't tell two halves of a surrogate pair from the character: the first use of a reply must
+    see the same text as later ones.
     """
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
 
-_FIELDS = {field.name for field in fields(Reply)}
-_USAGE = {field.name for field in fields(Usage)}
-
-
-def _well_typed(data: Mapping[str, Any]) -> bool:
-    usage = data.get("usage")
-    if data.keys() != _FIELDS or not isinstance(usage, dict) or usage.keys() != _USAGE:
-        return False
-    numbers = [data["latency"], data["asked"]]
-    if data["cost"] is not None:
-        numbers.append(data["cost"])
-    texts = (data[name] for name in _TEXTS)
-    return (
-        all(isinstance(text, str) for text in texts)
-        and all(map(_number, numbers))
-        and all(map(_count, usage.values()))
-    )
-
-
-def _number(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return 0 <= value < math.inf
-
-
-def _count(value: object) -> bool:
-    return isinstance(value, int) and _number(value)
-
-
-def _check(key: str, canonical: str, data: Mapping[str, Any]) -> str:
-    # A damaged page of the database may still parse: the sum tells it from a reply.
-    text = f"{key}\n{canonical}\n{json.dumps(data, sort_keys=True)}"
+def _check(key: str, canonical_json: str, data: Mapping[str, Any]) -> str:
+    # A damaged page of the database may still parse: the checksum exposes it.
+    text = f"{key}\n{canonical_json}\n{json.dumps(data, sort_keys=True)}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,4 +1,4 @@
-"""The client contract: a Request goes in, a Reply comes out; wrappers have the same contract."""
+"""The client contract: requests, replies and what a client must do; two clients without a model."""
 
 from __future__ import annotations
 
@@ -27,10 +27,9 @@ class Message:
 class Request:
     """One LM call. Everything in it can change the reply, so all of it is part of the cache key.
 
-    `parameters` are sampling parameters in litellm's names (`temperature`, `max_tokens`, …), JSON
-    values only. `response_schema` is the JSON schema wanted for the reply; it is sent along where
-    the model supports it. `sample` (0, 1, …) tells apart repeated draws of the same request; it is
-    never sent.
+    `parameters` are sampling parameters by litellm's names (`temperature`, `max_tokens`, …), JSON
+    values only. `response_schema` is the JSON schema for the reply; it is sent where the model
+    supports it. `sample` (0, 1, …) distinguishes repeated draws of one request; it is never sent.
     """
 
     model: str
@@ -39,8 +38,8 @@ class Request:
     response_schema: Mapping[str, Any] | None = None
     sample: int = 0
 
-    def canonical(self) -> str:
-        """Return the request as canonical JSON text: sorted keys, no white space, UTF-8 as is."""
+    def canonical_json(self) -> str:
+        """Return the request as JSON text with sorted keys, no white space and UTF-8 unescaped."""
         data = {
             "model": self.model,
             "messages": [[message.role, message.content] for message in self.messages],
@@ -51,22 +50,22 @@ class Request:
         return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
     def digest(self, endpoint: str = "") -> str:
-        """Return the SHA-256 (64 hex digits) of the canonical request and the endpoint served by.
+        """Return the SHA-256 (64 hex digits) of the request and of the endpoint that serves it.
 
-        `endpoint` is what `LMClient.endpoint` says: a digest without credentials.
+        `endpoint` is the one that `LMClient.endpoint` returns.
         """
-        return digest_of(self.canonical(), endpoint)
+        return request_digest(self.canonical_json(), endpoint)
 
 
-def digest_of(canonical: str, endpoint: str) -> str:
-    """Return the digest of a request whose canonical text is known."""
-    text = f"{endpoint}\n{canonical}"
+def request_digest(canonical_json: str, endpoint: str) -> str:
+    """Return the digest of a request from its canonical JSON."""
+    text = f"{endpoint}\n{canonical_json}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens of one or more calls; 0 where the endpoint does not tell."""
+    """Tokens of one or more calls; 0 where the endpoint reports none."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -80,11 +79,10 @@ class Usage:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back. `cost` is in US dollars, None where no price is known; `latency` in seconds.
+    """The reply to a request. `cost` is in US dollars, None without a price; `latency` in seconds.
 
-    `cached` is True where no endpoint was asked for this reply. `model` is the served version, as
-    the endpoint names it. `asked` is when the endpoint was asked, in Unix seconds; 0 where that is
-    not known.
+    `cached` is True if no endpoint was asked for this reply. `model` is the served version, as the
+    endpoint names it. `asked` is when the endpoint was asked in Unix seconds, 0 if unknown.
     """
 
     text: str
@@ -101,16 +99,15 @@ class Reply:
 class LMClient(Protocol):
     """The contract of all clients, live ones and wrappers alike.
 
-    `complete` is awaited on the package's one background event loop (`runtime.loop`), so that a
+    `complete` is awaited on the package's one background event loop (`runtime.client.loop`), so a
     client may keep connections and locks of that loop. It raises subclasses of `ProgramError` or
-    `InfrastructureError`, nothing else. A client whose `complete` never waits may say so by an
-    attribute `at_once = True`: it then runs in the caller's thread, and no loop is started for it.
+    `InfrastructureError`, nothing else. A client whose `complete` never waits may declare
+    `at_once = True`: it then runs in the caller's thread, and no loop is started for it.
 
-    A client that can tell without waiting whether it has a reply, as a cache can, may have a method
-    `lookup(request)` that returns the reply, `cached` being True, or None where it must be asked.
-    It is tried first, in the thread of the caller (any thread), which spares a cached call the way
-    to the background loop. A wrapper may leave it out; one that has it counts and refuses in it as
-    in `complete`, which follows where it returns None.
+    A client that knows without waiting whether it has a reply, as a cache does, may have a method
+    `lookup(request)` that returns the reply with `cached=True`, or None. It is tried before
+    `complete`, in the caller's thread (any thread), and spares a cached call the background loop.
+    Where it counts or refuses requests, it does so as `complete` does.
     """
 
     async def complete(self, request: Request) -> Reply:
@@ -120,27 +117,39 @@ class LMClient(Protocol):
     def endpoint(self, model: str) -> str:
         """Return a digest, without credentials, of the endpoint that serves the model.
 
-        It is empty for the provider's default endpoint. Two endpoints may answer differently, so
-        it is part of the cache key.
+        It is empty for the provider's default endpoint, and part of the cache key: two endpoints
+        may answer differently.
         """
         ...
 
     async def aclose(self) -> None:
-        """Release connections and files. The client is not used afterwards."""
+        """Release connections and files. The client isn't used afterwards."""
         ...
 
 
 def at_hand(client: LMClient, request: Request) -> Reply | None:
-    """Return the reply that the client has at hand; None where it must be asked for it.
-
-    Raises what `lookup` raises; a wrapper passes a request on to its inner client by this.
-    """
-    # Asked of each call: `isinstance` with a protocol takes longer than the lookup.
+    """Return the reply by the client's optional method `lookup`, None where it must be asked."""
+    # Not `isinstance` with a protocol: on every call, that takes longer than the lookup.
     lookup: Callable[[Request], Reply | None] | None = getattr(client, "lookup", None)
     return None if lookup is None else lookup(request)
 
 
-class ScriptedClient:
+class OfflineClient:
+    """The base of clients that ask no endpoint and hold nothing open."""
+
+    async def complete(self, request: Request) -> Reply:
+        """Raise EndpointError: this client has no replies."""
+        raise EndpointError(f"no endpoint serves model {request.model!r} here")
+
+    def endpoint(self, model: str) -> str:  # noqa: ARG002 - the contract's signature
+        """Return the default endpoint: none is asked."""
+        return ""
+
+    async def aclose(self) -> None:
+        """Nothing to release."""
+
+
+class ScriptedClient(OfflineClient):
     """A client for tests: replies from a function of the request, or from a list in order.
 
     It records every request in `requests`.
@@ -151,7 +160,7 @@ class ScriptedClient:
         self.requests: list[Request] = []
 
     async def complete(self, request: Request) -> Reply:
-        """Return the scripted text, with one token a word as usage."""
+        """Return the scripted text, with one token per word as usage."""
         self.requests.append(request)
         text = self._text(request, len(self.requests) - 1)
         words = sum(len(message.content.split()) for message in request.messages)
@@ -165,10 +174,3 @@ class ScriptedClient:
                 f"the script has {len(self._script)} replies, call {index + 1} came"
             )
         return self._script[index]
-
-    def endpoint(self, model: str) -> str:  # noqa: ARG002 - the contract's signature
-        """Return the default endpoint."""
-        return ""
-
-    async def aclose(self) -> None:
-        """Nothing to release."""

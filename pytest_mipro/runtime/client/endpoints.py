@@ -1,4 +1,4 @@
-"""Where a model is served: the base URL that applies, and its digest without credentials."""
+"""Find the base URL that serves a model, and its digest without credentials."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BARE_NAMES = {"claude": "ANTHROPIC", "gemini": "GEMINI", "command": "COHERE"}
 
 
 def api_base(model: str, configured: str | None) -> str | None:
-    """Return the base URL for the model: the configured one, else litellm's variables, else None.
+    """Return the base URL for a model: the configured one, else litellm's variables, else None.
 
     The variables are `<PROVIDER>_BASE_URL` and `<PROVIDER>_API_BASE`, as in `OPENAI_BASE_URL`.
     """

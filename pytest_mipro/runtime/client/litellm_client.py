@@ -1,4 +1,4 @@
-"""Live calls through litellm: one retry loop, one limiter a model, keys checked first, prices."""
+"""Call models through litellm: keys checked first, failures retried, rates limited per model."""
 
 from __future__ import annotations
 
@@ -19,16 +19,10 @@ from pytest_mipro.runtime.client.endpoints import (
     is_http_url,
     without_credentials,
 )
-from pytest_mipro.runtime.client.live_errors import (
-    BrokenReplyError,
-    Failure,
-    failure_of,
-    unknown_model,
-)
-from pytest_mipro.runtime.client.lost_attempts import lost_attempt
+from pytest_mipro.runtime.client.live_errors import BrokenReplyError, failure_of, unknown_model
 from pytest_mipro.runtime.client.prices import MILLION, ModelPrice
-from pytest_mipro.runtime.client.rate_limit import RateLimiter, RateLimits
-from pytest_mipro.runtime.client.retry import back_off
+from pytest_mipro.runtime.client.rate_limit import RateLimiter
+from pytest_mipro.runtime.client.retry import Failure, Retries, RetryPolicy, report_lost_attempt
 from pytest_mipro.runtime.text.redaction import one_line, url_secrets
 
 if TYPE_CHECKING:
@@ -36,36 +30,31 @@ if TYPE_CHECKING:
 
     from pytest_mipro.runtime.client.contract import Request
 
-PLACEHOLDER_KEY = "no-key"  # litellm wants one, also for a local server that asks for none
-_CHARACTERS_A_TOKEN = 4  # of English, about; the endpoint's own count corrects it
+PLACEHOLDER_KEY = "no-key"  # litellm wants one, also for a local server that needs none
 
 
-@dataclass(frozen=True)
-class LiveSettings:
-    """How live calls are made.
+@dataclass(frozen=True, kw_only=True)
+class LiveSettings(RetryPolicy):
+    """How live calls are made; failed ones are retried by the inherited policy.
 
-    `concurrency` bounds the requests in work, `timeout` (seconds) each attempt, `attempts` the
-    tries a request gets. `requests_per_minute` and `tokens_per_minute` bound each model's calls of
-    this process; None: no limit but what the endpoint tells. `api_base` is the base URL of every
-    model; None leaves it to litellm's variables (`OPENAI_BASE_URL`, …). `prices` are US dollars per
-    million prompt and completion tokens by model, before litellm's own table. `backoff` is the
-    longest first wait in seconds, doubled at each failure; no wait is longer than `longest_wait`
-    seconds, whoever asks for it.
+    `concurrency` bounds the requests in flight, `timeout` (seconds) each attempt.
+    `requests_per_minute` bounds the calls of this process to each model; None: only what the
+    endpoint asks for. `api_base` is the base URL of every model; None leaves it to litellm's
+    variables (`OPENAI_BASE_URL`, …). Raises ConfigurationError for a value out of range.
     """
 
     concurrency: int = 16
     timeout: float = 60.0
-    attempts: int = 6
     requests_per_minute: float | None = None
-    tokens_per_minute: float | None = None
     api_base: str | None = None
-    backoff: float = 0.5
-    longest_wait: float = 60.0
 
     def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise ConfigurationError(f"attempts must be at least 1, got {self.attempts}")
-        self.rate_limits()  # they check themselves
+        super().__post_init__()
+        if self.concurrency < 1:
+            raise ConfigurationError(f"concurrency must be at least 1, got {self.concurrency}")
+        pace = self.requests_per_minute
+        if pace is not None and not (math.isfinite(pace) and pace > 0):
+            raise ConfigurationError(f"requests_per_minute must be above 0, got {pace}")
         if not (math.isfinite(self.timeout) and self.timeout > 0):
             raise ConfigurationError(f"timeout must be above 0 seconds, got {self.timeout}")
         if self.api_base and not is_http_url(self.api_base):
@@ -74,30 +63,26 @@ class LiveSettings:
                 f"got {one_line(self.api_base)!r}"
             )
 
-    def rate_limits(self) -> RateLimits:
-        """Return what each model's limiter keeps to; raises ConfigurationError."""
-        return RateLimits(self.concurrency, self.requests_per_minute, self.tokens_per_minute)
-
 
 class LiteLLMClient:
-    """Serves every model that litellm knows. litellm is imported by the first call, not before."""
+    """Serves every model that litellm knows. The first call imports litellm, nothing before it."""
 
     def __init__(self, settings: LiveSettings | None = None) -> None:
         self._settings = settings or LiveSettings()
         self._secrets = tuple(url_secrets(self._settings.api_base))
-        self._slots = asyncio.Semaphore(self._settings.concurrency)  # of all models together
+        self._slots = asyncio.Semaphore(self._settings.concurrency)  # for all models together
         self._limiters: dict[str, RateLimiter] = {}
         self._arguments: dict[str, dict[str, Any]] = {}
         self._schemas: dict[str, bool] = {}
         self._unpriced: set[str] = set()
 
     async def complete(self, request: Request) -> Reply:
-        """Return the model's reply. `latency` is the time of the attempt that succeeded."""
+        """Return the model's reply. `latency` is that of the attempt that succeeded."""
         litellm = await _litellm()
         return await self._attempts(litellm, request, self._call(litellm, request))
 
     def price(self, model: str) -> ModelPrice | None:
-        """Return the price in litellm's table, which is imported for it; None where it has none."""
+        """Return the price in litellm's table, None where it has none; imports litellm."""
         try:
             info = _load().get_model_info(model)
             prompt, completion = info["input_cost_per_token"], info["output_cost_per_token"]
@@ -108,7 +93,7 @@ class LiteLLMClient:
         return ModelPrice(MILLION * float(prompt), MILLION * float(completion))
 
     def endpoint(self, model: str) -> str:
-        """Return 12 hex digits of the base URL that applies, empty for the provider's own."""
+        """Return 12 hex digits for the base URL in use, empty for the provider's own."""
         return endpoint_digest(api_base(model, self._settings.api_base))
 
     async def aclose(self) -> None:
@@ -116,42 +101,35 @@ class LiteLLMClient:
         if _loaded is None:
             return
         await _loaded.close_litellm_async_clients()
-        _loaded.in_memory_llm_clients_cache.flush_cache()  # closed ones must not be used again
+        _loaded.in_memory_llm_clients_cache.flush_cache()  # closed ones can't be used again
 
     async def _attempts(
         self, litellm: ModuleType, request: Request, arguments: dict[str, Any]
     ) -> Reply:
-        settings, limiter = self._settings, self._limiter(request.model)
-        place, answered, failed = limiter.place(), limiter.answered, 0
+        limiter = self._limiter(request.model)
+        place = limiter.place()
+        retries = Retries(self._settings, request.canonical_json, limiter.answered)
         while True:
-            async with limiter.turn(place, _expected_tokens(request)) as turn, self._slots:
+            async with limiter.turn(place) as cuts, self._slots:
                 outcome = await self._attempt(litellm, request, arguments)
                 if isinstance(outcome, Reply):
-                    usage = outcome.usage
-                    limiter.note_answer(turn, usage.prompt_tokens + usage.completion_tokens)
+                    limiter.note_answer()
                     return outcome
                 if outcome.timed_out:
-                    lost_attempt()
-                if not outcome.again:
+                    report_lost_attempt()
+                if not outcome.retried:
                     raise outcome.error
-                # A refusal for the rate is no failed attempt while other calls are answered: the
-                # endpoint works, and this call's turn comes.
-                failed += not (outcome.limited and limiter.answered > answered)
-                answered = limiter.answered
-                wait = outcome.wait
-                if wait is None:
-                    wait = back_off(max(1, failed), settings.backoff, request.canonical())
-                wait = min(wait, settings.longest_wait)
+                wait = retries.wait_after(outcome, limiter.answered)
                 if outcome.limited:
-                    limiter.note_refusal(turn, wait)
-                if failed == settings.attempts:
+                    limiter.note_refusal(cuts, wait)
+                if retries.exhausted:
                     break
                 if not outcome.limited:
                     # It keeps its turn meanwhile: an endpoint in trouble would otherwise meet all
-                    # queued requests at once, and use up their attempts.
+                    # queued requests together, and use up their attempts.
                     await asyncio.sleep(wait)
         raise type(outcome.error)(
-            f"model {request.model!r} failed {settings.attempts} times, at last with "
+            f"model {request.model!r} failed {self._settings.attempts} times, at last with "
             f"{outcome.error}; check the endpoint, or try again later"
         )
 
@@ -170,7 +148,10 @@ class LiteLLMClient:
 
     def _limiter(self, model: str) -> RateLimiter:
         if model not in self._limiters:
-            self._limiters[model] = RateLimiter(model, self._settings.rate_limits())
+            settings = self._settings
+            self._limiters[model] = RateLimiter(
+                model, settings.concurrency, settings.requests_per_minute
+            )
         return self._limiters[model]
 
     def _call(self, litellm: ModuleType, request: Request) -> dict[str, Any]:
@@ -194,7 +175,7 @@ class LiteLLMClient:
         return arguments
 
     def _access(self, litellm: ModuleType, model: str) -> dict[str, Any]:
-        """Return the base URL and key to pass; raise where the model or its key is missing."""
+        """Return the base URL and key to pass; raises where the model or its key is missing."""
         base = api_base(model, self._settings.api_base)
         try:
             _, provider, _, _ = litellm.get_llm_provider(model=model, api_base=base)
@@ -227,12 +208,11 @@ class LiteLLMClient:
         finish_reason = str(choices[0].finish_reason or "stop")
         refusal = getattr(message, "refusal", None)
         if refusal or (finish_reason == "content_filter" and not message.content):
-            said = f": {one_line(refusal)}" if refusal else ""
-            raise RefusalError(f"model {request.model!r} or its filter refused to reply{said}")
-        usage = _usage(response)
+            reason = f": {one_line(refusal)}" if refusal else ""
+            raise RefusalError(f"model {request.model!r} or its filter refused to reply{reason}")
         return Reply(
             text=message.content or "",
-            usage=usage,
+            usage=_usage(response),
             cost=self._cost(litellm, request.model, response),
             latency=latency,
             finish_reason=finish_reason,
@@ -245,7 +225,7 @@ class LiteLLMClient:
             try:
                 known = litellm.completion_cost(completion_response=response, model=model)
             except Exception:  # noqa: BLE001 - litellm raises many types for "no price known"
-                self._unpriced.add(model)  # its search takes a seventh of a call's processor time
+                self._unpriced.add(model)  # searching for it takes a seventh of a call's CPU time
         return None if known is None else float(known)
 
 
@@ -257,28 +237,21 @@ def _usage(response: Any) -> Usage:
     )
 
 
-def _expected_tokens(request: Request) -> int:
-    """Return what a rate limit of tokens counts when the request comes: the longest reply too."""
-    characters = sum(len(message.content) for message in request.messages)
-    limit = request.parameters.get("max_tokens")
-    return characters // _CHARACTERS_A_TOKEN + (limit if isinstance(limit, int) else 0)
-
-
 def _sendable(text: str) -> str:
     # Half a surrogate pair has no UTF-8 form: it goes out as the replacement character.
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _missing_key(litellm: ModuleType, model: str, provider: str) -> str:
-    """Return the variable to set, empty where a key is there or none is known to be needed."""
+    """Return the variable to set, empty where a key is set or none is known to be needed."""
     if getattr(litellm, "api_key", None) or getattr(litellm, f"{provider}_key", None):
         return ""
     missing = litellm.validate_environment(model=model)["missing_keys"]
     if not missing and os.environ.get(f"{provider.upper()}_API_KEY") == "":
         missing = [f"{provider.upper()}_API_KEY"]
     names = [name for name in missing if name.endswith(("_API_KEY", "_TOKEN"))]
-    # litellm's list knows one spelling where its providers accept several: any credential that is
-    # named like the provider counts, and a wrong one is told by the endpoint.
+    # litellm lists one spelling where its providers accept several: any credential named like the
+    # provider counts, and the endpoint refuses a wrong one.
     stems = {name.partition("_")[0].removesuffix("AI") or name for name in names}
     others = [
         name

@@ -1,9 +1,8 @@
-"""What a failed live call means: try again, or which error of the package the user gets."""
+"""Turn what litellm raises into an error of this package and the facts that decide on a retry."""
 
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import (
@@ -16,7 +15,7 @@ from pytest_mipro.errors import (
     UnknownModelError,
     UnreachableError,
 )
-from pytest_mipro.runtime.client.retry import retry_after
+from pytest_mipro.runtime.client.retry import Failure, is_transient, retry_after
 from pytest_mipro.runtime.text.redaction import one_line
 
 if TYPE_CHECKING:
@@ -25,104 +24,84 @@ if TYPE_CHECKING:
 _POLICY_CODES = ("content_filter", "content_policy_violation", "responsibleaipolicyviolation")
 _WINDOW_CODES = ("context_length_exceeded", "maximum context length", "context window")
 _KEY_TEXTS = ("missing credentials", "api_key client option must be set", "missing api key")
-_SPENT_TEXTS = ("insufficient_quota", "exceeded your current quota")
+_QUOTA_TEXTS = ("insufficient_quota", "exceeded your current quota")
 _NO_CONNECTION = ("ConnectError", "ClientConnectorError", "ClientConnectorDNSError")
-_TRIED_AGAIN = frozenset({408, 409, 425, 429})
-_OVERLOADED = frozenset({503, 529})  # with a Retry-After: the endpoint itself is well
 
 
 class BrokenReplyError(Exception):
     """An answer with status 200 that holds no reply."""
 
 
-@dataclass(frozen=True)
-class Failure:
-    """One failed attempt: the error for the user, whether to try again, and how long to wait.
-
-    `wait` is in seconds, as the endpoint asked for it; None where it did not ask. `limited` says
-    that nothing is wrong with the call: it came too soon, as all calls to the model would have;
-    `timed_out` that no answer came, though the endpoint may have worked on one.
-    """
-
-    error: MiproError
-    again: bool
-    wait: float | None = None
-    limited: bool = False
-    timed_out: bool = False
-
-
 def failure_of(error: Exception, model: str, secrets: tuple[str, ...] = ()) -> Failure:
     """Return what an exception of litellm, a time-out or a broken reply means.
 
-    `secrets` are hidden in the endpoint's words, with all that `redact` knows of itself.
+    `secrets` are hidden in the endpoint's text, as is all that looks like a credential.
     """
     status, text = _status(error), _text(error, secrets)
-    known = _known_cause(error, model, status, text)
-    if known is not None:
-        return Failure(known, again=False)
-    if status is not None and 400 <= status < 500 and status not in _TRIED_AGAIN:
-        return Failure(
-            EndpointError(f"the endpoint of model {model!r} refused the call ({status}): {text}"),
-            again=False,
-        )
-    if any(spent in _signs(error, text) for spent in _SPENT_TEXTS):
-        return Failure(
-            EndpointError(f"the account for model {model!r} has no quota left: {text}"), again=False
-        )
-    cause = f"{status}: {text}" if status else text
+    permanent = _permanent_cause(error, model, status, text)
+    if permanent is not None:
+        return Failure(permanent, retried=False, status=status)
     kind = UnreachableError if _never_connected(error) else EndpointDownError
-    wait = _asked_wait(error)
-    limited = status == 429 or (status in _OVERLOADED and wait is not None)
     return Failure(
-        kind(cause),
-        again=True,
-        wait=wait,
-        limited=limited,
+        kind(f"{status}: {text}" if status else text),
+        retried=True,
+        status=status,
+        wait=_asked_wait(error),
         timed_out=status == 408
         or isinstance(error, TimeoutError)
         or "Timeout" in type(error).__name__,
     )
 
 
-def _known_cause(error: Exception, model: str, status: int | None, text: str) -> MiproError | None:
-    said = _signs(error, text)
-    if status in {401, 403} or any(key in said for key in _KEY_TEXTS):
+def _permanent_cause(
+    error: Exception, model: str, status: int | None, text: str
+) -> MiproError | None:
+    """Return the error for a failure that another attempt would meet again."""
+    signs = _signs(error, text)
+    if status in {401, 403} or any(key in signs for key in _KEY_TEXTS):
         return MissingKeyError(
             f"the endpoint of model {model!r} accepts no call with this key "
             f"({status or 'no key'}): {text}; set the provider's API key variable"
         )
-    if status == 404 or "llm provider not provided" in said:
+    if status == 404 or "llm provider not provided" in signs:
         return unknown_model(model, text if status == 404 else "")
-    if status not in {400, 413, 422}:
-        return None
-    if "contextwindowexceeded" in said or any(code in said for code in _WINDOW_CODES):
-        return ContextWindowError(
-            f"the request is longer than model {model!r} takes: {text}; "
-            f"shorten the inputs, or use fewer demos"
-        )
-    if "contentpolicyviolation" in said or any(code in said for code in _POLICY_CODES):
-        return RefusalError(f"the provider's filter refused the request to {model!r}: {text}")
+    if not is_transient(status):
+        return _refused_request(signs, model, status, text)
+    if any(quota in signs for quota in _QUOTA_TEXTS):
+        return EndpointError(f"the account for model {model!r} has no quota left: {text}")
     return None
+
+
+def _refused_request(signs: str, model: str, status: int | None, text: str) -> MiproError:
+    if status in {400, 413, 422}:
+        if "contextwindowexceeded" in signs or any(code in signs for code in _WINDOW_CODES):
+            return ContextWindowError(
+                f"the request is longer than model {model!r} takes: {text}; "
+                f"shorten the inputs, or use fewer demos"
+            )
+        if "contentpolicyviolation" in signs or any(code in signs for code in _POLICY_CODES):
+            return RefusalError(f"the provider's filter refused the request to {model!r}: {text}")
+    return EndpointError(f"the endpoint of model {model!r} refused the call ({status}): {text}")
 
 
 def unknown_model(model: str, text: str = "") -> UnknownModelError:
     """Return the error for a model that no provider serves; `text` is the endpoint's own."""
-    said = f": {text}" if text else ""
+    reason = f": {text}" if text else ""
     return UnknownModelError(
-        f"no provider serves model {model!r}{said}; write it as provider/model, "
+        f"no provider serves model {model!r}{reason}; write it as provider/model, "
         f"as in openai/gpt-4o-mini, with a name that the provider lists"
     )
 
 
 def _signs(error: Exception, text: str) -> str:
-    """Return all by which a cause can be told: the text, the type, and the endpoint's codes."""
+    """Return what identifies a cause: the text, the exception's type and the endpoint's codes."""
     bodies = (getattr(link, "body", None) for link in _chain(error))
     codes = (str(body.get("code") or "") for body in bodies if isinstance(body, dict))
     return " ".join([text, type(error).__name__, *codes]).lower()
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    # litellm wraps twice and keeps the headers on the inner exceptions alone.
+    # litellm wraps twice and keeps the headers on the inner exceptions only.
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
@@ -132,7 +111,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _never_connected(error: Exception) -> bool:
-    # By name too: each HTTP library has a type of its own, and litellm decides which one it uses.
+    # By name too: each HTTP library has its own type, and litellm decides which library it uses.
     return any(
         isinstance(link, (ConnectionRefusedError, socket.gaierror))
         or type(link).__name__ in _NO_CONNECTION

@@ -1,7 +1,7 @@
-"""One long-lived event loop on a daemon thread, where all clients live.
+"""Run all clients on one long-lived event loop in a daemon thread.
 
-Several `asyncio.run` would leave a connection pool bound to a dead loop behind each call; one loop
-for the process keeps pools, locks and semaphores valid for sync and async callers alike.
+Each `asyncio.run` would leave a connection pool behind that is bound to a dead loop; one loop per
+process keeps pools, locks and semaphores valid for sync and async callers alike.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def run_at_once(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that waits for nothing in this thread, without any loop, and so no socket.
+    """Run a coroutine that never waits in this thread, without a loop and so without a socket.
 
-    Raises RuntimeError where it waits after all.
+    Raises RuntimeError if it waits after all.
     """
     try:
         coroutine.send(None)
@@ -105,7 +105,7 @@ async def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 async def _await_in_trio(future: Future[T]) -> T:
-    trio = importlib.import_module("trio")  # who awaits outside asyncio has it
+    trio = importlib.import_module("trio")  # installed where somebody awaits outside asyncio
     token, done = trio.lowlevel.current_trio_token(), trio.Event()
     future.add_done_callback(lambda _: token.run_sync_soon(done.set))
     try:

@@ -1,4 +1,4 @@
-"""Which client serves a model: an installed provider by the prefix of its name, else litellm."""
+"""Route a model to the installed provider for the prefix of its name, else to litellm."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import UnknownModelError
-from pytest_mipro.runtime.client.bounded import BoundedClient
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.client.litellm_client import LiteLLMClient, LiveSettings
 from pytest_mipro.runtime.client.prices import known_price
+from pytest_mipro.runtime.client.wrappers import BoundedClient
 
 if TYPE_CHECKING:
     from pytest_mipro.runtime.client.contract import Reply, Request
     from pytest_mipro.runtime.client.prices import ModelPrice
 
 GROUP = "pytest_mipro.providers"
-"""The entry point group: name = prefix of the models, value = a class that takes no argument."""
+"""The entry point group: name = the models' prefix, value = a class without arguments."""
 
 
 class ProviderClient:
     """Routes each model by the part of its name before the first `/`.
 
-    An entry point of the group `pytest_mipro.providers` with that name serves it; all other
-    models go to litellm. Nothing is imported before the first request that needs it.
+    An entry point of that name in the group `pytest_mipro.providers` serves it; all other models
+    go to litellm. Nothing is imported before the first request that needs it.
     """
 
     def __init__(self, settings: LiveSettings | None = None) -> None:
@@ -35,15 +35,15 @@ class ProviderClient:
         self._loading = threading.Lock()
 
     async def complete(self, request: Request) -> Reply:
-        """Return the reply of the client that serves the request's model."""
+        """Return the reply of the model's client."""
         return await self._client(request.model).complete(request)
 
     def price(self, model: str) -> ModelPrice | None:
-        """Return the price that the client that serves the model knows."""
+        """Return the price that the model's client knows."""
         return known_price(self._client(model), model)
 
     def endpoint(self, model: str) -> str:
-        """Return what the client that serves the model says."""
+        """Return the endpoint of the model's client."""
         return self._client(model).endpoint(model)
 
     async def aclose(self) -> None:
@@ -67,7 +67,7 @@ class ProviderClient:
 
 @cache
 def _entries() -> dict[str, EntryPoint]:
-    # Reading the metadata of all installed packages takes milliseconds: once a process.
+    # Once per process: reading the metadata of all installed packages takes milliseconds.
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
@@ -90,5 +90,5 @@ def _load(entry: EntryPoint, model: str) -> LMClient:
 
 @cache
 def default_client() -> ProviderClient:
-    """Return the process's client for module calls that nobody gave another one."""
+    """Return the process's client for module calls that have no other client."""
     return ProviderClient()

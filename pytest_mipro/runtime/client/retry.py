@@ -1,21 +1,113 @@
-"""How long to wait before an LM call is tried again: Retry-After, else exponential back-off."""
+"""Decide which failed attempts of a live call are retried, how often, and after which wait.
+
+| failure | retried | wait |
+|---|---|---|
+| no connection, no answer in time, an answer without a reply | yes | back-off |
+| 408, 409, 425, 5xx | yes | Retry-After, else back-off |
+| 429; 503 and 529 with a Retry-After | yes, uncounted while other calls are answered | the same |
+| 429 with a spent quota, other 4xx (key, model, context window, filter) | no | |
+"""
 
 from __future__ import annotations
 
 import hashlib
 import math
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+from pytest_mipro.errors import ConfigurationError
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pytest_mipro.errors import MiproError
+
+_RETRIED_4XX = frozenset({408, 409, 425, 429})
+_OVERLOADED = frozenset({503, 529})
+
+
+def is_transient(status: int | None) -> bool:
+    """Return whether a call may succeed later by its HTTP status, None where no answer came."""
+    return status is None or not 400 <= status < 500 or status in _RETRIED_4XX
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One failed attempt: the error for the user, and what decides on another attempt.
+
+    `wait` is the Retry-After in seconds, None without one. `timed_out` means that no answer came,
+    though the endpoint may have worked on one.
+    """
+
+    error: MiproError
+    retried: bool
+    status: int | None = None
+    wait: float | None = None
+    timed_out: bool = False
+
+    @property
+    def limited(self) -> bool:
+        """Whether the call only came too soon, as any call to the model would have."""
+        return self.status == 429 or (self.status in _OVERLOADED and self.wait is not None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryPolicy:
+    """How often a request is tried, and how long it waits between.
+
+    `backoff` is the longest first wait in seconds, doubled at each failure; no wait is longer than
+    `longest_wait` seconds, whatever the endpoint asks for.
+    """
+
+    attempts: int = 6
+    backoff: float = 0.5
+    longest_wait: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise ConfigurationError(f"attempts must be at least 1, got {self.attempts}")
+
+
+class Retries:
+    """Counts the failed attempts of one request.
+
+    `answered` is how many calls to the model were answered so far; what `salt` returns seeds the
+    jitter.
+    """
+
+    def __init__(self, policy: RetryPolicy, salt: Callable[[], str], answered: int) -> None:
+        self._policy = policy
+        self._salt = salt
+        self._answered = answered
+        self._failed = 0
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the last attempt was made."""
+        return self._failed >= self._policy.attempts
+
+    def wait_after(self, failure: Failure, answered: int) -> float:
+        """Count a failed attempt and return the seconds to wait before the next one.
+
+        While other calls are answered, a refusal for the rate is not counted: the endpoint works,
+        and this call's turn comes.
+        """
+        self._failed += not (failure.limited and answered > self._answered)
+        self._answered = answered
+        wait = failure.wait
+        if wait is None:
+            wait = back_off(max(1, self._failed), self._policy.backoff, self._salt())
+        return min(wait, self._policy.longest_wait)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """Return the seconds that a `Retry-After` header asks for, at least 0; None without one.
 
-    Both forms of RFC 9110, section 10.2.3, are read: seconds and an HTTP date.
+    Reads both forms of RFC 9110, section 10.2.3: seconds and an HTTP date.
     """
     text = str(headers.get("retry-after") or headers.get("Retry-After") or "").strip()
     if not text:
@@ -40,10 +132,29 @@ def _seconds_until(date: str, now: datetime) -> float:
 def back_off(attempt: int, first: float, salt: str) -> float:
     """Return the seconds to wait after failed attempt 1, 2, …: `first`, doubled each time.
 
-    The wait is drawn between half and the whole of that, so that calls which failed together do
-    not come back together. It is drawn from the salt and the attempt: the same call waits alike
-    in every run.
+    The wait is drawn between half of that and all of it, so that calls which failed together don't
+    come back together. Equal salts and attempts give equal waits in every run.
     """
     drawn = hashlib.sha256(f"{salt}:{attempt}".encode("utf-8", "surrogatepass")).digest()
     share = int.from_bytes(drawn[:8]) / 2**64
     return float(first * 2 ** (attempt - 1) * (0.5 + share / 2))
+
+
+_count_lost: ContextVar[Callable[[], None] | None] = ContextVar("mipro_lost", default=None)
+
+
+@contextmanager
+def counting_lost_attempts(count: Callable[[], None]) -> Iterator[None]:
+    """Call `count` for each attempt in the block that timed out: a provider may bill it."""
+    token = _count_lost.set(count)
+    try:
+        yield
+    finally:
+        _count_lost.reset(token)
+
+
+def report_lost_attempt() -> None:
+    """Report that an attempt timed out; raises what the counter raises."""
+    count = _count_lost.get()
+    if count is not None:
+        count()

@@ -1,4 +1,4 @@
-"""The file of recorded replies: JSON lines, one a reply, in an order that diffs and merges well."""
+"""The file of recorded replies: one JSON line per reply, sorted to diff and merge well."""
 
 from __future__ import annotations
 
@@ -10,26 +10,31 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import RepliesFileError
 from pytest_mipro.runtime.client.contract import Usage
-from pytest_mipro.runtime.replies.recorded import RECORD, RecordedReply, RequestParts
+from pytest_mipro.runtime.client.stored_fields import COST, COUNT, OBJECT, TEXT, field_problem
+from pytest_mipro.runtime.replies.recorded import RecordedReply
+from pytest_mipro.runtime.replies.request_parts import RequestParts
 from pytest_mipro.runtime.text.strict_json import load_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from pytest_mipro.runtime.client.stored_fields import FieldRule
+
+RECORD = "pytest --mipro-replies=record"
 SCHEMA_VERSION = 1
 SUFFIX = ".replies.jsonl"
 _HEAD = {"schema_version": SCHEMA_VERSION}
 _REMEDY = f"restore the file, or delete it and run `{RECORD}`"
-# Characters that editors, terminals or diffs take for ends of lines, or that UTF-8 can't hold.
+# Characters that editors, terminals or diffs take for line ends, or that UTF-8 can't hold.
 _ESCAPED = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _CONFLICT = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
 
 
 def read_replies(path: Path, name: str = "") -> list[RecordedReply]:
-    """Return the replies in a file, none where there is no file.
+    """Return the replies in a file, none if there is no file.
 
-    Raises RepliesFileError that names `name` (else the path) and the line.
+    Raises RepliesFileError naming `name` (else the path) and the line.
     """
     name = name or str(path)
     try:
@@ -66,13 +71,13 @@ def parse_replies(text: str, name: str) -> list[RecordedReply]:
 
 
 def dump_replies(replies: Iterable[RecordedReply]) -> str:
-    """Return the text of a file; the same bytes for the same replies, in whatever order."""
-    ordered = sorted(replies, key=lambda reply: reply.place)
+    """Return the text of a file; equal replies give equal bytes, in whatever order."""
+    ordered = sorted(replies, key=lambda reply: reply.sort_key)
     return "".join(f"{_json(data)}\n" for data in (_HEAD, *map(_data, ordered)))
 
 
 def to_line(reply: RecordedReply) -> str:
-    """Return a reply as a line of the file, without its end."""
+    """Return a reply as a line of the file, without the line end."""
     return _json(_data(reply))
 
 
@@ -125,8 +130,10 @@ def _check_head(data: dict[str, Any]) -> None:
 
 
 def _reply(data: dict[str, Any]) -> RecordedReply:
-    _check(data, _REPLY_TYPES)
-    _check(data["request"], _PARTS_TYPES)
+    if problem := (
+        field_problem(data, _REPLY_RULES) or field_problem(data["request"], _PARTS_RULES)
+    ):
+        raise _ProblemError(problem)
     return RecordedReply(
         **data
         | {
@@ -138,31 +145,12 @@ def _reply(data: dict[str, Any]) -> RecordedReply:
 
 
 def _check_one(first: tuple[int, str], reply: RecordedReply) -> None:
-    """Refuse a second, different reply: which of them counts would decide scores unseen."""
+    """Refuse a second, different reply: which one counts would silently decide scores."""
     line, text = first
     if text != reply.text:
         raise _ProblemError(
             f"another reply to the request of line {line}; delete one of the two lines"
         )
-
-
-def _check(data: dict[str, Any], wanted: dict[str, _Type]) -> None:
-    for key in data:
-        if key not in wanted:
-            raise _ProblemError(f"unknown key {key!r:.60}")
-    for key, (fits, what) in wanted.items():
-        if key not in data:
-            raise _ProblemError(f"the key {key!r} is missing")
-        if not fits(data[key]):
-            raise _ProblemError(f"{key!r} must be {what}, not {data[key]!r:.60}")
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 0
-
-
-def _is_cost(value: Any) -> bool:
-    return value is None or (type(value) in (int, float) and value >= 0)
 
 
 def _is_day(value: Any) -> bool:
@@ -174,21 +162,17 @@ def _is_day(value: Any) -> bool:
         return False
 
 
-def _is_usage(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(map(_is_count, value))
-
-
-_Type = tuple["Callable[[Any], bool]", str]
-_TEXT: _Type = (lambda value: isinstance(value, str), "a text")
-_COUNT: _Type = (_is_count, "a whole number from 0 on")
-_REPLY_TYPES: dict[str, _Type] = dict.fromkeys(
-    [field.name for field in fields(RecordedReply)], _TEXT
+_REPLY_RULES: dict[str, FieldRule] = dict.fromkeys(
+    [field.name for field in fields(RecordedReply)], TEXT
 ) | {
     "asked": (_is_day, "a day as 2026-03-31, or null"),
-    "usage": (_is_usage, "two whole numbers from 0 on"),
-    "cost": (_is_cost, "a number from 0 on, or null"),
-    "request": (lambda value: isinstance(value, dict), "an object"),
+    "usage": (
+        lambda value: isinstance(value, list) and len(value) == 2 and all(map(COUNT[0], value)),
+        "two whole numbers from 0 on",
+    ),
+    "cost": COST,
+    "request": OBJECT,
 }
-_PARTS_TYPES: dict[str, _Type] = dict.fromkeys(
-    [field.name for field in fields(RequestParts)], _TEXT
-) | {"sample": _COUNT}
+_PARTS_RULES: dict[str, FieldRule] = dict.fromkeys(
+    [field.name for field in fields(RequestParts)], TEXT
+) | {"sample": COUNT}

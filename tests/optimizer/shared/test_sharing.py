@@ -177,8 +177,8 @@ def test_who_meets_an_error_leaves_and_the_others_go_on(url: str) -> None:
     result = end.result()
     assert isinstance(result, StudyResult)
     same(result, alone)
-    rows = {request.canonical() for request in first.client.requests}
-    asked = {request.canonical() for request in second.client.requests}
+    rows = {request.canonical_json() for request in first.client.requests}
+    asked = {request.canonical_json() for request in second.client.requests}
     assert rows.isdisjoint(asked), "what was measured before is not measured again"
 
 

@@ -105,7 +105,6 @@ EXPECTED = Options(
     min_holdout=50,
     rerun_safe=("db", "api client"),
     requests_per_minute=500,
-    tokens_per_minute=30_000,
     timeout=2.5,
     api_base="http://localhost:8000/v1",
     replies="replay",
@@ -136,7 +135,6 @@ mipro_max_calls_per_case = 12
 mipro_min_holdout = 50
 mipro_rerun_safe = ["db", "api client"]
 mipro_requests_per_minute = 500
-mipro_tokens_per_minute = 30000
 mipro_timeout = 2.5
 mipro_api_base = "http://localhost:8000/v1"
 mipro_replies = "replay"
@@ -230,8 +228,8 @@ def test_a_wrong_option_is_one_line_and_exit_4(pytester, option, text):
             "ini key mipro_requests_per_minute must be a whole number of at least 1",
         ),
         (
-            "mipro_tokens_per_minute = 1.5",
-            "ini key mipro_tokens_per_minute must be a whole number: ",
+            "mipro_requests_per_minute = 1.5",
+            "ini key mipro_requests_per_minute must be a whole number: ",
         ),
         ("mipro_timeout = 0", "ini key mipro_timeout must be a number of seconds above 0, got 0.0"),
         ("mipro_timeout = nan", "ini key mipro_timeout must be a number of seconds above 0"),

@@ -14,8 +14,8 @@ from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 from pytest_mipro.plugin.replies.bill import BilledClient, JournalBill, billing, last_summary
 from pytest_mipro.runtime.client.contract import Message, Reply, Request, ScriptedClient, Usage
-from pytest_mipro.runtime.client.lost_attempts import lost_attempt
 from pytest_mipro.runtime.client.prices import ModelPrice
+from pytest_mipro.runtime.client.retry import report_lost_attempt
 
 PRICE = ModelPrice(1_000.0, 1_000.0)  # a tenth of a cent a token
 LIMITS = Limits(tokens=1_000)
@@ -38,7 +38,7 @@ class Client(ScriptedClient):
 
     async def complete(self, request: Request) -> Reply:
         for _ in range(self.lost):
-            lost_attempt()
+            report_lost_attempt()
         reply = await super().complete(request)
         return replace(reply, usage=Usage(3, 1))
 

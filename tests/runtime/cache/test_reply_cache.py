@@ -240,7 +240,7 @@ def test_rows_are_json_text_inside_the_database(opened: Any, tmp_path: Path) -> 
         ).fetchone() == ("none",)
     assert (raw, mode, filename) == (1, 1, None)
     assert key == request().digest()
-    assert json.loads(value)["request"] == request().canonical()
+    assert json.loads(value)["request"] == request().canonical_json()
     assert not list((tmp_path / "cache").rglob("*.val"))
 
 
@@ -304,7 +304,7 @@ def test_row_that_does_not_fit_is_asked_anew(
         [(text,)] = database.execute("SELECT value FROM Cache").fetchall()
         row = json.loads(text)
         if change == "request":
-            row["request"] = request("other").canonical()
+            row["request"] = request("other").canonical_json()
         elif change == "reply":
             row["reply"]["text"] = "reply to hj"
         elif change == "check":

@@ -35,7 +35,7 @@ def test_whatever_can_change_the_reply_changes_the_digest() -> None:
 def test_the_order_of_parameters_does_not() -> None:
     other = replace(BASE, parameters={"seed": 1, "temperature": 0})
     assert other.digest() == BASE.digest()
-    assert other.canonical() == (
+    assert other.canonical_json() == (
         '{"messages":[["user","a"]],"model":"m","parameters":{"seed":1,"temperature":0},'
         '"response_schema":null,"sample":0}'
     )

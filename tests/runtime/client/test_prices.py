@@ -3,16 +3,15 @@
 import pytest
 
 from pytest_mipro.runtime.client import loop
-from pytest_mipro.runtime.client.bounded import BoundedClient
 from pytest_mipro.runtime.client.contract import Message, Request, ScriptedClient, Usage
 from pytest_mipro.runtime.client.prices import (
     ModelPrice,
-    PricedClient,
     known_price,
     output_limit,
     prompt_bytes,
 )
 from pytest_mipro.runtime.client.providers import ProviderClient
+from pytest_mipro.runtime.client.wrappers import BoundedClient, PricedClient
 
 PRICE = ModelPrice(2.0, 10.0)
 ASKED = Request("my/model", (Message("user", "one two three"),))

@@ -1,4 +1,4 @@
-"""The limiter in virtual time: told waits, fewer calls at once, limits a minute, nothing lost."""
+"""The limiter in virtual time: waits it is asked for, fewer calls at once, a limit per minute."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from virtual_time import in_virtual_time
 
-from pytest_mipro.errors import ConfigurationError
-from pytest_mipro.runtime.client.rate_limit import RateLimiter, RateLimits
+from pytest_mipro.runtime.client.rate_limit import RateLimiter
 from pytest_mipro.simulated.faults import RateLimit
 
 SECONDS = 0.1
@@ -22,8 +21,8 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def limiter_of(**limits: Any) -> RateLimiter:
-    return RateLimiter("m", RateLimits(**limits))
+def limiter_of(concurrency: int = 16, **limits: Any) -> RateLimiter:
+    return RateLimiter("m", concurrency, **limits)
 
 
 @dataclass
@@ -57,20 +56,20 @@ class Endpoint:
             self.now -= 1
 
 
-async def call(limiter: RateLimiter, endpoint: Endpoint, tokens: int = 1, used: int = 0) -> float:
+async def call(limiter: RateLimiter, endpoint: Endpoint) -> float:
     """Call until it is answered; return when that was."""
     place = limiter.place()
     while True:
-        async with limiter.turn(place, tokens) as turn:
+        async with limiter.turn(place) as cuts:
             wait = await endpoint.call()
             if wait == 0:
-                limiter.note_answer(turn, used)
+                limiter.note_answer()
                 return now()
-            limiter.note_refusal(turn, wait)
+            limiter.note_refusal(cuts, wait)
 
 
-async def calls(limiter: RateLimiter, endpoint: Endpoint, count: int, **each: int) -> list[float]:
-    return await asyncio.gather(*(call(limiter, endpoint, **each) for _ in range(count)))
+async def calls(limiter: RateLimiter, endpoint: Endpoint, count: int) -> list[float]:
+    return await asyncio.gather(*(call(limiter, endpoint) for _ in range(count)))
 
 
 def most_in_a_minute(times: list[float]) -> int:
@@ -95,8 +94,8 @@ def test_all_calls_wait_as_told() -> None:
     limiter, endpoint = limiter_of(concurrency=4), Endpoint()
 
     async def refused() -> list[float]:
-        async with limiter.turn(limiter.place(), 1) as turn:
-            limiter.note_refusal(turn, 30.0)
+        async with limiter.turn(limiter.place()) as cuts:
+            limiter.note_refusal(cuts, 30.0)
         return await calls(limiter, endpoint, 3)
 
     in_virtual_time(refused())
@@ -108,9 +107,9 @@ def test_a_shorter_wait_does_not_end_a_longer_one() -> None:
 
     async def refused() -> None:
         for wait in (30.0, 2.0):
-            async with asyncio.timeout(60), limiter.turn(limiter.place(), 1) as turn:
-                limiter.note_refusal(turn, 30.0)
-                limiter.note_refusal(turn, wait)
+            async with asyncio.timeout(60), limiter.turn(limiter.place()) as cuts:
+                limiter.note_refusal(cuts, 30.0)
+                limiter.note_refusal(cuts, wait)
         await call(limiter, endpoint)
 
     in_virtual_time(refused())
@@ -121,10 +120,10 @@ def test_refusals_of_one_burst_lower_the_width_once() -> None:
     limiter = limiter_of(concurrency=16)
 
     async def burst() -> float:
-        turns = [limiter.turn(limiter.place(), 1) for _ in range(8)]
+        turns = [limiter.turn(limiter.place()) for _ in range(8)]
         held = [await turn.__aenter__() for turn in turns]
-        for turn in held:
-            limiter.note_refusal(turn, 0.1)
+        for cuts in held:
+            limiter.note_refusal(cuts, 0.1)
         for context in turns:
             await context.__aexit__(None, None, None)
         return limiter.width
@@ -137,8 +136,8 @@ def test_the_width_rises_by_one_with_each_round_of_answers_and_no_further_than_a
 
     async def rise() -> list[float]:
         seen = []
-        async with limiter.turn(limiter.place(), 1) as turn:
-            limiter.note_refusal(turn, 0.0)
+        async with limiter.turn(limiter.place()) as cuts:
+            limiter.note_refusal(cuts, 0.0)
         for _ in range(60):
             seen.append(limiter.width)
             await call(limiter, Endpoint())
@@ -156,8 +155,8 @@ def test_the_width_never_falls_below_one() -> None:
 
     async def fall() -> float:
         for _ in range(9):
-            async with limiter.turn(limiter.place(), 1) as turn:
-                limiter.note_refusal(turn, 0.1)
+            async with limiter.turn(limiter.place()) as cuts:
+                limiter.note_refusal(cuts, 0.1)
         return limiter.width
 
     assert in_virtual_time(fall()) == 1
@@ -190,21 +189,6 @@ def test_requests_a_minute_are_kept_and_used(per_minute: int) -> None:
     in_virtual_time(calls(limiter, endpoint, count))
     assert most_in_a_minute(endpoint.came) <= per_minute
     assert endpoint.came[-1] <= 1.01 * 60 * (count - 1) / per_minute
-
-
-def test_tokens_a_minute_are_kept_by_what_the_endpoint_counts() -> None:
-    limiter, endpoint = limiter_of(tokens_per_minute=6_000), Endpoint(seconds=0.01)
-    in_virtual_time(calls(limiter, endpoint, 300, tokens=10, used=100))
-    settled = [at for at in endpoint.came if at > 60]
-    assert most_in_a_minute(settled) <= 61
-    assert endpoint.came[-1] == pytest.approx(60 * 300 * 100 / 6_000, rel=0.1)
-
-
-def test_a_call_above_the_whole_limit_goes_out_and_the_next_one_waits() -> None:
-    limiter, endpoint = limiter_of(tokens_per_minute=100), Endpoint()
-    in_virtual_time(calls(limiter, endpoint, 2, tokens=300))
-    assert endpoint.came[0] == 0
-    assert endpoint.came[1] == pytest.approx(180, rel=0.01)
 
 
 def test_who_stops_waiting_takes_no_turn_and_keeps_none() -> None:
@@ -242,26 +226,12 @@ def test_a_long_wait_says_why(caplog: pytest.LogCaptureFixture) -> None:
 
     async def refused(*waits: float) -> None:
         for wait in waits:
-            async with limiter.turn(limiter.place(), 1) as turn:
-                limiter.note_refusal(turn, wait)
-                limiter.note_refusal(turn, wait)  # of the same burst
+            async with limiter.turn(limiter.place()) as cuts:
+                limiter.note_refusal(cuts, wait)
+                limiter.note_refusal(cuts, wait)  # of the same burst
 
     with caplog.at_level(logging.WARNING):
         in_virtual_time(refused(1.0, 20.0))
     assert [record.getMessage() for record in caplog.records] == [
         "model m limits the rate: all its calls wait 20 s"
     ]
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"concurrency": 0},
-        {"requests_per_minute": 0},
-        {"requests_per_minute": float("nan")},
-        {"tokens_per_minute": -1},
-    ],
-)
-def test_wrong_limits_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
-        RateLimits(**wrong)

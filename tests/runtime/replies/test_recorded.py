@@ -23,14 +23,8 @@ from pytest_mipro.errors import (
 from pytest_mipro.runtime.calls.context import CallContext, calling, use
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Message, Reply, Request, ScriptedClient, Usage
-from pytest_mipro.runtime.replies.recorded import (
-    RecordedClient,
-    RecordedReplies,
-    RecordedReply,
-    day_of,
-    key_of,
-    recorded,
-)
+from pytest_mipro.runtime.replies.recorded import RecordedReplies, RecordedReply, day_of, recorded
+from pytest_mipro.runtime.replies.recorded_client import RecordedClient
 from pytest_mipro.runtime.replies.replies_file import (
     dump_replies,
     from_line,
@@ -38,6 +32,7 @@ from pytest_mipro.runtime.replies.replies_file import (
     read_replies,
     to_line,
 )
+from pytest_mipro.runtime.replies.request_parts import key_of
 
 NOON = 1774958400.0  # 2026-03-31 12:00 UTC
 DEMO = (Message("user", "<text>\nold\n</text>"), Message("assistant", "OLD"))
@@ -246,7 +241,7 @@ def test_its_bytes_are_sorted_and_the_same_for_the_same_replies():
     entries = [entry("b", case="test_it[2]"), entry("a", case="test_it[1]"), entry("c")]
     text = dump_replies(entries)
     assert text == dump_replies(reversed(entries))
-    assert parse_replies(text, "f") == sorted(entries, key=lambda reply: reply.place)
+    assert parse_replies(text, "f") == sorted(entries, key=lambda reply: reply.sort_key)
     lines = [json.loads(line) for line in text.splitlines()]
     assert lines[0] == {"schema_version": 1}
     assert [line["case"] for line in lines[1:]] == ["test_it[1]", "test_it[1]", "test_it[2]"]

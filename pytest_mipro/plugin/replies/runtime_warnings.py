@@ -1,6 +1,6 @@
-"""What the runtime warns of, on the terminal at once: why a run waits, what became of a cache.
+"""Show the runtime's warnings on the terminal at once: why a run waits, why a cache was replaced.
 
-The lines go to standard error as it was before pytest captured it, on workers of pytest-xdist too.
+They go to the standard error from before pytest captured it, on workers of pytest-xdist too.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _RUNTIME = logging.getLogger("pytest_mipro.runtime")
 
 @contextmanager
 def warnings_on_terminal() -> Iterator[None]:
-    """Show the runtime's warnings while the block runs; to be entered while nothing is captured."""
+    """Show the runtime's warnings while the block runs; enter it while nothing is captured."""
     stream = _own_stream()
-    handler = _Notices(stream)
+    handler = _WarningLines(stream)
     _RUNTIME.addHandler(handler)
     try:
         yield
@@ -44,19 +44,19 @@ def _own_stream() -> TextIO:
         return sys.stderr
 
 
-class _Notices(logging.Handler):
-    """Writes each warning once, on a line of its own: many calls may wait for the same."""
+class _WarningLines(logging.Handler):
+    """Writes each warning once, on its own line: many calls may wait for the same reason."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(logging.WARNING)
         self._stream = stream
-        self._told: set[str] = set()
+        self._shown: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         text = one_line(record.getMessage())
-        if text in self._told:
+        if text in self._shown:
             return
-        self._told.add(text)
+        self._shown.add(text)
         with suppress(OSError, ValueError):  # a terminal that is gone stops no run
             self._stream.write(f"\nmipro: {text}\n")
             self._stream.flush()

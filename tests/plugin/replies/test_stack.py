@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_mipro.plugin.replies.client import live_client
+from pytest_mipro.plugin.replies.stack import live_client
 from pytest_mipro.runtime.client.litellm_client import LiveSettings
 
 pytest_plugins = "pytester"
@@ -13,14 +13,14 @@ pytest_plugins = "pytester"
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> list[LiveSettings]:
     made: list[LiveSettings] = []
-    monkeypatch.setattr("pytest_mipro.plugin.replies.client.ProviderClient", made.append)
+    monkeypatch.setattr("pytest_mipro.plugin.replies.stack.ProviderClient", made.append)
     return made
 
 
 def test_the_ini_file_sets_what_calls_keep_to(pytester, settings):
     pytester.makeini(
         "[pytest]\nmipro_concurrency = 4\nmipro_requests_per_minute = 500\n"
-        "mipro_tokens_per_minute = 30000\nmipro_timeout = 2.5\n"
+        "mipro_timeout = 2.5\n"
         "mipro_api_base = http://localhost:1/v1"
     )
     live_client(pytester.parseconfig())
@@ -28,7 +28,6 @@ def test_the_ini_file_sets_what_calls_keep_to(pytester, settings):
         LiveSettings(
             concurrency=4,
             requests_per_minute=500,
-            tokens_per_minute=30_000,
             timeout=2.5,
             api_base="http://localhost:1/v1",
         )

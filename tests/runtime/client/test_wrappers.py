@@ -6,8 +6,8 @@ import asyncio
 
 from virtual_time import in_virtual_time
 
-from pytest_mipro.runtime.client.bounded import BoundedClient
 from pytest_mipro.runtime.client.contract import Reply, Request, ScriptedClient
+from pytest_mipro.runtime.client.wrappers import BoundedClient
 
 
 class Slow(ScriptedClient):

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from pytest_mipro.errors import InfrastructureError, RefusalError
-from pytest_mipro.plugin.optimise.study_client import StudyClient
+from pytest_mipro.plugin.replies.study_client import StudyClient
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Reply, Request, ScriptedClient
 

@@ -1,4 +1,4 @@
-"""The client of one study: when the study ends, nobody waits for a reply or asks any more."""
+"""The client of one study's optimisation: once the study ends, its calls end too."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import threading
 from typing import TYPE_CHECKING, Self
 
 from pytest_mipro.errors import InfrastructureError, LimitReachedError
-from pytest_mipro.runtime.client.contract import at_hand
 from pytest_mipro.runtime.client.loop import background_loop
+from pytest_mipro.runtime.client.wrappers import ClientWrapper
 
 if TYPE_CHECKING:
     from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 
 
-class StudyClient:
-    """A client that serves one study, as a `with` block; behind the block every call is refused.
+class StudyClient(ClientWrapper):
+    """A client that serves one study, as a `with` block; after the block every call is refused.
 
     A study that ends early, by an error or Ctrl-C, leaves cases behind in their threads: they must
-    neither pay for further calls nor keep the process. So the first error of the world, which stops
-    the study, is the answer to all later calls too. Calls under way go on in the inner client, so
-    that what is paid reaches the cache.
+    neither pay for further calls nor keep the process alive. So the first InfrastructureError,
+    which stops the study, also answers all later calls. Calls in flight go on in the inner client,
+    so that what is paid reaches the cache.
     """
 
     def __init__(self, inner: LMClient) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._lock = threading.Lock()
         self._waiting: set[asyncio.Task[object]] = set()
         self._end: InfrastructureError | None = None
@@ -49,8 +49,8 @@ class StudyClient:
                 raise InfrastructureError(str(self._end))
             self._waiting.add(task)
         try:
-            return await self._inner.complete(request)
-        except LimitReachedError:  # the search ends, the study goes on to its decision
+            return await super().complete(request)
+        except LimitReachedError:  # ends the search; the study goes on to its decision
             raise
         except InfrastructureError as error:
             self._finish(error)
@@ -64,11 +64,11 @@ class StudyClient:
                 self._waiting.discard(task)
 
     def lookup(self, request: Request) -> Reply | None:
-        """Return what the inner client has; raises InfrastructureError once the study has ended."""
+        """Return the reply at hand; raises InfrastructureError once the study has ended."""
         if self._end is not None:
             raise InfrastructureError(str(self._end))
         try:
-            return at_hand(self._inner, request)
+            return super().lookup(request)
         except InfrastructureError as error:
             self._finish(error)
             raise
@@ -76,13 +76,6 @@ class StudyClient:
     def _finish(self, end: InfrastructureError) -> None:
         with self._lock:
             self._end = self._end or end
-
-    def endpoint(self, model: str) -> str:
-        """Return what the inner client says."""
-        return self._inner.endpoint(model)
-
-    async def aclose(self) -> None:
-        """Nothing of its own to release: the inner client serves the whole session."""
 
 
 _ENDED = "the study has ended, so no further LM call is made; run the command again to go on"

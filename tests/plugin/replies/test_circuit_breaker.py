@@ -17,7 +17,7 @@ from pytest_mipro.errors import (
     UnknownModelError,
     UnreachableError,
 )
-from pytest_mipro.plugin.replies.breaker import BreakerClient
+from pytest_mipro.plugin.replies.circuit_breaker import BreakerClient
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Message, Reply, Request
 

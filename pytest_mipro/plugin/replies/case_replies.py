@@ -1,0 +1,95 @@
+"""The replies of one case: its client, the check by a rerun, and what goes onto its report."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.measuring.fixtures import fixture_label, project_fixtures
+from pytest_mipro.plugin.replies.rerun_check import RerunClient
+from pytest_mipro.plugin.replies.stack import case_client
+from pytest_mipro.runtime.replies.recorded import recorded
+from pytest_mipro.runtime.replies.replies_file import to_line
+from pytest_mipro.runtime.replies.request_parts import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_mipro.plugin.collecting.plan import PlannedCase
+    from pytest_mipro.plugin.replies.rerun_check import ChangingCall
+
+_CASE = pytest.StashKey["CaseReplies"]()
+
+
+class CaseReplies:
+    """The client of one call of a case, and the replies that it got."""
+
+    def __init__(self, case: PlannedCase) -> None:
+        self._case = case
+        self.recording = options_of(case.item.config).replies == "record"
+        self.client = case_client(case)
+        self._changing: list[ChangingCall] = []
+        self._rerun = False
+        case.item.stash[_CASE] = self
+
+    def reruns(self, samples: Sequence[int], scored: Sequence[bool]) -> Sequence[int]:
+        """Return the samples to run again, to find what a replay would not ask again.
+
+        None outside a recording, without calls, if a sample has no score, or if a fixture of the
+        test serves a single call.
+        """
+        if not (self.recording and self.client.used and all(scored)):
+            return ()
+        self._rerun = self._can_be_called_again()
+        return samples if self._rerun else ()
+
+    def rerun_client(self, sample: int) -> RerunClient:
+        """Return the client for the rerun of a sample, which asks no model."""
+        return RerunClient(use for use in self.client.used if use.request.sample == sample)
+
+    def learn(self, rerun: RerunClient) -> None:
+        """Keep what the rerun found."""
+        self._changing += rerun.changing
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the controller needs for its ledger of replies, as JSON values."""
+        client = self.client
+        given: dict[str, Any] = {
+            "lock": str(self._case.study.lock),
+            "calls": client.calls,
+            "recorded": client.recorded,
+            "oldest": client.oldest if client.oldest < math.inf else 0.0,
+        }
+        if self.recording:
+            lost = {each.key for each in self._changing}
+            used = [use for use in client.used if key_of(use.request) not in lost]
+            given["used"] = [
+                to_line(recorded(self._case.id, use.module, use.request, use.reply)) for use in used
+            ]
+            given["changing"] = [
+                [self._case.id, each.module, each.difference] for each in self._changing
+            ]
+            given["unprobed"] = bool(client.used) and not self._rerun
+        return given
+
+    def _can_be_called_again(self) -> bool:
+        item = self._case.item
+        if not isinstance(item, pytest.Function):
+            return False
+        safe = {*self._case.mark.rerun_safe, *options_of(item.config).rerun_safe}
+        return all(
+            definition.scope != "function" or fixture_label(name) in safe
+            for name, definition in project_fixtures(item)
+        )
+
+
+def reported_facts(item: pytest.Item) -> dict[str, Any] | None:
+    """Return the facts of the item's case and forget them; None where it is no case."""
+    replies = item.stash.get(_CASE, None)
+    if replies is None:
+        return None
+    del item.stash[_CASE]
+    return replies.facts()

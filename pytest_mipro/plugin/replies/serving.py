@@ -1,0 +1,81 @@
+"""Serve the module calls of a run, and attach to the reports which replies were used."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_mipro.plugin.config.cache_folder import given_up
+from pytest_mipro.plugin.config.configured import options_in_force
+from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.replies.case_replies import reported_facts
+from pytest_mipro.plugin.replies.outside_cases import Caller
+from pytest_mipro.plugin.replies.runtime_warnings import warnings_on_terminal
+from pytest_mipro.plugin.replies.stack import close_run_client, outside_client, replies_of
+from pytest_mipro.runtime.calls.context import CallContext, process_default
+from pytest_mipro.runtime.prompts.prompt_file import forget_committed_prompts
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from pytest_mipro.plugin.collecting.plan import PlannedCase
+    from pytest_mipro.runtime.client.contract import LMClient
+
+
+class _ReplyReports:
+    """Attaches to the reports which replies were used."""
+
+    def __init__(self, config: pytest.Config, caller: Caller) -> None:
+        self._config = config
+        self._caller = caller
+
+    @pytest.hookimpl
+    def pytest_report_collectionfinish(self) -> str | None:
+        """Say what a fresh optimisation, or one without a cache, gives up."""
+        options = options_of(self._config)
+        lost = given_up(options) if options.optimize and not options.dry_run else None
+        return f"mipro: {lost}" if lost else None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Attach what was used since the last report, as JSON values."""
+        report = yield
+        facts: dict[str, Any] = {}
+        if call.when == "call" and (case := reported_facts(item)) is not None:
+            facts["case"] = case
+        if outside := self._caller.taken():
+            facts["outside"] = outside
+        if facts:
+            report.mipro_replies = facts  # type: ignore[attr-defined]
+        return report
+
+
+def _begin(config: pytest.Config, cases: Sequence[PlannedCase]) -> LMClient:
+    """Read the recorded replies of the cases' studies; return what answers calls outside cases."""
+    replies = replies_of(config, sorted({case.study.lock for case in cases}, key=str))
+    caller = Caller(cases)
+    config.pluginmanager.register(_ReplyReports(config, caller), "mipro-replies")
+    if replies or options_of(config).replies in ("record", "replay"):
+        config.pluginmanager.register(caller, "mipro-replies-caller")
+    return outside_client(config, replies, caller)
+
+
+@contextmanager
+def serving(config: pytest.Config, cases: Sequence[PlannedCase]) -> Iterator[None]:
+    """Serve module calls of this process by the run's client and options; close it at the end.
+
+    `cases` are those of the run: calls outside them are answered as their studies' are. Prompt
+    files are read afresh. The settings from before are restored, as pytest may run inside a longer
+    process. Raises RepliesFileError for a broken file of recorded replies.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(warnings_on_terminal())
+        stack.callback(close_run_client, config)
+        forget_committed_prompts()
+        stack.enter_context(options_in_force(config))
+        stack.enter_context(process_default(CallContext(_begin(config, cases))))
+        yield

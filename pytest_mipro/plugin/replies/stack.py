@@ -1,0 +1,182 @@
+"""Assemble the clients of a run: which wrapper stands around which.
+
+Each stack passes a request from left to right until something has the reply.
+
+The run's client, one per process (`run_client`):
+
+    CachedClient → SanitisingClient → BilledClient → BreakerClient → PricedClient → live
+    live: the hook's client in a BoundedClient, else ProviderClient, which bounds each provider
+
+The studies' client, by `--mipro-replies`, on the recorded replies of a study, or outside cases on
+those of all studies (`studies_client`):
+
+    auto     RecordedClient → run's client; the run's client alone where nothing is recorded
+    record   RecordingClient (the cache, then what is recorded) → run's client
+    replay   RecordedClient alone
+    fresh    run's client, whose cache ignores what was asked before this run
+
+What the callers hold:
+
+    gate, a case's call         TrackingClient → studies' client         (`case_client`)
+    record, a case's rerun      RerunClient, on what TrackingClient saw  (rerun_check.py)
+    calls outside cases         OutsideClient → studies' client          (`outside_client`)
+    optimisation, its calls     StudyClient → studies' client            (`optimising_client`)
+      its proposals, shared     KeptReplies → StudyClient …              (optimizer/shared/)
+      each part of its budget   MeteredClient → one of the two above     (optimizer/budget/)
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_mipro.plugin.config.cache_folder import cache_folder
+from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.config.redaction import redactor
+from pytest_mipro.plugin.config.shown_path import shown_path
+from pytest_mipro.plugin.lock.lock_schema import SUFFIX as LOCK_SUFFIX
+from pytest_mipro.plugin.replies.bill import BilledClient
+from pytest_mipro.plugin.replies.circuit_breaker import BreakerClient
+from pytest_mipro.plugin.replies.outside_cases import Caller, OutsideClient
+from pytest_mipro.plugin.replies.recording import RecordingClient, SanitisingClient, TrackingClient
+from pytest_mipro.plugin.replies.study_client import StudyClient
+from pytest_mipro.runtime.cache.reply_cache import CachedClient
+from pytest_mipro.runtime.client import loop
+from pytest_mipro.runtime.client.litellm_client import LiveSettings
+from pytest_mipro.runtime.client.providers import ProviderClient
+from pytest_mipro.runtime.client.wrappers import BoundedClient, PricedClient
+from pytest_mipro.runtime.replies.recorded import RecordedReplies
+from pytest_mipro.runtime.replies.recorded_client import RecordedClient
+from pytest_mipro.runtime.replies.replies_file import SUFFIX, read_replies
+from pytest_mipro.runtime.settings import current_settings
+from pytest_mipro.runtime.text.redaction import url_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pytest_mipro.plugin.collecting.plan import PlannedCase
+    from pytest_mipro.runtime.client.contract import LMClient
+    from pytest_mipro.runtime.client.prices import ModelPrice
+
+STARTED = "mipro_started"
+_STARTED = pytest.StashKey[float]()
+_CLIENT = pytest.StashKey[CachedClient]()
+_RECORDED = pytest.StashKey[dict["Path", RecordedReplies]]()
+_REDACT = pytest.StashKey[Any]()
+
+
+def run_start(config: pytest.Config) -> float:
+    """Return when the run began, in Unix seconds: one time for all workers of pytest-xdist."""
+    given: dict[str, float] = getattr(config, "workerinput", {})
+    return given.get(STARTED) or config.stash.setdefault(_STARTED, time.time())
+
+
+def live_client(config: pytest.Config) -> LMClient:
+    """Return the built-in client: each model's own provider, with the run's options."""
+    configured = current_settings().client
+    if configured is not None:
+        return configured
+    options = options_of(config)
+    settings = LiveSettings(
+        concurrency=options.concurrency,
+        timeout=options.timeout or LiveSettings.timeout,
+        requests_per_minute=options.requests_per_minute,
+        api_base=options.api_base,
+    )
+    return ProviderClient(settings)
+
+
+def run_client(config: pytest.Config) -> CachedClient:
+    """Return the run's client, made at the first call; it writes nothing before its first reply.
+
+    The cache is in memory only with `--mipro-cache=off`. With `--mipro-replies=fresh` it holds what
+    this run asked, on any worker, and nothing older.
+    """
+    if _CLIENT not in config.stash:
+        options = options_of(config)
+        client: LMClient = config.hook.pytest_mipro_client(config=config)
+        if not isinstance(client, ProviderClient):
+            client = BoundedClient(client, options.concurrency)
+        client = PricedClient(client, options.prices)
+        client = BreakerClient(client)
+        client = BilledClient(client)
+        client = SanitisingClient(client, tuple(url_secrets(options.api_base)))
+        since = run_start(config) if options.replies == "fresh" else 0.0
+        config.stash[_CLIENT] = CachedClient(client, cache_folder(config), since)
+    return config.stash[_CLIENT]
+
+
+def close_run_client(config: pytest.Config) -> None:
+    """Close the run's client, if one was made."""
+    client = config.stash.get(_CLIENT, None)
+    if client is not None:
+        del config.stash[_CLIENT]
+        loop.run(client.aclose())
+
+
+def model_price(config: pytest.Config, model: str) -> ModelPrice | None:
+    """Return a model's price: that of ini `mipro_prices`, else the one that its client knows."""
+    return run_client(config).price(model)
+
+
+def replies_path(lock: Path) -> Path:
+    """Return the file of recorded replies of a lock's study."""
+    return lock.with_name(f"{lock.name.removesuffix(LOCK_SUFFIX)}{SUFFIX}")
+
+
+def recorded_replies(config: pytest.Config, lock: Path) -> RecordedReplies:
+    """Return the recorded replies of a lock's study, read once per session.
+
+    Raises RepliesFileError naming the line.
+    """
+    known = config.stash.setdefault(_RECORDED, {})
+    if lock not in known:
+        path = replies_path(lock)
+        name = shown_path(config, path)
+        known[lock] = RecordedReplies(name, read_replies(path, name))
+    return known[lock]
+
+
+def replies_of(config: pytest.Config, locks: Sequence[Path]) -> RecordedReplies:
+    """Return the recorded replies of these studies together; none in a fresh run."""
+    if options_of(config).replies == "fresh":
+        return RecordedReplies("")
+    files = [recorded_replies(config, lock) for lock in locks]
+    if len(files) == 1:
+        return files[0]
+    name = ", ".join(file.name for file in files)
+    return RecordedReplies(name, (reply for file in files for reply in file))
+
+
+def studies_client(config: pytest.Config, replies: RecordedReplies, case: str = "") -> LMClient:
+    """Return what answers calls by the mode and by `replies`; errors name the `case`."""
+    mode = options_of(config).replies
+    if mode == "record":
+        redact = config.stash.setdefault(_REDACT, redactor(config))
+        return RecordingClient(run_client(config), replies, redact)
+    if mode == "replay":
+        return RecordedClient(replies, None, case)
+    return RecordedClient(replies, run_client(config), case) if replies else run_client(config)
+
+
+def case_client(case: PlannedCase) -> TrackingClient:
+    """Return the client of one call of a case."""
+    config = case.item.config
+    client = studies_client(config, replies_of(config, [case.study.lock]), case.id)
+    return TrackingClient(client, keep=options_of(config).replies == "record")
+
+
+def outside_client(config: pytest.Config, replies: RecordedReplies, caller: Caller) -> LMClient:
+    """Return the client of calls outside cases; it makes the run's client at its first call."""
+    return OutsideClient(
+        caller, partial(studies_client, config, replies), options_of(config).replies
+    )
+
+
+def optimising_client(config: pytest.Config, lock: Path) -> StudyClient:
+    """Return the client of one study's optimisation, a `with` block."""
+    return StudyClient(studies_client(config, replies_of(config, [lock])))

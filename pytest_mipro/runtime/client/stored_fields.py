@@ -1,0 +1,40 @@
+"""Check the fields of stored replies, in the cache and in files of recorded replies."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+FieldRule = tuple["Callable[[Any], bool]", str]
+"""A check of a value, and the description of the values that pass it."""
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < math.inf
+
+
+TEXT: FieldRule = (lambda value: isinstance(value, str), "a text")
+COUNT: FieldRule = (_is_count, "a whole number from 0 on")
+NUMBER: FieldRule = (_is_number, "a number from 0 on")
+COST: FieldRule = (lambda value: value is None or _is_number(value), "a number from 0 on, or null")
+OBJECT: FieldRule = (lambda value: isinstance(value, dict), "an object")
+
+
+def field_problem(data: Mapping[str, Any], rules: Mapping[str, FieldRule]) -> str:
+    """Describe the first field that is unknown, missing or of a wrong value; empty if none is."""
+    for key in data:
+        if key not in rules:
+            return f"unknown key {key!r:.60}"
+    for key, (fits, wanted) in rules.items():
+        if key not in data:
+            return f"the key {key!r} is missing"
+        if not fits(data[key]):
+            return f"{key!r} must be {wanted}, not {data[key]!r:.60}"
+    return ""
