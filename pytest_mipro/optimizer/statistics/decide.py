@@ -24,7 +24,8 @@ class Evidence:
 
     With `holdout`, from rows that the search never used; otherwise from validation rows, on which
     the finalist was the best of `tried` distinct assignments. `holdout_uses` counts the uses of
-    this holdout, this one included. With `shared`, the proposals were written from the deciding rows.
+    this holdout, this one included. With `shared`, the proposals were written from the rows that
+    decide.
     """
 
     holdout: bool
