@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pytest_mipro.optimizer.study.amount import Limits, nanodollars
@@ -93,21 +93,13 @@ class OptimizerSettings:
         return self.trials // self.rounds + (number < self.trials % self.rounds)
 
 
-@dataclass(frozen=True)
-class _Size:
-    rounds: int
-    trials: int
-    candidates: int
-    full_a_round: int
-
-
-_SIZES: dict[Effort, _Size] = {
-    "light": _Size(rounds=3, trials=12, candidates=2, full_a_round=1),
-    "medium": _Size(rounds=4, trials=32, candidates=4, full_a_round=2),
-    "heavy": _Size(rounds=6, trials=72, candidates=6, full_a_round=2),
+_SIZES = {
+    "light": {"rounds": 3, "trials": 12, "candidates": 2, "full_a_round": 1},
+    "medium": {"rounds": 4, "trials": 32, "candidates": 4, "full_a_round": 2},
+    "heavy": {"rounds": 6, "trials": 72, "candidates": 6, "full_a_round": 2},
 }
 
 
 def effort_sizes(effort: Effort) -> dict[str, int]:
     """Return `rounds`, `trials`, `candidates` and `full_a_round` of an effort."""
-    return asdict(_SIZES[effort])
+    return dict(_SIZES[effort])

@@ -190,7 +190,7 @@ def test_a_missing_score_is_an_error_not_a_zero() -> None:
         paired_lift({cases[0].id: 1.0}, scores, cases)
 
 
-@pytest.mark.parametrize("n", [30, 60, 200])
+@pytest.mark.parametrize("n", [30, 60, 120])
 @pytest.mark.parametrize(
     ("better", "worse"), [(0.02, 0.02), (0.1, 0.1), (0.3, 0.3), (0.1, 0.02), (0.3, 0.15)]
 )
@@ -211,7 +211,7 @@ def test_one_sided_coverage_of_pass_and_fail(n: int, better: float, worse: float
         assert missed.max() / 5000 < 0.06
 
 
-@pytest.mark.parametrize("n", [30, 60, 200])
+@pytest.mark.parametrize("n", [30, 60, 120])
 @pytest.mark.parametrize("kind", ["fine", "coarse", "rare"])
 def test_one_sided_coverage_of_graded_differences(n: int, kind: str) -> None:
     rng = np.random.default_rng(11)
@@ -240,10 +240,12 @@ def test_the_detectable_difference_is_detected_as_often_as_it_says() -> None:
         truth = detectable_difference(n, sd, power=0.7)
         changed = sd**2 + truth**2  # share of rows that change, for this sd and mean
         up, down = (changed + truth) / 2, (changed - truth) / 2
+        draws = rng.multinomial(n, [up, down, 1 - changed], 1500)
+        kinds, counts = np.unique(draws, axis=0, return_counts=True)
         hits = 0
-        for ups, downs, same in rng.multinomial(n, [up, down, 1 - changed], 1500).tolist():
+        for (ups, downs, same), count in zip(kinds.tolist(), counts.tolist(), strict=True):
             lift = lift_of([1.0] * ups + [-1.0] * downs + [0.0] * same)
-            hits += lift.lower_one_sided > 0
+            hits += count * (lift.lower_one_sided > 0)
         assert hits / 1500 == pytest.approx(0.7, abs=0.07)
 
 
