@@ -97,7 +97,7 @@ class Evaluating(Protocol):
         ...
 
 
-@dataclass
+@dataclass(frozen=True)
 class PendingEvaluation:
     """An evaluation under way. `result` waits for it; order of completion changes nothing."""
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_mipro.optimizer.statistics.bounds import Unit, lower_bound
 from pytest_mipro.optimizer.statistics.distributions import normal_quantile, t_quantile
+from pytest_mipro.optimizer.statistics.lower_bound import Unit, lower_bound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

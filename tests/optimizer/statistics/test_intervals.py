@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_mipro.optimizer.statistics.bounds import Unit, lower_bound
 from pytest_mipro.optimizer.statistics.intervals import (
     Interval,
     PairedLift,
@@ -18,6 +17,7 @@ from pytest_mipro.optimizer.statistics.intervals import (
     paired_lift,
 )
 from pytest_mipro.optimizer.statistics.intervals import test_means as means_by_test  # not a test
+from pytest_mipro.optimizer.statistics.lower_bound import Unit, lower_bound
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_mipro.optimizer.statistics.bounds import Unit, lower_bound
+from pytest_mipro.optimizer.statistics.lower_bound import Unit, lower_bound
 
 Draw = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
 
