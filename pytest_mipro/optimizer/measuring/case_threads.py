@@ -85,7 +85,7 @@ class _Task(Generic[T]):
             self.future.set_result(value)
 
 
-def within(seconds: float | None, call: Callable[[], T]) -> T:
+def run_within(seconds: float | None, call: Callable[[], T]) -> T:
     """Return what the call returns; raises CaseTimeoutError after `seconds`, None: never.
 
     The call then goes on in its daemon thread, and what it returns is lost.

@@ -16,7 +16,7 @@ from pytest_mipro.errors import (
     LimitReachedError,
     UnboundedCallError,
 )
-from pytest_mipro.optimizer.measuring.case_threads import DaemonPool, within
+from pytest_mipro.optimizer.measuring.case_threads import DaemonPool, run_within
 from pytest_mipro.optimizer.measuring.expectations import Expectations
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.optimizer.study.runs import CaseRun, Evaluation
@@ -239,7 +239,7 @@ class Evaluator:
         trace, ended = Trace(max_calls), None
         with use(replace(context, trace=trace)):
             try:
-                outcome = within(self._case_timeout, case.run)
+                outcome = run_within(self._case_timeout, case.run)
             except CaseTimeoutError as error:
                 trace.end(error)
                 outcome = Outcome(0.0, feedback=str(error))

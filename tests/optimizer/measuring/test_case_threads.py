@@ -12,7 +12,7 @@ from world_model import WorldClient
 from pytest_mipro.errors import CaseTimeoutError
 from pytest_mipro.optimizer.budget.budget import Budget
 from pytest_mipro.optimizer.budget.meter import Accounting
-from pytest_mipro.optimizer.measuring.case_threads import DaemonPool, within
+from pytest_mipro.optimizer.measuring.case_threads import DaemonPool, run_within
 from pytest_mipro.optimizer.measuring.evaluate import Evaluator
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 from pytest_mipro.optimizer.study.case import Outcome
@@ -86,11 +86,11 @@ def test_a_call_that_hangs_does_not_hold_the_process() -> None:
 
 
 def test_what_ends_in_time_returns_and_raises() -> None:
-    assert within(None, lambda: 3) == within(30, lambda: 3) == 3
+    assert run_within(None, lambda: 3) == run_within(30, lambda: 3) == 3
     with pytest.raises(KeyError):
-        within(30, lambda: {}["x"])
+        run_within(30, lambda: {}["x"])
     with pytest.raises(TimeoutError, match="the case's own"):
-        within(30, own_timeout)
+        run_within(30, own_timeout)
 
 
 def own_timeout() -> None:
@@ -100,7 +100,7 @@ def own_timeout() -> None:
 def test_what_does_not_is_left_behind() -> None:
     release = threading.Event()
     with pytest.raises(CaseTimeoutError, match=r"longer than 0\.01 s \(mipro_case_timeout\)"):
-        within(0.01, lambda: release.wait(60))
+        run_within(0.01, lambda: release.wait(60))
     release.set()
 
 
