@@ -185,7 +185,7 @@ class OptimizeItem(pytest.Item):
         """Return the result; of a study that another process decided, the line that says so."""
         if options_of(self.config).storage is None:
             return optimize(study, services, settings)
-        from pytest_mipro.plugin.optimise.shared import shared_result  # noqa: PLC0415 - rarely used, slow
+        from pytest_mipro.plugin.optimise.shared_study import shared_result  # noqa: PLC0415 - rarely used, slow
 
         return shared_result(self.config, self._key, study, services, settings)
 

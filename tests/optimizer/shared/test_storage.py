@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pytest_mipro.errors import ConfigurationError, StorageError
-from pytest_mipro.optimizer.shared.board import Board
+from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore
 from pytest_mipro.optimizer.shared.storage import opened_storage, shown_url
 
 
@@ -40,24 +40,24 @@ def test_a_server_that_is_not_there_is_one_line(free_tcp_port: int) -> None:
 def test_a_file_that_can_not_be_used_is_one_line(tmp_path: Path, place: str) -> None:
     refusal(f"sqlite:///{tmp_path / place}")
     with pytest.raises(StorageError), opened_storage(f"journal:{tmp_path / place}") as storage:
-        Board(storage, "journal:", "study")
+        CoordinationStore(storage, "journal:", "study")
 
 
 def test_a_file_that_is_no_journal_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("not a journal\n")
     url = f"journal:{tmp_path}/log"
     with pytest.raises(StorageError, match="can't be used"), opened_storage(url) as storage:
-        Board(storage, url, "study")
+        CoordinationStore(storage, url, "study")
 
 
 def test_an_entry_that_is_not_ours_is_one_line(tmp_path: Path) -> None:
     url = f"journal:{tmp_path}/log"
     with opened_storage(url) as storage:
-        board = Board(storage, url, "study")
-        number = board.put("job", job=1)
+        store = CoordinationStore(storage, url, "study")
+        number = store.put("job", job=1)
         storage.set_trial_user_attr(number, "job.0", "x" * 9)
-        with pytest.raises(StorageError, match="holds an entry that is none of pytest-mipro's"):
-            board.entry(number).fact("job")
+        with pytest.raises(StorageError, match="holds an entry that is not pytest-mipro's"):
+            store.entry(number).fact("job")
 
 
 @pytest.mark.parametrize("dialect", ["postgresql", "mysql"])

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_mipro.optimizer.shared.lease import DecidedElsewhere
-from pytest_mipro.optimizer.shared.sharing import Sharing, optimize_shared
+from pytest_mipro.optimizer.shared.heartbeat import PROCESS_TIMEOUT
+from pytest_mipro.optimizer.shared.leader_lease import DecidedElsewhere
+from pytest_mipro.optimizer.shared.optimize_shared import optimize_shared
+from pytest_mipro.optimizer.shared.worker import Membership
 from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.lock.write_journal import digest_of
@@ -46,14 +48,14 @@ def shared_result(
     options = options_of(config)
     if options.storage is None:
         raise ValueError("without --mipro-storage a study is not shared")
-    sharing = Sharing(
+    membership = Membership(
         url=options.storage,
         process=f"{platform.node() or 'localhost'}:{os.getpid()}",
         root=ini_folder(config).resolve(),
-        patience=options.storage_patience,
         project=_project(config, key),
+        timeout=PROCESS_TIMEOUT,
     )
-    result = optimize_shared(study, services, settings, sharing)
+    result = optimize_shared(study, services, settings, membership)
     if not isinstance(result, DecidedElsewhere):
         return result
     where = f"{result.leader} writes the files" if result.better else "nothing is written"

@@ -26,8 +26,8 @@ from optimize_project import (
 )
 from postgres_server import PASSWORD
 
-import pytest_mipro.plugin.optimise.shared  # noqa: F401 - as above
-from pytest_mipro.optimizer.shared.board import Board, Entry
+import pytest_mipro.plugin.optimise.shared_study  # noqa: F401 - as above
+from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore, Entry
 from pytest_mipro.optimizer.shared.storage import opened_storage
 
 STUCK = """
@@ -47,7 +47,11 @@ class Client(Client):
             await asyncio.sleep(600)
         return await super().complete(request)
 """
-INI = "mipro_storage_patience = 4\n"
+TIMEOUT = """
+from pytest_mipro.plugin.optimise import shared_study
+
+shared_study.PROCESS_TIMEOUT = 4.0
+"""
 PATIENCE = 120.0
 
 
@@ -90,10 +94,10 @@ class Machine:
 
 
 class Watch:
-    """Waits for what is seen on the study's board."""
+    """Waits for what is seen on the study's store."""
 
-    def __init__(self, board: Board, machines: list[Machine]) -> None:
-        self._board = board
+    def __init__(self, store: CoordinationStore, machines: list[Machine]) -> None:
+        self._store = store
         self._machines = machines
 
     def until(self, seen: Callable[[list[Entry]], bool]) -> None:
@@ -103,10 +107,10 @@ class Watch:
             time.sleep(0.05)
 
     def done(self) -> list[Entry]:
-        return [entry for board in self._studies() for entry in board.done()]
+        return [entry for store in self._studies() for entry in store.done()]
 
-    def _studies(self) -> list[Board]:
-        return self._board.siblings("pytest-mipro")
+    def _studies(self) -> list[CoordinationStore]:
+        return self._store.siblings("pytest-mipro")
 
     def _outputs(self) -> str:
         return "\n".join(machine.output for machine in self._machines)
@@ -131,7 +135,7 @@ def watched(url: str) -> Iterator[tuple[Watch, list[Machine]]]:
     machines: list[Machine] = []
     try:
         with opened_storage(url) as storage:
-            yield Watch(Board(storage, url, "watch"), machines), machines
+            yield Watch(CoordinationStore(storage, url, "watch"), machines), machines
     finally:
         for machine in machines:
             machine.process.kill()
@@ -141,7 +145,7 @@ def watched(url: str) -> Iterator[tuple[Watch, list[Machine]]]:
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_a_worker_and_then_the_leader_are_killed(pytester, postgres_database):
     url = postgres_database
-    write_project(pytester, conftest=STUCK, ini=INI)
+    write_project(pytester, conftest=STUCK + TIMEOUT)
     optimize(pytester)
     alone = written(pytester)
     remove_written(pytester)

@@ -3,7 +3,7 @@
 import json
 import linecache
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -17,14 +17,10 @@ from pytest_mipro.optimizer.shared.jobs import (
     Job,
     chunks,
     job_of,
-    place_of,
-    prompts_json,
-    prompts_of,
-    shares,
-    teacher_of,
+    row_place,
+    split_calls,
 )
-from pytest_mipro.optimizer.shared.transcripts import Transcripts
-from pytest_mipro.runtime.calls.context import Teacher
+from pytest_mipro.optimizer.shared.serialisation import Serialiser
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 
 ROOT = Path(__file__).parents[1]
@@ -41,13 +37,13 @@ def test_jobs_hold_every_case_once_and_rows_whole(repeats: bool) -> None:
     runs = 3 if repeats else 2  # of a row: one test has two repeats
     assert [count for _, count in parts] == [runs * len(mine) for mine in rows]
     assert max(count for _, count in parts) <= 8 + runs
-    places = [place_of(case.row) for cases, _ in parts for case in cases]
+    places = [row_place(case.row) for cases, _ in parts for case in cases]
     assert places == sorted(places)
 
 
 @given(st.integers(0, 10**9), st.lists(st.integers(1, 50), min_size=1))
 def test_shares_are_all_there_is(calls: int, weights: list[int]) -> None:
-    parts = shares(calls, weights)
+    parts = split_calls(calls, weights)
     assert sum(parts) == calls
     for part, weight in zip(parts, weights, strict=True):
         assert abs(part - calls * weight / sum(weights)) <= 1
@@ -60,7 +56,7 @@ def test_a_job_is_known_by_all_that_changes_its_result() -> None:
     others = [
         replace(JOB, cases=("a",)),
         replace(JOB, prompts={"p.yaml": {"instruction": "Do!", "demos": []}}),
-        JOB.with_limit(13),
+        replace(JOB, limit=13),
         replace(JOB, repeats=False),
         replace(JOB, first_sample=1),
         replace(JOB, teacher={"model": None, "temperature": 1.0}),
@@ -68,17 +64,15 @@ def test_a_job_is_known_by_all_that_changes_its_result() -> None:
     ]
     assert len({JOB.key, *(other.key for other in others)}) == 8
     for job in (JOB, *others):
-        assert job_of(json.loads(json.dumps(job.json()))) == job
-    assert teacher_of(others[5]) == Teacher(None, 1.0)
-    assert teacher_of(JOB) is None
+        assert job_of(json.loads(json.dumps(asdict(job)))) == job
 
 
 def test_prompts_lie_elsewhere_on_another_machine() -> None:
     demo = Demo("r1", {"text": "ü\n"}, ["x", 1], "because")
     prompts = {Path("/here/app/prompts/a.yaml"): Prompt("Do.", (demo,))}
-    data = json.loads(json.dumps(prompts_json(prompts, Path("/here/app/tests"))))
+    data = json.loads(json.dumps(Serialiser((), Path("/here/app/tests")).dump_prompts(prompts)))
     assert list(data) == ["../prompts/a.yaml"]
-    moved = prompts_of(data, Path("/there/tests"))
+    moved = Serialiser((), Path("/there/tests")).load_prompts(data)
     assert moved == {Path("/there/prompts/a.yaml"): Prompt("Do.", (demo,))}
 
 
@@ -86,8 +80,8 @@ def test_runs_come_back_whole() -> None:
     study = make_study(tests={"test_note": metric_note})
     with baseline_of(study) as (_, baseline):
         runs = baseline.evaluation.runs
-    transcripts = Transcripts(study.cases, ROOT)
-    read = [transcripts.read(json.loads(json.dumps(transcripts.write(run)))) for run in runs]
+    serialiser = Serialiser(study.cases, ROOT)
+    read = [serialiser.load_run(json.loads(json.dumps(serialiser.dump_run(run)))) for run in runs]
     bare = [
         [replace(run, calls=tuple(replace(call, stack=()) for call in run.calls)) for run in each]
         for each in (read, runs)
@@ -102,24 +96,22 @@ def test_runs_come_back_whole() -> None:
 def written_call() -> dict[str, object]:
     study = make_study()
     with baseline_of(study) as (_, baseline):
-        return Transcripts(study.cases, ROOT).write(baseline.evaluation.runs[0])
+        return Serialiser(study.cases, ROOT).dump_run(baseline.evaluation.runs[0])
 
 
 def test_a_module_that_is_not_known_is_an_error() -> None:
     data = written_call()
     data["calls"][0]["signature"][0] = "elsewhere.module"
     with pytest.raises(StorageError, match=r"called the LM module 'elsewhere.module', which this"):
-        Transcripts(make_study().cases, ROOT).read(data)
+        Serialiser(make_study().cases, ROOT).load_run(data)
 
 
-@pytest.mark.parametrize(
-    "path", ["../../../../etc/passwd", "no_such_file.py", "test_shared_jobs.py"]
-)
+@pytest.mark.parametrize("path", ["../../../../etc/passwd", "no_such_file.py", "test_jobs.py"])
 def test_no_file_outside_the_project_is_read_and_none_is_run(path: str) -> None:
     data = written_call()
     data["calls"][0]["stack"] = [[path, 1, "root"]]
     linecache.clearcache()
-    run = Transcripts(make_study().cases, ROOT).read(data)
+    run = Serialiser(make_study().cases, ROOT).load_run(data)
     assert [code.co_filename for code in run.calls[0].stack] == ["<unknown>"]
     assert not [name for name in linecache.cache if name.endswith("passwd")]
     assert {call.signature for call in run.calls} == {note.signature, sort.signature}

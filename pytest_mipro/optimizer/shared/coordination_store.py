@@ -1,7 +1,8 @@
-"""The board where processes meet: entries, each a trial of one study of optuna's.
+"""The entries that processes coordinate by: heartbeats, leases, jobs and replies.
 
-An entry waits, is claimed by exactly one process, and is then done or has failed. Optuna's storages
-make that step, from waiting to running, atomic: all that processes agree on rests on it.
+Each entry is a trial of one optuna study. It waits, is claimed by exactly one process, and is then
+done or has failed. Optuna's storages make the step from waiting to running atomic: everything that
+processes agree on rests on it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pytest_mipro.errors import StorageError
 from pytest_mipro.optimizer.shared.storage import storage_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
@@ -43,8 +44,8 @@ _PIECE = 60_000
 class Entry:
     """An entry as it was read. `owner` is the process entry of who claimed it, None before.
 
-    `place` (0…1) tells whose neighbourhood a job lies in, `beat` changes while a process lives;
-    `facts` are packed texts, read by `Entry.fact`.
+    `place` (0…1) orders jobs by their rows, `heartbeat` changes while a process lives; `facts` are
+    compressed JSON values, read by `Entry.fact`.
     """
 
     id: int
@@ -53,62 +54,61 @@ class Entry:
     key: str = ""
     place: float = 0.0
     owner: int | None = None
-    beat: int = 0
+    heartbeat: int = 0
     facts: Mapping[str, str] = field(default_factory=dict)
 
     def fact(self, name: str) -> Any:
-        """Return the JSON value kept under a name, None where there is none."""
+        """Return the JSON value stored under a name, None where there is none."""
         pieces: list[str] = []
         while (piece := self.facts.get(f"{name}.{len(pieces)}")) is not None:
             pieces.append(piece)
         return _unpacked("".join(pieces)) if pieces else None
 
 
-class Board:
+class CoordinationStore:
     """The entries of one study. Thread-safe. Raises StorageError where the storage fails."""
 
     def __init__(self, storage: BaseStorage, url: str, name: str) -> None:
         self._storage = storage
         self._url = url
-        with self._told():
+        with storage_errors(url):
             try:
                 self._study = storage.create_new_study([StudyDirection.MAXIMIZE], name)
             except optuna.exceptions.DuplicatedStudyError:
                 self._study = storage.get_study_id_from_name(name)
 
     @property
-    def about(self) -> Mapping[str, Any]:
-        """What is noted on the study as a whole."""
-        with self._told():
+    def attributes(self) -> Mapping[str, Any]:
+        """JSON values about the study as a whole, by name."""
+        with storage_errors(self._url):
             return dict(self._storage.get_study_user_attrs(self._study))
 
-    def note_about(self, name: str, value: Any) -> None:
-        """Note a JSON value on the study as a whole."""
-        with self._told():
+    def set_attribute(self, name: str, value: Any) -> None:
+        """Store a JSON value about the study as a whole."""
+        with storage_errors(self._url):
             self._storage.set_study_user_attr(self._study, name, value)
 
-    def siblings(self, prefix: str) -> list[Board]:
-        """Return the boards of the storage's other studies whose names begin with `prefix`."""
-        with self._told():
+    def siblings(self, prefix: str) -> list[CoordinationStore]:
+        """Return the storage's other studies whose names begin with `prefix`."""
+        with storage_errors(self._url):
             studies = self._storage.get_all_studies()
-        names = [
-            item.study_name
+        return [
+            CoordinationStore(self._storage, self._url, item.study_name)
             for item in studies
             if item._study_id != self._study and item.study_name.startswith(prefix)  # noqa: SLF001
         ]
-        return [Board(self._storage, self._url, name) for name in names]
 
     def open_entries(self) -> list[Entry]:
-        """Return what waits or runs, in the order in which it was put up."""
+        """Return the entries that wait or run, oldest first."""
         return self._entries(TrialState.WAITING, TrialState.RUNNING)
 
     def done(self) -> list[Entry]:
-        """Return what is done, in the order in which it was put up."""
+        """Return the entries that are done, oldest first."""
         return self._entries(TrialState.COMPLETE)
 
     def entry(self, number: int) -> Entry:
         """Return an entry as it is now."""
-        with self._told():
+        with storage_errors(self._url):
             return _entry(self._storage.get_trial(number))
 
     def put(
@@ -120,62 +120,55 @@ class Board:
         state: State = "waiting",
         **facts: Any,
     ) -> int:
-        """Put up an entry and return its id."""
+        """Add an entry and return its id."""
         trial = create_trial(
             state=next(known for known, name in _STATES.items() if name == state),
             value=0.0 if state == "done" else None,
-            user_attrs={"kind": kind, "key": key, "place": place, **_packed_facts(facts)},
+            user_attrs={"kind": kind, "key": key, "place": place, **_packed(facts)},
         )
-        with self._told():
+        with storage_errors(self._url):
             return self._storage.create_new_trial(self._study, template_trial=trial)
 
     def claim(self, number: int, owner: int) -> bool:
-        """Take a waiting entry for the process `owner`; False: another one was faster."""
-        try:
-            with self._told():
-                if not self._storage.set_trial_state_values(number, TrialState.RUNNING):
-                    return False
-        except optuna.exceptions.UpdateFinishedTrialError:
-            return False
-        return self._set(number, {"owner": owner})
+        """Claim a waiting entry for the process `owner`; False: another process was faster."""
+        return self._set_state(number, TrialState.RUNNING) and self._set(number, {"owner": owner})
 
     def beat(self, number: int, count: int) -> bool:
-        """Give a sign of life; False: the entry is closed, so others count the process as dead."""
+        """Write a heartbeat; False: the entry is closed, so others count the process as dead."""
         return self._set(number, {"beat": count})
 
     def finish(self, number: int, value: float = 0.0, **facts: Any) -> bool:
-        """Close a running entry as done; False: it was closed before, and nothing is changed."""
-        return self._set(number, _packed_facts(facts)) and self._close(
-            number, TrialState.COMPLETE, [value]
-        )
+        """Close a running entry as done; False: it was closed before, and nothing changes."""
+        facts_set = self._set(number, _packed(facts))
+        return facts_set and self._set_state(number, TrialState.COMPLETE, [value])
 
     def fail(self, number: int) -> bool:
         """Close an entry as failed; False: it was closed before."""
-        return self._close(number, TrialState.FAIL, None)
+        return self._set_state(number, TrialState.FAIL)
 
-    def _close(self, number: int, state: TrialState, values: list[float] | None) -> bool:
-        try:
-            with self._told():
-                return self._storage.set_trial_state_values(number, state, values)
-        except optuna.exceptions.UpdateFinishedTrialError:
-            return False
+    def _set_state(self, number: int, state: TrialState, values: list[float] | None = None) -> bool:
+        return self._changed(lambda: self._storage.set_trial_state_values(number, state, values))
 
     def _set(self, number: int, attributes: Mapping[str, Any]) -> bool:
+        def change() -> bool:
+            for name, value in attributes.items():
+                self._storage.set_trial_user_attr(number, name, value)
+            return True
+
+        return self._changed(change)
+
+    def _changed(self, change: Callable[[], bool]) -> bool:
+        """Change an entry; return False where it is closed."""
         try:
-            with self._told():
-                for name, value in attributes.items():
-                    self._storage.set_trial_user_attr(number, name, value)
+            with storage_errors(self._url):
+                return change()
         except optuna.exceptions.UpdateFinishedTrialError:
             return False
-        return True
 
     def _entries(self, *states: TrialState) -> list[Entry]:
-        with self._told():
+        with storage_errors(self._url):
             trials = self._storage.get_all_trials(self._study, deepcopy=False, states=states)
         return sorted((_entry(trial) for trial in trials), key=lambda entry: entry.id)
-
-    def _told(self) -> Any:
-        return storage_errors(self._url)
 
 
 def _entry(trial: FrozenTrial) -> Entry:
@@ -187,23 +180,20 @@ def _entry(trial: FrozenTrial) -> Entry:
         key=attributes.get("key", ""),
         place=attributes.get("place", 0.0),
         owner=attributes.get("owner"),
-        beat=attributes.get("beat", 0),
+        heartbeat=attributes.get("beat", 0),
         facts=attributes,
     )
 
 
-def _packed_facts(facts: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        f"{name}.{index}": piece
-        for name, value in facts.items()
-        for index, piece in enumerate(_pieces(value))
-    }
-
-
-def _pieces(value: Any) -> Iterable[str]:
-    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
-    packed = base64.b64encode(zlib.compress(text.encode())).decode()
-    return (packed[start : start + _PIECE] for start in range(0, len(packed), _PIECE))
+def _packed(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return the values compressed, in pieces that every database takes."""
+    pieces: dict[str, str] = {}
+    for name, value in facts.items():
+        text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+        packed = base64.b64encode(zlib.compress(text.encode())).decode()
+        for index, start in enumerate(range(0, len(packed), _PIECE)):
+            pieces[f"{name}.{index}"] = packed[start : start + _PIECE]
+    return pieces
 
 
 def _unpacked(text: str) -> Any:
@@ -211,6 +201,6 @@ def _unpacked(text: str) -> Any:
         return json.loads(zlib.decompress(base64.b64decode(text, validate=True)))
     except (ValueError, zlib.error, RecursionError):
         raise StorageError(
-            "the storage holds an entry that is none of pytest-mipro's; use another database, or "
+            "the storage holds an entry that is not pytest-mipro's; use another database, or "
             "delete the study by `optuna delete-study`"
         ) from None

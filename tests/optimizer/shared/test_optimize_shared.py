@@ -36,11 +36,11 @@ from pytest_mipro.errors import BudgetError, ConfigurationError, EndpointError
 from pytest_mipro.optimizer.measuring.expectations import MeasurementError
 from pytest_mipro.optimizer.run.events import LeadTaken, ProcessLost, StageProgress
 from pytest_mipro.optimizer.run.result import StudyResult
-from pytest_mipro.optimizer.shared.board import Board, Entry
-from pytest_mipro.optimizer.shared.lease import DecidedElsewhere
-from pytest_mipro.optimizer.shared.member import Member
-from pytest_mipro.optimizer.shared.sharing import Sharing, optimize_shared
+from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore, Entry
+from pytest_mipro.optimizer.shared.leader_lease import DecidedElsewhere
+from pytest_mipro.optimizer.shared.optimize_shared import optimize_shared
 from pytest_mipro.optimizer.shared.storage import opened_storage
+from pytest_mipro.optimizer.shared.worker import Membership, Worker
 from pytest_mipro.optimizer.study.case import Outcome, Study
 from pytest_mipro.runtime.client.contract import Reply, Request
 
@@ -57,13 +57,13 @@ class Process:
     client: Any = field(default_factory=WorldClient)
     settings: Mapping[str, Any] = field(default_factory=dict)
     project: Mapping[str, Any] = field(default_factory=dict)
-    patience: float = 60.0
+    timeout: float = 60.0
     events: list[Any] = field(default_factory=list)
 
     def run(self) -> StudyResult | DecidedElsewhere:
         services = make_services(self.client, self.events)
-        sharing = Sharing(self.url, self.name, ROOT, self.patience, self.project)
-        return optimize_shared(self.study, services, make_settings(**self.settings), sharing)
+        membership = Membership(self.url, self.name, ROOT, self.project, self.timeout)
+        return optimize_shared(self.study, services, make_settings(**self.settings), membership)
 
     def seen(self, kind: type) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]
@@ -82,10 +82,10 @@ def together(*processes: Process) -> list[StudyResult | DecidedElsewhere | BaseE
 
 
 def entries(url: str, study: Study) -> list[Entry]:
-    """Return all that is done on the study's boards."""
+    """Return all that is done on the study's stores."""
     with opened_storage(url) as storage:
-        board = Board(storage, url, "another study")
-        return [entry for other in board.siblings("pytest-mipro") for entry in other.done()]
+        store = CoordinationStore(storage, url, "another study")
+        return [entry for other in store.siblings("pytest-mipro") for entry in other.done()]
 
 
 def same(result: StudyResult, alone: Played) -> None:
@@ -263,18 +263,16 @@ def test_the_time_limit_of_who_leads_ends_the_run(url: str) -> None:
         process.run()
     timer.join()
     with opened_storage(url) as storage:
-        board = Board(storage, url, "another study")
-        (study,) = board.siblings("pytest-mipro")
+        store = CoordinationStore(storage, url, "another study")
+        (study,) = store.siblings("pytest-mipro")
         assert study.open_entries() == [], "nothing is left for others to do"
 
 
 def test_two_projects_do_not_share_a_study(url: str) -> None:
     held, go = threading.Event(), threading.Event()
 
-    one = Process(
-        url, "one", client=HeldClient(held, go), project={"Python files": "a"}, patience=3
-    )
-    other = Process(url, "other", settings={"seed": 1}, project={"Python files": "b"}, patience=3)
+    one = Process(url, "one", client=HeldClient(held, go), project={"Python files": "a"}, timeout=3)
+    other = Process(url, "other", settings={"seed": 1}, project={"Python files": "b"}, timeout=3)
     with ThreadPoolExecutor(1) as pool:
         end = pool.submit(one.run)
         assert held.wait(60)
@@ -290,17 +288,17 @@ def test_who_was_taken_for_dead_joins_again(url: str, monkeypatch: pytest.Monkey
     """As after a machine slept: the lead is lost, what was done by then is not."""
     alone = play()
     buried: list[int] = []
-    turn = Member._turn
+    turn = Worker._turn
 
-    def burying(self: Member) -> None:
-        if not buried and len([e for e in self._board.done() if e.kind == "reply"]) > 2:
+    def burying(self: Worker) -> None:
+        if not buried and len([e for e in self._store.done() if e.kind == "reply"]) > 2:
             buried.extend([self.id, *self._owned])
             for number in buried:
-                assert self._board.fail(number)
-            self._beaten = float("-inf")  # its next sign of life is due
+                assert self._store.fail(number)
+            self._last_beat = float("-inf")  # its next sign of life is due
         turn(self)
 
-    monkeypatch.setattr(Member, "_turn", burying)
+    monkeypatch.setattr(Worker, "_turn", burying)
     process = Process(url, "sleeper")
     result = process.run()
     assert isinstance(result, StudyResult)

@@ -1,50 +1,49 @@
-"""Replies to proposals, kept on the board: who takes the lead proposes the same as who led before.
+"""Store the replies to proposals: a new leader then proposes the same as the one before.
 
-The replies of cases are not kept there, only what came of them: each process has its own cache.
+Replies of cases are not stored, only their results: each process has its own cache.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.runtime.client.contract import Reply, Usage
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
-    from pytest_mipro.optimizer.shared.board import Board
+    from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore
     from pytest_mipro.runtime.client.contract import LMClient, Request
 
 
-class KeptReplies(ClientWrapper):
-    """A client whose replies are kept on the board, and found there."""
+class SharedReplies(ClientWrapper):
+    """A client that stores its replies, and finds those that were stored before."""
 
-    def __init__(self, inner: LMClient, board: Board) -> None:
+    def __init__(self, inner: LMClient, store: CoordinationStore) -> None:
         super().__init__(inner)
-        self._board = board
+        self._store = store
         self._known = {
             entry.key: _reply(entry.fact("reply"))
-            for entry in board.done()
+            for entry in store.done()
             if entry.kind == "reply"
         }
 
     async def complete(self, request: Request) -> Reply:
-        """Return the reply that was kept, else the inner client's."""
-        kept = self.lookup(request)
-        if kept is not None:
-            return kept
+        """Return the stored reply, else the inner client's."""
+        stored = self.lookup(request)
+        if stored is not None:
+            return stored
         reply = await self._inner.complete(request)
         await asyncio.to_thread(
-            self._board.put, "reply", request.digest(), state="done", reply=asdict(reply)
+            self._store.put, "reply", request.digest(), state="done", reply=asdict(reply)
         )
         return reply
 
     def lookup(self, request: Request) -> Reply | None:
-        """Return the reply that was kept, without waiting."""
+        """Return the stored reply, without waiting."""
         return self._known.get(request.digest())
 
 

@@ -1,0 +1,282 @@
+"""One process's part in a shared study: in a thread, it sends heartbeats and runs jobs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from pytest_mipro.errors import MiproError, StorageError
+from pytest_mipro.optimizer.budget.budget import Budget, LogicalLedger
+from pytest_mipro.optimizer.budget.meter import Accounting
+from pytest_mipro.optimizer.measuring.evaluate import Evaluator, MeasuringRules
+from pytest_mipro.optimizer.shared.heartbeat import PROCESS_TIMEOUT, Reaper, heartbeat_interval
+from pytest_mipro.optimizer.shared.jobs import job_of
+from pytest_mipro.optimizer.shared.serialisation import Serialiser
+from pytest_mipro.optimizer.study.amount import Amount, Limits
+from pytest_mipro.runtime.calls.context import Teacher
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_mipro.optimizer.measuring.evaluate import PendingEvaluation
+    from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore, Entry
+    from pytest_mipro.optimizer.study.case import Study
+    from pytest_mipro.optimizer.study.runs import Evaluation
+    from pytest_mipro.optimizer.study.settings import OptimizerSettings
+    from pytest_mipro.runtime.client.contract import LMClient
+
+_POLL = 0.2  # seconds between two snapshots of the store
+_LEAVING = 2.0  # seconds for the thread to end; a storage that hangs may take for ever
+
+
+class LeadLostError(MiproError):
+    """Others took this process, which led, for dead: another one leads now."""
+
+
+class EveryRequest(LogicalLedger):
+    """A ledger to which every request is new: only the leader knows which are new to the study."""
+
+    def known(self, digest: str, mark: int) -> bool:
+        """Return False."""
+        del digest, mark
+        return False
+
+
+@dataclass(frozen=True)
+class Membership:
+    """Where and as whom a process joins a study.
+
+    `process` names it, as host and process id; stored paths are relative to `root`; `project` holds
+    what processes must have in common beside the study and its settings, by name. After `timeout`
+    seconds without a heartbeat a process counts as dead.
+    """
+
+    url: str
+    process: str
+    root: Path
+    project: Mapping[str, Any]
+    timeout: float = PROCESS_TIMEOUT
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The open entries as they were read once; `serial` counts the snapshots."""
+
+    serial: int
+    entries: tuple[Entry, ...]
+
+
+class Worker:
+    """One of the processes that share a study, as a `with` block; behind it, it has left.
+
+    All its work happens in a thread of its own, so that it goes on while this one waits for others.
+    `wait` raises what ended the thread, and LeadLostError, once.
+    """
+
+    def __init__(
+        self,
+        store: CoordinationStore,
+        study: Study,
+        client: LMClient,
+        membership: Membership,
+        settings: OptimizerSettings,
+    ) -> None:
+        self._store = store
+        self.name = membership.process
+        self._capacity = settings.concurrency
+        self._evaluator = Evaluator(
+            study,
+            client,
+            Accounting(EveryRequest()),
+            concurrency=self._capacity,
+            case_timeout=settings.case_timeout,
+        )
+        self.serialiser = Serialiser(study.cases, membership.root)
+        self._reaper = Reaper(store, membership.timeout)
+        self._thread = threading.Thread(target=self._work, name="mipro-worker", daemon=True)
+        self._stopping = threading.Event()
+        self._woken = threading.Event()
+        self._changed = threading.Condition()
+        self._snapshot = Snapshot(0, ())
+        self._error: BaseException | None = None
+        self._running: dict[int, PendingEvaluation] = {}
+        self._names: dict[int, str] = {}
+        self._lost: list[str] = []
+        self._interval = heartbeat_interval(membership.timeout)
+        self._beats = 0
+        self._last_beat = time.monotonic()
+        self._owned: set[int] = set()
+        self._passed: set[int] = set()
+        self._lead_lost = False
+        self.id = -1
+
+    def __enter__(self) -> Self:
+        self.id = self._join()
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        """Give back what is claimed, so that nobody has to wait for the timeout."""
+        self._stopping.set()
+        self._woken.set()
+        self._thread.join(_LEAVING)
+        # As in `optimize`: cases must end before their fixtures do. Ctrl-C does not wait.
+        self._evaluator.close(wait=kind is not None and issubclass(kind, MiproError))
+        with suppress(StorageError):  # then the others wait for the timeout
+            for number in (*self._running, *self._owned):
+                self._store.fail(number)
+            self._store.finish(self.id)
+
+    def _join(self) -> int:
+        return self._store.put("process", state="running", name=self.name)
+
+    def release_on_exit(self, number: int) -> None:
+        """Take note of an entry claimed for this process, to give it back when it leaves."""
+        self._owned.add(number)
+
+    def owner_name(self, entry: Entry) -> str:
+        """Return the name of the process that claimed the entry, "" where none is known to."""
+        owner = entry.owner
+        if owner is None:
+            return ""
+        if owner not in self._names:
+            self._names[owner] = str(self._store.entry(owner).fact("name"))
+        return self._names[owner]
+
+    def wake(self) -> None:
+        """Read the store now: it has something new."""
+        self._woken.set()
+
+    def take_lost(self) -> list[str]:
+        """Return the names of the processes found dead since the last call."""
+        with self._changed:
+            lost, self._lost = self._lost, []
+        return lost
+
+    def wait(self, after: int) -> Snapshot:
+        """Return the first snapshot behind the one of this serial; raises what ended the thread."""
+        with self._changed:
+            while self._checked().serial <= after:
+                self._changed.wait(1.0)
+            return self._snapshot
+
+    def _checked(self) -> Snapshot:
+        if self._error is not None:
+            raise self._error
+        if self._lead_lost:
+            self._lead_lost = False
+            raise LeadLostError
+        return self._snapshot
+
+    def _work(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._woken.clear()
+                self._turn()
+                self._woken.wait(_POLL)
+        except BaseException as error:  # noqa: BLE001 - also Ctrl-C in a case: the waiter raises it
+            with self._changed:
+                self._error = error
+                self._changed.notify_all()
+
+    def _turn(self) -> None:
+        entries = self._store.open_entries()
+        self._beat()
+        dead = self._reaper.reap(entries, self.id)
+        with self._changed:
+            self._lost += dead
+        self._report_results()
+        self._claim(entries)
+        with self._changed:
+            self._snapshot = Snapshot(self._snapshot.serial + 1, tuple(entries))
+            self._changed.notify_all()
+
+    def _beat(self) -> None:
+        if time.monotonic() - self._last_beat < self._interval:
+            return
+        self._last_beat = time.monotonic()
+        self._beats += 1
+        if not self._store.beat(self.id, self._beats):
+            self._rejoin()
+
+    def _rejoin(self) -> None:
+        """Join anew after this process, perhaps suspended for a while, was taken for dead."""
+        number = self._join()
+        self._running.clear()  # others have the jobs now; what is under way is in the cache
+        with self._changed:
+            self.id = number
+            self._lead_lost = bool(self._owned)
+            self._owned.clear()
+            self._lost.append(self.name)
+            self._changed.notify_all()
+
+    def _report_results(self) -> None:
+        """Close the jobs that are finished, with their results."""
+        for number, pending in list(self._running.items()):
+            if not all(future.done() for future in pending.futures):
+                continue
+            evaluation = pending.result()  # where it raises, the job is given back at the exit
+            result = {
+                "runs": [self.serialiser.dump_run(run) for run in evaluation.runs],
+                "requests": [astuple(item) for item in pending.meter.requests],
+                "over": bool(evaluation.over_budget),
+            }
+            self._store.finish(number, _mean(evaluation), result=result)
+            del self._running[number]
+            self._woken.set()  # the next snapshot, without what is finished, comes at once
+
+    def _claim(self, entries: Sequence[Entry]) -> None:
+        """Claim jobs from this process's range of places; others' only when it has none itself."""
+        waiting = [item for item in entries if item.kind == "job" and item.state == "waiting"]
+        members = [item.id for item in entries if item.kind == "process"]
+        mine = [item for item in waiting if members and self._in_range(item, members)]
+        left = [item for item in waiting if item not in mine and item.id in self._passed]
+        self._passed = {item.id for item in waiting}
+        for entry in mine:
+            if sum(len(pending.futures) for pending in self._running.values()) >= self._capacity:
+                return
+            self._take(entry)
+        for entry in left:
+            if self._running:
+                return
+            self._take(entry)
+
+    def _in_range(self, entry: Entry, members: Sequence[int]) -> bool:
+        return members[int(entry.place * len(members))] == self.id
+
+    def _take(self, entry: Entry) -> None:
+        if self._store.claim(entry.id, self.id):
+            self._running[entry.id] = pending = self._start(entry)
+            for future in pending.futures:
+                future.add_done_callback(lambda _: self._wake_if_done(pending))
+
+    def _start(self, entry: Entry) -> PendingEvaluation:
+        job = job_of(entry.fact("job"))
+        reservation = Budget(Limits(job.limit)).reserve(Amount(job.limit), "a job")
+        if reservation is None:
+            raise ValueError(f"a job can't have a limit of {job.limit}")
+        rules = MeasuringRules(
+            max_calls_per_case=job.max_calls_per_case,
+            repeats=job.repeats,
+            first_sample=job.first_sample,
+            teacher=Teacher(**job.teacher) if job.teacher else None,
+        )
+        return self._evaluator.start(
+            self.serialiser.load_prompts(job.prompts),
+            [self.serialiser.cases[number] for number in job.cases],
+            reservation,
+            rules,
+        )
+
+    def _wake_if_done(self, pending: PendingEvaluation) -> None:
+        if all(future.done() for future in pending.futures):
+            self._woken.set()
+
+
+def _mean(evaluation: Evaluation) -> float:
+    scores = evaluation.scores().values()
+    return sum(scores) / len(scores) if scores else 0.0
