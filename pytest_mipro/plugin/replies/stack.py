@@ -21,7 +21,7 @@ What the callers hold:
     record, a case's rerun      RerunClient, on what TrackingClient saw  (rerun_check.py)
     calls outside cases         OutsideClient → studies' client          (`outside_client`)
     optimisation, its calls     StudyClient → studies' client            (`optimising_client`)
-      its proposals, shared     KeptReplies → StudyClient …              (optimizer/shared/)
+      its proposals, shared     SharedReplies → StudyClient …             (optimizer/shared/)
       each part of its budget   MeteredClient → one of the two above     (optimizer/budget/)
 """
 
