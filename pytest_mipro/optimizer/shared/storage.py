@@ -138,7 +138,7 @@ def _with_driver(url: str) -> str:
         if importlib.util.find_spec(driver) is not None:
             return url if driver in _DEFAULTS else f"{dialect}+{driver}://{rest}"
     raise ConfigurationError(
-        f"--mipro-storage={dialect}://… needs a driver that is not installed; "
+        f"the storage {dialect}://… needs a driver that is not installed; "
         f"pip install 'pytest-mipro[{dialect}]'"
     )
 
