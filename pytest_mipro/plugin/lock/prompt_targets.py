@@ -22,8 +22,8 @@ _INSTALLED = frozenset({"site-packages", "dist-packages"})
 def check_targets(signatures: Iterable[Signature], ini_folder: Path) -> None:
     """Refuse prompt paths that a study must not write.
 
-    With links followed, each must be writable, outside site-packages, and inside the version-control
-    work tree of `ini_folder` (or inside that folder). No two modules may share one, ignoring case.
+    With links followed, each must be writable, outside site-packages, and inside the work tree of
+    `ini_folder` (or inside that folder). No two modules may share one, ignoring case.
     Raises ConfigurationError, one line that names the module.
     """
     root = work_tree(ini_folder)
