@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Grounding:
-    """The proposer's summaries of dataset and program, shared by all proposals of a study."""
+    """Summaries shared by all proposals of a study: of its `dataset` and of its `program`."""
 
     dataset: str
     program: str
@@ -26,7 +26,10 @@ class Grounding:
 
 @dataclass(frozen=True)
 class Example:
-    """One call of a module in a training case, with the case's score and feedback."""
+    """One `call` of a module in a case of the training row `row`.
+
+    `score` (0…1) and `feedback` are those of the case.
+    """
 
     row: str
     call: ModuleCall
@@ -36,7 +39,10 @@ class Example:
 
 @dataclass(frozen=True)
 class ScoredInstruction:
-    """An instruction tried before, and the best estimate (0…1) of a program that contains it."""
+    """The `text` of an instruction tried before.
+
+    `score` is the best estimate (0…1) of a program that contains it.
+    """
 
     text: str
     score: float
@@ -46,10 +52,10 @@ class ScoredInstruction:
 class ProposalContext:
     """The material for one instruction of one module.
 
-    `instruction` is the parent program's, `examples` are the parent's calls of the module on
-    training rows, `history` holds the instructions tried so far, best first. A grounding text is ""
-    if this proposal leaves it out; `tip` steers the style; `limit` bounds the request in
-    characters.
+    `signature` is the module. `instruction` is the parent program's, `examples` are the parent's
+    calls of the module on training rows, `history` holds the instructions tried so far, best first.
+    A text of `grounding` is "" if this proposal leaves it out; `tip` steers the style; `limit`
+    bounds the request in characters.
     """
 
     signature: Signature
@@ -63,7 +69,7 @@ class ProposalContext:
 
 @dataclass(frozen=True)
 class ProposalRequest:
-    """The messages for the proposer model; `cut` names the values shortened to fit the limit."""
+    """The `messages` for the proposer model; `cut` names the values shortened to the limit."""
 
     messages: tuple[Message, ...]
     cut: tuple[str, ...] = ()

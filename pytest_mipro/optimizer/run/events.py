@@ -43,7 +43,11 @@ class StageProgress:
 
 @dataclass(frozen=True)
 class Measured:
-    """Scores of one program: the objective with its 95 % interval, and the mean of each test."""
+    """The scores of one program.
+
+    `objective` is the unweighted mean of the `tests`' means (all in 0…1), `interval` its 95 %
+    confidence interval; `cases` and `rows` count what was measured.
+    """
 
     objective: float
     interval: Interval
@@ -101,8 +105,11 @@ class CandidatesReady:
 
 @dataclass(frozen=True)
 class TrialFinished:
-    """One trial: its kind, assignment (one index for each dimension), estimate (0…1) and rows.
+    """One trial of a search.
 
+    `study` is the study's name, `number` counts its trials and `round` its rounds. `kind` is
+    "minibatch" or "full" (all validation rows). `assignment` has one index for each dimension,
+    `estimate` (0…1) is its score, `rows` the number of rows measured, `calls` the LM requests made;
     `best` is the best estimate so far. `dropped` says why a trial has no score: it used more than
     was reserved for it. `stopped` is set if it ended as hopeless after its first rows.
     """

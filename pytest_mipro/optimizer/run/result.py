@@ -28,17 +28,22 @@ if TYPE_CHECKING:
 class StudyResult:
     """The result of one study.
 
-    `prompts` holds the finalist's prompts by path if they may be written, and is empty otherwise;
-    `reason` says why in one line. `before` and `after` are measured on all cases; `deciding_before`
-    and `deciding_after` on the rows that decided (holdout, else validation). `holdout_uses` counts
-    the finalists that this holdout has been used for. `finalist` is a digest of the finalist's
-    prompts, empty if no candidate beat the baseline. `models` holds each module's model by path.
+    `study` is its name, `split` its rows by part, `signatures` are its modules; `models` holds each
+    module's model, `committed` each committed prompt, by prompt path. `prompts` holds the
+    finalist's prompts by path if they may be written, and is empty otherwise; `reason` says why in
+    one line, `decision` is the verdict (None if none was reached). `baseline` and `final` evaluate
+    all cases under the committed prompts and under the finalist's; `before` and `after` are their
+    scores, `deciding_before` and `deciding_after` those on the rows that decided (holdout, else
+    validation). `holdout_uses` counts the finalists that this holdout has
+    been used for. `finalist` is a digest of the finalist's prompts, "" if no candidate beat the
+    baseline.
 
-    `calls` counts the distinct LM requests of the whole run, `asked` all requests of programs and
-    proposals, `live` the calls that an endpoint answered. `ended` says why the search ended early
-    ("" if it didn't), `limit` which limit ended it. `spending` breaks the distinct ones down
-    by stage, module and model; `billed` is the actual cost over all runs of the study, interrupted
-    ones included. `lessons` are what was learnt about proposing, if learning is on.
+    `trials` counts the trials, `calls` the distinct LM requests of the whole run, `asked` all
+    requests of programs and proposals, `live` the calls that an endpoint answered. `ended` says why
+    the search ended early ("" if it didn't), `limit` which limit ended it. `spending` breaks the
+    distinct ones down by stage, module and model; `billed` is the actual cost over all runs of the
+    study, interrupted ones included. `lessons` are what was learnt about proposing, if learning is
+    on.
     """
 
     study: str

@@ -18,7 +18,11 @@ Assignment = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Space:
-    """The categorical dimensions of a search: `names[i]` has the choices 0…`sizes[i]` - 1."""
+    """The categorical dimensions of a search.
+
+    Dimension i has the distinct name `names[i]` and the choices 0…`sizes[i]` - 1; `names` and
+    `sizes` are equally long.
+    """
 
     sizes: tuple[int, ...]
     names: tuple[str, ...]

@@ -36,11 +36,12 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Decision:
-    """The verdict and its reason, one line for the user.
+    """The decision on a finalist.
 
-    "accept": better on holdout rows. "unconfirmed": better on validation rows, corrected for the
-    selection, and written with the label "not independently confirmed". "reject": not written.
-    `bound` is the one-sided lower bound of the lift that was compared with 0.
+    `verdict` is "accept": better on holdout rows; "unconfirmed": better on validation rows,
+    corrected for the selection, and written with the label "not independently confirmed"; or
+    "reject": not written. `reason` says why in one line. `lift` is the paired lift of the finalist
+    over the committed prompts, `bound` its one-sided lower bound, which was compared with 0.
     """
 
     verdict: Verdict

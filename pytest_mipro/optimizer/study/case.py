@@ -11,12 +11,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one run of a case ended: a score, a skip, or an error (a broken measurement).
+    """How one run of a case ended: with a score, a skip, or an error (a broken measurement).
 
-    `score` is in 0…1, None where the case was skipped or broke. `feedback` is the same text on
-    every terminal. `failure` is the one-line text of an exception that is neither an assertion nor
-    a skip; the score is None until the exception comes again on the same replies, then 0.
-    `returned` is set where the test returned its score.
+    `score` is in 0…1, None if the case was skipped or broke. `feedback` is canonical: the same text
+    on every terminal. `metrics` are the further numbers of a `Score`. `skipped` is the reason of a
+    skip and `error` the text of what broke the measurement, "" otherwise. `failure` is the
+    exception's one-line text if the test raised neither an assertion nor a skip: the score is None
+    until the same exception comes again on the same replies, and 0 from then on. `returned` tells
+    whether the test returned a score.
     """
 
     score: float | None
@@ -30,9 +32,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class TestSpec:
-    """A metric-bearing test: its name in the study, and the arguments of its mark.
+    """A metric-bearing test and the arguments of its mark.
 
-    `labels` maps modules to the case column that holds their right output.
+    `name` is its name in the study. `threshold` is the mean that it must reach, `max_regression`
+    the allowed loss against the lock (both in 0…1 or None); a case passes from `pass_score` on, as
+    the mean of `repeats` runs. `labels` maps modules to the case column with their right output.
+    `concurrent` allows cases to run at the same time.
     """
 
     __test__ = False  # pytest must not collect it
@@ -48,11 +53,12 @@ class TestSpec:
 
 @dataclass(frozen=True)
 class Case:
-    """One case of one test. `run` calls the test once and never raises but for Ctrl-C.
+    """One case of one test.
 
-    `id` is unique in the study, `row` is what split, demos and clustering go by, `test` names
-    the `TestSpec`. `columns` are the row's values; `split` forces a part; `demo=False` keeps the
-    row out of demos and grounding.
+    `id` is unique in the study. `row` is the key by which split, demos and clustering go; `test`
+    names the `TestSpec`. `run` calls the test once and raises nothing but KeyboardInterrupt.
+    `columns` are the row's values; `split` forces the row into a part; with `demo` False the row is
+    kept out of demos and proposals.
     """
 
     id: str
@@ -66,7 +72,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Study:
-    """The cases optimised together. `name` is the lock's path stem; `salt` fixes the split."""
+    """The cases that are optimised together.
+
+    `name` is the lock's path as seen from pytest's ini file, `cases` are sorted by id, `tests`
+    holds the `TestSpec` of each test by name, `salt` fixes the split.
+    """
 
     name: str
     cases: tuple[Case, ...]

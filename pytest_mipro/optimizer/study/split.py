@@ -35,10 +35,11 @@ class RowTag:
 
 @dataclass(frozen=True)
 class Split:
-    """Row keys by place, each sorted.
+    """The keys of a study's rows by part, each sorted.
 
-    `holdout` is empty where it would have been too small: its rows are in `validation` then.
-    `shared` says that training and validation have rows in common.
+    `train` serves demos and proposals, `validation` the search, `holdout` the decision; a holdout
+    that would be too small is empty, with its rows in `validation`. `shared` says that training and
+    validation have rows in common.
     """
 
     train: tuple[str, ...]

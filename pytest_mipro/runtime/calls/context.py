@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 class ModuleCall:
     """One call of a module within a case.
 
-    `parameters` are the sampling parameters sent; `inputs` and `output` are JSON values; `text` is
-    the last reply; `requests` counts LM calls (2 after a corrective retry); `cost` is in US dollars
-    or None; `latency` in seconds; `error` is "" after success; `stack` holds the project's
-    functions between test and module, outermost first.
+    `signature` is the module and `model` the model asked, with the sampling `parameters` sent.
+    `inputs` and `output` are JSON values, `reasoning` is None unless asked for, `text` is the last
+    reply. `usage` and `cost` (US dollars or None) sum up all replies, and so does `latency`
+    (seconds); `cached` tells whether no endpoint was asked; `requests` counts LM calls (2 after a
+    corrective retry). `error` is "" after success; `stack` holds the project's functions between
+    test and module, outermost first.
     """
 
     signature: Signature

@@ -17,7 +17,7 @@ Role = Literal["system", "user", "assistant"]
 
 @dataclass(frozen=True)
 class Message:
-    """One chat message. The content is data: nothing in it is read as a role or a template."""
+    """A chat message: `role` and `content`, in which nothing is read as a role or template."""
 
     role: Role
     content: str
@@ -27,9 +27,11 @@ class Message:
 class Request:
     """One LM call. Everything in it can change the reply, so all of it is part of the cache key.
 
-    `parameters` are sampling parameters by litellm's names (`temperature`, `max_tokens`, …), JSON
-    values only. `response_schema` is the JSON schema for the reply; it is sent where the model
-    supports it. `sample` (0, 1, …) distinguishes repeated draws of one request; it is never sent.
+    `model` is the model's name, `messages` are the chat messages. `parameters` are sampling
+    parameters with litellm's names (`temperature`, `max_tokens`, …), JSON values only.
+    `response_schema` is the JSON schema wanted for the reply; it is sent along if the model
+    supports it. `sample` (0, 1, …) distinguishes repeated draws of the same request; it is never
+    sent.
     """
 
     model: str
@@ -65,7 +67,7 @@ def request_digest(canonical_json: str, endpoint: str) -> str:
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens of one or more calls; 0 where the endpoint reports none."""
+    """Tokens of one or more calls: `prompt_tokens` and `completion_tokens`, 0 where unknown."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -79,10 +81,12 @@ class Usage:
 
 @dataclass(frozen=True)
 class Reply:
-    """The reply to a request. `cost` is in US dollars, None without a price; `latency` in seconds.
+    """The reply to a request.
 
-    `cached` is True if no endpoint was asked for this reply. `model` is the served version, as the
-    endpoint names it. `asked` is when the endpoint was asked in Unix seconds, 0 if unknown.
+    `text` is the reply itself, `usage` its tokens; `cost` is in US dollars, None without a known
+    price; `latency` is in seconds. `cached` is True if no endpoint was asked for this reply.
+    `finish_reason` says why the model stopped ("stop", "length", …). `model` is the served version,
+    as the endpoint names it. `asked` is when the endpoint was asked, in Unix seconds; 0 if unknown.
     """
 
     text: str

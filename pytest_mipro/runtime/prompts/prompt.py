@@ -27,7 +27,7 @@ class Demo:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A module's instruction and its demos, in order."""
+    """A module's `instruction` and its `demos`, in order."""
 
     instruction: str
     demos: tuple[Demo, ...] = field(default=())

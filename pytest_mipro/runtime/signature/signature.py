@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 class Signature:
     """The name, inputs, output format and prompt path of a module.
 
-    `name` is `<source stem>.<function>`; `prompt_path` (absolute) is its identity: two modules on
-    one path are refused before anything is written.
+    `function` is the decorated function, `instruction` its docstring. `name` is
+    `<source stem>.<function>`; `prompt_path` (absolute) is the identity: two modules on one path
+    are refused before anything is written. With `prompt_required` the prompt file must exist; with
+    `reasoning` the model is asked for its reasoning first; with `optimize` the prompt may change.
     """
 
     function: Callable[..., Any]
