@@ -16,7 +16,7 @@ import pytest
 from pytest_mipro.errors import CaseFileError, ConfigurationError, UsageError
 from pytest_mipro.plugin.collecting.case_files import CaseFile, read_case_file
 from pytest_mipro.plugin.collecting.marks import CASES_MARK, metric_mark
-from pytest_mipro.plugin.config.shown_path import shown_path
+from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.runtime.signature.values import to_json
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _case_file(config: pytest.Config, path: Path) -> CaseFile:
     """Read a file once a session, so that all tests see the same rows."""
     files = config.stash.setdefault(_FILES, {})
     if path not in files:
-        files[path] = read_case_file(path, shown_path(config, path))
+        files[path] = read_case_file(path, format_path(config, path))
     return files[path]
 
 

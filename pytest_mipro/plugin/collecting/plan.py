@@ -13,7 +13,7 @@ from pytest_mipro.errors import UsageError
 from pytest_mipro.plugin.collecting.cases import CaseRow, case_row, expected_count, nodeid_of_test
 from pytest_mipro.plugin.collecting.marked import marked_tests
 from pytest_mipro.plugin.collecting.marks import MARK, MetricMark, metric_mark
-from pytest_mipro.plugin.config.shown_path import relative_path
+from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.lock.lock_schema import SUFFIX
 
 if TYPE_CHECKING:

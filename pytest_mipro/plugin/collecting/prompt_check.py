@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mipro.errors import ModuleDefinitionError
 from pytest_mipro.runtime.calls.context import is_project_file
 from pytest_mipro.runtime.module import LMModule
-from pytest_mipro.runtime.prompts.prompt_file import check_committed
+from pytest_mipro.runtime.prompts.prompt_file import read_if_there
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ def check_prompt_files(namespace: Mapping[str, Any], read: set[Signature]) -> No
     for module in reachable_modules(namespace):
         if module.signature not in read:
             with suppress(ModuleDefinitionError):  # told at the call, with all that is wrong there
-                check_committed(module.signature)
+                read_if_there(module.signature)
             read.add(module.signature)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_mipro.errors import CacheError
 from pytest_mipro.plugin.config.options import options_of
-from pytest_mipro.plugin.config.shown_path import shown_path
+from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.runtime.cache.folder import cache_bytes, clear_cache
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def clear(config: pytest.Config) -> None:
         freed = clear_cache(folder)
     except CacheError as error:
         raise pytest.UsageError(str(error)) from None
-    told = f"mipro: cleared the reply cache {shown_path(config, folder)} ({_size(freed)})"
+    told = f"mipro: cleared the reply cache {format_path(config, folder)} ({_size(freed)})"
     config.pluginmanager.register(_Cleared(told), "mipro-cache-cleared")
 
 
@@ -77,7 +77,9 @@ def write_cache_line(terminal: Any, config: pytest.Config) -> None:
         return
     replies = _replies(folder) if config.get_verbosity() > 0 else ""
     remedy = "; --mipro-cache-clear deletes it" if size >= _LARGE else ""
-    terminal.write_line(f"reply cache {shown_path(config, folder)}: {replies}{_size(size)}{remedy}")
+    terminal.write_line(
+        f"reply cache {format_path(config, folder)}: {replies}{_size(size)}{remedy}"
+    )
 
 
 def _replies(folder: Path) -> str:

@@ -18,7 +18,7 @@ import pytest
 
 from pytest_mipro.errors import LockError
 from pytest_mipro.plugin.config.options import options_of
-from pytest_mipro.plugin.config.shown_path import relative_path, shown_path
+from pytest_mipro.plugin.config.paths import format_path, relative_path
 from pytest_mipro.plugin.config.words import counted
 from pytest_mipro.plugin.gate.provenance import observed_studies
 from pytest_mipro.plugin.gate.state import known_state
@@ -84,7 +84,7 @@ def announce_drift(state: RunState) -> None:
             continue
         drifts[path] = partial(differences, lock, study, by_lock[path])
         if options.strict and not options.update_lock:
-            _announce(config, study, drift_of(config, path, partial(shown_path, config)) or ())
+            _announce(config, study, drift_of(config, path, partial(format_path, config)) or ())
 
 
 def _announce(config: pytest.Config, study: ObservedStudy, found: Sequence[Difference]) -> None:
@@ -227,14 +227,14 @@ def _complete(study: ObservedStudy, verdicts: Sequence[Verdict]) -> bool:
 
 def drift_lines(config: pytest.Config, lock: str) -> list[str]:
     """Return the differences from the lock as lines for the terminal, none where there are none."""
-    found = drift_of(config, lock, partial(shown_path, config)) or ()
+    found = drift_of(config, lock, partial(format_path, config)) or ()
     if not found:
         return []
     told = [str(difference) for difference in found]
     told += [] if options_of(config).update_lock else _remedy(config, lock)
     wrapped = (wrap(text, 78, subsequent_indent="  ", break_on_hyphens=False) for text in told)
     return [
-        f"differs from {shown_path(config, Path(lock))}:",
+        f"differs from {format_path(config, Path(lock))}:",
         *(f"  {line}" for lines in wrapped for line in lines),
     ]
 

@@ -20,7 +20,7 @@ from pytest_mipro.plugin.gate.gate import calls_of
 from pytest_mipro.plugin.gate.junit import PREFIX, case_properties
 from pytest_mipro.plugin.lock.lock_builder import call_key, locked_module
 from pytest_mipro.plugin.lock.lock_schema import LockedModule
-from pytest_mipro.plugin.lock.write_journal import digest_of
+from pytest_mipro.plugin.lock.write_journal import file_digest
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def record(config: pytest.Config, report: pytest.TestReport, data: Mapping[str, 
     studies = config.stash.setdefault(_STUDIES, {})
     if path not in studies:
         lock = Path(path)
-        studies[path] = ObservedStudy(lock, facts["partial"], facts["selected"], digest_of(lock))
+        studies[path] = ObservedStudy(lock, facts["partial"], facts["selected"], file_digest(lock))
     study = studies[path]
     study.uses[report.nodeid] = tuple(ModuleUse(*use) for use in facts["uses"])
     for entry in facts["modules"]:

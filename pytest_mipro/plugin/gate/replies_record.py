@@ -9,7 +9,7 @@ import pytest
 
 from pytest_mipro.errors import RepliesFileError
 from pytest_mipro.plugin.config.options import options_of
-from pytest_mipro.plugin.config.shown_path import shown_path
+from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.config.words import counted
 from pytest_mipro.plugin.gate.provenance import observed_studies
 from pytest_mipro.plugin.gate.replies_ledger import replies_counted, studies_with_replies
@@ -47,7 +47,7 @@ class Recorder:
             try:
                 self._write(study, path)
             except (RepliesFileError, OSError) as error:
-                shown = shown_path(self._config, path)
+                shown = format_path(self._config, path)
                 self._say(f"{shown} is not written: {error}", "red")
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -63,7 +63,7 @@ class Recorder:
         self._lines.append((line, colour))
 
     def _write(self, study: StudyReplies, path: Path) -> None:
-        shown = shown_path(self._config, path)
+        shown = format_path(self._config, path)
         before = read_replies(path, shown)
         whole = self._whole(study)
         kept = [reply for reply in before if not whole or self._unseen(study, reply)]

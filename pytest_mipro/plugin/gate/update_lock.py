@@ -12,7 +12,7 @@ import pytest
 
 from pytest_mipro.errors import LockError, MiproError
 from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
-from pytest_mipro.plugin.config.shown_path import shown_path
+from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.gate.provenance import observed_studies
 from pytest_mipro.plugin.lock.lock_file import dump_lock, read_lock
 from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase, split_salt
@@ -53,7 +53,7 @@ class UpdateLock:
         for path, study in observed_studies(self._config).items():
             verdicts = [item for item in self._state.verdicts if item.plan.lock == path]
             if problem := unmeasured(study, verdicts):
-                problems.append(f"{shown_path(self._config, study.lock)}: not written: {problem}")
+                problems.append(f"{format_path(self._config, study.lock)}: not written: {problem}")
                 continue
             try:
                 old = read_lock(study.lock)
@@ -66,7 +66,7 @@ class UpdateLock:
             problems += self._flush(writes)
         else:
             problems += [
-                f"{shown_path(self._config, write.path)}: not written either" for write in writes
+                f"{format_path(self._config, write.path)}: not written either" for write in writes
             ]
         self.lines += [(problem, False) for problem in problems]
         if problems and session.exitstatus == pytest.ExitCode.OK:
@@ -84,8 +84,8 @@ class UpdateLock:
         self.written = tuple(write.path for write in changed)
         for write in writes:
             count = write.text.count('\n    {"digest"')
-            said = f"wrote {shown_path(self._config, write.path)}: the scores of {count:,} cases"
-            same = f"{shown_path(self._config, write.path)} is up to date"
+            said = f"wrote {format_path(self._config, write.path)}: the scores of {count:,} cases"
+            same = f"{format_path(self._config, write.path)} is up to date"
             self.lines.append((said if write in changed else same, True))
         return []
 

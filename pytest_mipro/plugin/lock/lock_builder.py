@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.optimizer.proposing.learning import Lesson
 from pytest_mipro.optimizer.proposing.proposal_plan import ProposalPlan
-from pytest_mipro.plugin.config.shown_path import relative_path
+from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase, LockedLesson, LockedModule
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pytest_mipro.plugin.config.shown_path import relative_path
+from pytest_mipro.plugin.config.paths import relative_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,7 +18,7 @@ import pytest
 from pytest_mipro.errors import ConfigurationError, UsageError
 from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
 from pytest_mipro.plugin.config.options import options_of
-from pytest_mipro.plugin.config.shown_path import shown_path
+from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.lock.lock_file import parse_lock
 from pytest_mipro.plugin.lock.lock_schema import SUFFIX
 from pytest_mipro.plugin.lock.prompt_targets import VERSION_CONTROL, work_tree
@@ -48,7 +48,7 @@ class RolledForward:
     edited: tuple[Path, ...] = ()
 
 
-def digest_of(path: Path) -> str:
+def file_digest(path: Path) -> str:
     """Return 16 hex digits of a file's bytes, "" where there is no file."""
     try:
         return _digest(path.read_bytes())
@@ -72,7 +72,7 @@ def flush(writes: Sequence[FileWrite], private_folder: Path) -> None:
     and the next run finishes it.
     """
     for write in writes:
-        if digest_of(write.path) != write.replaces:
+        if file_digest(write.path) != write.replaces:
             raise ConfigurationError(changed(write.path))
     if not writes:
         return
@@ -108,7 +108,7 @@ def roll_forward(private_folder: Path, root: Path) -> RolledForward:
         _check(write, journal, root)
     written, edited = [], []
     for write in writes:
-        found = digest_of(write.path)
+        found = file_digest(write.path)
         if found == write.replaces:
             remedy = (
                 "to finish what an interrupted run began; correct that, or delete "
@@ -182,7 +182,7 @@ def finish_interrupted_writes(config: pytest.Config) -> None:
         return
     done = roll_forward(mipro_folder(config), work_tree(ini_folder(config)))
     written, edited = (
-        ", ".join(shown_path(config, path) for path in paths)
+        ", ".join(format_path(config, path) for path in paths)
         for paths in (done.written, done.edited)
     )
     lines = []

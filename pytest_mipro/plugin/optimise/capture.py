@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.study.case import Case, Study, TestSpec
-from pytest_mipro.plugin.config.shown_path import relative_path
+from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.lock.lock_file import read_lock
 from pytest_mipro.plugin.lock.lock_schema import split_salt
 from pytest_mipro.plugin.measuring.measure import measure

@@ -11,10 +11,10 @@ import pytest
 from pytest_mipro.errors import ConfigurationError, MiproError
 from pytest_mipro.plugin.config.cache_folder import how_to_go_on, mipro_folder
 from pytest_mipro.plugin.config.options import options_of
-from pytest_mipro.plugin.config.shown_path import shown_path
+from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.lock.lock_builder import lock_of
 from pytest_mipro.plugin.lock.lock_file import dump_lock, read_lock
-from pytest_mipro.plugin.lock.write_journal import FileWrite, changed, digest_of, flush
+from pytest_mipro.plugin.lock.write_journal import FileWrite, changed, file_digest, flush
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt, dump_prompt, read_prompt
 from pytest_mipro.runtime.text.files import ensure_private_folder
 
@@ -77,7 +77,7 @@ class Changes:
         Raises UsageError for a lock that can't be read.
         """
         self._running = key.name
-        self._digests[key.lock] = digest_of(key.lock)
+        self._digests[key.lock] = file_digest(key.lock)
         self._locks[key.lock] = read_lock(key.lock)
 
     def end(self, key: StudyKey) -> None:
@@ -102,7 +102,7 @@ class Changes:
                     f'{key.name}, and neither is written; join them with study="name", freeze '
                     "the module with optimize=False, or optimise one study at a time"
                 )
-            self._digests[path] = digest_of(path)
+            self._digests[path] = file_digest(path)
             if path.exists() and read_prompt(path, signature) != committed_prompt(signature):
                 raise ConfigurationError(changed(path))
 
@@ -169,7 +169,7 @@ class Changes:
         if self._failed:
             terminalreporter.write_line(f"not written: {self._failed}", red=True)
         for path in self._written:
-            terminalreporter.write_line(f"wrote {shown_path(self._config, path)}", green=True)
+            terminalreporter.write_line(f"wrote {format_path(self._config, path)}", green=True)
 
     def _unwritten(self) -> list[str]:
         """Return why the changes of some studies are not written."""
@@ -182,7 +182,7 @@ class Changes:
         return lines
 
     def _show(self, terminalreporter: pytest.TerminalReporter, diff: _Diff) -> None:
-        name = shown_path(self._config, diff.path)
+        name = format_path(self._config, diff.path)
         before = f"a/{name}" if diff.before else "/dev/null"
         texts = diff.before.splitlines(), diff.after.splitlines()
         lines = list(difflib.unified_diff(*texts, before, f"b/{name}", lineterm=""))

@@ -23,7 +23,7 @@ from pytest_mipro.optimizer.run.study_run import Services
 from pytest_mipro.plugin.collecting.studies import is_partial
 from pytest_mipro.plugin.config.cache_folder import how_to_go_on, ini_folder, mipro_folder
 from pytest_mipro.plugin.config.options import options_of
-from pytest_mipro.plugin.config.shown_path import relative_path, shown_path
+from pytest_mipro.plugin.config.paths import format_path, relative_path
 from pytest_mipro.plugin.config.study_files import study_file
 from pytest_mipro.plugin.lock.holdout_uses import known_holdout_uses, record_holdout_use
 from pytest_mipro.plugin.lock.lock_builder import lessons_of
@@ -176,7 +176,7 @@ class OptimizeItem(pytest.Item):
                 return
             result = with_options(result)
             bill.finish(result, planned_sizes(study, settings, len(result.signatures)))
-        progress.finished(result, shown_path(config, path))
+        progress.finished(result, format_path(config, path))
         self._conclude(study, result, partial=only_part)
 
     def _optimized(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import sys
@@ -18,7 +17,7 @@ from pytest_mipro.optimizer.shared.optimize_shared import optimize_shared
 from pytest_mipro.optimizer.shared.worker import Membership
 from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
-from pytest_mipro.plugin.lock.write_journal import digest_of
+from pytest_mipro.plugin.lock.write_journal import file_digest
 from pytest_mipro.runtime.calls.context import is_project_file
 from pytest_mipro.runtime.signature.signature import defined_signatures
 
@@ -71,7 +70,7 @@ def _project(config: pytest.Config, key: StudyKey) -> Mapping[str, Any]:
     files = config.stash[_FILES]
     return {
         **files,
-        "the lock": digest_of(key.lock),
+        "the lock": file_digest(key.lock),
         "the model": [options.fallback_model, options.max_output_tokens],
         "the searcher": options.searcher,
         "the version of pytest-mipro": version("pytest-mipro"),
@@ -91,11 +90,7 @@ def _files(root: Path) -> dict[str, Any]:
 
 def _digests(paths: set[Path], root: Path) -> dict[str, str]:
     return {
-        path.relative_to(root).as_posix(): _digest(path)
+        path.relative_to(root).as_posix(): file_digest(path)
         for path in sorted(paths)
         if path.is_relative_to(root) and path.is_file()
     }
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

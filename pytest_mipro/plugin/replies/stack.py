@@ -35,8 +35,8 @@ import pytest
 
 from pytest_mipro.plugin.config.cache_folder import cache_folder
 from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.config.redaction import redactor
-from pytest_mipro.plugin.config.shown_path import shown_path
 from pytest_mipro.plugin.lock.lock_schema import SUFFIX as LOCK_SUFFIX
 from pytest_mipro.plugin.replies.bill import BilledClient
 from pytest_mipro.plugin.replies.circuit_breaker import BreakerClient
@@ -136,7 +136,7 @@ def recorded_replies(config: pytest.Config, lock: Path) -> RecordedReplies:
     known = config.stash.setdefault(_RECORDED, {})
     if lock not in known:
         path = replies_path(lock)
-        name = shown_path(config, path)
+        name = format_path(config, path)
         known[lock] = RecordedReplies(name, read_replies(path, name))
     return known[lock]
 

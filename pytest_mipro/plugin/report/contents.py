@@ -10,7 +10,7 @@ import pytest
 
 from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
-from pytest_mipro.plugin.config.shown_path import relative_path
+from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.gate.drift import drift_of
 from pytest_mipro.plugin.gate.provenance import observed_studies
 from pytest_mipro.plugin.gate.state import known_state

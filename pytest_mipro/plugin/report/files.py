@@ -10,8 +10,8 @@ import pytest
 
 from pytest_mipro.errors import MiproError
 from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.config.redaction import redactor
-from pytest_mipro.plugin.config.shown_path import shown_path
 from pytest_mipro.plugin.report.contents import run_report
 from pytest_mipro.plugin.report.json_report import json_report
 from pytest_mipro.plugin.report.markdown import markdown_report
@@ -41,7 +41,7 @@ def write_reports(session: pytest.Session) -> None:
         for path in (options.json, options.markdown):
             if path is not None:
                 atomic_write(path, texts[path])
-                lines.append((f"wrote {shown_path(config, path)}", True))
+                lines.append((f"wrote {format_path(config, path)}", True))
     except (MiproError, OSError) as error:  # a hook that takes secrets out failed, or a full disk
         lines.append((f"no report: {error}", False))
         if session.exitstatus == pytest.ExitCode.OK:

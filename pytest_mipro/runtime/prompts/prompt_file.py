@@ -162,14 +162,9 @@ def committed_prompt(signature: Signature) -> Prompt:
     key = (signature.prompt_path, signature.name)
     with _committed_lock:
         if key not in _committed:
-            _committed[key] = _read_if_there(signature)
+            _committed[key] = read_if_there(signature)
         prompt = _committed[key]
     return _first_prompt(signature) if prompt is None else prompt
-
-
-def check_committed(signature: Signature) -> None:
-    """Read the module's prompt file if there is one; raises PromptFileError for a bad one."""
-    _read_if_there(signature)
 
 
 def forget_committed_prompts() -> None:
@@ -178,7 +173,8 @@ def forget_committed_prompts() -> None:
         _committed.clear()
 
 
-def _read_if_there(signature: Signature) -> Prompt | None:
+def read_if_there(signature: Signature) -> Prompt | None:
+    """Return the prompt in the module's file, None without a file; raises PromptFileError."""
     try:
         return read_prompt(signature.prompt_path, signature)
     except PromptFileError as error:

@@ -12,7 +12,7 @@ from pytest_mipro.errors import OutputParseError
 from pytest_mipro.runtime.signature.reply_text import (
     bare,
     label_key,
-    shown,
+    quoted,
     single_fence,
     unfenced,
 )
@@ -84,7 +84,7 @@ class OutputFormat:
         """Return the output of a JSON value, as `dump` gives it; raises OutputParseError."""
         if self.kind == "text":
             if not isinstance(value, str):
-                raise OutputParseError(f"{shown(to_text(value))} is not a text")
+                raise OutputParseError(f"{quoted(to_text(value))} is not a text")
             return value
         if self.labels:
             return self._label(to_text(value))
@@ -128,7 +128,7 @@ class OutputFormat:
         try:
             return self._validate(load_json(text.lower(), repeated_keys=True))
         except ValueError:
-            raise OutputParseError(f"{shown(text)} is not {self.scalar}") from None
+            raise OutputParseError(f"{quoted(text)} is not {self.scalar}") from None
 
     def _label(self, text: str) -> Any:
         for candidate in (text, text.strip()):
@@ -138,7 +138,7 @@ class OutputFormat:
         found = [value for label, value in self.labels.items() if label_key(label) == key]
         if key and len(found) == 1:
             return found[0]
-        raise OutputParseError(f"{shown(text)} is none of: {', '.join(self.labels)}")
+        raise OutputParseError(f"{quoted(text)} is none of: {', '.join(self.labels)}")
 
     def _json(self, body: str) -> Any:
         text = unfenced(body).strip()
@@ -150,7 +150,7 @@ class OutputFormat:
                 return self._json(inner)
             if self.schema and self.schema.get("type") == "string":  # a date, written bare
                 return text
-            raise OutputParseError(f"{shown(text)} is not JSON ({error})") from None
+            raise OutputParseError(f"{quoted(text)} is not JSON ({error})") from None
 
     def _validate(self, value: Any) -> Any:
         # Stricter than pydantic, which takes `true` for 1, "0" for false and "nan" for a number.
@@ -160,7 +160,7 @@ class OutputFormat:
             "one number": isinstance(value, (bool, str)),
         }
         if wrong.get(self.scalar, False):
-            raise OutputParseError(f"{shown(to_text(value))} is not {self.scalar}")
+            raise OutputParseError(f"{quoted(to_text(value))} is not {self.scalar}")
         try:
             output = self.adapter.validate_json(json.dumps(value))
             dumped = self.adapter.dump_python(output, mode="json", warnings=False)

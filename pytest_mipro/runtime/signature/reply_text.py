@@ -31,7 +31,7 @@ def label_key(text: str) -> str:
     return bare(text.strip().removeprefix("- ")).casefold()
 
 
-def shown(text: str, limit: int = 80) -> str:
+def quoted(text: str, limit: int = 80) -> str:
     """Return the text for an error: quoted, in one line, bounded."""
     return repr(text if len(text) <= limit else text[:limit] + "…")
 

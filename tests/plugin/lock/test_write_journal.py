@@ -12,7 +12,7 @@ from pytest_mipro.plugin.lock.lock_schema import Lock
 from pytest_mipro.plugin.lock.write_journal import (
     JOURNAL,
     FileWrite,
-    digest_of,
+    file_digest,
     flush,
     roll_forward,
 )
@@ -43,7 +43,7 @@ class Disk:
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
         self.writes = [
-            FileWrite(self.root / n, t, digest_of(self.root / n)) for n, t in NEW.items()
+            FileWrite(self.root / n, t, file_digest(self.root / n)) for n, t in NEW.items()
         ]
         self._patch = monkeypatch
 

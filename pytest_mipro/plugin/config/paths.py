@@ -16,7 +16,7 @@ def relative_path(path: Path, root: Path) -> str:
     return os.path.relpath(path, root).replace(os.sep, "/")
 
 
-def shown_path(config: pytest.Config, path: Path) -> str:
+def format_path(config: pytest.Config, path: Path) -> str:
     """Return the path as a user types it, with `/`.
 
     It is relative to the current folder where it lies below it or in the project, else absolute.

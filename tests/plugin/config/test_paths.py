@@ -10,7 +10,7 @@ from gate_project import LOCK as GATE_LOCK
 from gate_project import write_gate, write_prompt
 from optimize_project import LOCK, PROMPT, optimize, write_project
 
-from pytest_mipro.plugin.config.shown_path import shown_path
+from pytest_mipro.plugin.config.paths import format_path
 
 SAY = "prompts/pipeline.say.yaml"
 
@@ -57,5 +57,5 @@ def test_a_gate_from_another_folder(pytester, monkeypatch):
 def test_a_path_outside_of_folder_and_project_is_absolute(pytester, tmp_path_factory):
     config = pytester.parseconfig()
     outside = tmp_path_factory.mktemp("outside") / "cache"
-    assert shown_path(config, outside) == outside.as_posix()
-    assert shown_path(config, pytester.path / "a/b") == "a/b"
+    assert format_path(config, outside) == outside.as_posix()
+    assert format_path(config, pytester.path / "a/b") == "a/b"
