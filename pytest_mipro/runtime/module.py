@@ -37,16 +37,21 @@ R = TypeVar("R")
 
 
 class LMModule(Generic[P, R]):
-    """A callable LM module; `@lm_module` makes it. Calls take the function's own arguments."""
+    """A callable LM module, made by `@lm_module`; it takes the function's own arguments."""
 
     def __init__(
-        self, signature: Signature, model: str | None, parameters: Mapping[str, Any]
+        self,
+        signature: Signature,
+        model: str | None,
+        parameters: Mapping[str, Any],
+        override: str | None = None,
+        origin: LMModule[P, R] | None = None,
     ) -> None:
         self.signature = signature
         self._model = model
-        self._override: str | None = None
         self._parameters = dict(parameters)
-        self._origin: LMModule[P, R] = self
+        self._override = override  # of `using`; it beats `configure(models=…)`
+        self._origin = origin or self
         functools.update_wrapper(self, signature.function)
         if signature.is_async:
             _mark_awaited(self)
@@ -76,10 +81,7 @@ class LMModule(Generic[P, R]):
         return self._variant(model or self._override, self._parameters | added)
 
     def _variant(self, override: str | None, parameters: Mapping[str, Any]) -> LMModule[P, R]:
-        other: LMModule[P, R] = LMModule(self.signature, self._model, parameters)
-        other._override = override
-        other._origin = self._origin
-        return other
+        return LMModule(self.signature, self._model, parameters, override, self._origin)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         # By name, as functions do: a copy is the module itself, and workers import their own.

@@ -233,7 +233,7 @@ def test_a_newly_failed_threshold_rejects() -> None:
     assert result.prompts == {}
 
 
-def test_each_distinct_finalist_is_one_look() -> None:
+def test_each_distinct_finalist_is_one_holdout_use() -> None:
     first = play().result
     assert first.holdout_uses == 1
     assert "optimistic" not in first.reason

@@ -37,6 +37,7 @@ def lock_of(study: Study, result: StudyResult, path: Path, seed: int, before: Lo
     prompts = {**result.committed, **result.prompts}
     scores = result.final.scores()
     skipped = frozenset(result.final.skipped)
+    earlier = before.lessons if before else ()
     calls = (call for run in result.final.runs for call in run.calls)
     return Lock(
         salt=study.salt,
@@ -45,9 +46,7 @@ def lock_of(study: Study, result: StudyResult, path: Path, seed: int, before: Lo
         holdout_uses=result.holdout_uses,
         confirmed=result.split.confirmed,
         demo_rows=tuple({demo.case for prompt in prompts.values() for demo in prompt.demos}),
-        lessons=(*(before.lessons if before else ()), *map(_locked_lesson, result.lessons))[
-            -_MOST_LESSONS:
-        ],
+        lessons=(*earlier, *map(_locked_lesson, result.lessons))[-_MOST_LESSONS:],
         modules=locked_modules(calls, prompts, path.parent),
         cases=tuple(
             LockedCase(

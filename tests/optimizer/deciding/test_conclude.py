@@ -186,7 +186,7 @@ def test_a_test_whose_every_case_was_skipped_fails_no_threshold() -> None:
     assert end.prompts == BETTER
 
 
-def test_looks_count_distinct_finalists() -> None:
+def test_holdout_uses_count_distinct_finalists() -> None:
     digest = program_digest(BETTER)
     assert concluded(BETTER, finalists_shown=frozenset([digest])).holdout_uses == 1
     end = concluded(BETTER, finalists_shown=frozenset(["a", "b"]))
@@ -194,7 +194,7 @@ def test_looks_count_distinct_finalists() -> None:
     assert "look 3 at this holdout" in end.reason
 
 
-def test_looks_whose_finalists_are_not_known_count_too() -> None:
+def test_holdout_uses_whose_finalists_are_not_known_count_too() -> None:
     digest = program_digest(BETTER)
     for shown, uses in (({"a"}, 8), ({digest}, 7)):
         services = {"earlier_holdout_uses": 6, "finalists_shown": frozenset(shown)}
@@ -220,7 +220,7 @@ def test_a_look_is_noted_before_the_holdout_is_shown_the_finalist() -> None:
     assert len(client.requests) > before
 
 
-def test_without_a_holdout_there_is_no_look() -> None:
+def test_without_a_holdout_there_is_no_holdout_use() -> None:
     noted: list[str] = []
     study = make_study(make_rows(12, 14, 0))
     with baseline_of(study, services={"record_holdout_use": noted.append}) as (run, baseline):

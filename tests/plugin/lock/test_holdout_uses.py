@@ -49,7 +49,7 @@ def test_the_count_goes_on_from_the_lock_and_repeats_itself(pytester):
     assert written(pytester) == first
 
 
-def test_the_finalist_that_the_lock_was_written_with_is_no_new_look(pytester):
+def test_the_finalist_that_the_lock_was_written_with_is_no_new_use(pytester):
     write_project(pytester)
     optimize(pytester)
     first = written(pytester)
@@ -59,7 +59,7 @@ def test_the_finalist_that_the_lock_was_written_with_is_no_new_look(pytester):
     assert uses(pytester) == 1
 
 
-def test_a_run_that_breaks_after_its_look_has_looked(pytester, monkeypatch):
+def test_a_run_that_breaks_after_its_holdout_use_counts(pytester, monkeypatch):
     write_project(pytester)
     optimize(pytester)
     calls = live_calls(pytester)
