@@ -34,21 +34,30 @@ SETUPS: Mapping[str, tuple[str, ...]] = {
     "mipro-brief": ("--mipro-trials=6",),
     "mipro-light": (),
     "mipro-medium": ("--mipro-effort=medium",),
-    "mipro-random": ("--mipro-searcher=random",),
-    "mipro-demos": ("--mipro-parts=no-instructions",),
+    "mipro-random": (),
+    "mipro-demos": ("--mipro-only=demos",),
+}
+_CONFTESTS: Mapping[str, str] = {
+    "mipro-random": """
+from pytest_mipro.optimizer.search.random_search import RandomSearcher
+
+def pytest_mipro_searcher():
+    return RandomSearcher
+"""
 }
 
 
 class Own:
     """A project, and how to optimise it."""
 
-    def __init__(self, world: World, seed: int, options: tuple[str, ...], folder: Path) -> None:
+    def __init__(self, world: World, seed: int, setup: str, folder: Path) -> None:
         self.world = world
-        self._options = options
+        self._options = SETUPS[setup]
         self._seed = seed
         self._folder = folder
         ini = {"mipro_model": MODEL, "mipro_concurrency": CONCURRENCY}
         write_project(folder, world, ini, labels=True)
+        (folder / "conftest.py").write_text(_CONFTESTS.get(setup, ""), encoding="utf-8")
 
     def answers(self) -> list[str | None]:
         """Return what the program says to each test row under the committed prompts."""
@@ -91,7 +100,7 @@ def main() -> int:
     folder = Path(name) / "project"
     world = WORLDS[world_name](int(seed))
     configure(model=MODEL)
-    own = Own(world, int(seed), SETUPS[optimiser], folder)
+    own = Own(world, int(seed), optimiser, folder)
     write(Path(name), measured(url, own, [row.answer for row in world.test_rows]))
     return 0
 

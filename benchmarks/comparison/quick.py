@@ -28,7 +28,7 @@ from pytest_mipro.optimizer.search.random_search import RandomSearcher
 from pytest_mipro.optimizer.search.tpe import TPESearcher
 from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
 from pytest_mipro.optimizer.study.parts import switched
-from pytest_mipro.plugin.config.options import EFFORTS, SEARCHERS, Options
+from pytest_mipro.plugin.config.options import EFFORTS, Options
 from pytest_mipro.plugin.optimise.services import BuiltIns, optimizer_settings, startup_trials
 from pytest_mipro.runtime.calls.context import CallContext, use
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
@@ -142,9 +142,8 @@ def judged(
 
 def settings_of(setup: Setup, seed: int) -> OptimizerSettings:
     """Return the settings that the product makes of its options."""
-    parts = switched(setup.parts) if setup.parts else None
-    options = Options(optimize=True, seed=seed, effort=setup.effort, parts=parts)
-    return optimizer_settings(options)
+    options = Options(optimize=True, seed=seed, effort=setup.effort)
+    return optimizer_settings(options, parts=switched(setup.parts))
 
 
 def services_of(client: Any, setup: Setup, settings: OptimizerSettings) -> Services:
@@ -206,8 +205,8 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--seeds", type=int, default=3, help="how many, from 0 on, unless --first says otherwise")
     add("--first", type=int, default=0, help="the first seed")
     add("--effort", choices=EFFORTS, default="light")
-    add("--searcher", choices=SEARCHERS, default="tpe")
-    add("--parts", default="", help="as --mipro-parts of the product")
+    add("--searcher", choices=("tpe", "random"), default="tpe")
+    add("--parts", default="", help="[no-]PART[,…]: parts to switch on or off")
     add("--no-labels", action="store_true", help="leave out the mark's `labels`")
     add("--jobs", type=int, default=2, help="processes")
     return parser.parse_args(arguments)

@@ -58,19 +58,16 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marks, and refuse options that can't be used before anything is collected."""
     for line in _MARK_LINES:
         config.addinivalue_line("markers", line)
-    if options_of(config).replies == "replay":
+    options = options_of(config)
+    if vars(options):
+        from pytest_mipro.plugin.config.option_conflicts import refuse_conflicts  # noqa: PLC0415
+
+        refuse_conflicts(config)
+    if options.replies == "replay":
         from pytest_mipro.plugin.replies.outside_cases import refuse_calls  # noqa: PLC0415
 
         refuse_calls(config)
     config.pluginmanager.register(_Reports(config), "mipro-reports")
-
-
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Clear the reply cache, where that is asked for, before any worker of pytest-xdist begins."""
-    if options_of(session.config).cache_clear and not hasattr(session.config, "workerinput"):
-        from pytest_mipro.plugin.config.cache_folder import clear  # noqa: PLC0415
-
-        clear(session.config)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -48,7 +48,7 @@ def pytest_mipro_searcher(
 
     Called once a study, under `--mipro-optimize` only. The searcher must be deterministic: equal
     seeds, asks and tells give equal proposals. None leaves the choice to others; the built-in one
-    follows `--mipro-searcher`.
+    is TPE.
     """
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,18 +12,10 @@ from pytest_mipro import configure, lm_module
 from pytest_mipro.optimizer.study.settings import OptimizerSettings, effort_sizes
 from pytest_mipro.plugin import hookspecs
 from pytest_mipro.plugin.collecting.marks import MetricMark
-from pytest_mipro.plugin.config.options import EFFORTS
+from pytest_mipro.plugin.config.options import EFFORTS, SETTINGS
 from pytest_mipro.runtime.client.litellm_client import LiveSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
-
-
-@pytest.fixture(scope="module")
-def help_text(tmp_path_factory):
-    command = [sys.executable, "-m", "pytest", "--help", "-p", "no:cacheprovider"]
-    folder = tmp_path_factory.mktemp("empty")
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    return re.sub(r"\s+", " ", done.stdout)
 
 
 def rows(document: str, heading: str) -> dict[str, list[str]]:
@@ -40,41 +30,33 @@ def rows(document: str, heading: str) -> dict[str, list[str]]:
     return found
 
 
-def default_in(words: str) -> str | None:
-    match = re.search(r"\(default (\w+)\)", words)
-    return match.group(1) if match else None
+def rendered(table: str) -> list[str]:
+    """Return the lines of a table of docs/configuration.md, made from the table of settings."""
+    lines = []
+    for row in SETTINGS:
+        text = re.sub(r"docs/([a-z-]+\.md)", r"[\1](\1)", row.text).removesuffix(".")
+        option = f"`{row.option}{row.kind.metavar and f'={row.kind.metavar}'}`".replace("|", r"\|")
+        if table == "## Command line" and row.option:
+            lines.append(f"| {option} | {row.shown_default} | {text} |")
+        if table == "## Ini keys" and row.key:
+            text = f"As `{row.option}`" if row.option else text
+            lines.append(f"| `{row.key}` | {row.kind.ini} | {row.shown_default} | {text} |")
+    return lines
 
 
-def test_every_option_is_documented_as_help_has_it(help_text):
-    shown = set(re.findall(r"(--mipro-[a-z-]+(?:=\S+)?) ", help_text))
-    named = {option for option in shown if "=" in option}
-    bare = {option for option in shown if not any(o.startswith(f"{option}=") for o in named)}
-    assert set(rows("configuration.md", "## Command line")) == named | bare
-    assert len(named | bare) >= 11
+@pytest.mark.parametrize("table", ["## Command line", "## Ini keys"])
+def test_the_tables_of_settings_are_those_of_the_source(table):
+    text = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    section = text.partition(f"{table}\n")[2].partition("\n## ")[0]
+    documented = [line for line in section.splitlines() if line.startswith("| `")]
+    assert documented == rendered(table)
 
 
-def test_every_ini_key_is_documented_with_its_type(help_text):
-    shown = dict(re.findall(r"(mipro_\w+) \((\w+)\):", help_text))
-    documented = rows("configuration.md", "## Ini keys")
-    assert {key: cells[0] for key, cells in documented.items()} == shown
-    assert len(shown) >= 13
-
-
-def test_defaults_are_those_of_help(help_text):
-    tables = {
-        **rows("configuration.md", "## Command line"),
-        **{key: cells[1:] for key, cells in rows("configuration.md", "## Ini keys").items()},
-    }
-    checked = 0
-    for name, cells in tables.items():
-        words = re.search(
-            rf"{re.escape(name)}(?: \(\w+\):)? (.*?)(?= --?[a-z]| mipro_|$)", help_text
-        )
-        assert words, name
-        if default := default_in(words.group(1)):
-            assert cells[0] == default, name
-            checked += 1
-    assert checked >= 6
+def test_the_settings_that_are_refused_without_optimize_are_named():
+    text = " ".join((DOCS / "configuration.md").read_text(encoding="utf-8").split())
+    named = text.partition("are refused when typed without `--mipro-optimize`")[0].rpartition(". ")
+    refused = {row.option for row in SETTINGS if row.search}
+    assert refused == set(re.findall(r"--mipro-[a-z-]+", named[2].rpartition(" | ")[2]))
 
 
 def test_defaults_of_the_search_and_of_calls():

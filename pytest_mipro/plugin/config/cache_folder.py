@@ -1,23 +1,23 @@
-"""Where the reply cache is in a run, clearing it, its size, and what a run without one gives up."""
+"""Locate the reply cache of a run; describe its size, and what a run without one gives up."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-
-import pytest
 
 from pytest_mipro.errors import CacheError
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path
-from pytest_mipro.runtime.cache.folder import cache_bytes, clear_cache
+from pytest_mipro.runtime.cache.folder import cache_bytes
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
     from pytest_mipro.plugin.config.options import Options
 
 _LARGE = 10**9
-"""From how many bytes on the size is told unasked: nothing in the cache expires."""
+"""From this many bytes on the size is printed without `-v`: nothing in the cache expires."""
 
 
 def ini_folder(config: pytest.Config) -> Path:
@@ -38,37 +38,6 @@ def cache_folder(config: pytest.Config) -> Path | None:
     return given or mipro_folder(config) / "cache"
 
 
-def clear(config: pytest.Config) -> None:
-    """Delete the reply cache, and have the header say so.
-
-    Raises UsageError where links lead out of the project, or a file can't be deleted.
-    """
-    folder = cache_folder(config)
-    if folder is None:  # refused with the options
-        return
-    home = Path(os.path.realpath(ini_folder(config))) / ".mipro" / "cache"
-    if options_of(config).cache is None and Path(os.path.realpath(folder)) != home:
-        raise pytest.UsageError(
-            f"--mipro-cache-clear deletes nothing behind a link, and {folder} leads to "
-            f"{os.path.realpath(folder)}; name that folder by --mipro-cache=PATH"
-        )
-    try:
-        freed = clear_cache(folder)
-    except CacheError as error:
-        raise pytest.UsageError(str(error)) from None
-    told = f"mipro: cleared the reply cache {format_path(config, folder)} ({_size(freed)})"
-    config.pluginmanager.register(_Cleared(told), "mipro-cache-cleared")
-
-
-class _Cleared:
-    def __init__(self, told: str) -> None:
-        self._told = told
-
-    @pytest.hookimpl
-    def pytest_report_header(self) -> str:
-        return self._told
-
-
 def write_cache_line(terminal: Any, config: pytest.Config) -> None:
     """Write how large the reply cache is: with `-v`, and unasked where it is large."""
     folder = cache_folder(config)
@@ -76,7 +45,7 @@ def write_cache_line(terminal: Any, config: pytest.Config) -> None:
     if folder is None or not size or (config.get_verbosity() <= 0 and size < _LARGE):
         return
     replies = _replies(folder) if config.get_verbosity() > 0 else ""
-    remedy = "; --mipro-cache-clear deletes it" if size >= _LARGE else ""
+    remedy = "; delete the folder to free the space" if size >= _LARGE else ""
     terminal.write_line(
         f"reply cache {format_path(config, folder)}: {replies}{_size(size)}{remedy}"
     )

@@ -24,7 +24,7 @@ def options_in_force(config: pytest.Config) -> Iterator[None]:
     replace_settings(
         replace(
             before,
-            fallback_model=options.fallback_model,
+            fallback_model=options.model,
             max_output_tokens=options.max_output_tokens if limit is None else limit,
         )
     )

@@ -1,29 +1,29 @@
-"""Checks of the values of options and ini keys: each returns the value, or raises the rule.
+"""Checks of values of options and ini keys: each returns the parsed value, or raises its rule.
 
-The rule is the text of a ValueError and goes on "must be …". Every pytest run imports this file.
+The rule is the text of a ValueError and completes "NAME must be …". Every pytest run imports this
+file: it imports nothing that pytest has not.
 """
 
 from __future__ import annotations
 
 import math
 import os
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import pytest
-
     from pytest_mipro.runtime.client.prices import ModelPrice
+
+T = TypeVar("T")
 
 
 def whole(least: int, most: int | None = None) -> Callable[[Any], int]:
     """Return the check of a whole number within the bounds."""
-    rule = f"a whole number of at least {least}" + (f" and at most {most}" if most else "")
 
     def check(value: Any) -> int:
+        rule = f"a whole number of at least {least}" + (f" and at most {most}" if most else "")
         try:
             number = int(value)
         except ValueError:
@@ -35,58 +35,47 @@ def whole(least: int, most: int | None = None) -> Callable[[Any], int]:
     return check
 
 
-def one_of(choices: tuple[str, ...]) -> Callable[[Any], str]:
-    """Return the check of one of the choices."""
+def above_zero(unit: str) -> Callable[[Any], float]:
+    """Return the check of a finite number above 0."""
 
-    def check(value: Any) -> str:
-        if value not in choices:
-            raise ValueError(f"one of {', '.join(choices)}")
-        return str(value)
+    def check(value: Any) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not 0 < number < math.inf:
+            raise ValueError(f"a number of {unit} above 0")
+        return number
 
     return check
 
 
-def text(value: Any) -> str:
+def one_of(choices: tuple[T, ...]) -> Callable[[Any], T]:
+    """Return the check of one of the choices."""
+
+    def check(value: Any) -> T:
+        for choice in choices:
+            if choice == value:
+                return choice
+        raise ValueError(f"one of {', '.join(map(str, choices))}")
+
+    return check
+
+
+def model(value: Any) -> str:
     """Return a model's name without white space around it."""
     if not str(value).strip():
         raise ValueError("a name, as provider/name")
     return str(value).strip()
 
 
-def names(value: Any) -> tuple[str, ...]:
-    """Return the names of models that stand between commas."""
-    return tuple(text(name) for name in str(value).split(","))
-
-
-def parts(value: Any) -> frozenset[str]:
-    """Return the parts of the optimiser that are switched on."""
-    from pytest_mipro.optimizer.study.parts import switched  # noqa: PLC0415 - where it is asked for
-
-    return switched(name.strip() for name in str(value).split(","))
-
-
-def seconds(value: Any) -> float:
-    """Return a time span above 0."""
-    return _above_zero(value, "a number of seconds above 0")
-
-
-def dollars(value: Any) -> float:
-    """Return a sum of money above 0."""
-    return _above_zero(value, "a number of US dollars above 0")
-
-
-def _above_zero(value: Any, rule: str) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        raise ValueError(rule) from None
-    if not 0 < number < math.inf:
-        raise ValueError(rule)
-    return number
+def models(value: Any) -> tuple[str, ...]:
+    """Return the names of models between commas."""
+    return tuple(model(name) for name in str(value).split(","))
 
 
 def prices(value: Any) -> Mapping[str, ModelPrice]:
-    """Return the prices that lines of `model PROMPT COMPLETION` set."""
+    """Return the prices in lines of `model PROMPT COMPLETION`."""
     from pytest_mipro.runtime.client.prices import ModelPrice  # noqa: PLC0415 - where they are given
 
     found: dict[str, ModelPrice] = {}
@@ -105,13 +94,6 @@ def prices(value: Any) -> Mapping[str, ModelPrice]:
     return found
 
 
-def share(value: Any) -> float:
-    """Return a number in 0…1."""
-    if not 0 <= value <= 1:
-        raise ValueError("a number in 0…1")
-    return float(value)
-
-
 def address(value: Any) -> str:
     """Return the address of an endpoint."""
     if not str(value).startswith(("http://", "https://")):
@@ -120,7 +102,7 @@ def address(value: Any) -> str:
 
 
 def storage(value: Any) -> str:
-    """Return a storage's URL; the driver and the server are looked for when a study begins."""
+    """Return a storage's URL; driver and server are checked when a study begins."""
     scheme, _, rest = str(value).partition(":")
     if rest and scheme == "journal":
         return str(value)
@@ -129,35 +111,33 @@ def storage(value: Any) -> str:
     raise ValueError("postgresql://…, mysql://…, sqlite:///… (one machine) or journal:PATH")
 
 
-def report_file(config: pytest.Config) -> Callable[[Any], Path]:
-    """Return the check of a report's path: a file that can be written, told before any call."""
+def report_file(value: Any, folder: Path) -> Path:
+    """Return the absolute path of a report, which must be writable before any call is paid."""
+    import tempfile  # noqa: PLC0415 - where a report is asked for
 
-    def check(value: Any) -> Path:
-        path = config.invocation_params.dir / Path(os.path.expandvars(value)).expanduser()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=path.parent):  # permissions alone do not tell it
-                writable = not path.exists() or (path.is_file() and os.access(path, os.W_OK))
-        except OSError:
-            writable = False
-        if not writable:
-            raise ValueError("the path of a file that can be written")
-        return path
-
-    return check
+    path = _absolute(value, folder)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):  # permissions alone do not tell
+            writable = not path.exists() or (path.is_file() and os.access(path, os.W_OK))
+    except OSError:
+        writable = False
+    if not writable:
+        raise ValueError("the path of a file that can be written")
+    return path
 
 
-def cache_place(config: pytest.Config) -> Callable[[Any], Path | Literal["off"]]:
-    """Return the check of the cache's place: no folder of others becomes private or gets files."""
+def cache_place(value: Any, folder: Path) -> Path | Literal["off"]:
+    """Return the absolute path of the cache's folder, which must not hold anyone else's files."""
+    from pytest_mipro.runtime.cache.folder import is_cache_folder  # noqa: PLC0415 - where given
 
-    def check(value: Any) -> Path | Literal["off"]:
-        from pytest_mipro.runtime.cache.folder import is_cache_folder  # noqa: PLC0415 - where given
+    if value == "off":
+        return "off"
+    path = _absolute(value, folder)
+    if not str(value).strip() or not is_cache_folder(path):
+        raise ValueError("off, or a folder that is new, empty or a reply cache")
+    return path
 
-        if value == "off":
-            return "off"
-        path = config.invocation_params.dir / Path(os.path.expandvars(value)).expanduser()
-        if not str(value).strip() or not is_cache_folder(path):
-            raise ValueError("off, or a folder that is new, empty or a reply cache")
-        return path
 
-    return check
+def _absolute(value: Any, folder: Path) -> Path:
+    return folder / Path(os.path.expandvars(value)).expanduser()

@@ -1,13 +1,12 @@
-"""Command line options and ini keys, parsed once into one frozen `Options`.
+"""The table of settings: options, ini keys and environment variables, parsed into `Options`.
 
-Every pytest run imports this file: nothing heavy may be imported here.
+Every pytest run imports this file: it imports nothing that pytest has not.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import pytest
 
@@ -15,342 +14,283 @@ from pytest_mipro.plugin.config import option_checks as checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from pytest_mipro.optimizer.study.settings import Effort
     from pytest_mipro.runtime.client.prices import ModelPrice
 
-Searcher = Literal["tpe", "random"]
 GateOn = Literal["all", "holdout"]
 RepliesFrom = Literal["auto", "record", "replay", "fresh"]
+Only = Literal["instructions", "demos"]
 
 EFFORTS: tuple[Effort, ...] = ("light", "medium", "heavy")
-SEARCHERS: tuple[Searcher, ...] = ("tpe", "random")
 GATE_ON: tuple[GateOn, ...] = ("all", "holdout")
 REPLIES: tuple[RepliesFrom, ...] = ("auto", "record", "replay", "fresh")
+ONLY: tuple[Only, ...] = ("instructions", "demos")
 MAX_SEED = 2**32 - 1  # what numpy's generators take
 
+T = TypeVar("T")
+D = TypeVar("D")
 
-@dataclass(frozen=True)
-class Options:
-    """What the user asked for; None: not given, the receiver's own default holds.
 
-    `fallback_model` serves modules that name no model: `--mipro-model`, else the environment's
-    MIPRO_MODEL, else the ini key. `concurrency` is the number of LM calls in flight, `max_calls`
-    bounds distinct LM calls, `max_tokens` and `max_cost` (US dollars) what they take, `max_seconds`
-    the time of a study, `case_timeout` (seconds) that of a case; `prices` are those set for models.
-    `timeout` is in seconds a call, `max_output_tokens` bounds a reply.
-    `parts` are those of the optimiser that are switched on.
-    `json` and `markdown` are the absolute paths of report files that can be written; `cache` is the
-    absolute path of the reply cache's folder, None its place in `.mipro`. `storage` is where
-    processes that share a study meet, a URL that may hold a password; after `storage_patience`
-    seconds without a sign of life one of them counts as dead.
+class Setting(Generic[T]):
+    """A row of the table: how a setting is given, checked and explained.
+
+    `given` holds where: "option", "ini" or both; the variable `environment` comes between the two.
+    `unset` describes a default that is no value. A setting of the `search` is refused when typed
+    without `--mipro-optimize`.
     """
 
-    optimize: bool = False
-    dry_run: bool = False
-    diff: bool = False
-    seed: int = 0
-    effort: Effort = "light"
-    searcher: Searcher = "tpe"
-    trials: int | None = None
-    concurrency: int = 16
-    max_calls: int | None = None
-    max_tokens: int | None = None
-    max_cost: float | None = None
-    max_seconds: float | None = None
-    prices: Mapping[str, ModelPrice] = field(default_factory=dict)
-    case_timeout: float | None = None
-    fallback_model: str | None = None
-    proposer_models: tuple[str, ...] | None = None
-    teacher_model: str | None = None
-    parts: frozenset[str] | None = None
-    minibatch_size: int | None = None
-    candidates: int | None = None
-    max_demos: int | None = None
-    max_demo_tokens: int | None = None
-    max_prompt_tokens: int | None = None
-    max_loss: float | None = None
-    max_output_tokens: int | None = None
-    max_calls_per_case: int | None = None
-    min_holdout: int = 30
-    gate_on: GateOn = "all"
-    rerun_safe: tuple[str, ...] = ()
-    requests_per_minute: int | None = None
-    timeout: float | None = None
-    api_base: str | None = None
-    replies: RepliesFrom = "auto"
-    update_lock: bool = False
-    strict: bool = False
-    json: Path | None = None
-    markdown: Path | None = None
-    cache: Path | Literal["off"] | None = None
-    cache_clear: bool = False
-    storage: str | None = None
-    storage_patience: float = 30.0
+    def __init__(
+        self,
+        kind: Kind[Any],
+        default: T,
+        given: str,
+        text: str,
+        unset: str = "",
+        environment: str = "",
+        *,
+        search: bool = False,
+    ) -> None:
+        self.kind = kind
+        self.default = default
+        self.text = text
+        self.shown_default = unset or str(default)
+        self.environment = environment
+        self.search = search
+        self._given = given
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+        self.option = f"--mipro-{name.replace('_', '-')}" if "option" in self._given else ""
+        self.key = f"mipro_{name}" if "ini" in self._given else ""
+
+    def __get__(self, options: Options | None, owner: type) -> T:
+        return self.default  # a value that was given stands in the instance and is found first
 
 
+class Kind(Generic[T]):
+    """How values are checked, what stands for them in the help, and pytest's type of the ini key.
+
+    The check of a `path` gets the folder where pytest runs, too.
+    """
+
+    def __init__(
+        self, check: Callable[..., T], metavar: str, ini: str = "string", *, path: bool = False
+    ) -> None:
+        self.check = check
+        self.metavar = metavar
+        self.ini: Any = ini
+        self.path = path
+
+    def option(self, default: D, text: str, unset: str = "", **more: Any) -> Setting[T | D]:
+        """Return the row of an option."""
+        return Setting(self, default, "option", text, unset, **more)
+
+    def ini_key(self, default: D, text: str, unset: str = "", **more: Any) -> Setting[T | D]:
+        """Return the row of an ini key."""
+        return Setting(self, default, "ini", text, unset, **more)
+
+    def both(self, default: D, text: str, unset: str = "", **more: Any) -> Setting[T | D]:
+        """Return the row of an option that is an ini key, too."""
+        return Setting(self, default, "option ini", text, unset, **more)
+
+
+def _choice(choices: tuple[T, ...]) -> Kind[T]:
+    return Kind(checks.one_of(choices), "|".join(map(str, choices)))
+
+
+FLAG = Kind(bool, "", "bool")
+_COUNT = Kind(checks.whole(1), "N", "int")
+_SECONDS = Kind(checks.above_zero("seconds"), "SECONDS", "float")
+_MODEL = Kind(checks.model, "MODEL")
+_NAMES: Kind[tuple[str, ...]] = Kind(tuple, "", "args")
+_FILE = Kind(checks.report_file, "FILE", path=True)
+_NO_LIMIT = "no limit"
+_NO_PRICES: Mapping[str, ModelPrice] = {}
+
+
+class Options:
+    """What the user asked for; a setting that is not given has the default of its row.
+
+    None: the receiver's own default holds. Paths are absolute. `storage` may hold a password.
+    """
+
+    optimize = FLAG.option(
+        False, "Improve the prompts of the marked tests; write prompt files and lock.", "off"
+    )
+    dry_run = FLAG.option(
+        False, "With --mipro-optimize: print the plan, make no LM call, write nothing.", "off"
+    )
+    diff = FLAG.option(False, "With --mipro-optimize: show the changes, write nothing.", "off")
+    seed = Kind(checks.whole(0, MAX_SEED), "N").option(
+        0, f"Seed of the search, 0 to {MAX_SEED}.", search=True
+    )
+    effort = _choice(EFFORTS).option(EFFORTS[0], "Size of the search.", search=True)
+    only = _choice(ONLY).both(
+        None, "Search instructions alone, or demos alone.", "both", search=True
+    )
+    trials = _COUNT.option(None, "Trials in all.", "the effort's", search=True)
+    concurrency = _COUNT.both(16, "LM calls in flight at once.")
+    max_calls = _COUNT.both(
+        None, "Distinct LM calls of a study at most, cached ones included.", _NO_LIMIT, search=True
+    )
+    max_tokens = _COUNT.both(None, "Tokens of a study's calls at most.", _NO_LIMIT, search=True)
+    max_cost = Kind(checks.above_zero("US dollars"), "DOLLARS", "float").both(
+        None, "US dollars that a study's calls may cost.", _NO_LIMIT, search=True
+    )
+    max_time = _SECONDS.both(
+        None, "Seconds that a study's optimisation may take.", _NO_LIMIT, search=True
+    )
+    prices = Kind(checks.prices, "", "linelist").ini_key(
+        _NO_PRICES,
+        "Prices that litellm lacks or has wrong: lines of a model and its US dollars per million "
+        "prompt and completion tokens, as my/model 0.5 1.5.",
+        "litellm's table",
+    )
+    case_timeout = _SECONDS.ini_key(
+        None,
+        "Seconds that one run of a case may take in optimisation; beyond, it scores 0 and its "
+        "further calls are refused.",
+        _NO_LIMIT,
+    )
+    model = _MODEL.both(
+        None,
+        "Model of the modules that name none, as provider/name; the variable MIPRO_MODEL comes "
+        "before the ini key.",
+        "none",
+        environment="MIPRO_MODEL",
+    )
+    proposer_model = Kind(checks.models, "MODEL[,MODEL]").both(
+        None, "Models that write instructions; several take turns.", "the modules'", search=True
+    )
+    teacher_model = _MODEL.both(
+        None,
+        "Model that answers for the modules where demos are gathered: a stronger one solves cases "
+        "that theirs can't.",
+        "none",
+        search=True,
+    )
+    minibatch_size = _COUNT.ini_key(None, "Rows a trial is scored on.", "25")
+    candidates = _COUNT.ini_key(
+        None, "New instructions, and as many demo sets, a module gets each round.", "the effort's"
+    )
+    max_demos = Kind(checks.whole(0), "N", "int").ini_key(
+        None, "Demos of a prompt at most; 0 searches instructions alone.", "8"
+    )
+    max_demo_tokens = _COUNT.ini_key(
+        None, "Tokens of a prompt's demos at most, at four characters a token.", "4000"
+    )
+    max_output_tokens = _COUNT.ini_key(None, "Tokens of a reply at most.", "the provider's")
+    max_calls_per_case = _COUNT.ini_key(
+        None,
+        "LM calls of one case at most; beyond, the case scores 0.",
+        "no limit; in optimisation five times the most that the baseline needed",
+    )
+    min_holdout = Kind(checks.whole(2), "N", "int").ini_key(
+        30, "Holdout rows that a confirmed decision needs; with fewer they join validation."
+    )
+    gate_on = _choice(GATE_ON).ini_key(
+        GATE_ON[0], "Rows that the gate judges: all, or holdout for those the search never used."
+    )
+    rerun_safe = _NAMES.ini_key(
+        (), "Fixtures that repeated, concurrent calls of a test may share.", "none"
+    )
+    requests_per_minute = _COUNT.ini_key(
+        None, "LM calls of this process to one model in any minute, evenly spaced.", _NO_LIMIT
+    )
+    timeout = _SECONDS.ini_key(None, "Seconds that one attempt of an LM call may take.", "60")
+    api_base = Kind(checks.address, "URL").ini_key(
+        None, "Address of the endpoint, as http://localhost:8000/v1.", "the provider's"
+    )
+    replies = _choice(REPLIES).both(REPLIES[0], "Where replies come from (docs/ci.md).")
+    cache = Kind(checks.cache_place, "PATH|off", path=True).option(
+        None, "Folder of the reply cache, or none.", ".mipro/cache"
+    )
+    storage = Kind(checks.storage, "URL").option(
+        None,
+        "Where processes on several machines share a study (docs/several-machines.md).",
+        "MIPRO_STORAGE_URL, else none",
+        environment="MIPRO_STORAGE_URL",
+        search=True,
+    )
+    update_lock = FLAG.option(
+        False,
+        "In a plain run of whole studies: write the lock from its scores, as after a hand edit of "
+        "a prompt.",
+        "off",
+    )
+    strict = FLAG.both(
+        False, "Fail where prompts, modules, cases or models differ from the lock.", "off"
+    )
+    json = _FILE.option(None, "Write a report for programs (docs/json-report.md).", "none")
+    markdown = _FILE.option(None, "Write a report for a comment on a pull request.", "none")
+
+    def __init__(self, **given: Any) -> None:
+        vars(self).update(given)
+
+
+SETTINGS: tuple[Setting[Any], ...] = tuple(
+    row for row in vars(Options).values() if isinstance(row, Setting)
+)
 _OPTIONS = pytest.StashKey[Options]()
+_INI_TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
 
 def add_options(parser: pytest.Parser) -> None:
     """Declare the option group `mipro` and the ini keys; called by `pytest_addoption`."""
     group = parser.getgroup("mipro", "prompt optimisation (pytest-mipro)")
-    for name, what in _FLAGS.items():
-        group.addoption(name, action="store_true", default=False, help=what)
-    for name, (metavar, what) in _VALUES.items():
-        # Texts here, checked in options_of: argparse would answer with a page of usage.
-        group.addoption(name, default=None, metavar=metavar, help=what)
-    for key, (kind, what) in _INI.items():
-        parser.addini(key, what, type=kind, default=None)
+    for row in SETTINGS:
+        text = f"{row.text} (default: {row.shown_default})"
+        if row.option and row.kind is FLAG:
+            group.addoption(row.option, action="store_const", const=True, help=row.text)
+        elif row.option:
+            # Texts, checked in options_of: argparse would answer with a page of usage.
+            group.addoption(row.option, metavar=row.kind.metavar, help=text)
+        if row.key:
+            parser.addini(row.key, f"As {row.option}." if row.option else text, row.kind.ini, None)
 
 
 def options_of(config: pytest.Config) -> Options:
     """Return the options of this run, parsed at the first call.
 
-    The command line beats the ini file. Raises pytest.UsageError (exit code 4), one line with the
-    value and the remedy, for a value or a combination that can't be used.
+    The command line beats the environment, and the environment beats the ini file. Raises
+    pytest.UsageError (exit code 4), one line with the value and the rule, for a value that can't be
+    used.
     """
     if _OPTIONS not in config.stash:
-        config.stash[_OPTIONS] = _parsed(config)
+        given = {row.name: value for row in SETTINGS if (value := _given(config, row)) is not None}
+        config.stash[_OPTIONS] = Options(**given)
     return config.stash[_OPTIONS]
 
 
-_FLAGS = {
-    "--mipro-optimize": "Improve the prompts of the marked tests and write prompt files and lock.",
-    "--mipro-dry-run": "With --mipro-optimize: print the plan, make no LM call, write nothing.",
-    "--mipro-diff": "With --mipro-optimize: show the changes, write nothing.",
-    "--mipro-update-lock": "Write the lock from this run's scores, as after a hand edit.",
-    "--mipro-strict": "Fail where prompts, modules, cases or models differ from the lock.",
-    "--mipro-cache-clear": "Delete the reply cache before the run.",
-}
-_VALUES = {
-    "--mipro-seed": ("N", "Seed of the search (default 0)."),
-    "--mipro-effort": ("|".join(EFFORTS), f"Size of the search (default {EFFORTS[0]})."),
-    "--mipro-trials": ("N", "Number of trials, instead of the effort's."),
-    "--mipro-concurrency": ("N", "LM calls in flight at once (default 16)."),
-    "--mipro-max-calls": ("N", "Distinct LM calls at most, cached ones included."),
-    "--mipro-max-tokens": ("N", "Tokens of a study's calls at most."),
-    "--mipro-max-cost": ("DOLLARS", "US dollars that a study's calls cost at most."),
-    "--mipro-max-time": ("SECONDS", "Seconds that a study's optimisation takes at most."),
-    "--mipro-model": ("MODEL", "Model of the modules that name none, as provider/name."),
-    "--mipro-proposer-model": (
-        "MODEL[,MODEL]",
-        "Models that write instructions, in turn (default: the modules').",
-    ),
-    "--mipro-teacher-model": ("MODEL", "Model that answers for the modules where demos are few."),
-    "--mipro-parts": ("[no-]PART[,…]", "Parts of the optimiser to switch on or off (docs)."),
-    "--mipro-searcher": ("|".join(SEARCHERS), f"How to search (default {SEARCHERS[0]})."),
-    "--mipro-storage": ("URL", "Where processes on several machines share a study (docs)."),
-    "--mipro-replies": ("|".join(REPLIES), "Where replies come from (docs/ci.md; default auto)."),
-    "--mipro-cache": ("PATH|off", "Folder of the reply cache (default .mipro/cache), or none."),
-    "--mipro-json": ("FILE", "Write a report for programs (docs/json-report.md)."),
-    "--mipro-markdown": ("FILE", "Write a report for a pull-request comment."),
-}
-_IniType = Literal["string", "int", "float", "args", "bool", "linelist"]
-_INI: dict[str, tuple[_IniType, str]] = {
-    "mipro_model": ("string", "Model of the modules that name none (MIPRO_MODEL comes first)."),
-    "mipro_proposer_model": ("string", "Models that write instructions, with commas between."),
-    "mipro_teacher_model": ("string", "Model that answers for the modules where demos are few."),
-    "mipro_parts": ("string", "Parts of the optimiser to switch on or off."),
-    "mipro_concurrency": ("int", "LM calls in flight at once (default 16)."),
-    "mipro_max_calls": ("int", "Distinct LM calls at most, cached ones included."),
-    "mipro_max_tokens": ("int", "Tokens of a study's calls at most."),
-    "mipro_max_cost": ("float", "US dollars that a study's calls cost at most."),
-    "mipro_max_time": ("float", "Seconds that a study's optimisation takes at most."),
-    "mipro_prices": ("linelist", "Lines `model PROMPT COMPLETION`: dollars per million tokens."),
-    "mipro_case_timeout": ("float", "Seconds that one run of a case may take in optimisation."),
-    "mipro_minibatch_size": ("int", "Rows a trial is scored on."),
-    "mipro_candidates": (
-        "int",
-        "New instructions, and demo sets, that a module gets in each round.",
-    ),
-    "mipro_max_demos": ("int", "Demos a prompt has at most."),
-    "mipro_max_demo_tokens": ("int", "Tokens of a prompt's demos at most, by estimate."),
-    "mipro_max_prompt_tokens": ("int", "Tokens of a request to a proposer model at most."),
-    "mipro_max_loss": ("float", "Score that a cheaper finalist may be estimated to lose."),
-    "mipro_max_output_tokens": ("int", "Tokens of a reply at most."),
-    "mipro_max_calls_per_case": ("int", "LM calls of one case at most."),
-    "mipro_min_holdout": ("int", "Holdout rows that a confirmed decision needs (default 30)."),
-    "mipro_gate_on": ("string", "Rows that the gate judges: all (default) or holdout."),
-    "mipro_rerun_safe": ("args", "Fixtures that repeated, concurrent calls of a test may share."),
-    "mipro_requests_per_minute": ("int", "LM calls to a model at most in any minute."),
-    "mipro_timeout": ("float", "Seconds that one LM call may take."),
-    "mipro_storage_patience": (
-        "float",
-        "Seconds after which a process that shares a study counts as dead (default 30).",
-    ),
-    "mipro_strict": ("bool", "As --mipro-strict."),
-    "mipro_replies": ("string", f"Where replies come from: {', '.join(REPLIES)}."),
-    "mipro_api_base": ("string", "Address of the endpoint, where it is not the provider's own."),
-}
-# These say how to optimise. In addopts they are defaults; typed without --mipro-optimize they would
-# do nothing in silence.
-_OPTIMIZE_ONLY = (
-    "--mipro-seed",
-    "--mipro-effort",
-    "--mipro-trials",
-    "--mipro-max-calls",
-    "--mipro-max-tokens",
-    "--mipro-max-cost",
-    "--mipro-max-time",
-    "--mipro-proposer-model",
-    "--mipro-teacher-model",
-    "--mipro-parts",
-    "--mipro-searcher",
-    "--mipro-storage",
-)
+def _given(config: pytest.Config, row: Setting[Any]) -> Any:
+    """Return the checked value of the first place that gives one, None without any."""
+    if row.option and (value := config.getoption(row.option)) is not None:
+        return _checked(config, row, row.option, value)
+    if row.environment and (value := os.environ.get(row.environment)):
+        return _checked(config, row, row.environment, value)
+    if row.key and (value := _ini_value(config, row)) is not None:
+        return _checked(config, row, f"ini key {row.key}", value)
+    return None
 
 
-def _parsed(config: pytest.Config) -> Options:
-    value = _Values(config)
-    options = Options(
-        optimize=config.getoption("--mipro-optimize"),
-        dry_run=config.getoption("--mipro-dry-run"),
-        diff=config.getoption("--mipro-diff"),
-        seed=value.of("seed", checks.whole(0, MAX_SEED), 0),
-        effort=value.of("effort", checks.one_of(EFFORTS), EFFORTS[0]),
-        searcher=value.of("searcher", checks.one_of(SEARCHERS), SEARCHERS[0]),
-        trials=value.of("trials", checks.whole(1)),
-        concurrency=value.of("concurrency", checks.whole(1), 16),
-        max_calls=value.of("max_calls", checks.whole(1)),
-        max_tokens=value.of("max_tokens", checks.whole(1)),
-        max_cost=value.of("max_cost", checks.dollars),
-        max_seconds=value.of("max_time", checks.seconds),
-        prices=value.of("prices", checks.prices, {}),
-        case_timeout=value.of("case_timeout", checks.seconds),
-        fallback_model=value.of("model", checks.text, environment="MIPRO_MODEL"),
-        proposer_models=value.of("proposer_model", checks.names),
-        teacher_model=value.of("teacher_model", checks.text),
-        parts=value.of("parts", checks.parts),
-        minibatch_size=value.of("minibatch_size", checks.whole(1)),
-        candidates=value.of("candidates", checks.whole(1)),
-        max_demos=value.of("max_demos", checks.whole(0)),
-        max_demo_tokens=value.of("max_demo_tokens", checks.whole(1)),
-        max_prompt_tokens=value.of("max_prompt_tokens", checks.whole(500)),
-        max_loss=value.of("max_loss", checks.share),
-        max_output_tokens=value.of("max_output_tokens", checks.whole(1)),
-        max_calls_per_case=value.of("max_calls_per_case", checks.whole(1)),
-        min_holdout=value.of("min_holdout", checks.whole(2), 30),
-        gate_on=value.of("gate_on", checks.one_of(GATE_ON), GATE_ON[0]),
-        rerun_safe=value.of("rerun_safe", tuple, ()),
-        requests_per_minute=value.of("requests_per_minute", checks.whole(1)),
-        timeout=value.of("timeout", checks.seconds),
-        api_base=value.of("api_base", checks.address),
-        replies=value.of("replies", checks.one_of(REPLIES), REPLIES[0]),
-        update_lock=config.getoption("--mipro-update-lock"),
-        strict=config.getoption("--mipro-strict") or value.of("strict", bool, False),
-        json=value.of("json", checks.report_file(config)),
-        markdown=value.of("markdown", checks.report_file(config)),
-        cache=value.of("cache", checks.cache_place(config)),
-        cache_clear=config.getoption("--mipro-cache-clear"),
-        storage=value.of("storage", checks.storage, environment="MIPRO_STORAGE_URL"),
-        storage_patience=value.of("storage_patience", checks.seconds, 30.0),
-    )
-    _refuse_combinations(config, options)
-    return options
-
-
-class _Values:
-    """HoldoutUses a setting up on the command line, in the environment and in the ini file."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
-
-    def of(
-        self, name: str, check: Callable[[Any], Any], default: Any = None, environment: str = ""
-    ) -> Any:
-        """Return the checked value of the first place that gives one, else the default."""
-        option, key = f"--mipro-{name.replace('_', '-')}", f"mipro_{name}"
-        if option in _VALUES and self._config.getoption(option) is not None:
-            return self._checked(option, check, self._config.getoption(option))
-        if environment and os.environ.get(environment):
-            return self._checked(environment, check, os.environ[environment])
-        if key in _INI and (given := self._ini(key)) is not None:
-            return self._checked(key, check, given)
-        return default
-
-    def _ini(self, key: str) -> Any:
-        try:
-            return self._config.getini(key)
-        except (ValueError, TypeError, pytest.UsageError) as error:  # the version decides which
-            what = {"int": "a whole number", "float": "a number", "bool": "true or false"}.get(
-                _INI[key][0], _INI[key][0]
-            )
-            raise pytest.UsageError(
-                f"ini key {key} must be {what}: {' '.join(str(error).split())}"
-            ) from None
-
-    def _checked(self, place: str, check: Callable[[Any], Any], value: Any) -> Any:
-        try:
-            return check(value)
-        except ValueError as error:
-            from pytest_mipro.runtime.text.redaction import (  # noqa: PLC0415 - errors only
-                one_line,
-                url_secrets,
-            )
-
-            kind = "ini key " if place in _INI else ""
-            # An address without its scheme is refused for that, and may hold a password still.
-            got = one_line(repr(value), secrets=tuple(url_secrets(f"http://{value}")))
-            raise pytest.UsageError(f"{kind}{place} must be {error}, got {got}") from None
-
-
-def _refuse_combinations(config: pytest.Config, options: Options) -> None:
-    if options.json is not None and options.json == options.markdown:
+def _ini_value(config: pytest.Config, row: Setting[Any]) -> Any:
+    try:
+        return config.getini(row.key)
+    except (ValueError, TypeError, pytest.UsageError) as error:  # the version decides which
+        rule = _INI_TYPES.get(row.kind.ini, row.kind.ini)
         raise pytest.UsageError(
-            f"--mipro-json and --mipro-markdown name one file, {options.json}; give each its own"
-        )
-    if options.cache_clear and options.cache == "off":
-        raise pytest.UsageError(
-            "--mipro-cache=off leaves nothing to clear; drop --mipro-cache-clear"
-        )
-    if not options.optimize:
-        _refuse_without_optimize(config, options)
-        return
-    if options.dry_run and options.cache_clear:
-        raise pytest.UsageError("--mipro-dry-run changes nothing; drop it or --mipro-cache-clear")
-    if options.update_lock:
-        raise pytest.UsageError(
-            "--mipro-optimize writes the lock itself; drop --mipro-update-lock, which locks the "
-            "scores of the prompts as they are"
-        )
-    if options.replies in ("record", "replay"):
-        raise pytest.UsageError(
-            f"--mipro-optimize asks for new replies and can't run with mipro-replies "
-            f"{options.replies!r}; optimise with --mipro-replies=auto, record afterwards"
-        )
-    if options.storage is not None and options.replies == "fresh":
-        raise pytest.UsageError(
-            "--mipro-storage goes on from the results that it holds, and --mipro-replies=fresh "
-            "asks anew; drop one of them"
-        )
-    limited = options.max_tokens is not None or options.max_cost is not None
-    if options.storage is not None and limited:
-        raise pytest.UsageError(
-            "--mipro-storage shares out calls, and no limit of tokens or money; "
-            "limit --mipro-max-calls instead"
-        )
-    if options.dry_run and options.diff:
-        raise pytest.UsageError(
-            "--mipro-dry-run makes no LM call and has no diff to show; drop it or --mipro-diff"
-        )
-    if config.getoption("dist", "no") != "no" and config.getoption("tx", None):
-        raise pytest.UsageError(
-            "--mipro-optimize runs in one process and can't be distributed by pytest-xdist "
-            f"(--dist={config.getoption('dist')}); add -n 0, and set --mipro-concurrency for speed"
-        )
-    if config.getoption("assertmode", "rewrite") == "plain":
-        raise pytest.UsageError(
-            "--mipro-optimize needs the text of failed assertions as feedback, and --assert=plain "
-            "leaves it out; drop --assert=plain"
-        )
+            f"ini key {row.key} must be {rule}: {' '.join(str(error).split())}"
+        ) from None
 
 
-def _refuse_without_optimize(config: pytest.Config, options: Options) -> None:
-    asked = [name for name, on in (("dry-run", options.dry_run), ("diff", options.diff)) if on]
-    typed = {str(argument).partition("=")[0] for argument in config.invocation_params.args}
-    for option in (*(f"--mipro-{name}" for name in asked), *sorted(typed & set(_OPTIMIZE_ONLY))):
-        raise pytest.UsageError(
-            f"{option} has no meaning without --mipro-optimize; add that option"
-        )
+def _checked(config: pytest.Config, row: Setting[Any], place: str, value: Any) -> Any:
+    folder = (config.invocation_params.dir,) if row.kind.path else ()
+    try:
+        return row.kind.check(value, *folder)
+    except ValueError as error:
+        from pytest_mipro.runtime.text.redaction import one_line, url_secrets  # noqa: PLC0415
+
+        # An address without its scheme is refused for that, and may still hold a password.
+        got = one_line(repr(value), secrets=tuple(url_secrets(f"http://{value}")))
+        raise pytest.UsageError(f"{place} must be {error}, got {got}") from None

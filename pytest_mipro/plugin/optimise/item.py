@@ -34,7 +34,7 @@ from pytest_mipro.plugin.optimise.dry_run import dry_run_lines, planned_sizes
 from pytest_mipro.plugin.optimise.limit_messages import describe_error, with_options
 from pytest_mipro.plugin.optimise.progress import Progress
 from pytest_mipro.plugin.optimise.screen import TerminalScreen, captured_logging_off
-from pytest_mipro.plugin.optimise.services import optimizer_settings, searcher_of, strategies_of
+from pytest_mipro.plugin.optimise.services import searcher_of, settings_of, strategies_of
 from pytest_mipro.plugin.optimise.study_record import StudyRecord, when_leading
 from pytest_mipro.plugin.replies.bill import JournalBill, billing, last_summary
 from pytest_mipro.plugin.replies.stack import optimising_client
@@ -141,7 +141,7 @@ class OptimizeItem(pytest.Item):
 
     def _run(self, screen: TerminalScreen) -> None:
         config, key = self.config, self._key
-        settings = optimizer_settings(options_of(config))
+        settings = settings_of(config)
         screen.line("")
         screen.line(f"mipro: {key.name}", bold=True)
         study, lanes = self._capture.study(key, self._cases)

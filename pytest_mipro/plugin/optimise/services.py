@@ -12,8 +12,8 @@ from pytest_mipro.optimizer.proposing.strategies.history import HistoryStrategy
 from pytest_mipro.optimizer.proposing.strategies.merge import MergeStrategy
 from pytest_mipro.optimizer.proposing.strategies.reflective import ReflectiveStrategy
 from pytest_mipro.optimizer.proposing.strategy import InstructionStrategy, ProgramStrategy
-from pytest_mipro.optimizer.search.random_search import RandomSearcher
 from pytest_mipro.optimizer.search.tpe import TPESearcher
+from pytest_mipro.optimizer.study.parts import DEFAULT
 from pytest_mipro.optimizer.study.settings import OptimizerSettings, effort_sizes
 from pytest_mipro.plugin.config.options import options_of
 
@@ -26,18 +26,20 @@ if TYPE_CHECKING:
     from pytest_mipro.plugin.config.options import Options
 
 
+OVERRIDES = pytest.StashKey["dict[str, Any]"]()
+"""Fields of `OptimizerSettings` that a conftest sets in the run's stash, to measure their worth."""
+
+
 class BuiltIns:
-    """The built-in searchers and strategies, registered through the same hooks as everybody's."""
+    """The built-in searcher and strategies, registered through the same hooks as everybody's."""
 
     @pytest.hookimpl(trylast=True)
     def pytest_mipro_searcher(
         self, config: pytest.Config, study: Study
     ) -> Callable[[Space, int], Searcher]:
-        """Return the searcher that `--mipro-searcher` names."""
+        """Return TPE, sized by the run's trials."""
         del study
-        if options_of(config).searcher == "random":
-            return RandomSearcher
-        trials = optimizer_settings(options_of(config)).trials
+        trials = settings_of(config).trials
         return lambda space, seed: TPESearcher(space, seed, startup=startup_trials(trials))
 
     @pytest.hookimpl(trylast=True)
@@ -51,35 +53,36 @@ def startup_trials(trials: int) -> int:
     return max(1, min(10, trials // 3))
 
 
-def optimizer_settings(options: Options) -> OptimizerSettings:
-    """Return the optimiser's settings: the effort's sizes, and what options and ini replace."""
+def settings_of(config: pytest.Config) -> OptimizerSettings:
+    """Return the settings of the run's studies."""
+    return optimizer_settings(options_of(config), **config.stash.get(OVERRIDES, {}))
+
+
+def optimizer_settings(options: Options, **overrides: Any) -> OptimizerSettings:
+    """Return the optimiser's settings: the effort's sizes, what options replace, the overrides."""
     given: dict[str, Any] = {
-        name: getattr(options, name)
-        for name in (
-            "trials",
-            "candidates",
-            "minibatch_size",
-            "max_demos",
-            "max_calls",
-            "max_tokens",
-            "max_cost",
-            "max_seconds",
-            "case_timeout",
-            "max_calls_per_case",
-            "max_demo_tokens",
-            "proposer_models",
-            "teacher_model",
-            "parts",
-        )
-        if getattr(options, name) is not None
-    }
-    values = {
-        **effort_sizes(options.effort),
         "seed": options.seed,
         "min_holdout": options.min_holdout,
         "concurrency": options.concurrency,
+        "trials": options.trials,
+        "candidates": options.candidates,
+        "minibatch_size": options.minibatch_size,
+        "max_demos": options.max_demos,
+        "max_calls": options.max_calls,
+        "max_tokens": options.max_tokens,
+        "max_cost": options.max_cost,
+        "max_seconds": options.max_time,
+        "case_timeout": options.case_timeout,
+        "max_calls_per_case": options.max_calls_per_case,
+        "max_demo_tokens": options.max_demo_tokens,
+        "proposer_models": options.proposer_model,
+        "teacher_model": options.teacher_model,
+        **overrides,
     }
-    return OptimizerSettings(**(values | given)).in_rounds()
+    values = {name: value for name, value in given.items() if value is not None}
+    left_out = {"instructions": "demos", "demos": "instructions"}.get(options.only or "")
+    values["parts"] = values.get("parts", DEFAULT) - {left_out}
+    return OptimizerSettings(**(effort_sizes(options.effort) | values)).in_rounds()
 
 
 def searcher_of(config: pytest.Config, study: Study) -> Callable[[Space, int], Searcher]:

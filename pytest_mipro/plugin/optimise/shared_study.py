@@ -71,8 +71,7 @@ def _project(config: pytest.Config, key: StudyKey) -> Mapping[str, Any]:
     return {
         **files,
         "the lock": file_digest(key.lock),
-        "the model": [options.fallback_model, options.max_output_tokens],
-        "the searcher": options.searcher,
+        "the model": [options.model, options.max_output_tokens],
         "the version of pytest-mipro": version("pytest-mipro"),
     }
 

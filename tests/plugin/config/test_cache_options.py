@@ -1,10 +1,10 @@
-"""`--mipro-cache`, `--mipro-cache-clear`, and what a run tells of its reply cache."""
+"""`--mipro-cache`, and what a run tells of its reply cache."""
 
 from __future__ import annotations
 
 import logging
-import os
 import re
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -83,68 +83,10 @@ def test_a_place_of_others_is_refused(project, place):
     assert not (project.path / ".gitignore").exists()
 
 
-def test_clear_deletes_the_cache_and_nothing_else(project):
+def test_a_deleted_folder_is_asked_anew(project):
     gate(project)
-    folder = project.path / ".mipro/cache"
-    outside = project.path / "outside"
-    outside.mkdir()
-    (outside / "cache.db").write_text("mine")
-    for name in ("cache.db.corrupt-1", "cache.db.corrupt-12-wal"):
-        (folder / name).write_text("x" * 5_000_000)
-    (folder / "cache.db.corrupt-2").symlink_to(outside / "cache.db")
-    (folder / "notes.txt").write_text("mine")
-    (folder / "cache.db.corrupt-3").mkdir()
-    (folder.parent / "looks").mkdir()
-    (folder.parent / "looks/it.json").write_text("{}")
-    result, calls = gate(project, "--mipro-cache-clear")
-    assert calls == 3
-    result.stdout.fnmatch_lines(["mipro: cleared the reply cache .mipro/cache (10.* MB)"])
-    left = {path.name for path in folder.iterdir()} - {"cache.db", "cache.db-wal", "cache.db-shm"}
-    assert left == {".gitignore", "cache.db.opening", "notes.txt", "cache.db.corrupt-3"}
-    assert (outside / "cache.db").read_text() == "mine"
-    assert (folder.parent / "looks/it.json").exists()
-    assert gate(project)[1] == 0
-
-
-def test_clear_with_workers_clears_once_before_they_begin(project):
-    pytest.importorskip("xdist")
-    gate(project)
-    result = project.runpytest_subprocess("--mipro-cache-clear", "-n", "2")
-    assert result.ret == 0
-    assert result.stdout.str().count("cleared the reply cache") == 1
-    assert gate(project)[1] == 0
-
-
-def test_clear_of_the_given_place_leaves_the_other(project):
-    gate(project)
-    gate(project, "--mipro-cache=there")
-    assert gate(project, "--mipro-cache=there", "--mipro-cache-clear")[1] == 3
-    assert gate(project)[1] == 0
-
-
-@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
-@pytest.mark.parametrize("link", [".mipro", ".mipro/cache"])
-def test_clear_deletes_nothing_behind_a_link(project, link):
-    victim = project.path.parent / f"{project.path.name}-victim"
-    (victim / "cache").mkdir(parents=True)
-    for folder in (victim, victim / "cache"):
-        (folder / "cache.db").write_text("mine")
-    path = project.path / link
-    path.parent.mkdir(exist_ok=True)
-    path.symlink_to(victim)
-    result = project.runpytest("--mipro-cache-clear")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "deletes nothing behind a link" in result.stderr.str() + result.stdout.str()
-    assert (victim / "cache.db").exists()
-    assert (victim / "cache/cache.db").exists()
-
-
-def test_clear_needs_no_cache_and_no_marked_test(pytester):
-    pytester.makepyfile("def test_it(): pass")
-    result = pytester.runpytest("--mipro-cache-clear")
-    assert result.ret == 0
-    result.stdout.fnmatch_lines(["mipro: cleared the reply cache .mipro/cache (0 bytes)"])
-    assert not (pytester.path / ".mipro").exists()
+    shutil.rmtree(project.path / ".mipro")
+    assert gate(project)[1] == 3
 
 
 def test_the_size_is_told_with_v_and_where_it_is_large(project, monkeypatch):
@@ -155,7 +97,9 @@ def test_the_size_is_told_with_v_and_where_it_is_large(project, monkeypatch):
     )
     monkeypatch.setattr(cache_folder, "_LARGE", 1000)
     result, _ = gate(project)
-    result.stdout.fnmatch_lines(["reply cache .mipro/cache: * kB; --mipro-cache-clear deletes it"])
+    result.stdout.fnmatch_lines(
+        ["reply cache .mipro/cache: * kB; delete the folder to free the space"]
+    )
     assert "reply cache" not in gate(project, "-v", "--mipro-cache=off")[0].stdout.str()
 
 
@@ -207,16 +151,3 @@ def test_an_optimisation_without_a_cache_says_what_it_gives_up(pytester, monkeyp
     text = " ".join(result.stdout.str().split())
     assert "no reply is kept (--mipro-cache=off): the same command begins again" in text
     assert "goes on" not in text
-
-
-@pytest.mark.parametrize(
-    ("arguments", "problem"),
-    [
-        (("--mipro-cache=off", "--mipro-cache-clear"), "leaves nothing to clear"),
-        (("--mipro-optimize", "--mipro-dry-run", "--mipro-cache-clear"), "changes nothing"),
-    ],
-)
-def test_combinations_that_make_no_sense_are_refused(project, arguments, problem):
-    result = project.runpytest(*arguments)
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: *{problem}*"])

@@ -7,8 +7,7 @@ import sys
 
 import pytest
 
-from pytest_mipro.optimizer.study.parts import DEFAULT
-from pytest_mipro.plugin.config.options import _INI, _VALUES, Options, options_of
+from pytest_mipro.plugin.config.options import SETTINGS, Options, options_of
 from pytest_mipro.runtime.client.prices import ModelPrice
 
 pytest_plugins = "pytester"
@@ -38,10 +37,10 @@ def refused(pytester: pytest.Pytester, *args: str) -> str:
 
 
 def test_defaults(pytester):
-    assert options(pytester) == Options()
-    assert Options().seed == 0
-    assert Options().concurrency == 16
-    assert Options().effort == "light"
+    assert vars(options(pytester)) == {}
+    assert Options.seed == 0
+    assert Options.concurrency == 16
+    assert Options.effort == "light"
 
 
 def test_every_option_arrives(pytester):
@@ -57,61 +56,56 @@ def test_every_option_arrives(pytester):
         "--mipro-model=a/b",
         "--mipro-proposer-model=c/d",
         "--mipro-teacher-model=e/f",
-        "--mipro-parts=no-demos",
-        "--mipro-searcher=random",
+        "--mipro-only=demos",
         "--mipro-replies=fresh",
     )
-    assert given == Options(
-        optimize=True,
-        diff=True,
-        seed=7,
-        effort="heavy",
-        trials=9,
-        concurrency=4,
-        max_calls=500,
-        fallback_model="a/b",
-        proposer_models=("c/d",),
-        teacher_model="e/f",
-        parts=DEFAULT - {"demos"},
-        searcher="random",
-        replies="fresh",
-    )
+    assert vars(given) == {
+        "optimize": True,
+        "diff": True,
+        "seed": 7,
+        "effort": "heavy",
+        "trials": 9,
+        "concurrency": 4,
+        "max_calls": 500,
+        "model": "a/b",
+        "proposer_model": ("c/d",),
+        "teacher_model": "e/f",
+        "only": "demos",
+        "replies": "fresh",
+    }
 
 
 def test_seed_0_is_a_seed(pytester):
     assert options(pytester, "--mipro-optimize", "--mipro-seed=0").seed == 0
 
 
-EXPECTED = Options(
-    concurrency=4,
-    max_calls=500,
-    max_tokens=90_000,
-    max_cost=2.5,
-    max_seconds=600,
-    prices={"my/model": ModelPrice(0.5, 1.5), "b": ModelPrice(0, 1)},
-    case_timeout=30,
-    fallback_model="a/b",
-    proposer_models=("c/d", "g/h"),
-    minibatch_size=20,
-    candidates=6,
-    max_demos=0,
-    max_demo_tokens=700,
-    max_loss=0.02,
-    max_prompt_tokens=9000,
-    teacher_model="e/f",
-    parts=DEFAULT - {"racing", "tips"} | {"learning"},
-    max_output_tokens=300,
-    max_calls_per_case=12,
-    min_holdout=50,
-    rerun_safe=("db", "api client"),
-    requests_per_minute=500,
-    timeout=2.5,
-    api_base="http://localhost:8000/v1",
-    replies="replay",
-    gate_on="holdout",
-    storage_patience=12.5,
-    strict=True,
-)
+EXPECTED = {
+    "concurrency": 4,
+    "max_calls": 500,
+    "max_tokens": 90_000,
+    "max_cost": 2.5,
+    "max_time": 600,
+    "prices": {"my/model": ModelPrice(0.5, 1.5), "b": ModelPrice(0, 1)},
+    "case_timeout": 30,
+    "model": "a/b",
+    "proposer_model": ("c/d", "g/h"),
+    "minibatch_size": 20,
+    "candidates": 6,
+    "max_demos": 0,
+    "max_demo_tokens": 700,
+    "teacher_model": "e/f",
+    "only": "instructions",
+    "max_output_tokens": 300,
+    "max_calls_per_case": 12,
+    "min_holdout": 50,
+    "rerun_safe": ("db", "api client"),
+    "requests_per_minute": 500,
+    "timeout": 2.5,
+    "api_base": "http://localhost:8000/v1",
+    "replies": "replay",
+    "gate_on": "holdout",
+    "strict": True,
+}
 TYPED = """
 mipro_concurrency = 4
 mipro_max_calls = 500
@@ -126,10 +120,8 @@ mipro_minibatch_size = 20
 mipro_candidates = 6
 mipro_max_demos = 0
 mipro_max_demo_tokens = 700
-mipro_max_loss = 0.02
-mipro_max_prompt_tokens = 9000
 mipro_teacher_model = "e/f"
-mipro_parts = "no-racing, learning,no-tips"
+mipro_only = "instructions"
 mipro_max_output_tokens = 300
 mipro_max_calls_per_case = 12
 mipro_min_holdout = 50
@@ -139,7 +131,6 @@ mipro_timeout = 2.5
 mipro_api_base = "http://localhost:8000/v1"
 mipro_replies = "replay"
 mipro_gate_on = "holdout"
-mipro_storage_patience = 12.5
 mipro_strict = true
 """
 PLAIN = (
@@ -159,9 +150,9 @@ native = pytest.mark.skipif(pytest.version_tuple < (9,), reason="[tool.pytest] c
     ],
 )
 def test_every_ini_key_arrives_from_every_file(pytester, file, text):
-    assert all(key in text for key in _INI)
+    assert all(row.key in text for row in SETTINGS)
     pytester.path.joinpath(file).write_text(text)
-    assert options(pytester, "--strict-config") == EXPECTED
+    assert vars(options(pytester, "--strict-config")) == EXPECTED
 
 
 @native
@@ -176,18 +167,18 @@ def test_the_command_line_beats_the_ini_file(pytester):
         "[pytest]\nmipro_concurrency = 4\nmipro_max_calls = 5\nmipro_proposer_model = i/i"
     )
     given = options(pytester, "--mipro-optimize", "--mipro-concurrency=8", "--mipro-max-calls=9")
-    assert (given.concurrency, given.max_calls, given.proposer_models) == (8, 9, ("i/i",))
+    assert (given.concurrency, given.max_calls, given.proposer_model) == (8, 9, ("i/i",))
     assert options(pytester, "-o", "mipro_concurrency=2").concurrency == 2
 
 
 def test_the_model_is_option_then_environment_then_ini(pytester, monkeypatch):
     pytester.makeini("[pytest]\nmipro_model = from/ini")
-    assert options(pytester).fallback_model == "from/ini"
+    assert options(pytester).model == "from/ini"
     monkeypatch.setenv("MIPRO_MODEL", "from/env")
-    assert options(pytester).fallback_model == "from/env"
-    assert options(pytester, "--mipro-model=from/option").fallback_model == "from/option"
+    assert options(pytester).model == "from/env"
+    assert options(pytester, "--mipro-model=from/option").model == "from/option"
     monkeypatch.setenv("MIPRO_MODEL", "")
-    assert options(pytester).fallback_model == "from/ini"
+    assert options(pytester).model == "from/ini"
 
 
 def test_they_are_parsed_once(pytester, monkeypatch):
@@ -207,7 +198,7 @@ def test_they_are_parsed_once(pytester, monkeypatch):
         ("--mipro-trials=many", "--mipro-trials must be a whole number of at least 1, got 'many'"),
         ("--mipro-concurrency=0", "--mipro-concurrency must be a whole number of at least 1"),
         ("--mipro-max-calls=1.5", "--mipro-max-calls must be a whole number of at least 1"),
-        ("--mipro-searcher=grid", "--mipro-searcher must be one of tpe, random, got 'grid'"),
+        ("--mipro-only=tips", "--mipro-only must be one of instructions, demos, got 'tips'"),
         ("--mipro-replies=old", "must be one of auto, record, replay, fresh, got 'old'"),
         ("--mipro-model= ", "--mipro-model must be a name, as provider/name, got ' '"),
     ],
@@ -227,10 +218,7 @@ def test_a_wrong_option_is_one_line_and_exit_4(pytester, option, text):
             "mipro_requests_per_minute = 0",
             "ini key mipro_requests_per_minute must be a whole number of at least 1",
         ),
-        (
-            "mipro_requests_per_minute = 1.5",
-            "ini key mipro_requests_per_minute must be a whole number: ",
-        ),
+        ("mipro_max_tokens = 1.5", "ini key mipro_max_tokens must be a whole number: "),
         ("mipro_timeout = 0", "ini key mipro_timeout must be a number of seconds above 0, got 0.0"),
         ("mipro_timeout = nan", "ini key mipro_timeout must be a number of seconds above 0"),
         ("mipro_timeout = soon", "ini key mipro_timeout must be a number: "),
@@ -274,6 +262,12 @@ def test_dry_run_and_diff_exclude_each_other(pytester):
     assert "drop it or --mipro-diff" in line
 
 
+def test_searching_demos_alone_needs_demos(pytester):
+    pytester.makeini("[pytest]\nmipro_max_demos = 0")
+    line = refused(pytester, "--mipro-optimize", "--mipro-only=demos")
+    assert "leaves nothing to search with mipro_max_demos = 0; drop one of them" in line
+
+
 @pytest.mark.parametrize("mode", ["record", "replay"])
 def test_optimising_asks_for_new_replies(pytester, mode):
     line = refused(pytester, "--mipro-optimize", f"--mipro-replies={mode}")
@@ -301,8 +295,8 @@ def test_optimising_is_refused_without_assertion_texts(pytester):
 def test_the_help_names_every_option_in_one_group(pytester):
     text = pytester.runpytest("--help").stdout.str()
     group = text.partition("prompt optimisation (pytest-mipro):")[2]
-    assert all(option in group for option in (*_VALUES, "--mipro-optimize", "--mipro-diff"))
-    assert all(f"{key} (" in text for key in _INI)
+    assert all(row.option in group for row in SETTINGS)
+    assert all(f"{row.key} (" in text for row in SETTINGS if row.key)
 
 
 def test_the_file_is_light():

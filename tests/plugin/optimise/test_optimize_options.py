@@ -79,24 +79,18 @@ def test_the_proposer_model_writes_the_instructions(pytester, ini):
     assert calls(pytester).split()[1:] == ["test/fake", "test/writer"]
 
 
-RECORD = """
-def pytest_mipro_trial_finished(config, trial):
-    with open("trials.txt", "a") as file:
-        print(trial.kind, *trial.assignment, file=file)
-"""
-
-
-def test_random_search_is_another_search(pytester):
-    write_project(pytester, conftest=RECORD)
-    record = pytester.path / "trials.txt"
-    asked = []
-    for searcher in ("tpe", "random"):
-        arguments = ("--mipro-trials=24", "-o", "mipro_candidates=6", "--mipro-diff")
-        assert optimize(pytester, *arguments, f"--mipro-searcher={searcher}").ret == 0
-        asked.append([line for line in record.read_text().splitlines() if line[0] == "m"])
-        record.unlink()
-    assert len(asked[0]) == len(asked[1]) > 15
-    assert asked[0] != asked[1]
+@pytest.mark.parametrize(
+    ("only", "found"),
+    [
+        ("instructions", "* instructions, 1 demo set of *"),
+        ("demos", "1 instruction, * demo sets of *"),
+    ],
+)
+def test_only_searches_one_of_the_two(pytester, only, found):
+    write_project(pytester)
+    result = optimize(pytester, f"--mipro-only={only}", "--mipro-diff")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines([f"round 1     parity * {found}"])
 
 
 @pytest.mark.parametrize(

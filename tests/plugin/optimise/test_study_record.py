@@ -46,15 +46,24 @@ def test_the_same_run_writes_the_same_record(pytester):
     assert record(pytester) == first
 
 
+LEARNING = """
+from pytest_mipro.optimizer.study.parts import switched
+from pytest_mipro.plugin.optimise.services import OVERRIDES
+
+def pytest_configure(config):
+    config.stash[OVERRIDES] = {"parts": switched(["learning"])}
+"""
+
+
 def test_lessons_are_recorded_and_carried_in_the_lock(pytester):
-    write_project(pytester)
-    optimize(pytester, "--mipro-parts=learning")
+    write_project(pytester, conftest=LEARNING)
+    optimize(pytester)
     learnt = kinds(record(pytester), "lesson")
     locked = json.loads((pytester.path / LOCK).read_text())["lessons"]
     assert learnt
     lifts = [one["lift"] for one in learnt]
     assert [one["lift"] for one in locked] == pytest.approx(lifts, abs=1e-6)
-    optimize(pytester, "--mipro-parts=learning", "--mipro-diff")
+    optimize(pytester, "--mipro-diff")
     run(pytester, "--mipro-update-lock")
     assert json.loads((pytester.path / LOCK).read_text())["lessons"] == locked
 
