@@ -1,9 +1,9 @@
-"""What is really paid: a journal of live calls, summed over the runs of a study that was cut off.
+"""The bill of a study: a journal of its live calls, and the limits on what they may take.
 
-A line is written before a call, with the worst that it may take, and one behind it, with what it
-took. A call whose second line is missing was cancelled, timed out or died with its run: it counts
-as spent. A journal whose last line says that the study is finished begins anew, with
-that line: what the last run took stays known while the next one is under way, or is refused.
+A line before each call holds the most that it may take, a line after it what it took. A call
+without a second line was cancelled, timed out or died with its run: it counts as spent. The bill
+sums the runs of a study that was cut off. After a finished run the journal begins anew, with the
+summary of that run.
 """
 
 from __future__ import annotations
@@ -33,18 +33,21 @@ if TYPE_CHECKING:
 
 
 def last_summary(path: Path) -> Mapping[str, Any] | None:
-    """Return what the journal tells of the last run that finished; None where there was none."""
-    lines = _lines(path)
-    told = [line if line.get("finished") else line.get("before") for line in lines]
-    return next((line for line in reversed(told) if isinstance(line, dict)), None)
+    """Return the journal's summary of the last run that finished, None if there is none."""
+    return _last_summary(_lines(path))
+
+
+def _last_summary(lines: list[dict[str, Any]]) -> Mapping[str, Any] | None:
+    summaries = [line if line.get("finished") else line.get("before") for line in lines]
+    return next((line for line in reversed(summaries) if isinstance(line, dict)), None)
 
 
 class JournalBill:
     """The bill of one study, as a `with` block. Thread-safe.
 
-    What is billed and what calls under way may take never exceeds the limits, and before `keep` is
-    lifted leaves what it keeps: a call that could is refused with LimitReachedError. Earlier runs
-    count where they did not finish.
+    What is billed and what calls in flight may take never exceeds the limits less what `keep`
+    keeps: a call that could exceed them is refused with LimitReachedError. Earlier runs count
+    unless they finished.
     """
 
     def __init__(self, path: Path, limits: Limits, cost_model: CostModel) -> None:
@@ -55,8 +58,8 @@ class JournalBill:
         self._kept = Amount()
         self._open: dict[int, Amount] = {}
         self._file: TextIO | None = None
-        self._before = last_summary(path)
         lines = _lines(path)
+        self._before = _last_summary(lines)
         earlier = [] if lines and lines[-1].get("finished") else lines
         self._billed = _sum(earlier)
         self._next = 1 + max((line.get("call", 0) for line in earlier), default=0)
@@ -82,28 +85,25 @@ class JournalBill:
 
     @property
     def billed(self) -> Amount:
-        """What was billed so far, calls under way at their worst case."""
+        """What was billed so far, calls in flight at their worst case."""
         with self._lock:
             return self._billed + total(self._open.values())
 
     def keep(self, amount: Amount) -> None:
-        """Keep an amount for calls that come later."""
+        """Keep an amount for later calls; an empty one lifts what was kept."""
         with self._lock:
             self._kept = amount
 
     def begin(self, request: Request) -> int:
         """Note a live call before it is made and return its number.
 
-        Raises LimitReachedError where it could exceed a limit.
+        Raises LimitReachedError if it could exceed a limit.
         """
         hard = self._cost_model.hard(request)
         worst = Amount(1, hard.tokens or 0, hard.nanodollars or 0)  # unknown ones have no limit
         with self._lock:
-            held = self._billed + total(self._open.values()) + worst
-            if not (held + self._kept).within(self._limits):
-                raise LimitReachedError(
-                    f"{_limits_shown(self._limits)} is used up: the next call could exceed it"
-                )
+            if not self._fits(worst):
+                raise self._used_up("the next call")
             number, self._next = self._next, self._next + 1
             self._open[number] = worst
             user = {"model": request.model, "module": calling_module()}
@@ -113,22 +113,19 @@ class JournalBill:
     def lose(self, number: int) -> None:
         """Note that an attempt of the call was lost: it counts as spent, and another one follows.
 
-        Raises LimitReachedError where that could exceed a limit.
+        Raises LimitReachedError if that one could exceed a limit.
         """
         with self._lock:
             lost = self._open[number]
             self._billed += lost
             self._write({"lost": number, **_plain(lost)})
-            held = self._billed + total(self._open.values()) + self._kept
-            if not held.within(self._limits):
+            if not self._fits():
                 del self._open[number]  # no other attempt is made
                 self._write({"took": number, **_plain(Amount())})
-                raise LimitReachedError(
-                    f"{_limits_shown(self._limits)} is used up: another attempt could exceed it"
-                )
+                raise self._used_up("another attempt")
 
     def end(self, number: int, took: Amount) -> None:
-        """Note what a call took; nothing more, where its last attempt was lost."""
+        """Note what a call took; nothing more if its last attempt was lost."""
         with self._lock:
             if self._open.pop(number, None) is None:
                 return
@@ -136,25 +133,39 @@ class JournalBill:
             self._write({"took": number, **_plain(took)})
 
     def finish(self, result: StudyResult, planned: Mapping[str, int]) -> None:
-        """Note that the study came to its end: the next run begins a new bill.
+        """Note that the study has finished: the next run begins a new bill.
 
         `planned` are the sizes of its stages, for the forecast of a run of another size.
         """
         stages: dict[str, Amount] = {}
         for entry in result.spending:
             stages[entry.stage] = stages.get(entry.stage, Amount()) + entry.amount
-        told = {name: _plain(amount) for name, amount in stages.items()}
+        summary = {
+            "finished": True,
+            "rows": result.before.rows,
+            "modules": len(result.signatures),
+            "planned": dict(planned),
+            "stages": {name: _plain(amount) for name, amount in stages.items()},
+        }
         with self._lock:
-            size = {"rows": result.before.rows, "modules": len(result.signatures)}
-            self._write({"finished": True, **size, "planned": dict(planned), "stages": told})
+            self._write(summary)
 
     def took(self, request: Request, reply: Reply) -> Amount:
-        """Return what a call took by its reply; its worst case where that tells nothing."""
+        """Return what a call took by its reply, its worst case if the reply doesn't say."""
         return self._cost_model.actual(request, reply, self._cost_model.hard(request))
+
+    def _fits(self, more: Amount = Amount()) -> bool:  # noqa: B008 - Amount is frozen
+        held = self._billed + total(self._open.values()) + more
+        return (held + self._kept).within(self._limits)
+
+    def _used_up(self, what: str) -> LimitReachedError:
+        return LimitReachedError(
+            f"{_format_limits(self._limits)} is used up: {what} could exceed it"
+        )
 
     def _write(self, line: Mapping[str, Any]) -> None:
         if self._file is None:
-            return  # the study has ended; a call that outlives it stays at its worst case
+            return  # the study has ended: a call that outlives it stays at its worst case
         try:
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()
@@ -182,10 +193,10 @@ def billing(bill: JournalBill) -> Iterator[None]:
 
 
 class BilledClient(ClientWrapper):
-    """A client inside the cache: what reaches it is live, and counted by the bill of its study."""
+    """Bills live calls: it stands inside the cache, so what reaches it is live."""
 
     async def complete(self, request: Request) -> Reply:
-        """Return the inner client's reply; raises LimitReachedError where a limit is reached."""
+        """Return the inner client's reply; raises LimitReachedError if a limit is reached."""
         bill = _bill.get()
         if bill is None:
             return await super().complete(request)
@@ -193,7 +204,7 @@ class BilledClient(ClientWrapper):
         try:
             with counting_lost_attempts(lambda: bill.lose(number)):
                 reply = await super().complete(request)  # cancelled, it stays at its worst
-        except MiproError:  # an endpoint takes nothing for a refusal
+        except MiproError:  # endpoints charge nothing for a refusal
             bill.end(number, Amount(1))
             raise
         bill.end(number, bill.took(request, reply))
@@ -201,7 +212,7 @@ class BilledClient(ClientWrapper):
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    """Return the journal's lines; a last one that was cut off is left out."""
+    """Return the journal's lines, without one that was cut off."""
     try:
         texts = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
@@ -220,7 +231,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 
 def _sum(lines: list[dict[str, Any]]) -> Amount:
-    """Return what was billed by a journal: begun calls at their worst case, ended ones as told."""
+    """Return what a journal billed: unfinished calls at their worst case, others as noted."""
     begun = {line["call"]: _amount(line) for line in lines if "call" in line}
     lost = [_amount(line) for line in lines if "lost" in line]
     took = {line["took"]: _amount(line) for line in lines if "took" in line}
@@ -240,7 +251,7 @@ def _amount(line: Mapping[str, Any]) -> Amount:
     )
 
 
-def _limits_shown(limits: Limits) -> str:
+def _format_limits(limits: Limits) -> str:
     options = {"calls": limits.calls, "tokens": limits.tokens}
     words = [f"--mipro-max-{name}={value}" for name, value in options.items() if value is not None]
     if limits.nanodollars is not None:

@@ -1,4 +1,4 @@
-"""Which process asks for a reply: a claim beside it, so that several processes pay for it once."""
+"""Claims on replies: of several processes that need one, a single process asks and pays for it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_mipro.runtime.cache.store import Store
 
 LEASE_SECONDS = 8.0
-"""How long a claim holds that its process does not renew."""
+"""How long a claim holds that its process doesn't renew."""
 RENEWAL_SECONDS = 2.0
 _FIRST_WAIT, _LONGEST_WAIT = 0.02, 0.5
 _SILENT_SECONDS = 5.0
@@ -32,9 +32,9 @@ _log = logging.getLogger(__name__)
 class Claims:
     """The claims of this process in a store.
 
-    A claim ends with the reply, with its process where that ran on this machine, and at the latest
-    `LEASE_SECONDS` after its process stopped renewing it: nobody waits for one that is gone.
-    One thread alone takes, renews and releases.
+    A claim ends with the reply, with its process if that ran on this machine, and at the latest
+    `LEASE_SECONDS` after its process stopped renewing it. Only one thread takes, renews and
+    releases claims.
     """
 
     def __init__(self, store: Store | MemoryStore) -> None:
@@ -48,61 +48,56 @@ class Claims:
         return bool(self._held)
 
     def take(self, key: str) -> bool:
-        """Claim the reply of this key; False where another process holds the claim."""
+        """Claim the reply of this key; False if another process holds the claim."""
         holder, until = self._store.get_until(_name(key))
-        if holder is not None and not _over(holder, until):
+        if holder is not None and not _is_over(holder, until):
             return False
-        # What was found is compared in the write's transaction: of two processes that find the
-        # same claim orphaned, one takes it over.
+        # The write's transaction compares the holder: of two processes that find the same orphaned
+        # claim, one takes it over.
         if not self._store.exchange(_name(key), holder, self._mine(), LEASE_SECONDS):
             return False
         self._held.add(key)
         return True
 
-    def free(self, key: str) -> bool:
-        """Return whether nobody alive holds the claim, at the price of a read."""
-        holder, until = self._store.get_until(_name(key))
-        return holder is None or _over(holder, until)
-
     def release(self, key: str) -> None:
-        """Give the claim up; one that was lost meanwhile stays its new holder's."""
+        """Give the claim up, unless another process has taken it over."""
         self._held.discard(key)
         with suppress(CacheError):  # it then ends by itself
             self._store.exchange(_name(key), self._mine(), None)
 
     def release_all(self) -> None:
-        """Give up what calls left behind that were cancelled while they claimed."""
+        """Give up the claims of calls that were cancelled."""
         for key in tuple(self._held):
             self.release(key)
 
     def renew(self) -> None:
-        """Prolong all claims of this process; what fails is tried again at the next renewal."""
+        """Prolong all claims of this process; a failure is repaired by the next renewal."""
         for key in tuple(self._held):
             with suppress(CacheError):
                 self._store.exchange(_name(key), self._mine(), self._mine(), LEASE_SECONDS)
 
     def holder(self, key: str) -> Any:
-        """Return what the claim says of its process, None where there is none."""
+        """Return the claim's data on its process, None if there is no claim."""
         return self._store.get(_name(key))
 
     def _mine(self) -> dict[str, Any]:
-        # Asked each time: a forked process is another one.
+        # Not kept: a forked process is another one.
         return {"host": platform.node(), "pid": os.getpid(), "token": self._token}
 
 
 class Patience:
-    """The waits between two looks at another process's claim; a long wait says why in the log."""
+    """Growing waits between two looks at another process's claim; the log explains a long one."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._wait = _FIRST_WAIT
-        self._told = False
+        self._warned = False
 
     async def wait(self, holder: Callable[[], Any]) -> None:
-        """Wait a little longer than the last time."""
-        if not self._told and time.monotonic() - self._began > _SILENT_SECONDS:
-            self._told = True
-            _log.warning("waiting for %s to get a reply that both need", _described(holder()))
+        """Wait longer than the last time."""
+        if not self._warned and time.monotonic() - self._began > _SILENT_SECONDS:
+            self._warned = True
+            _log.warning("waiting for %s to get a reply that both need", _describe(holder()))
         await asyncio.sleep(self._wait)
         self._wait = min(_LONGEST_WAIT, 1.5 * self._wait)
 
@@ -111,25 +106,17 @@ def _name(key: str) -> str:
     return f"claim {key}"
 
 
-def _described(holder: Any) -> str:
+def _describe(holder: Any) -> str:
     if not isinstance(holder, dict):
         return "another process"
     return f"process {holder.get('pid')} on {holder.get('host')}"
 
 
-def _over(holder: Any, until: object) -> bool:
-    """Return whether a claim holds no longer, or is none that this package wrote.
-
-    Every claim ends within a lease: one that did not would be waited for without end.
-    """
+def _is_over(holder: Any, until: object) -> bool:
+    """Return whether a claim has ended with its process, or isn't one that this package writes."""
     bounded = isinstance(until, float) and until <= time.time() + 2 * LEASE_SECONDS
-    return not bounded or _gone(holder)
-
-
-def _gone(holder: Any) -> bool:
-    """Return whether the process of a claim has ended, as far as that can be told from here."""
-    if not isinstance(holder, dict):
-        return True  # no claim that this package writes
+    if not bounded or not isinstance(holder, dict):
+        return True
     pid = holder.get("pid")
     if holder.get("host") != platform.node() or os.name == "nt" or not isinstance(pid, int):
         return False  # its lease decides
@@ -139,6 +126,6 @@ def _gone(holder: Any) -> bool:
         return True
     except OSError:
         return False
-    with suppress(OSError, IndexError):  # a killed worker that its parent has not waited for
+    with suppress(OSError, IndexError):  # a killed worker that its parent didn't wait for
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     return False

@@ -1,4 +1,4 @@
-"""The files of a reply cache: whether a folder holds nothing else, their size, deleting them."""
+"""The files of a reply cache: recognise its folder, measure it, delete its files."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pytest_mipro.errors import CacheError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The database with its journals, and damaged ones that were put aside.
+# The database with its journals, and damaged ones that were set aside.
 _DATABASE = re.compile(r"cache\.db(\.corrupt-\d+)?(-wal|-shm|-journal)?")
-# These stay: the one is locked by whoever opens the cache, the other is git's.
+# Not deleted: one is locked by processes that open the cache, the other is git's.
 _BESIDE = frozenset({"cache.db.opening", ".gitignore"})
 
 
 def is_cache_folder(folder: Path) -> bool:
-    """Return whether the folder is missing, empty or a reply cache: nobody else's files in it."""
+    """Return whether the folder is missing, empty or a reply cache without foreign files."""
     try:
         with os.scandir(folder) as entries:
             return all(_DATABASE.fullmatch(each.name) or each.name in _BESIDE for each in entries)
@@ -30,7 +30,7 @@ def is_cache_folder(folder: Path) -> bool:
 
 
 def cache_bytes(folder: Path) -> int:
-    """Return the size of the cache's files, 0 where there is no cache."""
+    """Return the size of the cache's files, 0 if there is no cache."""
     return sum(entry.stat(follow_symlinks=False).st_size for entry in _files(folder))
 
 

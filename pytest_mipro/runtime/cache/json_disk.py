@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 DATABASE: str = DBNAME
 BUSY_SECONDS = 5.0
-"""How long a locked database is waited for."""
+"""How long to wait for a locked database."""
 _SETTINGS: dict[str, Any] = {
-    **DEFAULT_SETTINGS,  # all of them: a setting that is not given is taken from the database
+    **DEFAULT_SETTINGS,  # all of them: diskcache takes missing ones from the database
     "eviction_policy": "none",
     "cull_limit": 0,  # nothing expires
     "statistics": 0,
-    "sqlite_mmap_size": 0,  # a mapped file that somebody truncates kills the process
+    "sqlite_mmap_size": 0,  # truncating a mapped file kills the process
 }
 _SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_master"
 
 
 class ForeignRowError(ValueError):
-    """A row that this format never writes; its content is not looked at."""
+    """A row that this format never writes."""
 
 
 class ForeignDatabaseError(ValueError):
-    """A database with tables, views, triggers or settings that diskcache does not make."""
+    """A database with tables, views, triggers or settings that diskcache doesn't create."""
 
 
 class BusyError(Exception):
@@ -46,11 +46,11 @@ class JSONTextDisk(diskcache.Disk):  # type: ignore[misc] # diskcache has no typ
     """Text keys and JSON text values, always inside the database.
 
     diskcache's own disks unpickle what rows, keys and file names tell them to (CVE-2025-69872).
-    This one refuses every row that is not plain text before it reads any of it.
+    This one refuses every row that isn't plain text before it reads any of it.
     """
 
     def put(self, key: object) -> tuple[str, bool]:
-        """Return the key as the database holds it; only `str` is taken."""
+        """Return the key as the database holds it; it must be a `str`."""
         if not isinstance(key, str):
             raise TypeError(f"a cache key is a str, got {type(key).__name__}")
         return key, True
@@ -62,27 +62,27 @@ class JSONTextDisk(diskcache.Disk):  # type: ignore[misc] # diskcache has no typ
         return key
 
     def store(self, value: object, read: bool, key: object = None) -> tuple[int, int, None, str]:  # noqa: ARG002 - diskcache's signature
-        """Return the row of a value: its JSON text, whatever its size, never a file."""
+        """Return the row of a value: its JSON text, never a file."""
         if read:
             raise TypeError("a cache value is JSON data, not an open file")
         text = json.dumps(value, separators=(",", ":"))
         return len(text), MODE_RAW, None, text
 
     def fetch(self, mode: object, filename: object, value: object, read: bool) -> object:
-        """Return the value of a row; refuse every other mode, type and any file name."""
+        """Return the value of a row; refuse any other mode or type, and file names."""
         if read or mode != MODE_RAW or filename is not None or not isinstance(value, str):
             raise ForeignRowError("a value that is not JSON text")
         return json.loads(value)
 
     def remove(self, file_path: object) -> None:
-        """Delete nothing: no row of this format has a file, so a name in one is not ours."""
+        """Delete nothing: rows of this format have no files."""
 
 
 class BoundedCache(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
     """A diskcache whose waits are bounded and whose connections can all be closed.
 
-    diskcache waits for a lock up to 60 s, statement by statement, and closes only the calling
-    thread's connection; Python warns about each one left open.
+    diskcache waits up to 60 s for a lock at each statement, and closes only the calling thread's
+    connection; Python warns about each one left open.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -91,8 +91,8 @@ class BoundedCache(diskcache.Cache):  # type: ignore[misc] # diskcache has no ty
         self._closing = threading.Lock()
         try:
             self._refuse_foreign()
-            # No row has a file, so the folder is of no use to diskcache; and it would read `~` and
-            # `$NAME` in its path as the shell does, and make the folder that comes out.
+            # Not the folder: diskcache needs none without files, and would expand `~` and `$NAME`
+            # in its path as a shell does, and create the resulting folder.
             super().__init__(os.sep, disk=JSONTextDisk, **_SETTINGS)
         except BaseException:
             self.close()
@@ -102,8 +102,8 @@ class BoundedCache(diskcache.Cache):  # type: ignore[misc] # diskcache has no ty
     def _refuse_foreign(self) -> None:
         """Refuse a database that does more than hold rows, before diskcache obeys its settings.
 
-        diskcache makes a pragma or an attribute out of each setting that it finds; a trigger could
-        delete replies, a view in place of the table could compute without end.
+        diskcache turns each setting that it finds into a pragma or an attribute; a trigger could
+        delete replies, and a view in place of the table could compute for ever.
         """
         found = set(self._sql(_SCHEMA).fetchall())
         if not found <= _own_schema():
@@ -115,7 +115,7 @@ class BoundedCache(diskcache.Cache):  # type: ignore[misc] # diskcache has no ty
 
     @property
     def _con(self) -> sqlite3.Connection:
-        # One connection a thread, and none carried over a fork: SQLite forbids to touch it there.
+        # One connection per thread, and none across a fork: SQLite forbids its use there.
         owner = (os.getpid(), threading.get_ident())
         connection = self._connections.get(owner)
         if connection is None:
@@ -140,8 +140,8 @@ class BoundedCache(diskcache.Cache):  # type: ignore[misc] # diskcache has no ty
             try:
                 return execute(statement, *values)
             except sqlite3.OperationalError as error:
-                # Some locks are reported at once instead of after the busy time-out: diskcache
-                # tries these again, and so it may, until the same time has passed.
+                # SQLite reports some locks at once instead of after the busy time-out; diskcache
+                # retries these, and may do so until the same time has passed.
                 late = time.monotonic() - started >= BUSY_SECONDS
                 if late and error.sqlite_errorcode & 0xFF in {
                     sqlite3.SQLITE_BUSY,
@@ -161,7 +161,7 @@ class BoundedCache(diskcache.Cache):  # type: ignore[misc] # diskcache has no ty
 
 
 class _InMemory(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
-    """What diskcache makes of an empty database."""
+    """A new database as diskcache creates it."""
 
     def __init__(self) -> None:
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
@@ -174,7 +174,7 @@ class _InMemory(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
 
 @lru_cache(maxsize=1)
 def _own_schema() -> frozenset[tuple[str, str, str, str | None]]:
-    """Return the rows of `sqlite_master` that the installed diskcache makes."""
+    """Return the rows of `sqlite_master` that the installed diskcache creates."""
     made = _InMemory()
     try:
         return frozenset(made.connection.execute(_SCHEMA).fetchall())

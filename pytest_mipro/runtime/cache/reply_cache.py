@@ -129,7 +129,7 @@ class CachedClient(ClientWrapper):
         """Return None once this process may ask, else the reply that another one paid for."""
         claims, patience = self._claiming(), Patience()
         while True:
-            if claims.free(key) and await self._in_thread(claims.take, key):
+            if await self._in_thread(claims.take, key):
                 # The reply may have come between the last lookup and the claim.
                 reply = self._recorded(key, text)
                 if reply is not None:

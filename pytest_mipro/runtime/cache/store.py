@@ -1,4 +1,4 @@
-"""The cache's database: opened with bounded waits, and put aside when it is damaged."""
+"""The cache's database: opened with bounded waits, and set aside when it is damaged."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class DamagedError(Exception):
-    """The database file is not one, or parts of it are lost, or it is no longer in its place."""
+    """The file is no database, has lost parts, or is no longer in its place."""
 
 
 class Store:
     """Rows of JSON data by text key, for all threads of a process and for several processes.
 
     A damaged database is renamed to `cache.db.corrupt-1` (2, …), an empty one takes its place, and
-    the log warns. Raises CacheError where the folder can't be used or stays locked, and from then
-    on at once: nobody waits for the same lock again, or pays for a reply that can't be kept. What
-    can be read still is where only writing failed.
+    the log warns. Raises CacheError if the folder can't be used or stays locked, and from then on
+    at once: no call waits for the same lock again, or pays for a reply that can't be kept. Where
+    only writing failed, reading goes on.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -48,11 +48,11 @@ class Store:
         self._cache = self._open()
 
     def get(self, key: str) -> object:
-        """Return the row's data; None where there is none, or none of this format."""
+        """Return the row's data, None if there is no row of this format."""
         return self.get_until(key)[0]
 
     def get_until(self, key: str) -> tuple[object, object]:
-        """Return the row's data, and when it ends (Unix seconds; None: never)."""
+        """Return the row's data and when it expires (Unix seconds; None: never)."""
 
         def read(cache: BoundedCache) -> tuple[object, object]:
             try:
@@ -64,15 +64,15 @@ class Store:
         return self._read(read)
 
     def set(self, key: str, value: object) -> None:
-        """Write a row; it is on disk when this returns."""
+        """Write a row to the disk."""
         self._write(lambda cache: cache.set(key, value))
 
     def exchange(
         self, key: str, expected: object, value: object, seconds: float | None = None
     ) -> bool:
-        """Write the row if it holds what is expected, and return whether it did.
+        """Write the row if it holds `expected`, and return whether it did.
 
-        None stands for no row, on both sides. The row is gone after `seconds`, where given.
+        None stands for no row, as `expected` and as `value`. The row expires after `seconds`.
         """
 
         def write(cache: BoundedCache) -> bool:
@@ -105,7 +105,7 @@ class Store:
             raise CacheError(str(self._unwritable))
 
         def in_place(cache: BoundedCache) -> T:
-            if self._inode() != cache.inode:  # put aside or deleted by another process
+            if self._inode() != cache.inode:  # set aside or deleted by another process
                 raise DamagedError
             return action(cache)
 
@@ -141,16 +141,16 @@ class Store:
 
     def _open(self, damaged: int | None = None) -> BoundedCache:
         ensure_private_folder(self._folder)
-        with _alone(self._folder):
-            self._put_aside(damaged)
+        with _opening_alone(self._folder):
+            self._set_aside(damaged)
             for _ in range(3):
                 inode = self._inode()
                 self._refuse_links()
                 try:
                     return self._translated(lambda: BoundedCache(self._folder))
                 except (DamagedError, LookupError, TypeError, ValueError, AttributeError):
-                    # A database whose settings diskcache can't apply is as little one of ours.
-                    self._put_aside(inode)
+                    # Nor is a database ours whose settings diskcache can't apply.
+                    self._set_aside(inode)
         raise CacheError(f"{self._folder}: the reply cache can't be opened; delete the folder")
 
     def _translated(self, action: Callable[[], T]) -> T:
@@ -180,7 +180,7 @@ class Store:
             ) from error
 
     def _refuse_links(self) -> None:
-        """Refuse links, pipes and the like: the database is to be in this folder, and a file."""
+        """Refuse links, pipes and the like: the database must be a file in this folder."""
         for suffix in ("", "-wal", "-shm", "-journal"):
             file = self._folder / f"{DATABASE}{suffix}"
             try:
@@ -200,9 +200,9 @@ class Store:
         except OSError:
             return None
 
-    def _put_aside(self, inode: int | None) -> None:
+    def _set_aside(self, inode: int | None) -> None:
         if inode is None or self._inode() != inode:
-            return  # another process has put it aside already
+            return  # another process has already set it aside
         number = 1
         while (self._folder / f"{DATABASE}.corrupt-{number}").exists():
             number += 1
@@ -225,11 +225,11 @@ class Store:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other processes from opening a database while it is put aside.
+def _opening_alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from opening a database while it is set aside.
 
-    SQLite finds a journal by its name: a process that still opens the damaged file would take
-    the new one's journal for its own.
+    SQLite finds a journal by its name: a process that opens the damaged file would take the journal
+    of the new one for its own.
     """
     try:
         import fcntl  # noqa: PLC0415 - not on Windows, where an open database can't be renamed
@@ -253,7 +253,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _opening_file(folder: Path) -> IO[bytes]:
-    """Open the file that is locked; a link is not followed, and a pipe not waited for."""
+    """Open the lock file, without following a link or waiting for a pipe."""
     path = folder / f"{DATABASE}.opening"
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
