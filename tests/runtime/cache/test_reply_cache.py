@@ -376,11 +376,11 @@ def test_damage_found_in_use_is_repaired(
     assert opened(inner).lookup(request("59 " + "x" * 500)) is not None
 
 
-def test_only_the_damaged_file_is_put_aside(tmp_path: Path) -> None:
+def test_only_the_damaged_file_is_set_aside(tmp_path: Path) -> None:
     store = Store(tmp_path)
     damaged = store._inode()
     for _ in range(2):  # as two processes would that found the same damage
-        store._put_aside(damaged)
+        store._set_aside(damaged)
         Store(tmp_path).close()
     assert len(list(tmp_path.glob("cache.db.corrupt-?"))) == 1
     store.set("key", "value")
