@@ -74,8 +74,8 @@ def _check_values(model: Any, client: Any, max_output_tokens: Any, require_promp
         check_model(model, "configure(model=…)")
     if client is not None and (isinstance(client, type) or not isinstance(client, LMClient)):
         raise ConfigurationError(
-            f"configure(client=…): {client!r:.60} is no LM client; it needs the methods `complete`,"
-            " `endpoint` and `aclose` of pytest_mipro.extending.LMClient"
+            f"configure(client=…): {client!r:.60} is not an LM client; it needs the methods "
+            "`complete`, `endpoint` and `aclose` of pytest_mipro.extending.LMClient"
         )
     limit = max_output_tokens
     if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):

@@ -155,7 +155,7 @@ def _read_yaml(text: str) -> list[tuple[int, Any]]:
 def _header(line: int, names: list[str]) -> list[str]:
     for name in names:
         if names.count(name) > 1:
-            raise LineError(line, f"the column {name!r} stands twice in the header")
+            raise LineError(line, f"the column {name!r} appears twice in the header")
     return names
 
 

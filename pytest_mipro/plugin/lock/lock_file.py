@@ -142,7 +142,7 @@ def _lock(data: Any, lines: list[str]) -> Lock:
     known = set[str]()
     for index, case in enumerate(data["cases"]):
         if case["id"] in known:
-            raise _ProblemError(f"the case {case['id']!r} stands twice", line_of("cases", index))
+            raise _ProblemError(f"the case {case['id']!r} appears twice", line_of("cases", index))
         known.add(case["id"])
         case["score"] = None if case["score"] is None else float(case["score"])
     entries = {key: tuple(kind(**one) for one in data[key]) for key, kind in _ENTRIES.items()}

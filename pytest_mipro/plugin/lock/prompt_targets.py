@@ -34,8 +34,8 @@ def check_targets(signatures: Iterable[Signature], ini_folder: Path) -> None:
         owner = owners.setdefault(_folded(signature.prompt_path), signature)
         if _source(owner) != _source(signature):
             raise ConfigurationError(
-                f"{signature.where}: its prompt file {signature.prompt_path} is that of "
-                f"{owner.name!r} too ({':'.join(map(str, _source(owner)))}); give one of them "
+                f"{signature.where}: its prompt file {signature.prompt_path} also belongs "
+                f"to {owner.name!r} ({':'.join(map(str, _source(owner)))}); give one of them "
                 "another `prompt=`"
             )
 
@@ -54,7 +54,7 @@ def check_conflicts(locks: Mapping[Path, Lock]) -> None:
             owner = owners.setdefault(_folded(target), path)
             if owner != path:
                 raise ConfigurationError(
-                    f"{path}: module {module.name!r} belongs to the study of {owner} too, and two "
+                    f"{path}: module {module.name!r} also belongs to the study of {owner}, and two "
                     'studies can\'t write one prompt; join them with `study="name"`, or freeze the '
                     "module with `optimize=False`"
                 )

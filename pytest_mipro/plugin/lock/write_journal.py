@@ -57,7 +57,7 @@ def file_digest(path: Path) -> str:
 
 
 def changed(path: Path) -> str:
-    """Return the error text for a file that changed while the study ran."""
+    """Return the error text for a file that changed during the study."""
     return (
         f"{path} changed while the study ran; commit or revert that change and run the same "
         "command again"
@@ -164,7 +164,8 @@ def _check(write: FileWrite, journal: Path, root: Path) -> None:
             raise ConfigurationError("another kind of file")
     except UsageError:
         raise ConfigurationError(
-            f"{journal}: what it would write to {write.path} is no prompt file or lock; delete it"
+            f"{journal}: what it would write to {write.path} is neither a prompt file nor a lock; "
+            "delete it"
         ) from None
 
 

@@ -97,7 +97,7 @@ def _prompt(root: _Checked, signature: Signature | None) -> Prompt:
     module = root.get("module", str)
     if signature is not None and module != signature.name:
         raise problem(
-            f"the file is of module {module!r}, not of {signature.name!r}", root.at("module")
+            f"the file belongs to module {module!r}, not to {signature.name!r}", root.at("module")
         )
     instruction = normalise_instruction(root.get("instruction", str))
     if not instruction.strip():

@@ -164,7 +164,7 @@ class OutputFormat:
         try:
             output = self.adapter.validate_json(json.dumps(value))
             dumped = self.adapter.dump_python(output, mode="json", warnings=False)
-            load_json(json.dumps(dumped))  # refuses NaN and infinities
+            load_json(json.dumps(dumped), repeated_keys=True)  # refuses NaN and infinities
         except ValidationError as error:
             raise OutputParseError(_first(error)) from None
         except ValueError as error:

@@ -135,7 +135,7 @@ class _Rules(Composer, SafeConstructor, Resolver):
                 shown = key.value[:60] if isinstance(key, yaml.ScalarNode) else f"of a {key.id}"
                 raise _refusal(f"the key {shown} is not text; quote it", key)
             if key.value in seen:
-                raise _refusal(f"the key {key.value!r:.60} stands twice", key)
+                raise _refusal(f"the key {key.value!r:.60} appears twice", key)
             seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
 

@@ -100,7 +100,7 @@ def test_two_modules_on_one_path_whatever_the_case(signatures, tmp_path):
     first, second = signatures
     upper = replace(second, prompt_path=first.prompt_path.with_name("Pipeline.FIRST.yaml"))
     text = refusal([first, upper], tmp_path / "repo")
-    assert "is that of 'pipeline.first' too" in text
+    assert "also belongs to 'pipeline.first'" in text
     assert "'pipeline.second'" in text
 
 
@@ -141,7 +141,7 @@ def test_two_studies_on_one_prompt_are_refused(tmp_path):
         tmp_path / "b/y.mipro.json": lock_of(("../Prompts/m.f.yaml", False)),
     }
     with pytest.raises(
-        ConfigurationError, match=r"y.mipro.json: module 'm.f' belongs to .*x.mipro"
+        ConfigurationError, match=r"y.mipro.json: module 'm.f' also belongs to .*x.mipro"
     ) as e:
         check_conflicts(locks)
     assert "\n" not in str(e.value)

@@ -148,9 +148,9 @@ WRONG: dict[str, tuple[str, int, str]] = {
     "colon": ("schema_version: 1\nmodule: a: b\n", 2, "mapping values are not allowed here"),
     "unknown key": (GOOD + "model: gpt\n", 4, "unknown key 'model'; known: schema_version"),
     "unknown demo key": (DEMO + "  score: 1\n", 8, "unknown key 'score'; known: case, inputs"),
-    "key twice": (GOOD + "module: desk.f\n", 4, "the key 'module' stands twice"),
-    "demo key twice": (DEMO + "  output: 2\n", 8, "the key 'output' stands twice"),
-    "input twice": (GOOD + "demos:\n- inputs:\n    x: a\n    x: b\n", 7, "'x' stands twice"),
+    "key twice": (GOOD + "module: desk.f\n", 4, "the key 'module' appears twice"),
+    "demo key twice": (DEMO + "  output: 2\n", 8, "the key 'output' appears twice"),
+    "input twice": (GOOD + "demos:\n- inputs:\n    x: a\n    x: b\n", 7, "'x' appears twice"),
     "key that is a number": (GOOD + "1: x\n", 4, "the key 1 is not text; quote it"),
     "key that is a list": (GOOD + "? [a]\n: x\n", 4, "the key of a sequence is not text"),
     "alias": (GOOD + "demos: &a []\nx: *a\n", 5, "an alias (`*name`) is not allowed here"),
@@ -203,7 +203,7 @@ WRONG: dict[str, tuple[str, int, str]] = {
     "case of nothing": (DEMO.replace("case: a", "case:"), 5, "'case' must be text, not None"),
     "inputs list": (DEMO.replace("{x: b}", "[x]"), 6, "'inputs' must be a mapping, not ['x']"),
     "reasoning number": (DEMO + "  reasoning: 5\n", 8, "'reasoning' must be text, not 5; quote it"),
-    "other module": (GOOD.replace("desk.f", "desk.g"), 2, "of module 'desk.g', not of 'desk.f'"),
+    "other module": (GOOD.replace("desk.f", "desk.g"), 2, "to module 'desk.g', not to 'desk.f'"),
     "other inputs": (DEMO.replace("{x: b}", "{y: b}"), 6, "the inputs ['y'], not ['x']"),
     "more inputs": (DEMO.replace("{x: b}", "{x: b, y: c}"), 6, "the inputs ['x', 'y'], not ['x']"),
     "other output": (DEMO.replace("output: 1", "output: one"), 7, "'one' does not have the module"),
@@ -281,7 +281,7 @@ def test_two_modules_on_one_path_are_told_apart(signature: Signature) -> None:
     signature.prompt_path.write_text(GOOD)
     committed_prompt(signature)
     other = Signature(signature.function, "desk.g", "Other.", signature.prompt_path)
-    with pytest.raises(PromptFileError, match=r"is of module 'desk\.f', not of 'desk\.g'"):
+    with pytest.raises(PromptFileError, match=r"belongs to module 'desk\.f', not to 'desk\.g'"):
         committed_prompt(other)
 
 

@@ -286,7 +286,7 @@ GOOD = to_line(entry())
         (['{"schema_version": 2}'], 1, "schema_version is 2, this release reads 1"),
         ([HEAD, GOOD[:-1]], 2, "not JSON"),
         ([HEAD, "[]"], 2, "expected an object"),
-        ([HEAD, "", '{"case": "a", "case": "b"}'], 3, "the key 'case' stands twice"),
+        ([HEAD, "", '{"case": "a", "case": "b"}'], 3, "the key 'case' appears twice"),
         ([HEAD, line(headers={})], 2, "unknown key 'headers'"),
         ([HEAD, line(cost=-1)], 2, "'cost' must be a number from 0 on, or null, not -1"),
         ([HEAD, GOOD.replace("0.25", "NaN")], 2, "NaN is not a finite number"),

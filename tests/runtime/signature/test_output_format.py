@@ -377,7 +377,7 @@ class Odd(enum.Enum):
         (None, "can't be checked"),
         (memoryview, "has no JSON schema"),
         (type, "has no JSON schema"),
-        (Literal[1, "1"], "the value '1', which is empty, of several lines, or stands twice"),
+        (Literal[1, "1"], "the value '1', which is empty, of several lines, or appears twice"),
         (Literal["a\nb", "c"], "which is empty, of several lines"),
         (Literal[""], "which is empty"),
         (Empty, "has no values"),

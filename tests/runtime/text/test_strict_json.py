@@ -14,7 +14,7 @@ from pytest_mipro.runtime.replies.replies_file import parse_replies
 from pytest_mipro.runtime.text.strict_json import NotFiniteError, load_json
 
 REFUSED = {
-    '{"a": 1, "a": 2}': "the key 'a' stands twice",
+    '{"a": 1, "a": 2}': "the key 'a' appears twice",
     '{"a": NaN}': "NaN is not a finite number",
     '{"a": -Infinity}': "-Infinity is not a finite number",
     '{"a": 1e999}': "1e999 is not a finite number",

@@ -31,7 +31,7 @@ ALIKE = {
 }
 REFUSED = {
     "{a: &x 1, b: *x}": "an alias",
-    "{a: 1, a: 2}": "the key 'a' stands twice",
+    "{a: 1, a: 2}": "the key 'a' appears twice",
     "{a: 1e999}": "'1e999' is not a finite number; use null",
     "{? [a] : b}": "the key of a sequence is not text",
     "{a: !!timestamp 2024-01-31}": "could not determine a constructor for the tag",
