@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from crash_project import CONCURRENCY, FILES
 
-import pytest_mipro.plugin.gate.gate
+import pytest_mipro.plugin.gate.case_hooks
 import pytest_mipro.plugin.lock.write_journal
 import pytest_mipro.plugin.optimise.capturing
 import pytest_mipro.plugin.report.terminal

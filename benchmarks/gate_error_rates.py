@@ -22,10 +22,10 @@ import numpy as np
 from pytest_mipro.optimizer.statistics.intervals import mean_interval, paired_lift
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import TestPlan
-from pytest_mipro.plugin.gate.holdout import Holdout
-from pytest_mipro.plugin.gate.judge import Against, judge
-from pytest_mipro.plugin.gate.verdict import CaseResult
+from pytest_mipro.plugin.gate.holdout import Holdout, Reference
+from pytest_mipro.plugin.gate.judge import judge
 from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase
+from pytest_mipro.plugin.measuring.report_data import CaseResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -105,7 +105,7 @@ def verdict(scores: Sequence[float], locked: Sequence[float] = (), **mark: objec
     )
     lock = Lock("salt", 0, 0, cases=tuple(cases)) if locked else None
     plan = replace(_PLAN, expected=len(results), selected=len(results), **mark)
-    return judge(plan, results, Against(lock, Holdout(frozenset()), "all"))
+    return judge(plan, results, Reference(lock, Holdout(frozenset()), "all"))
 
 
 def count_threshold(tally: Tally, draw: np.random.Generator, size: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from contextlib import ExitStack
@@ -30,7 +29,6 @@ _MARK_LINES = (
     ),
     "mipro_cases(path): internal to pytest-mipro; written as @pytest_mipro.cases(path).",
 )
-_TOLD = ("mipro", "mipro_replies")
 _MARKED = pytest.StashKey[bool]()
 _REFUSED = pytest.StashKey[str]()
 _STATUS: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
@@ -159,29 +157,32 @@ def pytest_runtest_makereport(
         return (yield)
     if not isinstance(call.excinfo.value, errors.MiproError):
         return (yield)
-    from pytest_mipro.plugin.gate.tracebacks import tidy, without_traceback  # noqa: PLC0415
+    from pytest_mipro.plugin.gate.error_reports import drop_traceback, trim_traceback  # noqa: PLC0415
 
     excinfo = call.excinfo
-    tidy(excinfo)
-    return without_traceback((yield), excinfo)
+    trim_traceback(excinfo)
+    return drop_traceback((yield), excinfo)
 
 
 def pytest_report_teststatus(
     report: pytest.CollectReport | pytest.TestReport,
 ) -> tuple[str, str, Any] | None:
     """Name the outcomes that only marked tests have."""
-    data: dict[str, Any] | None = getattr(report, "mipro", None)
-    if data is None:
+    if not hasattr(report, "mipro"):
         return None
-    if data["status"] == "silent":  # a verdict: counted once, and shown by the study's block
-        return report.outcome if getattr(report, "when", None) == "call" else "", "", ""
-    if data["status"] == "missed" and not report.passed:
+    from pytest_mipro.plugin.measuring.report_data import attached  # noqa: PLC0415
+
+    data, when = attached(report), getattr(report, "when", None)
+    status = data.status if data is not None else ""
+    if status == "silent":  # a verdict: counted once, and shown by the study's block
+        return report.outcome if when == "call" else "", "", ""
+    if status == "missed" and not report.passed:
         return None  # judged by itself, so an ordinary failure
-    if getattr(report, "when", None) != "call" or report.skipped:
+    if when != "call" or report.skipped:
         return None
-    if data["status"] == "error" and not report.failed:
+    if status == "error" and not report.failed:
         return None  # it will be run again, and that is another plugin's to name
-    return _STATUS.get(data["status"])
+    return _STATUS.get(status)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -189,8 +190,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if (session := sys.modules.get("pytest_mipro.plugin.gate.state")) is not None:
         state = session.known_state(config)
         if state is not None and state.verdicts:
-            from pytest_mipro.plugin.gate.lock_summary import write_lock_summary  # noqa: PLC0415
-            from pytest_mipro.plugin.report.terminal import write_summary  # noqa: PLC0415
+            from pytest_mipro.plugin.report.terminal import write_lock_summary, write_summary  # noqa: PLC0415
 
             write_summary(terminalreporter, state)
             write_lock_summary(terminalreporter, config)
@@ -277,63 +277,46 @@ class _Reports:
         self._config = config
         self._worker = hasattr(config, "workerinput")
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_report_to_serializable(
-        self,
-    ) -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
-        """Send what a case tells as one text: pytest-xdist takes its time over each value."""
-        data = yield
-        for name in _TOLD:
-            if data is not None and name in data:
-                data[name] = json.dumps(data[name])
-        return data
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_report_from_serializable(self, data: dict[str, Any]) -> None:
-        """Read what a worker sent."""
-        for name in _TOLD:
-            if isinstance(data.get(name), str):
-                data[name] = json.loads(data[name])
-
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep what a report tells, before the terminal draws it."""
-        if hasattr(report, "mipro_replies") and not self._worker:
-            from pytest_mipro.plugin.gate.replies_ledger import note_replies  # noqa: PLC0415
-
-            note_replies(self._config, report)
-            if options_of(self._config).replies == "record":
-                from pytest_mipro.plugin.gate.replies_record import record_at_end  # noqa: PLC0415
-
-                record_at_end(self._config)
-        data: dict[str, Any] | None = getattr(report, "mipro", None)
-        if data is None or "plan" not in data or self._worker:
+        """Keep what is attached to a report, before the terminal draws it."""
+        if self._worker or not hasattr(report, "mipro"):
             return
-        from pytest_mipro.plugin.gate.causes import tell_once  # noqa: PLC0415
-        from pytest_mipro.plugin.gate.provenance import record  # noqa: PLC0415
+        from pytest_mipro.plugin.gate.error_reports import shorten_repeated_error  # noqa: PLC0415
+        from pytest_mipro.plugin.gate.provenance import record_provenance  # noqa: PLC0415
+        from pytest_mipro.plugin.gate.replies_used import record_replies  # noqa: PLC0415
         from pytest_mipro.plugin.gate.state import state_of  # noqa: PLC0415
+        from pytest_mipro.plugin.gate.write_replies import record_at_end  # noqa: PLC0415
+        from pytest_mipro.plugin.measuring.report_data import attached  # noqa: PLC0415
 
-        state_of(self._config).record(report, data)
-        record(self._config, report, data)
-        tell_once(self._config, report, data)
+        data = attached(report)
+        if data is None:
+            return
+        record_replies(self._config, report, data)
+        if options_of(self._config).replies == "record":
+            record_at_end(self._config)
+        if data.case is not None:
+            state_of(self._config).record(report.nodeid, data.case)
+            record_provenance(self._config, data.case)
+            shorten_repeated_error(self._config, report, data)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, None, None]:
         """Count all errors in the last line, after the summary that shows each kind once."""
         yield
-        if (causes := sys.modules.get("pytest_mipro.plugin.gate.causes")) is not None:
-            causes.count_as_errors(terminalreporter.stats)
+        if (reports := sys.modules.get("pytest_mipro.plugin.gate.error_reports")) is not None:
+            reports.count_as_errors(terminalreporter.stats)
 
 
 def _announce(config: pytest.Config) -> None:
     if (module := sys.modules.get("pytest_mipro.plugin.gate.state")) is not None:
         state = module.known_state(config)
         if state is not None and not hasattr(config, "workerinput"):
-            from pytest_mipro.plugin.gate.drift import announce_drift  # noqa: PLC0415
+            from pytest_mipro.plugin.gate.drift import report_drift  # noqa: PLC0415
             from pytest_mipro.plugin.session import announce  # noqa: PLC0415
 
             announce(state)
-            announce_drift(state)
+            report_drift(state)
             if options_of(config).update_lock:
                 from pytest_mipro.plugin.gate.update_lock import UPDATE_LOCK, UpdateLock  # noqa: PLC0415
 

@@ -10,7 +10,7 @@ from pytest_mipro.errors import UsageError
 from pytest_mipro.plugin.collecting.marks import MARK
 from pytest_mipro.plugin.gate.junit import verdict_properties
 from pytest_mipro.plugin.gate.state import RunState, state_of
-from pytest_mipro.plugin.gate.synthetic_reports import ProblemText, announce_result
+from pytest_mipro.plugin.gate.synthetic_reports import ProblemText, report_result
 
 if TYPE_CHECKING:
     from pytest_mipro.plugin.gate.verdict import Verdict
@@ -29,13 +29,14 @@ def begin(session: pytest.Session) -> None:
 
             begin_optimize(state, session)
         elif not session.config.option.collectonly:
-            from pytest_mipro.plugin.gate.gate import Gate  # noqa: PLC0415
-            from pytest_mipro.plugin.gate.provenance import observe  # noqa: PLC0415
+            from pytest_mipro.plugin.gate.case_hooks import Gate  # noqa: PLC0415
+            from pytest_mipro.plugin.gate.update_lock import refuse_partial_selection  # noqa: PLC0415
 
             state.begin(session.items)
             if state.cases:
-                session.config.pluginmanager.register(Gate(), "mipro-gate")
-            observe(state)
+                session.config.pluginmanager.register(Gate(state), "mipro-gate")
+            if options_of(session.config).update_lock:
+                refuse_partial_selection(state)
     except UsageError as error:
         if not hasattr(session.config, "workerinput"):
             raise pytest.UsageError(str(error)) from None
@@ -65,7 +66,7 @@ def announce(state: RunState) -> None:
             name = nodeid.partition("::")[2]
             problem = _problem(state, verdict) if verdict.status != "passed" else None
             properties = verdict_properties(verdict)
-            announce_result(state.config, nodeid, f"verdict on {name}", problem, properties)
+            report_result(state.config, nodeid, f"verdict on {name}", problem, properties)
 
 
 def _problem(state: RunState, verdict: Verdict) -> ProblemText:

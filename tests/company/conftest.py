@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from optimize_project import check_output, write_project
 
-import pytest_mipro.plugin.gate.gate  # noqa: F401 - once for all runs inside this process
+import pytest_mipro.plugin.gate.case_hooks  # noqa: F401 - once for all runs inside this process
 
 TESTS = """
 @pytest.mark.mipro(threshold={threshold})

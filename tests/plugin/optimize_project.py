@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 # Imported here so that runs inside this process need not import them again, each for itself.
-import pytest_mipro.plugin.gate.gate
-import pytest_mipro.plugin.gate.tracebacks
+import pytest_mipro.plugin.gate.case_hooks
+import pytest_mipro.plugin.gate.error_reports
 import pytest_mipro.plugin.lock.write_journal
 import pytest_mipro.plugin.optimise.capturing
 import pytest_mipro.plugin.report.terminal

@@ -1,7 +1,7 @@
-"""What differs from the lock: prompts, modules, models and cases, and what a comparison then means.
+"""Compare a run with the lock: prompts, modules, models and cases that are not as they were locked.
 
-Drift is told, not judged: the lock stays the yardstick until somebody renews it. `--mipro-strict`
-makes it a failure.
+Drift is shown, not judged: scores are compared with the lock until someone renews it. With
+`--mipro-strict` it is a failure.
 """
 
 from __future__ import annotations
@@ -20,18 +20,21 @@ from pytest_mipro.errors import LockError
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path, relative_path
 from pytest_mipro.plugin.config.words import counted
-from pytest_mipro.plugin.gate.provenance import observed_studies
+from pytest_mipro.plugin.gate.provenance import provenance_of
 from pytest_mipro.plugin.gate.state import known_state
-from pytest_mipro.plugin.gate.synthetic_reports import ProblemText, announce_result
+from pytest_mipro.plugin.gate.synthetic_reports import ProblemText, report_result
 from pytest_mipro.plugin.lock.lock_file import read_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from pytest_mipro.plugin.gate.provenance import ObservedStudy
+    from pytest_mipro.plugin.gate.provenance import StudyProvenance
     from pytest_mipro.plugin.gate.state import RunState
     from pytest_mipro.plugin.gate.verdict import Verdict
     from pytest_mipro.plugin.lock.lock_schema import Lock, LockedModule
+
+    # How a report writes the path of a prompt file.
+    FormatPath = Callable[[Path], str]
 
 Kind = Literal["prompt", "docstring", "signature", "model", "module", "cases"]
 
@@ -51,21 +54,16 @@ class Difference:
         return f"{self.what}: {self.meaning}"
 
 
-_DRIFTS = pytest.StashKey[dict[str, "Callable[[Callable[[Path], str]], tuple[Difference, ...]]"]]()
+_DRIFTS = pytest.StashKey[dict[str, "Callable[[FormatPath], tuple[Difference, ...]]"]]()
 
 
-def drift_of(
-    config: pytest.Config, lock: str, shown: Callable[[Path], str]
-) -> tuple[Difference, ...] | None:
-    """Return what differs from the lock at the path; None: no such lock, or it was not compared.
-
-    `shown` writes the paths of prompt files.
-    """
-    compared = config.stash.get(_DRIFTS, {}).get(lock)
-    return compared(shown) if compared else None
+def drift_of(config: pytest.Config, lock: str, shown: FormatPath) -> tuple[Difference, ...] | None:
+    """Return what differs from the lock at the path; None: no such lock, or it was not compared."""
+    compare = config.stash.get(_DRIFTS, {}).get(lock)
+    return compare(shown) if compare else None
 
 
-def announce_drift(state: RunState) -> None:
+def report_drift(state: RunState) -> None:
     """Compare each measured study with its lock; in strict mode, report each as a result.
 
     A missing lock is no drift.
@@ -75,7 +73,7 @@ def announce_drift(state: RunState) -> None:
         by_lock[verdict.plan.lock].append(verdict)
     drifts = config.stash.setdefault(_DRIFTS, {})
     options = options_of(config)
-    for path, study in observed_studies(config).items():
+    for path, study in provenance_of(config).items():
         try:
             lock = read_lock(study.lock)
         except LockError:  # reported at collection; here it can only have broken since
@@ -84,47 +82,64 @@ def announce_drift(state: RunState) -> None:
             continue
         drifts[path] = partial(differences, lock, study, by_lock[path])
         if options.strict and not options.update_lock:
-            _announce(config, study, drift_of(config, path, partial(format_path, config)) or ())
+            found = drifts[path](partial(format_path, config))
+            _report_study(config, study, found)
 
 
-def _announce(config: pytest.Config, study: ObservedStudy, found: Sequence[Difference]) -> None:
-    shown = relative_path(study.lock, config.rootpath)
+def _report_study(
+    config: pytest.Config, study: StudyProvenance, found: Sequence[Difference]
+) -> None:
+    path = relative_path(study.lock, config.rootpath)
     problem = None
     if found:
-        words = f"{counted(len(found), 'difference')} from the lock (mipro_strict): {found[0].what}"
-        problem = ProblemText(shown, words, [*map(str, found), *_remedy(config, str(study.lock))])
-    announce_result(config, f"{shown}::lock", f"drift from {study.lock.name}", problem)
+        count = counted(len(found), "difference")
+        summary = f"{count} from the lock (mipro_strict): {found[0].what}"
+        details = [*map(str, found), *_remedy(config, str(study.lock))]
+        problem = ProblemText(path, summary, details)
+    report_result(config, f"{path}::lock", f"drift from {study.lock.name}", problem)
+
+
+def drift_lines(config: pytest.Config, lock: str) -> list[str]:
+    """Return the differences from the lock as lines for the terminal, none where there are none."""
+    found = drift_of(config, lock, partial(format_path, config)) or ()
+    if not found:
+        return []
+    texts = [str(difference) for difference in found]
+    texts += [] if options_of(config).update_lock else _remedy(config, lock)
+    wrapped = (wrap(text, 78, subsequent_indent="  ", break_on_hyphens=False) for text in texts)
+    return [
+        f"differs from {format_path(config, Path(lock))}:",
+        *(f"  {line}" for lines in wrapped for line in lines),
+    ]
+
+
+def _remedy(config: pytest.Config, lock: str) -> list[str]:
+    """Return how to renew the lock; nothing where the run has no score to lock."""
+    state = known_state(config)
+    verdicts = state.verdicts if state else ()
+    scored = any(v.plan.lock == lock and v.whole.mean is not None for v in verdicts)
+    return ["`pytest --mipro-update-lock` locks these scores"] if scored else []
 
 
 def differences(
-    lock: Lock,
-    study: ObservedStudy,
-    verdicts: Sequence[Verdict],
-    shown: Callable[[Path], str],
+    lock: Lock, study: StudyProvenance, verdicts: Sequence[Verdict], shown: FormatPath
 ) -> tuple[Difference, ...]:
     """Return what differs between a lock and what a run's cases were measured with.
 
-    What part of the run did not select, or did not come to run, is no difference. `shown` writes
-    the paths of prompt files.
+    What the run did not select, or did not come to run, is no difference.
     """
-    modules = _modules(lock, study, _complete(study, verdicts), shown)
-    return (*modules, *_cases(lock, study, verdicts))
-
-
-def _modules(
-    lock: Lock, study: ObservedStudy, complete: bool, shown: Callable[[Path], str]
-) -> Iterator[Difference]:
     locked, now = _by_path(lock.modules), _by_path(study.modules)
+    found: list[Difference] = []
     for path in sorted(locked.keys() | now.keys()):
-        if path not in now:
-            if complete:
-                what = f"module {locked[path][0].name} is no longer called"
-                yield Difference("module", what, _PROGRAM)
-        elif path not in locked:
-            yield Difference("module", f"module {now[path][0].name} is new", _PROGRAM)
-        else:
+        if path in now and path in locked:
             file = Path(os.path.normpath(study.lock.parent / path))
-            yield from _module(locked[path], now[path], shown(file))
+            found += _module(locked[path], now[path], shown(file))
+        elif path in now:
+            found.append(Difference("module", f"module {now[path][0].name} is new", _PROGRAM))
+        elif _complete(study, verdicts):
+            what = f"module {locked[path][0].name} is no longer called"
+            found.append(Difference("module", what, _PROGRAM))
+    return (*found, *_cases(lock, study, verdicts))
 
 
 def _by_path(modules: Iterable[LockedModule]) -> dict[str, list[LockedModule]]:
@@ -162,36 +177,32 @@ def _prompt_change(before: LockedModule, after: LockedModule, file: str) -> str:
 
 
 def _models(locked: Sequence[LockedModule], now: Sequence[LockedModule]) -> Iterator[Difference]:
-    name = now[0].name
-    before, after = ({module.model for module in modules} for modules in (locked, now))
-    if before != after:
-        yield Difference(
-            "model",
-            f"{name} was locked with {_names(before)} and ran with {_names(after)}",
-            "the difference from the lock is the model's too",
-        )
-    elif (old := _parameters(locked)) != (new := _parameters(now)):
-        yield Difference(
-            "model",
-            f"{name} was locked with {_names(old)} and ran with {_names(new)}",
-            "the difference from the lock is the parameters' too",
-        )
+    for whose, describe in (("model's", _model), ("parameters'", _parameters)):
+        old, new = ({describe(module) for module in modules} for modules in (locked, now))
+        if old != new:
+            yield Difference(
+                "model",
+                f"{now[0].name} was locked with {_names(old)} and ran with {_names(new)}",
+                f"the difference from the lock is the {whose} too",
+            )
+            return
 
 
-def _parameters(modules: Sequence[LockedModule]) -> set[str]:
-    texts = (
-        ", ".join(f"{key}={value!r}" for key, value in sorted(module.parameters.items()))
-        for module in modules
-    )
-    return {text or "no parameters" for text in texts}
+def _model(module: LockedModule) -> str:
+    return module.model
+
+
+def _parameters(module: LockedModule) -> str:
+    pairs = (f"{key}={value!r}" for key, value in sorted(module.parameters.items()))
+    return ", ".join(pairs) or "no parameters"
 
 
 def _names(names: set[str]) -> str:
     return " and ".join(sorted(names))
 
 
-def _cases(lock: Lock, study: ObservedStudy, verdicts: Sequence[Verdict]) -> Iterator[Difference]:
-    locked: Mapping[str, str] = {case.id: case.digest for case in lock.cases}
+def _cases(lock: Lock, study: StudyProvenance, verdicts: Sequence[Verdict]) -> Iterator[Difference]:
+    locked = {case.id: case.digest for case in lock.cases}
     now = {result.id: result.digest for verdict in verdicts for result in verdict.results}
     whole = {
         verdict.plan.name for verdict in verdicts if len(verdict.results) == verdict.plan.expected
@@ -209,39 +220,17 @@ def _cases(lock: Lock, study: ObservedStudy, verdicts: Sequence[Verdict]) -> Ite
     )
     if not counts.total():
         return
-    told = [f"{counts[kind]} {kind}" for kind in ("new", "changed", "gone") if counts[kind]]
+    parts = [f"{counts[kind]} {kind}" for kind in ("new", "changed", "gone") if counts[kind]]
     common = sum(locked.get(case) == digest for case, digest in now.items())
     yield Difference(
         "cases",
-        f"cases differ ({', '.join(told)})",
+        f"cases differ ({', '.join(parts)})",
         f"compared on the {common} common ones" if common else "there is nothing to compare",
     )
 
 
-def _complete(study: ObservedStudy, verdicts: Sequence[Verdict]) -> bool:
+def _complete(study: StudyProvenance, verdicts: Sequence[Verdict]) -> bool:
     """Return whether every case made all of its calls; one with an error stopped before some."""
     outcomes = [result.outcome for verdict in verdicts for result in verdict.results]
     broken = any(outcome.error or outcome.failure for outcome in outcomes)
-    return not study.partial and not broken and len(study.uses) == study.selected
-
-
-def drift_lines(config: pytest.Config, lock: str) -> list[str]:
-    """Return the differences from the lock as lines for the terminal, none where there are none."""
-    found = drift_of(config, lock, partial(format_path, config)) or ()
-    if not found:
-        return []
-    told = [str(difference) for difference in found]
-    told += [] if options_of(config).update_lock else _remedy(config, lock)
-    wrapped = (wrap(text, 78, subsequent_indent="  ", break_on_hyphens=False) for text in told)
-    return [
-        f"differs from {format_path(config, Path(lock))}:",
-        *(f"  {line}" for lines in wrapped for line in lines),
-    ]
-
-
-def _remedy(config: pytest.Config, lock: str) -> list[str]:
-    """Return how the lock is renewed; nothing where the run has no score to lock."""
-    state = known_state(config)
-    verdicts = state.verdicts if state else ()
-    scored = any(v.plan.lock == lock and v.whole.mean is not None for v in verdicts)
-    return ["`pytest --mipro-update-lock` locks these scores"] if scored else []
+    return not study.partial and not broken and len(outcomes) == study.selected

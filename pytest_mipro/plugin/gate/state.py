@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,10 +16,12 @@ from pytest_mipro.plugin.collecting.plan import (
     by_study,
     plan_cases,
 )
-from pytest_mipro.plugin.gate.verdict import CaseResult, CaseUsage, Verdict, case_result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from pytest_mipro.plugin.gate.verdict import Verdict
+    from pytest_mipro.plugin.measuring.report_data import CaseResult, MeasuredCase
 
 _STATE = pytest.StashKey["RunState"]()
 
@@ -59,15 +61,14 @@ class RunState:
         """Close the client and restore the settings that were in force before."""
         self._resources.close()
 
-    def record(self, report: pytest.TestReport, data: Mapping[str, Any]) -> None:
+    def record(self, nodeid: str, case: MeasuredCase) -> None:
         """Keep a case's result; that of a case that runs again replaces the one before."""
-        plan = TestPlan(**data["plan"])
-        self._plans[plan.nodeid] = plan
-        self._results.setdefault(plan.nodeid, {})[report.nodeid] = case_result(data["case"])
+        self._plans[case.plan.nodeid] = case.plan
+        self._results.setdefault(case.plan.nodeid, {})[nodeid] = case.result
 
     def conclude(self) -> tuple[Verdict, ...]:
         """Judge each test that was begun, and return the verdicts by study and test."""
-        from pytest_mipro.plugin.gate.against import against_of  # noqa: PLC0415 - at the end alone
+        from pytest_mipro.plugin.gate.holdout import reference_of  # noqa: PLC0415 - at the end alone
         from pytest_mipro.plugin.gate.judge import judge  # noqa: PLC0415
 
         # Workers end in any order: the order of the cases is that of their ids.
@@ -80,19 +81,10 @@ class RunState:
         for lock, group in groupby(order, key=lambda plan: plan.lock):
             plans = list(group)
             study = [case for plan in plans for case in cases[plan.nodeid]]
-            against = against_of(self.config, Path(lock), study)
-            verdicts += [judge(plan, cases[plan.nodeid], against) for plan in plans]
+            reference = reference_of(self.config, Path(lock), study)
+            verdicts += [judge(plan, cases[plan.nodeid], reference) for plan in plans]
         self.verdicts = tuple(verdicts)
         return self.verdicts
-
-    def usage(self, study: str) -> CaseUsage:
-        """Return what the module calls of a study took."""
-        total = CaseUsage()
-        for nodeid, results in self._results.items():
-            if self._plans[nodeid].study == study:
-                for result in results.values():
-                    total += result.usage
-        return total
 
 
 def state_of(config: pytest.Config) -> RunState:

@@ -1,7 +1,7 @@
-"""`--mipro-update-lock`: after a hand edit, the lock is written from a plain run's own scores.
+"""Write the lock from a plain run's own scores, after a hand edit (`--mipro-update-lock`).
 
-No search: the run measures whole studies as any gate does, and what it measured is locked. Salt,
-seed and the count of holdout uses stay what they were.
+Nothing is searched: the run measures whole studies as any gate does, and its scores are locked.
+Salt, seed and the count of holdout uses stay what they were.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_mipro.errors import LockError, MiproError
+from pytest_mipro.errors import LockError, MiproError, UsageError
+from pytest_mipro.plugin.collecting.studies import is_partial
 from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
 from pytest_mipro.plugin.config.paths import format_path
-from pytest_mipro.plugin.gate.provenance import observed_studies
+from pytest_mipro.plugin.gate.provenance import provenance_of
 from pytest_mipro.plugin.lock.lock_file import dump_lock, read_lock
 from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase, split_salt
 from pytest_mipro.plugin.lock.write_journal import FileWrite, flush
@@ -23,21 +24,36 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from pytest_mipro.plugin.gate.provenance import ObservedStudy
+    from pytest_mipro.plugin.gate.provenance import StudyProvenance
     from pytest_mipro.plugin.gate.state import RunState
-    from pytest_mipro.plugin.gate.verdict import CaseResult, Verdict
+    from pytest_mipro.plugin.gate.verdict import Verdict
 
 
 UPDATE_LOCK = "mipro-update-lock"
 """The name that the plugin is registered by."""
 
 
-class UpdateLock:
-    """Writes the locks at the session's end, all or none, and says so in a line each.
+def refuse_partial_selection(state: RunState) -> None:
+    """Raise UsageError where the run selects part of a study's cases, or nothing to lock."""
+    if not state.studies:
+        raise UsageError(
+            "--mipro-update-lock has nothing to lock: no selected test carries "
+            "@pytest.mark.mipro; drop it, or select such a test"
+        )
+    for study, members in state.studies.items():
+        if is_partial(state.config, study, members):
+            raise UsageError(
+                f"--mipro-update-lock writes the scores of whole studies, and only part of "
+                f"{study.name} is selected; drop the selection, or name its files whole"
+            )
 
-    It stands in the process that has the verdicts: the controller, where cases are distributed.
-    `lines` tell what was written, and what was not, with whether it went well; `written` are the
-    files whose text changed.
+
+class UpdateLock:
+    """Writes the locks at the session's end, all or none, and reports each in a line.
+
+    Register it in the process that has the verdicts: the controller, where cases are distributed.
+    `lines` say what was written and what was not, each with whether it succeeded; `written` are
+    the files whose text changed.
     """
 
     def __init__(self, state: RunState) -> None:
@@ -50,10 +66,10 @@ class UpdateLock:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the locks; a study that was not measured whole fails the run, writing none."""
         writes, problems = [], []
-        for path, study in observed_studies(self._config).items():
+        for path, study in provenance_of(self._config).items():
             verdicts = [item for item in self._state.verdicts if item.plan.lock == path]
             if problem := unmeasured(study, verdicts):
-                problems.append(f"{format_path(self._config, study.lock)}: not written: {problem}")
+                problems.append(f"{self._shown(study.lock)}: not written: {problem}")
                 continue
             try:
                 old = read_lock(study.lock)
@@ -62,12 +78,10 @@ class UpdateLock:
                 continue
             lock = updated_lock(old, study, verdicts, ini_folder(self._config))
             writes.append(FileWrite(study.lock, dump_lock(lock), study.replaces))
-        if not problems:
-            problems += self._flush(writes)
+        if problems:
+            problems += [f"{self._shown(write.path)}: not written either" for write in writes]
         else:
-            problems += [
-                f"{format_path(self._config, write.path)}: not written either" for write in writes
-            ]
+            problems += self._flush(writes)
         self.lines += [(problem, False) for problem in problems]
         if problems and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -83,14 +97,16 @@ class UpdateLock:
             return [f"not written: {error}"]
         self.written = tuple(write.path for write in changed)
         for write in writes:
-            count = write.text.count('\n    {"digest"')
-            said = f"wrote {format_path(self._config, write.path)}: the scores of {count:,} cases"
-            same = f"{format_path(self._config, write.path)} is up to date"
-            self.lines.append((said if write in changed else same, True))
+            path, count = self._shown(write.path), write.text.count('\n    {"digest"')
+            line = f"wrote {path}: the scores of {count:,} cases"
+            self.lines.append((line if write in changed else f"{path} is up to date", True))
         return []
 
+    def _shown(self, path: Path) -> str:
+        return format_path(self._config, path)
 
-def unmeasured(study: ObservedStudy, verdicts: Sequence[Verdict]) -> str:
+
+def unmeasured(study: StudyProvenance, verdicts: Sequence[Verdict]) -> str:
     """Return why the study's scores can't be locked, "" where each case was measured."""
     results = [result for verdict in verdicts for result in verdict.results]
     broken = sum(bool(result.outcome.error or result.outcome.failure) for result in results)
@@ -102,7 +118,7 @@ def unmeasured(study: ObservedStudy, verdicts: Sequence[Verdict]) -> str:
 
 
 def updated_lock(
-    old: Lock | None, study: ObservedStudy, verdicts: Iterable[Verdict], root: Path
+    old: Lock | None, study: StudyProvenance, verdicts: Iterable[Verdict], root: Path
 ) -> Lock:
     """Return the lock of what was measured; what only a search knows is taken from the old one.
 
@@ -118,15 +134,13 @@ def updated_lock(
         confirmed=old.confirmed if old and prompts <= known else False,
         demo_rows=tuple(study.demo_rows),
         lessons=old.lessons if old else (),
-        modules=tuple(study.modules),
+        modules=study.modules,
         cases=tuple(
-            _case(verdict.plan.name, result) for verdict in verdicts for result in verdict.results
+            LockedCase(result.id, verdict.plan.name, result.row, result.digest, result.score)
+            for verdict in verdicts
+            for result in verdict.results
         ),
     )
-
-
-def _case(test: str, result: CaseResult) -> LockedCase:
-    return LockedCase(result.id, test, result.row, result.digest, result.score)
 
 
 def _text(path: Path) -> str:

@@ -19,6 +19,7 @@ from pytest_mipro.plugin.measuring.fixtures import (
     check_before,
     shared_fixtures,
 )
+from pytest_mipro.plugin.measuring.report_data import attach
 from pytest_mipro.plugin.optimise.capture import Captured, captured_study, planned_study, raw_call
 from pytest_mipro.plugin.optimise.changes import Changes
 from pytest_mipro.plugin.optimise.item import OptimizeItem
@@ -139,7 +140,7 @@ class Optimization:
                 self._left_out.add(item.nodeid)
             if report.when == "call" and call.excinfo is None:
                 report.outcome, report.longrepr = "passed", None
-                report.mipro = {"status": "captured"}  # type: ignore[attr-defined]
+                attach(report, status="captured")
         elif isinstance(item, OptimizeItem):
             item.tidy(report, call)
         return report

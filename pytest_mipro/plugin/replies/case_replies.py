@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.measuring.fixtures import fixture_label, project_fixtures
+from pytest_mipro.plugin.measuring.report_data import RepliesUsage
 from pytest_mipro.plugin.replies.rerun_check import RerunClient
 from pytest_mipro.plugin.replies.stack import case_client
 from pytest_mipro.runtime.replies.recorded import recorded
@@ -54,26 +56,28 @@ class CaseReplies:
         """Keep what the rerun found."""
         self._changing += rerun.changing
 
-    def facts(self) -> dict[str, Any]:
-        """Return what the controller needs for its ledger of replies, as JSON values."""
+    def usage(self) -> RepliesUsage:
+        """Return what goes onto the report of the case."""
         client = self.client
-        given: dict[str, Any] = {
-            "lock": str(self._case.study.lock),
-            "calls": client.calls,
-            "recorded": client.recorded,
-            "oldest": client.oldest if client.oldest < math.inf else 0.0,
-        }
-        if self.recording:
-            lost = {each.key for each in self._changing}
-            used = [use for use in client.used if key_of(use.request) not in lost]
-            given["used"] = [
-                to_line(recorded(self._case.id, use.module, use.request, use.reply)) for use in used
-            ]
-            given["changing"] = [
-                [self._case.id, each.module, each.difference] for each in self._changing
-            ]
-            given["unprobed"] = bool(client.used) and not self._rerun
-        return given
+        usage = RepliesUsage(
+            lock=str(self._case.study.lock),
+            calls=client.calls,
+            recorded=client.recorded,
+            oldest=client.oldest if client.oldest < math.inf else 0.0,
+        )
+        if not self.recording:
+            return usage
+        case, lost = self._case.id, {each.key for each in self._changing}
+        return replace(
+            usage,
+            used=tuple(
+                to_line(recorded(case, use.module, use.request, use.reply))
+                for use in client.used
+                if key_of(use.request) not in lost
+            ),
+            changing=tuple((case, each.module, each.difference) for each in self._changing),
+            unchecked=bool(client.used) and not self._rerun,
+        )
 
     def _can_be_called_again(self) -> bool:
         item = self._case.item
@@ -86,10 +90,10 @@ class CaseReplies:
         )
 
 
-def reported_facts(item: pytest.Item) -> dict[str, Any] | None:
-    """Return the facts of the item's case and forget them; None where it is no case."""
+def reported_usage(item: pytest.Item) -> RepliesUsage | None:
+    """Return the replies of the item's case and forget them; None where it is no case."""
     replies = item.stash.get(_CASE, None)
     if replies is None:
         return None
     del item.stash[_CASE]
-    return replies.facts()
+    return replies.usage()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_mipro.plugin.config.cache_folder import given_up
 from pytest_mipro.plugin.config.configured import options_in_force
 from pytest_mipro.plugin.config.options import options_of
-from pytest_mipro.plugin.replies.case_replies import reported_facts
+from pytest_mipro.plugin.measuring.report_data import attach
+from pytest_mipro.plugin.replies.case_replies import reported_usage
 from pytest_mipro.plugin.replies.outside_cases import Caller
 from pytest_mipro.plugin.replies.runtime_warnings import warnings_on_terminal
 from pytest_mipro.plugin.replies.stack import close_run_client, outside_client, replies_of
@@ -42,15 +43,12 @@ class _ReplyReports:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Attach what was used since the last report, as JSON values."""
+        """Attach what was used since the last report."""
         report = yield
-        facts: dict[str, Any] = {}
-        if call.when == "call" and (case := reported_facts(item)) is not None:
-            facts["case"] = case
+        if call.when == "call" and (usage := reported_usage(item)) is not None:
+            attach(report, replies=usage)
         if outside := self._caller.taken():
-            facts["outside"] = outside
-        if facts:
-            report.mipro_replies = facts  # type: ignore[attr-defined]
+            attach(report, outside=tuple(outside))
         return report
 
 

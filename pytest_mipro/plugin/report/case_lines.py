@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_mipro.plugin.config.words import counted
-from pytest_mipro.plugin.gate.causes import cause_of
+from pytest_mipro.plugin.gate.error_reports import cause_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_mipro.plugin.gate.verdict import CaseChange, CaseResult, Verdict
+    from pytest_mipro.plugin.gate.verdict import CaseChange, Verdict
+    from pytest_mipro.plugin.measuring.report_data import CaseResult
 
 WIDTH = 80
 _KEPT_TOGETHER = "\N{NO-BREAK SPACE}"

@@ -12,15 +12,16 @@ from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.gate.drift import drift_of
-from pytest_mipro.plugin.gate.provenance import observed_studies
 from pytest_mipro.plugin.gate.state import known_state
+from pytest_mipro.plugin.measuring.report_data import by_module
 
 if TYPE_CHECKING:
     from pytest_mipro.optimizer.run.events import TrialFinished
     from pytest_mipro.optimizer.run.result import StudyResult
     from pytest_mipro.plugin.gate.drift import Difference
-    from pytest_mipro.plugin.gate.provenance import ModuleUse
     from pytest_mipro.plugin.gate.verdict import Verdict
+    from pytest_mipro.plugin.measuring.report_data import ModuleUsage
+    from pytest_mipro.runtime.signature.signature import Signature
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class GatedStudy:
     lock: str
     differences: tuple[Difference, ...] | None
     verdicts: tuple[Verdict, ...]
-    uses: tuple[ModuleUse, ...]
+    usages: tuple[ModuleUsage, ...]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,17 @@ class OptimizedStudy:
 
     result: StudyResult
     trials: tuple[TrialFinished, ...]
+
+    @property
+    def changed(self) -> tuple[Signature, ...]:
+        """The modules whose prompts the optimisation changed."""
+        result = self.result
+        return tuple(
+            signature
+            for signature in result.signatures
+            if (path := signature.prompt_path) in result.prompts
+            and result.prompts[path] != result.committed[path]
+        )
 
 
 @dataclass(frozen=True)
@@ -102,14 +114,15 @@ def _studies(config: pytest.Config, root: Path) -> tuple[GatedStudy, ...]:
     verdicts: dict[str, list[Verdict]] = {}
     for verdict in state.verdicts if state is not None else ():
         verdicts.setdefault(verdict.plan.lock, []).append(verdict)
-    observed = observed_studies(config)
     return tuple(
         GatedStudy(
             name=listed[0].plan.study,
             lock=relative_path(Path(lock), root),
             differences=drift_of(config, lock, lambda path: relative_path(path, root)),
             verdicts=tuple(listed),
-            uses=observed[lock].module_uses if lock in observed else (),
+            usages=by_module(
+                usage for verdict in listed for result in verdict.results for usage in result.usages
+            ),
         )
         for lock, listed in verdicts.items()
     )

@@ -1,4 +1,4 @@
-"""`--mipro-json`: the run's report for programs; its schema lies beside this file."""
+"""Write the run's report for programs (`--mipro-json`); its schema is beside this file."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.run.events import Measured, TrialFinished
     from pytest_mipro.optimizer.statistics.intervals import PairedLift
     from pytest_mipro.optimizer.study.amount import Amount
-    from pytest_mipro.plugin.gate.verdict import CaseChange, CaseResult, Mean, Verdict
+    from pytest_mipro.plugin.gate.verdict import CaseChange, Mean, Verdict
+    from pytest_mipro.plugin.measuring.report_data import CaseResult
     from pytest_mipro.plugin.report.contents import GatedStudy, OptimizedStudy, RunReport
 
 SCHEMA_VERSION = 1
-"""Counted up when a key goes or changes its meaning; new keys come without that."""
+"""Goes up when a key goes or changes its meaning, not when a new key comes."""
 
 
 def json_report(report: RunReport, redact: Callable[[str], str]) -> str:
@@ -54,34 +55,26 @@ def _study(study: GatedStudy) -> dict[str, Any]:
             "differences": [asdict(difference) for difference in differences or ()],
         },
         "tests": [_test(verdict) for verdict in study.verdicts],
-        "modules": [asdict(use) for use in study.uses],
+        "modules": [
+            {"module": each.module, "model": each.model, **asdict(each.usage)}
+            for each in study.usages
+        ],
     }
 
 
 def _test(verdict: Verdict) -> dict[str, Any]:
     plan, comparison = verdict.plan, verdict.comparison
     return {
-        "name": plan.name,
-        "nodeid": plan.nodeid,
-        "status": verdict.status,
-        "reason": verdict.reason,
-        "judged_on": verdict.judged_on,
+        **_fields(plan, "name nodeid"),
+        **_fields(verdict, "status reason judged_on"),
         "rules": [asdict(rule) for rule in verdict.rules],
-        "threshold": plan.threshold,
-        "confidence": plan.confidence,
-        "max_regression": plan.max_regression,
-        "pass_score": plan.pass_score,
-        "repeats": plan.repeats,
-        "selected": plan.selected,
-        "expected": plan.expected,
+        **_fields(plan, "threshold confidence max_regression pass_score repeats selected expected"),
         "counts": dict(verdict.counts),
         "all": _mean(verdict.whole),
-        "holdout": None if verdict.holdout is None else _mean(verdict.holdout),
-        "pass_all": verdict.pass_all,
-        "detectable": verdict.detectable,
-        "comparison": None
-        if comparison is None
-        else {
+        "holdout": verdict.holdout and _mean(verdict.holdout),
+        **_fields(verdict, "pass_all detectable"),
+        "comparison": comparison
+        and {
             "lift": _lift(comparison.lift),
             "improved": [_change(change) for change in comparison.improved],
             "regressed": [_change(change) for change in comparison.regressed],
@@ -102,77 +95,54 @@ def _test(verdict: Verdict) -> dict[str, Any]:
 
 
 def _mean(mean: Mean) -> dict[str, Any]:
-    interval = mean.interval if mean.mean is not None else None
-    return {
-        "mean": mean.mean,
-        "low": interval.low if interval else None,
-        "high": interval.high if interval else None,
-        "cases": mean.cases,
-        "rows": mean.rows,
-    }
+    bounds = _fields(mean.interval, "low high")
+    if mean.mean is None:
+        bounds = dict.fromkeys(bounds)
+    return {"mean": mean.mean, **bounds, **_fields(mean, "cases rows")}
 
 
 def _lift(lift: PairedLift) -> dict[str, Any]:
-    return {
-        "mean": lift.mean,
-        "low": lift.low,
-        "high": lift.high,
-        "lower_one_sided": lift.lower_one_sided,
-        "rows": lift.rows,
-    }
+    return _fields(lift, "mean low high lower_one_sided rows")
 
 
 def _change(change: CaseChange) -> dict[str, Any]:
-    return {"id": change.result.id, "before": change.before, "gain": change.gain}
+    return {"id": change.result.id, **_fields(change, "before gain")}
 
 
 def _case(case: CaseResult, pass_score: float) -> dict[str, Any]:
     outcome = case.outcome
     return {
-        "id": case.id,
-        "row": case.row,
+        **_fields(case, "id row"),
         "status": case.status(pass_score),
         "score": outcome.score,
-        "samples": list(case.samples),
+        "samples": case.samples,
         "metrics": dict(outcome.metrics),
         "feedback": outcome.feedback,
         "problem": outcome.error or outcome.failure or outcome.skipped,
         "group": case.group,
-        "calls": case.usage.calls,
-        "cached": case.usage.cached,
-        "tokens": case.usage.tokens,
-        "cost": case.usage.cost,
+        **_fields(case.usage, "calls cached tokens cost"),
     }
 
 
 def _optimization(item: OptimizedStudy, report: RunReport) -> dict[str, Any]:
-    result = item.result
+    result, split = item.result, item.result.split
     decision = result.decision
     return {
-        "study": result.study,
-        "reason": result.reason,
-        "decision": None
-        if decision is None
-        else {
-            "verdict": decision.verdict,
-            "bound": decision.bound,
-            "lift": _lift(decision.lift),
-        },
+        **_fields(result, "study reason"),
+        "decision": decision
+        and {**_fields(decision, "verdict bound"), "lift": _lift(decision.lift)},
         "split": {
-            "train": len(result.split.train),
-            "validation": len(result.split.validation),
-            "holdout": len(result.split.holdout),
-            "shared": result.split.shared,
+            "train": len(split.train),
+            "validation": len(split.validation),
+            "holdout": len(split.holdout),
+            "shared": split.shared,
         },
         "modules": [
             {
                 "name": signature.name,
                 "prompt_path": report.shown(signature.prompt_path),
                 "model": result.models.get(signature.prompt_path),
-                "changed": result.prompts.get(
-                    signature.prompt_path, result.committed[signature.prompt_path]
-                )
-                != result.committed[signature.prompt_path],
+                "changed": signature in item.changed,
             }
             for signature in result.signatures
         ],
@@ -181,21 +151,13 @@ def _optimization(item: OptimizedStudy, report: RunReport) -> dict[str, Any]:
         "deciding_before": _measured(result.deciding_before),
         "deciding_after": _measured(result.deciding_after),
         "trials": [_trial(trial) for trial in item.trials],
-        "calls": result.calls,
-        "asked": result.asked,
+        **_fields(result, "calls asked"),
         "spending": [
-            {
-                "stage": spent.stage,
-                "module": spent.module,
-                "model": spent.model,
-                "live": spent.live,
-                **_amount(spent.amount),
-            }
+            {**_fields(spent, "stage module model live"), **_amount(spent.amount)}
             for spent in result.spending
         ],
         "billed": _amount(result.billed),
-        "looks": result.holdout_uses,
-        "ended": result.ended,
+        **_fields(result, "looks ended"),
     }
 
 
@@ -208,11 +170,9 @@ def _measured(measured: Measured | None) -> dict[str, Any] | None:
         return None
     return {
         "objective": measured.objective,
-        "low": measured.interval.low,
-        "high": measured.interval.high,
+        **_fields(measured.interval, "low high"),
         "tests": dict(measured.tests),
-        "cases": measured.cases,
-        "rows": measured.rows,
+        **_fields(measured, "cases rows"),
     }
 
 
@@ -220,8 +180,12 @@ def _trial(trial: TrialFinished) -> dict[str, Any]:
     return {key: value for key, value in asdict(trial).items() if key != "study"}
 
 
+def _fields(item: object, names: str) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in names.split()}
+
+
 def _plain(value: Any, redact: Callable[[str], str]) -> Any:
-    """Return the value with its texts redacted and writable, and null for what is no number."""
+    """Return the value with redacted, encodable texts, and None for a number that is not finite."""
     if isinstance(value, str):
         return redact(value).encode("utf-8", "backslashreplace").decode()
     if isinstance(value, float):

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pytest_mipro.optimizer.run.events import Measured
-    from pytest_mipro.plugin.gate.verdict import CaseChange, CaseResult, Mean, Verdict
+    from pytest_mipro.plugin.gate.verdict import CaseChange, Mean, Verdict
+    from pytest_mipro.plugin.measuring.report_data import CaseResult
     from pytest_mipro.plugin.report.contents import GatedStudy, OptimizedStudy, RunReport
 
 MAX_CHARS = 60_000  # a comment on GitHub may have 65,536
@@ -33,7 +34,7 @@ def markdown_report(report: RunReport, redact: Callable[[str], str]) -> str:
     blocks += [_study(study, words) for study in report.studies]
     for study in report.studies:
         blocks += _worst(study, words)
-    blocks += [_calls(study, words) for study in report.studies if study.uses]
+    blocks += [_calls(study, words) for study in report.studies if study.usages]
     if report.written:
         files = [f"- {words.code(path)}" for path in report.written]
         blocks.append(["", "Files written:", "", *files])
@@ -146,16 +147,16 @@ def _said(case: CaseResult) -> str:
 def _calls(study: GatedStudy, words: Words) -> list[str]:
     rows = [
         [
-            words.code(use.module),
-            words.code(use.model),
-            f"{use.calls:,}",
-            f"{use.cached:,}",
-            f"{use.prompt_tokens + use.completion_tokens:,}",
-            "unknown" if use.cost is None else f"${use.cost:.4f}",
+            words.code(each.module),
+            words.code(each.model),
+            f"{each.usage.calls:,}",
+            f"{each.usage.cached:,}",
+            f"{each.usage.tokens:,}",
+            "unknown" if each.usage.cost is None else f"${each.usage.cost:.4f}",
         ]
-        for use in study.uses
+        for each in study.usages
     ]
-    total = sum(use.calls for use in study.uses)
+    total = sum(each.usage.calls for each in study.usages)
     return details(
         f"{counted(total, 'LM call')} of {words.code(study.name)}",
         table(("module", "model", "calls", "cached", "tokens", "cost"), rows),

@@ -6,8 +6,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.plugin.config.words import counted
-from pytest_mipro.plugin.gate.replies_ledger import age_line
-from pytest_mipro.plugin.gate.rules import detects, small
+from pytest_mipro.plugin.gate.drift import drift_lines
+from pytest_mipro.plugin.gate.provenance import provenance_of
+from pytest_mipro.plugin.gate.replies_used import age_line
+from pytest_mipro.plugin.gate.rules import describe_detectable, format_p_value
+from pytest_mipro.plugin.gate.update_lock import UPDATE_LOCK
+from pytest_mipro.plugin.measuring.report_data import Usage
 from pytest_mipro.plugin.report.case_lines import (
     WIDTH,
     Lines,
@@ -20,8 +24,10 @@ from pytest_mipro.plugin.report.case_lines import (
 )
 
 if TYPE_CHECKING:
+    import pytest
+
     from pytest_mipro.plugin.gate.state import RunState
-    from pytest_mipro.plugin.gate.verdict import CaseUsage, Mean, Verdict
+    from pytest_mipro.plugin.gate.verdict import Mean, Verdict
     from pytest_mipro.plugin.measuring.measure import Status
 
 _SHOWN: tuple[Status, ...] = ("missed", "failed", "error", "skipped")
@@ -46,9 +52,23 @@ def write_summary(terminal: Any, state: RunState) -> None:
             terminal.write_line(words, **{_COLOURS.get(verdict.status, "yellow"): True})
             for text, markup in test_lines(verdict, lines):
                 terminal.write_line(_INDENT + text, **markup)
-        terminal.write_line(usage_line(state.usage(study)))
+        results = (result for verdict in listed for result in verdict.results)
+        terminal.write_line(usage_line(sum((result.usage for result in results), Usage())))
         if age := age_line(state.config, listed[0].plan.lock):
             terminal.write_line(age)
+
+
+def write_lock_summary(terminal: Any, config: pytest.Config) -> None:
+    """Write what differs from the locks, and which were written; nothing where all is as locked."""
+    differing = [line for path in provenance_of(config) for line in drift_lines(config, path)]
+    update = config.pluginmanager.get_plugin(UPDATE_LOCK)
+    written = update.lines if update is not None else []
+    if differing or written:
+        terminal.write_sep("-", "mipro: lock")
+    for line in differing:
+        terminal.write_line(line, yellow=not line.startswith(" "))
+    for line, succeeded in written:
+        terminal.write_line(line, green=succeeded, red=not succeeded)
 
 
 def test_line(verdict: Verdict, width: int) -> tuple[str, str, str]:
@@ -78,7 +98,7 @@ def test_lines(verdict: Verdict, lines: Lines) -> list[Line]:
         return []
     told = [(line, {"yellow": True}) for doubt in verdict.doubts for line in _wrapped(doubt)]
     told += [(line, {}) for line in (*_holdout_lines(verdict), *_lock_lines(verdict))]
-    told += [(line, {}) for line in (detects(verdict) if lines.everything else ())]
+    told += [(line, {}) for line in (describe_detectable(verdict) if lines.everything else ())]
     told += [(line, {}) for line in _sample_lines(verdict, lines)]
     told += group_lines(verdict)
     return told + [(line, {}) for line in _case_lines(verdict, lines)]
@@ -91,7 +111,12 @@ def failure_lines(verdict: Verdict, *, everything: bool) -> list[str]:
     """Return what stands under the reason of a failed verdict: how sure, groups, cases."""
     groups = [text for text, _ in group_lines(verdict)]
     doubts = [line for doubt in verdict.doubts for line in _wrapped(doubt)]
-    return [*doubts, *detects(verdict), *groups, *told_cases(verdict, Lines(everything))]
+    return [
+        *doubts,
+        *describe_detectable(verdict),
+        *groups,
+        *told_cases(verdict, Lines(everything)),
+    ]
 
 
 def group_lines(verdict: Verdict) -> list[Line]:
@@ -112,12 +137,12 @@ def group_lines(verdict: Verdict) -> list[Line]:
         name = group.name if len(group.name) <= width else f"{group.name[: width - 1]}…"
         line = f"{name:{width}}  {group.mean.cases:5,}  {_mean(group.mean)}"
         if tested:
-            line += f"  {small(group.p_value):>8}{'  FAILED' if group.failed else ''}"
+            line += f"  {format_p_value(group.p_value):>8}{'  FAILED' if group.failed else ''}"
         told.append((line, {"red": True} if group.failed else {}))
     return told
 
 
-def usage_line(usage: CaseUsage) -> str:
+def usage_line(usage: Usage) -> str:
     """Return what the module calls took; a cost is said where it is known and not nothing."""
     if not usage.calls:
         return "no LM calls"

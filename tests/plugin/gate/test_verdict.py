@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
 
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import TestPlan
-from pytest_mipro.plugin.gate.groups import NO_GROUP, groups_of
-from pytest_mipro.plugin.gate.holdout import Holdout, holdout_of
-from pytest_mipro.plugin.gate.judge import Against, judge
-from pytest_mipro.plugin.gate.means import share_passing_all
-from pytest_mipro.plugin.gate.rules import detects
-from pytest_mipro.plugin.gate.verdict import CaseResult, CaseUsage, Step, case_data, case_result
+from pytest_mipro.plugin.gate.case_statistics import NO_GROUP, groups_of, share_passing_all
+from pytest_mipro.plugin.gate.holdout import Holdout, Reference, holdout_of
+from pytest_mipro.plugin.gate.judge import judge
+from pytest_mipro.plugin.gate.rules import describe_detectable
 from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase
+from pytest_mipro.plugin.measuring.report_data import CaseResult
 
 NO_HOLDOUT = Holdout(frozenset(), "the study has 0 holdout rows of the 30 that it needs")
 PLAN = TestPlan(
@@ -57,7 +55,7 @@ def lock_of(scores, digest=""):
 
 
 def verdict_on(results, lock=None, holdout=NO_HOLDOUT, gate_on="all", **mark):
-    return judge(plan_of(results, **mark), results, Against(lock, holdout, gate_on))
+    return judge(plan_of(results, **mark), results, Reference(lock, holdout, gate_on))
 
 
 def rule(verdict, name):
@@ -103,14 +101,14 @@ def test_a_mean_at_its_threshold_may_be_on_either_side_but_for_all_or_nothing():
 
 def test_a_sure_verdict_tells_what_its_cases_detect():
     results, lock = passing(50, 100), lock_of([1.0] * 95 + [0.0] * 5)
-    found = detects(verdict_on(results, lock, threshold=0.8, max_regression=0.02))
+    found = describe_detectable(verdict_on(results, lock, threshold=0.8, max_regression=0.02))
     assert found == [
         "100 cases detect a distance of 0.11 from the threshold",
         "100 rows detect a difference of 0.11 from the lock",
     ]
     unsure = verdict_on(results, threshold=0.5)
     assert unsure.doubts
-    assert detects(unsure) == []
+    assert describe_detectable(unsure) == []
 
 
 def test_equal_graded_scores_keep_an_interval():
@@ -180,7 +178,7 @@ def test_errors_and_gaps_make_it_incomplete_and_skips_are_left_out():
         CaseResult("test_x[s]", "s", Outcome(None, skipped="later")),
     ]
     plan = replace(plan_of(results, threshold=0.5), selected=8, expected=8)
-    verdict = judge(plan, results, Against(None, NO_HOLDOUT, "all"))
+    verdict = judge(plan, results, Reference(None, NO_HOLDOUT, "all"))
     assert verdict.status == "incomplete"
     assert verdict.reason == "1 case had an error, 1 case failed, 2 cases did not run"
     assert [result.id for result in verdict.broken] == ["test_x[e]", "test_x[f]"]
@@ -302,18 +300,3 @@ def test_repeats_widen_no_certainty():
     assert (
         verdict_on(often, threshold=0.1, repeats=20).whole == verdict_on(once, threshold=0.1).whole
     )
-
-
-def test_a_case_travels_as_json():
-    result = CaseResult(
-        "test_x[é]",
-        "row",
-        Outcome(0.5, "half", {"chars": 3.0}, returned=True),
-        CaseUsage(2, 1, 30, None),
-        (0.0, 1.0),
-        (Step("pipeline.echo", "two"),),
-        "app",
-        "train",
-        "0" * 16,
-    )
-    assert case_result(json.loads(json.dumps(case_data(result)))) == result

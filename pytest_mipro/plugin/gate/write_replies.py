@@ -1,4 +1,4 @@
-"""Writing recorded replies at the end of a run, in the process that has all reports."""
+"""Write the replies files at the end of a recording run, in the process that has all reports."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_mipro.errors import RepliesFileError
-from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.config.words import counted
-from pytest_mipro.plugin.gate.provenance import observed_studies
-from pytest_mipro.plugin.gate.replies_ledger import replies_counted, studies_with_replies
+from pytest_mipro.plugin.gate.provenance import provenance_of
+from pytest_mipro.plugin.gate.replies_used import count_replies, replies_used
 from pytest_mipro.plugin.gate.state import known_state
 from pytest_mipro.plugin.replies.stack import replies_path
 from pytest_mipro.runtime.replies.replies_file import dump_replies, read_replies
 from pytest_mipro.runtime.text.files import atomic_write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from pytest_mipro.plugin.gate.replies_ledger import StudyReplies
+    from pytest_mipro.plugin.gate.replies_used import StudyReplies
     from pytest_mipro.plugin.gate.verdict import Verdict
     from pytest_mipro.plugin.measuring.measure import Status
     from pytest_mipro.runtime.replies.recorded import RecordedReply
@@ -42,66 +41,50 @@ class Recorder:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the files that change."""
-        for study in studies_with_replies(self._config).values():
+        for study in replies_used(self._config).values():
             path = replies_path(study.lock)
             try:
                 self._write(study, path)
             except (RepliesFileError, OSError) as error:
                 shown = format_path(self._config, path)
-                self._say(f"{shown} is not written: {error}", "red")
+                self._lines.append((f"{shown} is not written: {error}", "red"))
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Tell what was recorded, and what can't be replayed."""
+        """Show what was recorded, and what can't be replayed."""
         if self._lines:
             terminalreporter.write_sep("-", "mipro: replies")
         for line, colour in self._lines:
             terminalreporter.write_line(line, **{colour: True})
 
-    def _say(self, line: str, colour: str) -> None:
-        self._lines.append((line, colour))
-
     def _write(self, study: StudyReplies, path: Path) -> None:
         shown = format_path(self._config, path)
         before = read_replies(path, shown)
         whole = self._whole(study)
-        kept = [reply for reply in before if not whole or self._unseen(study, reply)]
+        kept = [reply for reply in before if not whole or self._not_collected(study, reply)]
         after = merged(kept, study.used)
         text = dump_replies(after)
         if after or path.exists():
-            changed = not path.exists() or path.read_text(encoding="utf-8") != text
-            if changed:
+            if not path.exists() or path.read_text(encoding="utf-8") != text:
                 atomic_write(path, text)
-            self._say(f"{shown}: {_told(before, after)}{'' if whole else _PART}", "green")
-        for case, module, difference in (changing := study.changing)[:_SHOWN]:
-            self._say(
-                f"not replayable: {case}, LM module {module!r}: in a second run {difference}; give "
-                "it a fixed clock or seed in the test",
-                "red",
-            )
-        if len(changing) > _SHOWN:
-            self._say(f"not replayable: {len(changing) - _SHOWN:,} calls more", "red")
-        if study.unprobed:
-            self._say(
-                f"{counted(study.unprobed, 'case')} not looked through for clocks and random ids: "
-                "a fixture of function scope serves one call (rerun_safe)",
-                "yellow",
-            )
+            part = "" if whole else "; only part of the cases came to an end, so none was removed"
+            self._lines.append((f"{shown}: {_describe_change(before, after)}{part}", "green"))
+        self._lines += _warnings(study)
 
     def _whole(self, study: StudyReplies) -> bool:
         """Return whether every case of the study came to an end that shows all of its calls."""
-        observed = observed_studies(self._config).get(str(study.lock))
-        if observed is None or observed.partial:
+        study_provenance = provenance_of(self._config).get(str(study.lock))
+        if study_provenance is None or study_provenance.partial:
             return False
         counts = [verdict.counts for verdict in self._verdicts(study)]
         ended = sum(count.get(status, 0) for count in counts for status in _ENDED)
-        return ended == observed.selected
+        return ended == study_provenance.selected
 
-    def _unseen(self, study: StudyReplies, reply: RecordedReply) -> bool:
-        """Return whether a reply is of a test that this run did not even collect.
+    def _not_collected(self, study: StudyReplies, reply: RecordedReply) -> bool:
+        """Return whether a reply is of a test that this run did not collect.
 
-        It lies in another file of a named study, or beside a test that was named by its node id.
+        The test is in another file of a named study, or beside one that was named by its node id.
         """
         file, separator, _ = reply.case.partition("::")
         cases = [result.id for verdict in self._verdicts(study) for result in verdict.results]
@@ -117,13 +100,22 @@ class Recorder:
 
 
 def record_at_end(config: pytest.Config) -> None:
-    """Have the replies that the reports tell of written at the run's end, in a recording run."""
-    manager = config.pluginmanager
-    if options_of(config).replies == "record" and not manager.hasplugin(RECORDER):
-        manager.register(Recorder(config), RECORDER)
+    """Have the replies files written at the run's end."""
+    if not config.pluginmanager.hasplugin(RECORDER):
+        config.pluginmanager.register(Recorder(config), RECORDER)
 
 
-_PART = "; only part of the cases came to an end, so none was removed"
+def _warnings(study: StudyReplies) -> Iterator[tuple[str, str]]:
+    """Yield the lines on calls that can't be replayed, each with its colour."""
+    changing = study.changing
+    for case, module, difference in changing[:_SHOWN]:
+        call = f"{case}, LM module {module!r}: in a second run {difference}"
+        yield f"not replayable: {call}; give it a fixed clock or seed in the test", "red"
+    if len(changing) > _SHOWN:
+        yield f"not replayable: {len(changing) - _SHOWN:,} calls more", "red"
+    if study.unchecked:
+        cases = f"{counted(study.unchecked, 'case')} not looked through for clocks and random ids"
+        yield f"{cases}: a fixture of function scope serves one call (rerun_safe)", "yellow"
 
 
 def merged(kept: Iterable[RecordedReply], used: Iterable[RecordedReply]) -> list[RecordedReply]:
@@ -142,7 +134,7 @@ def merged(kept: Iterable[RecordedReply], used: Iterable[RecordedReply]) -> list
     return list(after.values())
 
 
-def _told(before: list[RecordedReply], after: list[RecordedReply]) -> str:
+def _describe_change(before: list[RecordedReply], after: list[RecordedReply]) -> str:
     old, new = ({reply.key: reply for reply in replies} for replies in (before, after))
     changed = sum(old[key] != reply for key, reply in new.items() if key in old)
     parts = [
@@ -154,4 +146,4 @@ def _told(before: list[RecordedReply], after: list[RecordedReply]) -> str:
         )
         if count
     ]
-    return f"{replies_counted(len(after))} recorded, {', '.join(parts) or 'as before'}"
+    return f"{count_replies(len(after))} recorded, {', '.join(parts) or 'as before'}"

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from gate_project import TESTS, write_gate, write_words
 
-from pytest_mipro.plugin.gate.causes import cause_of, said_already
+from pytest_mipro.plugin.gate.error_reports import cause_of, same_error_line
 
 WORKERS = pytest.mark.parametrize("workers", ["-n0", "-n2"])
 DOWN = ("one", "a=down", "b=down", "c=down", "d=down")
@@ -25,8 +25,8 @@ def test_a_cause_is_the_error_without_the_case() -> None:
 
 
 def test_what_was_said_is_said_in_a_line_with_its_place() -> None:
-    assert said_already("no key", "t.py::a") == "no key (the same error as t.py::a)"
-    assert said_already("x" * 200, "t.py::a") == f"{'x' * 100}… (the same error as t.py::a)"
+    assert same_error_line("no key", "t.py::a") == "no key (the same error as t.py::a)"
+    assert same_error_line("x" * 200, "t.py::a") == f"{'x' * 100}… (the same error as t.py::a)"
 
 
 @WORKERS

@@ -1,0 +1,165 @@
+"""Run each case of a marked test as the ordinary test it is, and report how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.plugin.collecting.plan import PLANNED
+from pytest_mipro.plugin.collecting.studies import is_partial
+from pytest_mipro.plugin.gate.case_run import CaseRun, encodable, recording
+from pytest_mipro.plugin.gate.junit import PREFIX, case_properties
+from pytest_mipro.plugin.lock.lock_builder import call_key, columns_digest, locked_module
+from pytest_mipro.plugin.measuring.feedback import note_comparison
+from pytest_mipro.plugin.measuring.measure import case_status
+from pytest_mipro.plugin.measuring.pytest_texts import crash_text, skip_reason
+from pytest_mipro.plugin.measuring.report_data import CaseResult, MeasuredCase, attach
+from pytest_mipro.runtime.calls.context import refuse_detached
+from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
+from pytest_mipro.runtime.signature.values import to_text
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+    from pathlib import Path
+
+    from pytest_mipro.plugin.collecting.plan import PlannedCase
+    from pytest_mipro.plugin.gate.state import RunState
+    from pytest_mipro.plugin.lock.lock_schema import LockedModule
+    from pytest_mipro.runtime.calls.context import ModuleCall
+
+_RUN = pytest.StashKey[CaseRun]()
+_GROUP_CHARS = 60
+
+
+class Gate:
+    """The hooks of a plain run with marked tests."""
+
+    def __init__(self, state: RunState) -> None:
+        self._studies = {
+            key: (is_partial(state.config, key, members), len(members))
+            for key, members in state.studies.items()
+        }
+        self._sent: set[tuple[Path, tuple[str, str, str]]] = set()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Replace the test function by a recording wrapper while it is called."""
+        case = item.stash.get(PLANNED, None)
+        if case is None or not isinstance(item, pytest.Function):
+            return (yield)
+        function = item.obj
+        try:
+            with refuse_detached() as detached:
+                run = item.stash[_RUN] = CaseRun(case, detached)
+                item.obj = recording(function, run)
+                return (yield)
+        finally:
+            item.obj = function
+
+    @pytest.hookimpl
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object | None:
+        """Await the coroutine of a marked test that no other plugin claims."""
+        if PLANNED not in pyfuncitem.stash or not inspect.iscoroutinefunction(pyfuncitem.obj):
+            return None
+        info = pyfuncitem._fixtureinfo  # noqa: SLF001 - where pytest keeps the names it would pass
+        arguments = {name: pyfuncitem.funcargs[name] for name in info.argnames}
+        with asyncio.Runner() as runner:
+            runner.run(pyfuncitem.obj(**arguments))
+        return True
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Attach the measured case to its report; below its pass score alone, it did not fail."""
+        report = yield
+        case = item.stash.get(PLANNED, None)
+        if case is None or (report.when == "setup" and report.passed):
+            return report
+        if report.when == "teardown":
+            if _RUN in item.stash:  # the traces of all cases would make each collection slower
+                del item.stash[_RUN]
+            return report
+        run = item.stash.get(_RUN, None) if report.when == "call" else None
+        outcome = _reported_outcome(report, run)
+        status = case_status(outcome, case.test.pass_score)
+        if status == "missed" and case.test.gated and report.failed:
+            report.outcome, report.longrepr, call.excinfo = "passed", None, None
+        if status == "error" and run is not None:
+            _set_summary(report, outcome.error)
+        measured = self._measured(case, outcome, run)
+        attach(report, status=status, case=measured)
+        if run is not None:
+            _set_properties(item, report, measured.result)
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> None:
+        """Note what was compared, for feedback that no option changes; pytest's text stays."""
+        note_comparison(op, left, right)
+
+    def _measured(self, case: PlannedCase, outcome: Outcome, run: CaseRun | None) -> MeasuredCase:
+        """Return the report's data of a case; `run` is None where the case was not called."""
+        row, group = case.row, case.test.group
+        value = row.columns.get(group) if group is not None else None
+        result = CaseResult(
+            id=case.id,
+            row=encodable(row.key),
+            outcome=outcome,
+            usages=run.usages if run else (),
+            samples=run.scores if run else (),
+            steps=run.steps if run else (),
+            group=None if value is None else encodable(to_text(value), _GROUP_CHARS),
+            split=row.split,
+            digest=columns_digest(row.columns),
+        )
+        modules, demo_rows = self._new_modules(case.study.lock, run.calls if run else ())
+        return MeasuredCase(case.test, result, *self._studies[case.study], modules, demo_rows)
+
+    def _new_modules(
+        self, lock: Path, calls: Iterable[ModuleCall]
+    ) -> tuple[tuple[LockedModule, ...], tuple[str, ...]]:
+        """Return the modules that no report named before, and the rows of their demos."""
+        modules, rows = [], set()
+        for call in calls:
+            key = (lock, call_key(call))
+            if key not in self._sent:
+                self._sent.add(key)
+                modules.append(locked_module(call, {}, lock.parent))
+                rows |= {demo.case for demo in committed_prompt(call.signature).demos}
+        return tuple(modules), tuple(sorted(rows))
+
+
+def _reported_outcome(report: pytest.TestReport, run: CaseRun | None) -> Outcome:
+    """Return the outcome that goes with the report: pytest's own verdict beats the recorded one."""
+    if run is None:
+        if report.skipped:
+            return Outcome(None, skipped=skip_reason(report))
+        return Outcome(None, error=f"set-up failed: {crash_text(report)}")
+    if hasattr(report, "wasxfail"):
+        return Outcome(None, skipped=f"xfail: {report.wasxfail}".removesuffix(": "))
+    recorded = run.outcome
+    if report.failed and recorded.score is not None:
+        if run.case.item.get_closest_marker("xfail") and "XPASS(strict)" in str(report.longrepr):
+            return Outcome(None, skipped="xfail")
+        if case_status(recorded, run.case.test.pass_score) == "passed":
+            return Outcome(None, failure=crash_text(report))  # another plugin failed it
+    return recorded
+
+
+def _set_summary(report: pytest.TestReport, text: str) -> None:
+    """Give the error's own text to the short summary, which would name pytest's exception."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None:
+        crash.message = text
+
+
+def _set_properties(item: pytest.Item, report: pytest.TestReport, result: CaseResult) -> None:
+    """Give the case its JUnit properties; they replace those of a call before."""
+    others = [entry for entry in item.user_properties if not entry[0].startswith(PREFIX)]
+    item.user_properties[:] = [*others, *case_properties(result)]
+    report.user_properties = list(item.user_properties)

@@ -1,0 +1,193 @@
+"""One call of a case: record its samples, decide how pytest sees them, and check a recording."""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import contextmanager
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.measuring.feedback import shortened
+from pytest_mipro.plugin.measuring.measure import Observation, case_status, mean_outcome
+from pytest_mipro.plugin.measuring.repeated import RepeatedTest
+from pytest_mipro.plugin.measuring.report_data import ModuleUsage, Step, Usage, by_module
+from pytest_mipro.plugin.replies.case_replies import CaseReplies
+from pytest_mipro.runtime.calls.context import CallContext, Trace, use
+from pytest_mipro.runtime.signature.values import to_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from pytest_mipro.errors import DetachedCallError
+    from pytest_mipro.plugin.collecting.plan import PlannedCase
+    from pytest_mipro.runtime.calls.context import ModuleCall
+    from pytest_mipro.runtime.client.contract import LMClient
+
+# Reports carry a bounded amount: 2,000 cases must not weigh.
+_STEPS, _STEP_CHARS = 8, 300
+
+
+class CaseRun:
+    """One call of an item: its samples, and the result that pytest gets.
+
+    `detached` collects the module calls that left the test's context while it runs.
+    """
+
+    def __init__(self, case: PlannedCase, detached: Sequence[DetachedCallError]) -> None:
+        self.case = case
+        self.outcome = Outcome(None, failure="the test did not come to its end")
+        self._detached = detached
+        self._samples: list[Observation] = []
+        self._traces: list[Trace] = []
+        self._replies = CaseReplies(case)
+        self._max_calls = options_of(case.item.config).max_calls_per_case
+
+    def calls_to_make(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Iterator[tuple[AbstractContextManager[Observation], Callable[[], Any]]]:
+        """Yield each call of the test with the block to make it in: the samples, then the reruns.
+
+        The first call gets the arguments themselves. Reruns measure nothing: they find what a
+        replay would not ask again, in a recording alone.
+        """
+        test, item = self.case.test, cast("pytest.Function", self.case.item)
+        kept = test.repeats > 1 or self._replies.recording
+        again = RepeatedTest(item, function, kwargs, kept=kept)
+        for index in range(test.repeats):
+            yield self._sample(index), again if index else partial(function, *args, **kwargs)
+        scored = [sample.outcome.score is not None for sample in self._samples]
+        for index in self._replies.reruns(range(len(scored)), scored):
+            yield self._rerun(index), again
+
+    @contextmanager
+    def _sample(self, index: int) -> Iterator[Observation]:
+        __tracebackhide__ = True
+        trace = Trace(self._max_calls)
+        self._traces.append(trace)
+        before = len(self._detached)
+        with use(self._context(self._replies.client, index, trace)), Observation(trace) as seen:
+            self._samples.append(seen)
+            try:
+                yield seen
+            finally:
+                for error in self._detached[before:]:
+                    trace.remember(error)
+
+    @contextmanager
+    def _rerun(self, index: int) -> Iterator[Observation]:
+        client = self._replies.rerun_client(index)
+        context = self._context(client, index, Trace(self._max_calls))
+        with use(context), Observation(None) as seen:
+            yield seen
+        self._replies.learn(client)
+
+    def _context(self, client: LMClient, sample: int, trace: Trace) -> CallContext:
+        return CallContext(client, row=self.case.row.key, sample=sample, trace=trace)
+
+    def finish(self) -> None:
+        """Give pytest the result: raise where the case by itself is an ordinary failure."""
+        __tracebackhide__ = True
+        outcome = self.outcome = mean_outcome([sample.outcome for sample in self._samples])
+        test = self.case.test
+        status = case_status(outcome, test.pass_score)
+        marked_xfail = self.case.item.get_closest_marker("xfail") is not None
+        if status == "passed" or (status == "missed" and test.gated and not marked_xfail):
+            return
+        if status == "error":
+            pytest.fail(outcome.error, pytrace=False)
+        error = self._deciding_error(outcome)
+        if error is not None:
+            raise error
+        feedback = f": {outcome.feedback}" if outcome.feedback else ""
+        pytest.fail(
+            f"score {outcome.score:.4g} is below the pass score {test.pass_score:.4g}{feedback}",
+            pytrace=False,
+        )
+
+    def _deciding_error(self, outcome: Outcome) -> BaseException | None:
+        """Return the exception of the sample that decided."""
+        if outcome.failure or outcome.skipped:
+            deciding = [s for s in self._samples if s.outcome.failure or s.outcome.skipped]
+        else:
+            lowest = min(s.outcome.score or 0.0 for s in self._samples)
+            deciding = [s for s in self._samples if (s.outcome.score or 0.0) == lowest]
+        return deciding[0].error if deciding else None
+
+    @property
+    def calls(self) -> tuple[ModuleCall, ...]:
+        """The module calls of all samples, in order."""
+        return tuple(call for trace in self._traces for call in trace.calls)
+
+    @property
+    def usages(self) -> tuple[ModuleUsage, ...]:
+        """What the module calls of all samples took."""
+        return by_module(
+            ModuleUsage(
+                call.signature.name,
+                call.model,
+                Usage(
+                    call.requests,
+                    call.requests if call.cached else 0,
+                    call.usage.prompt_tokens,
+                    call.usage.completion_tokens,
+                    call.cost,
+                ),
+            )
+            for call in self.calls
+        )
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """The score of each sample; none where one has no score."""
+        scores = [sample.outcome.score for sample in self._samples]
+        known = tuple(score for score in scores if score is not None)
+        return known if len(known) == len(scores) else ()
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The module calls of the worst sample, each output shortened."""
+        if not self._traces:
+            return ()
+        scores = [sample.outcome.score for sample in self._samples]
+        lowest = [-1.0 if score is None else score for score in scores]
+        worst = lowest.index(min(lowest))
+        return tuple(
+            Step(call.signature.name, encodable(call.error or to_text(call.output), _STEP_CHARS))
+            for call in self._traces[worst].calls[-_STEPS:]
+        )
+
+
+def recording(function: Callable[..., Any], run: CaseRun) -> Callable[..., Any]:
+    """Return the function that pytest calls instead: sync or async as the original."""
+    if inspect.iscoroutinefunction(function):
+
+        @wraps(function)
+        async def recorded_async(*args: Any, **kwargs: Any) -> None:
+            __tracebackhide__ = True
+            for block, call in run.calls_to_make(function, args, kwargs):
+                with block as seen:
+                    seen.value = await call()
+            run.finish()
+
+        return recorded_async
+
+    @wraps(function)
+    def recorded(*args: Any, **kwargs: Any) -> None:
+        __tracebackhide__ = True
+        for block, call in run.calls_to_make(function, args, kwargs):
+            with block as seen:
+                seen.value = call()
+        run.finish()
+
+    return recorded
+
+
+def encodable(text: str, limit: int | None = None) -> str:
+    """Return the text, shortened to the limit, with lone surrogates written as escapes."""
+    text = text if limit is None else shortened(text, limit)
+    return text.encode("utf-8", "backslashreplace").decode()

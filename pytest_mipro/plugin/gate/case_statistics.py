@@ -1,0 +1,101 @@
+"""Compute the statistics of a test's cases: means, groups, and the comparison with the lock."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from pytest_mipro.optimizer.statistics.intervals import mean_interval, paired_lift
+from pytest_mipro.optimizer.statistics.threshold_tests import below_p_value, holm
+from pytest_mipro.plugin.gate.verdict import CaseChange, Comparison, Group, Mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_mipro.plugin.lock.lock_schema import Lock
+    from pytest_mipro.plugin.measuring.report_data import CaseResult
+
+LEVEL = 0.05
+NO_GROUP = "(none)"
+ROUNDING = 1e-9
+"""How far a mean of repeats may miss its exact value."""
+
+
+def scored_rows(results: Iterable[CaseResult]) -> tuple[list[float], list[str]]:
+    """Return the scores and the row of each, of the cases that have a score."""
+    pairs = [(result.score, result.row) for result in results]
+    return [s for s, _ in pairs if s is not None], [row for s, row in pairs if s is not None]
+
+
+def mean_of(results: Iterable[CaseResult]) -> Mean:
+    """Return the mean of the scored cases, its interval clustered by row."""
+    scores, rows = scored_rows(results)
+    mean = fmean(scores) if scores else None
+    return Mean(mean, mean_interval(scores, rows), cases=len(scores), rows=len(set(rows)))
+
+
+def share_passing_all(results: Iterable[CaseResult], pass_score: float) -> float | None:
+    """Return pass^k: the share of rows of which every sample passes; None without samples."""
+    rows: dict[str, bool] = {}
+    for result in results:
+        if result.score is not None and result.samples:
+            every = result.passes(pass_score) == len(result.samples)
+            rows[result.row] = rows.get(result.row, True) and every
+    return sum(rows.values()) / len(rows) if rows else None
+
+
+def groups_of(results: Sequence[CaseResult], threshold: float | None) -> tuple[Group, ...]:
+    """Return the groups of the scored cases, the worst first; none where the cases have no group.
+
+    With a threshold each has the p-value of "its mean is at or above the threshold", adjusted for
+    the number of groups by Holm's method; a group fails below 0.05.
+    """
+    members: defaultdict[str, list[CaseResult]] = defaultdict(list)
+    for result in results:
+        if result.score is not None:
+            members[NO_GROUP if result.group is None else result.group].append(result)
+    if set(members) <= {NO_GROUP}:
+        return ()
+    p_values: dict[str, float] = {}
+    if threshold is not None:
+        p_values = holm(
+            {name: below_p_value(*scored_rows(cases), threshold) for name, cases in members.items()}
+        )
+    groups = [
+        Group(name, mean_of(cases), p_values.get(name), p_values.get(name, 1.0) < LEVEL)
+        for name, cases in members.items()
+    ]
+    return tuple(sorted(groups, key=lambda group: (not group.failed, group.mean.mean, group.name)))
+
+
+def compare(results: Sequence[CaseResult], lock: Lock | None) -> Comparison | None:
+    """Return the comparison of the scored cases with the lock; None where they have none in common.
+
+    A case whose row has other columns now is another case: it is left out, and counted.
+    """
+    if lock is None:
+        return None
+    scored = {result.id: result for result in results if result.score is not None}
+    common = [
+        case
+        for case in lock.cases
+        if case.id in scored
+        and case.score is not None
+        and scored[case.id].digest in ("", case.digest)
+    ]
+    if not common:
+        return None
+    before = {case.id: case.score for case in common if case.score is not None}
+    after = {name: scored[name].outcome.score or 0.0 for name in before}
+    changes = [
+        CaseChange(scored[name], before[name], after[name] - before[name]) for name in before
+    ]
+    changes.sort(key=lambda change: (-abs(change.gain), change.result.id))
+    return Comparison(
+        lift=paired_lift(after, before, common),
+        sure_drop=paired_lift(before, after, common).lower_one_sided,
+        improved=tuple(change for change in changes if change.gain > ROUNDING),
+        regressed=tuple(change for change in changes if change.gain < -ROUNDING),
+        left_out=len(scored) - len(common),
+    )

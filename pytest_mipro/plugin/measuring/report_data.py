@@ -1,0 +1,221 @@
+"""Attach what a run measured to pytest's reports, as JSON that pytest-xdist carries.
+
+Whichever process runs a case attaches; the process that judges (the controller, where cases are
+distributed) reads. The attribute holds a text, so any plugin may serialise the report.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.plugin.collecting.plan import TestPlan
+from pytest_mipro.plugin.lock.lock_schema import LockedModule
+from pytest_mipro.plugin.measuring.measure import case_status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pytest
+
+    from pytest_mipro.plugin.measuring.measure import Status
+
+_ATTRIBUTE = "mipro"
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What module calls took; `cost` is in US dollars, None where it is unknown."""
+
+    calls: int = 0
+    cached: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float | None = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        unknown = self.cost is None or other.cost is None
+        return Usage(
+            self.calls + other.calls,
+            self.cached + other.cached,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            None if unknown else (self.cost or 0.0) + (other.cost or 0.0),
+        )
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and completion tokens together."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True)
+class ModuleUsage:
+    """What the calls of one module with one model took."""
+
+    module: str
+    model: str
+    usage: Usage
+
+
+def by_module(parts: Iterable[ModuleUsage]) -> tuple[ModuleUsage, ...]:
+    """Return the sum for each module and model, ordered by their names."""
+    total: dict[tuple[str, str], Usage] = {}
+    for part in parts:
+        key = (part.module, part.model)
+        total[key] = total.get(key, Usage()) + part.usage
+    return tuple(ModuleUsage(*key, total[key]) for key in sorted(total))
+
+
+@dataclass(frozen=True)
+class Step:
+    """A module call of a case's trace: the module's name and its output (or error), shortened."""
+
+    module: str
+    output: str
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """A measured case: its id and row in the study, how it ended, what its calls took.
+
+    `samples` holds the score of each sample, `steps` the module calls of the worst one. `group` is
+    the text of the column that the mark names, None where there is none. `split` is the row's own
+    column. `digest` is of the row's columns, as in the lock.
+    """
+
+    id: str
+    row: str
+    outcome: Outcome
+    usages: tuple[ModuleUsage, ...] = ()
+    samples: tuple[float, ...] = ()
+    steps: tuple[Step, ...] = ()
+    group: str | None = None
+    split: str | None = None
+    digest: str = ""
+
+    @property
+    def score(self) -> float | None:
+        """The case's score in 0…1, None where it has none."""
+        return self.outcome.score
+
+    @property
+    def usage(self) -> Usage:
+        """What the case's calls of all modules took."""
+        return sum((part.usage for part in self.usages), Usage())
+
+    def status(self, pass_score: float) -> Status:
+        """Return how the case counts."""
+        return case_status(self.outcome, pass_score)
+
+    def passes(self, pass_score: float) -> int:
+        """Return how many of the samples pass."""
+        statuses = (case_status(Outcome(score), pass_score) for score in self.samples)
+        return sum(status == "passed" for status in statuses)
+
+
+@dataclass(frozen=True)
+class MeasuredCase:
+    """A case with its test, and what its study was measured with.
+
+    `partial` says that the run selected some cases of the study only, `selected` how many it did.
+    `modules` are those that no earlier report of the process named, `demo_rows` the rows of their
+    demos.
+    """
+
+    plan: TestPlan
+    result: CaseResult
+    partial: bool = False
+    selected: int = 0
+    modules: tuple[LockedModule, ...] = ()
+    demo_rows: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RepliesUsage:
+    """The replies that one case of a study got; `lock` is the path of the study's lock.
+
+    `calls` counts the replies, `recorded` those that came from the replies file. `oldest` is the
+    earliest time that one was asked for, in seconds since the epoch, 0 where no reply has one. The
+    rest is of a recording run: the lines of the replies `used`, the calls that no replay repeats
+    (case, module and difference), and whether the case could not be checked for such calls.
+    """
+
+    lock: str
+    calls: int
+    recorded: int
+    oldest: float
+    used: tuple[str, ...] = ()
+    changing: tuple[tuple[str, str, str], ...] = ()
+    unchecked: bool = False
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """What this plugin attaches to a report.
+
+    `status` is the word that the terminal has for it, "" for pytest's own. `outside` are replies
+    that were used outside cases: the path of a lock, and the line for the replies file beside it.
+    """
+
+    status: str = ""
+    case: MeasuredCase | None = None
+    replies: RepliesUsage | None = None
+    outside: tuple[tuple[str, str], ...] = ()
+
+
+def attach(report: pytest.TestReport, **changes: Any) -> None:
+    """Attach fields of `ReportData` to the report; the others keep their values."""
+    setattr(report, _ATTRIBUTE, to_json(replace(attached(report) or ReportData(), **changes)))
+
+
+def attached(report: pytest.CollectReport | pytest.TestReport) -> ReportData | None:
+    """Return what is attached to the report, None where it carries nothing of this plugin."""
+    text: str | None = getattr(report, _ATTRIBUTE, None)
+    return None if text is None else from_json(text)
+
+
+def to_json(data: ReportData) -> str:
+    """Return the data as JSON."""
+    # Not dataclasses.asdict, which copies deeply and takes most of the gate's time for a case.
+    return json.dumps(data, default=vars)
+
+
+@lru_cache(maxsize=8)  # the hooks of one report read the same text
+def from_json(text: str) -> ReportData:
+    """Return the data that `to_json` made the text from."""
+    data = json.loads(text)
+    case, replies = data["case"], data["replies"]
+    return ReportData(
+        data["status"],
+        None if case is None else _measured_case(case),
+        None if replies is None else _replies_usage(replies),
+        tuple(map(tuple, data["outside"])),
+    )
+
+
+def _measured_case(data: dict[str, Any]) -> MeasuredCase:
+    result = data["result"]
+    usages = (part | {"usage": Usage(**part["usage"])} for part in result["usages"])
+    result |= {
+        "outcome": Outcome(**result["outcome"]),
+        "usages": tuple(ModuleUsage(**part) for part in usages),
+        "samples": tuple(result["samples"]),
+        "steps": tuple(Step(**step) for step in result["steps"]),
+    }
+    return MeasuredCase(
+        TestPlan(**data["plan"]),
+        CaseResult(**result),
+        data["partial"],
+        data["selected"],
+        tuple(LockedModule(**module) for module in data["modules"]),
+        tuple(data["demo_rows"]),
+    )
+
+
+def _replies_usage(data: dict[str, Any]) -> RepliesUsage:
+    changing = tuple(map(tuple, data["changing"]))
+    return RepliesUsage(**data | {"used": tuple(data["used"]), "changing": changing})

@@ -1,0 +1,83 @@
+"""What is attached to a report comes back equal, whichever process reads it."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.plugin.collecting.plan import TestPlan
+from pytest_mipro.plugin.lock.lock_schema import LockedModule
+from pytest_mipro.plugin.measuring.report_data import (
+    CaseResult,
+    MeasuredCase,
+    ModuleUsage,
+    RepliesUsage,
+    ReportData,
+    Step,
+    Usage,
+    attach,
+    attached,
+    by_module,
+    from_json,
+    to_json,
+)
+
+RESULT = CaseResult(
+    id="test_x[é]",
+    row="row",
+    outcome=Outcome(0.5, "half", {"chars": 3.0}, returned=True),
+    usages=(ModuleUsage("pipeline.echo", "test/echo", Usage(2, 1, 20, 10, None)),),
+    samples=(0.0, 1.0),
+    steps=(Step("pipeline.echo", "two \ud800"),),
+    group="app",
+    split="train",
+    digest="0" * 16,
+)
+PLAN = TestPlan(
+    nodeid="t.py::test_x",
+    name="test_x",
+    study="t.py",
+    lock="t.mipro.json",
+    threshold=0.5,
+    max_regression=None,
+    confidence=None,
+    pass_score=1.0,
+    repeats=2,
+    expected=1,
+    selected=1,
+)
+MODULE = LockedModule("pipeline.echo", "p.yaml", "1", "2", "3", "test/echo", {"temperature": 0.5})
+CASE = MeasuredCase(PLAN, RESULT, partial=True, selected=3, modules=(MODULE,), demo_rows=("r",))
+REPLIES = RepliesUsage("t.mipro.json", 2, 1, 9.5, ("{}",), (("test_x", "m", "d"),), unchecked=True)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        ReportData(),
+        ReportData("captured"),
+        ReportData("passed", CASE, REPLIES, (("t.mipro.json", "{}"),)),
+    ],
+)
+def test_data_comes_back_equal(data):
+    assert from_json(to_json(data)) == data
+
+
+def test_what_is_attached_later_keeps_what_was_attached_before():
+    report = pytest.TestReport("t.py::x", ("t.py", 0, "x"), {}, "passed", None, "call")
+    assert attached(report) is None
+    attach(report, status="passed", case=CASE)
+    attach(report, replies=REPLIES)
+    attach(report, status="same error")
+    assert attached(report) == ReportData("same error", CASE, REPLIES)
+
+
+def test_usage_is_summed_by_module_and_model():
+    one, free = Usage(1, 1, 10, 5, 0.5), Usage(2, 0, 1, 1, None)
+    parts = [ModuleUsage("b", "m", one), ModuleUsage("a", "m", one), ModuleUsage("b", "m", free)]
+    assert by_module(parts) == (
+        ModuleUsage("a", "m", one),
+        ModuleUsage("b", "m", Usage(3, 1, 11, 6, None)),
+    )
+    assert (one + one).cost == 1.0
+    assert one.tokens == 15
