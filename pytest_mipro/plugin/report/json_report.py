@@ -157,7 +157,8 @@ def _optimization(item: OptimizedStudy, report: RunReport) -> dict[str, Any]:
             for spent in result.spending
         ],
         "billed": _amount(result.billed),
-        **_fields(result, "looks ended"),
+        "looks": result.holdout_uses,
+        "ended": result.ended,
     }
 
 
