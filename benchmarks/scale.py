@@ -26,8 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_mipro import lm_module
 from pytest_mipro.optimizer.mipro import optimize
-from pytest_mipro.optimizer.proposing.strategies.grounded import GroundedStrategy
-from pytest_mipro.optimizer.proposing.strategies.reflective import ReflectiveStrategy
+from pytest_mipro.optimizer.proposing.strategies import GroundedStrategy, ReflectiveStrategy
 from pytest_mipro.optimizer.run.events import TrialFinished
 from pytest_mipro.optimizer.run.study_run import Services
 from pytest_mipro.optimizer.search.tpe import TPESearcher

@@ -16,10 +16,12 @@ from world_model import COLOURS, MODEL, PROPOSER, WorldClient, wandering_client,
 from pytest_mipro import lm_module
 from pytest_mipro.errors import MiproError, ProgramError
 from pytest_mipro.optimizer.mipro import optimize
-from pytest_mipro.optimizer.proposing.strategies.grounded import GroundedStrategy
-from pytest_mipro.optimizer.proposing.strategies.history import HistoryStrategy
-from pytest_mipro.optimizer.proposing.strategies.merge import MergeStrategy
-from pytest_mipro.optimizer.proposing.strategies.reflective import ReflectiveStrategy
+from pytest_mipro.optimizer.proposing.strategies import (
+    GroundedStrategy,
+    HistoryStrategy,
+    MergeStrategy,
+    ReflectiveStrategy,
+)
 from pytest_mipro.optimizer.run.baseline import Baseline, measure_baseline
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.run.study_run import Services, StudyRun, study_run

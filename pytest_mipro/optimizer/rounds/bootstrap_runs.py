@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.search.pareto import drawn_parents
 from pytest_mipro.optimizer.study.case import cases_of
-from pytest_mipro.optimizer.study.split import minibatch
 from pytest_mipro.runtime.calls.context import Teacher
 
 if TYPE_CHECKING:
@@ -51,7 +50,8 @@ def training_runs(state: SearchState, programs: Sequence[Assignment]) -> list[Pa
     """
     run, baseline = state.run, state.baseline
     train = cases_of(baseline.study, baseline.split.train)
-    rows = _sample(state, train, run.settings.training_rows // len(programs))
+    size = run.settings.training_rows // len(programs)
+    rows = state.draw_rows(train, size, draw=-state.round)
     started = []
     for assignment in programs:
         pending = None
@@ -73,13 +73,6 @@ def training_runs(state: SearchState, programs: Sequence[Assignment]) -> list[Pa
     known = [item for item in baseline.evaluation.runs if item.case.id in ids]
     parents = [Parent(item, end.result().runs if end else known) for item, end in started]
     return parents or None
-
-
-def _sample(state: SearchState, train: Sequence[Case], count: int) -> tuple[str, ...]:
-    tests: dict[str, set[str]] = {}
-    for case in train:
-        tests.setdefault(case.row, set()).add(case.test)
-    return minibatch(tests, count, state.run.settings.seed, draw=-state.round)
 
 
 def start_attempts(

@@ -56,10 +56,9 @@ class InstructionProposer:
         self._policy: PlanPolicy | None = None
         if self._strategies:
             plans = PlanSpace(tuple(self._strategies), self._models, settings)
-            self._policy = PlanPolicy(plans)
-            if settings.has("learning"):
-                searcher = run.services.searcher(plans.space, settings.seed)
-                self._policy = PlanPolicy(plans, searcher, run.services.lessons)
+            learning = settings.has("learning")
+            searcher = run.services.searcher(plans.space, settings.seed) if learning else None
+            self._policy = PlanPolicy(plans, searcher, run.services.lessons)
 
     def extend(self, state: SearchState, parents: Sequence[Parent]) -> SearchState:
         """Return the state with a round's instructions; unchanged if they don't fit the budget.

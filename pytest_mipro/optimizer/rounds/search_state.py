@@ -9,9 +9,10 @@ from pytest_mipro.optimizer.search.record import Assessment, Record
 from pytest_mipro.optimizer.statistics.intervals import objective
 from pytest_mipro.optimizer.study.case import cases_of
 from pytest_mipro.optimizer.study.runs import mean_cost
+from pytest_mipro.optimizer.study.split import minibatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from pytest_mipro.optimizer.budget.limit_errors import Limit
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.run.study_run import StudyRun
     from pytest_mipro.optimizer.search.candidates import Candidates
     from pytest_mipro.optimizer.search.searcher import Assignment
+    from pytest_mipro.optimizer.study.case import Case
     from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
     from pytest_mipro.runtime.signature.signature import Signature
 
@@ -82,6 +84,13 @@ class SearchState:
             record=self.record.widened(2 * len(models)),
             late={**self.late, **models},
         )
+
+    def draw_rows(self, cases: Iterable[Case], size: int, draw: int) -> tuple[str, ...]:
+        """Return a stratified sample of `size` rows of the cases; see `minibatch`."""
+        tests: dict[str, set[str]] = {}
+        for case in cases:
+            tests.setdefault(case.row, set()).add(case.test)
+        return minibatch(tests, size, self.run.settings.seed, draw=draw)
 
     def nothing_better(self) -> str:
         """Return why the committed prompts are still the best."""

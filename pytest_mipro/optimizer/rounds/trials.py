@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import LimitReachedError
@@ -25,7 +25,6 @@ from pytest_mipro.optimizer.statistics.intervals import paired_lift
 from pytest_mipro.optimizer.study.amount import Amount
 from pytest_mipro.optimizer.study.case import cases_of
 from pytest_mipro.optimizer.study.runs import mean_cost
-from pytest_mipro.optimizer.study.split import minibatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.rounds.search_state import SearchState
     from pytest_mipro.optimizer.run.events import TrialKind
     from pytest_mipro.optimizer.search.searcher import Assignment
-    from pytest_mipro.optimizer.study.case import Case
     from pytest_mipro.optimizer.study.runs import CaseRun, Evaluation
 
 # A lift measured on n rows is shrunk towards 0 by n / (n + this): a few lucky rows are no leader.
@@ -83,16 +81,17 @@ class _Trials:
         self._state = state
         self._run = state.run
         self._settings = state.run.settings
-        self._study, self._rows = state.baseline.study, state.baseline.split.validation
+        self._rows = state.baseline.split.validation
         self.record = state.record
         self.ended = ""
         self.limit: Limit | None = None
-        self._cases: dict[tuple[str, ...], tuple[Case, ...]] = {}
-        # By the number of samples that count; once a round, as a study may have 10,000 cases.
-        evaluation = state.baseline.evaluation
-        self._before = {samples: evaluation.scores(samples=samples) for samples in (None, 1)}
+        self._cases_of = cache(partial(cases_of, state.baseline.study))
+        # Only full trials run repeats. Once a round, as a study may have 10,000 cases.
+        scores = state.baseline.evaluation.scores
+        self._before = {"full": scores(), "minibatch": scores(samples=1)}
         self._committed = self.record.assessments[state.candidates.committed]
-        self._batch = self._minibatch()
+        size = self._settings.batch_of(len(self._rows))
+        self._batch = state.draw_rows(self._cases_of(self._rows), size, draw=state.round)
         # The minibatch may hold all rows: then every trial is a full evaluation.
         self._all_full = len(self._batch) == len(self._rows)
         trials = self._settings.trials_of(state.round)
@@ -135,18 +134,6 @@ class _Trials:
             for place in range(min(len(window), (in_flight + 1) // 2)):
                 window[place] = self._raced(window[place])
             self._finish(window.popleft())
-
-    def _cases_of(self, rows: tuple[str, ...]) -> tuple[Case, ...]:
-        if rows not in self._cases:
-            self._cases[rows] = cases_of(self._study, rows)
-        return self._cases[rows]
-
-    def _minibatch(self) -> tuple[str, ...]:
-        tests: dict[str, set[str]] = {}
-        for case in self._cases_of(self._rows):
-            tests.setdefault(case.row, set()).add(case.test)
-        size = self._settings.batch_of(len(self._rows))
-        return minibatch(tests, size, self._settings.seed, draw=self._state.round)
 
     def _next(self, window: Sequence[_Trial]) -> _Trial | None:
         if self._rows_left >= len(self._batch):
@@ -278,8 +265,7 @@ class _Trials:
 
     def _assess(self, trial: _Trial, evaluation: Evaluation) -> Assessment:
         scores = evaluation.scores()
-        before = self._before[None if trial.kind == "full" else 1]
-        lift = paired_lift(scores, before, self._cases_of(trial.rows))
+        lift = paired_lift(scores, self._before[trial.kind], self._cases_of(trial.rows))
         base, shrunk = self._committed.estimate, lift.mean * lift.rows / (lift.rows + _PRIOR_ROWS)
         return Assessment(
             trial.assignment,
@@ -295,7 +281,7 @@ class _Trials:
     def _report(self, trial: _Trial, assessment: Assessment | None, evaluation: Evaluation) -> None:
         self._run.services.emit(
             TrialFinished(
-                study=self._study.name,
+                study=self._run.study.name,
                 number=trial.number,
                 round=self._state.round,
                 kind=trial.kind,

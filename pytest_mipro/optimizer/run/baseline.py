@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.study.case import Case, Study
     from pytest_mipro.optimizer.study.runs import CaseRun, Evaluation
     from pytest_mipro.optimizer.study.split import Split
+    from pytest_mipro.runtime.calls.context import ModuleCall
     from pytest_mipro.runtime.prompts.prompt import Prompt
     from pytest_mipro.runtime.signature.signature import Signature
 
@@ -109,7 +110,8 @@ def measure_baseline(run: StudyRun) -> Baseline:
     study = replace(run.study, cases=cases)
     runs = tuple(item for item in evaluation.runs if item.case.id not in skipped)
     _refuse_broken_tests(runs)
-    found = _modules(study, runs)
+    first = _first_calls(study, runs)
+    found = [call.signature for call in first.values()]
     signatures = tuple(item for item in found if item.optimize)
     run.services.check_modules(signatures)
     committed = {item.prompt_path: run.services.load_prompt(item) for item in signatures}
@@ -124,7 +126,7 @@ def measure_baseline(run: StudyRun) -> Baseline:
         usage=WorstCase(calls, committed, run.accounting.cost_model) if bounded else None,
         signatures=signatures,
         frozen=tuple(item.name for item in found if not item.optimize),
-        models=_models(runs),
+        models={path: call.model for path, call in first.items()},
         committed=committed,
         rules=_rules(run, runs, committed),
         search_sample=_search_sample(study, runs),
@@ -174,27 +176,18 @@ def _refuse_broken_tests(runs: Iterable[CaseRun]) -> None:
             )
 
 
-def _modules(study: Study, runs: Iterable[CaseRun]) -> tuple[Signature, ...]:
-    """Return the modules called in the traces, in order of the first call."""
-    found: dict[Path, Signature] = {}
+def _first_calls(study: Study, runs: Iterable[CaseRun]) -> dict[Path, ModuleCall]:
+    """Return each module's first call in the traces, by prompt path in order of these calls."""
+    found: dict[Path, ModuleCall] = {}
     for item in runs:
         for call in item.calls:
-            found.setdefault(call.signature.prompt_path, call.signature)
-    if not any(item.optimize for item in found.values()):
+            found.setdefault(call.signature.prompt_path, call)
+    if not any(call.signature.optimize for call in found.values()):
         raise ConfigurationError(
             f"study {study.name}: its cases called no LM module that can be optimised; decorate "
             "the pipeline's functions with @lm_module"
         )
-    return tuple(found.values())
-
-
-def _models(runs: Iterable[CaseRun]) -> dict[Path, str]:
-    """Return the model of each module's first call, by prompt path."""
-    models: dict[Path, str] = {}
-    for item in runs:
-        for call in item.calls:
-            models.setdefault(call.signature.prompt_path, call.model)
-    return models
+    return found
 
 
 def _search_sample(study: Study, runs: Iterable[CaseRun]) -> int:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_mipro.errors import ConfigurationError
-from pytest_mipro.optimizer.proposing.strategies.grounded import GroundedStrategy
-from pytest_mipro.optimizer.proposing.strategies.history import HistoryStrategy
-from pytest_mipro.optimizer.proposing.strategies.merge import MergeStrategy
-from pytest_mipro.optimizer.proposing.strategies.reflective import ReflectiveStrategy
+from pytest_mipro.optimizer.proposing.strategies import (
+    GroundedStrategy,
+    HistoryStrategy,
+    MergeStrategy,
+    ReflectiveStrategy,
+)
 from pytest_mipro.optimizer.proposing.strategy import InstructionStrategy, ProgramStrategy
 from pytest_mipro.optimizer.search.tpe import TPESearcher
 from pytest_mipro.optimizer.study.parts import DEFAULT

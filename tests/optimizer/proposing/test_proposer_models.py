@@ -33,7 +33,7 @@ from pytest_mipro.optimizer.proposing.proposer_models import (
     ProposerModels,
     clean_instruction,
 )
-from pytest_mipro.optimizer.proposing.strategies.grounded import GroundedStrategy
+from pytest_mipro.optimizer.proposing.strategies import GroundedStrategy
 from pytest_mipro.optimizer.proposing.strategy import (
     Grounding,
     InstructionStrategy,

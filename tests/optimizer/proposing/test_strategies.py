@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from made_runs import assessed
 from optimizer_world import ALL_STRATEGIES, sort
 
-from pytest_mipro.optimizer.proposing.strategies.grounded import GroundedStrategy
-from pytest_mipro.optimizer.proposing.strategies.history import HistoryStrategy
-from pytest_mipro.optimizer.proposing.strategies.merge import MergeStrategy
-from pytest_mipro.optimizer.proposing.strategies.reflective import ReflectiveStrategy
+from pytest_mipro.optimizer.proposing.strategies import (
+    GroundedStrategy,
+    HistoryStrategy,
+    MergeStrategy,
+    ReflectiveStrategy,
+)
 from pytest_mipro.optimizer.proposing.strategy import (
     Example,
     Grounding,

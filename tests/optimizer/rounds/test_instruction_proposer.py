@@ -24,8 +24,7 @@ from world_model import PROPOSER, WorldClient, answer, last, module_of
 
 from pytest_mipro.optimizer.proposing.learning import Lesson
 from pytest_mipro.optimizer.proposing.proposal_plan import PlanSpace
-from pytest_mipro.optimizer.proposing.strategies.grounded import GroundedStrategy
-from pytest_mipro.optimizer.proposing.strategies.merge import MergeStrategy
+from pytest_mipro.optimizer.proposing.strategies import GroundedStrategy, MergeStrategy
 from pytest_mipro.optimizer.proposing.strategy import (
     InstructionStrategy,
     ProgramStrategy,

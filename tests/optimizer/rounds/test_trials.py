@@ -26,8 +26,7 @@ from optimizer_world import (
 from world_model import MODEL, PROPOSER, WorldClient, answer, module_of, own_row, way_of
 
 from pytest_mipro.errors import ConfigurationError
-from pytest_mipro.optimizer.proposing.strategies.grounded import GroundedStrategy
-from pytest_mipro.optimizer.proposing.strategies.merge import MergeStrategy
+from pytest_mipro.optimizer.proposing.strategies import GroundedStrategy, MergeStrategy
 from pytest_mipro.optimizer.proposing.strategy import ProgramContext
 from pytest_mipro.optimizer.run.events import StageStarted, TrialFinished
 from pytest_mipro.optimizer.search.random_search import RandomSearcher
