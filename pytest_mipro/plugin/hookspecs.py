@@ -1,6 +1,7 @@
 """The extension points: pluggy hooks of pytest-mipro, through which the built-ins come too.
 
-Implement them in a conftest.py or a plugin, as any pytest hook.
+Implement them in a conftest.py or a plugin, as any pytest hook; import their types from
+`pytest_mipro.extending`.
 """
 
 from __future__ import annotations

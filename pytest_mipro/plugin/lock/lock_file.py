@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import LockError
 from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase, LockedLesson, LockedModule
+from pytest_mipro.runtime.text.field_rules import COUNT, OBJECT, TEXT, field_problem
 from pytest_mipro.runtime.text.strict_json import load_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from pytest_mipro.runtime.text.field_rules import FieldRule
 
 SCHEMA_VERSION = 1
 
@@ -157,31 +160,24 @@ _ENTRIES: dict[str, type[Any]] = {
 
 
 def _check(data: dict[str, Any], kind: type[Any], line_of: Callable[[str], int | None]) -> None:
-    wanted = {item.name: str(item.type).partition("[")[0] for item in fields(kind)}
-    for key in data:
-        if key not in wanted:
-            raise _ProblemError(f"unknown key {key!r}", line_of(key))
-    for key, annotation in wanted.items():
-        if key not in data:
-            raise _ProblemError(f"the key {key!r} is missing", line_of(key))
-        fits, what = _TYPES[annotation]
-        if not fits(data[key]):
-            raise _ProblemError(f"{key!r} must be {what}, not {data[key]!r:.60}", line_of(key))
+    rules = {item.name: _RULES[str(item.type).partition("[")[0]] for item in fields(kind)}
+    if problem := field_problem(data, rules):
+        raise _ProblemError(problem.text, line_of(problem.key))
 
 
 def _is_number(value: Any) -> bool:
     return type(value) in (int, float)
 
 
-_TYPES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "str": (lambda value: isinstance(value, str), "a text"),
-    "int": (lambda value: type(value) is int and value >= 0, "a whole number from 0 on"),
+_RULES: dict[str, FieldRule] = {
+    "str": TEXT,
+    "int": COUNT,
     "float": (_is_number, "a number"),
     "bool": (lambda value: isinstance(value, bool), "true or false"),
     "float | None": (
         lambda value: value is None or (_is_number(value) and 0 <= value <= 1),
         "a score in 0…1 or null",
     ),
-    "Mapping": (lambda value: isinstance(value, dict), "an object"),
+    "Mapping": OBJECT,
     "tuple": (lambda value: isinstance(value, list), "a list"),
 }

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.runtime.client.contract import Reply, Usage
-from pytest_mipro.runtime.client.stored_fields import (
+from pytest_mipro.runtime.text.field_rules import (
     COST,
     COUNT,
     NUMBER,

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import RepliesFileError
 from pytest_mipro.runtime.client.contract import Usage
-from pytest_mipro.runtime.client.stored_fields import COST, COUNT, OBJECT, TEXT, field_problem
 from pytest_mipro.runtime.replies.recorded import RecordedReply
 from pytest_mipro.runtime.replies.request_parts import RequestParts
+from pytest_mipro.runtime.text.field_rules import COST, COUNT, OBJECT, TEXT, field_problem
 from pytest_mipro.runtime.text.strict_json import load_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from pytest_mipro.runtime.client.stored_fields import FieldRule
+    from pytest_mipro.runtime.text.field_rules import FieldRule
 
 RECORD = "pytest --mipro-replies=record"
 SCHEMA_VERSION = 1
@@ -133,7 +133,7 @@ def _reply(data: dict[str, Any]) -> RecordedReply:
     if problem := (
         field_problem(data, _REPLY_RULES) or field_problem(data["request"], _PARTS_RULES)
     ):
-        raise _ProblemError(problem)
+        raise _ProblemError(problem.text)
     return RecordedReply(
         **data
         | {

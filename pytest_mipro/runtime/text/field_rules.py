@@ -1,15 +1,22 @@
-"""Check the fields of stored replies, in the cache and in files of recorded replies."""
+"""Check the fields of JSON objects: of locks, recorded replies and the cache."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 FieldRule = tuple["Callable[[Any], bool]", str]
 """A check of a value, and the description of the values that pass it."""
+
+
+class FieldProblem(NamedTuple):
+    """A wrong field: its key, and what is wrong in one line."""
+
+    key: str
+    text: str
 
 
 def _is_count(value: Any) -> bool:
@@ -27,14 +34,14 @@ COST: FieldRule = (lambda value: value is None or _is_number(value), "a number f
 OBJECT: FieldRule = (lambda value: isinstance(value, dict), "an object")
 
 
-def field_problem(data: Mapping[str, Any], rules: Mapping[str, FieldRule]) -> str:
-    """Describe the first field that is unknown, missing or of a wrong value; empty if none is."""
+def field_problem(data: Mapping[str, Any], rules: Mapping[str, FieldRule]) -> FieldProblem | None:
+    """Return the first field that is unknown, missing or of a wrong value; None if none is."""
     for key in data:
         if key not in rules:
-            return f"unknown key {key!r:.60}"
+            return FieldProblem(key, f"unknown key {key!r:.60}")
     for key, (fits, wanted) in rules.items():
         if key not in data:
-            return f"the key {key!r} is missing"
+            return FieldProblem(key, f"the key {key!r} is missing")
         if not fits(data[key]):
-            return f"{key!r} must be {wanted}, not {data[key]!r:.60}"
-    return ""
+            return FieldProblem(key, f"{key!r} must be {wanted}, not {data[key]!r:.60}")
+    return None
