@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -35,14 +35,22 @@ class LineError(ValueError):
 
 
 @dataclass(frozen=True)
-class FileRow:
-    """One row: where it begins, its id (unique in the file) and its columns as JSON values."""
+class Row:
+    """What a case is about; equal keys are one row, in whatever test of a study.
 
-    line: int
-    id: str
-    columns: Mapping[str, Any]
+    `key` is `<file name>:<id>` for a row of a case file, `params:` and 16 hex digits for other
+    parameters, and `<test file>::<test>` for a test without any. `columns` are JSON values and
+    must not be changed. `split` forces a part; `demo=False` keeps the row out of demos. `id`
+    (unique in its file) and `line` are those of the case `file`, which is None for other rows.
+    """
+
+    key: str
+    columns: Mapping[str, Any] = field(default_factory=dict)
     split: str | None = None
     demo: bool = True
+    file: Path | None = None
+    id: str = ""
+    line: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class CaseFile:
     """All rows of a file. `shown` is its path in messages; `columns` are those of all its rows."""
 
     shown: str
-    rows: tuple[FileRow, ...]
+    rows: tuple[Row, ...]
     columns: tuple[str, ...]
 
 
@@ -63,7 +71,7 @@ def read_case_file(path: Path, shown: str = "") -> CaseFile:
     """
     shown = shown or str(path)
     try:
-        rows = tuple(_row(line, columns) for line, columns in _numbered(path))
+        rows = tuple(_row(path, line, columns) for line, columns in _numbered(path))
         _refuse_duplicates(rows)
     except LineError as error:
         raise CaseFileError(f"{shown}:{error.line}: {one_line(error)}") from None
@@ -167,7 +175,7 @@ _READERS: dict[str, Callable[[str], Iterable[tuple[int, Any]]]] = {
 }
 
 
-def _row(line: int, columns: Any) -> FileRow:
+def _row(path: Path, line: int, columns: Any) -> Row:
     if not isinstance(columns, dict):
         got = json.dumps(columns)
         raise LineError(line, f"a row is a mapping of columns to values, got {got}")
@@ -176,9 +184,12 @@ def _row(line: int, columns: Any) -> FileRow:
         json.dumps(columns, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise LineError(line, "holds half of a character pair (\\ud800 to \\udfff)") from None
-    return FileRow(
+    name = _id(line, columns)
+    return Row(
+        key=f"{path.name}:{name}",
+        id=name,
+        file=path,
         line=line,
-        id=_id(line, columns),
         columns=columns,
         split=_split(line, columns.get(SPLIT)),
         demo=_demo(line, columns.get(DEMO)),
@@ -226,7 +237,7 @@ def _demo(line: int, value: Any) -> bool:
     return flag
 
 
-def _refuse_duplicates(rows: tuple[FileRow, ...]) -> None:
+def _refuse_duplicates(rows: tuple[Row, ...]) -> None:
     lines: dict[str, int] = {}
     for row in rows:
         if row.id in lines:

@@ -7,39 +7,19 @@ import hashlib
 import inspect
 import json
 import os
-from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_mipro.errors import CaseFileError, ConfigurationError, UsageError
-from pytest_mipro.plugin.collecting.case_files import CaseFile, read_case_file
+from pytest_mipro.plugin.collecting.case_files import CaseFile, Row, read_case_file
 from pytest_mipro.plugin.collecting.marks import CASES_MARK, metric_mark
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.runtime.signature.values import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from pytest_mipro.plugin.collecting.case_files import FileRow
-
-
-@dataclass(frozen=True)
-class CaseRow:
-    """What a case is about; equal keys are one row, in whatever test of a study.
-
-    `key` is `<file name>:<id>` for a row of a case file, `params:` and 16 hex digits for other
-    parameters, and `<test file>::<test>` for a test without any. `columns` are JSON values and
-    not to be changed. `split` forces a part; `demo=False` keeps the row out of demos. `file` is the
-    case file, None where the case comes from none.
-    """
-
-    key: str
-    columns: Mapping[str, Any] = field(default_factory=dict)
-    split: str | None = None
-    demo: bool = True
-    file: Path | None = None
+    from collections.abc import Sequence
 
 
 _FILES = pytest.StashKey[dict[Path, CaseFile]]()
@@ -119,7 +99,7 @@ def nodeid_of_test(item: pytest.Item) -> str:
     return f"{item.nodeid.removesuffix(item.name)}{name}"
 
 
-def case_row(item: pytest.Item) -> CaseRow:
+def case_row(item: pytest.Item) -> Row:
     """Return the row of an item: that of its case file, else one made from its parameters.
 
     Equal parameters make equal rows. Values without a JSON form count by the id that pytest gave
@@ -140,7 +120,7 @@ def _parametrise(metafunc: pytest.Metafunc, marks: Sequence[pytest.Mark]) -> Non
     path = Path(os.path.normpath(test.path.parent / marks[0].kwargs["path"]))
     file = _case_file(metafunc.config, path)
     names = _column_parameters(metafunc, file)
-    sets = [_parameter_set(path, row, names) for row in _complete(test.nodeid, file, names)]
+    sets = [_parameter_set(row, names) for row in _complete(test.nodeid, file, names)]
     metafunc.parametrize(names, sets)
 
 
@@ -185,7 +165,7 @@ def _provided(item: pytest.Item) -> set[str]:
     return set(getattr(info, "name2fixturedefs", ()))
 
 
-def _complete(nodeid: str, file: CaseFile, names: Sequence[str]) -> tuple[FileRow, ...]:
+def _complete(nodeid: str, file: CaseFile, names: Sequence[str]) -> tuple[Row, ...]:
     for row in file.rows:
         for name in names:
             if name not in row.columns:
@@ -196,26 +176,25 @@ def _complete(nodeid: str, file: CaseFile, names: Sequence[str]) -> tuple[FileRo
     return file.rows
 
 
-def _parameter_set(path: Path, row: FileRow, names: Sequence[str]) -> Any:
-    found = CaseRow(f"{path.name}:{row.id}", row.columns, row.split, row.demo, path)
+def _parameter_set(row: Row, names: Sequence[str]) -> Any:
     # Copies: a test that changes its argument must not change the row for other tests.
     values = [copy.deepcopy(row.columns[name]) for name in names]
-    return pytest.param(*values, id=row.id, marks=pytest.mark.mipro_cases(row=found))
+    return pytest.param(*values, id=row.id, marks=pytest.mark.mipro_cases(row=row))
 
 
-def _marked_row(item: pytest.Item) -> CaseRow | None:
+def _marked_row(item: pytest.Item) -> Row | None:
     for mark in item.iter_markers(CASES_MARK):
-        if isinstance(row := mark.kwargs.get("row"), CaseRow):
+        if isinstance(row := mark.kwargs.get("row"), Row):
             return row
     return None
 
 
-def _parameter_row(item: pytest.Item) -> CaseRow:
+def _parameter_row(item: pytest.Item) -> Row:
     callspec = getattr(item, "callspec", None)
     given = {} if callspec is None else callspec.params
     parameters = {name: given[name] for name in given if name not in _MACHINERY}
     if not parameters:
-        return CaseRow(f"{item.path.name}::{nodeid_of_test(item).partition('::')[2]}")
+        return Row(f"{item.path.name}::{nodeid_of_test(item).partition('::')[2]}")
     columns: dict[str, Any] = {}
     unnamed = ""
     for name, value in parameters.items():
@@ -224,7 +203,7 @@ def _parameter_row(item: pytest.Item) -> CaseRow:
         except TypeError:
             unnamed = str(getattr(callspec, "id", ""))
     text = json.dumps([columns, unnamed], sort_keys=True)
-    return CaseRow(f"params:{hashlib.sha256(text.encode()).hexdigest()[:16]}", columns)
+    return Row(f"params:{hashlib.sha256(text.encode()).hexdigest()[:16]}", columns)
 
 
 def _portable(value: Any, folder: Path) -> Any:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_mipro.errors import UsageError
-from pytest_mipro.plugin.collecting.cases import CaseRow, case_row, expected_count, nodeid_of_test
+from pytest_mipro.optimizer.study.case import TestSpec
+from pytest_mipro.plugin.collecting.cases import case_row, expected_count, nodeid_of_test
 from pytest_mipro.plugin.collecting.marked import marked_tests
-from pytest_mipro.plugin.collecting.marks import MARK, MetricMark, metric_mark
+from pytest_mipro.plugin.collecting.marks import MARK, metric_mark
 from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.lock.lock_schema import SUFFIX
 
@@ -20,37 +21,38 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from pytest_mipro.plugin.collecting.case_files import Row
+    from pytest_mipro.plugin.collecting.marks import MetricMark
+
 
 @dataclass(frozen=True)
 class StudyKey:
-    """A study: the name that the user reads, and the path of its lock, by which it is known."""
+    """A study: the name that the user reads, and the path of its lock, which identifies it.
+
+    `named` is true where marks name the study, false where it is that of one test file.
+    """
 
     name: str
     lock: Path
+    named: bool = False
 
 
-@dataclass(frozen=True)
-class TestPlan:
-    """A marked test in this run; only what JSON can hold, as it travels on reports.
+@dataclass(frozen=True, kw_only=True)
+class TestPlan(TestSpec):
+    """A marked test in this run; JSON can hold all of it, as it travels on reports.
 
-    `name` is unique in the study. `expected` counts the test's cases, 0 where not known;
-    `selected` those of this run.
+    `study` and `lock` are those of its `StudyKey`. `expected` counts the test's cases, 0 where
+    that is not known; `selected` counts those of this run. The others are the mark's arguments.
     """
 
-    __test__ = False  # pytest must not collect it
-
     nodeid: str
-    name: str
     study: str
     lock: str
-    threshold: float | None
-    max_regression: float | None
-    confidence: float | None
-    pass_score: float
-    repeats: int
     expected: int
     selected: int
+    confidence: float | None = None
     group: str | None = None
+    rerun_safe: tuple[str, ...] = ()
 
     @property
     def partial(self) -> bool:
@@ -65,13 +67,12 @@ class TestPlan:
 
 @dataclass(frozen=True)
 class PlannedCase:
-    """An item's case: its id, unique in the study, its row, its test and the test's mark."""
+    """An item's case: its id, unique in the study, its row, its test and its study."""
 
     item: pytest.Item
     id: str
-    row: CaseRow
+    row: Row
     test: TestPlan
-    mark: MetricMark
     study: StudyKey
 
 
@@ -98,7 +99,7 @@ def plan_cases(items: Iterable[pytest.Item]) -> tuple[PlannedCase, ...]:
             tests[nodeid] = _test_plan(item, mark, study, len(by_test[nodeid]))
         test = tests[nodeid]
         parameters = item.nodeid.removeprefix(nodeid)
-        case = PlannedCase(item, f"{test.name}{parameters}", case_row(item), test, mark, study)
+        case = PlannedCase(item, f"{test.name}{parameters}", case_row(item), test, study)
         item.stash[PLANNED] = case
         planned.append(case)
     _refuse_unknown_groups(planned)
@@ -143,16 +144,19 @@ def _studies(marked: Sequence[tuple[pytest.Item, MetricMark]]) -> dict[str, Stud
             keys[item.nodeid] = StudyKey(name, item.path.with_name(f"{item.path.stem}{SUFFIX}"))
         else:
             lock = first[mark.study].with_name(f"{mark.study}{SUFFIX}")
-            keys[item.nodeid] = StudyKey(mark.study, lock)
+            keys[item.nodeid] = StudyKey(mark.study, lock, named=True)
     return _merged(keys)
 
 
 def _refuse_unknown_groups(planned: Iterable[PlannedCase]) -> None:
     """Refuse a mark's `group` that is a column of no case of its test."""
-    columns: defaultdict[TestPlan, set[str]] = defaultdict(set)
+    tests: dict[str, TestPlan] = {}
+    columns: defaultdict[str, set[str]] = defaultdict(set)
     for case in planned:
-        columns[case.test] |= set(case.row.columns)
-    for test, known in columns.items():
+        tests[case.test.nodeid] = case.test
+        columns[case.test.nodeid] |= set(case.row.columns)
+    for nodeid, test in tests.items():
+        known = columns[nodeid]
         if test.group is not None and test.group not in known:
             raise UsageError(
                 f"{test.nodeid}: @pytest.mark.{MARK}: group={test.group!r} is no column of its "
@@ -208,17 +212,13 @@ def _test_plan(item: pytest.Item, mark: MetricMark, study: StudyKey, selected: i
     if mark.study is not None:
         place = relative_path(item.path, study.lock.parent)
         inner = f"{place}::{inner}"
+    of_mark = {name: value for name, value in vars(mark).items() if name != "study"}
     return TestPlan(
         nodeid=nodeid,
         name=inner,
         study=study.name,
         lock=str(study.lock),
-        threshold=mark.threshold,
-        max_regression=mark.max_regression,
-        confidence=mark.confidence,
-        pass_score=mark.pass_score,
-        repeats=mark.repeats,
         expected=expected_count(item.config, nodeid),
         selected=selected,
-        group=mark.group,
+        **of_mark,
     )

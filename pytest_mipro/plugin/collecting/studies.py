@@ -21,11 +21,10 @@ def is_partial(config: pytest.Config, key: StudyKey, members: Sequence[PlannedCa
     if any(case.test.partial for case in members):
         return True
     mine = {case.test.nodeid for case in members}
-    named = members[0].mark.study is not None
     known = {
         nodeid
         for nodeid, study in marked_tests(config).items()
-        if (study == key.name if named else study is None and _file(nodeid) == key.name)
+        if (study == key.name if key.named else study is None and _file(nodeid) == key.name)
     }
     return bool(known - mine) or _lock_knows_more(config, read_lock(key.lock), key, members)
 
@@ -40,7 +39,7 @@ def _lock_knows_more(
     """
     tests = {case.test for case in lock.cases} if lock else set()
     missing = tests - {case.test.name for case in members}
-    if members[0].mark.study is None:
+    if not key.named:
         return bool(missing) and any("::" in argument for argument in config.args)
     collected = {case.item.path for case in members}
     files = {(key.lock.parent / _file(name)).resolve() for name in missing}

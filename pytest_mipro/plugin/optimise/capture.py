@@ -79,17 +79,18 @@ def _study(
     alone: Collection[str],
     root: Path,
 ) -> Study:
+    tests = {planned.test.name: planned.test for planned, _ in members}
     specs = {
-        planned.test.name: TestSpec(
-            name=planned.test.name,
-            threshold=planned.test.threshold,
-            max_regression=planned.test.max_regression,
-            pass_score=planned.test.pass_score,
-            repeats=planned.test.repeats,
-            labels=planned.mark.labels,
-            concurrent=planned.mark.concurrent and planned.test.name not in alone,
+        name: TestSpec(
+            name,
+            threshold=test.threshold,
+            max_regression=test.max_regression,
+            pass_score=test.pass_score,
+            repeats=test.repeats,
+            labels=test.labels,
+            concurrent=test.concurrent and name not in alone,
         )
-        for planned, _ in members
+        for name, test in tests.items()
     }
     return Study(
         name=relative_path(key.lock, root),

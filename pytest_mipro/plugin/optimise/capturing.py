@@ -104,7 +104,7 @@ class Optimization:
         session.testscollected = len(session.items)
 
     def _rerun_safe(self, case: PlannedCase) -> set[str]:
-        return {*case.mark.rerun_safe, *self._options.rerun_safe}
+        return {*case.test.rerun_safe, *self._options.rerun_safe}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:

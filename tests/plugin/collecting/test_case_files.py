@@ -175,7 +175,9 @@ JSON = st.recursive(
 
 def test_the_depth_that_is_allowed(tmp_path):
     text = "[" * 99 + "]" * 99
-    assert rows(tmp_path, "t.jsonl", f'{{"x": {text}}}') == rows(tmp_path, "t.yaml", f"- x: {text}")
+    (one,) = rows(tmp_path, "t.jsonl", f'{{"x": {text}}}')
+    (other,) = rows(tmp_path, "t.yaml", f"- x: {text}")
+    assert one.columns == other.columns
 
 
 def test_a_path_that_is_none(tmp_path):
