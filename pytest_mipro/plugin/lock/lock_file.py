@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, fields
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import LockError
@@ -13,7 +13,6 @@ from pytest_mipro.runtime.text.field_rules import COUNT, OBJECT, TEXT, field_pro
 from pytest_mipro.runtime.text.strict_json import load_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from pytest_mipro.runtime.text.field_rules import FieldRule
@@ -119,10 +118,6 @@ def _line_of(lines: list[str], key: str, index: int = -1) -> int | None:
     return None
 
 
-def _entry_line(line: int | None, _: str) -> int | None:
-    return line  # an entry stands on one line, whatever its key
-
-
 def _lock(data: Any, lines: list[str]) -> Lock:
     if not isinstance(data, dict):
         raise _ProblemError("expected an object")
@@ -132,7 +127,8 @@ def _lock(data: Any, lines: list[str]) -> Lock:
         text = f"schema_version is {version!r}, this release reads {SCHEMA_VERSION}"
         raise _ProblemError(text, line_of("schema_version"))
     data.setdefault("lessons", [])
-    _check(data, Lock, line_of)
+    if problem := field_problem(data, _rules(Lock)):
+        raise _ProblemError(problem.text, line_of(problem.key))
     for index, row in enumerate(data["demo_rows"]):
         if not isinstance(row, str):
             raise _ProblemError(f"demo_rows: {row!r} is not a text", line_of("demo_rows", index))
@@ -141,7 +137,8 @@ def _lock(data: Any, lines: list[str]) -> Lock:
             line = line_of(key, index)
             if not isinstance(value, dict):
                 raise _ProblemError(f"{key}: {value!r:.60} is not an object", line)
-            _check(value, kind, partial(_entry_line, line))
+            if problem := field_problem(value, _rules(kind)):
+                raise _ProblemError(problem.text, line)
     known = set[str]()
     for index, case in enumerate(data["cases"]):
         if case["id"] in known:
@@ -159,10 +156,9 @@ _ENTRIES: dict[str, type[Any]] = {
 }
 
 
-def _check(data: dict[str, Any], kind: type[Any], line_of: Callable[[str], int | None]) -> None:
-    rules = {item.name: _RULES[str(item.type).partition("[")[0]] for item in fields(kind)}
-    if problem := field_problem(data, rules):
-        raise _ProblemError(problem.text, line_of(problem.key))
+@cache
+def _rules(kind: type[Any]) -> dict[str, FieldRule]:
+    return {item.name: _RULES[str(item.type).partition("[")[0]] for item in fields(kind)}
 
 
 def _is_number(value: Any) -> bool:

@@ -18,7 +18,9 @@ def check_shape(function: Callable[..., Any], *, nested_allowed: bool) -> None:
     A nested function has no stable name, so it needs a prompt path of its own.
     """
     name = getattr(function, "__qualname__", None) or f"{function!r:.60}"
-    what = f"{_place(function)}@lm_module: {name}"
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    place = f"{code.co_filename}:{code.co_firstlineno}: " if code is not None else ""
+    what = f"{place}@lm_module: {name}"
     if not inspect.isfunction(function):
         raise ModuleDefinitionError(
             f"{what} is a {type(function).__name__}, not a function; put @lm_module on "
@@ -42,12 +44,6 @@ def check_shape(function: Callable[..., Any], *, nested_allowed: bool) -> None:
         raise ModuleDefinitionError(
             f"{what} is a method; move it to the top level as a plain function"
         )
-
-
-def _place(function: Callable[..., Any]) -> str:
-    """Return `path:line: ` of the function, "" where it has no code."""
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}: " if code is not None else ""
 
 
 def check_annotations(function: Callable[..., Any], where: str) -> None:
