@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, fields
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import LockError
@@ -133,11 +133,12 @@ def _lock(data: Any, lines: list[str]) -> Lock:
         if not isinstance(row, str):
             raise _ProblemError(f"demo_rows: {row!r} is not a text", line_of("demo_rows", index))
     for key, kind in _ENTRIES.items():
+        rules = _rules(kind)
         for index, value in enumerate(data[key]):
             line = line_of(key, index)
             if not isinstance(value, dict):
                 raise _ProblemError(f"{key}: {value!r:.60} is not an object", line)
-            if problem := field_problem(value, _rules(kind)):
+            if problem := field_problem(value, rules):
                 raise _ProblemError(problem.text, line)
     known = set[str]()
     for index, case in enumerate(data["cases"]):
@@ -156,7 +157,6 @@ _ENTRIES: dict[str, type[Any]] = {
 }
 
 
-@cache
 def _rules(kind: type[Any]) -> dict[str, FieldRule]:
     return {item.name: _RULES[str(item.type).partition("[")[0]] for item in fields(kind)}
 
