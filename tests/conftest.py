@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
+import pkgutil
 from collections.abc import Iterator
 
 import pytest
@@ -39,6 +41,18 @@ def postgres_database(_postgres: str) -> str:
     return _postgres.replace("/postgres", f"/{name}")
 
 
+@pytest.fixture(scope="session")
+def _imported() -> None:
+    """Import the package before any run inside a test, as pytester forgets what it imports."""
+    import pytest_mipro  # noqa: PLC0415
+
+    for module in pkgutil.walk_packages(pytest_mipro.__path__, "pytest_mipro."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    for name in ("optuna", "diskcache"):  # imported at their first use
+        importlib.import_module(name)
+
+
 @pytest.fixture(autouse=True)
 def _inner_runs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Load only this plugin and xdist into runs inside a test: the others cost more than the run.
@@ -46,6 +60,7 @@ def _inner_runs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     A test that needs another one names it with `-p`, or takes `all_plugins`.
     """
     if "pytester" in request.fixturenames:
+        request.getfixturevalue("_imported")
         request.getfixturevalue("pytester")  # it clears the variable
         if "all_plugins" in request.fixturenames:
             monkeypatch.setenv("PYTEST_ADDOPTS", ALL_PLUGINS)

@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 from optimize_project import check_output, write_project
 
-import pytest_mipro.plugin.gate.case_hooks  # noqa: F401 - once for all runs inside this process
-
 TESTS = """
 @pytest.mark.mipro(threshold={threshold})
 @pytest.mark.parametrize("number", range(40))

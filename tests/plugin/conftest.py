@@ -6,8 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-# Imported here so that runs inside this process need not import them again, each for itself.
-
 PIPELINE = '''
 from pytest_mipro import lm_module
 

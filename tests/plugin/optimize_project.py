@@ -12,16 +12,6 @@ from pathlib import Path
 
 import pytest
 
-# Imported here so that runs inside this process need not import them again, each for itself.
-import pytest_mipro.plugin.gate.case_hooks
-import pytest_mipro.plugin.gate.error_reports
-import pytest_mipro.plugin.lock.write_journal
-import pytest_mipro.plugin.optimise.capturing
-import pytest_mipro.plugin.report.terminal
-import pytest_mipro.plugin.session
-import pytest_mipro.runtime.cache.store
-import pytest_mipro.simulated.client  # noqa: F401
-
 PIPELINE = '''
 from typing import Literal
 from pytest_mipro import lm_module
