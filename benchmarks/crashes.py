@@ -217,10 +217,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(whole.output)
             return 1
         for crash in list(crashes(folder, given.random, given.seed, signals)):
-            if not re.search(given.only, f"{crash.kind} {crash.name}"):
+            name = f"{signal.Signals(crash.signal).name} {crash.kind} {crash.name}"
+            if not re.search(given.only, name):
                 continue
             outcome = outcome_of(folder, crash, new, given.patience)
-            name = f"{signal.Signals(crash.signal).name} {crash.kind} {crash.name}"
             said = "; ".join(outcome.wrong) or "ok"
             took = f"{outcome.seconds:5.2f} s ({outcome.processor:.2f} s of processor)"
             print(f"{name:<48} {took}  {outcome.twice} twice  {said}", flush=True)

@@ -1,6 +1,6 @@
 """What 10,000 cases and 500 trials take: memory, the search's own time a trial, linearity.
 
-    python benchmarks/scale.py [--cases N] [--trials N] [--gate-cases N]
+    python benchmarks/scale.py [--cases N] [--trials N] [--gate-cases N] [--gate-runs N]
 
 A stub client answers at once, so that what is measured is ours. `search` optimises one module over
 N cases, in a process of its own, and prints the largest resident memory and the processor time of
@@ -143,10 +143,10 @@ def mean(values: Sequence[float]) -> float:
     return sum(values) / max(1, len(values))
 
 
-def gate(cases: int) -> str:
+def gate(cases: int, runs: int) -> str:
     """Gate a quarter of the cases and all of them, and return the figures as text."""
     speed = _gate_speed()
-    one, few, many = (_processor(speed, count) for count in (1, cases // 4, cases))
+    one, few, many = (_processor(speed, count, runs) for count in (1, cases // 4, cases))
     small = 1000 * (few - one) / (cases // 4)
     large = 1000 * (many - one) / cases
     return (
@@ -155,11 +155,11 @@ def gate(cases: int) -> str:
     )
 
 
-def _processor(speed: Any, cases: int) -> float:
+def _processor(speed: Any, cases: int, runs: int) -> float:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         speed.write_project(folder, cases)
-        return float(min(speed.run(folder, speed.GATE).processor for _ in range(2)))
+        return float(min(speed.run(folder, speed.GATE).processor for _ in range(runs)))
 
 
 def _gate_speed() -> Any:
@@ -180,6 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cases", type=int, default=10_000, help="cases of the search")
     parser.add_argument("--trials", type=int, default=500, help="trials of the search")
     parser.add_argument("--gate-cases", type=int, default=10_000, help="cases of the gate, 0: none")
+    parser.add_argument("--gate-runs", type=int, default=2, help="of each size; the fastest counts")
     parser.add_argument("--search-alone", action="store_true", help="in this process")
     options = parser.parse_args(arguments)
     if options.search_alone:
@@ -193,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise RuntimeError(f"the search was not measured: {done.stderr[-2000:]}")
     print(done.stdout, end="", flush=True)
     if options.gate_cases:
-        print(gate(options.gate_cases), flush=True)
+        print(gate(options.gate_cases, options.gate_runs), flush=True)
     return 0
 
 

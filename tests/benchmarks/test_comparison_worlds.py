@@ -12,6 +12,8 @@ from benchmarks.comparison.project import pipeline_source
 from benchmarks.comparison.world import ROWS, TEST_ROWS
 from benchmarks.comparison.worlds import WORLDS
 
+pytestmark = pytest.mark.slow
+
 DRAWS = [(name, seed) for name in WORLDS for seed in (0, 1)]
 
 

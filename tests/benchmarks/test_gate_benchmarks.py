@@ -12,6 +12,7 @@ from types import ModuleType
 import pytest
 
 pytest.importorskip("xdist")
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 
 
@@ -47,7 +48,9 @@ def test_a_gate_that_fails_is_no_measurement(benchmark, tmp_path):
 
 
 @pytest.mark.parametrize("benchmark", ["shared_cache"], indirect=True)
-def test_workers_pay_each_request_once(benchmark, capsys):
+def test_workers_pay_each_request_once(benchmark, monkeypatch, capsys):
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p pytest_mipro.plugin.hooks -p xdist.plugin")
     options = ["--workers", "2", "--cases", "12", "--distinct", "4", "--latency", "0.3"]
     assert benchmark.main(options) == 0
     lines = capsys.readouterr().out.splitlines()

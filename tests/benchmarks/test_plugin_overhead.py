@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 OWN = {
     "pytest_mipro",
@@ -32,20 +34,19 @@ def benchmark():
     del sys.modules[spec.name]
 
 
-def test_an_unmarked_run_imports_hooks_and_options_alone(benchmark, tmp_path):
-    benchmark.write_project(tmp_path)
-    with_plugin = benchmark.imported(tmp_path)
-    added = with_plugin - benchmark.imported(tmp_path, *benchmark.WITHOUT)
-    assert {name for name in with_plugin if name.startswith("pytest_mipro")} == OWN
-    assert {name.partition(".")[0] for name in added} == {"pytest_mipro"}
+@pytest.fixture(autouse=True)
+def _without_hypothesis(benchmark, monkeypatch):
+    """Its summary takes a second a run."""
+    ini = "[pytest]\naddopts = -p no:hypothesispytest\n"
+    monkeypatch.setitem(benchmark._FILES, "pytest.ini", ini)
 
 
-def test_the_benchmark_prints_its_figures(benchmark, capsys):
+def test_it_prints_its_figures_and_hooks_and_options_as_all_that_is_imported(benchmark, capsys):
     assert benchmark.main(["--pairs", "2"]) == 0
-    printed = capsys.readouterr().out
-    assert "difference" in printed
-    assert "ratio" in printed
-    assert "pytest_mipro.plugin.hooks" in printed
+    figures, imported = capsys.readouterr().out.split("imported only with it")
+    assert "difference" in figures
+    assert "ratio" in figures
+    assert set(imported.split()) == OWN
 
 
 def test_a_failed_run_is_no_measurement(benchmark, tmp_path):

@@ -15,17 +15,21 @@ import pytest
 from pytest_mipro.simulated.faults import FaultPlan
 from pytest_mipro.simulated.server import serve
 
+pytestmark = pytest.mark.slow
 EXAMPLE = Path(__file__).parents[2] / "example_project"
-ONE_STUDY = ("--mipro-optimize", "--mipro-concurrency=16")
+ONE_STUDY = (
+    *("--mipro-optimize", "--mipro-concurrency=16", "--mipro-trials=6"),
+    *("-o", "mipro_min_holdout=20"),
+)
 
 
 @pytest.fixture
 def example(tmp_path: Path) -> Path:
     """A copy of the example under version control, its cache and prompts not yet made."""
-    return _copy(tmp_path / "example_project")
+    return _copy(tmp_path / "example_project", tickets=110)
 
 
-def _copy(target: Path, *, tickets: int | None = None, address: str | None = None) -> Path:
+def _copy(target: Path, *, tickets: int) -> Path:
     shutil.copytree(EXAMPLE, target, ignore=shutil.ignore_patterns(".mipro", "__pycache__"))
     for written in (
         *target.glob("support_desk/prompts/*.yaml"),
@@ -33,17 +37,23 @@ def _copy(target: Path, *, tickets: int | None = None, address: str | None = Non
     ):
         written.unlink()
     (target / ".git").mkdir()
-    if tickets is not None:
-        cases = target / "tests" / "tickets.jsonl"
-        lines = cases.read_text(encoding="utf-8").splitlines(keepends=True)
-        cases.write_text("".join(lines[:tickets]), encoding="utf-8")
-    if address is not None:
-        settings = target / "pyproject.toml"
-        text = settings.read_text(encoding="utf-8")
-        served = f'mipro_model = "openai/simulated/small"\nmipro_api_base = "{address}"'
-        settings.write_text(
-            text.replace('mipro_model = "simulated/small"', served), encoding="utf-8"
-        )
+    cases = target / "tests" / "tickets.jsonl"
+    lines = cases.read_text(encoding="utf-8").splitlines(keepends=True)
+    cases.write_text("".join(lines[:tickets]), encoding="utf-8")
+    return target
+
+
+def _served(target: Path, address: str) -> Path:
+    """A copy whose model is behind HTTP, with the first of the two tests: half of the calls."""
+    _copy(target, tickets=80)
+    settings = target / "pyproject.toml"
+    text = settings.read_text(encoding="utf-8")
+    served = f'mipro_model = "openai/simulated/small"\nmipro_api_base = "{address}"'
+    settings.write_text(text.replace('mipro_model = "simulated/small"', served), encoding="utf-8")
+    tests = target / "tests" / "test_support_desk.py"
+    first, mark, _ = tests.read_text(encoding="utf-8").partition("@pytest.mark.mipro(threshold=0.3")
+    assert mark
+    tests.write_text(first, encoding="utf-8")
     return target
 
 
@@ -51,7 +61,9 @@ def _pytest(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     environment = {
         name: value for name, value in os.environ.items() if not name.endswith(("_KEY", "_MODEL"))
     }
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(folder), *args]
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the others cost more than the gate
+    plugins = ("-p", "pytest_mipro.plugin.hooks", "-p", "no:cacheprovider")
+    command = [sys.executable, "-m", "pytest", *plugins, str(folder), *args]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env=environment, cwd=folder
     )
@@ -104,7 +116,8 @@ def test_optimised_then_gated_from_the_cache(example: Path) -> None:
     assert _files(example.with_name("again")) == files
 
 
-def test_a_threshold_out_of_reach_fails_with_its_reason(example: Path) -> None:
+def test_a_threshold_out_of_reach_fails_with_its_reason(tmp_path: Path) -> None:
+    example = _copy(tmp_path / "example_project", tickets=20)
     test = example / "tests" / "test_support_desk.py"
     test.write_text(test.read_text(encoding="utf-8").replace("threshold=0.5", "threshold=0.99"))
     done = _pytest(example)
@@ -118,8 +131,8 @@ def test_faults_of_the_endpoint_do_not_change_the_files(tmp_path: Path) -> None:
     plans = {"steady": FaultPlan(), "faulty": FaultPlan({"429": 0.03, "500": 0.02}, seed=1)}
     for name, plan in plans.items():
         with serve(faults=plan, retry_after=0.05) as server:
-            folder = _copy(tmp_path / name, tickets=110, address=server.url)
-            done = _pytest(folder, *ONE_STUDY, "--mipro-trials=6", "-o", "mipro_min_holdout=20")
+            folder = _served(tmp_path / name, server.url)
+            done = _pytest(folder, *ONE_STUDY, "-o", "mipro_minibatch_size=8")
             assert done.returncode == 0, done.stdout + done.stderr
             assert bool(server.stats()["faults"]) == bool(plan.rates)
         files.append(_files(folder))
