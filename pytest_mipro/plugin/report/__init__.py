@@ -1,1 +1,5 @@
-"""Report files of a run: JSON for programs, Markdown for people, properties for JUnit XML."""
+"""The reports of a run: the terminal's blocks, JSON for programs, Markdown for people.
+
+In come the run's verdicts, drift and finished optimisations. Out go lines on the terminal, the
+files that options name, and GitHub's job summary.
+"""

@@ -42,19 +42,17 @@ def test_the_first_case_tells_it_and_the_last_line_counts_all(pytester, workers)
     result.stdout.fnmatch_lines(["ERROR test_words.py::test_say[[]?] - the endpoint is down"])
 
 
-@WORKERS
-def test_different_errors_are_told_each(pytester, workers):
+def test_different_errors_are_told_each(pytester):
     tests = TESTS.replace("    assert say", "    if text == 'two': return 7.0\n    assert say")
     write_gate(pytester, tests, words=("one", "two", *DOWN[1:]))
-    result = pytester.runpytest(workers)
+    result = pytester.runpytest()
     assert result.parseoutcomes() == {"failed": 1, "passed": 1, "errors": 5}
     assert result.stdout.str().count("ERROR at call of") == 2
 
 
-@WORKERS
-def test_each_case_is_a_failure_in_junit_and_points_to_the_first(pytester, workers):
+def test_each_case_is_a_failure_in_junit_and_points_to_the_first(pytester):
     write_gate(pytester, words=DOWN)
-    pytester.runpytest(workers, "--junitxml=out.xml")
+    pytester.runpytest("--junitxml=out.xml")
     suite = ET.parse(pytester.path / "out.xml").getroot().find("testsuite")
     assert suite is not None
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("6", "5", "0")

@@ -148,13 +148,12 @@ def test_all_as_locked_is_silent_and_passes(gate):
     assert names.count("lock") == 1
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_the_ini_key_does_the_same_with_workers_too(gate, workers):
+def test_the_ini_key_does_the_same_with_workers_too(gate):
     pytest.importorskip("xdist")
     edit(gate, "tox.ini", "[pytest]", "[pytest]\nmipro_strict = true")
-    assert gate.runpytest(workers).ret == 0
+    assert gate.runpytest().ret == 0
     prompt_file(gate)
-    result = gate.runpytest(workers)
+    result = gate.runpytest("-n2")
     assert result.ret == 1
     result.stdout.fnmatch_lines(
         [
@@ -162,7 +161,7 @@ def test_the_ini_key_does_the_same_with_workers_too(gate, workers):
             f"FAILED {LOCK}::lock - 1 difference from the lock*",
         ]
     )
-    assert gate.runpytest(workers, "-o", "mipro_strict=false").ret == 0
+    assert gate.runpytest("-o", "mipro_strict=false").ret == 0
 
 
 def test_a_missing_lock_is_no_difference(pytester):

@@ -19,12 +19,9 @@ def locked(pytester):
     return parse_lock(lock_text(pytester), pytester.path / LOCK)
 
 
-@pytest.mark.parametrize("workers", [(), ("-n2",)])
-def test_a_plain_run_locks_what_it_measured(pytester, workers):
-    if workers:
-        pytest.importorskip("xdist")
+def test_a_plain_run_locks_what_it_measured(pytester):
     write_gate(pytester)
-    result = pytester.runpytest(UPDATE, *workers)
+    result = pytester.runpytest(UPDATE)
     assert result.ret == 0
     result.stdout.fnmatch_lines(["*- mipro: lock -*", WROTE])
     lock = locked(pytester)
@@ -34,7 +31,7 @@ def test_a_plain_run_locks_what_it_measured(pytester, workers):
     assert (module.model, dict(module.parameters)) == ("test/fake", {"temperature": 0})
     assert module.prompt == module.docstring
     assert len({case.digest for case in lock.cases}) == 6
-    again = pytester.runpytest(*workers)
+    again = pytester.runpytest()
     again.stdout.fnmatch_lines(["*+0.000 * against the lock: no case changed*"])
     again.stdout.no_fnmatch_line("*differs from*")
 
@@ -141,11 +138,9 @@ def test_part_of_a_study_is_refused_by_workers_too(pytester):
     assert lock_text(pytester) == ""
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_nothing_is_locked_where_a_case_has_no_score(pytester, workers):
-    pytest.importorskip("xdist")
+def test_nothing_is_locked_where_a_case_has_no_score(pytester):
     write_gate(pytester, words=(*WORDS, "down"))
-    result = pytester.runpytest(UPDATE, workers)
+    result = pytester.runpytest(UPDATE)
     assert result.ret == 1
     result.stdout.fnmatch_lines([f"{LOCK}: not written: 1 of 7 cases had no score"])
     assert lock_text(pytester) == ""

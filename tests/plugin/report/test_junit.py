@@ -25,11 +25,9 @@ def properties(pytester):
     }
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_a_case_has_score_metrics_calls_tokens_and_cost(pytester, workers):
-    pytest.importorskip("xdist")
+def test_a_case_has_score_metrics_calls_tokens_and_cost(pytester):
     write_gate(pytester, GRADED)
-    pytester.runpytest("--junitxml=out.xml", workers)
+    pytester.runpytest("--junitxml=out.xml")
     found = properties(pytester)
     one = found["test_say[one]"]
     assert (one["mipro_score"], one["mipro_metric_length"]) == ("1.0", "3.0")
@@ -38,12 +36,10 @@ def test_a_case_has_score_metrics_calls_tokens_and_cost(pytester, workers):
     assert found["test_say[three]"]["mipro_score"] == "0.5"
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_the_verdict_has_its_figures(pytester, workers):
-    pytest.importorskip("xdist")
+def test_the_verdict_has_its_figures(pytester):
     write_gate(pytester, GRADED.replace("threshold=0.1", "threshold=0.9, confidence=0.8"))
     pytester.runpytest("--mipro-update-lock")
-    pytester.runpytest("--junitxml=out.xml", workers)
+    pytester.runpytest("--junitxml=out.xml")
     verdict = properties(pytester)["test_say"]
     assert verdict["mipro_status"] == "failed"
     assert float(verdict["mipro_mean"]) == pytest.approx(3.5 / 6)

@@ -120,19 +120,17 @@ def test_nothing_of_the_cases_breaks_it_or_pings(pytester):
     assert {len(row) for row in cells(html)} == {3, 5, 6}
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_the_job_summary_is_appended_to_once(pytester, monkeypatch, workers):
-    pytest.importorskip("xdist")
+def test_the_job_summary_is_appended_to_once(pytester, monkeypatch):
     write_gate(pytester)
     summary = pytester.path / "summary.md"
     summary.write_text("before\n")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
-    assert pytester.runpytest(workers).ret == 0
+    assert pytester.runpytest().ret == 0
     text = summary.read_text()
     assert text.startswith("before\n### pytest-mipro: 1 verdict passed")
     assert text.count("###") == 1
     pytester.makepyfile(test_plain="def test_it(): pass")
-    pytester.runpytest(workers, "test_plain.py")
+    pytester.runpytest("test_plain.py")
     assert summary.read_text() == text
 
 

@@ -37,11 +37,9 @@ def leaky(pytester, monkeypatch):
     return pytester
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_no_canary_in_any_report(leaky, monkeypatch, workers):
-    pytest.importorskip("xdist")
+def test_no_canary_in_any_report(leaky, monkeypatch):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(leaky.path / "summary.md"))
-    result = leaky.runpytest("--mipro-json=out.json", "--mipro-markdown=out.md", workers)
+    result = leaky.runpytest("--mipro-json=out.json", "--mipro-markdown=out.md")
     result.stdout.no_fnmatch_line("*Warning*")
     result.stderr.no_fnmatch_line("*Warning*")
     texts = {name: (leaky.path / name).read_text() for name in ("out.json", "out.md", "summary.md")}

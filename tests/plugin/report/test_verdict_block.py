@@ -127,16 +127,14 @@ def test_a_verbose_block_tells_every_case_of_a_passing_test(pytester, desk):
     assert max(len(line) for line in (*block(short), *lines)) <= 80
 
 
-@WORKERS
-def test_a_group_that_always_fails_fails_the_verdict(pytester, desk, workers):
-    pytest.importorskip("xdist")
+def test_a_group_that_always_fails_fails_the_verdict(pytester, desk):
     desk(TICKETS.format(mark='threshold=0.8, group="product"'))
     tickets(
         pytester,
         *((f"A-{n}", f"a{n}", f"a{n}", {"product": "app"}) for n in range(30)),
         *((f"B-{n}", f"b{n}", "other", {"product": "billing"}) for n in range(4)),
     )
-    result = pytester.runpytest(workers)
+    result = pytester.runpytest()
     assert result.ret == 1
     assert block(result) == [
         "test_echo  0.882 (0.73 to 0.95)  34 cases  4 missed",
@@ -165,9 +163,7 @@ def test_a_group_that_is_no_column_is_refused(pytester, desk):
     result.stderr.fnmatch_lines([f"ERROR: test_desk.py::test_echo: @pytest.mark.mipro: {problem}"])
 
 
-@WORKERS
-def test_the_gate_can_judge_the_holdout_alone(pytester, desk, workers):
-    pytest.importorskip("xdist")
+def test_the_gate_can_judge_the_holdout_alone(pytester, desk):
     desk(TICKETS.format(mark="threshold=0.6"))
     places = ["holdout"] * 4 + ["train"] * 4 + ["validation"] * 4
     tickets(
@@ -179,10 +175,10 @@ def test_the_gate_can_judge_the_holdout_alone(pytester, desk, workers):
     )
     with (pytester.path / "tox.ini").open("a") as ini:
         ini.write("\nmipro_min_holdout = 4\n")
-    whole = pytester.runpytest(workers)
+    whole = pytester.runpytest()
     assert whole.ret == 0
     whole.stdout.fnmatch_lines(["test_echo  0.750 *", "    holdout 0.250 (0.05 to 0.70)  4 cases"])
-    held = pytester.runpytest(workers, "-o", "mipro_gate_on=holdout")
+    held = pytester.runpytest("-o", "mipro_gate_on=holdout")
     assert held.ret == 1
     held.stdout.fnmatch_lines(
         [
@@ -249,7 +245,6 @@ def test_steady(text): assert echo(text=text) == text
 
 
 def test_what_travels_on_reports_is_bounded_and_can_be_encoded(pytester, desk):
-    pytest.importorskip("xdist")
     desk("""
 @pytest.mark.mipro(threshold=0.5)
 @pytest.mark.parametrize("n", [1, 2])
@@ -264,7 +259,7 @@ def pytest_runtest_logreport(report):
         with open("sizes.txt", "a") as file:
             print(len(report.mipro), file=file)
 """)
-    result = pytester.runpytest("-n2")
+    result = pytester.runpytest()
     result.stdout.fnmatch_lines(["test_long  0.500 *"])
     sizes = [int(line) for line in (pytester.path / "sizes.txt").read_text().split()]
     assert max(sizes) < 10_000
