@@ -198,7 +198,7 @@ def from_json(text: str) -> ReportData:
 
 
 def _measured_case(data: dict[str, Any]) -> MeasuredCase:
-    result = data["result"]
+    plan, result = data["plan"], data["result"]
     usages = (part | {"usage": Usage(**part["usage"])} for part in result["usages"])
     result |= {
         "outcome": Outcome(**result["outcome"]),
@@ -207,7 +207,7 @@ def _measured_case(data: dict[str, Any]) -> MeasuredCase:
         "steps": tuple(Step(**step) for step in result["steps"]),
     }
     return MeasuredCase(
-        TestPlan(**data["plan"]),
+        TestPlan(**plan | {"rerun_safe": tuple(plan["rerun_safe"])}),
         CaseResult(**result),
         data["partial"],
         data["selected"],
