@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import LimitReachedError
@@ -61,8 +60,7 @@ def conclude(reserve: Reserve, program: Mapping[Path, Prompt], tried: int) -> Co
     if shown:
         run.services.record_holdout_use(digest)  # first: the run may end here
     conclusion = Conclusion("", finalist=digest, holdout_uses=holdout_uses)
-    measure = partial(_measure, reserve, program)
-    deciding = measure("decision", baseline.deciding, reserve.decision)
+    deciding = _measure(reserve, program, "decision", baseline.deciding, reserve.decision)
     if deciding.over_budget:
         return replace(conclusion, reason=f"the finalist needs {deciding.over_budget}")
     lift = paired_lift(deciding.scores(), baseline.evaluation.scores(), baseline.deciding)
@@ -76,21 +74,21 @@ def conclude(reserve: Reserve, program: Mapping[Path, Prompt], tried: int) -> Co
     conclusion = replace(conclusion, decision=decision, reason=decision.reason, deciding=deciding)
     if not decision.accepted:
         return conclusion
-    final = measure("final pass", baseline.study.cases, reserve.final)
+    final = _measure(reserve, program, "final pass", baseline.study.cases, reserve.final)
     if final.over_budget:
         reason = f"the finalist needs {final.over_budget}"
         rejected = replace(decision, verdict="reject", reason=reason)
         return replace(conclusion, decision=rejected, reason=reason)
     decision = decide(lift, evidence, _failed_thresholds(baseline, final))
+    conclusion = replace(conclusion, decision=decision, reason=decision.reason, final=final)
+    prompts = _prompts_run(final, program) if decision.accepted else {}
+    return replace(conclusion, prompts=prompts)
+
+
+def _prompts_run(final: Evaluation, program: Mapping[Path, Prompt]) -> dict[Path, Prompt]:
+    """Return the prompts that some case ran; the others were not measured and stay as they are."""
     called = {call.signature.prompt_path for item in final.runs for call in item.calls}
-    measured_prompts = {path: prompt for path, prompt in program.items() if path in called}
-    return replace(
-        conclusion,
-        decision=decision,
-        reason=decision.reason,
-        prompts=measured_prompts if decision.accepted else {},
-        final=final,
-    )
+    return {path: prompt for path, prompt in program.items() if path in called}
 
 
 def _measure(

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.measuring.evaluate import Pending
     from pytest_mipro.optimizer.rounds.search_state import SearchState
     from pytest_mipro.optimizer.run.events import TrialKind
+    from pytest_mipro.optimizer.search.record import Record
     from pytest_mipro.optimizer.search.searcher import Assignment
     from pytest_mipro.optimizer.study.runs import CaseRun, Evaluation
 
@@ -50,7 +51,7 @@ def search_round(state: SearchState, first: Iterable[Assignment]) -> SearchState
     """
     trials = _Trials(state, tuple(first))
     trials.run()
-    return replace(state, record=trials.record, ended=trials.ended, limit=trials.limit)
+    return trials.state
 
 
 @dataclass(frozen=True)
@@ -78,18 +79,15 @@ class _Trials:
     """The trials of one round."""
 
     def __init__(self, state: SearchState, first: Sequence[Assignment]) -> None:
-        self._state = state
+        self.state = state
         self._run = state.run
         self._settings = state.run.settings
         self._rows = state.baseline.split.validation
-        self.record = state.record
-        self.ended = ""
-        self.limit: Limit | None = None
         self._cases_of = cache(partial(cases_of, state.baseline.study))
         # Only full trials run repeats. Once a round, as a study may have 10,000 cases.
         scores = state.baseline.evaluation.scores
         self._before = {"full": scores(), "minibatch": scores(samples=1)}
-        self._committed = self.record.assessments[state.candidates.committed]
+        self._committed = state.record.assessments[state.candidates.committed]
         size = self._settings.batch_of(len(self._rows))
         self._batch = state.draw_rows(self._cases_of(self._rows), size, draw=state.round)
         # The minibatch may hold all rows: then every trial is a full evaluation.
@@ -97,13 +95,14 @@ class _Trials:
         trials = self._settings.trials_of(state.round)
         self._rows_left = trials * len(self._batch)
         self._full_left = self._settings.full_a_round
-        self._seen = {*self.record.assessments, *self.record.dropped}
-        self._full = {item.assignment for item in self.record.full}
+        record = state.record
+        self._seen = {*record.assessments, *record.dropped}
+        self._full = {item.assignment for item in record.full}
         seed = self._settings.seed + 1_000_003 * state.round  # another stream each round
         self._searcher = self._run.services.searcher(state.candidates.space, seed)
-        for item in self.record.known:
+        for item in record.known:
             self._searcher.tell(item.assignment, item.estimate, item.rows)
-        for assignment in sorted(self.record.dropped):
+        for assignment in sorted(record.dropped):
             self._searcher.tell(assignment, 0.0, len(self._batch))
         for assignment in first[: max(1, trials // 2)]:  # the other trials are the searcher's
             self._searcher.enqueue(assignment)
@@ -113,7 +112,7 @@ class _Trials:
         try:
             self._run_window(window)
         except LimitReachedError as error:
-            self.ended, self.limit = f"the search ended early: {error}", limit_of(error)
+            self._end_early(str(error), limit_of(error))
             self._run.end_search()
             for trial in window:
                 if trial.reserved:  # for a heat that has not begun
@@ -165,14 +164,13 @@ class _Trials:
     def _combined(self) -> Assignment | None:
         """Return an unseen combined program if this may be the round's last trial."""
         last = self._rows_left < 2 * len(self._batch)
-        state = replace(self._state, record=self.record)
-        return propose_program(state, self._seen) if last else None
+        return propose_program(self.state, self._seen) if last else None
 
     def _leader(self) -> Assignment | None:
         """Return the most promising assignment that was not measured on all rows yet."""
         promising = [
             item
-            for item in self.record.known
+            for item in self.state.record.known
             if item.assignment not in self._full and item.leading > self._committed.estimate
         ]
         best = max(promising, key=lambda item: (item.leading, -item.number), default=None)
@@ -182,40 +180,42 @@ class _Trials:
         """Reserve the whole trial and start its first heat; None if the budget is too small."""
         self._run.accounting.deadline.check()
         whole = self._rows if kind == "full" else self._batch
-        races = self._settings.has("racing") and assignment not in self.record
+        races = self._settings.has("racing") and assignment not in self.state.record
         rows, rest = first_heat(self._batch, whole) if races else (whole, ())
-        program = self._state.candidates.program(assignment)
-        worst = partial(self._state.baseline.worst, program=program)
+        program = self.state.candidates.program(assignment)
+        worst = partial(self.state.baseline.worst, program=program)
         # A minibatch is of no use without the full evaluation of its leader: keep that much.
         keep = Amount() if kind == "full" else worst(self._rows)
-        number = self.record.asked
+        number = self.state.record.asked
         reserve = partial(
             self._run.budget.reserve, purpose=f"trial {number}", stage="search", keep=keep
         )
-        now = reserve(worst(rows)) if self._state.try_reserve(program) else None
+        now = reserve(worst(rows)) if self.state.try_reserve(program) else None
         later = reserve(worst(rest)) if now is not None and rest else None
         if now is None or (rest and later is None):
             if now is not None:
                 now.settle()
             needed = worst(rows) + (worst(rest) if rest else Amount()) + keep
-            self._end_early(needed, kind)
+            short = shortage(self._run.budget, needed)
+            if short is None:
+                self._end_early("too little is left to decide on a longer prompt", None)
+            else:
+                self._end_early(short.describe(_PURPOSES[kind]), short.limit)
             return None
-        self.record = replace(self.record, asked=number + 1)
+        self._set_record(replace(self.state.record, asked=number + 1))
         self._seen.add(assignment)
         if kind == "full":
             self._full.add(assignment)
         if kind == "minibatch" or self._all_full:
             self._rows_left -= len(whole)
         pending = self._evaluate(kind, assignment, rows, now)
-        return _Trial(number, kind, assignment, rows, pending, rest, later, self.record.best)
+        return _Trial(number, kind, assignment, rows, pending, rest, later, self.state.record.best)
 
-    def _end_early(self, needed: Amount, kind: TrialKind) -> None:
-        """Note that a limit does not hold the next trial, or the decision on its program."""
-        short = shortage(self._run.budget, needed)
-        why = "too little is left to decide on a longer prompt"
-        if short is not None:
-            why, self.limit = short.describe(_PURPOSES[kind]), short.limit
-        self.ended = f"the search ended early: {why}"
+    def _end_early(self, reason: str, limit: Limit | None) -> None:
+        self.state = replace(self.state, ended=f"the search ended early: {reason}", limit=limit)
+
+    def _set_record(self, record: Record) -> None:
+        self.state = replace(self.state, record=record)
 
     def _evaluate(
         self,
@@ -224,9 +224,9 @@ class _Trials:
         rows: tuple[str, ...],
         reservation: Reservation,
     ) -> Pending:
-        baseline = self._state.baseline
+        baseline = self.state.baseline
         rules = replace(baseline.rules, repeats=kind == "full", first_sample=baseline.search_sample)
-        program = self._state.candidates.program(assignment)
+        program = self.state.candidates.program(assignment)
         return self._run.evaluator.start(program, self._cases_of(rows), reservation, rules)
 
     def _raced(self, trial: _Trial) -> _Trial:
@@ -255,11 +255,11 @@ class _Trials:
             self._rows_left += len(trial.rest)
         assessment = None
         if evaluation.over_budget:
-            self.record = self.record.with_dropped(trial.assignment)
+            self._set_record(self.state.record.with_dropped(trial.assignment))
             self._searcher.tell(trial.assignment, 0.0, len(trial.rows))
         else:
             assessment = self._assess(trial, evaluation)
-            self.record = self.record.with_assessment(assessment)
+            self._set_record(self.state.record.with_assessment(assessment))
             self._searcher.tell(trial.assignment, assessment.estimate, assessment.rows)
         self._report(trial, assessment, evaluation)
 
@@ -283,12 +283,12 @@ class _Trials:
             TrialFinished(
                 study=self._run.study.name,
                 number=trial.number,
-                round=self._state.round,
+                round=self.state.round,
                 kind=trial.kind,
                 assignment=trial.assignment,
                 estimate=assessment.estimate if assessment else None,
                 rows=len(trial.rows),
-                best=self.record.best.estimate,
+                best=self.state.record.best.estimate,
                 calls=evaluation.calls,
                 dropped=evaluation.over_budget,
                 stopped=bool(trial.rest) and not evaluation.over_budget,
