@@ -1,4 +1,4 @@
-"""The cases of a verdict as lines of at most 80 columns: what changed, what was missed, and why."""
+"""Format the cases of a verdict in 80 columns: what changed, what was missed, and why."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pytest_mipro.plugin.gate.error_reports import cause_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_mipro.plugin.gate.verdict import CaseChange, Verdict
+    from pytest_mipro.optimizer.statistics.intervals import PairedLift
+    from pytest_mipro.plugin.gate.verdict import CaseChange, Mean, Verdict
     from pytest_mipro.plugin.measuring.report_data import CaseResult
 
 WIDTH = 80
@@ -25,9 +26,9 @@ _INDENT = "  "
 
 @dataclass(frozen=True)
 class Lines:
-    """How many lines are made, and how wide: `everything` (-v) shows all that each case says.
+    """How many lines to write, and how wide: `everything` (-v) shows all cases in full.
 
-    Else `most` cases of a kind are told with their feedback.
+    Otherwise `most` cases of a kind are shown with their feedback.
     """
 
     everything: bool = False
@@ -36,7 +37,7 @@ class Lines:
 
     @property
     def cases(self) -> int | None:
-        """How many cases of a kind are told with feedback, None: all."""
+        """How many cases of a kind are shown with feedback, None: all."""
         return None if self.everything else self.most
 
     def wrapped(self, text: str, width: int, most: int) -> list[str]:
@@ -47,25 +48,28 @@ class Lines:
         )
 
 
-def told_cases(verdict: Verdict, lines: Lines) -> list[str]:
+def format_cases(verdict: Verdict, lines: Lines) -> list[str]:
     """Return a paragraph for each kind of case: broken, regressed, missed; the worst first."""
-    comparison = verdict.comparison
-    told = _told_broken(verdict, lines)
-    if comparison is not None:
-        changes = [(change.result, change_shown(change)) for change in comparison.regressed]
-        told += _paragraph("regressed from the lock", changes, verdict, lines)
-    missed = [(result, f"{result.score:.2f}") for result in verdict.missed]
-    return told + _paragraph("missed", missed, verdict, lines)
+    by_cause: dict[str, list[tuple[CaseResult, str]]] = {}
+    for result in verdict.broken:
+        text = result.outcome.error or result.outcome.failure
+        by_cause.setdefault(cause_of(result.id, text), []).append((result, "error"))
+    missed = [[(result, f"{result.score:.2f}")] for result in verdict.missed]
+    return [
+        *_paragraph("broken", list(by_cause.values()), verdict, lines),
+        *format_regressed(verdict, lines),
+        *_paragraph("missed", missed, verdict, lines),
+    ]
 
 
-def told_regressed(verdict: Verdict, lines: Lines) -> list[str]:
+def format_regressed(verdict: Verdict, lines: Lines) -> list[str]:
     """Return the paragraph of the regressed cases alone."""
     regressed = verdict.comparison.regressed if verdict.comparison else ()
-    changes = [(change.result, change_shown(change)) for change in regressed]
+    changes = [[(change.result, _format_change(change))] for change in regressed]
     return _paragraph("regressed from the lock", changes, verdict, lines)
 
 
-def listed_cases(what: str, shown: Iterable[str], lines: Lines) -> list[str]:
+def list_cases(what: str, shown: Iterable[str], lines: Lines) -> list[str]:
     """Return cases in a few lines: as many as they hold, then how many more."""
     names = [name.replace(" ", _KEPT_TOGETHER) for name in shown]
     if not names:
@@ -106,59 +110,61 @@ def with_gain(change: CaseChange, verdict: Verdict) -> str:
     return name if abs(change.gain) == 1 else f"{name} {change.gain:+.2f}"
 
 
-def change_shown(change: CaseChange) -> str:
+def format_mean(mean: Mean) -> str:
+    """Return a mean with its interval, as "0.600 (0.23 to 0.88)"."""
+    if mean.mean is None:
+        return "no score"
+    return f"{mean.mean:.3f} ({mean.interval.low:.2f} to {mean.interval.high:.2f})"
+
+
+def format_lift(lift: PairedLift) -> str:
+    """Return a difference from the lock with its interval, as "+0.100 (-0.02 to +0.21)"."""
+    return f"{lift.mean:+.3f} ({lift.low:+.2f} to {lift.high:+.2f})"
+
+
+def _format_change(change: CaseChange) -> str:
     """Return the scores before and now, as "1.00 → 0.00"."""
     now = change.before + change.gain
     digits = 2 if f"{change.before:.2f}" != f"{now:.2f}" else 4
     return f"{change.before:.{digits}f} → {now:.{digits}f}"
 
 
-def _told_broken(verdict: Verdict, lines: Lines) -> list[str]:
-    """Return the paragraph of broken cases; an error that several share is told once."""
-    by_cause: dict[str, list[CaseResult]] = {}
-    for result in verdict.broken:
-        text = result.outcome.error or result.outcome.failure
-        by_cause.setdefault(cause_of(result.id, text), []).append(result)
-    if not by_cause:
-        return []
-    told, groups = [f"broken: {counted(len(verdict.broken), 'case')}"], list(by_cause.values())
-    for group in groups[: lines.cases]:
-        shown = _case(group[0], "error", verdict, lines)
-        if len(group) > 1:
-            ids = (short_id(result, verdict) for result in group[1:])
-            inner = replace(lines, width=lines.width - 6)
-            shown += [f"    {line}" for line in listed_cases("the same error", ids, inner)]
-        told += [f"{_INDENT}{line}" for line in shown]
-    more = len(verdict.broken) - sum(map(len, groups[: lines.cases]))
-    return [*told, f"{_INDENT}and {more:,} more (-v shows all)"] if more else told
-
-
 def _paragraph(
-    what: str, cases: Sequence[tuple[CaseResult, str]], verdict: Verdict, lines: Lines
+    title: str,
+    groups: Sequence[Sequence[tuple[CaseResult, str]]],
+    verdict: Verdict,
+    lines: Lines,
 ) -> list[str]:
-    if not cases:
+    """Return a paragraph of cases with their scores; a group is shown by its first case."""
+    if not groups:
         return []
-    told = [f"{what}: {counted(len(cases), 'case')}"]
-    for result, score in cases[: lines.cases]:
-        told += [f"{_INDENT}{line}" for line in _case(result, score, verdict, lines)]
-    more = len(cases) - len(cases[: lines.cases])
-    return [*told, f"{_INDENT}and {more:,} more (-v shows all)"] if more else told
+    shown, total = groups[: lines.cases], sum(map(len, groups))
+    paragraph = [f"{title}: {counted(total, 'case')}"]
+    for (first, score), *others in shown:
+        block = _case(first, score, verdict, lines)
+        if others:
+            ids = (short_id(result, verdict) for result, _ in others)
+            inner = replace(lines, width=lines.width - 6)
+            block += [f"    {line}" for line in list_cases("the same error", ids, inner)]
+        paragraph += [f"{_INDENT}{line}" for line in block]
+    more = total - sum(map(len, shown))
+    return [*paragraph, f"{_INDENT}and {more:,} more (-v shows all)"] if more else paragraph
 
 
 def _case(result: CaseResult, score: str, verdict: Verdict, lines: Lines) -> list[str]:
     head = f"{short_id(result, verdict)}  {score}"
     outcome = result.outcome
-    said = " ".join((outcome.error or outcome.failure or outcome.feedback).split())
+    text = " ".join((outcome.error or outcome.failure or outcome.feedback).split())
     room = lines.width - len(_INDENT)
-    if len(head) + len(said) + 2 <= room:
-        told = [f"{head}  {said}".rstrip()]
+    if len(head) + len(text) + 2 <= room:
+        block = [f"{head}  {text}".rstrip()]
     else:
-        inner = lines.wrapped(said, room - 4, _FEEDBACK_LINES)
-        told = [head, *(f"    {line}" for line in inner)]
+        inner = lines.wrapped(text, room - 4, _FEEDBACK_LINES)
+        block = [head, *(f"    {line}" for line in inner)]
     for step in result.steps:
-        if outcome.error and step.output[:_SAME_CHARS] in said:  # the call that broke the case
+        if outcome.error and step.output[:_SAME_CHARS] in text:  # the call that broke the case
             continue
-        text = f"{step.module}: {step.output}"
-        first, *rest = lines.wrapped(text, room - 6, _STEP_LINES) or [""]
-        told += [f"    - {first}", *(f"      {line}" for line in rest)]
-    return told
+        call = f"{step.module}: {step.output}"
+        first, *rest = lines.wrapped(call, room - 6, _STEP_LINES) or [""]
+        block += [f"    - {first}", *(f"      {line}" for line in rest)]
+    return block

@@ -1,4 +1,4 @@
-"""What a report holds: the run's studies, verdicts, module calls and optimisations."""
+"""Collect what a report holds: the run's studies, verdicts, module calls and optimisations."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class RunReport:
 
 @dataclass
 class Optimizations:
-    """What the run's hooks told of its studies; in the stash of the config."""
+    """The results and trials that the run's hooks announced; in the stash of the config."""
 
     results: list[StudyResult] = field(default_factory=list)
     trials: list[TrialFinished] = field(default_factory=list)
@@ -93,7 +93,7 @@ OPTIMIZATIONS = pytest.StashKey[Optimizations]()
 def run_report(config: pytest.Config, exit_status: int) -> RunReport:
     """Return what the run knows at its end."""
     root = ini_folder(config)
-    told = config.stash.get(OPTIMIZATIONS, Optimizations())
+    announced = config.stash.get(OPTIMIZATIONS, Optimizations())
     return RunReport(
         root=root,
         optimize=options_of(config).optimize,
@@ -101,9 +101,9 @@ def run_report(config: pytest.Config, exit_status: int) -> RunReport:
         studies=_studies(config, root),
         optimizations=tuple(
             OptimizedStudy(
-                result, tuple(trial for trial in told.trials if trial.study == result.study)
+                result, tuple(trial for trial in announced.trials if trial.study == result.study)
             )
-            for result in told.results
+            for result in announced.results
         ),
         written=tuple(relative_path(path, root) for path in _written(config)),
     )

@@ -1,4 +1,4 @@
-"""Writing the report files once, at the session's end; with workers, on the controller."""
+"""Write the report files once, at the session's end; with workers, on the controller."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SECRET_NAME = re.compile("key|token|secret|password|passwd", re.IGNORECASE)
 def write_reports(session: pytest.Session) -> None:
     """Write the files that were asked for, and append to GitHub's job summary where there is one.
 
-    A report that can't be written fails the run; the job summary, which nobody asked for, does not.
+    A report that can't be written fails the run; a job summary, which no option asks for, does not.
     """
     config, options = session.config, options_of(session.config)
     report = run_report(config, session.exitstatus)
@@ -53,8 +53,8 @@ def write_reports(session: pytest.Session) -> None:
             with open(summary, "a", encoding="utf-8") as file:  # noqa: PTH123 - a name as given
                 file.write(f"{markdown}\n")
         except OSError as error:
-            said = f"{STEP_SUMMARY}={summary} can't be written ({error.strerror or error})"
-            lines.append((said, False))
+            problem = error.strerror or error
+            lines.append((f"{STEP_SUMMARY}={summary} can't be written ({problem})", False))
 
 
 def write_report_lines(terminal: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -1,6 +1,6 @@
-"""`--mipro-markdown`: the run's report for people, as a comment on a pull request.
+"""Write the run's report for people, as a comment on a pull request (`--mipro-markdown`).
 
-What the reader needs first stands first; cases and calls unfold. It is bounded, as comments are.
+What the reader needs first comes first; cases and calls unfold. Its length is bounded.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_mipro.plugin.config.words import counted
-from pytest_mipro.plugin.report.case_lines import short_id
+from pytest_mipro.plugin.report.case_lines import format_lift, format_mean, short_id
 from pytest_mipro.plugin.report.markdown_text import Words, details, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pytest_mipro.optimizer.run.events import Measured
-    from pytest_mipro.plugin.gate.verdict import CaseChange, Mean, Verdict
+    from pytest_mipro.plugin.gate.verdict import CaseChange, Verdict
     from pytest_mipro.plugin.measuring.report_data import CaseResult
     from pytest_mipro.plugin.report.contents import GatedStudy, OptimizedStudy, RunReport
 
@@ -80,19 +80,19 @@ def _study(study: GatedStudy, words: Words) -> list[str]:
     lines += table(_HEAD, [_row(verdict, words) for verdict in shown])
     if len(shown) < len(study.verdicts):
         lines += ["", f"and {counted(len(study.verdicts) - len(shown), 'test')} more"]
-    told = [
+    notes = [
         f"- {words.code(verdict.plan.name)}: {words.prose(text)}"
         for verdict in shown
         for text in (*([verdict.reason] if verdict in bad else []), *verdict.doubts)
     ]
-    told += [
+    notes += [
         f"- {words.code(verdict.plan.name)}: group {words.code(group.name)} failed with "
-        f"{_mean(group.mean)} on {counted(group.mean.cases, 'case')}"
+        f"{format_mean(group.mean)} on {counted(group.mean.cases, 'case')}"
         for verdict in shown
         for group in verdict.groups
         if group.failed
     ]
-    lines += ["", *told] if told else []
+    lines += ["", *notes] if notes else []
     if study.differences:
         lines += ["", f"Differs from {words.code(study.lock)}:", ""]
         lines += [f"- {words.prose(str(difference))}" for difference in study.differences]
@@ -105,8 +105,8 @@ def _row(verdict: Verdict, words: Words) -> list[str]:
     return [
         words.code(verdict.plan.name),
         _WORDS.get(verdict.status, words.prose(verdict.reason)),
-        _mean(verdict.whole),
-        f"{lift.mean:+.3f} ({lift.low:+.2f} to {lift.high:+.2f})" if lift else "",
+        format_mean(verdict.whole),
+        format_lift(lift) if lift else "",
         ", ".join([f"{sum(verdict.counts.values()):,}", *counts]),
     ]
 
@@ -124,7 +124,11 @@ def _worst(study: GatedStudy, words: Words) -> Iterator[list[str]]:
             continue
         shown = cases[:_SHOWN_CASES]
         rows = [
-            [words.code(short_id(case, verdict)), _scores(case, before), words.code(_said(case))]
+            [
+                words.code(short_id(case, verdict)),
+                _scores(case, before),
+                words.code(_feedback(case)),
+            ]
             for case in shown
         ]
         number = f"{len(shown)} of {len(cases):,}" if len(shown) < len(cases) else str(len(cases))
@@ -140,7 +144,7 @@ def _scores(case: CaseResult, before: Mapping[str, CaseChange]) -> str:
     return f"{before[case.id].before:.2f} → {now}" if case.id in before else now
 
 
-def _said(case: CaseResult) -> str:
+def _feedback(case: CaseResult) -> str:
     return case.outcome.error or case.outcome.failure or case.outcome.feedback
 
 
@@ -176,22 +180,17 @@ def _optimization(item: OptimizedStudy, words: Words) -> list[str]:
         for test, mean in result.before.tests.items()
     ]
     lines += table(("", "before", "after"), rows)
-    changed = [
-        signature.name
-        for signature in result.signatures
-        if signature.prompt_path in result.prompts
-        and result.prompts[signature.prompt_path] != result.committed[signature.prompt_path]
-    ]
     holdout = len(split.holdout)
-    told = [
+    notes = [
         f"{counted(result.trials, 'candidate')} tried, {result.calls:,} distinct LM calls",
         f"rows: {len(split.train)} training, {len(split.validation)} validation, {holdout} holdout",
     ]
-    if changed:
-        told.append(f"prompts changed: {', '.join(map(words.code, changed))}")
+    if item.changed:
+        names = (words.code(signature.name) for signature in item.changed)
+        notes.append(f"prompts changed: {', '.join(names)}")
     if result.ended:
-        told.append(words.prose(result.ended))
-    return [*lines, "", *(f"- {text}" for text in told)]
+        notes.append(words.prose(result.ended))
+    return [*lines, "", *(f"- {text}" for text in notes)]
 
 
 def _pair(before: Measured, after: Measured | None) -> list[str]:
@@ -201,9 +200,3 @@ def _pair(before: Measured, after: Measured | None) -> list[str]:
         else f"{item.objective:.3f} ({item.interval.low:.2f} to {item.interval.high:.2f})"
         for item in (before, after)
     ]
-
-
-def _mean(mean: Mean) -> str:
-    if mean.mean is None:
-        return "no score"
-    return f"{mean.mean:.3f} ({mean.interval.low:.2f} to {mean.interval.high:.2f})"

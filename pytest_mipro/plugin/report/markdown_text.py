@@ -1,4 +1,4 @@
-"""Foreign text in Markdown: shown as it is, whatever it holds; it breaks nothing, pings nobody."""
+"""Escape foreign text for Markdown: it shows as it is, breaks nothing and mentions no one."""
 
 from __future__ import annotations
 

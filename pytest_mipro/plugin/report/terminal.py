@@ -1,4 +1,4 @@
-"""The summary block of a study: each test's numbers and verdict, then what its calls took."""
+"""Write the summary block of a study: each test's numbers and verdict, then what calls took."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from pytest_mipro.plugin.measuring.report_data import Usage
 from pytest_mipro.plugin.report.case_lines import (
     WIDTH,
     Lines,
-    listed_cases,
+    format_cases,
+    format_lift,
+    format_mean,
+    format_regressed,
+    list_cases,
     short_id,
-    told_cases,
-    told_regressed,
     with_gain,
     with_score,
 )
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_mipro.plugin.gate.state import RunState
-    from pytest_mipro.plugin.gate.verdict import Mean, Verdict
+    from pytest_mipro.plugin.gate.verdict import Verdict
     from pytest_mipro.plugin.measuring.measure import Status
 
 _SHOWN: tuple[Status, ...] = ("missed", "failed", "error", "skipped")
@@ -90,32 +92,32 @@ test_line.__test__ = False  # type: ignore[attr-defined]  # pytest must not coll
 
 
 def test_lines(verdict: Verdict, lines: Lines) -> list[Line]:
-    """Return what else is told of a test, each line with its markup; nothing of a part of it.
+    """Return the further lines of a test, each with its markup; none where part of it ran.
 
-    The cases of a failed verdict stand with it among the failures, with all that they say.
+    The cases of a failed verdict are shown in full among the failures.
     """
     if verdict.status == "partial":
         return []
-    told = [(line, {"yellow": True}) for doubt in verdict.doubts for line in _wrapped(doubt)]
-    told += [(line, {}) for line in (*_holdout_lines(verdict), *_lock_lines(verdict))]
-    told += [(line, {}) for line in (describe_detectable(verdict) if lines.everything else ())]
-    told += [(line, {}) for line in _sample_lines(verdict, lines)]
-    told += group_lines(verdict)
-    return told + [(line, {}) for line in _case_lines(verdict, lines)]
+    found = [(line, {"yellow": True}) for doubt in verdict.doubts for line in _wrapped(doubt)]
+    found += [(line, {}) for line in (*_holdout_lines(verdict), *_lock_lines(verdict))]
+    found += [(line, {}) for line in (describe_detectable(verdict) if lines.everything else ())]
+    found += [(line, {}) for line in _sample_lines(verdict, lines)]
+    found += group_lines(verdict)
+    return found + [(line, {}) for line in _case_lines(verdict, lines)]
 
 
 test_lines.__test__ = False  # type: ignore[attr-defined]  # pytest must not collect it
 
 
 def failure_lines(verdict: Verdict, *, everything: bool) -> list[str]:
-    """Return what stands under the reason of a failed verdict: how sure, groups, cases."""
+    """Return the lines under the reason of a failed verdict: doubts, groups, cases."""
     groups = [text for text, _ in group_lines(verdict)]
     doubts = [line for doubt in verdict.doubts for line in _wrapped(doubt)]
     return [
         *doubts,
         *describe_detectable(verdict),
         *groups,
-        *told_cases(verdict, Lines(everything)),
+        *format_cases(verdict, Lines(everything)),
     ]
 
 
@@ -132,18 +134,18 @@ def group_lines(verdict: Verdict) -> list[Line]:
         if tested
         else (f"{title[:width]:{width}}  cases  mean")
     )
-    told: list[Line] = [(head, {"bold": True})]
+    found: list[Line] = [(head, {"bold": True})]
     for group in groups:
         name = group.name if len(group.name) <= width else f"{group.name[: width - 1]}…"
-        line = f"{name:{width}}  {group.mean.cases:5,}  {_mean(group.mean)}"
+        line = f"{name:{width}}  {group.mean.cases:5,}  {format_mean(group.mean)}"
         if tested:
             line += f"  {format_p_value(group.p_value):>8}{'  FAILED' if group.failed else ''}"
-        told.append((line, {"red": True} if group.failed else {}))
-    return told
+        found.append((line, {"red": True} if group.failed else {}))
+    return found
 
 
 def usage_line(usage: Usage) -> str:
-    """Return what the module calls took; a cost is said where it is known and not nothing."""
+    """Return what the module calls took; the cost only where it is known and not zero."""
     if not usage.calls:
         return "no LM calls"
     live = usage.calls - usage.cached
@@ -159,7 +161,7 @@ def usage_line(usage: Usage) -> str:
 
 
 def _numbers(verdict: Verdict) -> str:
-    parts = [_mean(verdict.whole)] if verdict.whole.mean is not None else []
+    parts = [format_mean(verdict.whole)] if verdict.whole.mean is not None else []
     parts.append(counted(sum(verdict.counts.values()), "case"))
     counts = verdict.counts
     parts += [f"{counts[status]} {status}" for status in _SHOWN if counts.get(status)]
@@ -179,52 +181,45 @@ def _holdout_lines(verdict: Verdict) -> list[str]:
         return []
     judged = ", which is judged" if verdict.judged_on == "holdout" else ""
     cases = counted(verdict.holdout.cases, "case")
-    return [f"holdout {_mean(verdict.holdout)}  {cases}{judged}"]
+    return [f"holdout {format_mean(verdict.holdout)}  {cases}{judged}"]
 
 
 def _lock_lines(verdict: Verdict) -> list[str]:
     comparison = verdict.comparison
     if comparison is None:
         return []
-    lift = comparison.lift
-    told = f"{lift.mean:+.3f} ({lift.low:+.2f} to {lift.high:+.2f}) against the lock"
+    lift = f"{format_lift(comparison.lift)} against the lock"
     kinds = (("improved", comparison.improved), ("regressed", comparison.regressed))
     changed = ", ".join(f"{len(changes):,} {what}" for what, changes in kinds if changes)
     left = f"; {counted(comparison.left_out, 'case')} not in it" if comparison.left_out else ""
-    return _wrapped(f"{told}: {changed or 'no case changed'}{left}")
+    return _wrapped(f"{lift}: {changed or 'no case changed'}{left}")
 
 
 def _sample_lines(verdict: Verdict, lines: Lines) -> list[str]:
     if verdict.pass_all is None:
         return []
     k = verdict.plan.repeats
-    told = [f"all {k} samples pass in {100 * verdict.pass_all:.1f} % of the rows (pass^{k})"]
+    found = [f"all {k} samples pass in {100 * verdict.pass_all:.1f} % of the rows (pass^{k})"]
     shown = (
         f"{short_id(r, verdict)} {r.passes(verdict.plan.pass_score)}/{len(r.samples)}"
         for r in verdict.flaky
     )
-    return told + listed_cases("flaky", shown, lines)
+    return found + list_cases("flaky", shown, lines)
 
 
 def _case_lines(verdict: Verdict, lines: Lines) -> list[str]:
-    comparison, told = verdict.comparison, []
+    comparison, found = verdict.comparison, []
     if comparison is not None:
         if verdict.status not in ("failed", "incomplete"):
-            told += told_regressed(verdict, lines)
+            found += format_regressed(verdict, lines)
         shown = (with_gain(change, verdict) for change in comparison.improved)
-        told += listed_cases("improved", shown, lines)
+        found += list_cases("improved", shown, lines)
     if verdict.status == "passed":
         if lines.everything:
-            return told + [line for line in told_cases(verdict, lines) if line not in told]
+            return found + [line for line in format_cases(verdict, lines) if line not in found]
         shown = (with_score(result, verdict) for result in verdict.missed)
-        told += listed_cases("missed", shown, lines)
-    return told
-
-
-def _mean(mean: Mean) -> str:
-    if mean.mean is None:
-        return "no score"
-    return f"{mean.mean:.3f} ({mean.interval.low:.2f} to {mean.interval.high:.2f})"
+        found += list_cases("missed", shown, lines)
+    return found
 
 
 def _wrapped(text: str) -> list[str]:
