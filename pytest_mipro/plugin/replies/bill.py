@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import asdict
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
@@ -107,7 +108,7 @@ class JournalBill:
             number, self._next = self._next, self._next + 1
             self._open[number] = worst
             user = {"model": request.model, "module": calling_module()}
-            self._write({"call": number, **user, **_plain(worst)})
+            self._write({"call": number, **user, **asdict(worst)})
         return number
 
     def lose(self, number: int) -> None:
@@ -118,10 +119,10 @@ class JournalBill:
         with self._lock:
             lost = self._open[number]
             self._billed += lost
-            self._write({"lost": number, **_plain(lost)})
+            self._write({"lost": number, **asdict(lost)})
             if not self._fits():
                 del self._open[number]  # no other attempt is made
-                self._write({"took": number, **_plain(Amount())})
+                self._write({"took": number, **asdict(Amount())})
                 raise self._used_up("another attempt")
 
     def end(self, number: int, took: Amount) -> None:
@@ -130,7 +131,7 @@ class JournalBill:
             if self._open.pop(number, None) is None:
                 return
             self._billed += took
-            self._write({"took": number, **_plain(took)})
+            self._write({"took": number, **asdict(took)})
 
     def finish(self, result: StudyResult, planned: Mapping[str, int]) -> None:
         """Note that the study has finished: the next run begins a new bill.
@@ -145,7 +146,7 @@ class JournalBill:
             "rows": result.before.rows,
             "modules": len(result.signatures),
             "planned": dict(planned),
-            "stages": {name: _plain(amount) for name, amount in stages.items()},
+            "stages": {name: asdict(amount) for name, amount in stages.items()},
         }
         with self._lock:
             self._write(summary)
@@ -236,10 +237,6 @@ def _sum(lines: list[dict[str, Any]]) -> Amount:
     lost = [_amount(line) for line in lines if "lost" in line]
     took = {line["took"]: _amount(line) for line in lines if "took" in line}
     return total([*lost, *(begun | took).values()])
-
-
-def _plain(amount: Amount) -> dict[str, int | None]:
-    return {"calls": amount.calls, "tokens": amount.tokens, "nanodollars": amount.nanodollars}
 
 
 def _amount(line: Mapping[str, Any]) -> Amount:
