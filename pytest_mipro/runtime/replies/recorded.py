@@ -117,7 +117,7 @@ class RecordedReplies:
         if nearest.case != case and nearest.request.inputs != parts.inputs:
             return f"{self.name} has replies of this module, none of this case or to these inputs"
         changed = describe_changes(nearest.request, request)
-        return f"{self.name} knows it from before a change of {changed}"
+        return f"{self.name} has it from before a change of {changed}"
 
     def _nearest(self, case: str, module: str, parts: RequestParts) -> RecordedReply | None:
         def nearness(reply: RecordedReply) -> tuple[bool, int, bool]:

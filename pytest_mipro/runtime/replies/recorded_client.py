@@ -73,4 +73,4 @@ class RecordedClient(ClientWrapper):
         asker = f"LM module {module!r}" if module else "an LM call"
         case = f"{self._case}: " if self._case else ""
         reason = self._replies.explain_missing(self._case, module, request)
-        return f"{case}{asker} has no recorded reply, {reason}"
+        return f"{case}{asker} has no recorded reply: {reason}"

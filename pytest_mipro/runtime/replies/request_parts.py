@@ -116,4 +116,4 @@ def _describe_line(old: RequestParts, request: Request) -> str:
             return f"line {number + 1} is now {one_line(line, 120)!r}"
     if len(before) > len(lines):
         return f"they end after line {len(lines)}"
-    return f"behind line {_MOST_LINES}"
+    return f"after line {_MOST_LINES}"

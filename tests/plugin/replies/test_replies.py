@@ -230,7 +230,7 @@ def test_a_missing_reply_names_case_module_change_and_command(
     assert result.ret == 1
     case = f"test_echo[{texts[-1]}]"
     text = " ".join(result.stdout.str().split())
-    assert f"{case}: LM module 'pipeline.echo' has no recorded reply, test_desk.replies" in text
+    assert f"{case}: LM module 'pipeline.echo' has no recorded reply: test_desk.replies" in text
     assert change in text
     assert "run `pytest --mipro-replies=record` and commit the file" in text
     result.stdout.fnmatch_lines(["*INCOMPLETE: 1 case had an error"])

@@ -197,7 +197,7 @@ def test_a_client_that_says_at_once_must_not_wait():
 def test_it_names_what_changed_and_nothing_else(changes, told):
     text = missing(replace(request(), **changes), entry())
     assert text == (
-        f"test_it[1]: LM module 'pipeline.shout' has no recorded reply, {FILE} knows it from "
+        f"test_it[1]: LM module 'pipeline.shout' has no recorded reply: {FILE} has it from "
         f"before a change of {told}; run `pytest --mipro-replies=record` and commit the file"
     )
 
