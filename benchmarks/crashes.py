@@ -36,7 +36,7 @@ from crash_project import CONCURRENCY, FILES
 
 import pytest_mipro.plugin.gate.case_hooks
 import pytest_mipro.plugin.lock.write_journal
-import pytest_mipro.plugin.optimise.capturing
+import pytest_mipro.plugin.optimise.capture_hooks
 import pytest_mipro.plugin.report.terminal
 import pytest_mipro.plugin.session
 import pytest_mipro.runtime.cache.store  # noqa: F401 - imported before the forks, for all of them

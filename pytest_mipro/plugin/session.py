@@ -25,7 +25,7 @@ def begin(session: pytest.Session) -> None:
     try:
         finish_interrupted_writes(session.config)
         if options_of(session.config).optimize:
-            from pytest_mipro.plugin.optimise.capturing import begin_optimize  # noqa: PLC0415 - imports optuna
+            from pytest_mipro.plugin.optimise.capture_hooks import begin_optimize  # noqa: PLC0415 - imports optuna
 
             begin_optimize(state, session)
         elif not session.config.option.collectonly:

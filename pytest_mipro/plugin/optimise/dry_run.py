@@ -9,7 +9,7 @@ from pytest_mipro.optimizer.run.forecast import stage_sizes
 from pytest_mipro.optimizer.statistics.decide import detectable_lift
 from pytest_mipro.optimizer.study.amount import Amount, total
 from pytest_mipro.optimizer.study.split import RowTag, split_rows
-from pytest_mipro.plugin.optimise.bill_lines import amount_shown, limits_line
+from pytest_mipro.plugin.optimise.cost_lines import describe_limits, format_amount
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ _LABEL_WIDTH = 12
 _STAGE_WIDTH = 11
 
 
-def dry_run_lines(
+def describe_dry_run(
     study: Study,
     settings: OptimizerSettings,
     lock: Lock | None,
@@ -53,7 +53,7 @@ def dry_run_lines(
         ("modules", _modules(lock, last)),
         ("LM calls", _calls(lock, last)),
         *_expected(sizes, lock, last),
-        ("limits", limits_line(settings.limits, settings.max_seconds).removeprefix("limits: ")),
+        ("limits", describe_limits(settings.limits, settings.max_seconds).removeprefix("limits: ")),
         ("dry run", "no LM call was made, nothing is written"),
     ]
     return [f"{label:<{_LABEL_WIDTH}}{text}" for label, text in facts]
@@ -123,11 +123,11 @@ def _expected(
         return [("tokens", f"unknown before the first {where}, and so is the cost")]
     amounts = {size.stage: _as_last_time(size, last) for size in sizes}
     lines = [
-        ("", f"{stage:<{_STAGE_WIDTH}}{amount_shown(amount)}")
+        ("", f"{stage:<{_STAGE_WIDTH}}{format_amount(amount)}")
         for stage, amount in amounts.items()
         if amount.calls
     ]
-    whole = f"about {amount_shown(total(amounts.values()))} by the last run; cached replies are "
+    whole = f"about {format_amount(total(amounts.values()))} by the last run; cached replies are "
     return [("expected", f"{whole}not billed"), *lines]
 
 

@@ -1,4 +1,4 @@
-"""Events of the optimiser → lines for people: live on a terminal, few and quiet elsewhere."""
+"""Draw the optimiser's events as lines: live on a terminal, few elsewhere."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ from pytest_mipro.optimizer.run.events import (
     TrialFinished,
 )
 from pytest_mipro.plugin.config.words import counted
-from pytest_mipro.plugin.optimise.bill_lines import forecast_lines, limits_line, spending_lines
+from pytest_mipro.plugin.optimise.cost_lines import (
+    describe_forecast,
+    describe_limits,
+    describe_spending,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -54,7 +58,7 @@ class Screen(Protocol):
 class Progress:
     """Draws one study's events on a screen.
 
-    `alone` names the fixtures for whose sake a test's cases run one at a time.
+    `alone` names the fixtures that make a test's cases run one at a time.
     """
 
     def __init__(self, screen: Screen, alone: Mapping[str, Sequence[str]] | None = None) -> None:
@@ -111,7 +115,7 @@ class Progress:
 
     @_draw.register
     def _(self, event: Plan) -> None:
-        for number, text in enumerate(plan_lines(event, self._alone)):
+        for number, text in enumerate(describe_plan(event, self._alone)):
             self._say("plan" if number == 0 else "", text)
 
     @_draw.register
@@ -153,7 +157,7 @@ class Progress:
     @_draw.register
     def _(self, event: FinalistChosen) -> None:
         if not event.is_best:
-            chosen, best = price_shown(event.price), price_shown(event.best_price)
+            chosen, best = format_cost(event.price), format_cost(event.best_price)
             self._say(
                 "finalist",
                 f"the cheapest of {event.equals} that the data can't tell apart: {chosen} a case "
@@ -203,14 +207,14 @@ class Progress:
                 self._say("", f"{test}: {result.before.tests[test]:.3f} → {mean:.3f}")
         ended = f"; {result.ended}" if result.ended else ""
         self._say("calls", f"{_counted(result.calls, result.asked)}, {result.live:,} live{ended}")
-        for number, text in enumerate(spending_lines(result)):
+        for number, text in enumerate(describe_spending(result)):
             self._say("bill" if number == 0 else "", text)
         self._say("record", f"{record}: what the proposers saw and said, and every trial")
         if not result.prompts:
             self._say("result", "the committed prompts stay; nothing is written", yellow=True)
 
 
-def plan_lines(plan: Plan, alone: Mapping[str, Sequence[str]] | None = None) -> list[str]:
+def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]] | None = None) -> list[str]:
     """Return the plan as lines: modules, rows, trials and calls.
 
     `alone` names the fixtures for whose sake a test's cases run one at a time.
@@ -225,8 +229,8 @@ def plan_lines(plan: Plan, alone: Mapping[str, Sequence[str]] | None = None) -> 
     )
     rounds = counted(plan.rounds, "round")
     trials = f"{counted(plan.trials, 'trial')} of {plan.minibatch} rows in {rounds}"
-    lines = [modules, rows, trials, *forecast_lines(plan.forecast)]
-    lines.append(limits_line(plan.limits, plan.max_seconds))
+    lines = [modules, rows, trials, *describe_forecast(plan.forecast)]
+    lines.append(describe_limits(plan.limits, plan.max_seconds))
     if not split.confirmed:
         lines.append("too few rows for a holdout: the result will be not independently confirmed")
     lines += [f"{test}: one case at a time{_why(alone, test)}" for test in plan.one_at_a_time]
@@ -239,7 +243,7 @@ def _counted(calls: int, asked: int) -> str:
     return f"{calls:,} distinct LM calls of {asked:,} asked for: {asked - calls:,} reused"
 
 
-def price_shown(price: CaseCost) -> str:
+def format_cost(price: CaseCost) -> str:
     """Return a price in words: dollars where they are known, else tokens."""
     return f"{price.tokens:,.0f} tokens" if price.cost is None else f"${price.cost:.5f}"
 

@@ -1,14 +1,13 @@
-"""The record of a study: what the proposers saw and said, what each trial scored, what was learnt.
+"""Write a study's record: what the proposers saw and said, and what each trial scored.
 
-One JSON object a line, in `.mipro/records/`, rewritten by each run of the study. It has no time and
-no place in it: the same run writes the same bytes.
+One JSON object a line, in `.mipro/records/`, rewritten by each run of the study. It holds no times
+and no places: the same run writes the same bytes.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from functools import singledispatchmethod
 from typing import TYPE_CHECKING, Any, Self
 
 from pytest_mipro.errors import ConfigurationError
@@ -28,21 +27,22 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TextIO
 
+    from pytest_mipro.optimizer.proposing.proposer_models import Proposal
     from pytest_mipro.optimizer.run.events import Event
 
 
-def when_leading(record: StudyRecord, stack: ExitStack) -> Callable[[Event], None]:
-    """Return the record's listener in a shared study: its file is opened by who leads alone.
+def opened_by_leader(record: StudyRecord, stack: ExitStack) -> Callable[[Event], None]:
+    """Return the record's listener in a shared study, where only the leader opens the file.
 
-    Processes that run in one folder would else write into each other's lines.
+    Other processes may run in the same folder.
     """
 
-    def tell(event: Event) -> None:
+    def listen(event: Event) -> None:
         if isinstance(event, LeadTaken) and event.mine:
             stack.enter_context(record)
         record(event)
 
-    return tell
+    return listen
 
 
 class StudyRecord:
@@ -69,48 +69,35 @@ class StudyRecord:
             self._file.close()
 
     def __call__(self, event: Event) -> None:
-        """Write what the record keeps of an event."""
-        self._note(event)
+        """Write what the record keeps of an event; nothing of most."""
+        match event:
+            case ProposalsMade():
+                for proposal in event.proposals:
+                    self._write_proposal(event.round, proposal)
+            case TrialFinished():
+                self._write("trial", **_without_study(event))
+            case LessonsLearnt():
+                for lesson in event.lessons:
+                    self._write("lesson", **asdict(lesson.plan), lift=lesson.lift, rows=lesson.rows)
+            case FinalistChosen():
+                self._write("finalist", **_without_study(event))
+            case Decided():
+                verdict = event.decision.verdict if event.decision else "reject"
+                self._write("decision", verdict=verdict, reason=event.reason)
+            case _:
+                pass
 
-    @singledispatchmethod
-    def _note(self, event: Event) -> None:
-        """Keep nothing of other events."""
-
-    @_note.register
-    def _(self, event: ProposalsMade) -> None:
-        for proposal in event.proposals:
-            self._write(
-                "proposal",
-                round=event.round,
-                module=proposal.signature.name,
-                **asdict(proposal.plan),
-                cut=list(proposal.cut),
-                saw=[[message.role, message.content] for message in proposal.messages],
-                said=proposal.reply,
-                instruction=proposal.instruction,
-            )
-
-    @_note.register
-    def _(self, event: TrialFinished) -> None:
-        data = asdict(event)
-        del data["study"]
-        self._write("trial", **data)
-
-    @_note.register
-    def _(self, event: LessonsLearnt) -> None:
-        for lesson in event.lessons:
-            self._write("lesson", **asdict(lesson.plan), lift=lesson.lift, rows=lesson.rows)
-
-    @_note.register
-    def _(self, event: FinalistChosen) -> None:
-        data = asdict(event)
-        del data["study"]
-        self._write("finalist", **data)
-
-    @_note.register
-    def _(self, event: Decided) -> None:
-        verdict = event.decision.verdict if event.decision else "reject"
-        self._write("decision", verdict=verdict, reason=event.reason)
+    def _write_proposal(self, number: int, proposal: Proposal) -> None:
+        self._write(
+            "proposal",
+            round=number,
+            module=proposal.signature.name,
+            **asdict(proposal.plan),
+            cut=list(proposal.cut),
+            saw=[[message.role, message.content] for message in proposal.messages],
+            said=proposal.reply,
+            instruction=proposal.instruction,
+        )
 
     def _write(self, event: str, **data: Any) -> None:
         if self._file is None:
@@ -118,6 +105,10 @@ class StudyRecord:
         line = json.dumps(_redacted({"event": event, **data}, self._redact), ensure_ascii=False)
         self._file.write(f"{line}\n")
         self._file.flush()
+
+
+def _without_study(event: TrialFinished | FinalistChosen) -> dict[str, Any]:
+    return {name: value for name, value in asdict(event).items() if name != "study"}
 
 
 def _redacted(value: Any, redact: Callable[[str], str]) -> Any:

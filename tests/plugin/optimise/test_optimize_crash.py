@@ -23,7 +23,7 @@ import signal
 from pytest_mipro.plugin.lock import write_journal
 
 STEP = int(os.environ.get("MIPRO_TEST_KILL", "99"))
-REAL = writes.atomic_write
+REAL = write_journal.atomic_write
 
 def killing(path, text, count=iter(range(100))):
     if next(count) == STEP:
@@ -31,8 +31,8 @@ def killing(path, text, count=iter(range(100))):
     REAL(path, text)
 
 def pytest_configure(config):
-    writes.atomic_write = killing
-    config.add_cleanup(lambda: setattr(writes, "atomic_write", REAL))
+    write_journal.atomic_write = killing
+    config.add_cleanup(lambda: setattr(write_journal, "atomic_write", REAL))
 """
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 # Imported here, as numpy can't be loaded a second time by a run inside this process.
-import pytest_mipro.plugin.optimise.capturing  # noqa: F401
+import pytest_mipro.plugin.optimise.capture_hooks  # noqa: F401
 from pytest_mipro.plugin.lock.lock_builder import columns_digest
 from pytest_mipro.plugin.lock.lock_file import dump_lock
 from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase

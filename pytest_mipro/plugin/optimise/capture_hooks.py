@@ -1,14 +1,16 @@
-"""`--mipro-optimize`: case items are captured, then one item a study optimises its prompts."""
+"""The hooks of `--mipro-optimize`: capture case items, then run one item a study behind them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
 
 from pytest_mipro.errors import UsageError
 from pytest_mipro.plugin.collecting.plan import PLANNED, by_study
+from pytest_mipro.plugin.collecting.studies import is_partial
 from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.lock.lock_file import read_lock
@@ -20,23 +22,22 @@ from pytest_mipro.plugin.measuring.fixtures import (
     shared_fixtures,
 )
 from pytest_mipro.plugin.measuring.report_data import attach
-from pytest_mipro.plugin.optimise.capture import Captured, captured_study, planned_study, raw_call
-from pytest_mipro.plugin.optimise.changes import Changes
-from pytest_mipro.plugin.optimise.item import OptimizeItem
+from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
+from pytest_mipro.plugin.optimise.run_study import StudyInputs, plan_study, run_study
 from pytest_mipro.plugin.optimise.services import BuiltIns
+from pytest_mipro.plugin.optimise.study_builder import Captured, build_study, raw_call
+from pytest_mipro.plugin.optimise.study_item import OptimizeItem
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Generator, Sequence
 
-    from pytest_mipro.optimizer.study.case import Study
     from pytest_mipro.plugin.collecting.plan import PlannedCase, StudyKey
     from pytest_mipro.plugin.gate.state import RunState
-
-T = TypeVar("T")
+    from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen
 
 
 def begin_optimize(state: RunState, session: pytest.Session) -> None:
-    """Deselect what carries no mark, and put each study's item behind its last case.
+    """Deselect unmarked tests, and put each study's item behind its last case.
 
     Raises UsageError for marks, locks and fixtures that can't be used.
     """
@@ -58,7 +59,7 @@ def begin_optimize(state: RunState, session: pytest.Session) -> None:
 
 
 class _Nothing:
-    """Says why nothing runs: without it, deselected tests alone would tell."""
+    """Says why nothing runs."""
 
     @pytest.hookimpl
     def pytest_report_collectionfinish(self) -> str:
@@ -76,7 +77,7 @@ class Optimization:
         self._left_out: set[str] = set()
         self._own_items: set[str] = set()
         self._last_failed = dict(getattr(_lfplugin(config), "lastfailed", {}))
-        self.changes = Changes(config)
+        self.changes = PendingChanges(config)
         config.pluginmanager.register(BuiltIns(), "mipro-built-ins")
         config.pluginmanager.register(self.changes, "mipro-changes")
 
@@ -93,7 +94,7 @@ class Optimization:
         behind: dict[pytest.Item, OptimizeItem] = {}
         for key, members in by_study(cases).items():
             last = max((case.item for case in members), key=place.__getitem__)
-            behind[last] = OptimizeItem.behind(members, key, self)
+            behind[last] = OptimizeItem.behind(members, key.name, partial(self._run, key, members))
         self._own_items = {item.nodeid for item in behind.values()}
         session.items[:] = [
             each
@@ -108,12 +109,12 @@ class Optimization:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
-        """Note that a fixture's value comes to life; pytest goes on to set it up."""
+        """Note that a fixture is set up; pytest goes on to do that."""
         self._watch.set_up(fixturedef)
 
     @pytest.hookimpl
     def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:
-        """Note that a fixture's value is gone."""
+        """Note that a fixture is torn down."""
         self._watch.finalised(fixturedef)
 
     @pytest.hookimpl(tryfirst=True)
@@ -147,7 +148,7 @@ class Optimization:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self) -> None:
-        """Keep what --sw remembers: captured cases did not pass, and a study is no test."""
+        """Keep the state of --sw: captured cases did not pass, and a study is no test."""
         self._config.pluginmanager.unregister(name="stepwiseplugin")
 
     @pytest.hookimpl(tryfirst=True)
@@ -155,33 +156,49 @@ class Optimization:
         """Keep the last run's failures: captured cases did not pass, studies are no tests."""
         plugin = _lfplugin(self._config)
         if plugin is not None:
-            failed: dict[Any, bool] = (
-                plugin.lastfailed
-            )  # by node id: a text, since pytest 9 an object
+            failed: dict[Any, bool] = plugin.lastfailed  # keys are texts, since pytest 9 objects
             new = {key: True for key in failed if str(key) not in self._own_items}
             plugin.lastfailed = self._last_failed | new
 
-    def study(
-        self, key: StudyKey, members: Sequence[PlannedCase]
-    ) -> tuple[Study, Mapping[str, tuple[str, ...]]]:
-        """Return the study of its cases, and the fixtures that make a test run its cases alone.
+    def _run(self, key: StudyKey, cases: Sequence[PlannedCase], screen: TerminalScreen) -> None:
+        """Run a study, or draw its plan, and let `changes` know while it runs."""
+        self.changes.begin(key)
+        screen.line("")
+        screen.line(f"mipro: {key.name}", bold=True)
+        inputs = self._inputs(key, cases)
+        if self._options.dry_run:
+            plan_study(inputs, screen)
+        else:
+            run_study(inputs, screen)
+        self.changes.end(key)
+
+    def _inputs(self, key: StudyKey, cases: Sequence[PlannedCase]) -> StudyInputs:
+        """Return what the study's run needs.
 
         Raises UsageError where a case was not set up, or lost a fixture since.
         """
-        root = ini_folder(self._config)
         if self._options.dry_run:
-            run = [c for c in members if not evaluate_skip_marks(c.item) and not _xfails(c.item)]
-            return planned_study(key, _some(run, key), root), {}
-        present = _some([self._found(case) for case in members if not self._out(case)], key)
+            runnable = [
+                Captured(case)
+                for case in cases
+                if not evaluate_skip_marks(case.item) and evaluate_xfail_marks(case.item) is None
+            ]
+        else:
+            runnable = [self._found(c) for c in cases if c.item.nodeid not in self._left_out]
+        if not runnable:
+            raise UsageError(f"study {key.name}: every case was skipped in its set-up")
         shared: dict[str, set[str]] = {}
-        for item in present:
+        for item in runnable:
             if names := shared_fixtures(item.fixtures, self._rerun_safe(item.planned)):
                 shared.setdefault(item.planned.test.name, set()).update(names)
-        alone = {test: tuple(sorted(names)) for test, names in shared.items()}
-        return captured_study(key, present, alone, root), alone
-
-    def _out(self, case: PlannedCase) -> bool:
-        return case.item.nodeid in self._left_out
+        return StudyInputs(
+            self._config,
+            key,
+            build_study(key, runnable, shared, ini_folder(self._config)),
+            alone={test: tuple(sorted(names)) for test, names in shared.items()},
+            partial=is_partial(self._config, key, cases),
+            changes=self.changes,
+        )
 
     def _found(self, case: PlannedCase) -> Captured:
         captured = self._captured.get(case.item.nodeid)
@@ -191,16 +208,6 @@ class Optimization:
             )
         check_alive(case.item.nodeid, captured.fixtures, self._watch, self._rerun_safe(case))
         return captured
-
-
-def _some(items: list[T], key: StudyKey) -> list[T]:
-    if not items:
-        raise UsageError(f"study {key.name}: every case was skipped in its set-up")
-    return items
-
-
-def _xfails(item: pytest.Item) -> bool:
-    return evaluate_xfail_marks(item) is not None
 
 
 def _lfplugin(config: pytest.Config) -> Any:

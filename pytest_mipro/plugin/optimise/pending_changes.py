@@ -1,4 +1,4 @@
-"""What `--mipro-optimize` changes: queued a study at a time, written and shown at the end."""
+"""Queue each study's changed files; write and show them at the end of the session."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SHOWN_LINES = 40
 
 @dataclass(frozen=True)
 class _Diff:
-    """A prompt file's text before and after; "" before where there was no file."""
+    """A prompt file's text before ("" where there was no file) and after."""
 
     path: Path
     before: str
@@ -50,8 +50,8 @@ class _Queued:
     partial: bool
 
 
-class Changes:
-    """The queue of file writes, by study."""
+class PendingChanges:
+    """The queue of file writes, by study, and the hooks that flush and show it."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -61,15 +61,10 @@ class Changes:
         self._owners: dict[Path, str] = {}
         self._queue: dict[str, _Queued] = {}
         self._dropped: set[str] = set()
-        self._written: tuple[Path, ...] = ()
+        self.written: tuple[Path, ...] = ()
         self._failed = ""
         self._running = ""
         self._interrupted = False
-
-    @property
-    def written(self) -> tuple[Path, ...]:
-        """The files that were written, known at the session's end."""
-        return self._written
 
     def begin(self, key: StudyKey) -> None:
         """Note that a study begins, and what its lock holds now.
@@ -81,7 +76,7 @@ class Changes:
         self._locks[key.lock] = read_lock(key.lock)
 
     def end(self, key: StudyKey) -> None:
-        """Note that the study came to its end."""
+        """Note that the study has ended."""
         if self._running == key.name:
             self._running = ""
 
@@ -96,7 +91,8 @@ class Changes:
             path = signature.prompt_path
             owner = self._owners.setdefault(path, key.name)
             if owner != key.name:
-                self._drop(owner)
+                self._queue.pop(owner, None)
+                self._dropped.add(owner)
                 raise ConfigurationError(
                     f"LM module {signature.name!r} is called by study {owner} and by study "
                     f'{key.name}, and neither is written; join them with study="name", freeze '
@@ -105,10 +101,6 @@ class Changes:
             self._digests[path] = file_digest(path)
             if path.exists() and read_prompt(path, signature) != committed_prompt(signature):
                 raise ConfigurationError(changed(path))
-
-    def _drop(self, study: str) -> None:
-        self._queue.pop(study, None)
-        self._dropped.add(study)
 
     def add(self, key: StudyKey, study: Study, result: StudyResult, *, partial: bool) -> None:
         """Queue the files of an accepted finalist; without one there is nothing to write."""
@@ -146,39 +138,36 @@ class Changes:
             self._failed = str(error)
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         else:
-            self._written = tuple(write.path for write in writes)
+            self.written = tuple(write.path for write in writes)
 
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the diff of the prompts, and which files were written."""
-        stopped = self._interrupted and self._running
-        if not self._queue and not self._dropped and not stopped:
+        unwritten = self._unwritten()
+        if not self._queue and not unwritten:
             return
         terminalreporter.write_sep("=", "mipro: changes")
         for queued in self._queue.values():
             for diff in queued.diffs:
                 self._show(terminalreporter, diff)
-        for text in self._unwritten():
+        for text in unwritten:
             terminalreporter.write_line(text, yellow=True)
-        if stopped:
-            for text in (
-                f"interrupted: nothing is written for {self._running}",
-                how_to_go_on(options_of(self._config)),
-            ):
-                terminalreporter.write_line(text, yellow=True)
         if self._failed:
             terminalreporter.write_line(f"not written: {self._failed}", red=True)
-        for path in self._written:
+        for path in self.written:
             terminalreporter.write_line(f"wrote {format_path(self._config, path)}", green=True)
 
     def _unwritten(self) -> list[str]:
-        """Return why the changes of some studies are not written."""
+        """Return why some studies' changes are not written, and what to do."""
         lines = [f"nothing written for {study}: see the error" for study in sorted(self._dropped)]
         for name, queued in self._queue.items():
             if queued.partial:
                 lines.append(f"nothing written for {name}: only part of its cases ran")
             elif self._diff_only:
                 lines.append(f"nothing written for {name} (--mipro-diff)")
+        if self._interrupted and self._running:
+            lines.append(f"interrupted: nothing is written for {self._running}")
+            lines.append(how_to_go_on(options_of(self._config)))
         return lines
 
     def _show(self, terminalreporter: pytest.TerminalReporter, diff: _Diff) -> None:

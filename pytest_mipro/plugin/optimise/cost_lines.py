@@ -17,7 +17,7 @@ _STAGE_WIDTH = 11
 _AT_MOST = 12
 
 
-def forecast_lines(forecast: Forecast) -> list[str]:
+def describe_forecast(forecast: Forecast) -> list[str]:
     """Return what a run is expected to take, at worst in brackets, by stage and by model."""
     stages = [
         f"{stage.stage:<{_STAGE_WIDTH}}{_both(stage.expected, stage.worst)}"
@@ -47,7 +47,7 @@ def _both(expected: Amount, worst: Amount) -> str:
     return ", ".join(words)
 
 
-def limits_line(limits: Limits, max_seconds: float | None) -> str:
+def describe_limits(limits: Limits, max_seconds: float | None) -> str:
     """Return the limits of a run in words."""
     words = []
     if limits.calls is not None:
@@ -61,21 +61,21 @@ def limits_line(limits: Limits, max_seconds: float | None) -> str:
     return f"limits: {', '.join(words)}" if words else "no limit is set"
 
 
-def spending_lines(result: StudyResult) -> list[str]:
+def describe_spending(result: StudyResult) -> list[str]:
     """Return what a study took: in all and billed, then by stage, and by module and model."""
     spent = total(entry.amount for entry in result.spending)
-    lines = [f"{amount_shown(spent)}; billed {amount_shown(result.billed)}"]
+    lines = [f"{format_amount(spent)}; billed {format_amount(result.billed)}"]
     by_stage = grouped(result.spending, lambda entry: entry.stage)
-    lines += [f"{name:<{_STAGE_WIDTH}}{amount_shown(amount)}" for name, amount in by_stage.items()]
+    lines += [f"{name:<{_STAGE_WIDTH}}{format_amount(amount)}" for name, amount in by_stage.items()]
     users = grouped(result.spending, lambda entry: f"{_module(entry.module)} {entry.model}".strip())
     shown = sorted(users.items(), key=lambda item: (-item[1].calls, item[0]))
-    lines += [f"{name}: {amount_shown(amount)}" for name, amount in shown[:_AT_MOST]]
+    lines += [f"{name}: {format_amount(amount)}" for name, amount in shown[:_AT_MOST]]
     if len(shown) > _AT_MOST:
         lines.append(f"and {len(shown) - _AT_MOST} more, in the JSON report")
     return lines
 
 
-def amount_shown(amount: Amount) -> str:
+def format_amount(amount: Amount) -> str:
     """Return calls, tokens and dollars in words; what is not known is left out or said so."""
     words = f"{amount.calls:,} call{'' if amount.calls == 1 else 's'}"
     if amount.tokens is None:
@@ -93,7 +93,7 @@ def _module(name: str) -> str:
 def _by_model(models: Mapping[str, Amount]) -> list[str]:
     if len(models) < 2:
         return []
-    return [f"{model}: {amount_shown(amount)}" for model, amount in models.items()]
+    return [f"{model}: {format_amount(amount)}" for model, amount in models.items()]
 
 
 def _dollars(amount: Amount) -> str:

@@ -1,9 +1,9 @@
-"""Captured cases: set up like any test, then kept as a call that the study repeats."""
+"""Captured cases → the study that the optimiser gets: no item, fixture or mark is left in it."""
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.study.case import Case, Study, TestSpec
@@ -26,29 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Captured:
-    """A case's raw call with its arguments, and the fixtures that it got them from."""
+    """A case with its raw call, and the fixtures that it got its arguments from.
+
+    Without a call it is part of a plan, and never run.
+    """
 
     planned: PlannedCase
-    call: Callable[[], object]
+    call: Callable[[], object] | None = None
     fixtures: tuple[UsedFixture, ...] = ()
-
-    def case(self) -> Case:
-        """Return the case as the optimiser sees it: without item, fixture or mark."""
-        return planned_case(self.planned, functools.partial(measure, self.call))
-
-
-def planned_case(planned: PlannedCase, run: Callable[[], Outcome]) -> Case:
-    """Return a planned case as the optimiser sees it; `run` calls its test once."""
-    row = planned.row
-    return Case(
-        id=planned.id,
-        row=row.key,
-        test=planned.test.name,
-        run=run,
-        columns=row.columns,
-        split=row.split,
-        demo=row.demo,
-    )
 
 
 def raw_call(item: pytest.Function) -> Callable[[], object]:
@@ -57,29 +42,11 @@ def raw_call(item: pytest.Function) -> Callable[[], object]:
     return RepeatedTest(item, item.obj, {name: item.funcargs[name] for name in names})
 
 
-def captured_study(
+def build_study(
     key: StudyKey, captured: Sequence[Captured], alone: Collection[str], root: Path
 ) -> Study:
     """Return the study of captured cases; tests named in `alone` run one case at a time."""
-    return _study(key, [(item.planned, item.case()) for item in captured], alone, root)
-
-
-def planned_study(key: StudyKey, planned: Sequence[PlannedCase], root: Path) -> Study:
-    """Return the study of cases that nobody will run, for a plan."""
-    return _study(key, [(item, planned_case(item, _never)) for item in planned], (), root)
-
-
-def _never() -> Outcome:
-    raise AssertionError("a case of a plan is never run")
-
-
-def _study(
-    key: StudyKey,
-    members: Sequence[tuple[PlannedCase, Case]],
-    alone: Collection[str],
-    root: Path,
-) -> Study:
-    tests = {planned.test.name: planned.test for planned, _ in members}
+    tests = {item.planned.test.name: item.planned.test for item in captured}
     specs = {
         name: TestSpec(
             name,
@@ -95,7 +62,24 @@ def _study(
     return Study(
         name=relative_path(key.lock, root),
         # By id: plugins that shuffle or sort the items must not change a study's path.
-        cases=tuple(sorted((case for _, case in members), key=lambda case: case.id)),
+        cases=tuple(sorted(map(_case, captured), key=lambda case: case.id)),
         tests=specs,
         salt=split_salt(read_lock(key.lock), key.lock, root),
     )
+
+
+def _case(captured: Captured) -> Case:
+    planned, row = captured.planned, captured.planned.row
+    return Case(
+        id=planned.id,
+        row=row.key,
+        test=planned.test.name,
+        run=partial(measure, captured.call) if captured.call else _never,
+        columns=row.columns,
+        split=row.split,
+        demo=row.demo,
+    )
+
+
+def _never() -> Outcome:
+    raise AssertionError("a case of a plan is never run")

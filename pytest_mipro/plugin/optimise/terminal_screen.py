@@ -1,4 +1,4 @@
-"""The terminal as the optimiser's screen, written to from inside a running item."""
+"""Write to the terminal from inside a running item, while what its cases print stays captured."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class TerminalScreen:
     block: within it, lines reach the terminal while all that cases print stays captured.
     """
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, nodeid: str) -> None:
+        self._nodeid = nodeid
         get_plugin: Callable[[str], Any] = config.pluginmanager.get_plugin
         self._reporter = get_plugin("terminalreporter")
         self._capture = get_plugin("capturemanager")
@@ -54,9 +55,11 @@ class TerminalScreen:
             writer._file = self._own  # noqa: SLF001
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         if self._reporter is None:
             return
+        if kind is None or issubclass(kind, Exception):
+            self._resume()
         with suppress(OSError, ValueError):
             self._erase()
             self._reporter.flush()
@@ -82,11 +85,11 @@ class TerminalScreen:
             self._rewrite(text if len(text) <= width else f"{text[: width - 1]}…")
             self._shown = True
 
-    def resume(self, nodeid: str) -> None:
-        """Begin pytest's line of this item anew, for its letter to stand behind the file's name."""
+    def _resume(self) -> None:
+        """Begin pytest's line of this item anew: its letter stands behind the file's name."""
         if not self._silent and self._reporter.showfspath:
             self._erase()
-            self._reporter.write_fspath_result(nodeid, "")
+            self._reporter.write_fspath_result(self._nodeid, "")
 
     def _erase(self) -> None:
         if self._shown:

@@ -1,0 +1,168 @@
+"""Run one study: draw its plan, optimise its prompts, show the result and queue its files."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pytest_mipro.optimizer.mipro import optimize
+from pytest_mipro.optimizer.run.events import TrialFinished
+from pytest_mipro.optimizer.run.study_run import Services
+from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
+from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.config.paths import format_path
+from pytest_mipro.plugin.config.study_files import study_file
+from pytest_mipro.plugin.lock.holdout_uses import known_holdout_uses, record_holdout_use
+from pytest_mipro.plugin.lock.lock_builder import lessons_of
+from pytest_mipro.plugin.lock.lock_file import read_lock
+from pytest_mipro.plugin.lock.prompt_targets import check_targets
+from pytest_mipro.plugin.optimise.budget_check import check_budget
+from pytest_mipro.plugin.optimise.dry_run import describe_dry_run, planned_sizes
+from pytest_mipro.plugin.optimise.limit_messages import with_options
+from pytest_mipro.plugin.optimise.progress import Progress
+from pytest_mipro.plugin.optimise.services import searcher_of, settings_of, strategies_of
+from pytest_mipro.plugin.optimise.study_record import StudyRecord, opened_by_leader
+from pytest_mipro.plugin.optimise.terminal_screen import captured_logging_off
+from pytest_mipro.plugin.replies.bill import JournalBill, billing, last_summary
+from pytest_mipro.plugin.replies.stack import optimising_client
+from pytest_mipro.plugin.report.files import redaction
+from pytest_mipro.runtime.calls.context import refuse_detached
+from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import pytest
+
+    from pytest_mipro.errors import DetachedCallError
+    from pytest_mipro.optimizer.run.events import Emit, Event
+    from pytest_mipro.optimizer.run.result import StudyResult
+    from pytest_mipro.optimizer.study.case import Study
+    from pytest_mipro.optimizer.study.settings import OptimizerSettings
+    from pytest_mipro.plugin.collecting.plan import StudyKey
+    from pytest_mipro.plugin.config.study_files import StudyFile
+    from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
+    from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen
+    from pytest_mipro.runtime.client.contract import LMClient
+    from pytest_mipro.runtime.signature.signature import Signature
+
+
+@dataclass(frozen=True)
+class StudyInputs:
+    """What a run of one study needs.
+
+    `alone` names, by test, the fixtures for whose sake its cases run one at a time; `partial` tells
+    that only some of the study's cases are selected, and nothing may be written.
+    """
+
+    config: pytest.Config
+    key: StudyKey
+    study: Study
+    alone: Mapping[str, tuple[str, ...]]
+    partial: bool
+    changes: PendingChanges
+
+
+def plan_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
+    """Draw the plan of `--mipro-dry-run`."""
+    settings = settings_of(inputs.config)
+    lock, bill = read_lock(inputs.key.lock), _file(inputs, "bills")
+    for line in describe_dry_run(inputs.study, settings, lock, last_summary(bill)):
+        screen.line(line)
+
+
+def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
+    """Optimise the study and queue its files; raises what ends it before its decision."""
+    config, study = inputs.config, inputs.study
+    settings = settings_of(config)
+    if inputs.partial:
+        screen.line("only part of the study's cases are selected: nothing will be written")
+    progress = Progress(screen, inputs.alone)
+    record = StudyRecord(_file(inputs, "records"), redaction(config))
+    with ExitStack() as stack:
+        cost_model = check_budget(config, settings, read_lock(inputs.key.lock))
+        bill = JournalBill(_file(inputs, "bills"), settings.limits, cost_model)
+        stack.enter_context(bill)
+        stack.enter_context(billing(bill))
+        client = stack.enter_context(optimising_client(config, inputs.key.lock))
+        detached = stack.enter_context(refuse_detached())
+        stack.enter_context(captured_logging_off())
+        alone = options_of(config).storage is None
+        recorder = stack.enter_context(record) if alone else opened_by_leader(record, stack)
+        emit = _Listeners((progress, recorder), detached, config)
+        services = _services(inputs, client, emit)
+        services = replace(services, bill=bill, price=cost_model.price)
+        result = _optimize(inputs, services, settings)
+        _refuse(detached)
+        if isinstance(result, str):
+            screen.line(result)
+            return
+        result = with_options(result)
+        bill.finish(result, planned_sizes(study, settings, len(result.signatures)))
+    progress.finished(result, format_path(config, record.path))
+    config.hook.pytest_mipro_study_finished(config=config, result=result)
+    inputs.changes.add(inputs.key, study, result, partial=inputs.partial)
+
+
+def _optimize(
+    inputs: StudyInputs, services: Services, settings: OptimizerSettings
+) -> StudyResult | str:
+    """Return the result; for a study that another process decided, the line that says so."""
+    if options_of(inputs.config).storage is None:
+        return optimize(inputs.study, services, settings)
+    from pytest_mipro.plugin.optimise.shared_study import shared_result  # noqa: PLC0415 - slow
+
+    return shared_result(inputs.config, inputs.key, inputs.study, services, settings)
+
+
+def _services(inputs: StudyInputs, client: LMClient, emit: Emit) -> Services:
+    config, key = inputs.config, inputs.key
+    known: list[Signature] = []
+
+    def check_modules(signatures: Sequence[Signature]) -> None:
+        known.extend(signatures)  # modules that only candidates reach come later
+        check_targets(known, ini_folder(config))
+        inputs.changes.claim(key, signatures)
+
+    folder, path, lock = mipro_folder(config), inputs.study.name, read_lock(key.lock)
+    uses = known_holdout_uses(folder, path, lock)
+    return Services(
+        client=client,
+        searcher=searcher_of(config, inputs.study),
+        strategies=strategies_of(config),
+        check_modules=check_modules,
+        finalists_shown=uses.finalists,
+        earlier_holdout_uses=uses.earlier,
+        record_holdout_use=partial(record_holdout_use, folder, path, uses),
+        emit=emit,
+        load_prompt=committed_prompt,
+        lessons=lessons_of(lock),
+    )
+
+
+def _file(inputs: StudyInputs, kind: StudyFile) -> Path:
+    return study_file(mipro_folder(inputs.config), kind, inputs.study.name)
+
+
+@dataclass(frozen=True)
+class _Listeners:
+    """Passes each event to all listeners, and each trial to the hook as well."""
+
+    listeners: tuple[Emit, ...]
+    detached: Sequence[DetachedCallError]
+    config: pytest.Config
+
+    def __call__(self, event: Event) -> None:
+        _refuse(self.detached)
+        for listener in self.listeners:
+            listener(event)
+        if isinstance(event, TrialFinished):
+            self.config.hook.pytest_mipro_trial_finished(config=self.config, trial=event)
+
+
+def _refuse(detached: Sequence[DetachedCallError]) -> None:
+    if detached:
+        raise detached[0]

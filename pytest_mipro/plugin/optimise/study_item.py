@@ -1,0 +1,92 @@
+"""The item `optimize[<study>]`: stands behind a study's last case and runs the study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from _pytest._code.code import ReprFileLocation, TerminalRepr
+
+from pytest_mipro.errors import DetachedCallError, MiproError, StudyStoppedError, UsageError
+from pytest_mipro.plugin.config.cache_folder import how_to_go_on
+from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.optimise.limit_messages import describe_error
+from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from _pytest._io import TerminalWriter
+
+    from pytest_mipro.plugin.collecting.plan import PlannedCase
+
+_OWN = str(Path(__file__).parents[2])
+
+
+class OptimizeItem(pytest.Item):
+    """One study's item; `run` optimises the study and draws it on the screen that it gets."""
+
+    def __init__(self, *, run: Callable[[TerminalScreen], None], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._run = run
+
+    @classmethod
+    def behind(
+        cls, cases: Sequence[PlannedCase], study: str, run: Callable[[TerminalScreen], None]
+    ) -> OptimizeItem:
+        """Return the study's item, child of the nearest node that encloses all its cases.
+
+        There it keeps alive the fixtures that the cases share.
+        """
+        chains = [case.item.listchain()[:-1] for case in cases]
+        common = [nodes[0] for nodes in zip(*chains, strict=False) if len(set(nodes)) == 1]
+        item: OptimizeItem = cls.from_parent(common[-1], name=f"optimize[{study}]", run=run)
+        if item.config.pluginmanager.hasplugin("timeout"):
+            item.add_marker(pytest.mark.timeout(0))  # the time limit is one of single tests
+        if item.config.pluginmanager.hasplugin("rerunfailures"):
+            item.add_marker(pytest.mark.flaky(reruns=0))  # the same replies end it the same way
+        return item
+
+    def runtest(self) -> None:
+        """Optimise the study; raises StudyStoppedError where it ends before its decision."""
+        try:
+            with TerminalScreen(self.config, self.nodeid) as screen:
+                self._run(screen)
+        except MiproError as error:
+            reason = f"{describe_error(error)}. Nothing is written for this study"
+            if not isinstance(error, UsageError | DetachedCallError):
+                reason += f"; {how_to_go_on(options_of(self.config))}"
+            raise StudyStoppedError(reason) from None
+
+    def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
+        """Show what user code raised in hooks and strategies from its own frames on."""
+        excinfo.traceback = excinfo.traceback.filter(_is_foreign)
+        return super().repr_failure(excinfo, style=style or "short")
+
+    def tidy(self, report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
+        """Reduce the report to why the study stopped: no frames of ours, no output of its cases."""
+        report.sections.clear()
+        if call.excinfo is not None and isinstance(call.excinfo.value, MiproError):
+            report.longrepr = StoppedText(self, str(call.excinfo.value))
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Return the path of the node around the item, and the item's name."""
+        return self.path, None, self.name
+
+
+class StoppedText(TerminalRepr):
+    """Why a study stopped, as pytest shows failures: in full, and in the short summary."""
+
+    def __init__(self, item: OptimizeItem, reason: str) -> None:
+        self.reprcrash = ReprFileLocation(item.nodeid.partition("::")[0], 0, reason)
+        self._reason = reason
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        """Write the reason."""
+        tw.line(self._reason)
+
+
+def _is_foreign(entry: Any) -> bool:
+    path = str(entry.path)
+    return not path.startswith(_OWN) and "pluggy" not in path and "_pytest" not in path
