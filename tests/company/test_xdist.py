@@ -7,10 +7,17 @@ import pytest
 pytest.importorskip("xdist")
 
 
+@pytest.fixture(autouse=True)
+def _alone(pytester, monkeypatch):
+    """Without the other plugins, which each worker would load."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p pytest_mipro.plugin.hooks -p xdist.plugin")
+
+
 @pytest.mark.parametrize("dist", ["loadscope", "worksteal"])
 def test_the_verdict_does_not_depend_on_the_distribution(company, dist):
     company.write(threshold=0.9)
-    result = company.run("-n2", f"--dist={dist}", "-p", "no:randomly")
+    result = company.run("-n2", f"--dist={dist}")
     assert result.ret == 1
     assert result.parseoutcomes() == {"passed": 5, "missed": 35, "failed": 1}
     result.stdout.fnmatch_lines(["*100%]*", "*FAILED: mean 0.12 is below the threshold 0.90*"])
@@ -22,7 +29,7 @@ def test_a_failed_case_runs_alone_on_workers_too(company):
     company.write(body="if number == 7: raise RuntimeError('broken')")
     assert company.run().ret == 1
     assert company.cached("lastfailed") == {"test_numbers.py::test_parity[7]": True}
-    result = company.run("-n2", "--lf")
+    result = company.run("-n1", "--lf")
     assert result.ret == 1
     assert result.parseoutcomes() == {"failed": 1}
 

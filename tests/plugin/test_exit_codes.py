@@ -12,12 +12,10 @@ ARGUMENTS = {
 }
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
 @pytest.mark.parametrize(("threshold", "code"), [("0.1", 0), ("0.9", 1)])
-def test_the_verdict_decides(pytester, workers, threshold, code):
-    pytest.importorskip("xdist")
+def test_the_verdict_decides(pytester, threshold, code):
     write_gate(pytester, TESTS.replace("0.1", threshold))
-    assert pytester.runpytest(workers).ret == code
+    assert pytester.runpytest().ret == code
 
 
 def test_an_incomplete_verdict_is_1(pytester):

@@ -42,7 +42,7 @@ def test_the_verdict_is_the_same(pytester, desk, workers, threshold, status):
 
 def test_an_error_of_the_world_makes_it_incomplete(pytester, desk):
     desk(SOURCE.format(threshold=0.5, last="down"))
-    result = pytester.runpytest("-n2")
+    result = pytester.runpytest("-n1")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*INCOMPLETE: 1 case had an error"])
     result.stdout.no_fnmatch_line("*INTERNALERROR*")
@@ -74,7 +74,7 @@ def test_echo(text):
 )
 def test_a_refused_test_is_a_collection_error(pytester, desk, source):
     desk(source)
-    result = pytester.runpytest("-n2")
+    result = pytester.runpytest("-n1")
     assert result.ret != 0
     result.stdout.fnmatch_lines(["*: @pytest.mark.mipro: *"])
     result.stdout.no_fnmatch_line("*INTERNALERROR*")
@@ -94,7 +94,7 @@ def test_a_broken_lock_is_told_in_one_line(pytester, desk):
 
 def test_without_marked_tests_nothing_is_said(pytester, desk):
     desk("def test_one(): pass")
-    result = pytester.runpytest("-n2")
+    result = pytester.runpytest("-n1")
     assert result.parseoutcomes() == {"passed": 1}
     result.stdout.no_fnmatch_line("*mipro:*")
 

@@ -43,13 +43,13 @@ def cached(folder: Path) -> bool:
     return (folder / "cache.db").exists()
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+@pytest.mark.parametrize("workers", [(), ("-n", "1")])
 def test_a_path_is_where_the_replies_are(project, workers):
     given = project.path / "elsewhere" / "replies"
     option = "--mipro-cache=elsewhere/replies"
     if workers:
         pytest.importorskip("xdist")
-        assert project.runpytest_subprocess(option, *workers).ret == 0
+        assert project.runpytest(option, *workers).ret == 0
     else:
         assert gate(project, option)[1] == 3
     assert cached(given)

@@ -10,7 +10,7 @@ from gate_project import TESTS, write_gate, write_words
 
 from pytest_mipro.plugin.gate.error_reports import cause_of, same_error_line
 
-WORKERS = pytest.mark.parametrize("workers", ["-n0", "-n2"])
+WORKERS = pytest.mark.parametrize("workers", ["-n0", "-n1"])
 DOWN = ("one", "a=down", "b=down", "c=down", "d=down")
 
 
@@ -29,7 +29,7 @@ def test_what_was_said_is_said_in_a_line_with_its_place() -> None:
     assert same_error_line("x" * 200, "t.py::a") == f"{'x' * 100}… (the same error as t.py::a)"
 
 
-@WORKERS
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
 def test_the_first_case_tells_it_and_the_last_line_counts_all(pytester, workers):
     write_gate(pytester, words=DOWN)
     result = pytester.runpytest(workers, "-p", "no:randomly")

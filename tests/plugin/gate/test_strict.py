@@ -153,7 +153,7 @@ def test_the_ini_key_does_the_same_with_workers_too(gate):
     edit(gate, "tox.ini", "[pytest]", "[pytest]\nmipro_strict = true")
     assert gate.runpytest().ret == 0
     prompt_file(gate)
-    result = gate.runpytest("-n2")
+    result = gate.runpytest("-n1")
     assert result.ret == 1
     result.stdout.fnmatch_lines(
         [

@@ -132,7 +132,7 @@ def test_part_of_a_study_is_refused_before_a_call(pytester, selection):
 def test_part_of_a_study_is_refused_by_workers_too(pytester):
     pytest.importorskip("xdist")
     write_gate(pytester)
-    result = pytester.runpytest(UPDATE, "-n2", "-k", "one")
+    result = pytester.runpytest(UPDATE, "-n1", "-k", "one")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*--mipro-update-lock writes the scores of whole studies*"])
     assert lock_text(pytester) == ""

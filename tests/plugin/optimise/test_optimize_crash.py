@@ -72,17 +72,14 @@ def pending(pytester: pytest.Pytester) -> str:
     return texts[PROMPT]
 
 
-@pytest.mark.parametrize("arguments", [("-n", "2"), ("--mipro-optimize", "--mipro-trials=2")])
+@pytest.mark.parametrize("arguments", [("-n", "1"), ("--mipro-optimize", "--mipro-trials=2")])
 def test_any_run_with_marked_tests_finishes_the_writing(pytester, arguments):
     write_project(pytester)
     text = pending(pytester)
     (pytester.path / "test_plain.py").write_text("def test_plain(): pass")
     run(pytester, "test_plain.py")  # no marked test: nothing is done
     assert written(pytester) == {}
-    if "-n" in arguments:
-        pytester.runpytest_subprocess(*arguments)
-    else:
-        run(pytester, *arguments)
+    run(pytester, *arguments)
     assert (pytester.path / PROMPT).read_text() == text
     assert not (pytester.path / ".mipro/pending-writes.json").exists()
 

@@ -127,7 +127,7 @@ def test_the_output_limit_is_a_parameter_of_the_call(pytester):
 
 def test_xdist_is_refused(pytester):
     write_project(pytester)
-    result = pytester.runpytest_subprocess("--mipro-optimize", "-n", "2")
+    result = pytester.runpytest_inprocess("--mipro-optimize", "-n", "2")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: --mipro-optimize runs in one process *-n 0*"])
     assert len([line for line in result.errlines if line.strip()]) == 1

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 RECORD, REPLAY, FRESH = (f"--mipro-replies={mode}" for mode in ("record", "replay", "fresh"))
-WORKERS = pytest.mark.parametrize("workers", ["-n0", "-n2"])
+WORKERS = pytest.mark.parametrize("workers", ["-n0", "-n1"])
+# Where it matters that a request, or a file, is one for all workers.
+SEVERAL_WORKERS = pytest.mark.parametrize("workers", ["-n0", "-n2"])
 
 SOURCE = """
 @pytest.mark.mipro(threshold=0.5)
@@ -84,7 +86,7 @@ def forget_the_cache(pytester: pytest.Pytester) -> None:
 # Recording
 
 
-@WORKERS
+@SEVERAL_WORKERS
 def test_what_the_gate_needs_is_recorded_and_replayed_alone(pytester, recordable, workers):
     recordable()
     result = pytester.runpytest(workers, RECORD)
@@ -106,7 +108,7 @@ def test_what_the_gate_needs_is_recorded_and_replayed_alone(pytester, recordable
 
 def test_a_second_recording_asks_nothing_and_changes_no_byte(pytester, recordable):
     recordable()
-    pytester.runpytest("-n2", RECORD)
+    pytester.runpytest("-n1", RECORD)
     first, inode = file_of(pytester).read_bytes(), file_of(pytester).stat().st_ino
     asked(pytester)
     for forget in (False, True):  # what is recorded spares whoever has no cache the price
@@ -176,7 +178,7 @@ def test_a_named_study_keeps_the_replies_of_files_that_were_not_run(pytester, re
     assert cases(pytester, "desk") == ["test_desk.py::test_one"]
 
 
-@WORKERS
+@SEVERAL_WORKERS
 def test_one_request_of_several_cases_is_one_line(pytester, recordable, workers):
     recordable("""
 @pytest.mark.mipro(threshold=0.5)
@@ -337,7 +339,7 @@ def test_what_is_not_recorded_comes_from_cache_and_model(pytester, recordable):
 # Asking anew
 
 
-@WORKERS
+@SEVERAL_WORKERS
 def test_fresh_asks_each_request_once_more_and_keeps_the_replies(pytester, recordable, workers):
     source = """
 @pytest.mark.mipro(threshold=0.5)
@@ -551,7 +553,7 @@ def index():
 """
 
 
-@WORKERS
+@SEVERAL_WORKERS
 def test_a_fixtures_calls_belong_to_every_study_that_uses_it(pytester, recordable, workers):
     plain = "@pytest.mark.mipro\ndef test_it(): echo(text='plain')"
     recordable(FIXTURES, test_more=FIXTURES, test_plain=plain)
@@ -566,7 +568,7 @@ def test_a_fixtures_calls_belong_to_every_study_that_uses_it(pytester, recordabl
     forget_the_cache(pytester)
     assert pytester.runpytest(workers, REPLAY).ret == 0
     for name in ("test_desk", "test_more"):
-        assert pytester.runpytest(workers, REPLAY, f"{name}.py").ret == 0
+        assert pytester.runpytest(REPLAY, f"{name}.py").ret == 0
     file_of(pytester).unlink()
     result = pytester.runpytest(REPLAY, "test_desk.py")
     text = " ".join(result.stdout.str().split())

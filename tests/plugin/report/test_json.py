@@ -33,7 +33,7 @@ def test_the_schema_is_one_and_refuses_what_it_does_not_know():
         jsonschema.Draft202012Validator(SCHEMA).validate({"schema_version": 2})
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+@pytest.mark.parametrize("workers", ["-n0", "-n1"])
 def test_a_gate(pytester, workers):
     pytest.importorskip("xdist")
     write_gate(pytester, GROUPED)

@@ -12,7 +12,7 @@ from pytest_mipro.plugin.lock.lock_builder import columns_digest
 from pytest_mipro.plugin.lock.lock_file import dump_lock
 from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase
 
-WORKERS = pytest.mark.parametrize("workers", ["-n0", "-n2"])
+WORKERS = pytest.mark.parametrize("workers", ["-n0", "-n1"])
 
 TICKETS = """
 from pytest_mipro import cases
