@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_mipro.optimizer.run.events import TrialFinished
     from pytest_mipro.optimizer.run.result import StudyResult
+    from pytest_mipro.plugin.gate.state import RunState
     from pytest_mipro.plugin.report.contents import Optimizations
     from pytest_mipro.runtime.client.contract import LMClient
 
@@ -30,6 +31,7 @@ _MARK_LINES = (
     "mipro_cases(path): internal to pytest-mipro; written as @pytest_mipro.cases(path).",
 )
 _MARKED = pytest.StashKey[bool]()
+_RUN = pytest.StashKey["RunState"]()
 _REFUSED = pytest.StashKey[str]()
 _STATUS: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
     "missed": ("missed", "m", ("MISSED", {"yellow": True})),
@@ -126,8 +128,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.stash.get(_MARKED, False) or options.optimize or options.update_lock:
         from pytest_mipro.plugin.session import begin  # noqa: PLC0415
 
-        begin(session)
-    elif "pytest_mipro.runtime.settings" in sys.modules:
+        begin(_run(session.config), session)
+    elif "pytest_mipro.runtime.settings" in sys.modules:  # the project has LM modules
         from pytest_mipro.plugin.config.configured import options_in_force  # noqa: PLC0415
 
         stack = ExitStack()
@@ -141,9 +143,9 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     try:
         result = yield
     except session.Failed:  # -x, --maxfail: what did not run makes its test's verdict incomplete
-        _announce(session.config)
+        _conclude(session.config)
         raise
-    _announce(session.config)
+    _conclude(session.config)
     return result
 
 
@@ -152,10 +154,7 @@ def pytest_runtest_makereport(
     call: pytest.CallInfo[None],
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show the package's own errors in one line, and none of its frames in tracebacks."""
-    errors = sys.modules.get("pytest_mipro.errors")
-    if call.excinfo is None or errors is None:
-        return (yield)
-    if not isinstance(call.excinfo.value, errors.MiproError):
+    if call.excinfo is None or not _is_own_error(call.excinfo.type):
         return (yield)
     from pytest_mipro.plugin.gate.error_reports import drop_traceback, trim_traceback  # noqa: PLC0415
 
@@ -187,36 +186,30 @@ def pytest_report_teststatus(
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Write one block a study, and which reports were written."""
-    if (session := sys.modules.get("pytest_mipro.plugin.gate.state")) is not None:
-        state = session.known_state(config)
-        if state is not None and state.verdicts:
-            from pytest_mipro.plugin.report.terminal import write_lock_summary, write_summary  # noqa: PLC0415
+    if _RUN in config.stash:
+        from pytest_mipro.plugin.session import summarise  # noqa: PLC0415
 
-            write_summary(terminalreporter, state)
-            write_lock_summary(terminalreporter, config)
-        if state is not None:
-            from pytest_mipro.plugin.config.cache_folder import write_cache_line  # noqa: PLC0415
+        summarise(_run(config), terminalreporter)
+    if _reports_wanted(config):
+        from pytest_mipro.plugin.report.files import write_report_lines  # noqa: PLC0415
 
-            write_cache_line(terminalreporter, config)
-    if (reports := sys.modules.get("pytest_mipro.plugin.report.files")) is not None:
-        reports.write_report_lines(terminalreporter, config)
+        write_report_lines(terminalreporter, config)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
     """Write the reports of what was written before, and close the client at the very end."""
+    run = session.config.stash.get(_RUN, None)
     try:
         result = yield
         if _reports_wanted(session.config):
             from pytest_mipro.plugin.report.files import write_reports  # noqa: PLC0415
 
-            write_reports(session)
+            write_reports(session, run.verdicts if run is not None else ())
         return result
     finally:
-        if (module := sys.modules.get("pytest_mipro.plugin.gate.state")) is not None:
-            state = module.known_state(session.config)
-            if state is not None:
-                state.end()
+        if run is not None:
+            run.end()
 
 
 @pytest.hookimpl(trylast=True)
@@ -248,9 +241,8 @@ def _reports_wanted(config: pytest.Config) -> bool:
     if hasattr(config, "workerinput"):
         return False
     options = options_of(config)
-    measured = "pytest_mipro.plugin.gate.state" in sys.modules
     asked = options.json is not None or options.markdown is not None
-    return asked or (measured and bool(os.environ.get("GITHUB_STEP_SUMMARY")))
+    return asked or (_RUN in config.stash and bool(os.environ.get("GITHUB_STEP_SUMMARY")))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -271,56 +263,48 @@ def pytest_configure_node(node: Any) -> None:
 
 
 class _Reports:
-    """Collects the results of marked cases from the reports, on an xdist controller too."""
+    """Passes the reports of marked cases on, on an xdist controller too."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._worker = hasattr(config, "workerinput")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what is attached to a report, before the terminal draws it."""
-        if self._worker or not hasattr(report, "mipro"):
-            return
-        from pytest_mipro.plugin.gate.error_reports import shorten_repeated_error  # noqa: PLC0415
-        from pytest_mipro.plugin.gate.provenance import record_provenance  # noqa: PLC0415
-        from pytest_mipro.plugin.gate.replies_used import record_replies  # noqa: PLC0415
-        from pytest_mipro.plugin.gate.state import state_of  # noqa: PLC0415
-        from pytest_mipro.plugin.gate.write_replies import record_at_end  # noqa: PLC0415
-        from pytest_mipro.plugin.measuring.report_data import attached  # noqa: PLC0415
+        if hasattr(report, "mipro") and not hasattr(self._config, "workerinput"):
+            from pytest_mipro.plugin.session import record_report  # noqa: PLC0415
 
-        data = attached(report)
-        if data is None:
-            return
-        record_replies(self._config, report, data)
-        if options_of(self._config).replies == "record":
-            record_at_end(self._config)
-        if data.case is not None:
-            state_of(self._config).record(report.nodeid, data.case)
-            record_provenance(self._config, data.case)
-            shorten_repeated_error(self._config, report, data)
+            record_report(_run(self._config), report)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, None, None]:
         """Count all errors in the last line, after the summary that shows each kind once."""
         yield
-        if (reports := sys.modules.get("pytest_mipro.plugin.gate.error_reports")) is not None:
-            reports.count_as_errors(terminalreporter.stats)
+        if _RUN in self._config.stash:
+            from pytest_mipro.plugin.gate.error_reports import count_as_errors  # noqa: PLC0415
+
+            count_as_errors(terminalreporter.stats)
 
 
-def _announce(config: pytest.Config) -> None:
-    if (module := sys.modules.get("pytest_mipro.plugin.gate.state")) is not None:
-        state = module.known_state(config)
-        if state is not None and not hasattr(config, "workerinput"):
-            from pytest_mipro.plugin.gate.drift import report_drift  # noqa: PLC0415
-            from pytest_mipro.plugin.session import announce  # noqa: PLC0415
+def _run(config: pytest.Config) -> RunState:
+    """Return the state of the marked run, which the first marked test or report makes."""
+    if _RUN not in config.stash:
+        from pytest_mipro.plugin.gate.state import RunState  # noqa: PLC0415
 
-            announce(state)
-            report_drift(state)
-            if options_of(config).update_lock:
-                from pytest_mipro.plugin.gate.update_lock import UPDATE_LOCK, UpdateLock  # noqa: PLC0415
+        config.stash[_RUN] = RunState(config)
+    return config.stash[_RUN]
 
-                config.pluginmanager.register(UpdateLock(state), UPDATE_LOCK)
+
+def _conclude(config: pytest.Config) -> None:
+    if _RUN in config.stash and not hasattr(config, "workerinput"):
+        from pytest_mipro.plugin.session import conclude  # noqa: PLC0415
+
+        conclude(_run(config))
+
+
+def _is_own_error(kind: type[BaseException]) -> bool:
+    """Return whether it is an error of this package, without importing what defines them."""
+    return any(base.__module__ == "pytest_mipro.errors" for base in kind.__mro__)
 
 
 def _own_mark(node: Any) -> bool:

@@ -1,27 +1,34 @@
-"""The state of one pytest run with marked tests: what is planned, what came back, the verdicts."""
+"""Begin, conclude and summarise the marked part of a run: the plain gate, or the optimisation."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_mipro.errors import UsageError
 from pytest_mipro.plugin.collecting.marks import MARK
+from pytest_mipro.plugin.config.cache_folder import write_cache_line
+from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.gate.drift import report_drift
+from pytest_mipro.plugin.gate.error_reports import shorten_repeated_error
 from pytest_mipro.plugin.gate.junit import verdict_properties
-from pytest_mipro.plugin.gate.state import RunState, state_of
+from pytest_mipro.plugin.gate.provenance import record_provenance
+from pytest_mipro.plugin.gate.replies_used import record_replies
 from pytest_mipro.plugin.gate.synthetic_reports import ProblemText, report_result
+from pytest_mipro.plugin.gate.update_lock import UPDATE_LOCK, UpdateLock, refuse_partial_selection
+from pytest_mipro.plugin.gate.write_replies import record_at_end
+from pytest_mipro.plugin.measuring.report_data import attached
 
 if TYPE_CHECKING:
+    from pytest_mipro.plugin.gate.state import RunState
     from pytest_mipro.plugin.gate.verdict import Verdict
 
 
-def begin(session: pytest.Session) -> None:
+def begin(state: RunState, session: pytest.Session) -> None:
     """Begin the marked part of a run: the plain gate, or the optimisation of its studies."""
-    from pytest_mipro.plugin.config.options import options_of  # noqa: PLC0415
     from pytest_mipro.plugin.lock.write_journal import finish_interrupted_writes  # noqa: PLC0415
 
-    state = state_of(session.config)
     try:
         finish_interrupted_writes(session.config)
         if options_of(session.config).optimize:
@@ -30,7 +37,6 @@ def begin(session: pytest.Session) -> None:
             begin_optimize(state, session)
         elif not session.config.option.collectonly:
             from pytest_mipro.plugin.gate.case_hooks import Gate  # noqa: PLC0415
-            from pytest_mipro.plugin.gate.update_lock import refuse_partial_selection  # noqa: PLC0415
 
             state.begin(session.items)
             if state.cases:
@@ -56,8 +62,22 @@ class _Refusal:
             pytest.fail(self._problem, pytrace=False)
 
 
-def announce(state: RunState) -> None:
-    """Judge the tests and report each verdict as a result of its own."""
+def record_report(state: RunState, report: pytest.TestReport) -> None:
+    """Keep what is attached to a case's report, in the process where reports come together."""
+    data = attached(report)
+    if data is None:
+        return
+    record_replies(state.config, report, data)
+    if options_of(state.config).replies == "record":
+        record_at_end(state)
+    if data.case is not None:
+        state.record(report.nodeid, data.case)
+        record_provenance(state.config, data.case)
+        shorten_repeated_error(state.config, report, data)
+
+
+def conclude(state: RunState) -> None:
+    """Judge the tests, and report each verdict and each difference as a result of its own."""
     for verdict in state.conclude():
         if verdict.judged:
             plan = verdict.plan
@@ -67,6 +87,19 @@ def announce(state: RunState) -> None:
             problem = _problem(state, verdict) if verdict.status != "passed" else None
             properties = verdict_properties(verdict)
             report_result(state.config, nodeid, f"verdict on {name}", problem, properties)
+    report_drift(state)
+    if options_of(state.config).update_lock:
+        state.config.pluginmanager.register(UpdateLock(state), UPDATE_LOCK)
+
+
+def summarise(state: RunState, terminal: Any) -> None:
+    """Write a block for each study, what differs from its lock, and the size of the cache."""
+    if state.verdicts:
+        from pytest_mipro.plugin.report.terminal import write_lock_summary, write_summary  # noqa: PLC0415
+
+        write_summary(terminal, state)
+        write_lock_summary(terminal, state)
+    write_cache_line(terminal, state.config)
 
 
 def _problem(state: RunState, verdict: Verdict) -> ProblemText:

@@ -21,7 +21,6 @@ from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path, relative_path
 from pytest_mipro.plugin.config.words import counted
 from pytest_mipro.plugin.gate.provenance import provenance_of
-from pytest_mipro.plugin.gate.state import known_state
 from pytest_mipro.plugin.gate.synthetic_reports import ProblemText, report_result
 from pytest_mipro.plugin.lock.lock_file import read_lock
 
@@ -83,29 +82,28 @@ def report_drift(state: RunState) -> None:
         drifts[path] = partial(differences, lock, study, by_lock[path])
         if options.strict and not options.update_lock:
             found = drifts[path](partial(format_path, config))
-            _report_study(config, study, found)
+            _report_study(state, study, found)
 
 
-def _report_study(
-    config: pytest.Config, study: StudyProvenance, found: Sequence[Difference]
-) -> None:
-    path = relative_path(study.lock, config.rootpath)
+def _report_study(state: RunState, study: StudyProvenance, found: Sequence[Difference]) -> None:
+    path = relative_path(study.lock, state.config.rootpath)
     problem = None
     if found:
         count = counted(len(found), "difference")
         summary = f"{count} from the lock (mipro_strict): {found[0].what}"
-        details = [*map(str, found), *_remedy(config, str(study.lock))]
+        details = [*map(str, found), *_remedy(state, str(study.lock))]
         problem = ProblemText(path, summary, details)
-    report_result(config, f"{path}::lock", f"drift from {study.lock.name}", problem)
+    report_result(state.config, f"{path}::lock", f"drift from {study.lock.name}", problem)
 
 
-def drift_lines(config: pytest.Config, lock: str) -> list[str]:
+def drift_lines(state: RunState, lock: str) -> list[str]:
     """Return the differences from the lock as lines for the terminal, none where there are none."""
+    config = state.config
     found = drift_of(config, lock, partial(format_path, config)) or ()
     if not found:
         return []
     texts = [str(difference) for difference in found]
-    texts += [] if options_of(config).update_lock else _remedy(config, lock)
+    texts += [] if options_of(config).update_lock else _remedy(state, lock)
     wrapped = (wrap(text, 78, subsequent_indent="  ", break_on_hyphens=False) for text in texts)
     return [
         f"differs from {format_path(config, Path(lock))}:",
@@ -113,11 +111,9 @@ def drift_lines(config: pytest.Config, lock: str) -> list[str]:
     ]
 
 
-def _remedy(config: pytest.Config, lock: str) -> list[str]:
+def _remedy(state: RunState, lock: str) -> list[str]:
     """Return how to renew the lock; nothing where the run has no score to lock."""
-    state = known_state(config)
-    verdicts = state.verdicts if state else ()
-    scored = any(v.plan.lock == lock and v.whole.mean is not None for v in verdicts)
+    scored = any(v.plan.lock == lock and v.whole.mean is not None for v in state.verdicts)
     return ["`pytest --mipro-update-lock` locks these scores"] if scored else []
 
 

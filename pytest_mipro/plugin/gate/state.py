@@ -7,8 +7,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from pytest_mipro.plugin.collecting.plan import (
     PlannedCase,
     StudyKey,
@@ -20,16 +18,17 @@ from pytest_mipro.plugin.collecting.plan import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import pytest
+
     from pytest_mipro.plugin.gate.verdict import Verdict
     from pytest_mipro.plugin.measuring.report_data import CaseResult, MeasuredCase
 
-_STATE = pytest.StashKey["RunState"]()
-
 
 class RunState:
-    """What one run knows. On an xdist controller it is filled by the workers' reports alone.
+    """What one run knows; made once, in `hooks.py`, and passed on.
 
-    `cases` are the planned cases of this process; `verdicts` is filled by `conclude`.
+    On an xdist controller the workers' reports alone fill it. `cases` are the planned cases of this
+    process; `verdicts` is filled by `conclude`.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -85,13 +84,3 @@ class RunState:
             verdicts += [judge(plan, cases[plan.nodeid], reference) for plan in plans]
         self.verdicts = tuple(verdicts)
         return self.verdicts
-
-
-def state_of(config: pytest.Config) -> RunState:
-    """Return the run's state, made at the first call."""
-    return config.stash.setdefault(_STATE, RunState(config))
-
-
-def known_state(config: pytest.Config) -> RunState | None:
-    """Return the run's state, None where the run has no marked tests."""
-    return config.stash.get(_STATE, None)

@@ -12,7 +12,6 @@ from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.config.words import counted
 from pytest_mipro.plugin.gate.provenance import provenance_of
 from pytest_mipro.plugin.gate.replies_used import count_replies, replies_used
-from pytest_mipro.plugin.gate.state import known_state
 from pytest_mipro.plugin.replies.stack import replies_path
 from pytest_mipro.runtime.replies.replies_file import dump_replies, read_replies
 from pytest_mipro.runtime.text.files import atomic_write
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_mipro.plugin.gate.replies_used import StudyReplies
+    from pytest_mipro.plugin.gate.state import RunState
     from pytest_mipro.plugin.gate.verdict import Verdict
     from pytest_mipro.plugin.measuring.measure import Status
     from pytest_mipro.runtime.replies.recorded import RecordedReply
@@ -34,8 +34,9 @@ _SHOWN = 5
 class Recorder:
     """Writes each study's file: what the run used, and nothing else where the run was whole."""
 
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
+    def __init__(self, state: RunState) -> None:
+        self._state = state
+        self._config = state.config
         self._lines: list[tuple[str, str]] = []
 
     @pytest.hookimpl(tryfirst=True)
@@ -95,14 +96,13 @@ class Recorder:
         return named and not any(case.partition("[")[0] == test for case in cases)
 
     def _verdicts(self, study: StudyReplies) -> list[Verdict]:
-        state, lock = known_state(self._config), str(study.lock)
-        return [v for v in state.verdicts if v.plan.lock == lock] if state else []
+        return [v for v in self._state.verdicts if v.plan.lock == str(study.lock)]
 
 
-def record_at_end(config: pytest.Config) -> None:
+def record_at_end(state: RunState) -> None:
     """Have the replies files written at the run's end."""
-    if not config.pluginmanager.hasplugin(RECORDER):
-        config.pluginmanager.register(Recorder(config), RECORDER)
+    if not state.config.pluginmanager.hasplugin(RECORDER):
+        state.config.pluginmanager.register(Recorder(state), RECORDER)
 
 
 def _warnings(study: StudyReplies) -> Iterator[tuple[str, str]]:

@@ -12,10 +12,11 @@ from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.gate.drift import drift_of
-from pytest_mipro.plugin.gate.state import known_state
 from pytest_mipro.plugin.measuring.report_data import by_module
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_mipro.optimizer.run.events import TrialFinished
     from pytest_mipro.optimizer.run.result import StudyResult
     from pytest_mipro.plugin.gate.drift import Difference
@@ -90,7 +91,7 @@ class Optimizations:
 OPTIMIZATIONS = pytest.StashKey[Optimizations]()
 
 
-def run_report(config: pytest.Config, exit_status: int) -> RunReport:
+def run_report(config: pytest.Config, exit_status: int, given: Sequence[Verdict]) -> RunReport:
     """Return what the run knows at its end."""
     root = ini_folder(config)
     announced = config.stash.get(OPTIMIZATIONS, Optimizations())
@@ -98,7 +99,7 @@ def run_report(config: pytest.Config, exit_status: int) -> RunReport:
         root=root,
         optimize=options_of(config).optimize,
         exit_status=int(exit_status),
-        studies=_studies(config, root),
+        studies=_studies(config, root, given),
         optimizations=tuple(
             OptimizedStudy(
                 result, tuple(trial for trial in announced.trials if trial.study == result.study)
@@ -109,10 +110,9 @@ def run_report(config: pytest.Config, exit_status: int) -> RunReport:
     )
 
 
-def _studies(config: pytest.Config, root: Path) -> tuple[GatedStudy, ...]:
-    state = known_state(config)
+def _studies(config: pytest.Config, root: Path, given: Sequence[Verdict]) -> tuple[GatedStudy, ...]:
     verdicts: dict[str, list[Verdict]] = {}
-    for verdict in state.verdicts if state is not None else ():
+    for verdict in given:
         verdicts.setdefault(verdict.plan.lock, []).append(verdict)
     return tuple(
         GatedStudy(

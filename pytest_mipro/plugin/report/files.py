@@ -19,20 +19,22 @@ from pytest_mipro.runtime.text.files import atomic_write
 from pytest_mipro.runtime.text.redaction import hide_secrets, url_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pytest_mipro.plugin.gate.verdict import Verdict
 
 _LINES = pytest.StashKey[list[tuple[str, bool]]]()
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 _SECRET_NAME = re.compile("key|token|secret|password|passwd", re.IGNORECASE)
 
 
-def write_reports(session: pytest.Session) -> None:
+def write_reports(session: pytest.Session, verdicts: Sequence[Verdict]) -> None:
     """Write the files that were asked for, and append to GitHub's job summary where there is one.
 
     A report that can't be written fails the run; a job summary, which no option asks for, does not.
     """
     config, options = session.config, options_of(session.config)
-    report = run_report(config, session.exitstatus)
+    report = run_report(config, session.exitstatus, verdicts)
     lines = config.stash.setdefault(_LINES, [])
     try:
         redact = redaction(config)

@@ -26,8 +26,6 @@ from pytest_mipro.plugin.report.case_lines import (
 )
 
 if TYPE_CHECKING:
-    import pytest
-
     from pytest_mipro.plugin.gate.state import RunState
     from pytest_mipro.plugin.gate.verdict import Verdict
     from pytest_mipro.plugin.measuring.measure import Status
@@ -60,10 +58,10 @@ def write_summary(terminal: Any, state: RunState) -> None:
             terminal.write_line(age)
 
 
-def write_lock_summary(terminal: Any, config: pytest.Config) -> None:
+def write_lock_summary(terminal: Any, state: RunState) -> None:
     """Write what differs from the locks, and which were written; nothing where all is as locked."""
-    differing = [line for path in provenance_of(config) for line in drift_lines(config, path)]
-    update = config.pluginmanager.get_plugin(UPDATE_LOCK)
+    differing = [line for path in provenance_of(state.config) for line in drift_lines(state, path)]
+    update = state.config.pluginmanager.get_plugin(UPDATE_LOCK)
     written = update.lines if update is not None else []
     if differing or written:
         terminal.write_sep("-", "mipro: lock")
