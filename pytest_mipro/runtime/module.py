@@ -11,26 +11,26 @@ import asyncio
 import functools
 import inspect
 import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
+from types import FrameType
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from pytest_mipro.errors import ModuleCallError, ModuleDefinitionError, OutputParseError
-from pytest_mipro.runtime.calls.context import current_context, project_stack, remembering
+from pytest_mipro.runtime.calls.context import (
+    CallContext,
+    current_context,
+    project_stack,
+    remembering,
+)
 from pytest_mipro.runtime.calls.exchange import Call, execute, execute_async
 from pytest_mipro.runtime.calls.parameters import checked_parameters
-from pytest_mipro.runtime.client.contract import Request
+from pytest_mipro.runtime.client.contract import LMClient, Message, Request
+from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.prompts.render import render
 from pytest_mipro.runtime.settings import check_model, current_settings, resolve_model
 from pytest_mipro.runtime.signature.signature import Signature, signature_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from types import FrameType
-
-    from pytest_mipro.runtime.calls.context import CallContext
-    from pytest_mipro.runtime.client.contract import LMClient, Message
-    from pytest_mipro.runtime.prompts.prompt import Prompt
 
 P = ParamSpec("P")
 R = TypeVar("R")

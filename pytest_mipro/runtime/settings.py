@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pytest_mipro.errors import ConfigurationError
+from pytest_mipro.errors import ConfigurationError, UsageError
 from pytest_mipro.runtime.client.contract import LMClient
-
-if TYPE_CHECKING:
-    from pytest_mipro.errors import UsageError
-    from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.runtime.signature.signature import Signature
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from typing import cast
 
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.simulated.faults import KINDS, Fault, FaultPlan, Latency
 from pytest_mipro.simulated.server import ServerOptions, SimulatedServer
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def parse(arguments: Sequence[str] | None = None) -> ServerOptions:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pytest_mipro.simulated.english import stem, stems, weight, words
 from pytest_mipro.simulated.features import similarities, similarity
 from pytest_mipro.simulated.rules import rules
-from pytest_mipro.simulated.task import joined
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pytest_mipro.simulated.task import Fields, Mind, Question
+from pytest_mipro.simulated.task import Fields, Mind, Question, joined
 
 NAME, RULE, DEMO, NOISE = 0.8, 1.0, 3.0, 0.3
 # Demos beyond this much similarity mass add nothing: attention is bounded.

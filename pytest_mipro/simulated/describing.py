@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from pytest_mipro.simulated import noise
 from pytest_mipro.simulated.english import listed, sentences
 from pytest_mipro.simulated.evidence import frequent
-from pytest_mipro.simulated.task import joined
-
-if TYPE_CHECKING:
-    from pytest_mipro.simulated.task import Mind, Task
+from pytest_mipro.simulated.task import Mind, Task, joined
 
 _VERB = re.compile(r"\b(?:describ|observ|summar|characteri)\w*", re.IGNORECASE)
 _OBJECT = re.compile(

@@ -5,16 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
 
 from pytest_mipro.simulated.english import SPEECH_WORDS, STOP_WORDS, stem, stems, weight, words
-from pytest_mipro.simulated.task import joined
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from pytest_mipro.simulated.shown import Shown
-    from pytest_mipro.simulated.task import Fields
+from pytest_mipro.simulated.shown import Shown
+from pytest_mipro.simulated.task import Fields, joined
 
 _EQUALITY = re.compile(
     r"(['\"])(?P<left>[^'\"\n]*)\1(?:>)?\s*==\s*"

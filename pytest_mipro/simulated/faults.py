@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.simulated import noise
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Fault = Literal["429", "500", "timeout", "garbage", "cut"]
 """Too many requests, server error, no answer, an answer that is no JSON, a cut connection."""

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import itertools
 import zlib
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pytest_mipro.simulated.english import STOP_WORDS, stem, weight, words
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    Vector = NDArray[np.float32]
-
+Vector = NDArray[np.float32]
 DIMENSIONS = 2048
 
 

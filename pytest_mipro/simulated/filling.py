@@ -7,17 +7,14 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_mipro.simulated.deciding import decide, demo_similarities
 from pytest_mipro.simulated.english import as_sentence, sentences, stem, stems, words
 from pytest_mipro.simulated.schemas import FORMATS, bounds, fitting, kind_of
-from pytest_mipro.simulated.task import Question, joined
+from pytest_mipro.simulated.task import Mind, Question, Schema, joined
 from pytest_mipro.simulated.tokens import asked_for, is_request
 from pytest_mipro.simulated.writing import extract, sentence_count, write_text
-
-if TYPE_CHECKING:
-    from pytest_mipro.simulated.task import Mind, Schema
 
 DEEPEST = 6
 _NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:\.\d+)?(?![\w])")

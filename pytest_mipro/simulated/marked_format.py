@@ -8,15 +8,12 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from pytest_mipro.runtime.client.contract import Message
 from pytest_mipro.simulated.plain_format import typed_labels
 from pytest_mipro.simulated.task import Example, Fields, Slot, Task
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from pytest_mipro.runtime.client.contract import Message
 
 _MARK = re.compile(r"^[ \t]*\[\[ ## (\w+) ## \]\][ \t]*", re.MULTILINE)
 _OUTPUT_FIELDS = re.compile(

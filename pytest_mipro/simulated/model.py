@@ -8,17 +8,14 @@ out and testing the machinery around a model, and says nothing about how real mo
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pytest_mipro.runtime.client.contract import Message
 from pytest_mipro.simulated import describing, marked_format, noise, plain_format, proposing
 from pytest_mipro.simulated.filling import Filler, reason
 from pytest_mipro.simulated.task import Mind, Question, Task
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from pytest_mipro.runtime.client.contract import Message
 
 # The models there are, by how much their decisions are blurred by noise.
 MODELS: Mapping[str, float] = {"small": 1.0, "large": 0.5}

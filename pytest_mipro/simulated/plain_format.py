@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from pytest_mipro.runtime.client.contract import Message
 from pytest_mipro.simulated.task import Example, Fields, Slot, Task
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from pytest_mipro.runtime.client.contract import Message
 
 _OPEN = re.compile(r"\s*<([^\W\d]\w*)>\n")
 _NEXT_BLOCK = re.compile(r"\s*\Z|\s*\n<[^\W\d]\w*>\n")

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from pytest_mipro.runtime.client.contract import Message
 from pytest_mipro.simulated import noise
 from pytest_mipro.simulated.english import listed, sentences, stems
 from pytest_mipro.simulated.evidence import cues, expected, input_text, missing, names_a_label
 from pytest_mipro.simulated.plain_format import listed_labels, typed_labels
 from pytest_mipro.simulated.proposing_text import extract_rules, text_rules
 from pytest_mipro.simulated.shown import Shown, current_instruction, shown_examples
-from pytest_mipro.simulated.task import joined
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pytest_mipro.runtime.client.contract import Message
-    from pytest_mipro.simulated.task import Mind, Task
+from pytest_mipro.simulated.task import Mind, Task, joined
 
 MOST_EXAMPLES = 20
 MOST_CUES = 12

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from pytest_mipro.simulated import noise
 from pytest_mipro.simulated.english import SPEECH_WORDS, listed, sentences, stems, weight, words
 from pytest_mipro.simulated.evidence import categorical, cues, input_text, missing, separating
+from pytest_mipro.simulated.shown import Shown
+from pytest_mipro.simulated.task import Mind
 from pytest_mipro.simulated.tokens import tokens
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pytest_mipro.simulated.shown import Shown
-    from pytest_mipro.simulated.task import Mind
 
 MOST_RULES = 8
 

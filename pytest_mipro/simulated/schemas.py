@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pytest_mipro.simulated.task import Schema
+from pytest_mipro.simulated.task import Schema
 
 FORMATS = {
     "date": "2000-01-01",

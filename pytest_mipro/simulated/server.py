@@ -8,17 +8,15 @@ import math
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.simulated import chat_api
 from pytest_mipro.simulated.faults import Fault, FaultPlan, Latency, RateLimit, Stats
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 HOST = "127.0.0.1"
 LARGEST_BODY = 32 * 2**20

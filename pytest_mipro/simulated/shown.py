@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pytest_mipro.simulated import shown_records
 from pytest_mipro.simulated.plain_format import read_fields
-
-if TYPE_CHECKING:
-    from pytest_mipro.simulated.task import Fields
+from pytest_mipro.simulated.task import Fields
 
 _EXAMPLE = re.compile(r"^(#{1,6}) +Example\b(?P<title>[^\n]*)$", re.MULTILINE | re.IGNORECASE)
 _SECTION = re.compile(

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pytest_mipro.simulated.task import Fields
+from pytest_mipro.simulated.task import Fields
 
 _START = re.compile(r"^[ \t]*(?=[\[{])", re.MULTILINE)
 _PART = re.compile(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from math import fsum
-from typing import TYPE_CHECKING
 
 from pytest_mipro.simulated.deciding import (
     SHORT_VALUE,
@@ -14,13 +14,8 @@ from pytest_mipro.simulated.deciding import (
 from pytest_mipro.simulated.directives import Directive, directives
 from pytest_mipro.simulated.english import all_stems, as_sentence, sentences, stem, stems, weight
 from pytest_mipro.simulated.rules import covers
-from pytest_mipro.simulated.task import joined
+from pytest_mipro.simulated.task import Fields, Mind, Question, joined
 from pytest_mipro.simulated.tokens import asked_for, copied_kinds, token_of_kind, tokens
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pytest_mipro.simulated.task import Fields, Mind, Question
 
 MOST_SENTENCES = 8
 MOST_CHARACTERS = 1200

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from threading import Lock
-from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import BudgetError
 from pytest_mipro.optimizer.study.amount import (
@@ -14,9 +14,6 @@ from pytest_mipro.optimizer.study.amount import (
     format_amount,
     total,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class Budget:

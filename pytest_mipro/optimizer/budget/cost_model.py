@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cache
 from threading import Lock
-from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.budget.limit_errors import UnboundedOutputError, UnknownPriceError
 from pytest_mipro.optimizer.study.amount import ONE_CALL, Amount, Limits, nanodollars
-from pytest_mipro.runtime.client.contract import Request, Usage
-from pytest_mipro.runtime.client.prices import frame_tokens, output_limit, prompt_bytes
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pytest_mipro.runtime.client.contract import Reply
-    from pytest_mipro.runtime.client.prices import ModelPrice
+from pytest_mipro.runtime.client.contract import Reply, Request, Usage
+from pytest_mipro.runtime.client.prices import ModelPrice, frame_tokens, output_limit, prompt_bytes
 
 # Tokens per byte of prompt: English has 0.25, other scripts up to about 0.5.
 _USUAL_RATE = 0.5

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from pytest_mipro.optimizer.budget.limit_errors import Limit, TimeUsedUpError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class Deadline:

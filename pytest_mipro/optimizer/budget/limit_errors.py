@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from pytest_mipro.errors import BudgetError, LimitReachedError, UnboundedCallError
-
-if TYPE_CHECKING:
-    from pytest_mipro.errors import MiproError
-    from pytest_mipro.optimizer.budget.budget import Budget
-    from pytest_mipro.optimizer.study.amount import Amount
+from pytest_mipro.errors import BudgetError, LimitReachedError, MiproError, UnboundedCallError
+from pytest_mipro.optimizer.budget.budget import Budget
+from pytest_mipro.optimizer.study.amount import Amount
 
 Currency = Literal["calls", "tokens", "nanodollars", "seconds"]
 _NANO = 1_000_000_000

@@ -5,20 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import BudgetError
-from pytest_mipro.optimizer.budget.budget import LogicalLedger
+from pytest_mipro.optimizer.budget.budget import LogicalLedger, Reservation
 from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.budget.deadline import Deadline
 from pytest_mipro.optimizer.budget.spending import UNFINISHED, Spending
 from pytest_mipro.optimizer.study.amount import ONE_CALL, Amount, format_amount, total
 from pytest_mipro.runtime.calls.context import calling_module
+from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
-
-if TYPE_CHECKING:
-    from pytest_mipro.optimizer.budget.budget import Reservation
-    from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 
 
 @dataclass

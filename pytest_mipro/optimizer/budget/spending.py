@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.study.amount import Amount, total
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 STAGES = ("baseline", "bootstrap", "proposals", "search", "decision", "final pass")
 """The stages of a study in the order of the plan."""

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.study.amount import Amount, nanodollars, total
+from pytest_mipro.optimizer.study.runs import CaseRun
+from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.client.contract import Usage
 from pytest_mipro.runtime.client.prices import MILLION, output_limit
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
-
-    from pytest_mipro.optimizer.budget.cost_model import CostModel
-    from pytest_mipro.optimizer.study.runs import CaseRun
-    from pytest_mipro.runtime.calls.context import ModuleCall
-    from pytest_mipro.runtime.prompts.prompt import Prompt
+from pytest_mipro.runtime.prompts.prompt import Prompt
 
 # A program may need this many times the committed prompts' calls on the same rows, and a few more.
 CALLS_FACTOR = 1.5

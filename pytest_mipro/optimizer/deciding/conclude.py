@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pytest_mipro.errors import LimitReachedError
+from pytest_mipro.optimizer.budget.budget import Reservation
+from pytest_mipro.optimizer.run.baseline import Baseline
+from pytest_mipro.optimizer.run.events import Stage
+from pytest_mipro.optimizer.run.reserve import Reserve
 from pytest_mipro.optimizer.run.result import measured
-from pytest_mipro.optimizer.statistics.decide import Evidence, decide, newly_failed
+from pytest_mipro.optimizer.statistics.decide import Decision, Evidence, decide, newly_failed
 from pytest_mipro.optimizer.statistics.intervals import paired_lift
+from pytest_mipro.optimizer.study.case import Case
 from pytest_mipro.optimizer.study.runs import Evaluation
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
-
-    from pytest_mipro.optimizer.budget.budget import Reservation
-    from pytest_mipro.optimizer.run.baseline import Baseline
-    from pytest_mipro.optimizer.run.events import Stage
-    from pytest_mipro.optimizer.run.reserve import Reserve
-    from pytest_mipro.optimizer.statistics.decide import Decision
-    from pytest_mipro.optimizer.study.case import Case
-    from pytest_mipro.runtime.prompts.prompt import Prompt
+from pytest_mipro.runtime.prompts.prompt import Prompt
 
 # The mean of repeats may miss its exact value by rounding; the gate allows for that, too.
 _ROUNDING = 1e-9

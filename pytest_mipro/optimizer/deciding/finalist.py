@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
+from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.events import FinalistChosen
+from pytest_mipro.optimizer.search.record import Assessment, Record
+from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.statistics.intervals import paired_lift
-from pytest_mipro.optimizer.study.case import cases_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from pytest_mipro.optimizer.rounds.search_state import SearchState
-    from pytest_mipro.optimizer.search.record import Assessment, Record
-    from pytest_mipro.optimizer.search.searcher import Assignment
-    from pytest_mipro.optimizer.study.case import Case
-    from pytest_mipro.runtime.prompts.prompt import Prompt
+from pytest_mipro.optimizer.study.case import Case, cases_of
+from pytest_mipro.runtime.prompts.prompt import Prompt
 
 # A cheaper program may lose this much of the score (0…1), by estimate.
 MAX_LOSS = 0.01

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextvars
 import json
 import time
-from concurrent.futures import as_completed
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import Protocol
 
 from pytest_mipro.errors import (
     BudgetError,
@@ -16,24 +18,16 @@ from pytest_mipro.errors import (
     LimitReachedError,
     UnboundedCallError,
 )
+from pytest_mipro.optimizer.budget.budget import Reservation
+from pytest_mipro.optimizer.budget.deadline import Deadline
+from pytest_mipro.optimizer.budget.meter import Accounting, Meter
 from pytest_mipro.optimizer.measuring.case_threads import DaemonPool, run_within
 from pytest_mipro.optimizer.measuring.expectations import Expectations
-from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
 from pytest_mipro.optimizer.study.runs import CaseRun, Evaluation
-from pytest_mipro.runtime.calls.context import CallContext, Trace, use
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from concurrent.futures import Future
-    from pathlib import Path
-
-    from pytest_mipro.optimizer.budget.budget import Reservation
-    from pytest_mipro.optimizer.budget.deadline import Deadline
-    from pytest_mipro.optimizer.budget.meter import Accounting, Meter
-    from pytest_mipro.optimizer.study.case import Case, Study, TestSpec
-    from pytest_mipro.runtime.calls.context import ModuleCall, Teacher
-    from pytest_mipro.runtime.client.contract import LMClient
-    from pytest_mipro.runtime.prompts.prompt import Prompt
+from pytest_mipro.runtime.calls.context import CallContext, ModuleCall, Teacher, Trace, use
+from pytest_mipro.runtime.client.contract import LMClient
+from pytest_mipro.runtime.prompts.prompt import Prompt
 
 
 class Pending(Protocol):

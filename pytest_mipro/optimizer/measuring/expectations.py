@@ -6,18 +6,14 @@ A run that breaks them is no measurement: the study stops, and no score is drawn
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pytest_mipro.errors import InfrastructureError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from pytest_mipro.optimizer.study.runs import CaseRun
-    from pytest_mipro.runtime.calls.context import Teacher
-    from pytest_mipro.runtime.prompts.prompt import Prompt
+from pytest_mipro.optimizer.study.runs import CaseRun
+from pytest_mipro.runtime.calls.context import Teacher
+from pytest_mipro.runtime.prompts.prompt import Prompt
 
 # With fewer runs of a test, a module that none of them reached may be chance.
 _ENOUGH_RUNS = 5

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from pytest_mipro.optimizer.search.main_effects import main_effects
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-
-    from pytest_mipro.optimizer.search.record import Record
-    from pytest_mipro.optimizer.search.searcher import Assignment
-    from pytest_mipro.optimizer.study.runs import CaseRun
+from pytest_mipro.optimizer.search.record import Record
+from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.study.runs import CaseRun
 
 # The lift expected of any module before a candidate of it has been measured.
 _PRIOR_LIFT = 0.05

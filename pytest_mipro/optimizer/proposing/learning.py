@@ -6,14 +6,11 @@ search space with its own surrogate, rewarded by what the proposals earn.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from pytest_mipro.optimizer.proposing.proposal_plan import PlanSpace, ProposalPlan
-    from pytest_mipro.optimizer.search.searcher import Searcher
+from pytest_mipro.optimizer.proposing.proposal_plan import PlanSpace, ProposalPlan
+from pytest_mipro.optimizer.search.searcher import Searcher
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 from pytest_mipro.runtime.client.contract import Message
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 _ROLES = re.compile(r"^# (System|User)\n", re.MULTILINE)

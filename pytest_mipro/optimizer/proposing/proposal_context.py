@@ -7,27 +7,25 @@ import inspect
 import json
 import linecache
 import random
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from types import CodeType
 
 from pytest_mipro.optimizer.proposing.meta_prompt import head_and_tail, meta_prompt
-from pytest_mipro.optimizer.proposing.strategy import Example, ProposalRequest
+from pytest_mipro.optimizer.proposing.strategy import (
+    Example,
+    ProposalContext,
+    ProposalRequest,
+    ScoredInstruction,
+)
+from pytest_mipro.optimizer.study.case import Case
+from pytest_mipro.optimizer.study.runs import CaseRun
+from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.client.contract import Message
 from pytest_mipro.runtime.prompts.render import input_text
+from pytest_mipro.runtime.signature.signature import Signature
 from pytest_mipro.runtime.signature.values import to_text
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
-    from types import CodeType
-
-    from pytest_mipro.optimizer.proposing.strategy import ProposalContext, ScoredInstruction
-    from pytest_mipro.optimizer.study.case import Case
-    from pytest_mipro.optimizer.study.runs import CaseRun
-    from pytest_mipro.runtime.calls.context import ModuleCall
-    from pytest_mipro.runtime.client.contract import Message
-    from pytest_mipro.runtime.signature.signature import Signature
-
-    # Sends messages to the proposer model, with a sample index, and returns its text.
-    Ask = Callable[[tuple[Message, ...], int], Awaitable[str]]
-
+Ask = Callable[[tuple[Message, ...], int], Awaitable[str]]
 _BATCHES = 3
 _BATCH_ROWS = 10
 _VALUE_LIMIT = 400

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
-from pytest_mipro.optimizer.search.searcher import Space
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pytest_mipro.optimizer.search.searcher import Assignment
-    from pytest_mipro.optimizer.study.settings import OptimizerSettings
+from pytest_mipro.optimizer.search.searcher import Assignment, Space
+from pytest_mipro.optimizer.study.settings import OptimizerSettings
 
 ExampleKind = Literal["mixed", "failing", "passing"]
 _TEMPERATURES = (1.0, 0.7)

@@ -5,34 +5,29 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pytest_mipro.errors import ProgramError
 from pytest_mipro.optimizer.proposing.proposal_context import dataset_summary, program_summary
-from pytest_mipro.optimizer.proposing.proposal_plan import TIPS
-from pytest_mipro.optimizer.proposing.strategy import Grounding, ProposalContext
+from pytest_mipro.optimizer.proposing.proposal_plan import TIPS, ProposalPlan
+from pytest_mipro.optimizer.proposing.strategy import (
+    Example,
+    Grounding,
+    InstructionStrategy,
+    ProposalContext,
+    ProposalRequest,
+    ScoredInstruction,
+)
+from pytest_mipro.optimizer.study.case import Case
+from pytest_mipro.optimizer.study.runs import CaseRun
+from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.runtime.client import loop
-from pytest_mipro.runtime.client.contract import Request
+from pytest_mipro.runtime.client.contract import LMClient, Message, Request
 from pytest_mipro.runtime.signature.reply_text import normalise_instruction
+from pytest_mipro.runtime.signature.signature import Signature
 from pytest_mipro.runtime.text.redaction import hide_in_data
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
-
-    from pytest_mipro.optimizer.proposing.proposal_plan import ProposalPlan
-    from pytest_mipro.optimizer.proposing.strategy import (
-        Example,
-        InstructionStrategy,
-        ProposalRequest,
-        ScoredInstruction,
-    )
-    from pytest_mipro.optimizer.study.case import Case
-    from pytest_mipro.optimizer.study.runs import CaseRun
-    from pytest_mipro.optimizer.study.settings import OptimizerSettings
-    from pytest_mipro.runtime.client.contract import LMClient, Message
-    from pytest_mipro.runtime.signature.signature import Signature
 
 GROUNDING_CALLS = 5
 """The calls for grounding, at most: three batches, their summary, and the program."""

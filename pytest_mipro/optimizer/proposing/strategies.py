@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import random
 
 from pytest_mipro.optimizer.proposing.proposal_context import choose_examples, proposal_request
+from pytest_mipro.optimizer.proposing.strategy import (
+    ProgramContext,
+    ProposalContext,
+    ProposalRequest,
+)
 from pytest_mipro.optimizer.search.main_effects import composed
 from pytest_mipro.optimizer.search.pareto import front
-
-if TYPE_CHECKING:
-    import random
-
-    from pytest_mipro.optimizer.proposing.strategy import (
-        ProgramContext,
-        ProposalContext,
-        ProposalRequest,
-    )
-    from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.search.searcher import Assignment
 
 _EXAMPLES = 32
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-if TYPE_CHECKING:
-    import random
-    from collections.abc import Sequence
-
-    from pytest_mipro.optimizer.search.record import Assessment
-    from pytest_mipro.optimizer.search.searcher import Assignment
-    from pytest_mipro.runtime.calls.context import ModuleCall
-    from pytest_mipro.runtime.client.contract import Message
-    from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.optimizer.search.record import Assessment
+from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.client.contract import Message
+from pytest_mipro.runtime.signature.signature import Signature
 
 
 @dataclass(frozen=True)

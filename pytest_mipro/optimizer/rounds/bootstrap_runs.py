@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from pytest_mipro.optimizer.measuring.evaluate import Pending
+from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.search.pareto import drawn_parents
-from pytest_mipro.optimizer.study.case import cases_of
+from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.study.case import Case, cases_of
+from pytest_mipro.optimizer.study.runs import CaseRun
 from pytest_mipro.runtime.calls.context import Teacher
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from pytest_mipro.optimizer.measuring.evaluate import Pending
-    from pytest_mipro.optimizer.rounds.search_state import SearchState
-    from pytest_mipro.optimizer.search.searcher import Assignment
-    from pytest_mipro.optimizer.study.case import Case
-    from pytest_mipro.optimizer.study.runs import CaseRun
-    from pytest_mipro.runtime.prompts.prompt import Prompt
+from pytest_mipro.runtime.prompts.prompt import Prompt
 
 # Attempts take sample indices that no measurement uses: a reply at temperature 1 is no score.
 _FIRST_ATTEMPT = 1_000

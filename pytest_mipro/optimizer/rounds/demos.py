@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from pytest_mipro.errors import OutputParseError
+from pytest_mipro.optimizer.study.case import TestSpec
+from pytest_mipro.optimizer.study.runs import CaseRun
+from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.prompts.prompt import Demo
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-    from pathlib import Path
-
-    from pytest_mipro.optimizer.study.case import TestSpec
-    from pytest_mipro.optimizer.study.runs import CaseRun
-    from pytest_mipro.runtime.calls.context import ModuleCall
 
 
 def demo_pools(

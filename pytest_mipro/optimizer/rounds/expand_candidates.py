@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from pytest_mipro.optimizer.measuring.evaluate import Pending
 from pytest_mipro.optimizer.proposing.proposer_models import CHARACTERS_PER_TOKEN
-from pytest_mipro.optimizer.rounds.bootstrap_runs import parents_of, start_attempts, training_runs
+from pytest_mipro.optimizer.rounds.bootstrap_runs import (
+    Parent,
+    parents_of,
+    start_attempts,
+    training_runs,
+)
 from pytest_mipro.optimizer.rounds.demos import (
     demo_pools,
     demo_sets,
     labelled_demos,
     merged_pools,
 )
+from pytest_mipro.optimizer.rounds.instruction_proposer import InstructionProposer
+from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.events import CandidatesReady
 from pytest_mipro.optimizer.search.candidates import Candidates, extended
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
-
-    from pytest_mipro.optimizer.measuring.evaluate import Pending
-    from pytest_mipro.optimizer.rounds.bootstrap_runs import Parent
-    from pytest_mipro.optimizer.rounds.instruction_proposer import InstructionProposer
-    from pytest_mipro.optimizer.rounds.search_state import SearchState
-    from pytest_mipro.optimizer.study.runs import CaseRun
-    from pytest_mipro.runtime.prompts.prompt import Demo
+from pytest_mipro.optimizer.study.runs import CaseRun
+from pytest_mipro.runtime.prompts.prompt import Demo
 
 
 def expand_candidates(state: SearchState, proposer: InstructionProposer) -> SearchState | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import BudgetError, LimitReachedError
 from pytest_mipro.optimizer.proposing.credit_assignment import (
@@ -18,27 +18,25 @@ from pytest_mipro.optimizer.proposing.proposer_models import (
     GROUNDING_CALLS,
     MAX_PROMPT_CHARACTERS,
     PROPOSAL_TOKENS,
+    Proposal,
     ProposalTask,
     ProposerModels,
 )
-from pytest_mipro.optimizer.proposing.strategy import InstructionStrategy, ScoredInstruction
+from pytest_mipro.optimizer.proposing.strategy import (
+    Grounding,
+    InstructionStrategy,
+    ScoredInstruction,
+)
+from pytest_mipro.optimizer.rounds.bootstrap_runs import Parent
+from pytest_mipro.optimizer.rounds.search_state import SearchState
+from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.events import LessonsLearnt, ProposalsMade
-from pytest_mipro.optimizer.search.candidates import Candidates, extended
+from pytest_mipro.optimizer.run.study_run import StudyRun
+from pytest_mipro.optimizer.search.candidates import Candidates, ModuleCandidates, extended
 from pytest_mipro.optimizer.search.main_effects import main_effects
 from pytest_mipro.optimizer.study.amount import Amount
 from pytest_mipro.optimizer.study.case import cases_of
 from pytest_mipro.runtime.client.contract import Message, Request
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pytest_mipro.optimizer.proposing.proposer_models import Proposal
-    from pytest_mipro.optimizer.proposing.strategy import Grounding
-    from pytest_mipro.optimizer.rounds.bootstrap_runs import Parent
-    from pytest_mipro.optimizer.rounds.search_state import SearchState
-    from pytest_mipro.optimizer.run.baseline import Baseline
-    from pytest_mipro.optimizer.run.study_run import StudyRun
-    from pytest_mipro.optimizer.search.candidates import ModuleCandidates
 
 
 class InstructionProposer:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from collections.abc import Container
 
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.optimizer.proposing.strategy import ProgramContext, ProgramStrategy
-
-if TYPE_CHECKING:
-    from collections.abc import Container
-
-    from pytest_mipro.optimizer.rounds.search_state import SearchState
-    from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.rounds.search_state import SearchState
+from pytest_mipro.optimizer.search.searcher import Assignment
 
 
 def propose_program(state: SearchState, seen: Container[Assignment]) -> Assignment | None:

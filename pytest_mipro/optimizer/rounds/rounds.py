@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import LimitReachedError
 from pytest_mipro.optimizer.budget.limit_errors import limit_of
 from pytest_mipro.optimizer.rounds.expand_candidates import expand_candidates
 from pytest_mipro.optimizer.rounds.instruction_proposer import InstructionProposer
-from pytest_mipro.optimizer.rounds.search_state import SearchState, baseline_record
+from pytest_mipro.optimizer.rounds.search_state import SearchState, TryReserve, baseline_record
 from pytest_mipro.optimizer.rounds.trials import search_round
+from pytest_mipro.optimizer.run.baseline import Baseline
+from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.search.candidates import committed_candidates
-
-if TYPE_CHECKING:
-    from pytest_mipro.optimizer.rounds.search_state import TryReserve
-    from pytest_mipro.optimizer.run.baseline import Baseline
-    from pytest_mipro.optimizer.run.study_run import StudyRun
 
 _NO_ROUND = "the search ended early: what is left does not hold another round's training runs"
 

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from pytest_mipro.optimizer.budget.limit_errors import Limit
+from pytest_mipro.optimizer.proposing.learning import Lesson
+from pytest_mipro.optimizer.proposing.proposer_models import Proposal
+from pytest_mipro.optimizer.proposing.strategy import Grounding
+from pytest_mipro.optimizer.run.baseline import Baseline
+from pytest_mipro.optimizer.run.study_run import StudyRun
+from pytest_mipro.optimizer.search.candidates import Candidates
 from pytest_mipro.optimizer.search.record import Assessment, Record
+from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.statistics.intervals import objective
-from pytest_mipro.optimizer.study.case import cases_of
+from pytest_mipro.optimizer.study.case import Case, cases_of
 from pytest_mipro.optimizer.study.runs import mean_cost
 from pytest_mipro.optimizer.study.split import minibatch
+from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
+from pytest_mipro.runtime.signature.signature import Signature
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
-
-    from pytest_mipro.optimizer.budget.limit_errors import Limit
-    from pytest_mipro.optimizer.proposing.learning import Lesson
-    from pytest_mipro.optimizer.proposing.proposer_models import Proposal
-    from pytest_mipro.optimizer.proposing.strategy import Grounding
-    from pytest_mipro.optimizer.run.baseline import Baseline
-    from pytest_mipro.optimizer.run.study_run import StudyRun
-    from pytest_mipro.optimizer.search.candidates import Candidates
-    from pytest_mipro.optimizer.search.searcher import Assignment
-    from pytest_mipro.optimizer.study.case import Case
-    from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
-    from pytest_mipro.runtime.signature.signature import Signature
-
-    TryReserve = Callable[[Mapping[Path, Prompt]], bool]
-
+TryReserve = Callable[[Mapping[Path, Prompt]], bool]
 # Estimates are sums of floats: 0.95 and a lift of 0.05 need not make 1 exactly.
 _ROUNDING = 1e-9
 _PERFECT = "every validation row has the full score"

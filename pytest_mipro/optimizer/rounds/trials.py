@@ -11,32 +11,24 @@ the first rows of the minibatch and, unless it is hopeless by then, on the rest.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import LimitReachedError
-from pytest_mipro.optimizer.budget.limit_errors import limit_of, shortage
+from pytest_mipro.optimizer.budget.budget import Reservation
+from pytest_mipro.optimizer.budget.limit_errors import Limit, limit_of, shortage
+from pytest_mipro.optimizer.measuring.evaluate import Pending
 from pytest_mipro.optimizer.rounds.program_proposer import propose_program
-from pytest_mipro.optimizer.run.events import TrialFinished
+from pytest_mipro.optimizer.rounds.search_state import SearchState
+from pytest_mipro.optimizer.run.events import TrialFinished, TrialKind
 from pytest_mipro.optimizer.search.racing import first_heat, hopeless
-from pytest_mipro.optimizer.search.record import Assessment
+from pytest_mipro.optimizer.search.record import Assessment, Record
+from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.statistics.intervals import paired_lift
 from pytest_mipro.optimizer.study.amount import Amount
 from pytest_mipro.optimizer.study.case import cases_of
-from pytest_mipro.optimizer.study.runs import mean_cost
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from pytest_mipro.optimizer.budget.budget import Reservation
-    from pytest_mipro.optimizer.budget.limit_errors import Limit
-    from pytest_mipro.optimizer.measuring.evaluate import Pending
-    from pytest_mipro.optimizer.rounds.search_state import SearchState
-    from pytest_mipro.optimizer.run.events import TrialKind
-    from pytest_mipro.optimizer.search.record import Record
-    from pytest_mipro.optimizer.search.searcher import Assignment
-    from pytest_mipro.optimizer.study.runs import CaseRun, Evaluation
+from pytest_mipro.optimizer.study.runs import CaseRun, Evaluation, mean_cost
 
 # A lift measured on n rows is shrunk towards 0 by n / (n + this): a few lucky rows are no leader.
 _PRIOR_ROWS = 10

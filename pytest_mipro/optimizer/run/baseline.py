@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import BudgetError, ConfigurationError, LimitReachedError
 from pytest_mipro.optimizer.budget.limit_errors import Limit, LimitTooSmallError, limit_of
@@ -17,25 +18,17 @@ from pytest_mipro.optimizer.budget.worst_case import (
 from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules
 from pytest_mipro.optimizer.measuring.expectations import MeasurementError, expectations_of
 from pytest_mipro.optimizer.run.events import BaselineMeasured, Plan
-from pytest_mipro.optimizer.run.forecast import Forecaster, stage_sizes
+from pytest_mipro.optimizer.run.forecast import Forecast, Forecaster, stage_sizes
 from pytest_mipro.optimizer.run.result import measured
+from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.statistics.decide import detectable_lift
 from pytest_mipro.optimizer.study.amount import Amount, total
-from pytest_mipro.optimizer.study.case import cases_of
-from pytest_mipro.optimizer.study.split import RowTag, split_rows
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
-
-    from pytest_mipro.optimizer.run.forecast import Forecast
-    from pytest_mipro.optimizer.run.study_run import StudyRun
-    from pytest_mipro.optimizer.study.case import Case, Study
-    from pytest_mipro.optimizer.study.runs import CaseRun, Evaluation
-    from pytest_mipro.optimizer.study.split import Split
-    from pytest_mipro.runtime.calls.context import ModuleCall
-    from pytest_mipro.runtime.prompts.prompt import Prompt
-    from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.optimizer.study.case import Case, Study, cases_of
+from pytest_mipro.optimizer.study.runs import CaseRun, Evaluation
+from pytest_mipro.optimizer.study.split import RowTag, Split, split_rows
+from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.prompts.prompt import Prompt
+from pytest_mipro.runtime.signature.signature import Signature
 
 _UNLIMITED = 10**9
 # A case may make this many times the most calls that one case made under the committed prompts.

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from pytest_mipro.optimizer.proposing.learning import Lesson
-    from pytest_mipro.optimizer.proposing.proposer_models import Proposal
-    from pytest_mipro.optimizer.run.forecast import Forecast
-    from pytest_mipro.optimizer.search.searcher import Assignment
-    from pytest_mipro.optimizer.statistics.decide import Decision
-    from pytest_mipro.optimizer.statistics.intervals import Interval
-    from pytest_mipro.optimizer.study.amount import Limits
-    from pytest_mipro.optimizer.study.runs import CaseCost
-    from pytest_mipro.optimizer.study.split import Split
+from pytest_mipro.optimizer.proposing.learning import Lesson
+from pytest_mipro.optimizer.proposing.proposer_models import Proposal
+from pytest_mipro.optimizer.run.forecast import Forecast
+from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.statistics.decide import Decision
+from pytest_mipro.optimizer.statistics.intervals import Interval
+from pytest_mipro.optimizer.study.amount import Limits
+from pytest_mipro.optimizer.study.runs import CaseCost
+from pytest_mipro.optimizer.study.split import Split
 
 Stage = Literal["baseline", "proposals", "search", "decision", "final pass"]
 TrialKind = Literal["minibatch", "full"]
@@ -200,5 +198,6 @@ Event = (
     | LeadTaken
     | ProcessLost
 )
-if TYPE_CHECKING:
-    Emit = Callable[[Event], None]
+
+
+Emit = Callable[[Event], None]

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pytest_mipro.optimizer.budget.worst_case import CALLS_EXTRA, CALLS_FACTOR
 from pytest_mipro.optimizer.proposing.proposer_models import GROUNDING_CALLS, PROPOSAL_TOKENS
 from pytest_mipro.optimizer.study.amount import Amount, nanodollars, total
+from pytest_mipro.optimizer.study.settings import OptimizerSettings
+from pytest_mipro.optimizer.study.split import Split
+from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.client.contract import Usage
-from pytest_mipro.runtime.client.prices import output_limit
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
-
-    from pytest_mipro.optimizer.study.settings import OptimizerSettings
-    from pytest_mipro.optimizer.study.split import Split
-    from pytest_mipro.runtime.calls.context import ModuleCall
-    from pytest_mipro.runtime.client.prices import ModelPrice
-    from pytest_mipro.runtime.prompts.prompt import Prompt
+from pytest_mipro.runtime.client.prices import ModelPrice, output_limit
+from pytest_mipro.runtime.prompts.prompt import Prompt
 
 # The typical size of a request for an instruction; the real one depends on its examples.
 _PROPOSAL = Usage(2_000, 300)

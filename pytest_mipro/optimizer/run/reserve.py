@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from pytest_mipro.optimizer.budget.budget import Reservation
 from pytest_mipro.optimizer.budget.limit_errors import LimitTooSmallError, shortage
-from pytest_mipro.optimizer.run.baseline import forecast_run
+from pytest_mipro.optimizer.run.baseline import Baseline, forecast_run
+from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.search.racing import first_heat
 from pytest_mipro.optimizer.study.amount import Amount, total
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from pytest_mipro.optimizer.budget.budget import Reservation
-    from pytest_mipro.optimizer.run.baseline import Baseline
-    from pytest_mipro.optimizer.run.study_run import StudyRun
-    from pytest_mipro.runtime.prompts.prompt import Prompt
+from pytest_mipro.runtime.prompts.prompt import Prompt
 
 # The decision gets this many times the time that the baseline needed for as many rows.
 _TIME_FACTOR = 1.5

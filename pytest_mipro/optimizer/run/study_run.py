@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import Protocol
 
-from pytest_mipro.optimizer.budget.budget import Budget
+from pytest_mipro.optimizer.budget.budget import Budget, Reservation
 from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.budget.deadline import Deadline
 from pytest_mipro.optimizer.budget.limit_errors import LimitTooSmallError, shortage
 from pytest_mipro.optimizer.budget.meter import Accounting
-from pytest_mipro.optimizer.measuring.evaluate import Evaluator
-from pytest_mipro.optimizer.run.events import StageProgress, StageStarted
+from pytest_mipro.optimizer.measuring.evaluate import Evaluating, Evaluator, MeasuringRules
+from pytest_mipro.optimizer.proposing.learning import Lesson
+from pytest_mipro.optimizer.proposing.strategy import ProposalStrategy
+from pytest_mipro.optimizer.run.events import Emit, Stage, StageProgress, StageStarted
+from pytest_mipro.optimizer.search.searcher import Searcher, Space
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount
+from pytest_mipro.optimizer.study.case import Case, Study
 from pytest_mipro.optimizer.study.parts import PARTS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-
-    from pytest_mipro.optimizer.budget.budget import Reservation
-    from pytest_mipro.optimizer.measuring.evaluate import Evaluating, MeasuringRules
-    from pytest_mipro.optimizer.proposing.learning import Lesson
-    from pytest_mipro.optimizer.proposing.strategy import ProposalStrategy
-    from pytest_mipro.optimizer.run.events import Emit, Stage
-    from pytest_mipro.optimizer.search.searcher import Searcher, Space
-    from pytest_mipro.optimizer.study.case import Case, Study
-    from pytest_mipro.optimizer.study.runs import Evaluation
-    from pytest_mipro.optimizer.study.settings import OptimizerSettings
-    from pytest_mipro.runtime.client.contract import LMClient
-    from pytest_mipro.runtime.client.prices import ModelPrice
-    from pytest_mipro.runtime.prompts.prompt import Prompt
-    from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.optimizer.study.runs import Evaluation
+from pytest_mipro.optimizer.study.settings import OptimizerSettings
+from pytest_mipro.runtime.client.contract import LMClient
+from pytest_mipro.runtime.client.prices import ModelPrice
+from pytest_mipro.runtime.prompts.prompt import Prompt
+from pytest_mipro.runtime.signature.signature import Signature
 
 
 class Bill(Protocol):

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from pytest_mipro.optimizer.search.searcher import Space
-from pytest_mipro.runtime.prompts.prompt import Prompt
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from pytest_mipro.optimizer.search.searcher import Assignment
-    from pytest_mipro.runtime.prompts.prompt import Demo
-    from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.optimizer.search.searcher import Assignment, Space
+from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
+from pytest_mipro.runtime.signature.signature import Signature
 
 
 @dataclass(frozen=True)

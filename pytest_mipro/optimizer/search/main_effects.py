@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pytest_mipro.optimizer.search.record import Assessment
-    from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.search.record import Assessment
+from pytest_mipro.optimizer.search.searcher import Assignment
 
 # A choice measured on n rows keeps about n / (n + this) of its effect: few rows prove little.
 _PRIOR_ROWS = 15.0

@@ -5,14 +5,11 @@ Source: Agrawal et al. 2025, GEPA (arXiv 2507.19457), "Pareto-based candidate se
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import random
+from collections.abc import Sequence
 
-if TYPE_CHECKING:
-    import random
-    from collections.abc import Sequence
-
-    from pytest_mipro.optimizer.search.record import Assessment
-    from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.search.record import Assessment
+from pytest_mipro.optimizer.search.searcher import Assignment
 
 
 def front(assessments: Sequence[Assessment]) -> list[Assignment]:

@@ -5,14 +5,10 @@ Source: Maron & Moore 1994, "Hoeffding Races"; here with paired differences on c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from pytest_mipro.optimizer.statistics.intervals import paired_lift
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from pytest_mipro.optimizer.study.case import Case
+from pytest_mipro.optimizer.study.case import Case
 
 # Fewer rows prove nothing, and a second heat of fewer is not worth the stop in between.
 _FEWEST = 8

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.search.searcher import Visits, check_estimate
-
-if TYPE_CHECKING:
-    from pytest_mipro.optimizer.search.searcher import Assignment, Space
+from pytest_mipro.optimizer.search.searcher import Assignment, Space, Visits, check_estimate
 
 
 class RandomSearcher:

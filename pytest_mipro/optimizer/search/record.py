@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.study.runs import NO_COST
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pytest_mipro.optimizer.search.searcher import Assignment
-    from pytest_mipro.optimizer.study.runs import CaseCost
+from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.study.runs import NO_COST, CaseCost
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    import random
-    from collections.abc import Iterator
+from typing import Protocol
 
 # One index a dimension: which instruction, or which demo set, of which module.
 Assignment = tuple[int, ...]

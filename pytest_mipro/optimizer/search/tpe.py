@@ -5,19 +5,15 @@ from __future__ import annotations
 import logging
 import random
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import TrialState, create_trial
 
-from pytest_mipro.optimizer.search.searcher import Visits, check_estimate
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pytest_mipro.optimizer.search.searcher import Assignment, Space
+from pytest_mipro.optimizer.search.searcher import Assignment, Space, Visits, check_estimate
 
 # How often TPE is asked where it proposes a seen assignment. Each try costs a few milliseconds.
 _TRIES = 2

@@ -5,21 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore
 from pytest_mipro.optimizer.shared.heartbeat import heartbeat_interval
+from pytest_mipro.optimizer.shared.worker import Membership
+from pytest_mipro.optimizer.study.case import Study
+from pytest_mipro.optimizer.study.settings import OptimizerSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from optuna.storages import BaseStorage
 
-    from pytest_mipro.optimizer.shared.worker import Membership
-    from pytest_mipro.optimizer.study.case import Study
-    from pytest_mipro.optimizer.study.settings import OptimizerSettings
 
 _ATTRIBUTE = "agreement"
 # A living process shows itself within this number of heartbeats.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,10 +22,9 @@ from pytest_mipro.errors import StorageError
 from pytest_mipro.optimizer.shared.storage import storage_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
+
 
 Kind = Literal["process", "lease", "job", "reply"]
 State = Literal["waiting", "running", "done", "failed"]

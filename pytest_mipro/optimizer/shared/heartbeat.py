@@ -6,12 +6,9 @@ Each process counts by its own clock; clocks of several machines are never compa
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore, Entry
+from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore, Entry
 
 PROCESS_TIMEOUT = 30.0
 """Seconds without a heartbeat after which a process counts as dead."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from pytest_mipro.optimizer.study.case import Case, TestSpec
+from pytest_mipro.optimizer.study.case import Case, TestSpec
 
 # It must not depend on the number of processes: a new leader looks up the jobs of the last one.
 _RUNS_PER_JOB = 8

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.shared.worker import LeadLostError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore, Entry
-    from pytest_mipro.optimizer.shared.worker import Worker
+from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore, Entry
+from pytest_mipro.optimizer.shared.worker import LeadLostError, Worker
 
 
 @dataclass(frozen=True)

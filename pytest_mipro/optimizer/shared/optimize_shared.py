@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from pytest_mipro.optimizer.budget.meter import Accounting
 from pytest_mipro.optimizer.mipro import optimize
 from pytest_mipro.optimizer.run.events import LeadTaken, ProcessLost
+from pytest_mipro.optimizer.run.result import StudyResult
+from pytest_mipro.optimizer.run.study_run import Services
 from pytest_mipro.optimizer.shared.compatibility import join_compatible, refuse_incompatible
+from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore
 from pytest_mipro.optimizer.shared.leader_lease import DecidedElsewhere, LeaderLease
 from pytest_mipro.optimizer.shared.proposal_replies import SharedReplies
 from pytest_mipro.optimizer.shared.shared_evaluator import SharedEvaluator
 from pytest_mipro.optimizer.shared.storage import opened_storage
 from pytest_mipro.optimizer.shared.worker import LeadLostError, Membership, Worker
-
-if TYPE_CHECKING:
-    from pytest_mipro.optimizer.budget.meter import Accounting
-    from pytest_mipro.optimizer.run.result import StudyResult
-    from pytest_mipro.optimizer.run.study_run import Services
-    from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore
-    from pytest_mipro.optimizer.study.case import Study
-    from pytest_mipro.optimizer.study.settings import OptimizerSettings
+from pytest_mipro.optimizer.study.case import Study
+from pytest_mipro.optimizer.study.settings import OptimizerSettings
 
 
 def optimize_shared(

@@ -6,17 +6,13 @@ Replies of cases are not stored, only their results: each process has its own ca
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pytest_mipro.runtime.client.contract import Reply, Usage
+from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore
+from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, Usage
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore
-    from pytest_mipro.runtime.client.contract import LMClient, Request
 
 
 class SharedReplies(ClientWrapper):

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import linecache
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_mipro.errors import StorageError
-from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.optimizer.study.case import Case, Outcome
 from pytest_mipro.optimizer.study.runs import CaseRun
 from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.client.contract import Usage
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.signature.signature import defined_signature
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from pytest_mipro.optimizer.study.case import Case
 
 _UNKNOWN = compile("", "<unknown>", "exec")  # a function whose source this machine does not have
 

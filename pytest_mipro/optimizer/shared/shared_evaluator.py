@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from pytest_mipro.errors import BudgetError, LimitReachedError
-from pytest_mipro.optimizer.budget.meter import Meter, MeteredRequest
-from pytest_mipro.optimizer.run.events import ProcessLost
+from pytest_mipro.optimizer.budget.budget import LogicalLedger, Reservation
+from pytest_mipro.optimizer.budget.meter import Accounting, Meter, MeteredRequest
+from pytest_mipro.optimizer.budget.spending import Spending
+from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules
+from pytest_mipro.optimizer.run.events import Emit, ProcessLost
+from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore
 from pytest_mipro.optimizer.shared.jobs import Job, chunks, row_place, split_calls
+from pytest_mipro.optimizer.shared.worker import Worker
 from pytest_mipro.optimizer.study.amount import Amount
-from pytest_mipro.optimizer.study.runs import Evaluation
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
-
-    from pytest_mipro.optimizer.budget.budget import LogicalLedger, Reservation
-    from pytest_mipro.optimizer.budget.meter import Accounting
-    from pytest_mipro.optimizer.budget.spending import Spending
-    from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules
-    from pytest_mipro.optimizer.run.events import Emit
-    from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore
-    from pytest_mipro.optimizer.shared.worker import Worker
-    from pytest_mipro.optimizer.study.case import Case, Study
-    from pytest_mipro.optimizer.study.runs import CaseRun
-    from pytest_mipro.runtime.prompts.prompt import Prompt
+from pytest_mipro.optimizer.study.case import Case, Study
+from pytest_mipro.optimizer.study.runs import CaseRun, Evaluation
+from pytest_mipro.runtime.prompts.prompt import Prompt
 
 
 @dataclass

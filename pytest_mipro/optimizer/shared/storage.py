@@ -6,6 +6,7 @@ import importlib.util
 import json
 import logging
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +20,8 @@ from pytest_mipro.errors import ConfigurationError, StorageError
 from pytest_mipro.runtime.text.redaction import hide_secrets, one_line, url_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from optuna.storages import BaseStorage
+
 
 _JOURNAL = "journal:"
 _DRIVERS = {"postgresql": ("psycopg", "psycopg2"), "mysql": ("pymysql", "MySQLdb")}

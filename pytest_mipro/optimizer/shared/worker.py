@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING, Any, Self
+from pathlib import Path
+from typing import Any, Self
 
 from pytest_mipro.errors import MiproError, StorageError
 from pytest_mipro.optimizer.budget.budget import Budget, LogicalLedger
 from pytest_mipro.optimizer.budget.meter import Accounting
-from pytest_mipro.optimizer.measuring.evaluate import Evaluator, MeasuringRules
+from pytest_mipro.optimizer.measuring.evaluate import Evaluator, MeasuringRules, PendingEvaluation
+from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore, Entry
 from pytest_mipro.optimizer.shared.heartbeat import PROCESS_TIMEOUT, Reaper, heartbeat_interval
 from pytest_mipro.optimizer.shared.jobs import job_of
 from pytest_mipro.optimizer.shared.serialisation import Serialiser
 from pytest_mipro.optimizer.study.amount import Amount, Limits
+from pytest_mipro.optimizer.study.case import Study
+from pytest_mipro.optimizer.study.runs import Evaluation
+from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.runtime.calls.context import Teacher
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from pytest_mipro.optimizer.measuring.evaluate import PendingEvaluation
-    from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore, Entry
-    from pytest_mipro.optimizer.study.case import Study
-    from pytest_mipro.optimizer.study.runs import Evaluation
-    from pytest_mipro.optimizer.study.settings import OptimizerSettings
-    from pytest_mipro.runtime.client.contract import LMClient
+from pytest_mipro.runtime.client.contract import LMClient
 
 _POLL = 0.2  # seconds between two snapshots of the store
 _LEAVING = 2.0  # seconds for the thread to end; a storage that hangs may take for ever

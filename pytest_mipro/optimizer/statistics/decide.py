@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from pytest_mipro.optimizer.statistics.intervals import LEVEL, detectable_difference
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from pytest_mipro.optimizer.statistics.intervals import PairedLift
-    from pytest_mipro.optimizer.study.split import Split
+from pytest_mipro.optimizer.statistics.intervals import LEVEL, PairedLift, detectable_difference
+from pytest_mipro.optimizer.study.split import Split
 
 Verdict = Literal["accept", "unconfirmed", "reject"]
 

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from pytest_mipro.optimizer.statistics.distributions import normal_quantile, t_quantile
 from pytest_mipro.optimizer.statistics.lower_bound import Unit, lower_bound
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
 
 LEVEL = 0.95
 """The confidence level of the decision and of every interval that is reported."""

@@ -15,13 +15,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.statistics.distributions import normal_quantile
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 # Equal values must be counted together although they were summed in another order.
 _DIGITS = 12

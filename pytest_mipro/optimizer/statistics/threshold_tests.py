@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from pytest_mipro.optimizer.statistics.distributions import binomial_tail, normal_quantile, t_tail
 from pytest_mipro.optimizer.statistics.intervals import LEVEL, mean_interval, row_moments
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 
 def below_p_value(scores: Sequence[float], clusters: Sequence[str], threshold: float) -> float:

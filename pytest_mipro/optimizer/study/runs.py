@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import fsum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pytest_mipro.errors import MiproError
-    from pytest_mipro.optimizer.study.case import Case, Outcome
-    from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.errors import MiproError
+from pytest_mipro.optimizer.study.case import Case, Outcome
+from pytest_mipro.runtime.calls.context import ModuleCall
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,14 @@ import os
 import platform
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_mipro.errors import CacheError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pytest_mipro.runtime.cache.memory import MemoryStore
-    from pytest_mipro.runtime.cache.store import Store
+from pytest_mipro.runtime.cache.memory import MemoryStore
+from pytest_mipro.runtime.cache.store import Store
 
 LEASE_SECONDS = 8.0
 """How long a claim holds that its process doesn't renew."""

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 # The database with its journals, and damaged ones that were set aside.
 _DATABASE = re.compile(r"cache\.db(\.corrupt-\d+)?(-wal|-shm|-journal)?")

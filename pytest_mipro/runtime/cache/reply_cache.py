@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 from pytest_mipro.errors import CacheError
 from pytest_mipro.runtime.cache.claims import RENEWAL_SECONDS, Claims, Patience
 from pytest_mipro.runtime.cache.memory import MemoryStore
 from pytest_mipro.runtime.cache.rows import as_json_has_it, reply_of, row_of
-from pytest_mipro.runtime.client.contract import request_digest
+from pytest_mipro.runtime.cache.store import Store
+from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, request_digest
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from pytest_mipro.runtime.cache.store import Store
-    from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 
 T = TypeVar("T")
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_mipro.runtime.client.contract import Reply, Usage
 from pytest_mipro.runtime.text.field_rules import (
@@ -16,9 +17,6 @@ from pytest_mipro.runtime.text.field_rules import (
     TEXT,
     field_problem,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _REPLY_RULES = {
     **dict.fromkeys(("text", "finish_reason", "model"), TEXT),

@@ -8,18 +8,16 @@ import sqlite3
 import stat
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import IO, TypeVar
 
 import diskcache
 
 from pytest_mipro.errors import CacheError
 from pytest_mipro.runtime.cache.json_disk import BUSY_SECONDS, DATABASE, BoundedCache, BusyError
 from pytest_mipro.runtime.text.files import ensure_private_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)

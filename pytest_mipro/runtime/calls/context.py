@@ -6,22 +6,19 @@ import os
 import sys
 import sysconfig
 import threading
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import CodeType, FrameType
+from typing import Any
 
 from pytest_mipro.errors import CallLimitError, DetachedCallError, MiproError, ProgramError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from types import CodeType, FrameType
-
-    from pytest_mipro.runtime.client.contract import LMClient, Usage
-    from pytest_mipro.runtime.prompts.prompt import Prompt
-    from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.runtime.client.contract import LMClient, Usage
+from pytest_mipro.runtime.prompts.prompt import Prompt
+from pytest_mipro.runtime.signature.signature import Signature
 
 
 @dataclass(frozen=True)

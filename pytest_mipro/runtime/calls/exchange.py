@@ -6,24 +6,19 @@ awaited on the background loop.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from types import CodeType
+from typing import Any
 
 from pytest_mipro.errors import EndpointError, MiproError, OutputParseError
-from pytest_mipro.runtime.calls.context import ModuleCall, calling, remembering
+from pytest_mipro.runtime.calls.context import ModuleCall, Trace, calling, remembering
 from pytest_mipro.runtime.client import loop
-from pytest_mipro.runtime.client.contract import Usage, at_hand
+from pytest_mipro.runtime.client.contract import LMClient, Message, Reply, Request, Usage, at_hand
 from pytest_mipro.runtime.prompts.render import corrective_messages
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from types import CodeType
-
-    from pytest_mipro.runtime.calls.context import Trace
-    from pytest_mipro.runtime.client.contract import LMClient, Message, Reply, Request
-    from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.runtime.signature.signature import Signature
 
 
 @dataclass(frozen=True)

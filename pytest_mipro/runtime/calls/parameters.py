@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import difflib
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pytest_mipro.errors import UsageError
+from pytest_mipro.errors import UsageError
 
 _OPTIONS = ("model", "reasoning", "temperature", "prompt", "optimize")
 _OFTEN_MEANT = (*_OPTIONS, "max_tokens", "top_p", "seed", "stop")

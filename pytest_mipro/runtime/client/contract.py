@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from pytest_mipro.errors import EndpointError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
 
 Role = Literal["system", "user", "assistant"]
 

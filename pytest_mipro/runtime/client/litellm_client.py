@@ -9,10 +9,11 @@ import os
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import Any
 
 from pytest_mipro.errors import ConfigurationError, MissingKeyError, RefusalError
-from pytest_mipro.runtime.client.contract import Reply, Usage
+from pytest_mipro.runtime.client.contract import Reply, Request, Usage
 from pytest_mipro.runtime.client.endpoints import (
     api_base,
     endpoint_digest,
@@ -24,11 +25,6 @@ from pytest_mipro.runtime.client.prices import MILLION, ModelPrice
 from pytest_mipro.runtime.client.rate_limit import RateLimiter
 from pytest_mipro.runtime.client.retry import Failure, Retries, RetryPolicy, report_lost_attempt
 from pytest_mipro.runtime.text.redaction import one_line, url_secrets
-
-if TYPE_CHECKING:
-    from types import ModuleType
-
-    from pytest_mipro.runtime.client.contract import Request
 
 PLACEHOLDER_KEY = "no-key"  # litellm wants one, also for a local server that needs none
 

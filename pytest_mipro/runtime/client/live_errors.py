@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from pytest_mipro.errors import (
     ContextWindowError,
@@ -17,9 +18,6 @@ from pytest_mipro.errors import (
 )
 from pytest_mipro.runtime.client.retry import Failure, is_transient, retry_after
 from pytest_mipro.runtime.text.redaction import one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _POLICY_CODES = ("content_filter", "content_policy_violation", "responsibleaipolicyviolation")
 _WINDOW_CODES = ("context_length_exceeded", "maximum context length", "context window")

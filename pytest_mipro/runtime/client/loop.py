@@ -10,13 +10,11 @@ import asyncio
 import importlib
 import os
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar, cast
 
 from pytest_mipro.errors import ModuleCallError
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
-    from concurrent.futures import Future
 
 T = TypeVar("T")
 

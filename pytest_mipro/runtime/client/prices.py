@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from pytest_mipro.runtime.client.contract import LMClient, Request, Usage
+from pytest_mipro.runtime.client.contract import LMClient, Request, Usage
 
 MILLION = 1_000_000
 _LIMITS = ("max_tokens", "max_completion_tokens")

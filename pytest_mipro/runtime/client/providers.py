@@ -5,17 +5,12 @@ from __future__ import annotations
 import threading
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import UnknownModelError
-from pytest_mipro.runtime.client.contract import LMClient
+from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 from pytest_mipro.runtime.client.litellm_client import LiteLLMClient, LiveSettings
-from pytest_mipro.runtime.client.prices import known_price
+from pytest_mipro.runtime.client.prices import ModelPrice, known_price
 from pytest_mipro.runtime.client.wrappers import BoundedClient
-
-if TYPE_CHECKING:
-    from pytest_mipro.runtime.client.contract import Reply, Request
-    from pytest_mipro.runtime.client.prices import ModelPrice
 
 GROUP = "pytest_mipro.providers"
 """The entry point group: name = the models' prefix, value = a class without arguments."""

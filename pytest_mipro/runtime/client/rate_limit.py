@@ -12,12 +12,9 @@ import asyncio
 import heapq
 import logging
 import math
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 _LOWERED = 0.5
 _CATCH_UP = 0.1

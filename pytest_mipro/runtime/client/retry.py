@@ -12,19 +12,14 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
 
-from pytest_mipro.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from pytest_mipro.errors import MiproError
+from pytest_mipro.errors import ConfigurationError, MiproError
 
 _RETRIED_4XX = frozenset({408, 409, 425, 429})
 _OVERLOADED = frozenset({503, 529})

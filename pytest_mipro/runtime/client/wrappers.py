@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from pytest_mipro.runtime.client.contract import at_hand
-from pytest_mipro.runtime.client.prices import known_price
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
-    from pytest_mipro.runtime.client.prices import ModelPrice
+from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, at_hand
+from pytest_mipro.runtime.client.prices import ModelPrice, known_price
 
 
 class ClientWrapper:

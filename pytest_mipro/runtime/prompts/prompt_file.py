@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from pytest_mipro.errors import OutputParseError, PromptFileError
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.settings import current_settings
 from pytest_mipro.runtime.signature.reply_text import normalise_instruction
+from pytest_mipro.runtime.signature.signature import Signature
 from pytest_mipro.runtime.text import yaml_subset
 from pytest_mipro.runtime.text.yaml_subset import YAMLTextError, problem
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pytest_mipro.runtime.signature.signature import Signature
 
 SCHEMA_VERSION = 1
 _KEYS = ("schema_version", "module", "instruction", "demos")

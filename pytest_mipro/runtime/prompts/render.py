@@ -7,17 +7,14 @@ messages, and the last user message holds the inputs. Values are inserted once a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
+from pytest_mipro.errors import OutputParseError
 from pytest_mipro.runtime.client.contract import Message
+from pytest_mipro.runtime.prompts.prompt import Prompt
+from pytest_mipro.runtime.signature.signature import Signature
 from pytest_mipro.runtime.signature.values import to_text
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pytest_mipro.errors import OutputParseError
-    from pytest_mipro.runtime.prompts.prompt import Prompt
-    from pytest_mipro.runtime.signature.signature import Signature
 
 
 def render(signature: Signature, prompt: Prompt, inputs: Mapping[str, Any]) -> tuple[Message, ...]:

@@ -6,18 +6,17 @@ the error for a request without a reply can still name the part that changed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
-from pytest_mipro.runtime.client.contract import Reply
-from pytest_mipro.runtime.replies.request_parts import describe_changes, key_of, parts_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from pytest_mipro.runtime.client.contract import Request, Usage
-    from pytest_mipro.runtime.replies.request_parts import RequestParts
+from pytest_mipro.runtime.client.contract import Reply, Request, Usage
+from pytest_mipro.runtime.replies.request_parts import (
+    RequestParts,
+    describe_changes,
+    key_of,
+    parts_of,
+)
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import EndpointError, MissingKeyError, MissingReplyError
 from pytest_mipro.runtime.calls.context import calling_module
-from pytest_mipro.runtime.client.contract import OfflineClient
+from pytest_mipro.runtime.client.contract import LMClient, OfflineClient, Reply, Request
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
+from pytest_mipro.runtime.replies.recorded import RecordedReplies
 from pytest_mipro.runtime.replies.replies_file import RECORD
-
-if TYPE_CHECKING:
-    from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
-    from pytest_mipro.runtime.replies.recorded import RecordedReplies
 
 
 class RecordedClient(ClientWrapper):

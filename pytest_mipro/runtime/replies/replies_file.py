@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import fields
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from pytest_mipro.errors import RepliesFileError
 from pytest_mipro.runtime.client.contract import Usage
 from pytest_mipro.runtime.replies.recorded import RecordedReply
 from pytest_mipro.runtime.replies.request_parts import RequestParts
-from pytest_mipro.runtime.text.field_rules import COST, COUNT, OBJECT, TEXT, field_problem
+from pytest_mipro.runtime.text.field_rules import (
+    COST,
+    COUNT,
+    OBJECT,
+    TEXT,
+    FieldRule,
+    field_problem,
+)
 from pytest_mipro.runtime.text.strict_json import load_json
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
-    from pytest_mipro.runtime.text.field_rules import FieldRule
 
 RECORD = "pytest --mipro-replies=record"
 SCHEMA_VERSION = 1

@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pytest_mipro.runtime.client.contract import Message, Request
 from pytest_mipro.runtime.text.redaction import one_line
-
-if TYPE_CHECKING:
-    from pytest_mipro.runtime.client.contract import Message, Request
 
 _KEY_DIGITS = 32
 _PART_DIGITS = 8

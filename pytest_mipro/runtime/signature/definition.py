@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import ast
 import inspect
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from pytest_mipro.errors import ModuleDefinitionError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def check_shape(function: Callable[..., Any], *, nested_allowed: bool) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from pytest_mipro.errors import OutputParseError
 from pytest_mipro.runtime.signature.reply_text import (
@@ -18,11 +19,6 @@ from pytest_mipro.runtime.signature.reply_text import (
 )
 from pytest_mipro.runtime.signature.values import sorted_like, to_json, to_text
 from pytest_mipro.runtime.text.strict_json import load_json
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pydantic import TypeAdapter
 
 Kind = Literal["text", "scalar", "json"]
 

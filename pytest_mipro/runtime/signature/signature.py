@@ -8,23 +8,20 @@ import inspect
 import json
 import sys
 import typing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakValueDictionary
 
 from pytest_mipro.errors import ModuleCallError, ModuleDefinitionError
 from pytest_mipro.runtime.signature.definition import check_annotations, check_body, check_shape
+from pytest_mipro.runtime.signature.output_format import OutputFormat
 from pytest_mipro.runtime.signature.output_type import UnresolvedTypeError, output_format
 from pytest_mipro.runtime.signature.reply_text import normalise_instruction
 from pytest_mipro.runtime.signature.values import to_json
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from pytest_mipro.runtime.signature.output_format import OutputFormat
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,14 +5,11 @@ from __future__ import annotations
 import base64
 import os
 import re
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pytest_mipro.runtime.text.secret_spellings import hide_parts, spellings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 HIDDEN = "[hidden]"
 SHORTEST_SECRET = 4  # hiding shorter values would garble texts and protect nothing

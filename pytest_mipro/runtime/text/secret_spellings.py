@@ -6,12 +6,9 @@ import base64
 import html
 import json
 import re
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 _SHORTEST_ENCODED = 12  # characters of base64: shorter ones stand in texts by chance
 _SHORTEST_BEGINNING = 8

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import yaml
 from yaml.composer import Composer
 from yaml.constructor import SafeConstructor
 from yaml.reader import ReaderError
 from yaml.resolver import Resolver
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 try:
     from yaml import CSafeLoader as FastLoader
