@@ -6,27 +6,23 @@ A collection error, unlike a usage error, reaches the user from an xdist worker 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_mipro.errors import UsageError
 from pytest_mipro.plugin.collecting.cases import check_items, nodeid_of_test
 from pytest_mipro.plugin.collecting.marked import note_marked
-from pytest_mipro.plugin.collecting.marks import metric_mark
+from pytest_mipro.plugin.collecting.marks import MetricMark, metric_mark
 from pytest_mipro.plugin.collecting.plan import refusal
 from pytest_mipro.plugin.collecting.prompt_check import check_prompt_files
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.lock.lock_file import read_lock
 from pytest_mipro.plugin.lock.lock_schema import SUFFIX
 from pytest_mipro.plugin.replies.stack import recorded_replies
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from pytest_mipro.plugin.collecting.marks import MetricMark
-    from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.runtime.signature.signature import Signature
 
 _CHECKED = pytest.StashKey[set["Path"]]()
 _PROMPTS_READ = pytest.StashKey[set["Signature"]]()

@@ -6,19 +6,17 @@ import csv
 import hashlib
 import io
 import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, get_args
+from pathlib import Path
+from typing import Any, get_args
 
 from pytest_mipro.errors import CaseFileError
 from pytest_mipro.optimizer.study.split import Place
 from pytest_mipro.runtime.text.redaction import one_line
 from pytest_mipro.runtime.text.strict_json import NotFiniteError, load_json
 from pytest_mipro.runtime.text.yaml_subset import MAX_DEPTH, YAMLTextError, load_rows
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
 
 ID, SPLIT, DEMO = "id", "split", "demo"
 """Columns with a meaning: the row's name, the part it is forced into, whether it may be a demo."""

@@ -7,8 +7,9 @@ import hashlib
 import inspect
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -17,10 +18,6 @@ from pytest_mipro.plugin.collecting.case_files import CaseFile, Row, read_case_f
 from pytest_mipro.plugin.collecting.marks import CASES_MARK, metric_mark
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.runtime.signature.values import to_json
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 
 _FILES = pytest.StashKey[dict[Path, CaseFile]]()
 _COUNTS = pytest.StashKey[dict[str, int]]()

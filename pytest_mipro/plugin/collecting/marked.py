@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import pytest
 
 from pytest_mipro.plugin.collecting.cases import nodeid_of_test
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pytest_mipro.plugin.collecting.marks import MetricMark
+from pytest_mipro.plugin.collecting.marks import MetricMark
 
 _STUDIES = pytest.StashKey[dict[str, str | None]]()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,8 @@ from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.runtime.text.redaction import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pytest
+
 
 MARK = "mipro"
 CASES_MARK = "mipro_cases"

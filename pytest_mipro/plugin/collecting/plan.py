@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from pytest_mipro.errors import UsageError
 from pytest_mipro.optimizer.study.case import TestSpec
+from pytest_mipro.plugin.collecting.case_files import Row
 from pytest_mipro.plugin.collecting.cases import case_row, expected_count, nodeid_of_test
 from pytest_mipro.plugin.collecting.marked import marked_tests
-from pytest_mipro.plugin.collecting.marks import MARK, metric_mark
+from pytest_mipro.plugin.collecting.marks import MARK, MetricMark, metric_mark
 from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.lock.lock_schema import SUFFIX
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-
-    from pytest_mipro.plugin.collecting.case_files import Row
-    from pytest_mipro.plugin.collecting.marks import MetricMark
 
 
 @dataclass(frozen=True)

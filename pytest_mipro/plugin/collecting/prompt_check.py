@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from types import FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_mipro.errors import ModuleDefinitionError
 from pytest_mipro.runtime.calls.context import is_project_file
 from pytest_mipro.runtime.module import LMModule
 from pytest_mipro.runtime.prompts.prompt_file import read_if_there
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.runtime.signature.signature import Signature
 
 
 def check_prompt_files(namespace: Mapping[str, Any], read: set[Signature]) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_mipro.plugin.collecting.marked import marked_tests
+from pytest_mipro.plugin.collecting.plan import PlannedCase, StudyKey
 from pytest_mipro.plugin.lock.lock_file import read_lock
+from pytest_mipro.plugin.lock.lock_schema import Lock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pytest
-
-    from pytest_mipro.plugin.collecting.plan import PlannedCase, StudyKey
-    from pytest_mipro.plugin.lock.lock_schema import Lock
 
 
 def is_partial(config: pytest.Config, key: StudyKey, members: Sequence[PlannedCase]) -> bool:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_mipro.errors import CacheError
-from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.config.options import Options, options_of
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.runtime.cache.folder import cache_bytes
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pytest
 
-    from pytest_mipro.plugin.config.options import Options
 
 _LARGE = 10**9
 """From this many bytes on the size is printed without `-v`: nothing in the cache expires."""

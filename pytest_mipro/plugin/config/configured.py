@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,8 +11,6 @@ from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.runtime.settings import current_settings, replace_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pytest
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import ConfigurationError
@@ -10,9 +11,8 @@ from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.runtime.text.redaction import HIDDEN, hide_in_data, one_line, url_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     import pytest
+
 
 HOOK = "pytest_mipro_redact"
 

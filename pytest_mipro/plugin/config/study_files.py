@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pytest_mipro.runtime.text.files import ensure_private_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 StudyFile = Literal["bills", "records", "looks"]
 

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import inspect
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
 
+from pytest_mipro.errors import DetachedCallError
 from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.plugin.collecting.plan import PlannedCase
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.measuring.feedback import shortened
 from pytest_mipro.plugin.measuring.measure import Observation, case_status, mean_outcome
 from pytest_mipro.plugin.measuring.repeated import RepeatedTest
 from pytest_mipro.plugin.measuring.report_data import ModuleUsage, Step, Usage, by_module
 from pytest_mipro.plugin.replies.case_replies import CaseReplies
-from pytest_mipro.runtime.calls.context import CallContext, Trace, use
+from pytest_mipro.runtime.calls.context import CallContext, ModuleCall, Trace, use
+from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.signature.values import to_text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager
-
-    from pytest_mipro.errors import DetachedCallError
-    from pytest_mipro.plugin.collecting.plan import PlannedCase
-    from pytest_mipro.runtime.calls.context import ModuleCall
-    from pytest_mipro.runtime.client.contract import LMClient
 
 # Reports carry a bounded amount: 2,000 cases must not weigh.
 _STEPS, _STEP_CHARS = 8, 300

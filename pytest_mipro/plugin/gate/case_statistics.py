@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.statistics.intervals import mean_interval, paired_lift
 from pytest_mipro.optimizer.statistics.threshold_tests import below_p_value, holm
 from pytest_mipro.plugin.gate.verdict import CaseChange, Comparison, Group, Mean
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from pytest_mipro.plugin.lock.lock_schema import Lock
-    from pytest_mipro.plugin.measuring.report_data import CaseResult
+from pytest_mipro.plugin.lock.lock_schema import Lock
+from pytest_mipro.plugin.measuring.report_data import CaseResult
 
 LEVEL = 0.05
 NO_GROUP = "(none)"

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import pytest
 
@@ -20,21 +21,14 @@ from pytest_mipro.errors import LockError
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path, relative_path
 from pytest_mipro.plugin.config.words import counted
-from pytest_mipro.plugin.gate.provenance import provenance_of
+from pytest_mipro.plugin.gate.provenance import StudyProvenance, provenance_of
+from pytest_mipro.plugin.gate.state import RunState
 from pytest_mipro.plugin.gate.synthetic_reports import ProblemText, report_result
+from pytest_mipro.plugin.gate.verdict import Verdict
 from pytest_mipro.plugin.lock.lock_file import read_lock
+from pytest_mipro.plugin.lock.lock_schema import Lock, LockedModule
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from pytest_mipro.plugin.gate.provenance import StudyProvenance
-    from pytest_mipro.plugin.gate.state import RunState
-    from pytest_mipro.plugin.gate.verdict import Verdict
-    from pytest_mipro.plugin.lock.lock_schema import Lock, LockedModule
-
-    # How a report writes the path of a prompt file.
-    FormatPath = Callable[[Path], str]
-
+FormatPath = Callable[[Path], str]
 Kind = Literal["prompt", "docstring", "signature", "model", "module", "cases"]
 
 _EDIT = "the difference from the lock is this edit's"

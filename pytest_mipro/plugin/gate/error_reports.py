@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from pytest_mipro.errors import ProgramError
-from pytest_mipro.plugin.measuring.report_data import attach
-
-if TYPE_CHECKING:
-    from collections.abc import MutableMapping
-
-    from pytest_mipro.plugin.measuring.report_data import ReportData
+from pytest_mipro.plugin.measuring.report_data import ReportData, attach
 
 SAME_ERROR = "same error"
 _HEAD_CHARS = 100

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import ConfigurationError, LockError
 from pytest_mipro.optimizer.study.split import RowTag, place_of, split_rows
 from pytest_mipro.plugin.config.cache_folder import ini_folder
-from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.config.options import GateOn, options_of
 from pytest_mipro.plugin.lock.lock_file import read_lock
-from pytest_mipro.plugin.lock.lock_schema import split_salt
+from pytest_mipro.plugin.lock.lock_schema import Lock, split_salt
+from pytest_mipro.plugin.measuring.report_data import CaseResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-
     import pytest
-
-    from pytest_mipro.plugin.config.options import GateOn
-    from pytest_mipro.plugin.lock.lock_schema import Lock
-    from pytest_mipro.plugin.measuring.report_data import CaseResult
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.statistics.threshold_tests import detectable_distance
 from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.plugin.collecting.plan import TestPlan
 from pytest_mipro.plugin.config.words import counted
 from pytest_mipro.plugin.gate.case_statistics import (
     compare,
@@ -15,18 +16,11 @@ from pytest_mipro.plugin.gate.case_statistics import (
     scored_rows,
     share_passing_all,
 )
+from pytest_mipro.plugin.gate.holdout import Reference
 from pytest_mipro.plugin.gate.rules import group_rule, regression_rule, threshold_rule
-from pytest_mipro.plugin.gate.verdict import Verdict
-from pytest_mipro.plugin.measuring.measure import RETURNED_NOTHING, returned_nothing
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pytest_mipro.plugin.collecting.plan import TestPlan
-    from pytest_mipro.plugin.gate.holdout import Reference
-    from pytest_mipro.plugin.gate.verdict import Comparison, Rule, Ruling
-    from pytest_mipro.plugin.measuring.measure import Status
-    from pytest_mipro.plugin.measuring.report_data import CaseResult
+from pytest_mipro.plugin.gate.verdict import Comparison, Rule, Ruling, Verdict
+from pytest_mipro.plugin.measuring.measure import RETURNED_NOTHING, Status, returned_nothing
+from pytest_mipro.plugin.measuring.report_data import CaseResult
 
 
 def judge(plan: TestPlan, results: Sequence[CaseResult], reference: Reference) -> Verdict:

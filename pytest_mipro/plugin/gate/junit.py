@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from pytest_mipro.plugin.gate.verdict import Verdict
+from pytest_mipro.plugin.measuring.report_data import CaseResult
 from pytest_mipro.runtime.text.redaction import one_line
-
-if TYPE_CHECKING:
-    from pytest_mipro.plugin.gate.verdict import Verdict
-    from pytest_mipro.plugin.measuring.report_data import CaseResult
 
 PREFIX = "mipro_"
 Properties = list[tuple[str, object]]

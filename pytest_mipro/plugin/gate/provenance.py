@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_mipro.plugin.lock.lock_schema import LockedModule
 from pytest_mipro.plugin.lock.write_journal import file_digest
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pytest_mipro.plugin.lock.lock_schema import LockedModule
-    from pytest_mipro.plugin.measuring.report_data import MeasuredCase
+from pytest_mipro.plugin.measuring.report_data import MeasuredCase
 
 
 @dataclass(frozen=True)

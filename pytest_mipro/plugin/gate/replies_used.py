@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.words import counted
+from pytest_mipro.plugin.measuring.report_data import RepliesUsage, ReportData
+from pytest_mipro.runtime.replies.recorded import RecordedReply
 from pytest_mipro.runtime.replies.replies_file import from_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pytest_mipro.plugin.measuring.report_data import RepliesUsage, ReportData
-    from pytest_mipro.runtime.replies.recorded import RecordedReply
 
 _STUDIES = pytest.StashKey[dict[str, "StudyReplies"]]()
 

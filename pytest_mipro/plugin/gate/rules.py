@@ -6,21 +6,16 @@ interval of the mean, or a fall may be chance or may go unseen.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from pytest_mipro.optimizer.statistics.intervals import mean_interval
 from pytest_mipro.optimizer.statistics.threshold_tests import detectable_distance
+from pytest_mipro.plugin.collecting.plan import TestPlan
+from pytest_mipro.plugin.config.options import GateOn
 from pytest_mipro.plugin.config.words import apart, counted, plain
 from pytest_mipro.plugin.gate.case_statistics import ROUNDING, mean_of, scored_rows
-from pytest_mipro.plugin.gate.verdict import Rule
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pytest_mipro.plugin.collecting.plan import TestPlan
-    from pytest_mipro.plugin.config.options import GateOn
-    from pytest_mipro.plugin.gate.verdict import Comparison, Group, Verdict
-    from pytest_mipro.plugin.measuring.report_data import CaseResult
+from pytest_mipro.plugin.gate.verdict import Comparison, Group, Rule, Verdict
+from pytest_mipro.plugin.measuring.report_data import CaseResult
 
 _FEW = "too few cases to tell"
 _NAMED = 3

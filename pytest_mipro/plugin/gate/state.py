@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
@@ -14,14 +15,11 @@ from pytest_mipro.plugin.collecting.plan import (
     by_study,
     plan_cases,
 )
+from pytest_mipro.plugin.gate.verdict import Verdict
+from pytest_mipro.plugin.measuring.report_data import CaseResult, MeasuredCase
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     import pytest
-
-    from pytest_mipro.plugin.gate.verdict import Verdict
-    from pytest_mipro.plugin.measuring.report_data import CaseResult, MeasuredCase
 
 
 class RunState:

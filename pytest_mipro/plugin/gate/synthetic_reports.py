@@ -6,15 +6,13 @@ results never see them, as no item answers to their names.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from pytest_mipro.plugin.measuring.report_data import attach
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def report_result(

@@ -6,7 +6,8 @@ Salt, seed and the count of holdout uses stay what they were.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -14,20 +15,13 @@ from pytest_mipro.errors import LockError, MiproError, UsageError
 from pytest_mipro.plugin.collecting.studies import is_partial
 from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
 from pytest_mipro.plugin.config.paths import format_path
-from pytest_mipro.plugin.gate.provenance import provenance_of
+from pytest_mipro.plugin.gate.provenance import StudyProvenance, provenance_of
+from pytest_mipro.plugin.gate.state import RunState
+from pytest_mipro.plugin.gate.verdict import Verdict
 from pytest_mipro.plugin.lock.lock_file import dump_lock, read_lock
 from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase, split_salt
 from pytest_mipro.plugin.lock.write_journal import FileWrite, flush
 from pytest_mipro.runtime.text.files import ensure_private_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-
-    from pytest_mipro.plugin.gate.provenance import StudyProvenance
-    from pytest_mipro.plugin.gate.state import RunState
-    from pytest_mipro.plugin.gate.verdict import Verdict
-
 
 UPDATE_LOCK = "mipro-update-lock"
 """The name that the plugin is registered by."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pytest_mipro.optimizer.statistics.intervals import Interval, PairedLift
-    from pytest_mipro.plugin.collecting.plan import TestPlan
-    from pytest_mipro.plugin.config.options import GateOn
-    from pytest_mipro.plugin.measuring.measure import Status
-    from pytest_mipro.plugin.measuring.report_data import CaseResult
+from pytest_mipro.optimizer.statistics.intervals import Interval, PairedLift
+from pytest_mipro.plugin.collecting.plan import TestPlan
+from pytest_mipro.plugin.config.options import GateOn
+from pytest_mipro.plugin.measuring.measure import Status
+from pytest_mipro.plugin.measuring.report_data import CaseResult
 
 Ruling = Literal["passed", "failed", "incomplete", "partial", "each", "skipped"]
 RuleName = Literal["threshold", "max_regression", "group"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,20 +13,14 @@ from pytest_mipro.errors import RepliesFileError
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.config.words import counted
 from pytest_mipro.plugin.gate.provenance import provenance_of
-from pytest_mipro.plugin.gate.replies_used import count_replies, replies_used
+from pytest_mipro.plugin.gate.replies_used import StudyReplies, count_replies, replies_used
+from pytest_mipro.plugin.gate.state import RunState
+from pytest_mipro.plugin.gate.verdict import Verdict
+from pytest_mipro.plugin.measuring.measure import Status
 from pytest_mipro.plugin.replies.stack import replies_path
+from pytest_mipro.runtime.replies.recorded import RecordedReply
 from pytest_mipro.runtime.replies.replies_file import dump_replies, read_replies
 from pytest_mipro.runtime.text.files import atomic_write
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
-    from pytest_mipro.plugin.gate.replies_used import StudyReplies
-    from pytest_mipro.plugin.gate.state import RunState
-    from pytest_mipro.plugin.gate.verdict import Verdict
-    from pytest_mipro.plugin.measuring.measure import Status
-    from pytest_mipro.runtime.replies.recorded import RecordedReply
 
 RECORDER = "mipro-replies-recorder"
 _ENDED: tuple[Status, ...] = ("passed", "missed", "skipped")

@@ -8,18 +8,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePosixPath
 
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.optimizer.deciding.conclude import digest_of_prompts
 from pytest_mipro.plugin.config.study_files import ensure_study_folder, study_file
+from pytest_mipro.plugin.lock.lock_schema import Lock
 from pytest_mipro.runtime.text.files import atomic_write
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pytest_mipro.plugin.lock.lock_schema import Lock
 
 
 @dataclass(frozen=True)

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from pytest_mipro.optimizer.proposing.learning import Lesson
 from pytest_mipro.optimizer.proposing.proposal_plan import ProposalPlan
+from pytest_mipro.optimizer.run.result import StudyResult
+from pytest_mipro.optimizer.study.case import Study
 from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase, LockedLesson, LockedModule
+from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
-
-    from pytest_mipro.optimizer.run.result import StudyResult
-    from pytest_mipro.optimizer.study.case import Study
-    from pytest_mipro.runtime.calls.context import ModuleCall
-    from pytest_mipro.runtime.signature.signature import Signature
-
+from pytest_mipro.runtime.signature.signature import Signature
 
 _MOST_LESSONS = 100
 

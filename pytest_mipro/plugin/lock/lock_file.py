@@ -5,17 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, fields
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from pytest_mipro.errors import LockError
 from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase, LockedLesson, LockedModule
-from pytest_mipro.runtime.text.field_rules import COUNT, OBJECT, TEXT, field_problem
+from pytest_mipro.runtime.text.field_rules import COUNT, OBJECT, TEXT, FieldRule, field_problem
 from pytest_mipro.runtime.text.strict_json import load_json
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pytest_mipro.runtime.text.field_rules import FieldRule
 
 SCHEMA_VERSION = 1
 

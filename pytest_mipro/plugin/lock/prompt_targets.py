@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from pytest_mipro.plugin.lock.lock_schema import Lock
-    from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.plugin.lock.lock_schema import Lock
+from pytest_mipro.runtime.signature.signature import Signature
 
 VERSION_CONTROL = (".git", ".hg", ".svn")
 _INSTALLED = frozenset({"site-packages", "dist-packages"})

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -24,9 +24,6 @@ from pytest_mipro.plugin.lock.lock_schema import SUFFIX
 from pytest_mipro.plugin.lock.prompt_targets import VERSION_CONTROL, work_tree
 from pytest_mipro.runtime.prompts.prompt_file import parse_prompt
 from pytest_mipro.runtime.text.files import atomic_write
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 JOURNAL = "pending-writes.json"
 

@@ -10,14 +10,12 @@ from __future__ import annotations
 import ast
 import re
 import traceback
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_mipro.runtime.text.redaction import hide_in_data
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MAX_CHARS = 2000
 """The longest feedback; a longer text keeps its head and its tail."""

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pytest
+
 
 # Plugins whose own fixtures manage themselves; what a test gets of them is no state of the project.
 _MACHINERY = ("_pytest", "pytest_asyncio", "anyio", "xdist", "pytest_mipro")

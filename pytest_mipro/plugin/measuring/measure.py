@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from numbers import Real
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, Literal, Self
+from types import TracebackType
+from typing import Any, Literal, Self
 
 import pytest
 
@@ -21,16 +24,9 @@ from pytest_mipro.plugin.measuring.feedback import (
     exception_line,
     noting_comparisons,
 )
-from pytest_mipro.runtime.calls.context import current_context
+from pytest_mipro.runtime.calls.context import Trace, current_context
 from pytest_mipro.runtime.score import Score
 from pytest_mipro.runtime.text.redaction import hide_in_data
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from contextlib import AbstractContextManager
-    from types import TracebackType
-
-    from pytest_mipro.runtime.calls.context import Trace
 
 RETURNED_NOTHING = (
     "the test returned nothing here and a score elsewhere; return a score on every path"

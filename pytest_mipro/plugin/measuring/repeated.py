@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.plugin.measuring.fixtures import direct_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
     import pytest
 
 

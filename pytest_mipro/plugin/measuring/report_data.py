@@ -7,6 +7,7 @@ distributed) reads. The attribute holds a text, so any plugin may serialise the 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -14,14 +15,11 @@ from typing import TYPE_CHECKING, Any
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import TestPlan
 from pytest_mipro.plugin.lock.lock_schema import LockedModule
-from pytest_mipro.plugin.measuring.measure import case_status
+from pytest_mipro.plugin.measuring.measure import Status, case_status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pytest
 
-    from pytest_mipro.plugin.measuring.measure import Status
 
 _ATTRIBUTE = "mipro"
 

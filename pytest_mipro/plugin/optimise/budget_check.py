@@ -6,15 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.budget.cost_model import CostModel
+from pytest_mipro.optimizer.study.settings import OptimizerSettings
+from pytest_mipro.plugin.lock.lock_schema import Lock
 from pytest_mipro.plugin.replies.stack import model_price
 from pytest_mipro.runtime.client.prices import output_limit
 from pytest_mipro.runtime.settings import current_settings
 
 if TYPE_CHECKING:
     import pytest
-
-    from pytest_mipro.optimizer.study.settings import OptimizerSettings
-    from pytest_mipro.plugin.lock.lock_schema import Lock
 
 
 def check_budget(

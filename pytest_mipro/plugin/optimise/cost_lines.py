@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from pytest_mipro.optimizer.budget.spending import UNFINISHED, grouped
+from pytest_mipro.optimizer.run.forecast import Forecast
+from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.study.amount import Amount, Limits, total
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pytest_mipro.optimizer.run.forecast import Forecast
-    from pytest_mipro.optimizer.run.result import StudyResult
 
 _STAGE_WIDTH = 11
 _AT_MOST = 12

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeGuard
+from collections.abc import Mapping
+from typing import Any, TypeGuard
 
 from pytest_mipro.optimizer.budget.spending import STAGES
-from pytest_mipro.optimizer.run.forecast import stage_sizes
+from pytest_mipro.optimizer.run.forecast import StageSize, stage_sizes
 from pytest_mipro.optimizer.statistics.decide import detectable_lift
 from pytest_mipro.optimizer.study.amount import Amount, total
-from pytest_mipro.optimizer.study.split import RowTag, split_rows
+from pytest_mipro.optimizer.study.case import Study
+from pytest_mipro.optimizer.study.settings import OptimizerSettings
+from pytest_mipro.optimizer.study.split import RowTag, Split, split_rows
+from pytest_mipro.plugin.lock.lock_schema import Lock
 from pytest_mipro.plugin.optimise.cost_lines import describe_limits, format_amount
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pytest_mipro.optimizer.run.forecast import StageSize
-    from pytest_mipro.optimizer.study.case import Study
-    from pytest_mipro.optimizer.study.settings import OptimizerSettings
-    from pytest_mipro.optimizer.study.split import Split
-    from pytest_mipro.plugin.lock.lock_schema import Lock
 
 _LABEL_WIDTH = 12
 _STAGE_WIDTH = 11

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from pytest_mipro.errors import MiproError
 from pytest_mipro.optimizer.budget.limit_errors import (
+    Limit,
     UnboundedOutputError,
     UnknownPriceError,
     limit_of,
 )
-
-if TYPE_CHECKING:
-    from pytest_mipro.errors import MiproError
-    from pytest_mipro.optimizer.budget.limit_errors import Limit
-    from pytest_mipro.optimizer.run.result import StudyResult
+from pytest_mipro.optimizer.run.result import StudyResult
 
 _OPTIONS = {
     "calls": "--mipro-max-calls",

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from pytest_mipro.errors import ConfigurationError, MiproError
+from pytest_mipro.optimizer.run.result import StudyResult
+from pytest_mipro.optimizer.study.case import Study
+from pytest_mipro.plugin.collecting.plan import StudyKey
 from pytest_mipro.plugin.config.cache_folder import how_to_go_on, mipro_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.lock.lock_builder import lock_of
 from pytest_mipro.plugin.lock.lock_file import dump_lock, read_lock
+from pytest_mipro.plugin.lock.lock_schema import Lock
 from pytest_mipro.plugin.lock.write_journal import FileWrite, changed, file_digest, flush
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt, dump_prompt, read_prompt
+from pytest_mipro.runtime.signature.signature import Signature
 from pytest_mipro.runtime.text.files import ensure_private_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
-    from pytest_mipro.optimizer.run.result import StudyResult
-    from pytest_mipro.optimizer.study.case import Study
-    from pytest_mipro.plugin.collecting.plan import StudyKey
-    from pytest_mipro.plugin.lock.lock_schema import Lock
-    from pytest_mipro.runtime.signature.signature import Signature
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 _SHOWN_LINES = 40

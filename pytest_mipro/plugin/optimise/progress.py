@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from functools import singledispatchmethod
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from pytest_mipro.optimizer.run.events import (
     BaselineMeasured,
@@ -21,20 +22,16 @@ from pytest_mipro.optimizer.run.events import (
     StageStarted,
     TrialFinished,
 )
+from pytest_mipro.optimizer.run.result import StudyResult
+from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.statistics.intervals import Interval
+from pytest_mipro.optimizer.study.runs import CaseCost
 from pytest_mipro.plugin.config.words import counted
 from pytest_mipro.plugin.optimise.cost_lines import (
     describe_forecast,
     describe_limits,
     describe_spending,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from pytest_mipro.optimizer.run.result import StudyResult
-    from pytest_mipro.optimizer.search.searcher import Assignment
-    from pytest_mipro.optimizer.statistics.intervals import Interval
-    from pytest_mipro.optimizer.study.runs import CaseCost
 
 _LABEL_WIDTH = 12
 _BAR_WIDTH = 24

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_mipro.errors import DetachedCallError
 from pytest_mipro.optimizer.mipro import optimize
-from pytest_mipro.optimizer.run.events import TrialFinished
+from pytest_mipro.optimizer.run.events import Emit, Event, TrialFinished
+from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.run.study_run import Services
+from pytest_mipro.optimizer.study.case import Study
+from pytest_mipro.optimizer.study.settings import OptimizerSettings
+from pytest_mipro.plugin.collecting.plan import StudyKey
 from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path
-from pytest_mipro.plugin.config.study_files import study_file
+from pytest_mipro.plugin.config.study_files import StudyFile, study_file
 from pytest_mipro.plugin.lock.holdout_uses import known_holdout_uses, record_holdout_use
 from pytest_mipro.plugin.lock.lock_builder import lessons_of
 from pytest_mipro.plugin.lock.lock_file import read_lock
@@ -21,33 +28,21 @@ from pytest_mipro.plugin.lock.prompt_targets import check_targets
 from pytest_mipro.plugin.optimise.budget_check import check_budget
 from pytest_mipro.plugin.optimise.dry_run import describe_dry_run, planned_sizes
 from pytest_mipro.plugin.optimise.limit_messages import with_options
+from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
 from pytest_mipro.plugin.optimise.progress import Progress
 from pytest_mipro.plugin.optimise.services import searcher_of, settings_of, strategies_of
 from pytest_mipro.plugin.optimise.study_record import StudyRecord, opened_by_leader
-from pytest_mipro.plugin.optimise.terminal_screen import captured_logging_off
+from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen, captured_logging_off
 from pytest_mipro.plugin.replies.bill import JournalBill, billing, last_summary
 from pytest_mipro.plugin.replies.stack import optimising_client
 from pytest_mipro.plugin.report.files import redaction
 from pytest_mipro.runtime.calls.context import refuse_detached
+from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
+from pytest_mipro.runtime.signature.signature import Signature
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
     import pytest
-
-    from pytest_mipro.errors import DetachedCallError
-    from pytest_mipro.optimizer.run.events import Emit, Event
-    from pytest_mipro.optimizer.run.result import StudyResult
-    from pytest_mipro.optimizer.study.case import Study
-    from pytest_mipro.optimizer.study.settings import OptimizerSettings
-    from pytest_mipro.plugin.collecting.plan import StudyKey
-    from pytest_mipro.plugin.config.study_files import StudyFile
-    from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
-    from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen
-    from pytest_mipro.runtime.client.contract import LMClient
-    from pytest_mipro.runtime.signature.signature import Signature
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Container
+from typing import Any
 
 import pytest
 
@@ -13,20 +14,17 @@ from pytest_mipro.optimizer.proposing.strategies import (
     MergeStrategy,
     ReflectiveStrategy,
 )
-from pytest_mipro.optimizer.proposing.strategy import InstructionStrategy, ProgramStrategy
+from pytest_mipro.optimizer.proposing.strategy import (
+    InstructionStrategy,
+    ProgramStrategy,
+    ProposalStrategy,
+)
+from pytest_mipro.optimizer.search.searcher import Assignment, Searcher, Space
 from pytest_mipro.optimizer.search.tpe import TPESearcher
+from pytest_mipro.optimizer.study.case import Study
 from pytest_mipro.optimizer.study.parts import DEFAULT
 from pytest_mipro.optimizer.study.settings import OptimizerSettings, effort_sizes
-from pytest_mipro.plugin.config.options import options_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Container
-
-    from pytest_mipro.optimizer.proposing.strategy import ProposalStrategy
-    from pytest_mipro.optimizer.search.searcher import Assignment, Searcher, Space
-    from pytest_mipro.optimizer.study.case import Study
-    from pytest_mipro.plugin.config.options import Options
-
+from pytest_mipro.plugin.config.options import Options, options_of
 
 OVERRIDES = pytest.StashKey["dict[str, Any]"]()
 """Fields of `OptimizerSettings` that a conftest sets in the run's stash, to measure their worth."""

@@ -5,30 +5,27 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from pytest_mipro.optimizer.run.result import StudyResult
+from pytest_mipro.optimizer.run.study_run import Services
 from pytest_mipro.optimizer.shared.heartbeat import PROCESS_TIMEOUT
 from pytest_mipro.optimizer.shared.leader_lease import DecidedElsewhere
 from pytest_mipro.optimizer.shared.optimize_shared import optimize_shared
 from pytest_mipro.optimizer.shared.worker import Membership
+from pytest_mipro.optimizer.study.case import Study
+from pytest_mipro.optimizer.study.settings import OptimizerSettings
+from pytest_mipro.plugin.collecting.plan import StudyKey
 from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.lock.write_journal import file_digest
 from pytest_mipro.runtime.calls.context import is_project_file
 from pytest_mipro.runtime.signature.signature import defined_signatures
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pytest_mipro.optimizer.run.result import StudyResult
-    from pytest_mipro.optimizer.run.study_run import Services
-    from pytest_mipro.optimizer.study.case import Study
-    from pytest_mipro.optimizer.study.settings import OptimizerSettings
-    from pytest_mipro.plugin.collecting.plan import StudyKey
 
 _FILES = pytest.StashKey["dict[str, Any]"]()
 

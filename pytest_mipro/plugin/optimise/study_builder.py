@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_mipro.optimizer.study.case import Case, Study, TestSpec
+from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
+from pytest_mipro.plugin.collecting.plan import PlannedCase, StudyKey
 from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.lock.lock_file import read_lock
 from pytest_mipro.plugin.lock.lock_schema import split_salt
+from pytest_mipro.plugin.measuring.fixtures import UsedFixture
 from pytest_mipro.plugin.measuring.measure import measure
 from pytest_mipro.plugin.measuring.repeated import RepeatedTest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-    from pathlib import Path
-
     import pytest
-
-    from pytest_mipro.optimizer.study.case import Outcome
-    from pytest_mipro.plugin.collecting.plan import PlannedCase, StudyKey
-    from pytest_mipro.plugin.measuring.fixtures import UsedFixture
 
 
 @dataclass(frozen=True)

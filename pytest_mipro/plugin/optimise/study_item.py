@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from _pytest._code.code import ReprFileLocation, TerminalRepr
+from _pytest._io import TerminalWriter
 
 from pytest_mipro.errors import DetachedCallError, MiproError, StudyStoppedError, UsageError
+from pytest_mipro.plugin.collecting.plan import PlannedCase
 from pytest_mipro.plugin.config.cache_folder import how_to_go_on
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.optimise.limit_messages import describe_error
 from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from _pytest._io import TerminalWriter
-
-    from pytest_mipro.plugin.collecting.plan import PlannedCase
 
 _OWN = str(Path(__file__).parents[2])
 

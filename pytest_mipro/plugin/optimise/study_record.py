@@ -7,12 +7,17 @@ and no places: the same run writes the same bytes.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Self
+from pathlib import Path
+from typing import Any, Self, TextIO
 
 from pytest_mipro.errors import ConfigurationError
+from pytest_mipro.optimizer.proposing.proposer_models import Proposal
 from pytest_mipro.optimizer.run.events import (
     Decided,
+    Event,
     FinalistChosen,
     LeadTaken,
     LessonsLearnt,
@@ -20,15 +25,6 @@ from pytest_mipro.optimizer.run.events import (
     TrialFinished,
 )
 from pytest_mipro.plugin.config.study_files import ensure_study_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import ExitStack
-    from pathlib import Path
-    from typing import TextIO
-
-    from pytest_mipro.optimizer.proposing.proposer_models import Proposal
-    from pytest_mipro.optimizer.run.events import Event
 
 
 def opened_by_leader(record: StudyRecord, stack: ExitStack) -> Callable[[Event], None]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from io import TextIOBase
 from typing import TYPE_CHECKING, Any, Self
 
 from _pytest.logging import LogCaptureHandler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from io import TextIOBase
-
     import pytest
 
 

@@ -9,28 +9,23 @@ summary of that run.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict
+from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self, TextIO
 
 from pytest_mipro.errors import CacheError, LimitReachedError, MiproError
-from pytest_mipro.optimizer.study.amount import Amount, total
+from pytest_mipro.optimizer.budget.cost_model import CostModel
+from pytest_mipro.optimizer.run.result import StudyResult
+from pytest_mipro.optimizer.study.amount import Amount, Limits, total
 from pytest_mipro.plugin.config.study_files import ensure_study_folder
 from pytest_mipro.runtime.calls.context import calling_module
+from pytest_mipro.runtime.client.contract import Reply, Request
 from pytest_mipro.runtime.client.retry import counting_lost_attempts
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-    from typing import TextIO
-
-    from pytest_mipro.optimizer.budget.cost_model import CostModel
-    from pytest_mipro.optimizer.run.result import StudyResult
-    from pytest_mipro.optimizer.study.amount import Limits
-    from pytest_mipro.runtime.client.contract import Reply, Request
 
 
 def last_summary(path: Path) -> Mapping[str, Any] | None:

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_mipro.plugin.collecting.plan import PlannedCase
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.measuring.fixtures import fixture_label, project_fixtures
 from pytest_mipro.plugin.measuring.report_data import RepliesUsage
-from pytest_mipro.plugin.replies.rerun_check import RerunClient
+from pytest_mipro.plugin.replies.rerun_check import ChangingCall, RerunClient
 from pytest_mipro.plugin.replies.stack import case_client
 from pytest_mipro.runtime.replies.recorded import recorded
 from pytest_mipro.runtime.replies.replies_file import to_line
 from pytest_mipro.runtime.replies.request_parts import key_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pytest_mipro.plugin.collecting.plan import PlannedCase
-    from pytest_mipro.plugin.replies.rerun_check import ChangingCall
 
 _CASE = pytest.StashKey["CaseReplies"]()
 

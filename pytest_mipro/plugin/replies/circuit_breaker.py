@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import (
     EndpointDownError,
@@ -18,10 +17,8 @@ from pytest_mipro.errors import (
     UnknownModelError,
     UnreachableError,
 )
+from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
-
-if TYPE_CHECKING:
-    from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 
 _KINDS = (MissingKeyError, UnknownModelError, UnreachableError, EndpointDownError)
 _IN_A_ROW = 3

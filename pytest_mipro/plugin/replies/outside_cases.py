@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from pytest_mipro.errors import MissingReplyError
-from pytest_mipro.plugin.collecting.plan import PLANNED
+from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase
 from pytest_mipro.runtime.calls.context import CallContext, calling_module, process_default
-from pytest_mipro.runtime.client.contract import at_hand
+from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, at_hand
 from pytest_mipro.runtime.replies.recorded import RecordedReplies, recorded
 from pytest_mipro.runtime.replies.recorded_client import RecordedClient
 from pytest_mipro.runtime.replies.replies_file import to_line
 from pytest_mipro.runtime.settings import current_settings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
-
-    from pytest_mipro.plugin.collecting.plan import PlannedCase
-    from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 
 
 class Caller:

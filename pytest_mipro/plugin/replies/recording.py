@@ -6,19 +6,15 @@ import asyncio
 import math
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from pytest_mipro.runtime.calls.context import calling_module
+from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
+from pytest_mipro.runtime.replies.recorded import RecordedReplies
 from pytest_mipro.runtime.text.redaction import SHORTEST_IN_DATA, hide_values
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
-    from pytest_mipro.runtime.replies.recorded import RecordedReplies
 
 
 def _redacted(reply: Reply, redact: Callable[[str], str]) -> Reply:

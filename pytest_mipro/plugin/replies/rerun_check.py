@@ -7,21 +7,16 @@ gets the first run's replies, and what it asks beyond them is the finding.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import MissingReplyError
+from pytest_mipro.plugin.replies.recording import UsedReply
 from pytest_mipro.runtime.calls.context import calling_module
-from pytest_mipro.runtime.client.contract import OfflineClient
+from pytest_mipro.runtime.client.contract import OfflineClient, Reply, Request
 from pytest_mipro.runtime.replies.request_parts import key_of, parts_of
 from pytest_mipro.runtime.text.redaction import one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from pytest_mipro.plugin.replies.recording import UsedReply
-    from pytest_mipro.runtime.client.contract import Reply, Request
 
 _QUOTED_CHARS = 120
 

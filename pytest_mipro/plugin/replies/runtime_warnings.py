@@ -8,14 +8,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TextIO
 
 from pytest_mipro.runtime.text.redaction import one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import TextIO
 
 _RUNTIME = logging.getLogger("pytest_mipro.runtime")
 

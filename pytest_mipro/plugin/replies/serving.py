@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_mipro.plugin.collecting.plan import PlannedCase
 from pytest_mipro.plugin.config.cache_folder import given_up
 from pytest_mipro.plugin.config.configured import options_in_force
 from pytest_mipro.plugin.config.options import options_of
@@ -16,13 +17,8 @@ from pytest_mipro.plugin.replies.outside_cases import Caller
 from pytest_mipro.plugin.replies.runtime_warnings import warnings_on_terminal
 from pytest_mipro.plugin.replies.stack import close_run_client, outside_client, replies_of
 from pytest_mipro.runtime.calls.context import CallContext, process_default
+from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.prompts.prompt_file import forget_committed_prompts
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
-
-    from pytest_mipro.plugin.collecting.plan import PlannedCase
-    from pytest_mipro.runtime.client.contract import LMClient
 
 
 class _ReplyReports:

@@ -28,11 +28,14 @@ What the callers hold:
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pytest_mipro.plugin.collecting.plan import PlannedCase
 from pytest_mipro.plugin.config.cache_folder import cache_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path
@@ -45,7 +48,9 @@ from pytest_mipro.plugin.replies.recording import RecordingClient, SanitisingCli
 from pytest_mipro.plugin.replies.study_client import StudyClient
 from pytest_mipro.runtime.cache.reply_cache import CachedClient
 from pytest_mipro.runtime.client import loop
+from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.client.litellm_client import LiveSettings
+from pytest_mipro.runtime.client.prices import ModelPrice
 from pytest_mipro.runtime.client.providers import ProviderClient
 from pytest_mipro.runtime.client.wrappers import BoundedClient, PricedClient
 from pytest_mipro.runtime.replies.recorded import RecordedReplies
@@ -53,14 +58,6 @@ from pytest_mipro.runtime.replies.recorded_client import RecordedClient
 from pytest_mipro.runtime.replies.replies_file import SUFFIX, read_replies
 from pytest_mipro.runtime.settings import current_settings
 from pytest_mipro.runtime.text.redaction import url_secrets
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from pytest_mipro.plugin.collecting.plan import PlannedCase
-    from pytest_mipro.runtime.client.contract import LMClient
-    from pytest_mipro.runtime.client.prices import ModelPrice
 
 STARTED = "mipro_started"
 _STARTED = pytest.StashKey[float]()

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from pytest_mipro.errors import InfrastructureError, LimitReachedError
+from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 from pytest_mipro.runtime.client.loop import background_loop
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
-
-if TYPE_CHECKING:
-    from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 
 
 class StudyClient(ClientWrapper):

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from pytest_mipro.optimizer.statistics.intervals import PairedLift
 from pytest_mipro.plugin.config.words import counted
 from pytest_mipro.plugin.gate.error_reports import cause_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from pytest_mipro.optimizer.statistics.intervals import PairedLift
-    from pytest_mipro.plugin.gate.verdict import CaseChange, Mean, Verdict
-    from pytest_mipro.plugin.measuring.report_data import CaseResult
+from pytest_mipro.plugin.gate.verdict import CaseChange, Mean, Verdict
+from pytest_mipro.plugin.measuring.report_data import CaseResult
 
 WIDTH = 80
 _KEPT_TOGETHER = "\N{NO-BREAK SPACE}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -12,16 +12,12 @@ from pytest_mipro.errors import MiproError
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.config.redaction import redactor
+from pytest_mipro.plugin.gate.verdict import Verdict
 from pytest_mipro.plugin.report.contents import run_report
 from pytest_mipro.plugin.report.json_report import json_report
 from pytest_mipro.plugin.report.markdown import markdown_report
 from pytest_mipro.runtime.text.files import atomic_write
 from pytest_mipro.runtime.text.redaction import hide_secrets, url_secrets
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from pytest_mipro.plugin.gate.verdict import Verdict
 
 _LINES = pytest.StashKey[list[tuple[str, bool]]]()
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"

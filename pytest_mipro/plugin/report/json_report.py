@@ -5,22 +5,20 @@ from __future__ import annotations
 import json
 import math
 import platform
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pytest_mipro.optimizer.run.events import Measured, TrialFinished
-    from pytest_mipro.optimizer.statistics.intervals import PairedLift
-    from pytest_mipro.optimizer.study.amount import Amount
-    from pytest_mipro.plugin.gate.verdict import CaseChange, Mean, Verdict
-    from pytest_mipro.plugin.measuring.report_data import CaseResult
-    from pytest_mipro.plugin.report.contents import GatedStudy, OptimizedStudy, RunReport
+from pytest_mipro.optimizer.run.events import Measured, TrialFinished
+from pytest_mipro.optimizer.statistics.intervals import PairedLift
+from pytest_mipro.optimizer.study.amount import Amount
+from pytest_mipro.plugin.gate.verdict import CaseChange, Mean, Verdict
+from pytest_mipro.plugin.measuring.report_data import CaseResult
+from pytest_mipro.plugin.report.contents import GatedStudy, OptimizedStudy, RunReport
 
 SCHEMA_VERSION = 1
 """Goes up when a key goes or changes its meaning, not when a new key comes."""

@@ -5,19 +5,15 @@ What the reader needs first comes first; cases and calls unfold. Its length is b
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from pytest_mipro.optimizer.run.events import Measured
 from pytest_mipro.plugin.config.words import counted
+from pytest_mipro.plugin.gate.verdict import CaseChange, Verdict
+from pytest_mipro.plugin.measuring.report_data import CaseResult
 from pytest_mipro.plugin.report.case_lines import format_lift, format_mean, short_id
+from pytest_mipro.plugin.report.contents import GatedStudy, OptimizedStudy, RunReport
 from pytest_mipro.plugin.report.markdown_text import Words, details, table
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from pytest_mipro.optimizer.run.events import Measured
-    from pytest_mipro.plugin.gate.verdict import CaseChange, Verdict
-    from pytest_mipro.plugin.measuring.report_data import CaseResult
-    from pytest_mipro.plugin.report.contents import GatedStudy, OptimizedStudy, RunReport
 
 MAX_CHARS = 60_000  # a comment on GitHub may have 65,536
 _MOST_ROWS = 100

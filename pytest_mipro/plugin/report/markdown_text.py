@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 # All other ASCII punctuation may mean something to some Markdown: links, tables, mentions, maths.
 _JOINER = "&#8288;"  # no width, no break

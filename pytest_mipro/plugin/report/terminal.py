@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_mipro.plugin.config.words import counted
 from pytest_mipro.plugin.gate.drift import drift_lines
 from pytest_mipro.plugin.gate.provenance import provenance_of
 from pytest_mipro.plugin.gate.replies_used import age_line
 from pytest_mipro.plugin.gate.rules import describe_detectable, format_p_value
+from pytest_mipro.plugin.gate.state import RunState
 from pytest_mipro.plugin.gate.update_lock import UPDATE_LOCK
+from pytest_mipro.plugin.gate.verdict import Verdict
+from pytest_mipro.plugin.measuring.measure import Status
 from pytest_mipro.plugin.measuring.report_data import Usage
 from pytest_mipro.plugin.report.case_lines import (
     WIDTH,
@@ -24,11 +27,6 @@ from pytest_mipro.plugin.report.case_lines import (
     with_gain,
     with_score,
 )
-
-if TYPE_CHECKING:
-    from pytest_mipro.plugin.gate.state import RunState
-    from pytest_mipro.plugin.gate.verdict import Verdict
-    from pytest_mipro.plugin.measuring.measure import Status
 
 _SHOWN: tuple[Status, ...] = ("missed", "failed", "error", "skipped")
 _COLOURS = {"passed": "green", "failed": "red", "incomplete": "red"}
