@@ -124,8 +124,8 @@ def _children() -> float:
 
 
 def _environment() -> dict[str, str]:
-    # Options and models of the shell belong to other projects.
-    foreign = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "MIPRO_MODEL")
+    # Options and models of the shell belong to other projects; users' runs find compiled files.
+    foreign = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "MIPRO_MODEL", "PYTHONDONTWRITEBYTECODE")
     return {name: value for name, value in os.environ.items() if name not in foreign}
 
 

@@ -14,10 +14,7 @@ from pytest_mipro.plugin.config.options import add_options, options_of
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from pytest_mipro.optimizer.run.events import TrialFinished
-    from pytest_mipro.optimizer.run.result import StudyResult
     from pytest_mipro.plugin.gate.state import RunState
-    from pytest_mipro.plugin.report.contents import Optimizations
     from pytest_mipro.runtime.client.contract import LMClient
 
 _METRIC = "mipro"
@@ -33,13 +30,6 @@ _MARK_LINES = (
 _MARKED = pytest.StashKey[bool]()
 _RUN = pytest.StashKey["RunState"]()
 _REFUSED = pytest.StashKey[str]()
-_STATUS: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
-    "missed": ("missed", "m", ("MISSED", {"yellow": True})),
-    "captured": ("captured", "c", ("CAPTURED", {"cyan": True})),
-    "error": ("error", "E", ("ERROR", {"red": True})),
-    # Not shown one by one: the first case with this error shows it.
-    "same error": ("same error", "E", ("SAME ERROR", {"red": True})),
-}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -88,7 +78,7 @@ def pytest_make_collect_report(
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Refuse marked tests that can't be measured, before any selection, as a collection error."""
     report = yield
-    _tell_in_one_line(report, collector.config)
+    _shorten_own_error(report, collector.config)
     inherited = _has_mark(collector)
     marked = [
         node
@@ -106,7 +96,7 @@ def pytest_make_collect_report(
     return report
 
 
-def _tell_in_one_line(report: pytest.CollectReport, config: pytest.Config) -> None:
+def _shorten_own_error(report: pytest.CollectReport, config: pytest.Config) -> None:
     """Show an error of the package's own at import, such as a bad module, by its text alone.
 
     So is one of a mark or a case file: pytest's short summary shows a text, and no CollectError.
@@ -169,19 +159,9 @@ def pytest_report_teststatus(
     """Name the outcomes that only marked tests have."""
     if not hasattr(report, "mipro"):
         return None
-    from pytest_mipro.plugin.measuring.report_data import attached  # noqa: PLC0415
+    from pytest_mipro.plugin.session import status_of  # noqa: PLC0415
 
-    data, when = attached(report), getattr(report, "when", None)
-    status = data.status if data is not None else ""
-    if status == "silent":  # a verdict: counted once, and shown by the study's block
-        return report.outcome if when == "call" else "", "", ""
-    if status == "missed" and not report.passed:
-        return None  # judged by itself, so an ordinary failure
-    if when != "call" or report.skipped:
-        return None
-    if status == "error" and not report.failed:
-        return None  # it will be run again, and that is another plugin's to name
-    return _STATUS.get(status)
+    return status_of(report)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -218,22 +198,6 @@ def pytest_mipro_client(config: pytest.Config) -> LMClient:
     from pytest_mipro.plugin.replies.stack import live_client  # noqa: PLC0415
 
     return live_client(config)
-
-
-def pytest_mipro_study_finished(config: pytest.Config, result: StudyResult) -> None:
-    """Keep a study's result for the reports."""
-    _optimizations(config).results.append(result)
-
-
-def pytest_mipro_trial_finished(config: pytest.Config, trial: TrialFinished) -> None:
-    """Keep a trial for the reports."""
-    _optimizations(config).trials.append(trial)
-
-
-def _optimizations(config: pytest.Config) -> Optimizations:
-    from pytest_mipro.plugin.report.contents import OPTIMIZATIONS, Optimizations  # noqa: PLC0415
-
-    return config.stash.setdefault(OPTIMIZATIONS, Optimizations())
 
 
 def _reports_wanted(config: pytest.Config) -> bool:
@@ -312,8 +276,4 @@ def _own_mark(node: Any) -> bool:
 
 
 def _has_mark(node: Any) -> bool:
-    while node is not None:
-        if _own_mark(node):
-            return True
-        node = node.parent
-    return False
+    return any(map(_own_mark, node.listchain()))

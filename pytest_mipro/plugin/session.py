@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from pytest_mipro.plugin.gate.verdict import Verdict
 
 
+_STATUS: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
+    "missed": ("missed", "m", ("MISSED", {"yellow": True})),
+    "captured": ("captured", "c", ("CAPTURED", {"cyan": True})),
+    "error": ("error", "E", ("ERROR", {"red": True})),
+    # Not shown one by one: the first case with this error shows it.
+    "same error": ("same error", "E", ("SAME ERROR", {"red": True})),
+}
+
+
 def begin(state: RunState, session: pytest.Session) -> None:
     """Begin the marked part of a run: the plain gate, or the optimisation of its studies."""
     from pytest_mipro.plugin.lock.write_journal import finish_interrupted_writes  # noqa: PLC0415
@@ -74,6 +83,21 @@ def record_report(state: RunState, report: pytest.TestReport) -> None:
         state.record(report.nodeid, data.case)
         record_provenance(state.config, data.case)
         shorten_repeated_error(state.config, report, data)
+
+
+def status_of(report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, Any] | None:
+    """Return the category, letter and word of an outcome that only marked tests have."""
+    data, when = attached(report), getattr(report, "when", None)
+    status = data.status if data is not None else ""
+    if status == "silent":  # a verdict: counted once, and shown by the study's block
+        return report.outcome if when == "call" else "", "", ""
+    if status == "missed" and not report.passed:
+        return None  # judged by itself, so an ordinary failure
+    if when != "call" or report.skipped:
+        return None
+    if status == "error" and not report.failed:
+        return None  # it will be run again, and that is another plugin's to name
+    return _STATUS.get(status)
 
 
 def conclude(state: RunState) -> None:

@@ -27,6 +27,7 @@ from pytest_mipro.plugin.optimise.run_study import StudyInputs, plan_study, run_
 from pytest_mipro.plugin.optimise.services import BuiltIns
 from pytest_mipro.plugin.optimise.study_builder import Captured, build_study, raw_call
 from pytest_mipro.plugin.optimise.study_item import OptimizeItem
+from pytest_mipro.plugin.report.contents import OPTIMIZATIONS, Optimizations
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -79,6 +80,7 @@ class Optimization:
         self._last_failed = dict(getattr(_lfplugin(config), "lastfailed", {}))
         self.changes = PendingChanges(config)
         config.pluginmanager.register(BuiltIns(), "mipro-built-ins")
+        config.pluginmanager.register(Optimizations(), OPTIMIZATIONS)
         config.pluginmanager.register(self.changes, "mipro-changes")
 
     def add_items(self, session: pytest.Session, cases: Sequence[PlannedCase]) -> None:

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import relative_path
@@ -16,6 +14,8 @@ from pytest_mipro.plugin.measuring.report_data import by_module
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pytest
 
     from pytest_mipro.optimizer.run.events import TrialFinished
     from pytest_mipro.optimizer.run.result import StudyResult
@@ -82,19 +82,28 @@ class RunReport:
 
 @dataclass
 class Optimizations:
-    """The results and trials that the run's hooks announced; in the stash of the config."""
+    """A plugin that keeps the results and trials of an optimisation for the reports."""
 
     results: list[StudyResult] = field(default_factory=list)
     trials: list[TrialFinished] = field(default_factory=list)
 
+    def pytest_mipro_study_finished(self, result: StudyResult) -> None:
+        """Keep a study's result."""
+        self.results.append(result)
 
-OPTIMIZATIONS = pytest.StashKey[Optimizations]()
+    def pytest_mipro_trial_finished(self, trial: TrialFinished) -> None:
+        """Keep a trial."""
+        self.trials.append(trial)
+
+
+OPTIMIZATIONS = "mipro-optimizations"
+"""The name that the plugin is registered by."""
 
 
 def run_report(config: pytest.Config, exit_status: int, given: Sequence[Verdict]) -> RunReport:
     """Return what the run knows at its end."""
     root = ini_folder(config)
-    announced = config.stash.get(OPTIMIZATIONS, Optimizations())
+    announced = config.pluginmanager.get_plugin(OPTIMIZATIONS) or Optimizations()
     return RunReport(
         root=root,
         optimize=options_of(config).optimize,
