@@ -1,5 +1,5 @@
-"""The budget of a study: what it may spend, what it spent, and what comes next at worst.
+"""Bound and account for what a study spends: calls, tokens, money and time.
 
-In come limits, prices, and each LM request before it is made. Out come reservations, errors where a
-limit is too small, and the study's spending by stage, module and model.
+Takes limits, prices, and each LM request before it is made. Returns reservations, the spending by
+stage, module and model, and errors that say which limit is too small.
 """

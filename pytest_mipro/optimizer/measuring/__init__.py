@@ -1,5 +1,5 @@
-"""Measuring programs: cases run concurrently in threads, each in its own context.
+"""Measure programs: run cases concurrently in threads, each in its own context.
 
-In come cases, prompts, a reservation of the budget and the rules of measuring. Out comes an
-evaluation: the runs of the cases, or an error where a run is no measurement.
+Takes cases, prompts, a budget reservation and the rules of measuring. Returns an `Evaluation` with
+the runs of the cases, or raises an error where a run can't count as a measurement.
 """

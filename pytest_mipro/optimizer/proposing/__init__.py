@@ -1,5 +1,5 @@
 """Ask proposer models for new instructions, and combine measured programs into new ones.
 
-In come training cases, traces with scores and the instructions tried so far. Out go proposals:
-instructions for single modules from `ProposerModels`, assignments from program strategies.
+Takes training cases, traces with scores, and the instructions tried so far. Returns proposals for
+single modules (`ProposerModels`) and assignments to try (program strategies).
 """

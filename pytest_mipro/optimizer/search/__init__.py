@@ -1,5 +1,5 @@
-"""The search space and the searchers: which assignment of instructions and demos is tried next.
+"""Define the search space and the searchers: which assignment of instructions and demos comes next.
 
-In come the modules' candidates and the scores of the assignments tried so far. Out come the next
-assignments, whether a trial is hopeless, the Pareto front, and which choices lift the score.
+Takes the modules' candidates and the scores of the assignments tried so far. Returns the next
+assignments, and says which trials are hopeless, which programs lead, and which choices lift.
 """

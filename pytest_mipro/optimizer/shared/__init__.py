@@ -1,5 +1,5 @@
-"""Optimise one study in several processes, which meet in a storage of optuna's.
+"""Optimise one study in several processes, which coordinate through an Optuna storage.
 
-In come a study, its settings and services, and a `Membership`: the storage's URL and who joins.
-Each process runs jobs for all, one leads; out comes its result, in the others who decided.
+Takes a study, its settings and services, and a `Membership`: the storage's URL and who joins. Every
+process runs jobs; the leader returns the result, the others learn who decided.
 """

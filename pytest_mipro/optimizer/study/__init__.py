@@ -1,5 +1,5 @@
-"""The vocabulary of one study: cases, tests, runs, rows and their split, settings, amounts.
+"""Define the vocabulary of a study: cases, tests, runs, the split of rows, settings, amounts.
 
-The plugin brings in cases and settings; tests of the optimiser make them by hand. Out come frozen
-data that every other room of the optimiser takes, and the pure functions that split and sum them.
+The plugin builds these from pytest's items; tests of the optimiser build them by hand. All are frozen
+data, with the pure functions that split and sum them.
 """

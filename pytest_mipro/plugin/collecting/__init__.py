@@ -1,1 +1,5 @@
-"""Marked tests and their case files become planned cases."""
+"""Turn marked tests and their case files into planned cases.
+
+Takes pytest's collected items, marks, and case files (jsonl, csv, yaml). Returns checked marks, rows,
+and planned cases grouped by study, or one line that says what can't be used and where.
+"""

@@ -1,6 +1,5 @@
-"""The gate: marked tests run as ordinary tests, and each test is judged as a whole.
+"""Run the gate: record each case as the ordinary test it is, and judge each metric test.
 
-In come planned cases, the study's lock and the options; each case runs, and its report carries
-what was measured. Out go verdicts, differences from the lock, and the lock and replies files that
-an option asks to write.
+Takes planned cases, their outcomes and the lock. Gives verdicts, what differs from the lock, an
+updated lock on request, and recorded replies.
 """

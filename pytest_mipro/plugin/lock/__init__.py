@@ -1,5 +1,5 @@
-"""The lock of a study, and how a run writes files.
+"""Read and build locks, and write files of the repo all or none.
 
-In come a study's result and the prompts to write. Out go lock files, prompt files (all of them or
-none, under a journal) and the count of holdout uses; locks are read back for the gate.
+Takes a study's result and the prompts to write. Writes lock and prompt files under a journal, counts
+uses of the holdout, and reads locks back for the gate.
 """

@@ -1,1 +1,5 @@
-"""One run of a test function becomes an outcome."""
+"""Turn one call of a test function into an outcome.
+
+Takes the raw function with its arguments. Returns a score with canonical feedback, or an error that
+is no score, and carries it on pytest's reports.
+"""

@@ -1,5 +1,5 @@
-"""`--mipro-optimize`: capture case items, then optimise each study's prompts behind its last case.
+"""Run `--mipro-optimize`: capture cases, optimise each study, show and queue its changes.
 
-In come planned cases and the run's options. Out go lines on the terminal, a record, and the queued
-writes of prompt files and lock.
+Takes planned cases and the run's options. Shows plan, progress and result on the terminal, and
+queues prompt files and lock for writing. Imported under `--mipro-optimize` only.
 """

@@ -1,5 +1,5 @@
-"""Replies in a pytest run: from recordings, the cache or the model, by `--mipro-replies`.
+"""Serve the replies of a pytest run from recordings, the cache or the model.
 
-The run's options and planned cases come in. Clients for cases, studies and calls outside cases go
-out, and what they used goes onto the reports; `stack.py` shows how the clients are assembled.
+Takes the run's options (`--mipro-replies`) and planned cases. Provides the clients for cases, studies
+and calls outside cases, and reports what they used; `stack.py` shows how clients are stacked.
 """

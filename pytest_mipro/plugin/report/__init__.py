@@ -1,5 +1,5 @@
-"""The reports of a run: the terminal's blocks, JSON for programs, Markdown for people.
+"""Write the reports of a run: terminal block, JSON, Markdown.
 
-In come the run's verdicts, drift and finished optimisations. Out go lines on the terminal, the
-files that options name, and GitHub's job summary.
+Takes verdicts, provenance and results of optimisations. Gives lines for people and files for
+programs; the JSON schema is part of this package.
 """

@@ -1,5 +1,5 @@
-"""The reply cache: an SQLite database that keeps the reply to each request.
+"""Cache replies on disk: each request is asked once, and its reply is stored before it is used.
 
-Requests come in, and replies go out; those of the inner client are stored before anyone uses them.
-Several processes may share a folder: claims beside the rows let one of them pay for a reply.
+Takes requests and an inner client. Returns replies, shared by threads and processes; a row that can't
+be trusted counts as absent.
 """

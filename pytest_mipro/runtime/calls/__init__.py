@@ -1,5 +1,5 @@
-"""One call of an LM module.
+"""Make one call of an LM module.
 
-In come a bound signature and the context it runs in: client, candidate prompts, case. Out go the
-parsed output (after at most one corrective retry) and the record of the call in the case's trace.
+Takes a bound signature and the context of the call: client, candidate prompts, case. Returns the
+parsed output (after at most one corrective retry) and records the call in the case's trace.
 """

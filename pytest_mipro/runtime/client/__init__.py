@@ -1,5 +1,5 @@
-"""Clients: what a call to a language model is, and the client that makes it over the network.
+"""Call language models: the client contract, wrappers, and live calls over the network.
 
-A `Request` comes in from a module call or from a proposal. A `Reply` goes out, or an error of the
-package; wrappers around a client keep to the same contract.
+Takes a `Request` from a module call or a proposal. Returns a `Reply`, or raises an error that says
+whether the program or the infrastructure failed.
 """

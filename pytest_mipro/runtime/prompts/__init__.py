@@ -1,5 +1,5 @@
-"""Prompts: an instruction and demos.
+"""Read, write and render prompts: an instruction and demos.
 
-In come prompt files and the inputs of a call. Out go `Prompt` values, the chat messages of the
-call, and the text of a prompt file to commit.
+Takes prompt files and the inputs of a call. Returns `Prompt` values, the chat messages of the call,
+and the text of a prompt file to commit.
 """

@@ -1,5 +1,5 @@
-"""Recorded replies: files in the repo from which tests replay the replies of models.
+"""Record replies into files of the repo, and replay them.
 
-Requests and the replies to them come in. `.replies.jsonl` files and a client that answers from them
-go out.
+Takes requests and the replies to them. Writes `.replies.jsonl` files, and provides a client that
+answers from them without a network.
 """

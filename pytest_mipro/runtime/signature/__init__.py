@@ -1,5 +1,5 @@
-"""What an LM module is, apart from its prompt.
+"""Describe what an LM module is, apart from its prompt.
 
-In comes a typed Python function. Out goes its frozen signature: name, inputs, and the output format
-that tells the model how to reply and reads the reply back.
+Takes a typed Python function. Returns its frozen `Signature`: name, inputs, and the output format
+that asks the model for a reply and parses it.
 """

@@ -1,5 +1,5 @@
-"""Texts from outside and files on disk, for all layers.
+"""Handle texts from outside and files on disk, for all layers.
 
-In come texts of files, endpoints and errors. Out go JSON and YAML values that were read strictly,
-texts without credentials, and files written whole or not at all.
+Takes texts of files, endpoints and errors. Returns strictly read JSON and YAML values and texts
+without credentials, and writes files whole or not at all.
 """
