@@ -1,5 +1,5 @@
-"""The part that production imports: modules, prompts, rendering, clients, cache and replies.
+"""The part that production imports: modules, prompts, clients, cache and recorded replies.
 
-In come typed functions, prompt files and settings. Out go calls to models and their parsed replies;
-neither pytest nor optuna is imported here.
+Takes typed functions, prompt files and settings. Makes calls to models and returns their parsed
+replies; imports neither pytest nor optuna.
 """
