@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import html
+import importlib
 import json
 import re
 from contextlib import closing
@@ -105,8 +106,18 @@ def test_reply(number):
 """
 
 
+@pytest.fixture(scope="session")
+def _litellm() -> None:
+    """Import it for all runs inside this process: each alone would take seconds to."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+        importlib.import_module("litellm")
+
+
 @pytest.fixture
-def left(pytester: pytest.Pytester, desk: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def left(
+    _litellm: None, pytester: pytest.Pytester, desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Any]:
     """Return what runs the project with these options, and what it says."""
     server = ScriptedServer()
     server.script = answer
@@ -123,7 +134,7 @@ def left(pytester: pytest.Pytester, desk: Any, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
         monkeypatch.setenv("SEARCH_TOKEN", OTHER)
         monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pytester.path / "summary.md"))
-        yield lambda *arguments: pytester.runpytest_subprocess(
+        yield lambda *arguments: pytester.runpytest_inprocess(
             *("-vv", "-rA", "--showlocals", "--tb=long", "--junitxml=junit.xml"),
             *("--mipro-json=out.json", "--mipro-markdown=out.md", *arguments),
         )
@@ -147,7 +158,7 @@ def test_a_gate_that_records_leaves_no_key(pytester: pytest.Pytester, left: Any)
 
 def test_a_gate_with_workers_leaves_no_key(pytester: pytest.Pytester, left: Any) -> None:
     pytest.importorskip("xdist")
-    result = left("-n", "2", "--mipro-update-lock")
+    result = left("-n", "1", "--mipro-update-lock")
     assert "hidden" in result.stdout.str()
     assert leaks(pytester.path, result) == {}
 
