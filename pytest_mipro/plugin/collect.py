@@ -1,4 +1,4 @@
-"""What is refused at collection: items that can't be measured, cases that don't fit, broken locks.
+"""Refuse at collection items that can't be measured, cases that don't fit, and broken locks.
 
 A collection error, unlike a usage error, reaches the user from an xdist worker too.
 """
@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from pytest_mipro.errors import UsageError
-from pytest_mipro.plugin.collecting.cases import check_items, nodeid_of_test
-from pytest_mipro.plugin.collecting.marked import note_marked
+from pytest_mipro.plugin.collecting.cases import check_items, nodeid_of_test, note_marked
 from pytest_mipro.plugin.collecting.marks import MetricMark, metric_mark
 from pytest_mipro.plugin.collecting.plan import refusal
 from pytest_mipro.plugin.collecting.prompt_check import check_prompt_files
@@ -43,7 +42,7 @@ def refused(config: pytest.Config, items: Sequence[pytest.Item]) -> str | None:
                 if problem := refusal(tested[0]):
                     return problem
                 _check_lock(tested[0], mark)
-                note_marked(tested[0], mark)
+                note_marked(tested[0], mark.study)
             check_items(config, tested)
         check_prompt_files(_names_of_file(items[0]), config.stash.setdefault(_PROMPTS_READ, set()))
     except (UsageError, pytest.Collector.CollectError) as error:

@@ -1,4 +1,4 @@
-"""Case files: jsonl, csv or yaml → rows of JSON values. Every error names path:line."""
+"""Parse case files (jsonl, csv or yaml) into rows of JSON values; every error names path:line."""
 
 from __future__ import annotations
 

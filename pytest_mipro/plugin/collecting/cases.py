@@ -1,4 +1,4 @@
-"""Cases from a file: the decorator, the parametrisation, and the row behind each item."""
+"""Parametrise tests from case files (`@cases`), and find the row of each item."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import inspect
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -21,6 +21,7 @@ from pytest_mipro.runtime.signature.values import to_json
 
 _FILES = pytest.StashKey[dict[Path, CaseFile]]()
 _COUNTS = pytest.StashKey[dict[str, int]]()
+_STUDIES = pytest.StashKey[dict[str, str | None]]()
 # Parameters of the machinery, not of the test.
 _MACHINERY = frozenset({"anyio_backend"})
 
@@ -79,6 +80,16 @@ def check_items(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
                 f"{file.shown}:1: {name} takes {parameter!r}, which is neither a column nor a "
                 f"fixture; columns: {', '.join(file.columns)}"
             )
+
+
+def note_marked(item: pytest.Item, study: str | None) -> None:
+    """Note that the item's test carries the mark, selected or not, and which study that names."""
+    item.config.stash.setdefault(_STUDIES, {})[nodeid_of_test(item)] = study
+
+
+def marked_tests(config: pytest.Config) -> Mapping[str, str | None]:
+    """Return the named study (None: that of its file) of each marked test collected, by node id."""
+    return config.stash.get(_STUDIES, {})
 
 
 def expected_count(config: pytest.Config, test_nodeid: str) -> int:

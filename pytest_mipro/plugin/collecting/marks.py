@@ -1,4 +1,4 @@
-"""The mark `mipro`: what makes a test metric-bearing, and the arguments that it takes."""
+"""Read the mark `mipro` of a test and check its arguments."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def metric_mark(node: pytest.Item | pytest.Collector) -> MetricMark | None:
 
 
 class _ArgumentError(ValueError):
-    """What is wrong with one argument, before the test is named."""
+    """The problem with one argument, without the name of the test."""
 
 
 def _checked(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a run has to measure: each marked test with its study, each item with its case."""
+"""Plan a run: each marked test with its study, each item with its case."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ import pytest
 from pytest_mipro.errors import UsageError
 from pytest_mipro.optimizer.study.case import TestSpec
 from pytest_mipro.plugin.collecting.case_files import Row
-from pytest_mipro.plugin.collecting.cases import case_row, expected_count, nodeid_of_test
-from pytest_mipro.plugin.collecting.marked import marked_tests
+from pytest_mipro.plugin.collecting.cases import (
+    case_row,
+    expected_count,
+    marked_tests,
+    nodeid_of_test,
+)
 from pytest_mipro.plugin.collecting.marks import MARK, MetricMark, metric_mark
 from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.lock.lock_schema import SUFFIX

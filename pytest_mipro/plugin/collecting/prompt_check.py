@@ -1,4 +1,4 @@
-"""The prompt files that a test file leads to, read at collection: one error, not one a case."""
+"""Check at collection the prompt files that a test file uses: one error, not one for each case."""
 
 from __future__ import annotations
 

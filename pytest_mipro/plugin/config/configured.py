@@ -1,4 +1,4 @@
-"""The run's options as settings of module calls, for as long as the run lasts."""
+"""Apply the run's options to module calls for as long as the run lasts."""
 
 from __future__ import annotations
 

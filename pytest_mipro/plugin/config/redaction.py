@@ -1,4 +1,4 @@
-"""What must not stand in a recorded reply, and the hooks that take more out."""
+"""Redact recorded replies and reports: built-in rules, then the hooks `pytest_mipro_redact`."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.plugin.collecting.partial_study import is_partial
 from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase
-from pytest_mipro.plugin.collecting.studies import is_partial
 from pytest_mipro.plugin.gate.case_run import CaseRun, encodable, recording
 from pytest_mipro.plugin.gate.junit import PREFIX, case_properties
 from pytest_mipro.plugin.gate.state import RunState
@@ -19,8 +19,13 @@ from pytest_mipro.plugin.lock.lock_builder import call_key, columns_digest, lock
 from pytest_mipro.plugin.lock.lock_schema import LockedModule
 from pytest_mipro.plugin.measuring.feedback import note_comparison
 from pytest_mipro.plugin.measuring.measure import case_status
-from pytest_mipro.plugin.measuring.pytest_texts import crash_text, skip_reason
-from pytest_mipro.plugin.measuring.report_data import CaseResult, MeasuredCase, attach
+from pytest_mipro.plugin.measuring.report_data import (
+    CaseResult,
+    MeasuredCase,
+    attach,
+    crash_text,
+    skip_reason,
+)
 from pytest_mipro.runtime.calls.context import ModuleCall, refuse_detached
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.signature.values import to_text

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pytest_mipro.errors import LockError, MiproError, UsageError
-from pytest_mipro.plugin.collecting.studies import is_partial
+from pytest_mipro.plugin.collecting.partial_study import is_partial
 from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.gate.provenance import StudyProvenance, provenance_of

@@ -1,4 +1,4 @@
-"""Canonical feedback: what a case says of its failure, the same text whatever the terminal.
+"""Make canonical feedback of a failure: the same text whatever the terminal.
 
 pytest's own text of a failed assertion differs by `-v`, CI variables and colours, and holds
 addresses and unordered sets. Here the compared values are noted while the assertion fails, and the

@@ -1,4 +1,4 @@
-"""Which fixtures a captured case uses, and whether their values are still alive when it is called.
+"""Check that the fixtures of a captured case are still alive when it is called.
 
 In optimisation a case is called again and again, concurrently, after its own set-up and tear-down.
 So a fixture of the test must either be declared safe to share (`rerun_safe`), or outlive the case.
@@ -155,6 +155,6 @@ def check_alive(
 
 
 def shared_fixtures(used: Iterable[UsedFixture], safe: set[str]) -> tuple[str, ...]:
-    """Return the fixtures that nobody declared safe: their test's cases run one at a time."""
+    """Return the fixtures not declared safe: because of them a test's cases run one at a time."""
     labels = (fixture_label(fixture.name) for fixture in used)
     return tuple(label for label in labels if label not in safe)

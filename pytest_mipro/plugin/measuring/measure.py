@@ -1,4 +1,4 @@
-"""How one run of a test function becomes an Outcome; the gate and the optimiser measure by it."""
+"""Turn one run of a test function into an Outcome, for the gate and the optimiser alike."""
 
 from __future__ import annotations
 

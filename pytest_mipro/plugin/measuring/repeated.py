@@ -1,4 +1,4 @@
-"""Repeated calls of one test: each has its parameters and its instance as the first call had them.
+"""Call one test repeatedly, each time with fresh parameters and a fresh instance.
 
 pytest calls a test once, so a test may change what it was given. A measurement that is repeated
 must not see what an earlier one left behind.

@@ -16,6 +16,7 @@ from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import TestPlan
 from pytest_mipro.plugin.lock.lock_schema import LockedModule
 from pytest_mipro.plugin.measuring.measure import Status, case_status
+from pytest_mipro.runtime.text.redaction import hide_in_data
 
 if TYPE_CHECKING:
     import pytest
@@ -217,3 +218,16 @@ def _measured_case(data: dict[str, Any]) -> MeasuredCase:
 def _replies_usage(data: dict[str, Any]) -> RepliesUsage:
     changing = tuple(map(tuple, data["changing"]))
     return RepliesUsage(**data | {"used": tuple(data["used"]), "changing": changing})
+
+
+def skip_reason(report: pytest.TestReport) -> str:
+    """Return why a test was skipped, as its report has it."""
+    text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return hide_in_data(text.removeprefix("Skipped: ")) or "skipped"
+
+
+def crash_text(report: pytest.TestReport) -> str:
+    """Return what a failed report says first, in one line of at most 300 characters."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = crash.message if crash is not None else str(report.longrepr)
+    return hide_in_data(" ".join(text.split()))[:300]

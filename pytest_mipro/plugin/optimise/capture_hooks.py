@@ -9,8 +9,8 @@ import pytest
 from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
 
 from pytest_mipro.errors import UsageError
+from pytest_mipro.plugin.collecting.partial_study import is_partial
 from pytest_mipro.plugin.collecting.plan import PLANNED, by_study
-from pytest_mipro.plugin.collecting.studies import is_partial
 from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.lock.lock_file import read_lock

@@ -1,11 +1,11 @@
-"""The studies of an optimisation: from captured cases to what the optimiser gets."""
+"""Tell whether a run has all cases of a study."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_mipro.plugin.collecting.marked import marked_tests
+from pytest_mipro.plugin.collecting.cases import marked_tests
 from pytest_mipro.plugin.collecting.plan import PlannedCase, StudyKey
 from pytest_mipro.plugin.lock.lock_file import read_lock
 from pytest_mipro.plugin.lock.lock_schema import Lock
