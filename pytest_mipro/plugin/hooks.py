@@ -86,7 +86,7 @@ def pytest_make_collect_report(
         if isinstance(node, pytest.Item) and (inherited or _own_mark(node))
     ]
     if marked:
-        from pytest_mipro.plugin.collect import refused  # noqa: PLC0415
+        from pytest_mipro.plugin.collection_checks import refused  # noqa: PLC0415
 
         if any(node.get_closest_marker(_METRIC) for node in marked):
             collector.config.stash[_MARKED] = True

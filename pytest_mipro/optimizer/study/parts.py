@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from types import MappingProxyType
 
 PARTS = MappingProxyType(
@@ -32,20 +31,3 @@ OPTIONAL = frozenset({"history", "learning", "parents"})
 """Parts that are off by default: they did not pay on average (see `benchmarks/`)."""
 DEFAULT = frozenset(PARTS) - OPTIONAL
 """Parts that are on by default."""
-
-
-def switched(names: Iterable[str]) -> frozenset[str]:
-    """Return the parts that are on where `racing` switches one on, and `no-racing` off.
-
-    ValueError where a name is no part's.
-    """
-    parts = set(DEFAULT)
-    for name in names:
-        part = name.removeprefix("no-")
-        if part not in PARTS:
-            known = ", ".join(PARTS)
-            raise ValueError(
-                f"names of parts ({part!r} is none), each with or without no- before it: {known}"
-            )
-        (parts.discard if name.startswith("no-") else parts.add)(part)
-    return frozenset(parts)

@@ -44,11 +44,6 @@ class MetricMark:
     rerun_safe: tuple[str, ...] = ()
     concurrent: bool = True
 
-    @property
-    def gated(self) -> bool:
-        """Whether the test is judged as a whole; if not, every case must pass by itself."""
-        return self.threshold is not None or self.max_regression is not None
-
 
 def metric_mark(node: pytest.Item | pytest.Collector) -> MetricMark | None:
     """Return the mark of a test (an item or a function definition), None where it has none.

@@ -10,7 +10,7 @@ from world_model import MODEL, PROPOSER, WorldClient, answer, last, module_of, w
 from pytest_mipro.optimizer.proposing.proposal_plan import TIPS
 from pytest_mipro.optimizer.proposing.proposer_models import Proposal
 from pytest_mipro.optimizer.run.events import CandidatesReady, ProposalsMade, TrialFinished
-from pytest_mipro.optimizer.study.parts import DEFAULT, OPTIONAL, PARTS, switched
+from pytest_mipro.optimizer.study.parts import DEFAULT, OPTIONAL, PARTS
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.runtime.client.contract import Request
 
@@ -116,16 +116,3 @@ def test_every_part_says_what_it_is_for() -> None:
     assert set(SIGNS) | {"merge", "parents", "learning"} == set(PARTS)
     assert all(PARTS.values())
     assert frozenset(PARTS) - OPTIONAL == DEFAULT == OptimizerSettings().parts
-    assert all(part in switched([part]) for part in OPTIONAL)
-
-
-def test_parts_are_switched_by_name() -> None:
-    assert switched([]) == DEFAULT
-    assert switched(["learning"]) == DEFAULT | {"learning"}
-    assert switched(["no-racing", "no-tips"]) == DEFAULT - {"racing", "tips"}
-    assert switched(["no-racing", "racing"]) == DEFAULT
-    for name in ("grounding", "no-", "no-no-racing", ""):
-        with pytest.raises(ValueError, match="each with or without no- before it: instr"):
-            switched([name])
-    with pytest.raises(ValueError, match=r"names of parts \('such' is none\)"):
-        switched(["racing", "no-such"])

@@ -29,9 +29,7 @@ def test_a_test_without_the_mark_is_none(pytester):
 
 
 def test_a_bare_mark_has_the_defaults(pytester):
-    mark = metric_mark(with_mark(pytester))
-    assert mark == MetricMark()
-    assert not mark.gated
+    assert metric_mark(with_mark(pytester)) == MetricMark()
 
 
 def test_every_argument_arrives(pytester):
@@ -54,11 +52,6 @@ def test_every_argument_arrives(pytester):
 
 def test_every_argument_is_checked():
     assert list(marks._CHECKS) == [item.name for item in fields(MetricMark)]
-
-
-@pytest.mark.parametrize("arguments", [{"threshold": 0.0}, {"max_regression": 0.1}])
-def test_threshold_and_max_regression_gate(pytester, arguments):
-    assert metric_mark(with_mark(pytester, **arguments)).gated
 
 
 def test_the_closest_mark_wins_per_argument(pytester):
