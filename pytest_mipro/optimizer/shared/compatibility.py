@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 _ATTRIBUTE = "agreement"
+_PREFIX = "pytest-mipro {} "  # of the names of a study's stores
 # A living process shows itself within this number of heartbeats.
 _HEARTBEATS = 2.5
 
@@ -28,10 +29,7 @@ _HEARTBEATS = 2.5
 def _fingerprint(
     study: Study, settings: OptimizerSettings, project: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Return a digest of each thing that processes must have in common, by its name.
-
-    `project` adds what the optimiser does not see. Processes may differ in their concurrency.
-    """
+    """Return a digest of each thing that processes must have in common, by its name."""
     chosen = {name: value for name, value in asdict(settings).items() if name != "concurrency"}
     chosen["parts"] = sorted(settings.parts)
     parts = {
@@ -52,7 +50,7 @@ def join_compatible(
 ) -> CoordinationStore:
     """Return the store of all processes that agree on study, settings and project."""
     fingerprint = _fingerprint(study, settings, membership.project)
-    name = f"{_prefix(study)}{_digest(fingerprint)}"
+    name = f"{_PREFIX.format(study.name)}{_digest(fingerprint)}"
     store = CoordinationStore(storage, membership.url, name)
     store.set_attribute(_ATTRIBUTE, fingerprint)
     return store
@@ -64,7 +62,7 @@ def refuse_incompatible(store: CoordinationStore, study: Study, timeout: float) 
     Takes a few seconds where such a process died without leaving, else no time.
     """
     fingerprint = store.attributes[_ATTRIBUTE]
-    for other in store.siblings(_prefix(study)):
+    for other in store.siblings(_PREFIX.format(study.name)):
         if _lives(other, timeout):
             theirs = other.attributes.get(_ATTRIBUTE, {})
             names = [name for name in fingerprint if fingerprint[name] != theirs.get(name)]
@@ -87,10 +85,6 @@ def _lives(store: CoordinationStore, timeout: float) -> bool:
 
 def _heartbeats(store: CoordinationStore) -> dict[int, int]:
     return {item.id: item.heartbeat for item in store.open_entries() if item.kind == "process"}
-
-
-def _prefix(study: Study) -> str:
-    return f"pytest-mipro {study.name} "
 
 
 def _digest(value: Any) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 Kind = Literal["process", "lease", "job", "reply"]
 State = Literal["waiting", "running", "done", "failed"]
 
-_STATES: Mapping[TrialState, State] = {
-    TrialState.WAITING: "waiting",
-    TrialState.RUNNING: "running",
-    TrialState.COMPLETE: "done",
-    TrialState.FAIL: "failed",
-    TrialState.PRUNED: "failed",
+_STATES: Mapping[State, TrialState] = {
+    "waiting": TrialState.WAITING,
+    "running": TrialState.RUNNING,
+    "done": TrialState.COMPLETE,
+    "failed": TrialState.FAIL,
 }
+_NAMES = {state: name for name, state in _STATES.items()}
 # MySQL keeps 65,535 bytes of an attribute.
 _PIECE = 60_000
 
@@ -100,11 +100,11 @@ class CoordinationStore:
 
     def open_entries(self) -> list[Entry]:
         """Return the entries that wait or run, oldest first."""
-        return self._entries(TrialState.WAITING, TrialState.RUNNING)
+        return self._entries("waiting", "running")
 
     def done(self) -> list[Entry]:
         """Return the entries that are done, oldest first."""
-        return self._entries(TrialState.COMPLETE)
+        return self._entries("done")
 
     def entry(self, number: int) -> Entry:
         """Return an entry as it is now."""
@@ -122,7 +122,7 @@ class CoordinationStore:
     ) -> int:
         """Add an entry and return its id."""
         trial = create_trial(
-            state=next(known for known, name in _STATES.items() if name == state),
+            state=_STATES[state],
             value=0.0 if state == "done" else None,
             user_attrs={"kind": kind, "key": key, "place": place, **_packed(facts)},
         )
@@ -131,43 +131,44 @@ class CoordinationStore:
 
     def claim(self, number: int, owner: int) -> bool:
         """Claim a waiting entry for the process `owner`; False: another process was faster."""
-        return self._set_state(number, TrialState.RUNNING) and self._set(number, {"owner": owner})
+        claimed = self._changed(number, {}, "running")
+        return claimed and self._changed(number, {"owner": owner})
 
     def beat(self, number: int, count: int) -> bool:
         """Write a heartbeat; False: the entry is closed, so others count the process as dead."""
-        return self._set(number, {"beat": count})
+        return self._changed(number, {"beat": count})
 
     def finish(self, number: int, value: float = 0.0, **facts: Any) -> bool:
         """Close a running entry as done; False: it was closed before, and nothing changes."""
-        facts_set = self._set(number, _packed(facts))
-        return facts_set and self._set_state(number, TrialState.COMPLETE, [value])
+        return self._changed(number, _packed(facts), "done", value)
 
     def fail(self, number: int) -> bool:
         """Close an entry as failed; False: it was closed before."""
-        return self._set_state(number, TrialState.FAIL)
+        return self._changed(number, {}, "failed")
 
-    def _set_state(self, number: int, state: TrialState, values: list[float] | None = None) -> bool:
-        return self._changed(lambda: self._storage.set_trial_state_values(number, state, values))
-
-    def _set(self, number: int, attributes: Mapping[str, Any]) -> bool:
-        def change() -> bool:
-            for name, value in attributes.items():
-                self._storage.set_trial_user_attr(number, name, value)
-            return True
-
-        return self._changed(change)
-
-    def _changed(self, change: Callable[[], bool]) -> bool:
-        """Change an entry; return False where it is closed."""
+    def _changed(
+        self,
+        number: int,
+        attributes: Mapping[str, Any],
+        state: State | None = None,
+        value: float | None = None,
+    ) -> bool:
+        """Set attributes of an entry, then its state; return False where that can't be done."""
+        values = None if value is None else [value]
         try:
             with storage_errors(self._url):
-                return change()
+                for name, content in attributes.items():
+                    self._storage.set_trial_user_attr(number, name, content)
+                if state is None:
+                    return True
+                return self._storage.set_trial_state_values(number, _STATES[state], values)
         except optuna.exceptions.UpdateFinishedTrialError:
             return False
 
-    def _entries(self, *states: TrialState) -> list[Entry]:
+    def _entries(self, *states: State) -> list[Entry]:
+        wanted = [_STATES[state] for state in states]
         with storage_errors(self._url):
-            trials = self._storage.get_all_trials(self._study, deepcopy=False, states=states)
+            trials = self._storage.get_all_trials(self._study, deepcopy=False, states=wanted)
         return sorted((_entry(trial) for trial in trials), key=lambda entry: entry.id)
 
 
@@ -175,7 +176,7 @@ def _entry(trial: FrozenTrial) -> Entry:
     attributes = trial.user_attrs
     return Entry(
         id=trial._trial_id,  # noqa: SLF001 - what the storage's own methods take
-        state=_STATES[trial.state],
+        state=_NAMES.get(trial.state, "failed"),
         kind=attributes.get("kind", ""),
         key=attributes.get("key", ""),
         place=attributes.get("place", 0.0),

@@ -1,24 +1,39 @@
-"""`optimize_shared`: one process joins a shared study, runs jobs, and leads when it is its turn."""
+"""`optimize_shared`: one process joins a shared study, runs jobs, and leads when it is its turn.
+
+The leader alone proposes and decides. It holds a lease, and stores the replies to its proposals: a
+new leader then proposes the same. Replies of cases are not stored, only their results.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 
-from pytest_mipro.optimizer.budget.meter import Accounting
 from pytest_mipro.optimizer.mipro import optimize
 from pytest_mipro.optimizer.run.events import LeadTaken, ProcessLost
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.run.study_run import Services
 from pytest_mipro.optimizer.shared.compatibility import join_compatible, refuse_incompatible
-from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore
-from pytest_mipro.optimizer.shared.leader_lease import DecidedElsewhere, LeaderLease
-from pytest_mipro.optimizer.shared.proposal_replies import SharedReplies
+from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore, Entry
 from pytest_mipro.optimizer.shared.shared_evaluator import SharedEvaluator
 from pytest_mipro.optimizer.shared.storage import opened_storage
 from pytest_mipro.optimizer.shared.worker import LeadLostError, Membership, Worker
 from pytest_mipro.optimizer.study.case import Study
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
+from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, Usage
+from pytest_mipro.runtime.client.wrappers import ClientWrapper
+
+
+@dataclass(frozen=True)
+class DecidedElsewhere:
+    """Another process, `leader`, decided the study; `better`: it writes a better program."""
+
+    leader: str
+    reason: str
+    better: bool
 
 
 def optimize_shared(
@@ -34,17 +49,22 @@ def optimize_shared(
         store = join_compatible(storage, membership, study, settings)
         with Worker(store, study, services.client, membership, settings) as worker:
             refuse_incompatible(store, study, membership.timeout)
-            lease = LeaderLease(store, worker)
             while True:
                 with suppress(LeadLostError):
+                    lease = LeaderLease(store, worker)
                     decided = _work(study, services, worker, lease)
                     if decided is not None:
                         return decided
-                    leading = _leader_services(study, services, store, worker)
+                    leading = replace(
+                        services,
+                        client=SharedReplies(services.client, store),
+                        evaluating=partial(
+                            SharedEvaluator, study, store, worker, emit=services.emit
+                        ),
+                    )
                     result = optimize(study, leading, settings)
                     lease.decide(result.reason, better=bool(result.prompts))
                     return result
-                lease.lose()
 
 
 def _work(
@@ -68,13 +88,74 @@ def _work(
             services.emit(LeadTaken(study.name, leader, mine=False))
 
 
-def _leader_services(
-    study: Study, services: Services, store: CoordinationStore, worker: Worker
-) -> Services:
-    """Return services whose evaluations run as jobs, and whose proposals the next leader finds."""
+class LeaderLease:
+    """The lease as one process sees it: `leader` names its holder, `held` tells whether that is me.
 
-    def evaluating(accounting: Accounting) -> SharedEvaluator:
-        return SharedEvaluator(study, store, worker, accounting, services.emit)
+    The holder of the oldest open lease leads. A lease that is closed as done was the decision: its
+    holder alone writes, so closing it is the last step. A lease that failed is followed by another.
+    """
 
-    client = SharedReplies(services.client, store)
-    return replace(services, client=client, evaluating=evaluating)
+    def __init__(self, store: CoordinationStore, worker: Worker) -> None:
+        self._store = store
+        self._worker = worker
+        self._seen: Entry | None = None
+        self._mine: int | None = None
+        self.leader = ""
+        self.held = False
+
+    def step(self, entries: Iterable[Entry]) -> DecidedElsewhere | None:
+        """Claim the lease if it is free; return the decision that ended the study, if any."""
+        leases = [entry for entry in entries if entry.kind == "lease"]
+        if self._seen is not None and all(entry.id != self._seen.id for entry in leases):
+            closed = self._store.entry(self._seen.id)
+            self._seen = None
+            if closed.state == "done":
+                return DecidedElsewhere(self._worker.owner_name(closed), **closed.fact("decision"))
+        if not leases:
+            self._store.put("lease")
+            self._worker.wake()
+            return None
+        first = leases[0]
+        if first.state == "waiting" and self._store.claim(first.id, self._worker.id):
+            self._mine, self.held = first.id, True
+            self._worker.release_on_exit(first.id)
+            self.leader = self._worker.name
+            return None
+        self._seen = first
+        self.leader = self._worker.owner_name(first)
+        return None
+
+    def decide(self, reason: str, *, better: bool) -> None:
+        """Close the lease with the decision; raises LeadLostError where another process leads."""
+        decision = {"reason": reason, "better": better}
+        if self._mine is None or not self._store.finish(self._mine, decision=decision):
+            raise LeadLostError
+
+
+class SharedReplies(ClientWrapper):
+    """A client that stores its replies, and finds those that were stored before."""
+
+    def __init__(self, inner: LMClient, store: CoordinationStore) -> None:
+        super().__init__(inner)
+        self._store = store
+        self._known = {}
+        for entry in store.done():
+            if entry.kind == "reply":
+                data = entry.fact("reply")
+                data |= {"usage": Usage(**data["usage"]), "cached": True}
+                self._known[entry.key] = Reply(**data)
+
+    async def complete(self, request: Request) -> Reply:
+        """Return the stored reply, else the inner client's."""
+        stored = self.lookup(request)
+        if stored is not None:
+            return stored
+        reply = await self._inner.complete(request)
+        await asyncio.to_thread(
+            self._store.put, "reply", request.digest(), state="done", reply=asdict(reply)
+        )
+        return reply
+
+    def lookup(self, request: Request) -> Reply | None:
+        """Return the stored reply, without waiting."""
+        return self._known.get(request.digest())

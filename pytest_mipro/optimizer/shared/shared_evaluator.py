@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_mipro.errors import BudgetError, LimitReachedError
-from pytest_mipro.optimizer.budget.budget import LogicalLedger, Reservation
+from pytest_mipro.optimizer.budget.budget import Reservation
 from pytest_mipro.optimizer.budget.meter import Accounting, Meter, MeteredRequest
-from pytest_mipro.optimizer.budget.spending import Spending
 from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules
 from pytest_mipro.optimizer.run.events import Emit, ProcessLost
 from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore
@@ -26,7 +25,7 @@ from pytest_mipro.runtime.prompts.prompt import Prompt
 
 @dataclass
 class _Posted:
-    """A job in the store, its result once that is there, and the live calls of earlier runs."""
+    """A job in the store, its result once it is there, and the live calls of earlier runs of it."""
 
     job: Job
     runs: int
@@ -34,9 +33,8 @@ class _Posted:
     result: Mapping[str, Any] | None = None
     live_before: frozenset[str] = frozenset()
 
-    @property
     def spent(self) -> list[MeteredRequest]:
-        """What the job took; a reply that was live in an earlier run of it counts as live."""
+        """Return what the job took; a reply that was live in an earlier run counts as live."""
         return [
             MeteredRequest(digest, tuple(user), Amount(*amount), live or digest in self.live_before)
             for digest, user, amount, live in (self.result["requests"] if self.result else ())
@@ -66,6 +64,7 @@ class SharedEvaluator:
         self._study = study
         self._store = store
         self._worker = worker
+        self.serialiser = worker.serialiser
         self._accounting = accounting
         self._emit = emit
         entries = (*store.done(), *store.open_entries())
@@ -86,7 +85,7 @@ class SharedEvaluator:
         limits = split_calls(reservation.amount.calls, [runs for _, runs in parts])
         whole = Job(
             cases=(),
-            prompts=self._worker.serialiser.dump_prompts(prompts),
+            prompts=self.serialiser.dump_prompts(prompts),
             limit=0,
             repeats=rules.repeats,
             first_sample=rules.first_sample,
@@ -99,10 +98,17 @@ class SharedEvaluator:
             posted.append(_Posted(job, runs, self._post(job)))
         self._open += posted
         self._worker.wake()
-        check = partial(rules.expectations.check, prompts=prompts, teacher=rules.teacher)
-        meter = _JobMeter(reservation, self._accounting.ledger, self._accounting.spending)
-        pending = SharedEvaluation(self, posted, order, meter, check)
-        self._pending = [item for item in self._pending if not item.closed] + [pending]
+        ledger = self._accounting.ledger
+        pending = SharedEvaluation(
+            self,
+            posted,
+            {case.id: place for place, case in enumerate(order)},
+            reservation,
+            Meter(reservation, ledger, self._accounting.spending, by_usage=True),
+            partial(ledger.known, mark=ledger.mark),
+            partial(rules.expectations.check, prompts=prompts, teacher=rules.teacher),
+        )
+        self._pending = [item for item in self._pending if not item.meter.closed] + [pending]
         return pending
 
     def start_afresh(self) -> None:
@@ -122,7 +128,7 @@ class SharedEvaluator:
 
     def post_again(self, posted: _Posted, limit: int) -> None:
         """Post a job once more, with a higher limit."""
-        posted.live_before |= {item.digest for item in posted.spent if item.live}
+        posted.live_before |= {item.digest for item in posted.spent() if item.live}
         posted.job = replace(posted.job, limit=limit)
         posted.id, posted.result = self._post(posted.job), None
         self._open.append(posted)
@@ -149,10 +155,6 @@ class SharedEvaluator:
             for name in self._worker.take_lost():
                 self._emit(ProcessLost(self._study.name, name))
 
-    def load_run(self, data: Mapping[str, Any]) -> CaseRun:
-        """Return a run of a job's result."""
-        return self._worker.serialiser.load_run(data)
-
     def _post(self, job: Job) -> int:
         """Return the id of the job's entry, which an earlier leader may have added."""
         if job.key not in self._known:
@@ -160,7 +162,7 @@ class SharedEvaluator:
         return self._known[job.key]
 
     def _put(self, job: Job) -> int:
-        middle = self._worker.serialiser.cases[job.cases[len(job.cases) // 2]]
+        middle = self.serialiser.cases[job.cases[len(job.cases) // 2]]
         return self._store.put("job", job.key, place=row_place(middle.row), job=asdict(job))
 
     def _fetch(self, posted: _Posted) -> None:
@@ -172,97 +174,72 @@ class SharedEvaluator:
             posted.id = self._known[posted.job.key] = self._put(posted.job)
 
 
-class _JobMeter(Meter):
-    """Counts what an evaluation's jobs used of its reservation, as one process would count it."""
-
-    def __init__(self, reservation: Reservation, ledger: LogicalLedger, spending: Spending) -> None:
-        super().__init__(reservation, ledger, spending, by_usage=True)
-
-    def calls_left(self, spent: Iterable[MeteredRequest]) -> int:
-        """Return how many calls of the reservation are left."""
-        digests = {item.digest for item in spent}
-        new = sum(not self._ledger.known(digest, self._mark) for digest in digests)
-        return self._reservation.amount.calls - new
-
-    def charge(self, spent: Iterable[MeteredRequest], *, over: bool) -> tuple[int, bool]:
-        """Charge the requests; return the calls, and whether they were more than reserved."""
-        try:
-            for item in spent:
-                self.see(item.digest, user=item.user)
-                self.answered(item.digest, item.amount, live=item.live)
-        except BudgetError:
-            over = True
-        return self.settle(whole=over), over
-
-    def drop(self, spent: Iterable[MeteredRequest]) -> None:
-        """Charge what is known to be spent, and count no more."""
-        with suppress(BudgetError):
-            for item in spent:
-                self.see(item.digest, user=item.user)
-        self.abandon()
-
-
+@dataclass(frozen=True)
 class SharedEvaluation:
-    """An evaluation under way, in jobs that all processes run; see `Pending`."""
+    """An evaluation under way, in jobs that all processes run; see `Pending`.
 
-    def __init__(
-        self,
-        evaluator: SharedEvaluator,
-        posted: list[_Posted],
-        order: Sequence[Case],
-        meter: _JobMeter,
-        check: Callable[[Sequence[CaseRun]], None],
-    ) -> None:
-        self._evaluator = evaluator
-        self._posted = posted
-        self._order = order
-        self._meter = meter
-        self._check = check
+    `known` tells whether an earlier evaluation of the run counted the request of a digest.
+    """
 
-    @property
-    def closed(self) -> bool:
-        """Whether the evaluation has ended."""
-        return self._meter.closed
+    evaluator: SharedEvaluator
+    posted: Sequence[_Posted]
+    places: Mapping[str, int]
+    reservation: Reservation
+    meter: Meter
+    known: Callable[[str], bool]
+    check: Callable[[Sequence[CaseRun]], None]
 
     def abandon(self) -> None:
-        """Withdraw the jobs and wait no longer. Does nothing once `result` has returned."""
-        if not self.closed:
-            self._evaluator.withdraw(self._posted)
-            self._meter.drop(self._spent)
+        """Withdraw the jobs, charge what they spent, and wait no longer; nothing after `result`."""
+        if self.meter.closed:
+            return
+        self.evaluator.withdraw(self.posted)
+        with suppress(BudgetError):
+            for item in self._spent():
+                self.meter.see(item.digest, user=item.user)
+        self.meter.abandon()
 
     def result(self, progress: Callable[[int], None] | None = None) -> Evaluation:
         """Wait for all jobs, settle the budget and return the evaluation; see `Pending.result`."""
         progress = progress or (lambda _: None)
         try:
-            self._evaluator.gather(self._posted, progress)
-            while (left := self._meter.calls_left(self._spent)) > 0 and self._extend(left):
-                self._evaluator.gather(self._posted, progress)
+            self.evaluator.gather(self.posted, progress)
+            while self._extend():
+                self.evaluator.gather(self.posted, progress)
         except LimitReachedError:
             self.abandon()
             raise
-        over = any(posted.is_over for posted in self._posted)
-        calls, over = self._meter.charge(self._spent, over=over)
+        calls, over = self._charge()
         if over:
-            return Evaluation((), calls, over_budget=self._meter.exceeded)
-        runs = self._runs()
-        self._check(runs)
-        return Evaluation(runs, calls)
+            return Evaluation((), calls, over_budget=self.meter.exceeded)
+        results = [item.result["runs"] for item in self.posted if item.result is not None]
+        load = self.evaluator.serialiser.load_run
+        found = [load(run) for runs in results for run in runs]
+        runs = sorted(found, key=lambda run: (self.places[run.case.id], run.sample))
+        self.check(runs)
+        return Evaluation(tuple(runs), calls)
 
-    @property
     def _spent(self) -> list[MeteredRequest]:
-        return [item for posted in self._posted for item in posted.spent]
+        return [item for posted in self.posted for item in posted.spent()]
 
-    def _extend(self, left: int) -> bool:
+    def _extend(self) -> bool:
         """Split what is left of the reservation among jobs that need more than their shares."""
-        over = [posted for posted in self._posted if posted.is_over]
+        new = {item.digest for item in self._spent() if not self.known(item.digest)}
+        left = self.reservation.amount.calls - len(new)
+        over = [posted for posted in self.posted if posted.is_over]
+        if left <= 0 or not over:
+            return False
         for posted, more in zip(over, split_calls(left, [it.runs for it in over]), strict=True):
-            if posted.result is not None:
-                self._evaluator.post_again(posted, len(posted.result["requests"]) + max(1, more))
-        return bool(over)
+            self.evaluator.post_again(posted, len(posted.spent()) + max(1, more))
+        return True
 
-    def _runs(self) -> tuple[CaseRun, ...]:
-        """Return the runs in the order in which one process would have them."""
-        places = {case.id: place for place, case in enumerate(self._order)}
-        results = [posted.result for posted in self._posted if posted.result is not None]
-        runs = [self._evaluator.load_run(run) for result in results for run in result["runs"]]
-        return tuple(sorted(runs, key=lambda run: (places[run.case.id], run.sample)))
+    def _charge(self) -> tuple[int, bool]:
+        """Charge the requests; return the calls, and whether they were more than reserved."""
+        over = any(posted.is_over for posted in self.posted)
+        try:
+            for item in self._spent():
+                self.meter.see(item.digest, user=item.user)
+                self.meter.answered(item.digest, item.amount, live=item.live)
+        except BudgetError:
+            over = True
+        return self.meter.settle(whole=over), over

@@ -48,7 +48,7 @@ def opened_storage(url: str) -> Iterator[BaseStorage]:
     try:
         try:
             with storage_errors(url):
-                storage = _journal(url) if url.startswith(_JOURNAL) else _database(url)
+                storage = _opened(url)
         except (RuntimeError, ValueError, KeyError) as error:  # another optuna's, or no URL at all
             raise _unusable(url, error) from None
         try:
@@ -83,21 +83,17 @@ def _unusable(url: str, error: Exception) -> StorageError:
     )
 
 
-def _journal(url: str) -> BaseStorage:
-    path = Path(url.removeprefix(_JOURNAL)).expanduser()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return JournalStorage(JournalFileBackend(str(path)))
-
-
-def _database(url: str) -> BaseStorage:
+def _opened(url: str) -> BaseStorage:
+    if url.startswith(_JOURNAL):
+        path = Path(url.removeprefix(_JOURNAL)).expanduser()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return JournalStorage(JournalFileBackend(str(path)))
     address = _with_driver(url)
     if url.startswith("sqlite"):
-        storage = _sqlite(address)
-    else:
-        with _first_come(address):
-            storage = RDBStorage(address)
-    return storage
+        return _sqlite(address)
+    with _first_come(address):
+        return RDBStorage(address)
 
 
 @contextmanager

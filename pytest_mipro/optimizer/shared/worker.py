@@ -20,7 +20,6 @@ from pytest_mipro.optimizer.shared.jobs import job_of
 from pytest_mipro.optimizer.shared.serialisation import Serialiser
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 from pytest_mipro.optimizer.study.case import Study
-from pytest_mipro.optimizer.study.runs import Evaluation
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.runtime.calls.context import Teacher
 from pytest_mipro.runtime.client.contract import LMClient
@@ -111,7 +110,7 @@ class Worker:
         self.id = -1
 
     def __enter__(self) -> Self:
-        self.id = self._join()
+        self.id = self._store.put("process", state="running", name=self.name)
         self._thread.start()
         return self
 
@@ -127,21 +126,17 @@ class Worker:
                 self._store.fail(number)
             self._store.finish(self.id)
 
-    def _join(self) -> int:
-        return self._store.put("process", state="running", name=self.name)
-
     def release_on_exit(self, number: int) -> None:
         """Take note of an entry claimed for this process, to give it back when it leaves."""
         self._owned.add(number)
 
     def owner_name(self, entry: Entry) -> str:
         """Return the name of the process that claimed the entry, "" where none is known to."""
-        owner = entry.owner
-        if owner is None:
+        if entry.owner is None:
             return ""
-        if owner not in self._names:
-            self._names[owner] = str(self._store.entry(owner).fact("name"))
-        return self._names[owner]
+        if entry.owner not in self._names:
+            self._names[entry.owner] = str(self._store.entry(entry.owner).fact("name"))
+        return self._names[entry.owner]
 
     def wake(self) -> None:
         """Read the store now: it has something new."""
@@ -156,17 +151,15 @@ class Worker:
     def wait(self, after: int) -> Snapshot:
         """Return the first snapshot behind the one of this serial; raises what ended the thread."""
         with self._changed:
-            while self._checked().serial <= after:
+            while True:
+                if self._error is not None:
+                    raise self._error
+                if self._lead_lost:
+                    self._lead_lost = False
+                    raise LeadLostError
+                if self._snapshot.serial > after:
+                    return self._snapshot
                 self._changed.wait(1.0)
-            return self._snapshot
-
-    def _checked(self) -> Snapshot:
-        if self._error is not None:
-            raise self._error
-        if self._lead_lost:
-            self._lead_lost = False
-            raise LeadLostError
-        return self._snapshot
 
     def _work(self) -> None:
         try:
@@ -181,7 +174,11 @@ class Worker:
 
     def _turn(self) -> None:
         entries = self._store.open_entries()
-        self._beat()
+        if time.monotonic() - self._last_beat >= self._interval:
+            self._last_beat = time.monotonic()
+            self._beats += 1
+            if not self._store.beat(self.id, self._beats):
+                self._rejoin()
         dead = self._reaper.reap(entries, self.id)
         with self._changed:
             self._lost += dead
@@ -191,17 +188,9 @@ class Worker:
             self._snapshot = Snapshot(self._snapshot.serial + 1, tuple(entries))
             self._changed.notify_all()
 
-    def _beat(self) -> None:
-        if time.monotonic() - self._last_beat < self._interval:
-            return
-        self._last_beat = time.monotonic()
-        self._beats += 1
-        if not self._store.beat(self.id, self._beats):
-            self._rejoin()
-
     def _rejoin(self) -> None:
         """Join anew after this process, perhaps suspended for a while, was taken for dead."""
-        number = self._join()
+        number = self._store.put("process", state="running", name=self.name)
         self._running.clear()  # others have the jobs now; what is under way is in the cache
         with self._changed:
             self.id = number
@@ -213,7 +202,7 @@ class Worker:
     def _report_results(self) -> None:
         """Close the jobs that are finished, with their results."""
         for number, pending in list(self._running.items()):
-            if not all(future.done() for future in pending.futures):
+            if not _is_done(pending):
                 continue
             evaluation = pending.result()  # where it raises, the job is given back at the exit
             result = {
@@ -221,7 +210,8 @@ class Worker:
                 "requests": [astuple(item) for item in pending.meter.requests],
                 "over": bool(evaluation.over_budget),
             }
-            self._store.finish(number, _mean(evaluation), result=result)
+            scores = evaluation.scores().values()
+            self._store.finish(number, sum(scores) / max(1, len(scores)), result=result)
             del self._running[number]
             self._woken.set()  # the next snapshot, without what is finished, comes at once
 
@@ -229,7 +219,11 @@ class Worker:
         """Claim jobs from this process's range of places; others' only when it has none itself."""
         waiting = [item for item in entries if item.kind == "job" and item.state == "waiting"]
         members = [item.id for item in entries if item.kind == "process"]
-        mine = [item for item in waiting if members and self._in_range(item, members)]
+        mine = [
+            item
+            for item in waiting
+            if members and members[int(item.place * len(members))] == self.id
+        ]
         left = [item for item in waiting if item not in mine and item.id in self._passed]
         self._passed = {item.id for item in waiting}
         for entry in mine:
@@ -241,16 +235,9 @@ class Worker:
                 return
             self._take(entry)
 
-    def _in_range(self, entry: Entry, members: Sequence[int]) -> bool:
-        return members[int(entry.place * len(members))] == self.id
-
     def _take(self, entry: Entry) -> None:
-        if self._store.claim(entry.id, self.id):
-            self._running[entry.id] = pending = self._start(entry)
-            for future in pending.futures:
-                future.add_done_callback(lambda _: self._wake_if_done(pending))
-
-    def _start(self, entry: Entry) -> PendingEvaluation:
+        if not self._store.claim(entry.id, self.id):
+            return
         job = job_of(entry.fact("job"))
         reservation = Budget(Limits(job.limit)).reserve(Amount(job.limit), "a job")
         if reservation is None:
@@ -261,18 +248,16 @@ class Worker:
             first_sample=job.first_sample,
             teacher=Teacher(**job.teacher) if job.teacher else None,
         )
-        return self._evaluator.start(
+        pending = self._evaluator.start(
             self.serialiser.load_prompts(job.prompts),
             [self.serialiser.cases[number] for number in job.cases],
             reservation,
             rules,
         )
+        self._running[entry.id] = pending
+        for future in pending.futures:
+            future.add_done_callback(lambda _: self._woken.set() if _is_done(pending) else None)
 
-    def _wake_if_done(self, pending: PendingEvaluation) -> None:
-        if all(future.done() for future in pending.futures):
-            self._woken.set()
 
-
-def _mean(evaluation: Evaluation) -> float:
-    scores = evaluation.scores().values()
-    return sum(scores) / len(scores) if scores else 0.0
+def _is_done(pending: PendingEvaluation) -> bool:
+    return all(future.done() for future in pending.futures)

@@ -11,11 +11,12 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import CacheError
-from pytest_mipro.runtime.cache.memory import MemoryStore
-from pytest_mipro.runtime.cache.store import Store
+
+if TYPE_CHECKING:
+    from pytest_mipro.runtime.cache.store import Store
 
 LEASE_SECONDS = 8.0
 """How long a claim holds that its process doesn't renew."""
@@ -34,7 +35,7 @@ class Claims:
     releases claims.
     """
 
-    def __init__(self, store: Store | MemoryStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self._token = uuid.uuid4().hex
         self._held: set[str] = set()

@@ -15,12 +15,12 @@ _BESIDE = frozenset({"cache.db.opening", ".gitignore"})
 def is_cache_folder(folder: Path) -> bool:
     """Return whether the folder is missing, empty or a reply cache without foreign files."""
     try:
-        with os.scandir(folder) as entries:
-            return all(_DATABASE.fullmatch(each.name) or each.name in _BESIDE for each in entries)
+        names = [path.name for path in folder.iterdir()]
     except FileNotFoundError:
         return True
     except OSError:
         return False
+    return all(_DATABASE.fullmatch(name) or name in _BESIDE for name in names)
 
 
 def cache_bytes(folder: Path) -> int:

@@ -8,17 +8,25 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_mipro.errors import CacheError
 from pytest_mipro.runtime.cache.claims import RENEWAL_SECONDS, Claims, Patience
-from pytest_mipro.runtime.cache.memory import MemoryStore
 from pytest_mipro.runtime.cache.rows import as_json_has_it, reply_of, row_of
-from pytest_mipro.runtime.cache.store import Store
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, request_digest
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
 
+if TYPE_CHECKING:
+    from pytest_mipro.runtime.cache.store import Store
+
 T = TypeVar("T")
+
+
+class _Memory(dict[str, object]):
+    """The rows of a cache without a folder, which no other process shares."""
+
+    set = dict.__setitem__
+    close = dict.clear
 
 
 @dataclass
@@ -48,7 +56,7 @@ class CachedClient(ClientWrapper):
         super().__init__(inner)
         self._folder = folder
         self._since = since
-        self._store: Store | MemoryStore | None = None
+        self._store: Store | _Memory | None = None
         self._refused: CacheError | None = None
         self._opening = threading.Lock()
         self._closing = False
@@ -103,7 +111,7 @@ class CachedClient(ClientWrapper):
             self._writer = None
         if self._store is not None:
             self._store.close()
-            self._store = self._claims = None
+        self._store = self._claims = None
         await super().aclose()
 
     def _recorded(self, key: str, text: str) -> Reply | None:
@@ -111,19 +119,22 @@ class CachedClient(ClientWrapper):
         return reply if reply is not None and reply.asked >= self._since else None
 
     async def _ask(self, request: Request, key: str, text: str) -> Reply:
-        paid = await self._claimed_or_paid(key, text)
-        if paid is not None:
-            return paid
+        claims = self._claims
+        if claims is not None:
+            paid = await self._claimed_or_paid(claims, key, text)
+            if paid is not None:
+                return paid
         try:
             reply = await self._inner.complete(request)
             reply = replace(reply, text=as_json_has_it(reply.text))
             return await self._in_thread(self._keep, key, text, reply)
         finally:
-            await self._in_thread(self._claiming().release, key)
+            if claims is not None:
+                await self._in_thread(claims.release, key)
 
-    async def _claimed_or_paid(self, key: str, text: str) -> Reply | None:
+    async def _claimed_or_paid(self, claims: Claims, key: str, text: str) -> Reply | None:
         """Return None once this process may ask, else the reply that another one paid for."""
-        claims, patience = self._claiming(), Patience()
+        patience = Patience()
         while True:
             if await self._in_thread(claims.take, key):
                 # The reply may have come between the last lookup and the claim.
@@ -131,15 +142,14 @@ class CachedClient(ClientWrapper):
                 if reply is not None:
                     await self._in_thread(claims.release, key)
                 elif self._renewal is None or self._renewal.done():
-                    self._renewal = asyncio.create_task(self._renew())
+                    self._renewal = asyncio.create_task(self._renew(claims))
                 return reply
             await patience.wait(lambda: claims.holder(key))
             reply = self._recorded(key, text)
             if reply is not None:
                 return reply
 
-    async def _renew(self) -> None:
-        claims = self._claiming()
+    async def _renew(self, claims: Claims) -> None:
         while claims.held:
             await asyncio.sleep(RENEWAL_SECONDS)
             await self._in_thread(claims.renew)
@@ -168,12 +178,7 @@ class CachedClient(ClientWrapper):
         text = request.canonical_json()
         return request_digest(text, self._inner.endpoint(request.model)), text
 
-    def _claiming(self) -> Claims:
-        if self._claims is None:
-            self._claims = Claims(self._opened())
-        return self._claims
-
-    def _opened(self) -> Store | MemoryStore:
+    def _opened(self) -> Store | _Memory:
         store = self._store
         if store is not None:
             return store
@@ -182,16 +187,17 @@ class CachedClient(ClientWrapper):
                 raise CacheError(str(self._refused))
             if self._store is None:
                 try:
-                    self._store = _store(self._folder)
+                    self._store = self._new_store()
                 except CacheError as error:
                     self._refused = error
                     raise
             return self._store
 
+    def _new_store(self) -> Store | _Memory:
+        if self._folder is None:
+            return _Memory()
+        from pytest_mipro.runtime.cache.store import Store  # noqa: PLC0415 - diskcache: 40 ms
 
-def _store(folder: Path | None) -> Store | MemoryStore:
-    if folder is None:
-        return MemoryStore()
-    from pytest_mipro.runtime.cache.store import Store  # noqa: PLC0415 - diskcache: 40 ms
-
-    return Store(folder)
+        store = Store(self._folder)
+        self._claims = Claims(store)
+        return store

@@ -51,19 +51,11 @@ class Store:
 
     def get_until(self, key: str) -> tuple[object, object]:
         """Return the row's data and when it expires (Unix seconds; None: never)."""
-
-        def read(cache: BoundedCache) -> tuple[object, object]:
-            try:
-                row: tuple[object, object] = cache.get(key, expire_time=True)
-            except (ValueError, RecursionError):  # not JSON, or a row of a foreign format
-                return None, None
-            return row
-
-        return self._read(read)
+        return self._run(lambda cache: _row(cache, key))
 
     def set(self, key: str, value: object) -> None:
         """Write a row to the disk."""
-        self._write(lambda cache: cache.set(key, value))
+        self._run(lambda cache: cache.set(key, value), writes=True)
 
     def exchange(
         self, key: str, expected: object, value: object, seconds: float | None = None
@@ -75,11 +67,7 @@ class Store:
 
         def write(cache: BoundedCache) -> bool:
             with cache.transact():
-                try:
-                    present = cache.get(key)
-                except (ValueError, RecursionError):
-                    present = None
-                if present != expected:
+                if _row(cache, key)[0] != expected:
                     return False
                 if value is None:
                     cache.delete(key)
@@ -87,55 +75,41 @@ class Store:
                     cache.set(key, value, expire=seconds)
                 return True
 
-        return self._write(write)
+        return self._run(write, writes=True)
 
     def count(self) -> int:
         """Return how many rows there are."""
-        return self._read(len)
+        return self._run(len)
 
     def close(self) -> None:
         """Close the connections of all threads."""
         for cache in (self._cache, *self._damaged):
             cache.close()
 
-    def _write(self, action: Callable[[BoundedCache], T]) -> T:
-        if self._unwritable is not None:
-            raise CacheError(str(self._unwritable))
-
-        def in_place(cache: BoundedCache) -> T:
-            if self._inode() != cache.inode:  # set aside or deleted by another process
-                raise DamagedError
-            return action(cache)
-
+    def _run(self, action: Callable[[BoundedCache], T], *, writes: bool = False) -> T:
+        refused = self._unwritable if writes else self._unreadable
+        if refused is not None:
+            raise CacheError(str(refused))
         try:
-            return self._run_or_repair(in_place)
+            return self._run_or_repair(action, writes=writes)
         except CacheError as error:
             self._unwritable = error
+            if not writes:
+                self._unreadable = error
             raise
 
-    def _read(self, action: Callable[[BoundedCache], T]) -> T:
-        if self._unreadable is not None:
-            raise CacheError(str(self._unreadable))
-        try:
-            return self._run_or_repair(action)
-        except CacheError as error:
-            self._unreadable = self._unwritable = error
-            raise
-
-    def _run_or_repair(self, action: Callable[[BoundedCache], T]) -> T:
+    def _run_or_repair(self, action: Callable[[BoundedCache], T], *, writes: bool) -> T:
         for _ in range(2):
             cache = self._cache
             try:
-                return self._translated(lambda: action(cache))  # noqa: B023 - called here and now
+                with self._translated_errors(cache if writes else None):
+                    return action(cache)
             except DamagedError:
-                self._repair(cache)
+                with self._repairing:
+                    if self._cache is cache:  # else another thread has repaired it
+                        self._damaged.append(cache)  # others may be reading: closed at the end
+                        self._cache = self._open(cache.inode)
         raise CacheError(f"{self._folder}: the reply cache is damaged again and again; delete it")
-
-    def _repair(self, damaged: BoundedCache) -> None:
-        with self._repairing:
-            if self._cache is damaged:  # else another thread has done it
-                self._damaged.append(damaged)  # other threads may be reading: closed at the end
-                self._cache = self._open(damaged.inode)
 
     def _open(self, damaged: int | None = None) -> BoundedCache:
         ensure_private_folder(self._folder)
@@ -145,15 +119,19 @@ class Store:
                 inode = self._inode()
                 self._refuse_links()
                 try:
-                    return self._translated(lambda: BoundedCache(self._folder))
+                    with self._translated_errors():
+                        return BoundedCache(self._folder)
                 except (DamagedError, LookupError, TypeError, ValueError, AttributeError):
                     # Nor is a database ours whose settings diskcache can't apply.
                     self._set_aside(inode)
         raise CacheError(f"{self._folder}: the reply cache can't be opened; delete the folder")
 
-    def _translated(self, action: Callable[[], T]) -> T:
+    @contextmanager
+    def _translated_errors(self, written: BoundedCache | None = None) -> Iterator[None]:
+        if written is not None and self._inode() != written.inode:  # another process set it aside
+            raise DamagedError
         try:
-            return action()
+            yield
         except (BusyError, diskcache.Timeout) as error:
             raise CacheError(
                 f"{self._folder}: the reply cache stayed locked for {BUSY_SECONDS:g} s; "
@@ -220,6 +198,15 @@ class Store:
             DATABASE,
             number,
         )
+
+
+def _row(cache: BoundedCache, key: str) -> tuple[object, object]:
+    """Return the row's data and when it expires, None without a row of this format."""
+    try:
+        row: tuple[object, object] = cache.get(key, expire_time=True)
+    except (ValueError, RecursionError):  # not JSON, or a row of a foreign format
+        return None, None
+    return row
 
 
 @contextmanager
