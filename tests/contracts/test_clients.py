@@ -19,8 +19,7 @@ from pytest_mipro.runtime.client import loop, providers
 from pytest_mipro.runtime.client.contract import LMClient, Message, Reply, Request, ScriptedClient
 from pytest_mipro.runtime.client.litellm_client import LiteLLMClient, LiveSettings
 from pytest_mipro.runtime.client.providers import ProviderClient
-from pytest_mipro.runtime.replies.recorded import RecordedReplies, recorded
-from pytest_mipro.runtime.replies.recorded_client import RecordedClient
+from pytest_mipro.runtime.replies.recorded import RecordedClient, RecordedReplies, recorded
 from pytest_mipro.simulated.client import SimulatedClient
 from pytest_mipro.simulated.server import ServerOptions, serve
 

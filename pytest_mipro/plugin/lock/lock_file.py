@@ -10,8 +10,14 @@ from typing import Any
 
 from pytest_mipro.errors import LockError
 from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase, LockedLesson, LockedModule
-from pytest_mipro.runtime.text.field_rules import COUNT, OBJECT, TEXT, FieldRule, field_problem
-from pytest_mipro.runtime.text.strict_json import load_json
+from pytest_mipro.runtime.text.strict_json import (
+    COUNT,
+    OBJECT,
+    TEXT,
+    FieldRule,
+    field_problem,
+    load_json,
+)
 
 SCHEMA_VERSION = 1
 

@@ -13,8 +13,7 @@ from pytest_mipro.errors import MissingReplyError
 from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase
 from pytest_mipro.runtime.calls.context import CallContext, calling_module, process_default
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, at_hand
-from pytest_mipro.runtime.replies.recorded import RecordedReplies, recorded
-from pytest_mipro.runtime.replies.recorded_client import RecordedClient
+from pytest_mipro.runtime.replies.recorded import RecordedClient, RecordedReplies, recorded
 from pytest_mipro.runtime.replies.replies_file import to_line
 from pytest_mipro.runtime.settings import current_settings
 

@@ -53,8 +53,7 @@ from pytest_mipro.runtime.client.litellm_client import LiveSettings
 from pytest_mipro.runtime.client.prices import ModelPrice
 from pytest_mipro.runtime.client.providers import ProviderClient
 from pytest_mipro.runtime.client.wrappers import BoundedClient, PricedClient
-from pytest_mipro.runtime.replies.recorded import RecordedReplies
-from pytest_mipro.runtime.replies.recorded_client import RecordedClient
+from pytest_mipro.runtime.replies.recorded import RecordedClient, RecordedReplies
 from pytest_mipro.runtime.replies.replies_file import SUFFIX, read_replies
 from pytest_mipro.runtime.settings import current_settings
 from pytest_mipro.runtime.text.redaction import url_secrets

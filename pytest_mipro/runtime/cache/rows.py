@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from pytest_mipro.runtime.client.contract import Reply, Usage
-from pytest_mipro.runtime.text.field_rules import (
+from pytest_mipro.runtime.text.strict_json import (
     COST,
     COUNT,
     NUMBER,

@@ -1,4 +1,4 @@
-"""Find the base URL that serves a model, and its digest without credentials."""
+"""Find the base URL and key that serve a model, and the URL's digest without credentials."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import base64
 import hashlib
 import os
 import re
+from types import ModuleType
+from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from pytest_mipro.errors import EndpointError
+from pytest_mipro.errors import EndpointError, MissingKeyError
+from pytest_mipro.runtime.client.live_errors import unknown_model
 from pytest_mipro.runtime.text.redaction import one_line
 
+PLACEHOLDER_KEY = "no-key"  # litellm wants one, also for a local server that needs none
 _BARE_NAMES = {"claude": "ANTHROPIC", "gemini": "GEMINI", "command": "COHERE"}
 
 
@@ -21,7 +25,9 @@ def api_base(model: str, configured: str | None) -> str | None:
     """
     if configured:
         return configured
-    provider = _provider(model)
+    prefix, slash, _ = model.partition("/")
+    family = re.split(r"[-_.]", model, maxsplit=1)[0].lower()
+    provider = re.sub(r"\W", "_", prefix).upper() if slash else _BARE_NAMES.get(family, "OPENAI")
     for name in (f"{provider}_BASE_URL", f"{provider}_API_BASE"):
         base = os.environ.get(name, "").strip()
         if base and not is_http_url(base):
@@ -42,24 +48,6 @@ def is_http_url(text: str) -> bool:
     return parts.scheme.lower() in {"http", "https"} and bool(parts.hostname)
 
 
-def _provider(model: str) -> str:
-    prefix, slash, _ = model.partition("/")
-    if slash:
-        return re.sub(r"\W", "_", prefix).upper()
-    family = re.split(r"[-_.]", model, maxsplit=1)[0].lower()
-    return _BARE_NAMES.get(family, "OPENAI")
-
-
-def without_credentials(base: str) -> tuple[str, dict[str, str]]:
-    """Return the base URL without user name and password, and the header that carries them."""
-    parts = urlsplit(base)
-    user_info, at, host = parts.netloc.rpartition("@")
-    if not at:
-        return base, {}
-    token = base64.b64encode(unquote(user_info).encode()).decode()
-    return urlunsplit(parts._replace(netloc=host)), {"Authorization": f"Basic {token}"}
-
-
 def endpoint_digest(base: str | None) -> str:
     """Return 12 hex digits of the SHA-256 of a base URL; empty where there is none.
 
@@ -71,3 +59,49 @@ def endpoint_digest(base: str | None) -> str:
     host = parts.netloc.rpartition("@")[2].lower()
     place = f"{parts.scheme.lower()}://{host}{parts.path.rstrip('/')}"
     return hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def access_to(litellm: ModuleType, model: str, configured: str | None) -> dict[str, Any]:
+    """Return the base URL and key to pass; raises where the model or its key is missing."""
+    base = api_base(model, configured)
+    try:
+        _, provider, _, _ = litellm.get_llm_provider(model=model, api_base=base)
+    except Exception as error:
+        raise unknown_model(model) from error
+    access: dict[str, Any] = {}
+    if base:  # with credentials in the URL, the connection would refuse the key's header
+        parts = urlsplit(base)
+        user_info, at, host = parts.netloc.rpartition("@")
+        access["api_base"] = urlunsplit(parts._replace(netloc=host)) if at else base
+        if at:
+            token = base64.b64encode(unquote(user_info).encode()).decode()
+            access["extra_headers"] = {"Authorization": f"Basic {token}"}
+    missing = _missing_key(litellm, model, provider)
+    if missing and not base:
+        raise MissingKeyError(
+            f"model {model!r} needs an API key: set the environment variable {missing}"
+        )
+    if missing:
+        access["api_key"] = PLACEHOLDER_KEY
+    return access
+
+
+def _missing_key(litellm: ModuleType, model: str, provider: str) -> str:
+    """Return the variable to set, empty where a key is set or none is known to be needed."""
+    if getattr(litellm, "api_key", None) or getattr(litellm, f"{provider}_key", None):
+        return ""
+    missing = litellm.validate_environment(model=model)["missing_keys"]
+    if not missing and os.environ.get(f"{provider.upper()}_API_KEY") == "":
+        missing = [f"{provider.upper()}_API_KEY"]
+    names = [name for name in missing if name.endswith(("_API_KEY", "_TOKEN"))]
+    # litellm lists one spelling where its providers accept several: any credential named like the
+    # provider counts, and the endpoint refuses a wrong one.
+    stems = {name.partition("_")[0].removesuffix("AI") or name for name in names}
+    others = [
+        name
+        for name, value in os.environ.items()
+        if value and name.endswith(("_KEY", "_TOKEN", "_SECRET"))
+    ]
+    if any(other.startswith(stem) for other in others for stem in stems):
+        return ""
+    return " or ".join(names)

@@ -12,42 +12,45 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from pytest_mipro.errors import ConfigurationError, MissingKeyError, RefusalError
+from pytest_mipro.errors import ConfigurationError, RefusalError
 from pytest_mipro.runtime.client.contract import Reply, Request, Usage
 from pytest_mipro.runtime.client.endpoints import (
+    access_to,
     api_base,
     endpoint_digest,
     is_http_url,
-    without_credentials,
 )
-from pytest_mipro.runtime.client.live_errors import BrokenReplyError, failure_of, unknown_model
+from pytest_mipro.runtime.client.live_errors import BrokenReplyError, failure_of
 from pytest_mipro.runtime.client.prices import MILLION, ModelPrice
 from pytest_mipro.runtime.client.rate_limit import RateLimiter
-from pytest_mipro.runtime.client.retry import Failure, Retries, RetryPolicy, report_lost_attempt
+from pytest_mipro.runtime.client.retry import Failure, back_off, report_lost_attempt
 from pytest_mipro.runtime.text.redaction import one_line, url_secrets
-
-PLACEHOLDER_KEY = "no-key"  # litellm wants one, also for a local server that needs none
 
 
 @dataclass(frozen=True, kw_only=True)
-class LiveSettings(RetryPolicy):
-    """How live calls are made; failed ones are retried by the inherited policy.
+class LiveSettings:
+    """How live calls are made and retried.
 
     `concurrency` bounds the requests in flight, `timeout` (seconds) each attempt.
     `requests_per_minute` bounds the calls of this process to each model; None: only what the
     endpoint asks for. `api_base` is the base URL of every model; None leaves it to litellm's
-    variables (`OPENAI_BASE_URL`, …). Raises ConfigurationError for a value out of range.
+    variables (`OPENAI_BASE_URL`, …). A request is tried `attempts` times: `backoff` is the longest
+    first wait in seconds, doubled at each failure; no wait is longer than `longest_wait` seconds,
+    whatever the endpoint asks for. Raises ConfigurationError for a value out of range.
     """
 
     concurrency: int = 16
     timeout: float = 60.0
     requests_per_minute: float | None = None
     api_base: str | None = None
+    attempts: int = 6
+    backoff: float = 0.5
+    longest_wait: float = 60.0
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.concurrency < 1:
-            raise ConfigurationError(f"concurrency must be at least 1, got {self.concurrency}")
+        for name in ("attempts", "concurrency"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"{name} must be at least 1, got {getattr(self, name)}")
         pace = self.requests_per_minute
         if pace is not None and not (math.isfinite(pace) and pace > 0):
             raise ConfigurationError(f"requests_per_minute must be above 0, got {pace}")
@@ -102,9 +105,12 @@ class LiteLLMClient:
     async def _attempts(
         self, litellm: ModuleType, request: Request, arguments: dict[str, Any]
     ) -> Reply:
-        limiter = self._limiter(request.model)
-        place = limiter.place()
-        retries = Retries(self._settings, request.canonical_json, limiter.answered)
+        settings = self._settings
+        limiter = self._limiters.get(request.model) or self._limiters.setdefault(
+            request.model,
+            RateLimiter(request.model, settings.concurrency, settings.requests_per_minute),
+        )
+        place, answered, failed = limiter.place(), limiter.answered, 0
         while True:
             async with limiter.turn(place) as cuts, self._slots:
                 outcome = await self._attempt(litellm, request, arguments)
@@ -115,17 +121,21 @@ class LiteLLMClient:
                     report_lost_attempt()
                 if not outcome.retried:
                     raise outcome.error
-                wait = retries.wait_after(outcome, limiter.answered)
+                # While other calls are answered, a refusal for the rate doesn't count: the endpoint
+                # works, and this call's turn comes.
+                failed += not (outcome.limited and limiter.answered > answered)
+                answered = limiter.answered
+                wait = self._wait(outcome, failed, request)
                 if outcome.limited:
                     limiter.note_refusal(cuts, wait)
-                if retries.exhausted:
+                if failed >= settings.attempts:
                     break
                 if not outcome.limited:
                     # It keeps its turn meanwhile: an endpoint in trouble would otherwise meet all
                     # queued requests together, and use up their attempts.
                     await asyncio.sleep(wait)
         raise type(outcome.error)(
-            f"model {request.model!r} failed {self._settings.attempts} times, at last with "
+            f"model {request.model!r} failed {settings.attempts} times, at last with "
             f"{outcome.error}; check the endpoint, or try again later"
         )
 
@@ -142,17 +152,16 @@ class LiteLLMClient:
         except Exception as error:  # noqa: BLE001 - litellm raises whatever a provider's SDK does
             return failure_of(error, request.model, self._secrets)
 
-    def _limiter(self, model: str) -> RateLimiter:
-        if model not in self._limiters:
-            settings = self._settings
-            self._limiters[model] = RateLimiter(
-                model, settings.concurrency, settings.requests_per_minute
-            )
-        return self._limiters[model]
+    def _wait(self, failure: Failure, failed: int, request: Request) -> float:
+        wait = failure.wait
+        if wait is None:
+            wait = back_off(max(1, failed), self._settings.backoff, request.canonical_json())
+        return min(wait, self._settings.longest_wait)
 
     def _call(self, litellm: ModuleType, request: Request) -> dict[str, Any]:
         if request.model not in self._arguments:
-            self._arguments[request.model] = self._access(litellm, request.model)
+            access = access_to(litellm, request.model, self._settings.api_base)
+            self._arguments[request.model] = access
         arguments: dict[str, Any] = {
             **request.parameters,
             **self._arguments[request.model],
@@ -170,27 +179,6 @@ class LiteLLMClient:
             arguments["response_format"] = {"type": "json_schema", "json_schema": schema}
         return arguments
 
-    def _access(self, litellm: ModuleType, model: str) -> dict[str, Any]:
-        """Return the base URL and key to pass; raises where the model or its key is missing."""
-        base = api_base(model, self._settings.api_base)
-        try:
-            _, provider, _, _ = litellm.get_llm_provider(model=model, api_base=base)
-        except Exception as error:
-            raise unknown_model(model) from error
-        access: dict[str, Any] = {}
-        if base:  # with credentials in the URL, the connection would refuse the key's header
-            access["api_base"], headers = without_credentials(base)
-            if headers:
-                access["extra_headers"] = headers
-        missing = _missing_key(litellm, model, provider)
-        if missing and not base:
-            raise MissingKeyError(
-                f"model {model!r} needs an API key: set the environment variable {missing}"
-            )
-        if missing:
-            access["api_key"] = PLACEHOLDER_KEY
-        return access
-
     def _takes_schema(self, litellm: ModuleType, model: str) -> bool:
         if model not in self._schemas:
             self._schemas[model] = bool(litellm.supports_response_schema(model=model))
@@ -206,9 +194,13 @@ class LiteLLMClient:
         if refusal or (finish_reason == "content_filter" and not message.content):
             reason = f": {one_line(refusal)}" if refusal else ""
             raise RefusalError(f"model {request.model!r} or its filter refused to reply{reason}")
+        usage = getattr(response, "usage", None)
         return Reply(
             text=message.content or "",
-            usage=_usage(response),
+            usage=Usage(
+                int(getattr(usage, "prompt_tokens", 0) or 0),
+                int(getattr(usage, "completion_tokens", 0) or 0),
+            ),
             cost=self._cost(litellm, request.model, response),
             latency=latency,
             finish_reason=finish_reason,
@@ -225,38 +217,9 @@ class LiteLLMClient:
         return None if known is None else float(known)
 
 
-def _usage(response: Any) -> Usage:
-    usage = getattr(response, "usage", None)
-    return Usage(
-        int(getattr(usage, "prompt_tokens", 0) or 0),
-        int(getattr(usage, "completion_tokens", 0) or 0),
-    )
-
-
 def _sendable(text: str) -> str:
     # Half a surrogate pair has no UTF-8 form: it goes out as the replacement character.
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _missing_key(litellm: ModuleType, model: str, provider: str) -> str:
-    """Return the variable to set, empty where a key is set or none is known to be needed."""
-    if getattr(litellm, "api_key", None) or getattr(litellm, f"{provider}_key", None):
-        return ""
-    missing = litellm.validate_environment(model=model)["missing_keys"]
-    if not missing and os.environ.get(f"{provider.upper()}_API_KEY") == "":
-        missing = [f"{provider.upper()}_API_KEY"]
-    names = [name for name in missing if name.endswith(("_API_KEY", "_TOKEN"))]
-    # litellm lists one spelling where its providers accept several: any credential named like the
-    # provider counts, and the endpoint refuses a wrong one.
-    stems = {name.partition("_")[0].removesuffix("AI") or name for name in names}
-    others = [
-        name
-        for name, value in os.environ.items()
-        if value and name.endswith(("_KEY", "_TOKEN", "_SECRET"))
-    ]
-    if any(other.startswith(stem) for other in others for stem in stems):
-        return ""
-    return " or ".join(names)
 
 
 _loaded: ModuleType | None = None

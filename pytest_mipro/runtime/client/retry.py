@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from pytest_mipro.errors import ConfigurationError, MiproError
+from pytest_mipro.errors import MiproError
 
 _RETRIED_4XX = frozenset({408, 409, 425, 429})
 _OVERLOADED = frozenset({503, 529})
@@ -48,55 +48,6 @@ class Failure:
     def limited(self) -> bool:
         """Whether the call only came too soon, as any call to the model would have."""
         return self.status == 429 or (self.status in _OVERLOADED and self.wait is not None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RetryPolicy:
-    """How often a request is tried, and how long it waits between.
-
-    `backoff` is the longest first wait in seconds, doubled at each failure; no wait is longer than
-    `longest_wait` seconds, whatever the endpoint asks for.
-    """
-
-    attempts: int = 6
-    backoff: float = 0.5
-    longest_wait: float = 60.0
-
-    def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise ConfigurationError(f"attempts must be at least 1, got {self.attempts}")
-
-
-class Retries:
-    """Counts the failed attempts of one request.
-
-    `answered` is how many calls to the model were answered so far; what `salt` returns seeds the
-    jitter.
-    """
-
-    def __init__(self, policy: RetryPolicy, salt: Callable[[], str], answered: int) -> None:
-        self._policy = policy
-        self._salt = salt
-        self._answered = answered
-        self._failed = 0
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether the last attempt was made."""
-        return self._failed >= self._policy.attempts
-
-    def wait_after(self, failure: Failure, answered: int) -> float:
-        """Count a failed attempt and return the seconds to wait before the next one.
-
-        While other calls are answered, a refusal for the rate is not counted: the endpoint works,
-        and this call's turn comes.
-        """
-        self._failed += not (failure.limited and answered > self._answered)
-        self._answered = answered
-        wait = failure.wait
-        if wait is None:
-            wait = back_off(max(1, self._failed), self._policy.backoff, self._salt())
-        return min(wait, self._policy.longest_wait)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:

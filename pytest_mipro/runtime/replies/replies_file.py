@@ -12,19 +12,18 @@ from typing import Any
 
 from pytest_mipro.errors import RepliesFileError
 from pytest_mipro.runtime.client.contract import Usage
-from pytest_mipro.runtime.replies.recorded import RecordedReply
+from pytest_mipro.runtime.replies.recorded import RECORD, RecordedReply
 from pytest_mipro.runtime.replies.request_parts import RequestParts
-from pytest_mipro.runtime.text.field_rules import (
+from pytest_mipro.runtime.text.strict_json import (
     COST,
     COUNT,
     OBJECT,
     TEXT,
     FieldRule,
     field_problem,
+    load_json,
 )
-from pytest_mipro.runtime.text.strict_json import load_json
 
-RECORD = "pytest --mipro-replies=record"
 SCHEMA_VERSION = 1
 SUFFIX = ".replies.jsonl"
 _HEAD = {"schema_version": SCHEMA_VERSION}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import stat
@@ -10,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from pytest_mipro.errors import CacheError
+
+_BINARY = getattr(os, "O_BINARY", 0)
 
 
 def atomic_write(path: Path, text: str) -> None:
@@ -20,7 +21,9 @@ def atomic_write(path: Path, text: str) -> None:
     """
     content = text.encode("utf-8")
     path = Path(os.path.realpath(path))  # `Path.resolve` raises no OSError for a circle of links
-    mode = _mode(path)
+    mode = None
+    with suppress(FileNotFoundError):
+        mode = stat.S_IMODE(path.stat().st_mode)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name[:60]}.{secrets.token_hex(6)}.tmp")
     # 0o666 minus the umask, as for any new file; reading the umask would change it
@@ -34,19 +37,9 @@ def atomic_write(path: Path, text: str) -> None:
             draft.chmod(mode)
         draft.replace(path)
     except BaseException:
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             draft.unlink()
         raise
-
-
-_BINARY = getattr(os, "O_BINARY", 0)
-
-
-def _mode(path: Path) -> int | None:
-    try:
-        return stat.S_IMODE(path.stat().st_mode)
-    except FileNotFoundError:
-        return None
 
 
 def ensure_private_folder(path: Path) -> None:

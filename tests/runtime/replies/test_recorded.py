@@ -23,8 +23,13 @@ from pytest_mipro.errors import (
 from pytest_mipro.runtime.calls.context import CallContext, calling, use
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Message, Reply, Request, ScriptedClient, Usage
-from pytest_mipro.runtime.replies.recorded import RecordedReplies, RecordedReply, day_of, recorded
-from pytest_mipro.runtime.replies.recorded_client import RecordedClient
+from pytest_mipro.runtime.replies.recorded import (
+    RecordedClient,
+    RecordedReplies,
+    RecordedReply,
+    day_of,
+    recorded,
+)
 from pytest_mipro.runtime.replies.replies_file import (
     dump_replies,
     from_line,
