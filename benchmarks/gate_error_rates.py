@@ -22,8 +22,7 @@ import numpy as np
 from pytest_mipro.optimizer.statistics.intervals import mean_interval, paired_lift
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import TestPlan
-from pytest_mipro.plugin.gate.holdout import Holdout, Reference
-from pytest_mipro.plugin.gate.judge import judge
+from pytest_mipro.plugin.gate.judge import Holdout, Reference, judge
 from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase
 from pytest_mipro.plugin.measuring.report_data import CaseResult
 

@@ -30,7 +30,7 @@ from pytest_mipro.runtime.calls.context import ModuleCall, refuse_detached
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.signature.values import to_text
 
-_RUN = pytest.StashKey[CaseRun]()
+_RUN = pytest.StashKey[CaseRun | None]()
 _GROUP_CHARS = 60
 
 
@@ -80,8 +80,7 @@ class Gate:
         if case is None or (report.when == "setup" and report.passed):
             return report
         if report.when == "teardown":
-            if _RUN in item.stash:  # the traces of all cases would make each collection slower
-                del item.stash[_RUN]
+            item.stash[_RUN] = None  # the traces of all cases would make each collection slower
             return report
         run = item.stash.get(_RUN, None) if report.when == "call" else None
         outcome = _reported_outcome(report, run)
@@ -89,11 +88,16 @@ class Gate:
         if status == "missed" and case.test.gated and report.failed:
             report.outcome, report.longrepr, call.excinfo = "passed", None, None
         if status == "error" and run is not None:
-            _set_summary(report, outcome.error)
+            crash = getattr(report.longrepr, "reprcrash", None)
+            if crash is not None:  # the short summary would name pytest's exception
+                crash.message = outcome.error
         measured = self._measured(case, outcome, run)
         attach(report, status=status, case=measured)
         if run is not None:
-            _set_properties(item, report, measured.result)
+            # They replace those of a call before.
+            others = [entry for entry in item.user_properties if not entry[0].startswith(PREFIX)]
+            item.user_properties[:] = [*others, *case_properties(measured.result)]
+            report.user_properties = list(item.user_properties)
         return report
 
     @pytest.hookimpl(tryfirst=True)
@@ -148,17 +152,3 @@ def _reported_outcome(report: pytest.TestReport, run: CaseRun | None) -> Outcome
         if case_status(recorded, run.case.test.pass_score) == "passed":
             return Outcome(None, failure=crash_text(report))  # another plugin failed it
     return recorded
-
-
-def _set_summary(report: pytest.TestReport, text: str) -> None:
-    """Give the error's own text to the short summary, which would name pytest's exception."""
-    crash = getattr(report.longrepr, "reprcrash", None)
-    if crash is not None:
-        crash.message = text
-
-
-def _set_properties(item: pytest.Item, report: pytest.TestReport, result: CaseResult) -> None:
-    """Give the case its JUnit properties; they replace those of a call before."""
-    others = [entry for entry in item.user_properties if not entry[0].startswith(PREFIX)]
-    item.user_properties[:] = [*others, *case_properties(result)]
-    report.user_properties = list(item.user_properties)

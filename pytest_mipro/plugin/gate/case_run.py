@@ -15,7 +15,12 @@ from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import PlannedCase
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.measuring.feedback import shortened
-from pytest_mipro.plugin.measuring.measure import Observation, case_status, mean_outcome
+from pytest_mipro.plugin.measuring.measure import (
+    Observation,
+    case_status,
+    mean_outcome,
+    observed,
+)
 from pytest_mipro.plugin.measuring.repeated import RepeatedTest
 from pytest_mipro.plugin.measuring.report_data import ModuleUsage, Step, Usage, by_module
 from pytest_mipro.plugin.replies.case_replies import CaseReplies
@@ -62,10 +67,9 @@ class CaseRun:
     @contextmanager
     def _sample(self, index: int) -> Iterator[Observation]:
         __tracebackhide__ = True
-        trace = Trace(self._max_calls)
+        trace, before = Trace(self._max_calls), len(self._detached)
         self._traces.append(trace)
-        before = len(self._detached)
-        with use(self._context(self._replies.client, index, trace)), Observation(trace) as seen:
+        with self._use(self._replies.client, index, trace), observed(trace) as seen:
             self._samples.append(seen)
             try:
                 yield seen
@@ -76,13 +80,12 @@ class CaseRun:
     @contextmanager
     def _rerun(self, index: int) -> Iterator[Observation]:
         client = self._replies.rerun_client(index)
-        context = self._context(client, index, Trace(self._max_calls))
-        with use(context), Observation(None) as seen:
+        with self._use(client, index, Trace(self._max_calls)), observed(None) as seen:
             yield seen
         self._replies.learn(client)
 
-    def _context(self, client: LMClient, sample: int, trace: Trace) -> CallContext:
-        return CallContext(client, row=self.case.row.key, sample=sample, trace=trace)
+    def _use(self, client: LMClient, sample: int, trace: Trace) -> AbstractContextManager[object]:
+        return use(CallContext(client, row=self.case.row.key, sample=sample, trace=trace))
 
     def finish(self) -> None:
         """Give pytest the result: raise where the case by itself is an ordinary failure."""
@@ -95,23 +98,17 @@ class CaseRun:
             return
         if status == "error":
             pytest.fail(outcome.error, pytrace=False)
-        error = self._deciding_error(outcome)
-        if error is not None:
-            raise error
+        if outcome.failure or outcome.skipped:
+            deciding = [s for s in self._samples if s.outcome.failure or s.outcome.skipped]
+        else:
+            deciding = sorted(self._samples, key=lambda sample: sample.outcome.score or 0.0)
+        if deciding and deciding[0].error is not None:
+            raise deciding[0].error
         feedback = f": {outcome.feedback}" if outcome.feedback else ""
         pytest.fail(
             f"score {outcome.score:.4g} is below the pass score {test.pass_score:.4g}{feedback}",
             pytrace=False,
         )
-
-    def _deciding_error(self, outcome: Outcome) -> BaseException | None:
-        """Return the exception of the sample that decided."""
-        if outcome.failure or outcome.skipped:
-            deciding = [s for s in self._samples if s.outcome.failure or s.outcome.skipped]
-        else:
-            lowest = min(s.outcome.score or 0.0 for s in self._samples)
-            deciding = [s for s in self._samples if (s.outcome.score or 0.0) == lowest]
-        return deciding[0].error if deciding else None
 
     @property
     def calls(self) -> tuple[ModuleCall, ...]:
@@ -121,39 +118,29 @@ class CaseRun:
     @property
     def usages(self) -> tuple[ModuleUsage, ...]:
         """What the module calls of all samples took."""
-        return by_module(
-            ModuleUsage(
-                call.signature.name,
-                call.model,
-                Usage(
-                    call.requests,
-                    call.requests if call.cached else 0,
-                    call.usage.prompt_tokens,
-                    call.usage.completion_tokens,
-                    call.cost,
-                ),
-            )
-            for call in self.calls
-        )
+        found = []
+        for call in self.calls:
+            cached = call.requests if call.cached else 0
+            tokens = call.usage.prompt_tokens, call.usage.completion_tokens
+            usage = Usage(call.requests, cached, *tokens, call.cost)
+            found.append(ModuleUsage(call.signature.name, call.model, usage))
+        return by_module(found)
 
     @property
     def scores(self) -> tuple[float, ...]:
         """The score of each sample; none where one has no score."""
         scores = [sample.outcome.score for sample in self._samples]
-        known = tuple(score for score in scores if score is not None)
-        return known if len(known) == len(scores) else ()
+        return () if None in scores else tuple(score for score in scores if score is not None)
 
     @property
     def steps(self) -> tuple[Step, ...]:
         """The module calls of the worst sample, each output shortened."""
-        if not self._traces:
-            return ()
         scores = [sample.outcome.score for sample in self._samples]
         lowest = [-1.0 if score is None else score for score in scores]
-        worst = lowest.index(min(lowest))
+        worst = self._traces[lowest.index(min(lowest))].calls if lowest else ()
         return tuple(
             Step(call.signature.name, encodable(call.error or to_text(call.output), _STEP_CHARS))
-            for call in self._traces[worst].calls[-_STEPS:]
+            for call in worst[-_STEPS:]
         )
 
 

@@ -11,21 +11,21 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from textwrap import wrap
 from typing import Literal
 
 import pytest
 
-from pytest_mipro.errors import LockError
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path, relative_path
 from pytest_mipro.plugin.config.words import counted
+from pytest_mipro.plugin.gate.judge import locked
 from pytest_mipro.plugin.gate.provenance import StudyProvenance, provenance_of
 from pytest_mipro.plugin.gate.state import RunState
 from pytest_mipro.plugin.gate.synthetic_reports import ProblemText, report_result
 from pytest_mipro.plugin.gate.verdict import Verdict
-from pytest_mipro.plugin.lock.lock_file import read_lock
 from pytest_mipro.plugin.lock.lock_schema import Lock, LockedModule
 
 FormatPath = Callable[[Path], str]
@@ -61,33 +61,29 @@ def report_drift(state: RunState) -> None:
 
     A missing lock is no drift.
     """
-    config, by_lock = state.config, defaultdict[str, list["Verdict"]](list)
+    config, by_lock = state.config, defaultdict[str, list[Verdict]](list)
     for verdict in state.verdicts:
         by_lock[verdict.plan.lock].append(verdict)
     drifts = config.stash.setdefault(_DRIFTS, {})
     options = options_of(config)
     for path, study in provenance_of(config).items():
-        try:
-            lock = read_lock(study.lock)
-        except LockError:  # reported at collection; here it can only have broken since
-            continue
-        if lock is None:
-            continue
-        drifts[path] = partial(differences, lock, study, by_lock[path])
-        if options.strict and not options.update_lock:
-            found = drifts[path](partial(format_path, config))
-            _report_study(state, study, found)
+        lock = locked(study.lock)
+        if lock is not None:
+            drifts[path] = partial(differences, lock, study, by_lock[path])
+            if options.strict and not options.update_lock:
+                _report_study(state, study)
 
 
-def _report_study(state: RunState, study: StudyProvenance, found: Sequence[Difference]) -> None:
-    path = relative_path(study.lock, state.config.rootpath)
+def _report_study(state: RunState, study: StudyProvenance) -> None:
+    config, path = state.config, relative_path(study.lock, state.config.rootpath)
+    found = drift_of(config, str(study.lock), partial(format_path, config))
     problem = None
     if found:
         count = counted(len(found), "difference")
         summary = f"{count} from the lock (mipro_strict): {found[0].what}"
         details = [*map(str, found), *_remedy(state, str(study.lock))]
         problem = ProblemText(path, summary, details)
-    report_result(state.config, f"{path}::lock", f"drift from {study.lock.name}", problem)
+    report_result(config, f"{path}::lock", f"drift from {study.lock.name}", problem)
 
 
 def drift_lines(state: RunState, lock: str) -> list[str]:
@@ -99,10 +95,8 @@ def drift_lines(state: RunState, lock: str) -> list[str]:
     texts = [str(difference) for difference in found]
     texts += [] if options_of(config).update_lock else _remedy(state, lock)
     wrapped = (wrap(text, 78, subsequent_indent="  ", break_on_hyphens=False) for text in texts)
-    return [
-        f"differs from {format_path(config, Path(lock))}:",
-        *(f"  {line}" for lines in wrapped for line in lines),
-    ]
+    head = f"differs from {format_path(config, Path(lock))}:"
+    return [head, *(f"  {line}" for lines in wrapped for line in lines)]
 
 
 def _remedy(state: RunState, lock: str) -> list[str]:
@@ -118,24 +112,28 @@ def differences(
 
     What the run did not select, or did not come to run, is no difference.
     """
-    locked, now = _by_path(lock.modules), _by_path(study.modules)
+    before, now = _by_path(lock.modules), _by_path(study.modules)
+    outcomes = [result.outcome for verdict in verdicts for result in verdict.results]
+    # A case with an error stopped before some of its calls.
+    broken = any(outcome.error or outcome.failure for outcome in outcomes)
+    complete = not study.partial and not broken and len(outcomes) == study.selected
     found: list[Difference] = []
-    for path in sorted(locked.keys() | now.keys()):
-        if path in now and path in locked:
+    for path in sorted(before.keys() | now.keys()):
+        if path in now and path in before:
             file = Path(os.path.normpath(study.lock.parent / path))
-            found += _module(locked[path], now[path], shown(file))
+            found += _module(before[path], now[path], shown(file))
         elif path in now:
             found.append(Difference("module", f"module {now[path][0].name} is new", _PROGRAM))
-        elif _complete(study, verdicts):
-            what = f"module {locked[path][0].name} is no longer called"
+        elif complete:
+            what = f"module {before[path][0].name} is no longer called"
             found.append(Difference("module", what, _PROGRAM))
     return (*found, *_cases(lock, study, verdicts))
 
 
 def _by_path(modules: Iterable[LockedModule]) -> dict[str, list[LockedModule]]:
-    found: dict[str, list[LockedModule]] = {}
+    found = defaultdict[str, list[LockedModule]](list)
     for module in modules:
-        found.setdefault(module.prompt_path, []).append(module)
+        found[module.prompt_path].append(module)
     return found
 
 
@@ -167,19 +165,15 @@ def _prompt_change(before: LockedModule, after: LockedModule, file: str) -> str:
 
 
 def _models(locked: Sequence[LockedModule], now: Sequence[LockedModule]) -> Iterator[Difference]:
-    for whose, describe in (("model's", _model), ("parameters'", _parameters)):
-        old, new = ({describe(module) for module in modules} for modules in (locked, now))
+    for whose, describe in (("model's", attrgetter("model")), ("parameters'", _parameters)):
+        old, new = (" and ".join(sorted(set(map(describe, each)))) for each in (locked, now))
         if old != new:
             yield Difference(
                 "model",
-                f"{now[0].name} was locked with {_names(old)} and ran with {_names(new)}",
+                f"{now[0].name} was locked with {old} and ran with {new}",
                 f"the difference from the lock is the {whose} too",
             )
             return
-
-
-def _model(module: LockedModule) -> str:
-    return module.model
 
 
 def _parameters(module: LockedModule) -> str:
@@ -187,17 +181,11 @@ def _parameters(module: LockedModule) -> str:
     return ", ".join(pairs) or "no parameters"
 
 
-def _names(names: set[str]) -> str:
-    return " and ".join(sorted(names))
-
-
 def _cases(lock: Lock, study: StudyProvenance, verdicts: Sequence[Verdict]) -> Iterator[Difference]:
     locked = {case.id: case.digest for case in lock.cases}
     now = {result.id: result.digest for verdict in verdicts for result in verdict.results}
-    whole = {
-        verdict.plan.name for verdict in verdicts if len(verdict.results) == verdict.plan.expected
-    }
-    measured = {verdict.plan.name for verdict in verdicts}
+    whole = {v.plan.name for v in verdicts if len(v.results) == v.plan.expected}
+    measured = {v.plan.name for v in verdicts}
     counts = Counter(
         "new" if case not in locked else "changed"
         for case, digest in now.items()
@@ -217,10 +205,3 @@ def _cases(lock: Lock, study: StudyProvenance, verdicts: Sequence[Verdict]) -> I
         f"cases differ ({', '.join(parts)})",
         f"compared on the {common} common ones" if common else "there is nothing to compare",
     )
-
-
-def _complete(study: StudyProvenance, verdicts: Sequence[Verdict]) -> bool:
-    """Return whether every case made all of its calls; one with an error stopped before some."""
-    outcomes = [result.outcome for verdict in verdicts for result in verdict.results]
-    broken = any(outcome.error or outcome.failure for outcome in outcomes)
-    return not study.partial and not broken and len(outcomes) == study.selected

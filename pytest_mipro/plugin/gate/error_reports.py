@@ -75,6 +75,5 @@ def same_error_line(error: str, first: str) -> str:
 
 def count_as_errors(stats: MutableMapping[str, list[Any]]) -> None:
     """Count the cases that were not shown one by one as the errors they are."""
-    repeated = stats.pop(SAME_ERROR, [])
-    if repeated:
-        stats.setdefault("error", []).extend(repeated)
+    if SAME_ERROR in stats:
+        stats.setdefault("error", []).extend(stats.pop(SAME_ERROR))

@@ -1,13 +1,20 @@
-"""Judge a test: its measured cases against threshold, lock and groups."""
+"""Judge a test: its measured cases against threshold, lock, holdout and groups."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+import pytest
+
+from pytest_mipro.errors import ConfigurationError, LockError
 from pytest_mipro.optimizer.statistics.threshold_tests import detectable_distance
 from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.optimizer.study.split import RowTag, place_of, split_rows
 from pytest_mipro.plugin.collecting.plan import TestPlan
+from pytest_mipro.plugin.config.cache_folder import ini_folder
+from pytest_mipro.plugin.config.options import GateOn, options_of
 from pytest_mipro.plugin.config.words import counted
 from pytest_mipro.plugin.gate.case_statistics import (
     compare,
@@ -16,16 +23,79 @@ from pytest_mipro.plugin.gate.case_statistics import (
     scored_rows,
     share_passing_all,
 )
-from pytest_mipro.plugin.gate.holdout import Reference
 from pytest_mipro.plugin.gate.rules import group_rule, regression_rule, threshold_rule
 from pytest_mipro.plugin.gate.verdict import Comparison, Rule, Ruling, Verdict
+from pytest_mipro.plugin.lock.lock_file import read_lock
+from pytest_mipro.plugin.lock.lock_schema import Lock, split_salt
 from pytest_mipro.plugin.measuring.measure import RETURNED_NOTHING, Status, returned_nothing
 from pytest_mipro.plugin.measuring.report_data import CaseResult
+
+_NONE_HELD_OUT = (
+    "none of this test's scored rows is in the study's holdout; tag rows with split=holdout"
+)
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """The keys of the holdout's rows; where there are none, `problem` says why, with a remedy."""
+
+    rows: frozenset[str]
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a test is judged against: its study's lock and holdout, and which mean decides."""
+
+    lock: Lock | None
+    holdout: Holdout
+    gate_on: GateOn
+
+
+def reference_of(config: pytest.Config, path: Path, study: Sequence[CaseResult]) -> Reference:
+    """Return what the tests of the study with its lock at `path` are judged against.
+
+    `study` holds all measured cases of the study, as its rows are split together.
+    """
+    options, lock = options_of(config), locked(path)
+    salt = split_salt(lock, path, ini_folder(config))
+    return Reference(lock, holdout_of(study, salt, options.min_holdout), options.gate_on)
+
+
+def locked(path: Path) -> Lock | None:
+    """Return the lock at the path, None where there is none that can be read."""
+    try:
+        return read_lock(path)
+    except LockError:  # reported at collection; here it can only have broken since
+        return None
+
+
+def holdout_of(results: Iterable[CaseResult], salt: str, min_holdout: int) -> Holdout:
+    """Return the holdout of a study's measured cases, as the optimisation splits them.
+
+    Skipped cases are no part of a study.
+    """
+    tags = [RowTag(result.row, result.split) for result in results if not result.outcome.skipped]
+    try:
+        split = split_rows(tags, salt, min_holdout=min_holdout)
+    except ConfigurationError as error:
+        return Holdout(frozenset(), str(error))
+    if split.holdout:
+        return Holdout(frozenset(split.holdout))
+    asked = {tag.row: tag.split for tag in sorted(tags, key=lambda tag: tag.split or "")}
+    found = sum((place or place_of(row, salt)) == "holdout" for row, place in asked.items())
+    return Holdout(
+        frozenset(),
+        f"the study has {found} holdout rows of the {min_holdout} that it needs; add cases, "
+        "tag rows with split=holdout, or lower mipro_min_holdout",
+    )
 
 
 def judge(plan: TestPlan, results: Sequence[CaseResult], reference: Reference) -> Verdict:
     """Return the verdict on a test from its measured cases."""
-    results = _with_missing_scores_as_errors(results)
+    results = list(results)
+    for place in returned_nothing(result.outcome for result in results):
+        results[place] = replace(results[place], outcome=Outcome(None, error=RETURNED_NOTHING))
     statuses = [result.status(plan.pass_score) for result in results]
     counts: dict[Status, int] = {status: statuses.count(status) for status in sorted(set(statuses))}
     held_out = [result for result in results if result.row in reference.holdout.rows]
@@ -42,7 +112,7 @@ def judge(plan: TestPlan, results: Sequence[CaseResult], reference: Reference) -
         comparison=comparison,
         groups=groups_of(judged, plan.threshold),
         missed=_missed(results, plan, comparison),
-        broken=_with_status(results, plan, ("error", "failed")),
+        broken=tuple(r for r in results if r.outcome.error or r.outcome.failure),
         flaky=_flaky(results, plan),
         pass_all=share_passing_all(results, plan.pass_score) if plan.repeats > 1 else None,
         detectable=detectable_distance(*scored_rows(judged)) if judged else None,
@@ -52,26 +122,13 @@ def judge(plan: TestPlan, results: Sequence[CaseResult], reference: Reference) -
     return replace(verdict, status=status, reason=reason, rules=rules)
 
 
-def _with_missing_scores_as_errors(results: Sequence[CaseResult]) -> list[CaseResult]:
-    """Make errors of the cases that returned nothing where others returned a score."""
-    listed = list(results)
-    for place in returned_nothing(result.outcome for result in listed):
-        listed[place] = replace(listed[place], outcome=Outcome(None, error=RETURNED_NOTHING))
-    return listed
-
-
-def _with_status(
-    results: Sequence[CaseResult], plan: TestPlan, statuses: tuple[Status, ...]
-) -> tuple[CaseResult, ...]:
-    return tuple(result for result in results if result.status(plan.pass_score) in statuses)
-
-
 def _missed(
     results: Sequence[CaseResult], plan: TestPlan, comparison: Comparison | None
 ) -> tuple[CaseResult, ...]:
     """Return the cases below the pass score that are not among the regressed ones, worst first."""
     regressed = {change.result.id for change in comparison.regressed} if comparison else ()
-    missed = [r for r in _with_status(results, plan, ("missed",)) if r.id not in regressed]
+    below = (r for r in results if r.status(plan.pass_score) == "missed")
+    missed = (result for result in below if result.id not in regressed)
     return tuple(sorted(missed, key=lambda result: (result.score or 0.0, result.id)))
 
 
@@ -96,7 +153,7 @@ def _ruling(
     if not incomplete and not verdict.whole.cases:
         return "skipped", "no case was scored: no verdict", ()
     if not incomplete and not scored:
-        incomplete = f"mipro_gate_on=holdout: {_no_holdout(reference)}"
+        incomplete = f"mipro_gate_on=holdout: {reference.holdout.problem or _NONE_HELD_OUT}"
     if incomplete:
         return "incomplete", incomplete, ()
     return _ruling_on_scores(verdict, scored, reference)
@@ -117,8 +174,8 @@ def _ruling_on_scores(
         return "failed", "; ".join(broken), rules
     words = [rule.words for rule in rules if rule.words]
     if plan.max_regression is not None and verdict.comparison is None:
-        missing = "no case in common with the lock" if reference.lock else "no lock to compare with"
-        words.append(missing)
+        lock = reference.lock
+        words.append("no case in common with the lock" if lock else "no lock to compare with")
     return "passed", ", ".join(words), rules
 
 
@@ -129,12 +186,4 @@ def _unscored(verdict: Verdict) -> str:
         "failed": verdict.counts.get("failed", 0),
         "did not run": verdict.plan.selected - len(verdict.results),
     }
-    return ", ".join(
-        f"{counted(count, 'case')} {what}" for what, count in parts.items() if count > 0
-    )
-
-
-def _no_holdout(reference: Reference) -> str:
-    return reference.holdout.problem or (
-        "none of this test's scored rows is in the study's holdout; tag rows with split=holdout"
-    )
+    return ", ".join(f"{counted(n, 'case')} {what}" for what, n in parts.items() if n > 0)

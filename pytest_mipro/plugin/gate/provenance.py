@@ -1,16 +1,22 @@
-"""Collect from the reports what each study was measured with: its modules, and which selection."""
+"""Collect from the reports what each study was measured with: modules, selection and replies."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.config.words import counted
 from pytest_mipro.plugin.lock.lock_schema import LockedModule
 from pytest_mipro.plugin.lock.write_journal import file_digest
-from pytest_mipro.plugin.measuring.report_data import MeasuredCase
+from pytest_mipro.plugin.measuring.report_data import MeasuredCase, RepliesUsage, ReportData
+from pytest_mipro.runtime.replies.recorded import RecordedReply
+from pytest_mipro.runtime.replies.replies_file import from_line
 
 
 @dataclass(frozen=True)
@@ -29,12 +35,37 @@ class StudyProvenance:
     demo_rows: frozenset[str] = frozenset()
 
 
+@dataclass
+class StudyReplies:
+    """The replies that a study used: `cases` by node id, and `outside` cases as lines of its file.
+
+    A case that runs again replaces what it used before.
+    """
+
+    lock: Path
+    cases: dict[str, RepliesUsage] = field(default_factory=dict)
+    outside: list[str] = field(default_factory=list)
+
+    @property
+    def used(self) -> Iterator[RecordedReply]:
+        """The replies that a recording keeps; one that several cases used comes several times."""
+        for usage in self.cases.values():
+            yield from map(from_line, usage.used)
+        yield from map(from_line, self.outside)
+
+
 _STUDIES = pytest.StashKey[dict[str, StudyProvenance]]()
+_REPLIES = pytest.StashKey[dict[str, StudyReplies]]()
 
 
 def provenance_of(config: pytest.Config) -> Mapping[str, StudyProvenance]:
     """Return what the run's reports said so far, by the lock's path."""
     return config.stash.get(_STUDIES, {})
+
+
+def replies_used(config: pytest.Config) -> Mapping[str, StudyReplies]:
+    """Return which replies the run's reports named so far, by the lock's path."""
+    return config.stash.get(_REPLIES, {})
 
 
 def record_provenance(config: pytest.Config, case: MeasuredCase) -> None:
@@ -48,3 +79,37 @@ def record_provenance(config: pytest.Config, case: MeasuredCase) -> None:
         new = (module for module in case.modules if module not in known.modules)
         rows = known.demo_rows.union(case.demo_rows)
         studies[path] = replace(known, modules=(*known.modules, *new), demo_rows=rows)
+
+
+def record_replies(config: pytest.Config, report: pytest.TestReport, data: ReportData) -> None:
+    """Keep which replies were used up to the report."""
+    studies = config.stash.setdefault(_REPLIES, {})
+    if data.replies is not None:
+        lock = data.replies.lock
+        studies.setdefault(lock, StudyReplies(Path(lock))).cases[report.nodeid] = data.replies
+    for lock, line in data.outside:
+        studies.setdefault(lock, StudyReplies(Path(lock))).outside.append(line)
+
+
+def age_line(config: pytest.Config, lock: str) -> str:
+    """Return how many replies of a study are recorded ones and how old; "" where all are new."""
+    study = replies_used(config).get(lock)
+    if study is None or options_of(config).replies == "fresh":
+        return ""
+    usages = study.cases.values()
+    recorded = sum(usage.recorded for usage in usages)
+    calls = sum(usage.calls for usage in usages)
+    parts = [f"{recorded:,} of {count_replies(calls)} recorded"] if recorded else []
+    oldest = min((usage.oldest for usage in usages if usage.oldest), default=None)
+    if oldest is not None:
+        day = datetime.fromtimestamp(oldest, UTC).date()
+        days = (datetime.fromtimestamp(time.time(), UTC).date() - day).days
+        if days > 0 or parts:
+            age = f"{counted(days, 'day')} ago" if days > 0 else "today"
+            parts.append(f"the oldest asked on {day.isoformat()}, {age}")
+    return f"replies: {', '.join(parts)}" if parts else ""
+
+
+def count_replies(count: int) -> str:
+    """Return "1 reply", "2,000 replies"."""
+    return f"{count:,} {'reply' if count == 1 else 'replies'}"

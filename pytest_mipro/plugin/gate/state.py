@@ -65,8 +65,7 @@ class RunState:
 
     def conclude(self) -> tuple[Verdict, ...]:
         """Judge each test that was begun, and return the verdicts by study and test."""
-        from pytest_mipro.plugin.gate.holdout import reference_of  # noqa: PLC0415 - at the end alone
-        from pytest_mipro.plugin.gate.judge import judge  # noqa: PLC0415
+        from pytest_mipro.plugin.gate.judge import judge, reference_of  # noqa: PLC0415 - at the end alone
 
         # Workers end in any order: the order of the cases is that of their ids.
         cases = {

@@ -7,6 +7,7 @@ Salt, seed and the count of holdout uses stay what they were.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,11 +67,10 @@ class UpdateLock:
                 problems.append(f"{self._shown(study.lock)}: not written: {problem}")
                 continue
             try:
-                old = read_lock(study.lock)
+                lock = updated_lock(study, verdicts, ini_folder(self._config))
             except LockError as error:  # broken since it was read at collection
                 problems.append(f"not written: {error}")
                 continue
-            lock = updated_lock(old, study, verdicts, ini_folder(self._config))
             writes.append(FileWrite(study.lock, dump_lock(lock), study.replaces))
         if problems:
             problems += [f"{self._shown(write.path)}: not written either" for write in writes]
@@ -111,23 +111,18 @@ def unmeasured(study: StudyProvenance, verdicts: Sequence[Verdict]) -> str:
     return ""
 
 
-def updated_lock(
-    old: Lock | None, study: StudyProvenance, verdicts: Iterable[Verdict], root: Path
-) -> Lock:
+def updated_lock(study: StudyProvenance, verdicts: Iterable[Verdict], root: Path) -> Lock:
     """Return the lock of what was measured; what only a search knows is taken from the old one.
 
     Prompts that differ from the locked ones were not confirmed by a holdout.
     """
-    prompts = {(module.prompt_path, module.prompt) for module in study.modules}
-    known = {(module.prompt_path, module.prompt) for module in old.modules} if old else set()
-    return Lock(
-        salt=split_salt(old, study.lock, root),
-        seed=old.seed if old else 0,
-        logical_calls=old.logical_calls if old else 0,
-        holdout_uses=old.holdout_uses if old else 0,
-        confirmed=old.confirmed if old and prompts <= known else False,
+    old = read_lock(study.lock) or Lock(split_salt(None, study.lock, root), 0, logical_calls=0)
+    known = {(module.prompt_path, module.prompt) for module in old.modules}
+    same = all((module.prompt_path, module.prompt) in known for module in study.modules)
+    return replace(
+        old,
+        confirmed=old.confirmed and same,
         demo_rows=tuple(study.demo_rows),
-        lessons=old.lessons if old else (),
         modules=study.modules,
         cases=tuple(
             LockedCase(result.id, verdict.plan.name, result.row, result.digest, result.score)

@@ -12,8 +12,12 @@ import pytest
 from pytest_mipro.errors import RepliesFileError
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.config.words import counted
-from pytest_mipro.plugin.gate.provenance import provenance_of
-from pytest_mipro.plugin.gate.replies_used import StudyReplies, count_replies, replies_used
+from pytest_mipro.plugin.gate.provenance import (
+    StudyReplies,
+    count_replies,
+    provenance_of,
+    replies_used,
+)
 from pytest_mipro.plugin.gate.state import RunState
 from pytest_mipro.plugin.gate.verdict import Verdict
 from pytest_mipro.plugin.measuring.measure import Status
@@ -56,9 +60,8 @@ class Recorder:
             terminalreporter.write_line(line, **{colour: True})
 
     def _write(self, study: StudyReplies, path: Path) -> None:
-        shown = format_path(self._config, path)
+        shown, whole = format_path(self._config, path), self._whole(study)
         before = read_replies(path, shown)
-        whole = self._whole(study)
         kept = [reply for reply in before if not whole or self._not_collected(study, reply)]
         after = merged(kept, study.used)
         text = dump_replies(after)
@@ -71,12 +74,10 @@ class Recorder:
 
     def _whole(self, study: StudyReplies) -> bool:
         """Return whether every case of the study came to an end that shows all of its calls."""
-        study_provenance = provenance_of(self._config).get(str(study.lock))
-        if study_provenance is None or study_provenance.partial:
-            return False
+        selection = provenance_of(self._config).get(str(study.lock))
         counts = [verdict.counts for verdict in self._verdicts(study)]
         ended = sum(count.get(status, 0) for count in counts for status in _ENDED)
-        return ended == study_provenance.selected
+        return selection is not None and not selection.partial and ended == selection.selected
 
     def _not_collected(self, study: StudyReplies, reply: RecordedReply) -> bool:
         """Return whether a reply is of a test that this run did not collect.
@@ -103,14 +104,14 @@ def record_at_end(state: RunState) -> None:
 
 def _warnings(study: StudyReplies) -> Iterator[tuple[str, str]]:
     """Yield the lines on calls that can't be replayed, each with its colour."""
-    changing = study.changing
+    changing = sorted(each for usage in study.cases.values() for each in usage.changing)
     for case, module, difference in changing[:_SHOWN]:
         call = f"{case}, LM module {module!r}: in a second run {difference}"
         yield f"not replayable: {call}; give it a fixed clock or seed in the test", "red"
     if len(changing) > _SHOWN:
         yield f"not replayable: {len(changing) - _SHOWN:,} calls more", "red"
-    if study.unchecked:
-        cases = f"{counted(study.unchecked, 'case')} not looked through for clocks and random ids"
+    if unchecked := sum(usage.unchecked for usage in study.cases.values()):
+        cases = f"{counted(unchecked, 'case')} not looked through for clocks and random ids"
         yield f"{cases}: a fixture of function scope serves one call (rerun_safe)", "yellow"
 
 
@@ -133,13 +134,7 @@ def merged(kept: Iterable[RecordedReply], used: Iterable[RecordedReply]) -> list
 def _describe_change(before: list[RecordedReply], after: list[RecordedReply]) -> str:
     old, new = ({reply.key: reply for reply in replies} for replies in (before, after))
     changed = sum(old[key] != reply for key, reply in new.items() if key in old)
-    parts = [
-        f"{count:,} {what}"
-        for count, what in (
-            (len(new.keys() - old.keys()), "new"),
-            (changed, "changed"),
-            (len(old.keys() - new.keys()), "removed"),
-        )
-        if count
-    ]
+    added, removed = len(new.keys() - old.keys()), len(old.keys() - new.keys())
+    counts = {"new": added, "changed": changed, "removed": removed}
+    parts = [f"{count:,} {what}" for what, count in counts.items() if count]
     return f"{count_replies(len(after))} recorded, {', '.join(parts) or 'as before'}"

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from numbers import Real
 from statistics import fmean
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import pytest
 
@@ -33,6 +32,7 @@ RETURNED_NOTHING = (
 )
 # Subclasses of BaseException that mean an outcome of the test.
 _OUTCOMES = (pytest.skip.Exception, pytest.fail.Exception, pytest.xfail.Exception)
+_CANCELLED = Outcome(None, failure="the test was cancelled")
 _FAILED = (AssertionError, pytest.fail.Exception, ProgramError)
 
 
@@ -43,56 +43,47 @@ def measure(call: Callable[[], object]) -> Outcome:
     measurement though the pipeline swallowed them. Raises KeyboardInterrupt and pytest's Exit
     alone.
     """
-    with Observation(_current_trace()) as seen:
+    context = current_context("test")
+    with observed(context.trace if context else None) as seen:
         try:
             value = call()
             seen.value = _awaited(value) if inspect.isawaitable(value) else value
         except (Exception, KeyboardInterrupt, GeneratorExit, *_OUTCOMES):
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit, a cancelled task: the test's own failure
-            seen.fail(error)
+            seen.error = error
     return seen.outcome
 
 
+@dataclass
 class Observation:
-    """A `with` block around one call of a test: set `value` in it, read `outcome` after it.
+    """One call of a test: what it returned or raised, and the outcome."""
 
-    It swallows what means an outcome, and keeps it as `error`; what must pass (Ctrl-C, pytest's
-    Exit, cancellation) passes.
+    value: object = None
+    error: BaseException | None = None
+    outcome: Outcome = _CANCELLED
+
+
+@contextmanager
+def observed(trace: Trace | None) -> Iterator[Observation]:
+    """Make one call of a test in the block: set `value` in it, read `outcome` after it.
+
+    Swallows what means an outcome, and keeps it as `error`; what must pass (Ctrl-C, pytest's Exit,
+    cancellation) passes.
     """
-
-    def __init__(self, trace: Trace | None) -> None:
-        self.value: object = None
-        self.error: BaseException | None = None
-        self.outcome = Outcome(None, failure="the test was cancelled")
-        self._trace = trace
-        self._noting: AbstractContextManager[list[str]] = noting_comparisons()
-        self._notes: list[str] = []
-
-    def __enter__(self) -> Self:
-        self._notes = self._noting.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        place: TracebackType | None,
-    ) -> bool:
-        self._noting.__exit__(None, None, None)
-        if isinstance(error, pytest.exit.Exception) or (
-            error is not None and not isinstance(error, (Exception, *_OUTCOMES))
-        ):
-            return False
-        self.error = error = error or self.error
-        outcome = returned(self.value) if error is None else raised(error, self._notes)
-        broken = self._trace.broken if self._trace else None
-        self.outcome = Outcome(None, error=_text(broken)) if broken else outcome
-        return True
-
-    def fail(self, error: BaseException) -> None:
-        """Make an exception that would pass the block's end the test's failure."""
-        self.error = error
+    __tracebackhide__ = True
+    seen = Observation()
+    with noting_comparisons() as notes:
+        try:
+            yield seen
+        except pytest.exit.Exception:
+            raise
+        except (Exception, *_OUTCOMES) as error:  # noqa: BLE001 - whatever a test raises
+            seen.error = error
+    if trace is not None and trace.broken is not None:
+        seen.outcome = Outcome(None, error=_text(trace.broken))
+    else:
+        seen.outcome = raised(seen.error, notes) if seen.error else returned(seen.value)
 
 
 def returned(value: Any) -> Outcome:
@@ -168,13 +159,8 @@ def returned_nothing(outcomes: Iterable[Outcome]) -> tuple[int, ...]:
     They are errors: a path of the test forgot its score. An assertion is no such path.
     """
     listed = list(outcomes)
-    if not any(outcome.returned for outcome in listed):
-        return ()
-    return tuple(
-        place
-        for place, outcome in enumerate(listed)
-        if outcome.score == 1.0 and not outcome.returned
-    )
+    silent = (n for n, outcome in enumerate(listed) if outcome.score == 1 and not outcome.returned)
+    return tuple(silent) if any(outcome.returned for outcome in listed) else ()
 
 
 def case_status(outcome: Outcome, pass_score: float) -> Status:
@@ -190,11 +176,6 @@ def case_status(outcome: Outcome, pass_score: float) -> Status:
 
 
 Status = Literal["passed", "missed", "failed", "error", "skipped"]
-
-
-def _current_trace() -> Trace | None:
-    context = current_context("test")
-    return context.trace if context else None
 
 
 def _awaited(value: Any) -> object:
@@ -222,13 +203,9 @@ def _number(value: Any) -> float | None:
 
 def _only_cause(error: BaseException) -> BaseException:
     """Return what a group of exceptions stands for: its first, where all of them score 0."""
-    if not isinstance(error, BaseExceptionGroup):
+    if not isinstance(error, BaseExceptionGroup) or error.split(_FAILED)[1] is not None:
         return error
-    leaves = _leaves(error)
-    return leaves[0] if all(isinstance(leaf, _FAILED) for leaf in leaves) else error
-
-
-def _leaves(error: BaseException) -> list[BaseException]:
-    if not isinstance(error, BaseExceptionGroup):
-        return [error]
-    return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+    first: BaseException = error
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from textwrap import wrap
 
 from pytest_mipro.optimizer.statistics.intervals import PairedLift
 from pytest_mipro.plugin.config.words import counted
@@ -31,17 +31,10 @@ class Lines:
     width: int = WIDTH
     most: int = 5
 
-    @property
-    def cases(self) -> int | None:
-        """How many cases of a kind are shown with feedback, None: all."""
-        return None if self.everything else self.most
-
     def wrapped(self, text: str, width: int, most: int) -> list[str]:
         """Return the text in lines of `width`, the end cut off beyond `most` lines."""
-        most = _ALL_LINES if self.everything else most
-        return textwrap.wrap(
-            " ".join(text.split()), width, max_lines=most, placeholder=" …", break_on_hyphens=False
-        )
+        most, text = _ALL_LINES if self.everything else most, " ".join(text.split())
+        return wrap(text, width, max_lines=most, placeholder=" …", break_on_hyphens=False)
 
 
 def format_cases(verdict: Verdict, lines: Lines) -> list[str]:
@@ -60,8 +53,11 @@ def format_cases(verdict: Verdict, lines: Lines) -> list[str]:
 
 def format_regressed(verdict: Verdict, lines: Lines) -> list[str]:
     """Return the paragraph of the regressed cases alone."""
-    regressed = verdict.comparison.regressed if verdict.comparison else ()
-    changes = [[(change.result, _format_change(change))] for change in regressed]
+    changes = []
+    for change in verdict.comparison.regressed if verdict.comparison else ():
+        before, now = change.before, change.before + change.gain
+        digits = 2 if f"{before:.2f}" != f"{now:.2f}" else 4
+        changes.append([(change.result, f"{before:.{digits}f} → {now:.{digits}f}")])
     return _paragraph("regressed from the lock", changes, verdict, lines)
 
 
@@ -77,12 +73,8 @@ def list_cases(what: str, shown: Iterable[str], lines: Lines) -> list[str]:
     for count in range(most, 0, -1):
         more = len(names) - count
         end = f", and {more:,} more" if more else ""
-        wrapped = textwrap.wrap(
-            f"{head}{', '.join(names[:count])}{end}",
-            lines.width,
-            subsequent_indent=_INDENT,
-            break_on_hyphens=False,
-        )
+        text = f"{head}{', '.join(names[:count])}{end}"
+        wrapped = wrap(text, lines.width, subsequent_indent=_INDENT, break_on_hyphens=False)
         if lines.everything or len(wrapped) <= _LIST_LINES:
             break
     return [line.replace(_KEPT_TOGETHER, " ") for line in wrapped]
@@ -118,13 +110,6 @@ def format_lift(lift: PairedLift) -> str:
     return f"{lift.mean:+.3f} ({lift.low:+.2f} to {lift.high:+.2f})"
 
 
-def _format_change(change: CaseChange) -> str:
-    """Return the scores before and now, as "1.00 → 0.00"."""
-    now = change.before + change.gain
-    digits = 2 if f"{change.before:.2f}" != f"{now:.2f}" else 4
-    return f"{change.before:.{digits}f} → {now:.{digits}f}"
-
-
 def _paragraph(
     title: str,
     groups: Sequence[Sequence[tuple[CaseResult, str]]],
@@ -134,7 +119,7 @@ def _paragraph(
     """Return a paragraph of cases with their scores; a group is shown by its first case."""
     if not groups:
         return []
-    shown, total = groups[: lines.cases], sum(map(len, groups))
+    shown, total = groups[: None if lines.everything else lines.most], sum(map(len, groups))
     paragraph = [f"{title}: {counted(total, 'case')}"]
     for (first, score), *others in shown:
         block = _case(first, score, verdict, lines)
@@ -148,19 +133,15 @@ def _paragraph(
 
 
 def _case(result: CaseResult, score: str, verdict: Verdict, lines: Lines) -> list[str]:
+    outcome, room = result.outcome, lines.width - len(_INDENT)
     head = f"{short_id(result, verdict)}  {score}"
-    outcome = result.outcome
     text = " ".join((outcome.error or outcome.failure or outcome.feedback).split())
-    room = lines.width - len(_INDENT)
-    if len(head) + len(text) + 2 <= room:
-        block = [f"{head}  {text}".rstrip()]
-    else:
-        inner = lines.wrapped(text, room - 4, _FEEDBACK_LINES)
-        block = [head, *(f"    {line}" for line in inner)]
+    block = [f"{head}  {text}".rstrip()]
+    if len(head) + len(text) + 2 > room:
+        block = [head, *(f"    {s}" for s in lines.wrapped(text, room - 4, _FEEDBACK_LINES))]
     for step in result.steps:
         if outcome.error and step.output[:_SAME_CHARS] in text:  # the call that broke the case
             continue
-        call = f"{step.module}: {step.output}"
-        first, *rest = lines.wrapped(call, room - 6, _STEP_LINES) or [""]
+        first, *rest = lines.wrapped(f"{step.module}: {step.output}", room - 6, _STEP_LINES)
         block += [f"    - {first}", *(f"      {line}" for line in rest)]
     return block

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import pytest
+
+from pytest_mipro.optimizer.run.events import TrialFinished
+from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import relative_path
-from pytest_mipro.plugin.gate.drift import drift_of
-from pytest_mipro.plugin.measuring.report_data import by_module
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pytest
-
-    from pytest_mipro.optimizer.run.events import TrialFinished
-    from pytest_mipro.optimizer.run.result import StudyResult
-    from pytest_mipro.plugin.gate.drift import Difference
-    from pytest_mipro.plugin.gate.verdict import Verdict
-    from pytest_mipro.plugin.measuring.report_data import ModuleUsage
-    from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.plugin.gate.drift import Difference, drift_of
+from pytest_mipro.plugin.gate.verdict import Verdict
+from pytest_mipro.plugin.measuring.report_data import ModuleUsage, by_module
+from pytest_mipro.runtime.signature.signature import Signature
 
 
 @dataclass(frozen=True)
@@ -50,13 +44,9 @@ class OptimizedStudy:
     @property
     def changed(self) -> tuple[Signature, ...]:
         """The modules whose prompts the optimisation changed."""
-        result = self.result
-        return tuple(
-            signature
-            for signature in result.signatures
-            if (path := signature.prompt_path) in result.prompts
-            and result.prompts[path] != result.committed[path]
-        )
+        new, old = self.result.prompts, self.result.committed
+        paths = {path for path in new if new[path] != old[path]}
+        return tuple(each for each in self.result.signatures if each.prompt_path in paths)
 
 
 @dataclass(frozen=True)
@@ -69,11 +59,6 @@ class RunReport:
     studies: tuple[GatedStudy, ...]
     optimizations: tuple[OptimizedStudy, ...]
     written: tuple[str, ...]
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing was measured."""
-        return not self.studies and not self.optimizations
 
     def shown(self, path: Path) -> str:
         """Return a path as reports show it: relative to the folder of pytest's ini file."""
@@ -102,42 +87,36 @@ OPTIMIZATIONS = "mipro-optimizations"
 
 def run_report(config: pytest.Config, exit_status: int, given: Sequence[Verdict]) -> RunReport:
     """Return what the run knows at its end."""
-    root = ini_folder(config)
-    announced = config.pluginmanager.get_plugin(OPTIMIZATIONS) or Optimizations()
+    root, manager = ini_folder(config), config.pluginmanager
+    announced = manager.get_plugin(OPTIMIZATIONS) or Optimizations()
+    writers = [manager.get_plugin(name) for name in ("mipro-changes", "mipro-update-lock")]
+    by_lock: dict[str, list[Verdict]] = {}
+    for verdict in given:
+        by_lock.setdefault(verdict.plan.lock, []).append(verdict)
     return RunReport(
         root=root,
         optimize=options_of(config).optimize,
         exit_status=int(exit_status),
-        studies=_studies(config, root, given),
+        studies=tuple(_gated(config, root, *each) for each in by_lock.items()),
         optimizations=tuple(
-            OptimizedStudy(
-                result, tuple(trial for trial in announced.trials if trial.study == result.study)
-            )
+            OptimizedStudy(result, tuple(t for t in announced.trials if t.study == result.study))
             for result in announced.results
         ),
-        written=tuple(relative_path(path, root) for path in _written(config)),
+        written=tuple(
+            relative_path(path, root)
+            for writer in writers
+            if writer is not None
+            for path in writer.written
+        ),
     )
 
 
-def _studies(config: pytest.Config, root: Path, given: Sequence[Verdict]) -> tuple[GatedStudy, ...]:
-    verdicts: dict[str, list[Verdict]] = {}
-    for verdict in given:
-        verdicts.setdefault(verdict.plan.lock, []).append(verdict)
-    return tuple(
-        GatedStudy(
-            name=listed[0].plan.study,
-            lock=relative_path(Path(lock), root),
-            differences=drift_of(config, lock, lambda path: relative_path(path, root)),
-            verdicts=tuple(listed),
-            usages=by_module(
-                usage for verdict in listed for result in verdict.results for usage in result.usages
-            ),
-        )
-        for lock, listed in verdicts.items()
+def _gated(config: pytest.Config, root: Path, lock: str, verdicts: Sequence[Verdict]) -> GatedStudy:
+    results = [result for verdict in verdicts for result in verdict.results]
+    return GatedStudy(
+        name=verdicts[0].plan.study,
+        lock=relative_path(Path(lock), root),
+        differences=drift_of(config, lock, lambda path: relative_path(path, root)),
+        verdicts=tuple(verdicts),
+        usages=by_module(usage for result in results for usage in result.usages),
     )
-
-
-def _written(config: pytest.Config) -> tuple[Path, ...]:
-    manager = config.pluginmanager
-    plugins = [manager.get_plugin(name) for name in ("mipro-changes", "mipro-update-lock")]
-    return tuple(path for plugin in plugins if plugin is not None for path in plugin.written)

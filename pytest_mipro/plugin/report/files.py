@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 import pytest
 
@@ -46,7 +47,7 @@ def write_reports(session: pytest.Session, verdicts: Sequence[Verdict]) -> None:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         return
     summary = os.environ.get(STEP_SUMMARY)
-    if summary and not report.empty:
+    if summary and (report.studies or report.optimizations):
         try:
             with open(summary, "a", encoding="utf-8") as file:  # noqa: PTH123 - a name as given
                 file.write(f"{markdown}\n")
@@ -65,14 +66,8 @@ def redaction(config: pytest.Config) -> Callable[[str], str]:
     """Return what hides credentials in a text: known values, and what the hooks take out."""
     hooked = redactor(config)
     secrets = (*url_secrets(options_of(config).api_base), *_ini_secrets(config))
-    seen: dict[str, str] = {}
-
-    def redact(text: str) -> str:
-        if text not in seen:  # names and ids come again and again
-            seen[text] = hooked(hide_secrets(text, secrets))
-        return seen[text]
-
-    return redact
+    # names and ids come again and again
+    return cache(lambda text: hooked(hide_secrets(text, secrets)))
 
 
 def _ini_secrets(config: pytest.Config) -> Iterator[str]:

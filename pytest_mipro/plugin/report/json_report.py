@@ -5,23 +5,25 @@ from __future__ import annotations
 import json
 import math
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
+from operator import attrgetter
 from typing import Any
 
 import pytest
 
-from pytest_mipro.optimizer.run.events import Measured, TrialFinished
-from pytest_mipro.optimizer.statistics.intervals import PairedLift
-from pytest_mipro.optimizer.study.amount import Amount
-from pytest_mipro.plugin.gate.verdict import CaseChange, Mean, Verdict
+from pytest_mipro.plugin.gate.verdict import Mean, Verdict
 from pytest_mipro.plugin.measuring.report_data import CaseResult
 from pytest_mipro.plugin.report.contents import GatedStudy, OptimizedStudy, RunReport
 
 SCHEMA_VERSION = 1
 """Goes up when a key goes or changes its meaning, not when a new key comes."""
+_LIFT = "mean low high lower_one_sided rows"
+_CHANGE = "id=result.id before gain"
+_AMOUNT = "calls tokens cost=dollars"
+_MEASURED = "objective low=interval.low high=interval.high tests cases rows"
 
 
 def json_report(report: RunReport, redact: Callable[[str], str]) -> str:
@@ -67,24 +69,19 @@ def _test(verdict: Verdict) -> dict[str, Any]:
         **_fields(verdict, "status reason judged_on"),
         "rules": [asdict(rule) for rule in verdict.rules],
         **_fields(plan, "threshold confidence max_regression pass_score repeats selected expected"),
-        "counts": dict(verdict.counts),
+        "counts": verdict.counts,
         "all": _mean(verdict.whole),
         "holdout": verdict.holdout and _mean(verdict.holdout),
         **_fields(verdict, "pass_all detectable"),
         "comparison": comparison
         and {
-            "lift": _lift(comparison.lift),
-            "improved": [_change(change) for change in comparison.improved],
-            "regressed": [_change(change) for change in comparison.regressed],
+            "lift": _fields(comparison.lift, _LIFT),
+            "improved": [_fields(change, _CHANGE) for change in comparison.improved],
+            "regressed": [_fields(change, _CHANGE) for change in comparison.regressed],
             "left_out": comparison.left_out,
         },
         "groups": [
-            {
-                "name": group.name,
-                "mean": _mean(group.mean),
-                "p_value": group.p_value,
-                "failed": group.failed,
-            }
+            {"name": group.name, "mean": _mean(group.mean), **_fields(group, "p_value failed")}
             for group in verdict.groups
         ],
         "flaky": [case.id for case in verdict.flaky],
@@ -93,18 +90,8 @@ def _test(verdict: Verdict) -> dict[str, Any]:
 
 
 def _mean(mean: Mean) -> dict[str, Any]:
-    bounds = _fields(mean.interval, "low high")
-    if mean.mean is None:
-        bounds = dict.fromkeys(bounds)
-    return {"mean": mean.mean, **bounds, **_fields(mean, "cases rows")}
-
-
-def _lift(lift: PairedLift) -> dict[str, Any]:
-    return _fields(lift, "mean low high lower_one_sided rows")
-
-
-def _change(change: CaseChange) -> dict[str, Any]:
-    return {"id": change.result.id, **_fields(change, "before gain")}
+    unknown = {} if mean.mean is not None else {"low": None, "high": None}
+    return _fields(mean, "mean low=interval.low high=interval.high cases rows") | unknown
 
 
 def _case(case: CaseResult, pass_score: float) -> dict[str, Any]:
@@ -112,10 +99,7 @@ def _case(case: CaseResult, pass_score: float) -> dict[str, Any]:
     return {
         **_fields(case, "id row"),
         "status": case.status(pass_score),
-        "score": outcome.score,
-        "samples": case.samples,
-        "metrics": dict(outcome.metrics),
-        "feedback": outcome.feedback,
+        **_fields(case, "score samples metrics=outcome.metrics feedback=outcome.feedback"),
         "problem": outcome.error or outcome.failure or outcome.skipped,
         "group": case.group,
         **_fields(case.usage, "calls cached tokens cost"),
@@ -123,18 +107,13 @@ def _case(case: CaseResult, pass_score: float) -> dict[str, Any]:
 
 
 def _optimization(item: OptimizedStudy, report: RunReport) -> dict[str, Any]:
-    result, split = item.result, item.result.split
-    decision = result.decision
+    result, split, decision = item.result, item.result.split, item.result.decision
+    rows = _fields(split, "train validation holdout")
     return {
         **_fields(result, "study reason"),
         "decision": decision
-        and {**_fields(decision, "verdict bound"), "lift": _lift(decision.lift)},
-        "split": {
-            "train": len(split.train),
-            "validation": len(split.validation),
-            "holdout": len(split.holdout),
-            "shared": split.shared,
-        },
+        and {**_fields(decision, "verdict bound"), "lift": _fields(decision.lift, _LIFT)},
+        "split": {**{part: len(keys) for part, keys in rows.items()}, "shared": split.shared},
         "modules": [
             {
                 "name": signature.name,
@@ -144,43 +123,30 @@ def _optimization(item: OptimizedStudy, report: RunReport) -> dict[str, Any]:
             }
             for signature in result.signatures
         ],
-        "before": _measured(result.before),
-        "after": _measured(result.after),
-        "deciding_before": _measured(result.deciding_before),
-        "deciding_after": _measured(result.deciding_after),
-        "trials": [_trial(trial) for trial in item.trials],
+        **{
+            name: measured and _fields(measured, _MEASURED)
+            for name, measured in _fields(
+                result, "before after deciding_before deciding_after"
+            ).items()
+        },
+        "trials": [
+            {key: value for key, value in asdict(trial).items() if key != "study"}
+            for trial in item.trials
+        ],
         **_fields(result, "calls asked"),
         "spending": [
-            {**_fields(spent, "stage module model live"), **_amount(spent.amount)}
+            {**_fields(spent, "stage module model live"), **_fields(spent.amount, _AMOUNT)}
             for spent in result.spending
         ],
-        "billed": _amount(result.billed),
-        "looks": result.holdout_uses,
-        "ended": result.ended,
+        "billed": _fields(result.billed, _AMOUNT),
+        **_fields(result, "looks=holdout_uses ended"),
     }
-
-
-def _amount(amount: Amount) -> dict[str, Any]:
-    return {"calls": amount.calls, "tokens": amount.tokens, "cost": amount.dollars}
-
-
-def _measured(measured: Measured | None) -> dict[str, Any] | None:
-    if measured is None:
-        return None
-    return {
-        "objective": measured.objective,
-        **_fields(measured.interval, "low high"),
-        "tests": dict(measured.tests),
-        **_fields(measured, "cases rows"),
-    }
-
-
-def _trial(trial: TrialFinished) -> dict[str, Any]:
-    return {key: value for key, value in asdict(trial).items() if key != "study"}
 
 
 def _fields(item: object, names: str) -> dict[str, Any]:
-    return {name: getattr(item, name) for name in names.split()}
+    """Return attributes of the item by their names; `key=one.two` names the key of a nested one."""
+    pairs = (name.rpartition("=") for name in names.split())
+    return {key or path: attrgetter(path)(item) for key, _, path in pairs}
 
 
 def _plain(value: Any, redact: Callable[[str], str]) -> Any:
@@ -189,7 +155,7 @@ def _plain(value: Any, redact: Callable[[str], str]) -> Any:
         return redact(value).encode("utf-8", "backslashreplace").decode()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {_plain(key, redact): _plain(item, redact) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item, redact) for item in value]

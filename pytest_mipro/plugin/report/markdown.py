@@ -5,20 +5,22 @@ What the reader needs first comes first; cases and calls unfold. Its length is b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from pytest_mipro.optimizer.run.events import Measured
 from pytest_mipro.plugin.config.words import counted
-from pytest_mipro.plugin.gate.verdict import CaseChange, Verdict
-from pytest_mipro.plugin.measuring.report_data import CaseResult
+from pytest_mipro.plugin.gate.verdict import Verdict
 from pytest_mipro.plugin.report.case_lines import format_lift, format_mean, short_id
 from pytest_mipro.plugin.report.contents import GatedStudy, OptimizedStudy, RunReport
-from pytest_mipro.plugin.report.markdown_text import Words, details, table
 
 MAX_CHARS = 60_000  # a comment on GitHub may have 65,536
 _MOST_ROWS = 100
 _SHOWN_CASES = 10
 _HEAD = ("test", "verdict", "mean (95 %)", "against the lock", "cases")
+# All other ASCII punctuation may mean something to some Markdown: links, tables, mentions, maths.
+_JOINER = "&#8288;"  # no width, no break
+_HARMLESS = frozenset(" ,;()'\"-=/?%")
+_UNDECIDED = "no study came to its decision"
 _WORDS = {"passed": "passed", "failed": "**FAILED**", "incomplete": "**INCOMPLETE**"}
 
 
@@ -53,7 +55,9 @@ def _title(report: RunReport) -> str:
         better = sum(bool(item.result.prompts) for item in report.optimizations)
         count = len(report.optimizations)
         many = "1 study" if count == 1 else f"{count} studies"
-        return f"pytest-mipro: {better} of {many} improved" if better else _nothing(report)
+        if better:
+            return f"pytest-mipro: {better} of {many} improved"
+        return f"pytest-mipro: {'nothing better was found' if count else _UNDECIDED}"
     judged = [v for study in report.studies for v in study.verdicts if v.judged]
     failed = sum(verdict.status != "passed" for verdict in judged)
     if failed:
@@ -61,11 +65,6 @@ def _title(report: RunReport) -> str:
     if not judged:
         return "pytest-mipro: no verdict"
     return f"pytest-mipro: {counted(len(judged), 'verdict')} passed"
-
-
-def _nothing(report: RunReport) -> str:
-    done = "nothing better was found" if report.optimizations else "no study came to its decision"
-    return f"pytest-mipro: {done}"
 
 
 def _study(study: GatedStudy, words: Words) -> list[str]:
@@ -111,37 +110,23 @@ def _worst(study: GatedStudy, words: Words) -> Iterator[list[str]]:
     for verdict in study.verdicts:
         comparison = verdict.comparison
         before = {} if comparison is None else {c.result.id: c for c in comparison.regressed}
-        cases = [
-            *verdict.broken,
-            *(change.result for change in before.values()),
-            *(case for case in verdict.missed if case.id not in before),
-        ]
+        regressed = (change.result for change in before.values())
+        cases = [*verdict.broken, *regressed, *verdict.missed]
         if not cases or verdict.status == "partial":
             continue
         shown = cases[:_SHOWN_CASES]
-        rows = [
-            [
-                words.code(short_id(case, verdict)),
-                _scores(case, before),
-                words.code(_feedback(case)),
-            ]
-            for case in shown
-        ]
+        rows = []
+        for case in shown:
+            score = "error" if case.score is None else f"{case.score:.2f}"
+            if case.id in before:
+                score = f"{before[case.id].before:.2f} → {score}"
+            feedback = case.outcome.error or case.outcome.failure or case.outcome.feedback
+            rows.append([words.code(short_id(case, verdict)), score, words.code(feedback)])
         number = f"{len(shown)} of {len(cases):,}" if len(shown) < len(cases) else str(len(cases))
-        yield details(
+        yield _details(
             f"Worst cases of {words.code(verdict.plan.name)} ({number})",
             table(("case", "score", "feedback"), rows),
         )
-
-
-def _scores(case: CaseResult, before: Mapping[str, CaseChange]) -> str:
-    """Return the score, where it fell with that in the lock."""
-    now = "error" if case.score is None else f"{case.score:.2f}"
-    return f"{before[case.id].before:.2f} → {now}" if case.id in before else now
-
-
-def _feedback(case: CaseResult) -> str:
-    return case.outcome.error or case.outcome.failure or case.outcome.feedback
 
 
 def _calls(study: GatedStudy, words: Words) -> list[str]:
@@ -157,7 +142,7 @@ def _calls(study: GatedStudy, words: Words) -> list[str]:
         for each in study.usages
     ]
     total = sum(each.usage.calls for each in study.usages)
-    return details(
+    return _details(
         f"{counted(total, 'LM call')} of {words.code(study.name)}",
         table(("module", "model", "calls", "cached", "tokens", "cost"), rows),
     )
@@ -167,8 +152,8 @@ def _optimization(item: OptimizedStudy, words: Words) -> list[str]:
     result, split = item.result, item.result.split
     lines = ["", f"**{words.code(result.study)}**", "", words.prose(result.reason), ""]
     rows = [["all cases", *_pair(result.before, result.after)]]
-    decided = "holdout" if split.confirmed else "validation rows"
     if result.deciding_after is not None:
+        decided = "holdout" if split.confirmed else "validation rows"
         rows.insert(0, [decided, *_pair(result.deciding_before, result.deciding_after)])
     after = result.after.tests if result.after else {}
     rows += [
@@ -176,10 +161,10 @@ def _optimization(item: OptimizedStudy, words: Words) -> list[str]:
         for test, mean in result.before.tests.items()
     ]
     lines += table(("", "before", "after"), rows)
-    holdout = len(split.holdout)
+    parts = {"training": split.train, "validation": split.validation, "holdout": split.holdout}
     notes = [
         f"{counted(result.trials, 'candidate')} tried, {result.calls:,} distinct LM calls",
-        f"rows: {len(split.train)} training, {len(split.validation)} validation, {holdout} holdout",
+        f"rows: {', '.join(f'{len(keys)} {part}' for part, keys in parts.items())}",
     ]
     if item.changed:
         names = (words.code(signature.name) for signature in item.changed)
@@ -191,8 +176,54 @@ def _optimization(item: OptimizedStudy, words: Words) -> list[str]:
 
 def _pair(before: Measured, after: Measured | None) -> list[str]:
     return [
-        ""
-        if item is None
-        else f"{item.objective:.3f} ({item.interval.low:.2f} to {item.interval.high:.2f})"
+        f"{item.objective:.3f} ({item.interval.low:.2f} to {item.interval.high:.2f})"
+        if item is not None
+        else ""
         for item in (before, after)
     ]
+
+
+class Words:
+    """Writes foreign text for GitHub and GitLab; `redact` has seen all of it."""
+
+    def __init__(self, redact: Callable[[str], str]) -> None:
+        self._redact = redact
+
+    def code(self, text: str, limit: int = 160) -> str:
+        """Return the text as one line of code of at most `limit` characters, "" where it is empty.
+
+        Mentions and references to issues are not looked for within code; everything that could be
+        Markdown or HTML is a character reference, which has no meaning but the character.
+        """
+        line = self._line(text, limit)
+        return f"<code>{''.join(map(_reference, line))}</code>" if line else ""
+
+    def prose(self, text: str, limit: int = 400) -> str:
+        """Return a sentence of ours, which may quote foreign words, as text that means nothing.
+
+        Outside of code the sign of a mention or an issue is parted from its word, unseen.
+        """
+        return "".join(
+            f"{_reference(character)}{_JOINER if character in '@#' else ''}"
+            for character in self._line(text, limit)
+        )
+
+    def _line(self, text: str, limit: int) -> str:
+        line = " ".join(self._redact(text).split())
+        line = "".join(character if character.isprintable() else "\ufffd" for character in line)
+        return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def _reference(character: str) -> str:
+    harmless = character.isalnum() or character in _HARMLESS or not character.isascii()
+    return character if harmless else f"&#{ord(character)};"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table; the cells are Markdown already."""
+    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
+
+
+def _details(summary: str, lines: Sequence[str]) -> list[str]:
+    """Return lines that the reader unfolds; the summary is HTML already."""
+    return ["", f"<details><summary>{summary}</summary>", "", *lines, "", "</details>"]

@@ -7,8 +7,7 @@ from typing import Any
 
 from pytest_mipro.plugin.config.words import counted
 from pytest_mipro.plugin.gate.drift import drift_lines
-from pytest_mipro.plugin.gate.provenance import provenance_of
-from pytest_mipro.plugin.gate.replies_used import age_line
+from pytest_mipro.plugin.gate.provenance import age_line, provenance_of
 from pytest_mipro.plugin.gate.rules import describe_detectable, format_p_value
 from pytest_mipro.plugin.gate.state import RunState
 from pytest_mipro.plugin.gate.update_lock import UPDATE_LOCK
@@ -30,6 +29,7 @@ from pytest_mipro.plugin.report.case_lines import (
 
 _SHOWN: tuple[Status, ...] = ("missed", "failed", "error", "skipped")
 _COLOURS = {"passed": "green", "failed": "red", "incomplete": "red"}
+_LABELS = {"passed": "passed: ", "failed": "FAILED: ", "incomplete": "INCOMPLETE: "}
 _INDENT = "    "
 _NAME = 32
 
@@ -45,13 +45,13 @@ def write_summary(terminal: Any, state: RunState) -> None:
         terminal.write_sep("-", f"mipro: {study}")
         width = max(len(verdict.plan.name) for verdict in listed)
         for verdict in listed:
-            name, numbers, words = test_line(verdict, width)
+            name, numbers, words = _verdict_line(verdict, width)
             terminal.write(name + numbers)
             terminal.write_line(words, **{_COLOURS.get(verdict.status, "yellow"): True})
-            for text, markup in test_lines(verdict, lines):
+            for text, markup in _further_lines(verdict, lines):
                 terminal.write_line(_INDENT + text, **markup)
         results = (result for verdict in listed for result in verdict.results)
-        terminal.write_line(usage_line(sum((result.usage for result in results), Usage())))
+        terminal.write_line(_usage_line(sum((result.usage for result in results), Usage())))
         if age := age_line(state.config, listed[0].plan.lock):
             terminal.write_line(age)
 
@@ -69,14 +69,17 @@ def write_lock_summary(terminal: Any, state: RunState) -> None:
         terminal.write_line(line, green=succeeded, red=not succeeded)
 
 
-def test_line(verdict: Verdict, width: int) -> tuple[str, str, str]:
+def _verdict_line(verdict: Verdict, width: int) -> tuple[str, str, str]:
     """Return a test's name, its numbers, and the verdict in words.
 
     They are one line where it has room in 80 columns; else each continues on an indented line.
     """
-    name = verdict.plan.name.ljust(width)
-    numbers = f"  {_numbers(verdict)}"
-    words = f"  {_words(verdict)}"
+    name, counts = verdict.plan.name.ljust(width), verdict.counts
+    means = [format_mean(verdict.whole)] if verdict.whole.mean is not None else []
+    kinds = [f"{counts[status]} {status}" for status in _SHOWN if counts.get(status)]
+    parts = ["", *means, counted(sum(counts.values()), "case"), *kinds]
+    numbers = "  ".join(parts)
+    words = f"  {_LABELS.get(verdict.status, '')}{verdict.reason}"
     if len(name + numbers) > WIDTH:
         name = f"{verdict.plan.name}\n"
     if len(name) + len(numbers) + len(words) > WIDTH:
@@ -84,10 +87,7 @@ def test_line(verdict: Verdict, width: int) -> tuple[str, str, str]:
     return name, numbers, words
 
 
-test_line.__test__ = False  # type: ignore[attr-defined]  # pytest must not collect it
-
-
-def test_lines(verdict: Verdict, lines: Lines) -> list[Line]:
+def _further_lines(verdict: Verdict, lines: Lines) -> list[Line]:
     """Return the further lines of a test, each with its markup; none where part of it ran.
 
     The cases of a failed verdict are shown in full among the failures.
@@ -98,39 +98,29 @@ def test_lines(verdict: Verdict, lines: Lines) -> list[Line]:
     found += [(line, {}) for line in (*_holdout_lines(verdict), *_lock_lines(verdict))]
     found += [(line, {}) for line in (describe_detectable(verdict) if lines.everything else ())]
     found += [(line, {}) for line in _sample_lines(verdict, lines)]
-    found += group_lines(verdict)
+    found += _group_lines(verdict)
     return found + [(line, {}) for line in _case_lines(verdict, lines)]
-
-
-test_lines.__test__ = False  # type: ignore[attr-defined]  # pytest must not collect it
 
 
 def failure_lines(verdict: Verdict, *, everything: bool) -> list[str]:
     """Return the lines under the reason of a failed verdict: doubts, groups, cases."""
-    groups = [text for text, _ in group_lines(verdict)]
-    doubts = [line for doubt in verdict.doubts for line in _wrapped(doubt)]
     return [
-        *doubts,
+        *(line for doubt in verdict.doubts for line in _wrapped(doubt)),
         *describe_detectable(verdict),
-        *groups,
+        *(text for text, _ in _group_lines(verdict)),
         *format_cases(verdict, Lines(everything)),
     ]
 
 
-def group_lines(verdict: Verdict) -> list[Line]:
+def _group_lines(verdict: Verdict) -> list[Line]:
     """Return the table of a test's groups, the worst first; none without groups."""
-    groups = verdict.groups
+    groups, title = verdict.groups, verdict.plan.group or ""
     if not groups:
         return []
-    title = verdict.plan.group or ""
     width = min(_NAME, max(len(title), *(len(group.name) for group in groups)))
     tested = any(group.p_value is not None for group in groups)
-    head = (
-        f"{title[:width]:{width}}  cases  mean{'p':>26}"
-        if tested
-        else (f"{title[:width]:{width}}  cases  mean")
-    )
-    found: list[Line] = [(head, {"bold": True})]
+    head = f"{title[:width]:{width}}  cases  mean"
+    found: list[Line] = [(head + (f"{'p':>26}" if tested else ""), {"bold": True})]
     for group in groups:
         name = group.name if len(group.name) <= width else f"{group.name[: width - 1]}…"
         line = f"{name:{width}}  {group.mean.cases:5,}  {format_mean(group.mean)}"
@@ -140,36 +130,16 @@ def group_lines(verdict: Verdict) -> list[Line]:
     return found
 
 
-def usage_line(usage: Usage) -> str:
+def _usage_line(usage: Usage) -> str:
     """Return what the module calls took; the cost only where it is known and not zero."""
     if not usage.calls:
         return "no LM calls"
     live = usage.calls - usage.cached
-    parts = [
-        f"{counted(usage.calls, 'LM call')}: {usage.cached:,} cached, {live:,} live",
-        f"{usage.tokens:,} tokens",
-    ]
-    if usage.cost is None:
-        parts.append("cost unknown")
-    elif usage.cost:
-        parts.append(f"${usage.cost:.4f}")
-    return "; ".join(parts)
-
-
-def _numbers(verdict: Verdict) -> str:
-    parts = [format_mean(verdict.whole)] if verdict.whole.mean is not None else []
-    parts.append(counted(sum(verdict.counts.values()), "case"))
-    counts = verdict.counts
-    parts += [f"{counts[status]} {status}" for status in _SHOWN if counts.get(status)]
-    return "  ".join(parts)
-
-
-def _words(verdict: Verdict) -> str:
-    return {
-        "passed": f"passed: {verdict.reason}",
-        "failed": f"FAILED: {verdict.reason}",
-        "incomplete": f"INCOMPLETE: {verdict.reason}",
-    }.get(verdict.status, verdict.reason)
+    cost = "; cost unknown" if usage.cost is None else ""
+    if usage.cost:
+        cost = f"; ${usage.cost:.4f}"
+    calls = f"{counted(usage.calls, 'LM call')}: {usage.cached:,} cached, {live:,} live"
+    return f"{calls}; {usage.tokens:,} tokens{cost}"
 
 
 def _holdout_lines(verdict: Verdict) -> list[str]:

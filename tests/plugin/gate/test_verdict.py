@@ -9,8 +9,7 @@ import pytest
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import TestPlan
 from pytest_mipro.plugin.gate.case_statistics import NO_GROUP, groups_of, share_passing_all
-from pytest_mipro.plugin.gate.holdout import Holdout, Reference, holdout_of
-from pytest_mipro.plugin.gate.judge import judge
+from pytest_mipro.plugin.gate.judge import Holdout, Reference, holdout_of, judge
 from pytest_mipro.plugin.gate.rules import describe_detectable
 from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase
 from pytest_mipro.plugin.measuring.report_data import CaseResult

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from optimize_project import optimize, write_project
 
-from pytest_mipro.plugin.report.markdown import MAX_CHARS
-from pytest_mipro.plugin.report.markdown_text import Words, table
+from pytest_mipro.plugin.report.markdown import MAX_CHARS, Words, table
 
 RENDERER = MarkdownIt("gfm-like", {"linkify": False})
 NASTY = (
