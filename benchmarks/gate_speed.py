@@ -170,7 +170,7 @@ def _environment(folder: Path) -> dict[str, str]:
     # Options and models of the shell belong to other projects; compiled files are kept, as ever.
     foreign = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "MIPRO_MODEL", "PYTHONDONTWRITEBYTECODE")
     ours = {name: value for name, value in os.environ.items() if name not in foreign}
-    return {**ours, "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
+    return {"PYTHONPYCACHEPREFIX": str(folder / "compiled"), **ours}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

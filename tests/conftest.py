@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 # How long an example takes tells of the machine's other users.
-settings.register_profile("mipro", deadline=None)
+settings.register_profile("mipro", deadline=None, max_examples=50)
 settings.load_profile("mipro")
 
 

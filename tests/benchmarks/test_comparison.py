@@ -116,7 +116,9 @@ def test_every_optimiser_is_set_up_where_it_runs():
         assert f'"{optimiser.name}": ' in source
 
 
-def test_one_world_goes_through_and_is_not_run_twice(tmp_path, capsys):
+def test_one_world_goes_through_and_is_not_run_twice(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p pytest_mipro.plugin.hooks")
     command = [
         *("--worlds", "opaque", "--seeds", "1", "--optimisers", "mipro-brief"),
         *("--folder", str(tmp_path)),

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.slow
 SCALE = Path(__file__).parents[2] / "benchmarks" / "scale.py"
 
 
+@pytest.mark.usefixtures("compiled")
 def test_scale_prints_memory_time_a_trial_and_linearity():
     size = ("--cases=100", "--trials=8", "--gate-cases=8", "--gate-runs=1")
     command = [sys.executable, str(SCALE), *size]

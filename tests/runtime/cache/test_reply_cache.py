@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_mipro.errors import CacheError, EndpointError
@@ -591,7 +591,6 @@ requests = st.builds(
 
 
 @given(requests)
-@settings(max_examples=100, deadline=None)
 def test_order_of_dicts_does_not_change_the_key(asked: Request) -> None:
     def turned(value: Any) -> Any:
         if isinstance(value, dict):
@@ -607,7 +606,6 @@ def test_order_of_dicts_does_not_change_the_key(asked: Request) -> None:
 
 
 @given(requests, requests)
-@settings(max_examples=100, deadline=None)
 def test_any_change_of_any_field_changes_the_key(one: Request, other: Request) -> None:
     for name in ("model", "messages", "parameters", "response_schema", "sample"):
         changed = replace(one, **{name: getattr(other, name)})
@@ -620,7 +618,6 @@ def test_any_change_of_any_field_changes_the_key(one: Request, other: Request) -
 
 
 @given(requests, st.integers(0), st.text(min_size=1))
-@settings(max_examples=100, deadline=None)
 def test_small_changes_of_messages_change_the_key(asked: Request, place: int, more: str) -> None:
     grown = replace(asked, messages=(*asked.messages, Message("user", more)))
     assert grown.digest() != asked.digest()
