@@ -74,17 +74,17 @@ def refuse_incompatible(store: CoordinationStore, study: Study, timeout: float) 
 
 
 def _lives(store: CoordinationStore, timeout: float) -> bool:
-    before = _heartbeats(store)
+    def heartbeats() -> set[tuple[int, int]]:
+        entries = store.open_entries()
+        return {(item.id, item.heartbeat) for item in entries if item.kind == "process"}
+
+    before = heartbeats()
     deadline = time.monotonic() + _HEARTBEATS * heartbeat_interval(timeout)
     while before and time.monotonic() < deadline:
         time.sleep(heartbeat_interval(timeout) / 4)
-        if _heartbeats(store).items() - before.items():
+        if heartbeats() - before:
             return True
     return False
-
-
-def _heartbeats(store: CoordinationStore) -> dict[int, int]:
-    return {item.id: item.heartbeat for item in store.open_entries() if item.kind == "process"}
 
 
 def _digest(value: Any) -> str:

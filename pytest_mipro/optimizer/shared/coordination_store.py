@@ -62,7 +62,15 @@ class Entry:
         pieces: list[str] = []
         while (piece := self.facts.get(f"{name}.{len(pieces)}")) is not None:
             pieces.append(piece)
-        return _unpacked("".join(pieces)) if pieces else None
+        if not pieces:
+            return None
+        try:
+            return json.loads(zlib.decompress(base64.b64decode("".join(pieces), validate=True)))
+        except (ValueError, zlib.error, RecursionError):
+            raise StorageError(
+                "the storage holds an entry that is not pytest-mipro's; use another database, or "
+                "delete the study by `optuna delete-study`"
+            ) from None
 
 
 class CoordinationStore:
@@ -195,13 +203,3 @@ def _packed(facts: Mapping[str, Any]) -> dict[str, str]:
         for index, start in enumerate(range(0, len(packed), _PIECE)):
             pieces[f"{name}.{index}"] = packed[start : start + _PIECE]
     return pieces
-
-
-def _unpacked(text: str) -> Any:
-    try:
-        return json.loads(zlib.decompress(base64.b64decode(text, validate=True)))
-    except (ValueError, zlib.error, RecursionError):
-        raise StorageError(
-            "the storage holds an entry that is not pytest-mipro's; use another database, or "
-            "delete the study by `optuna delete-study`"
-        ) from None

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pytest_mipro.errors import MiproError, StorageError
 from pytest_mipro.optimizer.budget.budget import Budget, LogicalLedger
@@ -16,8 +16,7 @@ from pytest_mipro.optimizer.budget.meter import Accounting
 from pytest_mipro.optimizer.measuring.evaluate import Evaluator, MeasuringRules, PendingEvaluation
 from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore, Entry
 from pytest_mipro.optimizer.shared.heartbeat import PROCESS_TIMEOUT, Reaper, heartbeat_interval
-from pytest_mipro.optimizer.shared.jobs import job_of
-from pytest_mipro.optimizer.shared.serialisation import Serialiser
+from pytest_mipro.optimizer.shared.jobs import Serialiser, job_of
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 from pytest_mipro.optimizer.study.case import Study
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
@@ -57,8 +56,7 @@ class Membership:
     timeout: float = PROCESS_TIMEOUT
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """The open entries as they were read once; `serial` counts the snapshots."""
 
     serial: int
@@ -227,13 +225,11 @@ class Worker:
         left = [item for item in waiting if item not in mine and item.id in self._passed]
         self._passed = {item.id for item in waiting}
         for entry in mine:
-            if sum(len(pending.futures) for pending in self._running.values()) >= self._capacity:
-                return
-            self._take(entry)
+            if sum(len(pending.futures) for pending in self._running.values()) < self._capacity:
+                self._take(entry)
         for entry in left:
-            if self._running:
-                return
-            self._take(entry)
+            if not self._running:
+                self._take(entry)
 
     def _take(self, entry: Entry) -> None:
         if not self._store.claim(entry.id, self.id):

@@ -95,19 +95,16 @@ class Patience:
         """Wait longer than the last time."""
         if not self._warned and time.monotonic() - self._began > _SILENT_SECONDS:
             self._warned = True
-            _log.warning("waiting for %s to get a reply that both need", _describe(holder()))
+            found, other = holder(), "another process"
+            if isinstance(found, dict):
+                other = f"process {found.get('pid')} on {found.get('host')}"
+            _log.warning("waiting for %s to get a reply that both need", other)
         await asyncio.sleep(self._wait)
         self._wait = min(_LONGEST_WAIT, 1.5 * self._wait)
 
 
 def _name(key: str) -> str:
     return f"claim {key}"
-
-
-def _describe(holder: Any) -> str:
-    if not isinstance(holder, dict):
-        return "another process"
-    return f"process {holder.get('pid')} on {holder.get('host')}"
 
 
 def _is_over(holder: Any, until: object) -> bool:

@@ -164,15 +164,12 @@ class ScriptedClient(OfflineClient):
     async def complete(self, request: Request) -> Reply:
         """Return the scripted text, with one token per word as usage."""
         self.requests.append(request)
-        text = self._text(request, len(self.requests) - 1)
+        number = len(self.requests)
+        if callable(self._script):
+            text = self._script(request)
+        elif number <= len(self._script):
+            text = self._script[number - 1]
+        else:
+            raise EndpointError(f"the script has {len(self._script)} replies, call {number} came")
         words = sum(len(message.content.split()) for message in request.messages)
         return Reply(text, Usage(words, len(text.split())), cost=0.0, model=request.model)
-
-    def _text(self, request: Request, index: int) -> str:
-        if callable(self._script):
-            return self._script(request)
-        if index >= len(self._script):
-            raise EndpointError(
-                f"the script has {len(self._script)} replies, call {index + 1} came"
-            )
-        return self._script[index]

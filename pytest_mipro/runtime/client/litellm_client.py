@@ -174,15 +174,15 @@ class LiteLLMClient:
             "max_retries": 0,
             "drop_params": True,
         }
-        if request.response_schema is not None and self._takes_schema(litellm, request.model):
+        if request.response_schema is None:
+            return arguments
+        if request.model not in self._schemas:
+            takes = litellm.supports_response_schema(model=request.model)
+            self._schemas[request.model] = bool(takes)
+        if self._schemas[request.model]:
             schema = {"name": "reply", "schema": dict(request.response_schema)}
             arguments["response_format"] = {"type": "json_schema", "json_schema": schema}
         return arguments
-
-    def _takes_schema(self, litellm: ModuleType, model: str) -> bool:
-        if model not in self._schemas:
-            self._schemas[model] = bool(litellm.supports_response_schema(model=model))
-        return self._schemas[model]
 
     def _reply(self, litellm: ModuleType, request: Request, response: Any, latency: float) -> Reply:
         choices = getattr(response, "choices", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from pytest_mipro.errors import (
@@ -35,7 +36,10 @@ def failure_of(error: Exception, model: str, secrets: tuple[str, ...] = ()) -> F
 
     `secrets` are hidden in the endpoint's text, as is all that looks like a credential.
     """
-    status, text = _status(error), _text(error, secrets)
+    status: int | None = None
+    text = _text(error, secrets)
+    with suppress(TypeError, ValueError, AttributeError):
+        status = int(error.status_code)  # type: ignore[attr-defined] # most of litellm's have it
     permanent = _permanent_cause(error, model, status, text)
     if permanent is not None:
         return Failure(permanent, retried=False, status=status)
@@ -128,14 +132,6 @@ def _asked_wait(error: Exception) -> float | None:
             if wait is not None:
                 return wait
     return None
-
-
-def _status(error: Exception) -> int | None:
-    status = getattr(error, "status_code", None)
-    try:
-        return int(status) if status is not None else None
-    except (TypeError, ValueError):
-        return None
 
 
 def _text(error: Exception, secrets: tuple[str, ...]) -> str:

@@ -44,8 +44,8 @@ class ProviderClient:
     async def aclose(self) -> None:
         """Close every client that was used."""
         with self._loading:
-            providers = list(self._providers.values())
-        for client in (*providers, self._live):
+            clients = [*self._providers.values(), self._live]
+        for client in clients:
             await client.aclose()
 
     def _client(self, model: str) -> LMClient:

@@ -59,7 +59,7 @@ class RecordedReply:
             cached=True,
             finish_reason=self.finish_reason,
             model=self.model,
-            asked=_start_of(self.asked) if self.asked else 0.0,
+            asked=datetime.fromisoformat(f"{self.asked}T00Z").timestamp() if self.asked else 0.0,
         )
 
 
@@ -82,10 +82,6 @@ def recorded(case: str, module: str, request: Request, reply: Reply) -> Recorded
 def day_of(asked: float) -> str | None:
     """Return the UTC day, as 2026-03-31, of a time in Unix seconds; None for 0, unknown."""
     return datetime.fromtimestamp(asked, UTC).date().isoformat() if asked else None
-
-
-def _start_of(day: str) -> float:
-    return datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
 
 
 class RecordedReplies:

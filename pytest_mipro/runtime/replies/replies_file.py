@@ -64,10 +64,15 @@ def parse_replies(text: str, name: str) -> list[RecordedReply]:
                 _check_head(data)
                 continue
             reply = _reply(data)
-            _check_one(known.setdefault(reply.key, (number, reply.text)), reply)
         except _ProblemError as problem:
             remedy = "" if ";" in str(problem) else f"; {_REMEDY}"
             raise RepliesFileError(f"{name}:{number}: {problem}{remedy}") from None
+        first, text = known.setdefault(reply.key, (number, reply.text))
+        if text != reply.text:  # which one counts would silently decide scores
+            raise RepliesFileError(
+                f"{name}:{number}: another reply to the request of line {first}; "
+                "delete one of the two lines"
+            )
         replies.append(reply)
     return replies
 
@@ -75,12 +80,17 @@ def parse_replies(text: str, name: str) -> list[RecordedReply]:
 def dump_replies(replies: Iterable[RecordedReply]) -> str:
     """Return the text of a file; equal replies give equal bytes, in whatever order."""
     ordered = sorted(replies, key=lambda reply: reply.sort_key)
-    return "".join(f"{_json(data)}\n" for data in (_HEAD, *map(_data, ordered)))
+    return "".join(f"{line}\n" for line in (json.dumps(_HEAD), *map(to_line, ordered)))
 
 
 def to_line(reply: RecordedReply) -> str:
     """Return a reply as a line of the file, without the line end."""
-    return _json(_data(reply))
+    data = vars(reply) | {
+        "usage": [reply.usage.prompt_tokens, reply.usage.completion_tokens],
+        "request": vars(reply.request),
+    }
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def from_line(line: str) -> RecordedReply:
@@ -90,19 +100,6 @@ def from_line(line: str) -> RecordedReply:
 
 class _ProblemError(ValueError):
     pass
-
-
-def _json(data: dict[str, Any]) -> str:
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False)
-    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-
-
-def _data(reply: RecordedReply) -> dict[str, Any]:
-    data = {field.name: getattr(reply, field.name) for field in fields(reply)}
-    return data | {
-        "usage": [reply.usage.prompt_tokens, reply.usage.completion_tokens],
-        "request": vars(reply.request),
-    }
 
 
 def _parsed(line: str) -> dict[str, Any]:
@@ -144,15 +141,6 @@ def _reply(data: dict[str, Any]) -> RecordedReply:
             "cost": None if data["cost"] is None else float(data["cost"]),
         }
     )
-
-
-def _check_one(first: tuple[int, str], reply: RecordedReply) -> None:
-    """Refuse a second, different reply: which one counts would silently decide scores."""
-    line, text = first
-    if text != reply.text:
-        raise _ProblemError(
-            f"another reply to the request of line {line}; delete one of the two lines"
-        )
 
 
 def _is_day(value: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_mipro.runtime.client.contract import Message, Request
@@ -41,8 +41,7 @@ class RequestParts:
 
     def equal_to(self, other: RequestParts) -> int:
         """Return how many parts are the same."""
-        names = [field.name for field in fields(self)]
-        return sum(getattr(self, name) == getattr(other, name) for name in names)
+        return sum(value == getattr(other, name) for name, value in vars(self).items())
 
 
 def parts_of(request: Request) -> RequestParts:
@@ -63,25 +62,17 @@ def parts_of(request: Request) -> RequestParts:
 def describe_changes(old: RequestParts, request: Request) -> str:
     """Describe how a request differs from a recorded one."""
     new = parts_of(request)
-    words = []
-    if old.model != new.model:
-        words.append(f"the model (was {old.model!r})")
-    for name, described in _PART_NAMES.items():
-        if getattr(old, name) != getattr(new, name):
-            words.append(described)
-    if old.inputs != new.inputs:
-        words.append(f"the inputs ({_describe_line(old, request)})")
-    if old.sample != new.sample:
-        words.append(f"the sample (was {old.sample}, is {new.sample})")
+    described = {
+        "model": f"the model (was {old.model!r})",
+        "system": "the instruction or output format",
+        "between": "the demos",
+        "parameters": "the sampling parameters",
+        "schema": "the output schema",
+        "inputs": f"the inputs ({_describe_line(old, request)})",
+        "sample": f"the sample (was {old.sample}, is {new.sample})",
+    }
+    words = [text for name, text in described.items() if getattr(old, name) != getattr(new, name)]
     return ", ".join(words) or "nothing that its digests show"
-
-
-_PART_NAMES = {
-    "system": "the instruction or output format",
-    "between": "the demos",
-    "parameters": "the sampling parameters",
-    "schema": "the output schema",
-}
 
 
 def _messages(request: Request) -> tuple[str, list[Message], str]:

@@ -15,12 +15,12 @@ from pytest_mipro.errors import StorageError
 from pytest_mipro.optimizer.proposing.proposal_context import program_source
 from pytest_mipro.optimizer.shared.jobs import (
     Job,
+    Serialiser,
     chunks,
     job_of,
     row_place,
     split_calls,
 )
-from pytest_mipro.optimizer.shared.serialisation import Serialiser
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 
 ROOT = Path(__file__).parents[1]
