@@ -21,7 +21,7 @@ def tables(results: Sequence[Result]) -> str:
     """Return the three tables: over all worlds, world by world, and pair by pair."""
     there = [(one, group) for one in OPTIMISERS if (group := _of(results, one))]
     parts = [
-        "Means over worlds and seeds; the interval is that of the score after:",
+        "Means over worlds and seeds, with the interval of the score after:",
         _table(
             ("optimiser", "runs", "before", "after", "lift", "calls", "tokens", "seconds"),
             (_overall(one, group) for one, group in there),
@@ -35,7 +35,9 @@ def tables(results: Sequence[Result]) -> str:
     pairs = list(_pairs(there))
     if pairs:
         head = ("optimiser", "against", "difference", "calls")
-        parts += ["Difference in test score on the same draws, and calls in parts of its:"]
+        parts += [
+            "Difference in test score on the same draws, and calls as a fraction of the peer's:"
+        ]
         parts += [_table(head, pairs)]
     return "\n\n".join(parts) + "\n"
 

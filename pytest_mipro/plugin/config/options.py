@@ -126,37 +126,35 @@ class Options:
         0, f"Seed of the search, 0 to {MAX_SEED}.", search=True
     )
     effort = _choice(EFFORTS).option(EFFORTS[0], "Size of the search.", search=True)
-    only = _choice(ONLY).both(
-        None, "Search instructions alone, or demos alone.", "both", search=True
-    )
-    trials = _COUNT.option(None, "Trials in all.", "the effort's", search=True)
-    concurrency = _COUNT.both(16, "LM calls in flight at once.")
+    only = _choice(ONLY).both(None, "Search only instructions, or only demos.", "both", search=True)
+    trials = _COUNT.option(None, "Total number of trials.", "the effort's", search=True)
+    concurrency = _COUNT.both(16, "Maximum LM calls in flight at once.")
     max_calls = _COUNT.both(
-        None, "Distinct LM calls of a study at most, cached ones included.", _NO_LIMIT, search=True
+        None, "Maximum distinct LM calls of a study, including cached ones.", _NO_LIMIT, search=True
     )
-    max_tokens = _COUNT.both(None, "Tokens of a study's calls at most.", _NO_LIMIT, search=True)
+    max_tokens = _COUNT.both(None, "Maximum tokens of a study's calls.", _NO_LIMIT, search=True)
     max_cost = Kind(checks.above_zero("US dollars"), "DOLLARS", "float").both(
-        None, "US dollars that a study's calls may cost.", _NO_LIMIT, search=True
+        None, "Maximum cost of a study's calls in US dollars.", _NO_LIMIT, search=True
     )
     max_time = _SECONDS.both(
-        None, "Seconds that a study's optimisation may take.", _NO_LIMIT, search=True
+        None, "Maximum seconds that a study's optimisation may take.", _NO_LIMIT, search=True
     )
     prices = Kind(checks.prices, "", "linelist").ini_key(
         _NO_PRICES,
-        "Prices that litellm lacks or has wrong: lines of a model and its US dollars per million "
-        "prompt and completion tokens, as my/model 0.5 1.5.",
+        "Prices that litellm lacks or has wrong: one line per model with its US dollars per "
+        "million prompt and completion tokens, such as my/model 0.5 1.5.",
         "litellm's table",
     )
     case_timeout = _SECONDS.ini_key(
         None,
-        "Seconds that one run of a case may take in optimisation; beyond, it scores 0 and its "
+        "Maximum seconds of one run of a case in optimisation; beyond that, it scores 0 and its "
         "further calls are refused.",
         _NO_LIMIT,
     )
     model = _MODEL.both(
         None,
-        "Model of the modules that name none, as provider/name; the variable MIPRO_MODEL comes "
-        "before the ini key.",
+        "Model of the modules that name none, as provider/name; the variable MIPRO_MODEL "
+        "overrides the ini key.",
         "none",
         environment="MIPRO_MODEL",
     )
@@ -165,65 +163,66 @@ class Options:
     )
     teacher_model = _MODEL.both(
         None,
-        "Model that answers for the modules where demos are gathered: a stronger one solves cases "
+        "Model that answers for the modules while demos are gathered: a stronger one solves cases "
         "that theirs can't.",
         "none",
         search=True,
     )
-    minibatch_size = _COUNT.ini_key(None, "Rows a trial is scored on.", "25")
+    minibatch_size = _COUNT.ini_key(None, "Rows that a trial is scored on.", "25")
     candidates = _COUNT.ini_key(
-        None, "New instructions, and as many demo sets, a module gets each round.", "the effort's"
+        None, "New instructions, and as many new demo sets, per module and round.", "the effort's"
     )
     max_demos = Kind(checks.whole(0), "N", "int").ini_key(
-        None, "Demos of a prompt at most; 0 searches instructions alone.", "8"
+        None, "Maximum demos of a prompt; 0 searches only instructions.", "8"
     )
     max_demo_tokens = _COUNT.ini_key(
-        None, "Tokens of a prompt's demos at most, at four characters a token.", "4000"
+        None, "Maximum tokens of a prompt's demos, at four characters per token.", "4000"
     )
-    max_output_tokens = _COUNT.ini_key(None, "Tokens of a reply at most.", "the provider's")
+    max_output_tokens = _COUNT.ini_key(None, "Maximum tokens of a reply.", "the provider's")
     max_calls_per_case = _COUNT.ini_key(
         None,
-        "LM calls of one case at most; beyond, the case scores 0.",
+        "Maximum LM calls of one case; beyond that, the case scores 0.",
         "no limit; in optimisation five times the most that the baseline needed",
     )
     min_holdout = Kind(checks.whole(2), "N", "int").ini_key(
-        30, "Holdout rows that a confirmed decision needs; with fewer they join validation."
+        30, "Holdout rows that a confirmed decision needs; with fewer, they join validation."
     )
     gate_on = _choice(GATE_ON).ini_key(
-        GATE_ON[0], "Rows that the gate judges: all, or holdout for those the search never used."
+        GATE_ON[0],
+        "Rows that the gate judges: all, or holdout for those that the search never used.",
     )
     rerun_safe = _NAMES.ini_key(
         (), "Fixtures that repeated, concurrent calls of a test may share.", "none"
     )
     requests_per_minute = _COUNT.ini_key(
-        None, "LM calls of this process to one model in any minute, evenly spaced.", _NO_LIMIT
+        None, "Maximum LM calls per minute of this process to one model, evenly spaced.", _NO_LIMIT
     )
-    timeout = _SECONDS.ini_key(None, "Seconds that one attempt of an LM call may take.", "60")
+    timeout = _SECONDS.ini_key(None, "Maximum seconds of one attempt of an LM call.", "60")
     api_base = Kind(checks.address, "URL").ini_key(
-        None, "Address of the endpoint, as http://localhost:8000/v1.", "the provider's"
+        None, "Address of the endpoint, such as http://localhost:8000/v1.", "the provider's"
     )
     replies = _choice(REPLIES).both(REPLIES[0], "Where replies come from (docs/ci.md).")
     cache = Kind(checks.cache_place, "PATH|off", path=True).option(
-        None, "Folder of the reply cache, or none.", ".mipro/cache"
+        None, "Folder of the reply cache, or off to keep replies only in memory.", ".mipro/cache"
     )
     storage = Kind(checks.storage, "URL").option(
         None,
-        "Where processes on several machines share a study (docs/several-machines.md).",
+        "Storage through which several machines share a study (docs/several-machines.md).",
         "MIPRO_STORAGE_URL, else none",
         environment="MIPRO_STORAGE_URL",
         search=True,
     )
     update_lock = FLAG.option(
         False,
-        "In a plain run of whole studies: write the lock from its scores, as after a hand edit of "
-        "a prompt.",
+        "In a plain run of whole studies: write the lock from its scores, for example after a hand "
+        "edit of a prompt.",
         "off",
     )
     strict = FLAG.both(
-        False, "Fail where prompts, modules, cases or models differ from the lock.", "off"
+        False, "Fail if prompts, modules, cases or models differ from the lock.", "off"
     )
-    json = _FILE.option(None, "Write a report for programs (docs/json-report.md).", "none")
-    markdown = _FILE.option(None, "Write a report for a comment on a pull request.", "none")
+    json = _FILE.option(None, "Write a JSON report (docs/json-report.md).", "none")
+    markdown = _FILE.option(None, "Write a Markdown report for a pull request comment.", "none")
 
     def __init__(self, **given: Any) -> None:
         vars(self).update(given)
