@@ -38,7 +38,9 @@ def known_holdout_uses(private_folder: Path, study: str, lock: Lock | None) -> H
     uses = _recorded(study_file(private_folder, "looks", study))
     if lock is None or lock.holdout_uses <= uses.total:
         return uses
-    finalists = uses.finalists | {_locked_finalist(lock)}
+    prompts = {module.prompt_path: module.prompt for module in lock.modules if not module.frozen}
+    locked = digest_of_prompts((PurePosixPath(path).name, it) for path, it in prompts.items())
+    finalists = uses.finalists | {locked}
     return HoldoutUses(finalists, max(0, lock.holdout_uses - len(finalists)))
 
 
@@ -72,8 +74,3 @@ def _recorded(path: Path) -> HoldoutUses:
             f"{path}: the record of holdout uses can't be read; delete it, and treat the next "
             "result as optimistic"
         ) from None
-
-
-def _locked_finalist(lock: Lock) -> str:
-    prompts = {module.prompt_path: module.prompt for module in lock.modules if not module.frozen}
-    return digest_of_prompts((PurePosixPath(path).name, it) for path, it in prompts.items())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase, LockedLesson,
 from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
-from pytest_mipro.runtime.signature.signature import Signature
 
 _MOST_LESSONS = 100
 
@@ -33,8 +32,14 @@ def lock_of(study: Study, result: StudyResult, path: Path, seed: int, before: Lo
     prompts = {**result.committed, **result.prompts}
     scores = result.final.scores()
     skipped = frozenset(result.final.skipped)
-    earlier = before.lessons if before else ()
-    calls = (call for run in result.final.runs for call in run.calls)
+    lessons = [
+        LockedLesson(**asdict(new.plan), lift=round(new.lift, 6), rows=new.rows)
+        for new in result.lessons
+    ]
+    called: dict[tuple[str, str, str], ModuleCall] = {}
+    for run in result.final.runs:
+        for call in run.calls:
+            called.setdefault(call_key(call), call)
     return Lock(
         salt=study.salt,
         seed=seed,
@@ -42,8 +47,8 @@ def lock_of(study: Study, result: StudyResult, path: Path, seed: int, before: Lo
         holdout_uses=result.holdout_uses,
         confirmed=result.split.confirmed,
         demo_rows=tuple({demo.case for prompt in prompts.values() for demo in prompt.demos}),
-        lessons=(*earlier, *map(_locked_lesson, result.lessons))[-_MOST_LESSONS:],
-        modules=locked_modules(calls, prompts, path.parent),
+        lessons=(*(before.lessons if before else ()), *lessons)[-_MOST_LESSONS:],
+        modules=tuple(locked_module(call, prompts, path.parent) for call in called.values()),
         cases=tuple(
             LockedCase(
                 case.id,
@@ -57,32 +62,14 @@ def lock_of(study: Study, result: StudyResult, path: Path, seed: int, before: Lo
     )
 
 
-def _locked_lesson(lesson: Lesson) -> LockedLesson:
-    return LockedLesson(**asdict(lesson.plan), lift=round(lesson.lift, 6), rows=lesson.rows)
-
-
 def lessons_of(lock: Lock | None) -> tuple[Lesson, ...]:
     """Return the proposal lessons of earlier runs, oldest first."""
-    lessons = lock.lessons if lock else ()
-    names = [item.name for item in fields(ProposalPlan)]
-    return tuple(
-        Lesson(ProposalPlan(**{name: getattr(item, name) for name in names}), item.lift, item.rows)
-        for item in lessons
-    )
-
-
-def locked_modules(
-    calls: Iterable[ModuleCall], prompts: Mapping[Path, Prompt], folder: Path
-) -> tuple[LockedModule, ...]:
-    """Return an entry for each module, model and parameters of the calls, in order of appearance.
-
-    `prompts` are the prompts in force by path, with the committed ones as default; paths in the
-    entries are relative to `folder`.
-    """
-    found: dict[tuple[str, str, str], ModuleCall] = {}
-    for call in calls:
-        found.setdefault(call_key(call), call)
-    return tuple(locked_module(call, prompts, folder) for call in found.values())
+    found = []
+    for locked in lock.lessons if lock else ():
+        data = asdict(locked)
+        lift, rows = data.pop("lift"), data.pop("rows")
+        found.append(Lesson(ProposalPlan(**data), lift, rows))
+    return tuple(found)
 
 
 def call_key(call: ModuleCall) -> tuple[str, str, str]:
@@ -92,24 +79,23 @@ def call_key(call: ModuleCall) -> tuple[str, str, str]:
 
 
 def locked_module(call: ModuleCall, prompts: Mapping[Path, Prompt], folder: Path) -> LockedModule:
-    """Return the lock's entry for a call's module; see `locked_modules`."""
+    """Return the lock's entry for a call's module; its path is relative to `folder`.
+
+    `prompts` are the prompts in force by path, with the committed one as default.
+    """
     signature = call.signature
     prompt = prompts.get(signature.prompt_path) or committed_prompt(signature)
+    docstring = signature.instruction  # "" under `python -OO`, which drops it
     return LockedModule(
         name=signature.name,
         prompt_path=relative_path(signature.prompt_path, folder),
         prompt=prompt.digest(),
-        docstring=docstring_digest(signature),
+        docstring=Prompt(docstring).digest() if docstring else "",
         signature=signature.digest(),
         model=call.model,
         parameters=dict(call.parameters),
         frozen=not signature.optimize,
     )
-
-
-def docstring_digest(signature: Signature) -> str:
-    """Return the digest of the docstring as a prompt; "" under `python -OO`, which drops it."""
-    return Prompt(signature.instruction).digest() if signature.instruction else ""
 
 
 def columns_digest(columns: Mapping[str, Any]) -> str:

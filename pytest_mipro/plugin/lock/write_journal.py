@@ -12,8 +12,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
+from pydantic import TypeAdapter
 
 from pytest_mipro.errors import ConfigurationError, UsageError
 from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
@@ -37,8 +40,7 @@ class FileWrite:
     replaces: str
 
 
-@dataclass(frozen=True)
-class RolledForward:
+class RolledForward(NamedTuple):
     """The files of an interrupted run: those written now, and those left alone as edited since."""
 
     written: tuple[Path, ...] = ()
@@ -100,7 +102,10 @@ def roll_forward(private_folder: Path, root: Path) -> RolledForward:
         return RolledForward()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{journal}: can't be read ({error}); delete it") from None
-    writes = _parsed(text, journal)
+    try:
+        writes = TypeAdapter(list[FileWrite]).validate_json(text)
+    except ValueError:
+        raise ConfigurationError(f"{journal}: not a journal of pytest-mipro; delete it") from None
     for write in writes:
         _check(write, journal, root)
     written, edited = [], []
@@ -126,22 +131,6 @@ def _write(path: Path, text: str, remedy: str) -> None:
     except OSError as error:
         reason = error.strerror or error
         raise ConfigurationError(f"{path} can't be written ({reason}), {remedy}") from None
-
-
-def _parsed(text: str, journal: Path) -> list[FileWrite]:
-    try:
-        return [_file_write(entry) for entry in json.loads(text)]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ConfigurationError(
-            f"{journal}: not a journal of pytest-mipro ({type(error).__name__}); delete it"
-        ) from None
-
-
-def _file_write(entry: dict[str, str]) -> FileWrite:
-    path, text, replaces = entry["path"], entry["text"], entry["replaces"]
-    if not all(isinstance(value, str) for value in (path, text, replaces)):
-        raise TypeError("path, text and digest are texts")
-    return FileWrite(Path(path), text, replaces)
 
 
 def _check(write: FileWrite, journal: Path, root: Path) -> None:
@@ -179,10 +168,7 @@ def finish_interrupted_writes(config: pytest.Config) -> None:
     if config.option.collectonly or options_of(config).dry_run:
         return
     done = roll_forward(mipro_folder(config), work_tree(ini_folder(config)))
-    written, edited = (
-        ", ".join(format_path(config, path) for path in paths)
-        for paths in (done.written, done.edited)
-    )
+    written, edited = (", ".join(format_path(config, path) for path in paths) for paths in done)
     lines = []
     if written:
         lines.append(f"mipro: finished the interrupted writing of {written}")
@@ -191,14 +177,5 @@ def finish_interrupted_writes(config: pytest.Config) -> None:
             f"mipro: {edited} changed since the writing was interrupted: "
             "left as it is; `pytest --mipro-optimize` measures what is there"
         )
-    if lines:
-        config.pluginmanager.register(_HeaderLines(lines), "mipro-recovery")
-
-
-class _HeaderLines:
-    def __init__(self, lines: list[str]) -> None:
-        self._lines = lines
-
-    @pytest.hookimpl
-    def pytest_report_collectionfinish(self) -> list[str]:
-        return self._lines
+    header = SimpleNamespace(pytest_report_collectionfinish=lambda: lines)
+    config.pluginmanager.register(header, "mipro-recovery")

@@ -1,40 +1,59 @@
-"""The hooks of `--mipro-optimize`: capture case items, then run one item a study behind them."""
+"""The hooks of `--mipro-optimize`: capture case items, and run them as a study behind the last one.
+
+No item, fixture or mark is left in the study that the optimiser gets.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Generator, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
 
 from pytest_mipro.errors import UsageError
+from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
 from pytest_mipro.plugin.collecting.partial_study import is_partial
-from pytest_mipro.plugin.collecting.plan import PLANNED, by_study
+from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase, StudyKey, by_study
 from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.config.paths import relative_path
+from pytest_mipro.plugin.gate.state import RunState
 from pytest_mipro.plugin.lock.lock_file import read_lock
+from pytest_mipro.plugin.lock.lock_schema import split_salt
 from pytest_mipro.plugin.lock.prompt_targets import check_conflicts
 from pytest_mipro.plugin.measuring.fixtures import (
     FixtureWatch,
+    UsedFixture,
     check_alive,
     check_before,
     shared_fixtures,
 )
+from pytest_mipro.plugin.measuring.measure import measure
+from pytest_mipro.plugin.measuring.repeated import RepeatedTest
 from pytest_mipro.plugin.measuring.report_data import attach
 from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
 from pytest_mipro.plugin.optimise.run_study import StudyInputs, plan_study, run_study
 from pytest_mipro.plugin.optimise.services import BuiltIns
-from pytest_mipro.plugin.optimise.study_builder import Captured, build_study, raw_call
 from pytest_mipro.plugin.optimise.study_item import OptimizeItem
+from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen
 from pytest_mipro.plugin.report.contents import OPTIMIZATIONS, Optimizations
 
-if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
 
-    from pytest_mipro.plugin.collecting.plan import PlannedCase, StudyKey
-    from pytest_mipro.plugin.gate.state import RunState
-    from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen
+@dataclass(frozen=True)
+class Captured:
+    """A case with its raw call, and the fixtures that it got its arguments from.
+
+    Without a call it is part of a plan, and never run.
+    """
+
+    planned: PlannedCase
+    call: Callable[[], object] | None = None
+    fixtures: tuple[UsedFixture, ...] = ()
 
 
 def begin_optimize(state: RunState, session: pytest.Session) -> None:
@@ -50,21 +69,15 @@ def begin_optimize(state: RunState, session: pytest.Session) -> None:
     session.items[:] = [item for item in session.items if item in marked]
     session.testscollected = len(session.items)
     if not state.cases:
-        session.config.pluginmanager.register(_Nothing(), "mipro-nothing")
+        line = "mipro: nothing to optimise, no selected test carries @pytest.mark.mipro"
+        header = SimpleNamespace(pytest_report_collectionfinish=lambda: line)
+        session.config.pluginmanager.register(header, "mipro-nothing")
         return
     locks = {key.lock: read_lock(key.lock) for key in state.studies}
     check_conflicts({path: lock for path, lock in locks.items() if lock is not None})
     optimization = Optimization(session.config)
     session.config.pluginmanager.register(optimization, "mipro-optimization")
     optimization.add_items(session, state.cases)
-
-
-class _Nothing:
-    """Says why nothing runs."""
-
-    @pytest.hookimpl
-    def pytest_report_collectionfinish(self) -> str:
-        return "mipro: nothing to optimise, no selected test carries @pytest.mark.mipro"
 
 
 class Optimization:
@@ -77,7 +90,8 @@ class Optimization:
         self._captured: dict[str, Captured] = {}
         self._left_out: set[str] = set()
         self._own_items: set[str] = set()
-        self._last_failed = dict(getattr(_lfplugin(config), "lastfailed", {}))
+        self._lfplugin: Any = config.pluginmanager.get_plugin("lfplugin")
+        self._last_failed = dict(getattr(self._lfplugin, "lastfailed", {}))
         self.changes = PendingChanges(config)
         config.pluginmanager.register(BuiltIns(), "mipro-built-ins")
         config.pluginmanager.register(Optimizations(), OPTIMIZATIONS)
@@ -128,8 +142,9 @@ class Optimization:
         if evaluate_xfail_marks(item):
             self._left_out.add(item.nodeid)
         else:
-            used = self._watch.used(item)
-            self._captured[item.nodeid] = Captured(planned, raw_call(item), used)
+            names = item._fixtureinfo.argnames  # noqa: SLF001 - what pytest would pass
+            call = RepeatedTest(item, item.obj, {name: item.funcargs[name] for name in names})
+            self._captured[item.nodeid] = Captured(planned, call, self._watch.used(item))
         item.runtest = lambda: None  # type: ignore[method-assign] # its call belongs to the study
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -156,23 +171,20 @@ class Optimization:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         """Keep the last run's failures: captured cases did not pass, studies are no tests."""
-        plugin = _lfplugin(self._config)
-        if plugin is not None:
-            failed: dict[Any, bool] = plugin.lastfailed  # keys are texts, since pytest 9 objects
+        if self._lfplugin is not None:
+            failed = self._lfplugin.lastfailed  # keys are texts, since pytest 9 objects
             new = {key: True for key in failed if str(key) not in self._own_items}
-            plugin.lastfailed = self._last_failed | new
+            self._lfplugin.lastfailed = self._last_failed | new
 
     def _run(self, key: StudyKey, cases: Sequence[PlannedCase], screen: TerminalScreen) -> None:
-        """Run a study, or draw its plan, and let `changes` know while it runs."""
+        """Run a study, or draw its plan; `changes` knows which one runs if it is interrupted."""
         self.changes.begin(key)
         screen.line("")
         screen.line(f"mipro: {key.name}", bold=True)
         inputs = self._inputs(key, cases)
-        if self._options.dry_run:
-            plan_study(inputs, screen)
-        else:
-            run_study(inputs, screen)
-        self.changes.end(key)
+        run = plan_study if self._options.dry_run else run_study
+        run(inputs, screen)
+        self.changes.end()
 
     def _inputs(self, key: StudyKey, cases: Sequence[PlannedCase]) -> StudyInputs:
         """Return what the study's run needs.
@@ -212,5 +224,43 @@ class Optimization:
         return captured
 
 
-def _lfplugin(config: pytest.Config) -> Any:
-    return config.pluginmanager.get_plugin("lfplugin")
+def build_study(
+    key: StudyKey, captured: Sequence[Captured], alone: Collection[str], root: Path
+) -> Study:
+    """Return the study of captured cases; tests named in `alone` run one case at a time."""
+    specs = {
+        test.name: TestSpec(
+            test.name,
+            threshold=test.threshold,
+            max_regression=test.max_regression,
+            pass_score=test.pass_score,
+            repeats=test.repeats,
+            labels=test.labels,
+            concurrent=test.concurrent and test.name not in alone,
+        )
+        for test in (item.planned.test for item in captured)
+    }
+    return Study(
+        name=relative_path(key.lock, root),
+        # By id: plugins that shuffle or sort the items must not change a study's path.
+        cases=tuple(sorted(map(_case, captured), key=lambda case: case.id)),
+        tests=specs,
+        salt=split_salt(read_lock(key.lock), key.lock, root),
+    )
+
+
+def _case(captured: Captured) -> Case:
+    planned, row = captured.planned, captured.planned.row
+    return Case(
+        id=planned.id,
+        row=row.key,
+        test=planned.test.name,
+        run=partial(measure, captured.call) if captured.call else _never,
+        columns=row.columns,
+        split=row.split,
+        demo=row.demo,
+    )
+
+
+def _never() -> Outcome:
+    raise AssertionError("a case of a plan is never run")

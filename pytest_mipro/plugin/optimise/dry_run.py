@@ -31,21 +31,23 @@ def describe_dry_run(
     """
     split = _split(study, settings)
     rows = len({case.row for case in study.cases})
+    known = len(split.train), len(split.validation), len(split.holdout)
     deciding = split.holdout or split.validation
-    batch = settings.batch_of(len(split.validation))
-    sizes = stage_sizes(settings, split, _count(lock, last), sampled=_sampled(study))
+    modules, names = _modules(lock, last)
+    sizes = _sizes(study, settings, split, modules)
     per_row = sum(study.tests[case.test].repeats for case in study.cases) / rows
     runs = sum(round(per_row * size.rows) for size in sizes)
-    full = settings.rounds * settings.full_a_round
     detectable = f"{detectable_lift(split, settings.trials):.2f} in 70 % of runs"
+    batch = settings.batch_of(len(split.validation))
     trials = f"{settings.rounds} rounds, {settings.trials} trials of {batch} rows"
+    full = settings.rounds * settings.full_a_round
     facts = [
         ("tests", ", ".join(sorted(study.tests))),
-        ("rows", _rows(rows, split)),
+        ("rows", "{}: {} training, {} validation, {} holdout".format(rows, *known)),
         ("", f"{len(deciding)} deciding rows detect a lift of {detectable}"),
         ("search", f"{trials}, at most {full} full evaluations"),
         ("case runs", f"at most {runs:,}, baseline, decision and final pass included"),
-        ("modules", _modules(lock, last)),
+        ("modules", names),
         ("LM calls", _calls(lock, last)),
         *_expected(sizes, lock, last),
         ("limits", describe_limits(settings.limits, settings.max_seconds).removeprefix("limits: ")),
@@ -56,7 +58,7 @@ def describe_dry_run(
 
 def planned_sizes(study: Study, settings: OptimizerSettings, modules: int) -> dict[str, int]:
     """Return how many rows and calls of its own each stage asks anew, by the plan."""
-    sizes = stage_sizes(settings, _split(study, settings), modules, sampled=_sampled(study))
+    sizes = _sizes(study, settings, _split(study, settings), modules)
     return {size.stage: _planned(size) for size in sizes}
 
 
@@ -69,30 +71,23 @@ def _split(study: Study, settings: OptimizerSettings) -> Split:
     return split_rows(tags, study.salt, min_holdout=settings.min_holdout)
 
 
-def _sampled(study: Study) -> bool:
-    return any(test.repeats > 1 for test in study.tests.values())
+def _sizes(
+    study: Study, settings: OptimizerSettings, split: Split, modules: int
+) -> tuple[StageSize, ...]:
+    sampled = any(test.repeats > 1 for test in study.tests.values())
+    return stage_sizes(settings, split, modules, sampled=sampled)
 
 
-def _rows(rows: int, split: Split) -> str:
-    return (
-        f"{rows}: {len(split.train)} training, {len(split.validation)} validation, "
-        f"{len(split.holdout)} holdout"
-    )
-
-
-def _count(lock: Lock | None, last: Mapping[str, Any] | None) -> int:
-    """Return how many modules are optimised, as far as that is known."""
+def _modules(lock: Lock | None, last: Mapping[str, Any] | None) -> tuple[int, str]:
+    """Return how many modules are optimised, and which, as far as that is known."""
+    names = [module.name for module in lock.modules if not module.frozen] if lock else None
     if last is not None:
-        return int(last["modules"])
-    return len([module for module in lock.modules if not module.frozen]) if lock else 1
-
-
-def _modules(lock: Lock | None, last: Mapping[str, Any] | None) -> str:
-    if lock is not None:
-        return ", ".join(module.name for module in lock.modules if not module.frozen)
-    if last is not None:
-        return f"{last['modules']} in the last run; the baseline's traces tell them"
-    return "unknown before the first run: the baseline's traces tell them"
+        count = int(last["modules"])
+        text = f"{count} in the last run; the baseline's traces tell them"
+    else:
+        count = 1 if names is None else len(names)
+        text = "unknown before the first run: the baseline's traces tell them"
+    return count, text if names is None else ", ".join(names)
 
 
 def _calls(lock: Lock | None, last: Mapping[str, Any] | None) -> str:

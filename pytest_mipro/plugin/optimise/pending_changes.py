@@ -71,10 +71,9 @@ class PendingChanges:
         self._digests[key.lock] = file_digest(key.lock)
         self._locks[key.lock] = read_lock(key.lock)
 
-    def end(self, key: StudyKey) -> None:
+    def end(self) -> None:
         """Note that the study has ended."""
-        if self._running == key.name:
-            self._running = ""
+        self._running = ""
 
     def claim(self, key: StudyKey, signatures: Iterable[Signature]) -> None:
         """Take the modules for a study, and remember what their prompt files hold now.
@@ -104,7 +103,11 @@ class PendingChanges:
             return
         names = {item.prompt_path: item.name for item in result.signatures}
         diffs = tuple(
-            _Diff(path, _text(path), dump_prompt(names[path], prompt))
+            _Diff(
+                path,
+                path.read_text(encoding="utf-8") if path.exists() else "",
+                dump_prompt(names[path], prompt),
+            )
             for path, prompt in sorted(result.prompts.items())
             if prompt != result.committed[path]
         )
@@ -180,7 +183,3 @@ class PendingChanges:
             more = len(lines) - len(shown)
             terminalreporter.write_line(f"… {more} more lines (-v shows them)")
         terminalreporter.write_line("")
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.exists() else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import singledispatchmethod
+from textwrap import wrap
 from typing import Protocol
 
 from pytest_mipro.optimizer.run.events import (
@@ -24,7 +25,6 @@ from pytest_mipro.optimizer.run.events import (
 )
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.search.searcher import Assignment
-from pytest_mipro.optimizer.statistics.intervals import Interval
 from pytest_mipro.optimizer.study.runs import CaseCost
 from pytest_mipro.plugin.config.words import counted
 from pytest_mipro.plugin.optimise.cost_lines import (
@@ -102,7 +102,8 @@ class Progress:
 
     @_draw.register
     def _(self, event: BaselineMeasured) -> None:
-        self._say("before", _measured(event.measured))
+        counts = f"{event.measured.cases} cases of {event.measured.rows} rows"
+        self._say("before", f"{_figures(event.measured)} on {counts}")
         for test, mean in event.measured.tests.items():
             self._say("", f"{test}: {mean:.3f}")
         if event.removed:
@@ -112,8 +113,7 @@ class Progress:
 
     @_draw.register
     def _(self, event: Plan) -> None:
-        for number, text in enumerate(describe_plan(event, self._alone)):
-            self._say("plan" if number == 0 else "", text)
+        self._say_all("plan", _describe_plan(event, self._alone))
 
     @_draw.register
     def _(self, event: ProposalsMade | LessonsLearnt) -> None:
@@ -123,13 +123,13 @@ class Progress:
     def _(self, event: CandidatesReady) -> None:
         shown = _short_names(event.instructions)
         width = max(map(len, shown.values()), default=0)
-        for number, (name, count) in enumerate(event.instructions.items()):
-            self._say(
-                f"round {event.round + 1}" if number == 0 else "",
-                f"{shown[name]:<{width}}  {counted(count, 'instruction')}, "
-                f"{counted(event.demo_sets[name], 'demo set')} of "
-                f"{counted(event.pool[name], 'passing row')}",
-            )
+        texts = [
+            f"{shown[name]:<{width}}  {counted(count, 'instruction')}, "
+            f"{counted(event.demo_sets[name], 'demo set')} of "
+            f"{counted(event.pool[name], 'passing row')}"
+            for name, count in event.instructions.items()
+        ]
+        self._say_all(f"round {event.round + 1}", texts)
 
     @_draw.register
     def _(self, event: TrialFinished) -> None:
@@ -154,7 +154,7 @@ class Progress:
     @_draw.register
     def _(self, event: FinalistChosen) -> None:
         if not event.is_best:
-            chosen, best = format_cost(event.price), format_cost(event.best_price)
+            chosen, best = _format_cost(event.price), _format_cost(event.best_price)
             self._say(
                 "finalist",
                 f"the cheapest of {event.equals} that the data can't tell apart: {chosen} a case "
@@ -168,19 +168,30 @@ class Progress:
 
     @_draw.register
     def _(self, event: LeadTaken) -> None:
-        if event.mine:
-            self._say("shared", "this process leads: it proposes and decides")
-        else:
-            self._say("shared", f"{event.leader} leads; this process runs cases for it")
+        others = f"{event.leader} leads; this process runs cases for it"
+        leads = "this process leads: it proposes and decides"
+        self._say("shared", leads if event.mine else others)
 
     @_draw.register
     def _(self, event: ProcessLost) -> None:
         self._say("", f"{event.process} gave no sign of life; its work is done again")
 
     def _say(self, label: str, text: str, **markup: bool) -> None:
-        for number, line in enumerate(_wrapped(text)):
+        lines = wrap(  # a percent sign stays with its number
+            text.replace(" %", "\0%"),
+            80 - _LABEL_WIDTH,
+            break_long_words=False,
+            break_on_hyphens=False,
+            expand_tabs=False,
+            replace_whitespace=False,
+        )
+        for number, line in enumerate(lines or [""]):
             shown = label if number == 0 else ""
-            self._screen.line(f"{shown:<{_LABEL_WIDTH}}{line}", **markup)
+            self._screen.line(f"{shown:<{_LABEL_WIDTH}}{line}".replace("\0", " "), **markup)
+
+    def _say_all(self, label: str, texts: Iterable[str]) -> None:
+        for number, text in enumerate(texts):
+            self._say("" if number else label, text)
 
     def finished(self, result: StudyResult, record: str) -> None:
         """Draw the scores before and after, on the deciding rows and on all rows.
@@ -204,18 +215,14 @@ class Progress:
                 self._say("", f"{test}: {result.before.tests[test]:.3f} → {mean:.3f}")
         ended = f"; {result.ended}" if result.ended else ""
         self._say("calls", f"{_counted(result.calls, result.asked)}, {result.live:,} live{ended}")
-        for number, text in enumerate(describe_spending(result)):
-            self._say("bill" if number == 0 else "", text)
+        self._say_all("bill", describe_spending(result))
         self._say("record", f"{record}: what the proposers saw and said, and every trial")
         if not result.prompts:
             self._say("result", "the committed prompts stay; nothing is written", yellow=True)
 
 
-def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]] | None = None) -> list[str]:
-    """Return the plan as lines: modules, rows, trials and calls.
-
-    `alone` names the fixtures for whose sake a test's cases run one at a time.
-    """
+def _describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the plan as lines: modules, rows, trials and calls."""
     split = plan.split
     names = "shared with training" if split.shared else f"{len(split.train)} training"
     frozen = f" (frozen: {', '.join(plan.frozen)})" if plan.frozen else ""
@@ -230,7 +237,10 @@ def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]] | None = None) 
     lines.append(describe_limits(plan.limits, plan.max_seconds))
     if not split.confirmed:
         lines.append("too few rows for a holdout: the result will be not independently confirmed")
-    lines += [f"{test}: one case at a time{_why(alone, test)}" for test in plan.one_at_a_time]
+    for test in plan.one_at_a_time:
+        fixtures = ", ".join(map(repr, alone.get(test, ())))
+        why = f", as its cases share {fixtures} (rerun_safe declares them safe)" if fixtures else ""
+        lines.append(f"{test}: one case at a time{why}")
     return lines
 
 
@@ -240,8 +250,7 @@ def _counted(calls: int, asked: int) -> str:
     return f"{calls:,} distinct LM calls of {asked:,} asked for: {asked - calls:,} reused"
 
 
-def format_cost(price: CaseCost) -> str:
-    """Return a price in words: dollars where they are known, else tokens."""
+def _format_cost(price: CaseCost) -> str:
     return f"{price.tokens:,.0f} tokens" if price.cost is None else f"${price.cost:.5f}"
 
 
@@ -251,33 +260,6 @@ def _short_names(names: Iterable[str]) -> dict[str, str]:
     return short if len(set(short.values())) == len(short) else {name: name for name in short}
 
 
-def _why(alone: Mapping[str, Sequence[str]] | None, test: str) -> str:
-    fixtures = (alone or {}).get(test)
-    if not fixtures:
-        return ""
-    return f", as its cases share {', '.join(map(repr, fixtures))} (rerun_safe declares them safe)"
-
-
-def _measured(measured: Measured) -> str:
-    return f"{_figures(measured)} on {measured.cases} cases of {measured.rows} rows"
-
-
 def _figures(measured: Measured) -> str:
-    return f"{measured.objective:.3f} {_interval(measured.interval)}"
-
-
-def _interval(interval: Interval) -> str:
-    return f"[{interval.low:.3f}, {interval.high:.3f}]"
-
-
-def _wrapped(text: str, width: int = 80 - _LABEL_WIDTH) -> list[str]:
-    """Break a text between words where it is too long; a percent sign stays with its number."""
-    if len(text) <= width:
-        return [text]
-    lines = [""]
-    for word in text.replace(" %", "\0%").split(" "):
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
-            lines.append(word)
-        else:
-            lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
-    return [line.replace("\0", " ") for line in lines]
+    interval = measured.interval
+    return f"{measured.objective:.3f} [{interval.low:.3f}, {interval.high:.3f}]"

@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pytest
 
 from pytest_mipro.errors import DetachedCallError
 from pytest_mipro.optimizer.mipro import optimize
@@ -25,24 +26,21 @@ from pytest_mipro.plugin.lock.holdout_uses import known_holdout_uses, record_hol
 from pytest_mipro.plugin.lock.lock_builder import lessons_of
 from pytest_mipro.plugin.lock.lock_file import read_lock
 from pytest_mipro.plugin.lock.prompt_targets import check_targets
-from pytest_mipro.plugin.optimise.budget_check import check_budget
+from pytest_mipro.plugin.optimise.budget_limits import check_budget, option_of
 from pytest_mipro.plugin.optimise.dry_run import describe_dry_run, planned_sizes
-from pytest_mipro.plugin.optimise.limit_messages import with_options
 from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
 from pytest_mipro.plugin.optimise.progress import Progress
 from pytest_mipro.plugin.optimise.services import searcher_of, settings_of, strategies_of
-from pytest_mipro.plugin.optimise.study_record import StudyRecord, opened_by_leader
+from pytest_mipro.plugin.optimise.study_record import StudyRecord
 from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen, captured_logging_off
 from pytest_mipro.plugin.replies.bill import JournalBill, billing, last_summary
-from pytest_mipro.plugin.replies.stack import optimising_client
+from pytest_mipro.plugin.replies.stack import replies_of, studies_client
+from pytest_mipro.plugin.replies.study_client import StudyClient
 from pytest_mipro.plugin.report.files import redaction
 from pytest_mipro.runtime.calls.context import refuse_detached
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.signature.signature import Signature
-
-if TYPE_CHECKING:
-    import pytest
 
 
 @dataclass(frozen=True)
@@ -63,9 +61,9 @@ class StudyInputs:
 
 def plan_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     """Draw the plan of `--mipro-dry-run`."""
-    settings = settings_of(inputs.config)
-    lock, bill = read_lock(inputs.key.lock), _file(inputs, "bills")
-    for line in describe_dry_run(inputs.study, settings, lock, last_summary(bill)):
+    settings, lock = settings_of(inputs.config), read_lock(inputs.key.lock)
+    last = last_summary(_file(inputs, "bills"))
+    for line in describe_dry_run(inputs.study, settings, lock, last):
         screen.line(line)
 
 
@@ -82,20 +80,21 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
         bill = JournalBill(_file(inputs, "bills"), settings.limits, cost_model)
         stack.enter_context(bill)
         stack.enter_context(billing(bill))
-        client = stack.enter_context(optimising_client(config, inputs.key.lock))
+        inner = studies_client(config, replies_of(config, [inputs.key.lock]))
+        client = stack.enter_context(StudyClient(inner))
         detached = stack.enter_context(refuse_detached())
         stack.enter_context(captured_logging_off())
-        alone = options_of(config).storage is None
-        recorder = stack.enter_context(record) if alone else opened_by_leader(record, stack)
-        emit = _Listeners((progress, recorder), detached, config)
-        services = _services(inputs, client, emit)
-        services = replace(services, bill=bill, price=cost_model.price)
+        stack.callback(record.close)
+        if options_of(config).storage is None:
+            record.open()
+        emit = partial(_emit, config, detached, (progress, record))
+        services = replace(_services(inputs, client, emit), bill=bill, price=cost_model.price)
         result = _optimize(inputs, services, settings)
         _refuse(detached)
         if isinstance(result, str):
             screen.line(result)
             return
-        result = with_options(result)
+        result = replace(result, ended=f"{result.ended}{option_of(result.limit)}")
         bill.finish(result, planned_sizes(study, settings, len(result.signatures)))
     progress.finished(result, format_path(config, record.path))
     config.hook.pytest_mipro_study_finished(config=config, result=result)
@@ -142,20 +141,18 @@ def _file(inputs: StudyInputs, kind: StudyFile) -> Path:
     return study_file(mipro_folder(inputs.config), kind, inputs.study.name)
 
 
-@dataclass(frozen=True)
-class _Listeners:
-    """Passes each event to all listeners, and each trial to the hook as well."""
-
-    listeners: tuple[Emit, ...]
-    detached: Sequence[DetachedCallError]
-    config: pytest.Config
-
-    def __call__(self, event: Event) -> None:
-        _refuse(self.detached)
-        for listener in self.listeners:
-            listener(event)
-        if isinstance(event, TrialFinished):
-            self.config.hook.pytest_mipro_trial_finished(config=self.config, trial=event)
+def _emit(
+    config: pytest.Config,
+    detached: Sequence[DetachedCallError],
+    listeners: Sequence[Emit],
+    event: Event,
+) -> None:
+    """Pass an event to all listeners, and a trial to the hook as well."""
+    _refuse(detached)
+    for listener in listeners:
+        listener(event)
+    if isinstance(event, TrialFinished):
+        config.hook.pytest_mipro_trial_finished(config=config, trial=event)
 
 
 def _refuse(detached: Sequence[DetachedCallError]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -60,23 +61,10 @@ def settings_of(config: pytest.Config) -> OptimizerSettings:
 
 def optimizer_settings(options: Options, **overrides: Any) -> OptimizerSettings:
     """Return the optimiser's settings: the effort's sizes, what options replace, the overrides."""
-    given: dict[str, Any] = {
-        "seed": options.seed,
-        "min_holdout": options.min_holdout,
-        "concurrency": options.concurrency,
-        "trials": options.trials,
-        "candidates": options.candidates,
-        "minibatch_size": options.minibatch_size,
-        "max_demos": options.max_demos,
-        "max_calls": options.max_calls,
-        "max_tokens": options.max_tokens,
-        "max_cost": options.max_cost,
+    given = {item.name: getattr(options, item.name, None) for item in fields(OptimizerSettings)}
+    given |= {
         "max_seconds": options.max_time,
-        "case_timeout": options.case_timeout,
-        "max_calls_per_case": options.max_calls_per_case,
-        "max_demo_tokens": options.max_demo_tokens,
         "proposer_models": options.proposer_model,
-        "teacher_model": options.teacher_model,
         **overrides,
     }
     values = {name: value for name, value in given.items() if value is not None}

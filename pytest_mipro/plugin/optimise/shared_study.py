@@ -62,7 +62,17 @@ def _project(config: pytest.Config, key: StudyKey) -> Mapping[str, Any]:
     options = options_of(config)
     # Before the first study: what a study imports while it runs, only who ran the case has.
     if _FILES not in config.stash:
-        config.stash[_FILES] = _files(ini_folder(config).resolve())
+        root = ini_folder(config).resolve()
+        loaded = {
+            Path(file).resolve()
+            for module in list(sys.modules.values())
+            if (file := getattr(module, "__file__", None)) and is_project_file(file)
+        }
+        prompts = {signature.prompt_path for signature in defined_signatures()}
+        config.stash[_FILES] = {
+            "Python files": _digests(loaded, root),
+            "prompt files": _digests(prompts, root),
+        }
     files = config.stash[_FILES]
     return {
         **files,
@@ -70,17 +80,6 @@ def _project(config: pytest.Config, key: StudyKey) -> Mapping[str, Any]:
         "the model": [options.model, options.max_output_tokens],
         "the version of pytest-mipro": version("pytest-mipro"),
     }
-
-
-def _files(root: Path) -> dict[str, Any]:
-    """Return digests of the project's loaded Python files and of its prompt files, by path."""
-    loaded = {
-        Path(file).resolve()
-        for module in list(sys.modules.values())
-        if (file := getattr(module, "__file__", None)) and is_project_file(file)
-    }
-    prompts = {signature.prompt_path for signature in defined_signatures()}
-    return {"Python files": _digests(loaded, root), "prompt files": _digests(prompts, root)}
 
 
 def _digests(paths: set[Path], root: Path) -> dict[str, str]:

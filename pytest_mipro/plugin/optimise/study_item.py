@@ -14,7 +14,7 @@ from pytest_mipro.errors import DetachedCallError, MiproError, StudyStoppedError
 from pytest_mipro.plugin.collecting.plan import PlannedCase
 from pytest_mipro.plugin.config.cache_folder import how_to_go_on
 from pytest_mipro.plugin.config.options import options_of
-from pytest_mipro.plugin.optimise.limit_messages import describe_error
+from pytest_mipro.plugin.optimise.budget_limits import describe_error
 from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen
 
 _OWN = str(Path(__file__).parents[2])
@@ -26,6 +26,10 @@ class OptimizeItem(pytest.Item):
     def __init__(self, *, run: Callable[[TerminalScreen], None], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._run = run
+        if self.config.pluginmanager.hasplugin("timeout"):
+            self.add_marker(pytest.mark.timeout(0))  # the time limit is one of single tests
+        if self.config.pluginmanager.hasplugin("rerunfailures"):
+            self.add_marker(pytest.mark.flaky(reruns=0))  # the same replies end it the same way
 
     @classmethod
     def behind(
@@ -38,10 +42,6 @@ class OptimizeItem(pytest.Item):
         chains = [case.item.listchain()[:-1] for case in cases]
         common = [nodes[0] for nodes in zip(*chains, strict=False) if len(set(nodes)) == 1]
         item: OptimizeItem = cls.from_parent(common[-1], name=f"optimize[{study}]", run=run)
-        if item.config.pluginmanager.hasplugin("timeout"):
-            item.add_marker(pytest.mark.timeout(0))  # the time limit is one of single tests
-        if item.config.pluginmanager.hasplugin("rerunfailures"):
-            item.add_marker(pytest.mark.flaky(reruns=0))  # the same replies end it the same way
         return item
 
     def runtest(self) -> None:

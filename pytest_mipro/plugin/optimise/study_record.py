@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import Any, TextIO
 
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.optimizer.proposing.proposer_models import Proposal
@@ -27,29 +26,19 @@ from pytest_mipro.optimizer.run.events import (
 from pytest_mipro.plugin.config.study_files import ensure_study_folder
 
 
-def opened_by_leader(record: StudyRecord, stack: ExitStack) -> Callable[[Event], None]:
-    """Return the record's listener in a shared study, where only the leader opens the file.
-
-    Other processes may run in the same folder.
-    """
-
-    def listen(event: Event) -> None:
-        if isinstance(event, LeadTaken) and event.mine:
-            stack.enter_context(record)
-        record(event)
-
-    return listen
-
-
 class StudyRecord:
-    """Writes events into the record, as a `with` block; `redact` takes secrets out of texts."""
+    """Writes events into the record until it is closed; `redact` takes secrets out of texts.
+
+    In a shared study only the leader opens the file: other processes may run in the same folder.
+    """
 
     def __init__(self, path: Path, redact: Callable[[str], str]) -> None:
         self.path = path
         self._redact = redact
         self._file: TextIO | None = None
 
-    def __enter__(self) -> Self:
+    def open(self) -> None:
+        """Begin the record anew; raises ConfigurationError where it can't be written."""
         try:
             ensure_study_folder(self.path)
             self._file = self.path.open("w", encoding="utf-8")
@@ -58,30 +47,29 @@ class StudyRecord:
                 f"{self.path}: the record can't be written ({error.strerror}); move it away, "
                 "or make it writable"
             ) from None
-        return self
 
-    def __exit__(self, *exception: object) -> None:
+    def close(self) -> None:
+        """Close the file, if it was opened."""
         if self._file is not None:
             self._file.close()
 
     def __call__(self, event: Event) -> None:
         """Write what the record keeps of an event; nothing of most."""
         match event:
+            case LeadTaken(mine=True):
+                self.open()
             case ProposalsMade():
                 for proposal in event.proposals:
                     self._write_proposal(event.round, proposal)
-            case TrialFinished():
-                self._write("trial", **_without_study(event))
+            case TrialFinished() | FinalistChosen():
+                name = "trial" if isinstance(event, TrialFinished) else "finalist"
+                self._write(name, **{k: v for k, v in asdict(event).items() if k != "study"})
             case LessonsLearnt():
                 for lesson in event.lessons:
                     self._write("lesson", **asdict(lesson.plan), lift=lesson.lift, rows=lesson.rows)
-            case FinalistChosen():
-                self._write("finalist", **_without_study(event))
             case Decided():
                 verdict = event.decision.verdict if event.decision else "reject"
                 self._write("decision", verdict=verdict, reason=event.reason)
-            case _:
-                pass
 
     def _write_proposal(self, number: int, proposal: Proposal) -> None:
         self._write(
@@ -97,14 +85,10 @@ class StudyRecord:
 
     def _write(self, event: str, **data: Any) -> None:
         if self._file is None:
-            raise ValueError("a record is written within its `with` block")
+            raise ValueError("a record is opened before it is written")
         line = json.dumps(_redacted({"event": event, **data}, self._redact), ensure_ascii=False)
         self._file.write(f"{line}\n")
         self._file.flush()
-
-
-def _without_study(event: TrialFinished | FinalistChosen) -> dict[str, Any]:
-    return {name: value for name, value in asdict(event).items() if name != "study"}
 
 
 def _redacted(value: Any, redact: Callable[[str], str]) -> Any:

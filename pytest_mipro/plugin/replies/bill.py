@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any, Self, TextIO
 
 from pytest_mipro.errors import CacheError, LimitReachedError, MiproError
 from pytest_mipro.optimizer.budget.cost_model import CostModel
+from pytest_mipro.optimizer.budget.spending import grouped
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.study.amount import Amount, Limits, total
 from pytest_mipro.plugin.config.study_files import ensure_study_folder
@@ -98,8 +99,7 @@ class JournalBill:
         hard = self._cost_model.hard(request)
         worst = Amount(1, hard.tokens or 0, hard.nanodollars or 0)  # unknown ones have no limit
         with self._lock:
-            if not self._fits(worst):
-                raise self._used_up("the next call")
+            self._check_fits("the next call", worst)
             number, self._next = self._next, self._next + 1
             self._open[number] = worst
             user = {"model": request.model, "module": calling_module()}
@@ -115,10 +115,12 @@ class JournalBill:
             lost = self._open[number]
             self._billed += lost
             self._write({"lost": number, **asdict(lost)})
-            if not self._fits():
+            try:
+                self._check_fits("another attempt", Amount())
+            except LimitReachedError:
                 del self._open[number]  # no other attempt is made
                 self._write({"took": number, **asdict(Amount())})
-                raise self._used_up("another attempt")
+                raise
 
     def end(self, number: int, took: Amount) -> None:
         """Note what a call took; nothing more if its last attempt was lost."""
@@ -133,9 +135,7 @@ class JournalBill:
 
         `planned` are the sizes of its stages, for the forecast of a run of another size.
         """
-        stages: dict[str, Amount] = {}
-        for entry in result.spending:
-            stages[entry.stage] = stages.get(entry.stage, Amount()) + entry.amount
+        stages = grouped(result.spending, lambda entry: entry.stage)
         summary = {
             "finished": True,
             "rows": result.before.rows,
@@ -150,14 +150,11 @@ class JournalBill:
         """Return what a call took by its reply, its worst case if the reply doesn't say."""
         return self._cost_model.actual(request, reply, self._cost_model.hard(request))
 
-    def _fits(self, more: Amount = Amount()) -> bool:  # noqa: B008 - Amount is frozen
+    def _check_fits(self, what: str, more: Amount) -> None:
         held = self._billed + total(self._open.values()) + more
-        return (held + self._kept).within(self._limits)
-
-    def _used_up(self, what: str) -> LimitReachedError:
-        return LimitReachedError(
-            f"{_format_limits(self._limits)} is used up: {what} could exceed it"
-        )
+        if not (held + self._kept).within(self._limits):
+            limits = _format_limits(self._limits)
+            raise LimitReachedError(f"{limits} is used up: {what} could exceed it")
 
     def _write(self, line: Mapping[str, Any]) -> None:
         if self._file is None:
@@ -217,13 +214,9 @@ def _lines(path: Path) -> list[dict[str, Any]]:
         raise CacheError(f"{path}: the journal can't be read ({error.strerror})") from None
     lines = []
     for text in texts:
-        try:
-            line = json.loads(text)
-        except ValueError:
-            continue
-        if isinstance(line, dict):
-            lines.append(line)
-    return lines
+        with suppress(ValueError):
+            lines.append(json.loads(text))
+    return [line for line in lines if isinstance(line, dict)]
 
 
 def _sum(lines: list[dict[str, Any]]) -> Amount:
@@ -235,12 +228,7 @@ def _sum(lines: list[dict[str, Any]]) -> Amount:
 
 
 def _amount(line: Mapping[str, Any]) -> Amount:
-    tokens, money = line.get("tokens"), line.get("nanodollars")
-    return Amount(
-        int(line.get("calls") or 0),
-        None if tokens is None else int(tokens),
-        None if money is None else int(money),
-    )
+    return Amount(line.get("calls") or 0, line.get("tokens"), line.get("nanodollars"))
 
 
 def _format_limits(limits: Limits) -> str:

@@ -1,9 +1,18 @@
-"""Serve the module calls of a run, and attach to the reports which replies were used."""
+"""Serve the module calls of a run, attach the replies used to the reports, show warnings.
+
+Warnings of the runtime (why a run waits, why a cache was replaced) go to the standard error from
+before pytest captured it, at once, on workers of pytest-xdist too.
+"""
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from typing import TextIO
 
 import pytest
 
@@ -13,12 +22,14 @@ from pytest_mipro.plugin.config.configured import options_in_force
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.measuring.report_data import attach
 from pytest_mipro.plugin.replies.case_replies import reported_usage
-from pytest_mipro.plugin.replies.outside_cases import Caller
-from pytest_mipro.plugin.replies.runtime_warnings import warnings_on_terminal
-from pytest_mipro.plugin.replies.stack import close_run_client, outside_client, replies_of
+from pytest_mipro.plugin.replies.outside_cases import Caller, OutsideClient
+from pytest_mipro.plugin.replies.stack import close_run_client, replies_of, studies_client
 from pytest_mipro.runtime.calls.context import CallContext, process_default
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.prompts.prompt_file import forget_committed_prompts
+from pytest_mipro.runtime.text.redaction import one_line
+
+_RUNTIME = logging.getLogger("pytest_mipro.runtime")
 
 
 class _ReplyReports:
@@ -55,7 +66,8 @@ def _begin(config: pytest.Config, cases: Sequence[PlannedCase]) -> LMClient:
     config.pluginmanager.register(_ReplyReports(config, caller), "mipro-replies")
     if replies or options_of(config).replies in ("record", "replay"):
         config.pluginmanager.register(caller, "mipro-replies-caller")
-    return outside_client(config, replies, caller)
+    client = partial(studies_client, config, replies)  # the run's client waits for a first call
+    return OutsideClient(caller, client, options_of(config).replies)
 
 
 @contextmanager
@@ -73,3 +85,45 @@ def serving(config: pytest.Config, cases: Sequence[PlannedCase]) -> Iterator[Non
         stack.enter_context(options_in_force(config))
         stack.enter_context(process_default(CallContext(_begin(config, cases))))
         yield
+
+
+@contextmanager
+def warnings_on_terminal() -> Iterator[None]:
+    """Show the runtime's warnings while the block runs; enter it while nothing is captured."""
+    stream = _own_stream()
+    handler = _WarningLines(stream)
+    _RUNTIME.addHandler(handler)
+    try:
+        yield
+    finally:
+        _RUNTIME.removeHandler(handler)
+        if stream is not sys.stderr:
+            with suppress(OSError, ValueError):
+                stream.close()
+
+
+def _own_stream() -> TextIO:
+    """Return a copy of standard error that no later capture redirects; itself if it is no file."""
+    try:
+        sys.stderr.flush()
+        return os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="replace")
+    except (OSError, ValueError, AttributeError):  # no file: pytest inside of another program
+        return sys.stderr
+
+
+class _WarningLines(logging.Handler):
+    """Writes each warning once, on its own line: many calls may wait for the same reason."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(logging.WARNING)
+        self._stream = stream
+        self._shown: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = one_line(record.getMessage())
+        if text in self._shown:
+            return
+        self._shown.add(text)
+        with suppress(OSError, ValueError):  # a terminal that is gone stops no run
+            self._stream.write(f"\nmipro: {text}\n")
+            self._stream.flush()

@@ -17,10 +17,10 @@ those of all studies (`studies_client`):
 
 What the callers hold:
 
-    gate, a case's call         TrackingClient → studies' client         (`case_client`)
-    record, a case's rerun      RerunClient, on what TrackingClient saw  (rerun_check.py)
-    calls outside cases         OutsideClient → studies' client          (`outside_client`)
-    optimisation, its calls     StudyClient → studies' client            (`optimising_client`)
+    gate, a case's call         TrackingClient → studies' client         (case_replies.py)
+    record, a case's rerun      RerunClient, on what TrackingClient saw  (case_replies.py)
+    calls outside cases         OutsideClient → studies' client          (serving.py)
+    optimisation, its calls     StudyClient → studies' client            (optimise/run_study.py)
       its proposals, shared     SharedReplies → StudyClient …             (optimizer/shared/)
       each part of its budget   MeteredClient → one of the two above     (optimizer/budget/)
 """
@@ -29,13 +29,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_mipro.plugin.collecting.plan import PlannedCase
 from pytest_mipro.plugin.config.cache_folder import cache_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path
@@ -43,14 +41,11 @@ from pytest_mipro.plugin.config.redaction import redactor
 from pytest_mipro.plugin.lock.lock_schema import SUFFIX as LOCK_SUFFIX
 from pytest_mipro.plugin.replies.bill import BilledClient
 from pytest_mipro.plugin.replies.circuit_breaker import BreakerClient
-from pytest_mipro.plugin.replies.outside_cases import Caller, OutsideClient
-from pytest_mipro.plugin.replies.recording import RecordingClient, SanitisingClient, TrackingClient
-from pytest_mipro.plugin.replies.study_client import StudyClient
+from pytest_mipro.plugin.replies.recording import RecordingClient, SanitisingClient
 from pytest_mipro.runtime.cache.reply_cache import CachedClient
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.client.litellm_client import LiveSettings
-from pytest_mipro.runtime.client.prices import ModelPrice
 from pytest_mipro.runtime.client.providers import ProviderClient
 from pytest_mipro.runtime.client.wrappers import BoundedClient, PricedClient
 from pytest_mipro.runtime.replies.recorded import RecordedClient, RecordedReplies
@@ -114,11 +109,6 @@ def close_run_client(config: pytest.Config) -> None:
         loop.run(client.aclose())
 
 
-def model_price(config: pytest.Config, model: str) -> ModelPrice | None:
-    """Return a model's price: that of ini `mipro_prices`, else the one that its client knows."""
-    return run_client(config).price(model)
-
-
 def replies_path(lock: Path) -> Path:
     """Return the file of recorded replies of a lock's study."""
     return lock.with_name(f"{lock.name.removesuffix(LOCK_SUFFIX)}{SUFFIX}")
@@ -157,22 +147,3 @@ def studies_client(config: pytest.Config, replies: RecordedReplies, case: str = 
     if mode == "replay":
         return RecordedClient(replies, None, case)
     return RecordedClient(replies, run_client(config), case) if replies else run_client(config)
-
-
-def case_client(case: PlannedCase) -> TrackingClient:
-    """Return the client of one call of a case."""
-    config = case.item.config
-    client = studies_client(config, replies_of(config, [case.study.lock]), case.id)
-    return TrackingClient(client, keep=options_of(config).replies == "record")
-
-
-def outside_client(config: pytest.Config, replies: RecordedReplies, caller: Caller) -> LMClient:
-    """Return the client of calls outside cases; it makes the run's client at its first call."""
-    return OutsideClient(
-        caller, partial(studies_client, config, replies), options_of(config).replies
-    )
-
-
-def optimising_client(config: pytest.Config, lock: Path) -> StudyClient:
-    """Return the client of one study's optimisation, a `with` block."""
-    return StudyClient(studies_client(config, replies_of(config, [lock])))

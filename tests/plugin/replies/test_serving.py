@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from pytest_mipro.plugin.replies.runtime_warnings import warnings_on_terminal
+from pytest_mipro.plugin.replies.serving import warnings_on_terminal
 
 LOG = logging.getLogger("pytest_mipro.runtime.cache.claims")
 

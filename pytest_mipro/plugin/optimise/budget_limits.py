@@ -1,0 +1,67 @@
+"""Refuse a budget that can't be kept before the first paid call; name the option of a limit."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_mipro.errors import MiproError
+from pytest_mipro.optimizer.budget.cost_model import CostModel
+from pytest_mipro.optimizer.budget.limit_errors import (
+    Limit,
+    UnboundedOutputError,
+    UnknownPriceError,
+    limit_of,
+)
+from pytest_mipro.optimizer.study.settings import OptimizerSettings
+from pytest_mipro.plugin.lock.lock_schema import Lock
+from pytest_mipro.plugin.replies.stack import run_client
+from pytest_mipro.runtime.client.prices import output_limit
+from pytest_mipro.runtime.settings import current_settings
+
+_OPTIONS = {
+    "calls": "--mipro-max-calls",
+    "tokens": "--mipro-max-tokens; or lower mipro_max_output_tokens",
+    "nanodollars": "--mipro-max-cost; or lower mipro_max_output_tokens",
+    "seconds": "--mipro-max-time",
+}
+
+
+def check_budget(
+    config: pytest.Config, settings: OptimizerSettings, lock: Lock | None
+) -> CostModel:
+    """Return the cost_model of what is billed, once each model that is known to be called is in it.
+
+    Raises UnboundedCallError for a model without a known price, or calls without an output limit.
+    What only the traces tell is refused at its first call.
+    """
+    cost_model = CostModel(settings.limits, lambda model: run_client(config).price(model))
+    if not settings.limits.by_worst_case:
+        return cost_model
+    in_force = current_settings()
+    called = [*settings.proposer_models, settings.teacher_model]
+    if lock is None:
+        called += [in_force.model, in_force.fallback_model, *in_force.models.values()]
+    for model in called:
+        if model is not None:
+            cost_model.check(model, bounded=True)
+    for module in lock.modules if lock is not None else ():
+        given = in_force.max_output_tokens is not None or output_limit(module.parameters)
+        cost_model.check(module.model, bounded=bool(given))
+    return cost_model
+
+
+def describe_error(error: MiproError) -> str:
+    """Return an error's text with the options that remedy it."""
+    if isinstance(error, UnboundedOutputError):
+        return f"{error}; set ini mipro_max_output_tokens, or max_tokens in @lm_module"
+    if isinstance(error, UnknownPriceError):
+        return (
+            f'{error}; set ini mipro_prices = ["{error.model} PROMPT COMPLETION"] in dollars per '
+            "million tokens, or use --mipro-max-tokens in place of --mipro-max-cost"
+        )
+    return f"{error}{option_of(limit_of(error))}"
+
+
+def option_of(limit: Limit | None) -> str:
+    """Return the option that lifts a limit, in brackets; "" without one."""
+    return "" if limit is None else f" ({_OPTIONS[limit.currency]})"
