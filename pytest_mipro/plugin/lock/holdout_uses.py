@@ -24,11 +24,6 @@ class HoldoutUses:
     finalists: frozenset[str] = frozenset()
     earlier: int = 0
 
-    @property
-    def total(self) -> int:
-        """The number of all finalists."""
-        return self.earlier + len(self.finalists)
-
 
 def known_holdout_uses(private_folder: Path, study: str, lock: Lock | None) -> HoldoutUses:
     """Return the uses in the private folder, or those in the lock where it has more.
@@ -36,7 +31,7 @@ def known_holdout_uses(private_folder: Path, study: str, lock: Lock | None) -> H
     Raises ConfigurationError where the record in the folder can't be read.
     """
     uses = _recorded(study_file(private_folder, "looks", study))
-    if lock is None or lock.holdout_uses <= uses.total:
+    if lock is None or lock.holdout_uses <= uses.earlier + len(uses.finalists):
         return uses
     prompts = {module.prompt_path: module.prompt for module in lock.modules if not module.frozen}
     locked = digest_of_prompts((PurePosixPath(path).name, it) for path, it in prompts.items())

@@ -27,11 +27,7 @@ from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.study.runs import CaseCost
 from pytest_mipro.plugin.config.words import counted
-from pytest_mipro.plugin.optimise.cost_lines import (
-    describe_forecast,
-    describe_limits,
-    describe_spending,
-)
+from pytest_mipro.plugin.optimise.plan_lines import describe_plan, describe_spending
 
 _LABEL_WIDTH = 12
 _BAR_WIDTH = 24
@@ -113,7 +109,7 @@ class Progress:
 
     @_draw.register
     def _(self, event: Plan) -> None:
-        self._say_all("plan", _describe_plan(event, self._alone))
+        self._say_all("plan", describe_plan(event, self._alone))
 
     @_draw.register
     def _(self, event: ProposalsMade | LessonsLearnt) -> None:
@@ -219,29 +215,6 @@ class Progress:
         self._say("record", f"{record}: what the proposers saw and said, and every trial")
         if not result.prompts:
             self._say("result", "the committed prompts stay; nothing is written", yellow=True)
-
-
-def _describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return the plan as lines: modules, rows, trials and calls."""
-    split = plan.split
-    names = "shared with training" if split.shared else f"{len(split.train)} training"
-    frozen = f" (frozen: {', '.join(plan.frozen)})" if plan.frozen else ""
-    modules = f"{counted(len(plan.modules), 'module')}: {', '.join(plan.modules)}{frozen}"
-    rows = (
-        f"rows: {names}, {len(split.validation)} validation, {len(split.holdout)} holdout; they "
-        f"detect a lift of {plan.detectable:.2f} in 70 % of runs"
-    )
-    rounds = counted(plan.rounds, "round")
-    trials = f"{counted(plan.trials, 'trial')} of {plan.minibatch} rows in {rounds}"
-    lines = [modules, rows, trials, *describe_forecast(plan.forecast)]
-    lines.append(describe_limits(plan.limits, plan.max_seconds))
-    if not split.confirmed:
-        lines.append("too few rows for a holdout: the result will be not independently confirmed")
-    for test in plan.one_at_a_time:
-        fixtures = ", ".join(map(repr, alone.get(test, ())))
-        why = f", as its cases share {fixtures} (rerun_safe declares them safe)" if fixtures else ""
-        lines.append(f"{test}: one case at a time{why}")
-    return lines
 
 
 def _counted(calls: int, asked: int) -> str:

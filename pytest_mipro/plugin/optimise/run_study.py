@@ -27,8 +27,8 @@ from pytest_mipro.plugin.lock.lock_builder import lessons_of
 from pytest_mipro.plugin.lock.lock_file import read_lock
 from pytest_mipro.plugin.lock.prompt_targets import check_targets
 from pytest_mipro.plugin.optimise.budget_limits import check_budget, option_of
-from pytest_mipro.plugin.optimise.dry_run import describe_dry_run, planned_sizes
 from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
+from pytest_mipro.plugin.optimise.plan_lines import describe_dry_run, planned_sizes
 from pytest_mipro.plugin.optimise.progress import Progress
 from pytest_mipro.plugin.optimise.services import searcher_of, settings_of, strategies_of
 from pytest_mipro.plugin.optimise.study_record import StudyRecord

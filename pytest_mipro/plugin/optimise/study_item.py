@@ -17,8 +17,6 @@ from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.optimise.budget_limits import describe_error
 from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen
 
-_OWN = str(Path(__file__).parents[2])
-
 
 class OptimizeItem(pytest.Item):
     """One study's item; `run` optimises the study and draws it on the screen that it gets."""
@@ -57,7 +55,10 @@ class OptimizeItem(pytest.Item):
 
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
         """Show what user code raised in hooks and strategies from its own frames on."""
-        excinfo.traceback = excinfo.traceback.filter(_is_foreign)
+        hidden = ("pluggy", "_pytest", str(Path(__file__).parents[2]))
+        excinfo.traceback = excinfo.traceback.filter(
+            lambda entry: not any(part in str(entry.path) for part in hidden)
+        )
         return super().repr_failure(excinfo, style=style or "short")
 
     def tidy(self, report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
@@ -81,8 +82,3 @@ class StoppedText(TerminalRepr):
     def toterminal(self, tw: TerminalWriter) -> None:
         """Write the reason."""
         tw.line(self._reason)
-
-
-def _is_foreign(entry: Any) -> bool:
-    path = str(entry.path)
-    return not path.startswith(_OWN) and "pluggy" not in path and "_pytest" not in path

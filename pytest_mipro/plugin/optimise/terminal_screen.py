@@ -8,12 +8,10 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from io import TextIOBase
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+import pytest
 from _pytest.logging import LogCaptureHandler
-
-if TYPE_CHECKING:
-    import pytest
 
 
 class TerminalScreen:
@@ -42,7 +40,9 @@ class TerminalScreen:
         # own: a copy of the descriptor, made while nothing is captured.
         writer = self._reporter._tw  # noqa: SLF001 - pytest has no public way to its file
         self._before = writer._file  # noqa: SLF001
-        with self._uncaptured(), suppress(OSError, ValueError, AttributeError):
+        capture = self._capture
+        uncaptured = capture.global_and_fixture_disabled() if capture else nullcontext()
+        with uncaptured, suppress(OSError, ValueError, AttributeError):
             self._before.flush()
             self._own = os.fdopen(
                 os.dup(self._before.fileno()),
@@ -57,8 +57,11 @@ class TerminalScreen:
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         if self._reporter is None:
             return
-        if kind is None or issubclass(kind, Exception):
-            self._resume()
+        going_on = kind is None or issubclass(kind, Exception)
+        if going_on and self._reporter.showfspath and not self._silent:
+            # Begin pytest's line of this item anew: its letter stands behind the file's name.
+            self._erase()
+            self._reporter.write_fspath_result(self._nodeid, "")
         with suppress(OSError, ValueError):
             self._erase()
             self._reporter.flush()
@@ -84,12 +87,6 @@ class TerminalScreen:
             self._rewrite(text if len(text) <= width else f"{text[: width - 1]}…")
             self._shown = True
 
-    def _resume(self) -> None:
-        """Begin pytest's line of this item anew: its letter stands behind the file's name."""
-        if not self._silent and self._reporter.showfspath:
-            self._erase()
-            self._reporter.write_fspath_result(self._nodeid, "")
-
     def _erase(self) -> None:
         if self._shown:
             self._rewrite("")
@@ -104,9 +101,6 @@ class TerminalScreen:
         if not text:
             self._reporter.write_raw("\r")
         self._reporter.flush()
-
-    def _uncaptured(self) -> Any:
-        return self._capture.global_and_fixture_disabled() if self._capture else nullcontext()
 
 
 @contextmanager

@@ -86,11 +86,11 @@ class Caller:
 
     def _users_of(self, fixture: pytest.FixtureDef[Any]) -> tuple[str, ...]:
         if fixture not in self._users:
-            locks = {
-                str(case.study.lock)
-                for case in self._cases
-                if fixture in _definitions(case.item).get(fixture.argname, ())
-            }
+            locks = set()
+            for case in self._cases:
+                info = getattr(case.item, "_fixtureinfo", None)  # pytest offers no public way
+                if info and fixture in info.name2fixturedefs.get(fixture.argname, ()):
+                    locks.add(str(case.study.lock))
             self._users[fixture] = tuple(sorted(locks))
         return self._users[fixture]
 
@@ -163,8 +163,3 @@ def refuse_calls(config: pytest.Config) -> None:
     refusing = OutsideClient(Caller(()), lambda _: nothing, "replay")
     stack.enter_context(process_default(CallContext(refusing)))
     config.add_cleanup(stack.close)
-
-
-def _definitions(item: pytest.Item) -> dict[str, Sequence[pytest.FixtureDef[Any]]]:
-    info = getattr(item, "_fixtureinfo", None)  # pytest offers no public way
-    return dict(info.name2fixturedefs) if info is not None else {}

@@ -31,11 +31,14 @@ class StudyClient(ClientWrapper):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._finish(InfrastructureError(_ENDED))
+        reason = (
+            "the study has ended, so no further LM call is made; run the command again to go on"
+        )
+        self._finish(InfrastructureError(reason))
         with self._lock:
             waiting = tuple(self._waiting)
-        if waiting:
-            background_loop().call_soon_threadsafe(_cancel, waiting)
+        for task in waiting:
+            background_loop().call_soon_threadsafe(task.cancel)
 
     async def complete(self, request: Request) -> Reply:
         """Return the inner client's reply; raises InfrastructureError once the study has ended."""
@@ -74,11 +77,3 @@ class StudyClient(ClientWrapper):
     def _finish(self, end: InfrastructureError) -> None:
         with self._lock:
             self._end = self._end or end
-
-
-_ENDED = "the study has ended, so no further LM call is made; run the command again to go on"
-
-
-def _cancel(tasks: tuple[asyncio.Task[object], ...]) -> None:
-    for task in tasks:
-        task.cancel()

@@ -1,22 +1,128 @@
-"""`--mipro-dry-run`: the plan as far as it is known without an LM call."""
+"""What a study will take and took, as lines: the plan, that of `--mipro-dry-run`, and the bill."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
-from pytest_mipro.optimizer.budget.spending import STAGES
-from pytest_mipro.optimizer.run.forecast import StageSize, stage_sizes
+from pytest_mipro.optimizer.budget.spending import STAGES, UNFINISHED, grouped
+from pytest_mipro.optimizer.run.events import Plan
+from pytest_mipro.optimizer.run.forecast import Forecast, StageSize, stage_sizes
+from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.statistics.decide import detectable_lift
-from pytest_mipro.optimizer.study.amount import Amount, total
+from pytest_mipro.optimizer.study.amount import Amount, Limits, total
 from pytest_mipro.optimizer.study.case import Study
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.optimizer.study.split import RowTag, Split, split_rows
+from pytest_mipro.plugin.config.words import counted
 from pytest_mipro.plugin.lock.lock_schema import Lock
-from pytest_mipro.plugin.optimise.cost_lines import describe_limits, format_amount
 
 _LABEL_WIDTH = 12
 _STAGE_WIDTH = 11
+_SHOWN_USERS = 12
+
+
+def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the plan as lines: modules, rows, trials and calls.
+
+    `alone` names the fixtures for whose sake a test's cases run one at a time.
+    """
+    split = plan.split
+    names = "shared with training" if split.shared else f"{len(split.train)} training"
+    frozen = f" (frozen: {', '.join(plan.frozen)})" if plan.frozen else ""
+    modules = f"{counted(len(plan.modules), 'module')}: {', '.join(plan.modules)}{frozen}"
+    rows = (
+        f"rows: {names}, {len(split.validation)} validation, {len(split.holdout)} holdout; they "
+        f"detect a lift of {plan.detectable:.2f} in 70 % of runs"
+    )
+    rounds = counted(plan.rounds, "round")
+    trials = f"{counted(plan.trials, 'trial')} of {plan.minibatch} rows in {rounds}"
+    lines = [modules, rows, trials, *describe_forecast(plan.forecast)]
+    lines.append(describe_limits(plan.limits, plan.max_seconds))
+    if not split.confirmed:
+        lines.append("too few rows for a holdout: the result will be not independently confirmed")
+    for test in plan.one_at_a_time:
+        fixtures = ", ".join(map(repr, alone.get(test, ())))
+        why = f", as its cases share {fixtures} (rerun_safe declares them safe)" if fixtures else ""
+        lines.append(f"{test}: one case at a time{why}")
+    return lines
+
+
+def describe_forecast(forecast: Forecast) -> list[str]:
+    """Return what a run is expected to take, at worst in brackets, by stage and by model."""
+    stages = [
+        f"{stage.stage:<{_STAGE_WIDTH}}{_both(stage.expected, stage.worst)}"
+        for stage in forecast.stages
+        if stage.expected.calls or stage.worst.calls
+    ]
+    by_model = [f"{model}: {format_amount(took)}" for model, took in forecast.models.items()]
+    unbounded = forecast.worst.tokens is None
+    return [
+        f"the pipeline runs at most {forecast.case_runs:,} times",
+        "by stage, expected (at worst):",
+        *stages,
+        f"{'in all':<{_STAGE_WIDTH}}{_both(forecast.expected, forecast.worst)}",
+        *(by_model if len(by_model) > 1 else ()),
+        *(["tokens are bounded by mipro_max_output_tokens alone"] if unbounded else []),
+    ]
+
+
+def _both(expected: Amount, worst: Amount) -> str:
+    """Return both amounts in words, currency by currency, the second one in brackets."""
+    words = [f"{expected.calls:,} ({worst.calls:,}) calls"]
+    if expected.tokens is not None:
+        most = "" if worst.tokens is None else f" ({worst.tokens:,})"
+        words.append(f"{expected.tokens:,}{most} tokens")
+    if expected.nanodollars or worst.nanodollars:
+        most = "" if worst.nanodollars is None else f" ({_dollars(worst)})"
+        words.append(f"{_dollars(expected)}{most}")
+    return ", ".join(words)
+
+
+def describe_limits(limits: Limits, max_seconds: float | None) -> str:
+    """Return the limits of a run in words."""
+    words = []
+    if limits.calls is not None:
+        words.append(f"{limits.calls:,} calls")
+    if limits.tokens is not None:
+        words.append(f"{limits.tokens:,} tokens")
+    if limits.nanodollars is not None:
+        words.append(_dollars(Amount(0, 0, limits.nanodollars)))
+    if max_seconds is not None:
+        words.append(f"{max_seconds:,g} s")
+    return f"limits: {', '.join(words)}" if words else "no limit is set"
+
+
+def describe_spending(result: StudyResult) -> list[str]:
+    """Return what a study took: in all and billed, then by stage, and by module and model."""
+    spent = total(entry.amount for entry in result.spending)
+    lines = [f"{format_amount(spent)}; billed {format_amount(result.billed)}"]
+    by_stage = grouped(result.spending, lambda entry: entry.stage)
+    lines += [f"{name:<{_STAGE_WIDTH}}{format_amount(amount)}" for name, amount in by_stage.items()]
+    names = {"": "proposals", UNFINISHED: "dropped or unfinished, at worst"}
+    users = grouped(
+        result.spending,
+        lambda entry: f"{names.get(entry.module, entry.module)} {entry.model}".strip(),
+    )
+    shown = sorted(users.items(), key=lambda item: (-item[1].calls, item[0]))
+    lines += [f"{name}: {format_amount(amount)}" for name, amount in shown[:_SHOWN_USERS]]
+    if len(shown) > _SHOWN_USERS:
+        lines.append(f"and {len(shown) - _SHOWN_USERS} more, in the JSON report")
+    return lines
+
+
+def format_amount(amount: Amount) -> str:
+    """Return calls, tokens and dollars in words; what is not known is left out or said so."""
+    words = f"{amount.calls:,} call{'' if amount.calls == 1 else 's'}"
+    if amount.tokens is None:
+        return f"{words}, tokens not known"
+    words += f", {amount.tokens:,} tokens"
+    return f"{words}, {_dollars(amount)}" if amount.nanodollars else words
+
+
+def _dollars(amount: Amount) -> str:
+    dollars = amount.dollars or 0.0
+    return f"${dollars:,.2f}" if dollars >= 1 else f"${dollars:,.4f}"
 
 
 def describe_dry_run(
@@ -50,7 +156,10 @@ def describe_dry_run(
         ("modules", names),
         ("LM calls", _calls(lock, last)),
         *_expected(sizes, lock, last),
-        ("limits", describe_limits(settings.limits, settings.max_seconds).removeprefix("limits: ")),
+        (
+            "limits",
+            describe_limits(settings.limits, settings.max_seconds).removeprefix("limits: "),
+        ),
         ("dry run", "no LM call was made, nothing is written"),
     ]
     return [f"{label:<{_LABEL_WIDTH}}{text}" for label, text in facts]
