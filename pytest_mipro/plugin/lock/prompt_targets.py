@@ -25,8 +25,7 @@ def check_targets(signatures: Iterable[Signature], ini_folder: Path) -> None:
     root = work_tree(ini_folder)
     owners: dict[str, Signature] = {}
     for signature in signatures:
-        _check_place(signature, root)
-        _check_writable(signature)
+        _check_target(signature, root)
         owner = owners.setdefault(_folded(signature.prompt_path), signature)
         if _source(owner) != _source(signature):
             raise ConfigurationError(
@@ -65,24 +64,16 @@ def work_tree(folder: Path) -> Path:
     return folder
 
 
-def _check_place(signature: Signature, root: Path) -> None:
-    path = signature.prompt_path.resolve()
-    if _INSTALLED.intersection(path.parts):
-        raise ConfigurationError(
-            f"{signature.where}: its prompt file {path} belongs to an installed package; install "
-            "the project editable, or freeze the module with `optimize=False`"
-        )
-    if not path.is_relative_to(root):
-        raise ConfigurationError(
-            f"{signature.where}: its prompt file {path} is outside the project {root}; move it "
-            "there, or freeze the module with `optimize=False`"
-        )
-
-
-def _check_writable(signature: Signature) -> None:
-    path = signature.prompt_path.resolve()
+def _check_target(signature: Signature, root: Path) -> None:
+    path, remedy = signature.prompt_path.resolve(), "correct that"
     parent = next(folder for folder in path.parents if folder.exists())
-    if path.exists() and not path.is_file():
+    if _INSTALLED.intersection(path.parts):
+        problem = "belongs to an installed package"
+        remedy = "install the project editable, or freeze the module with `optimize=False`"
+    elif not path.is_relative_to(root):
+        problem = f"is outside the project {root}"
+        remedy = "move it there, or freeze the module with `optimize=False`"
+    elif path.exists() and not path.is_file():
         problem = "is not a file"
     elif not parent.is_dir():
         problem = f"can't be written: {parent} is not a folder"
@@ -92,7 +83,7 @@ def _check_writable(signature: Signature) -> None:
         problem = "can't be written: it is read-only"
     else:
         return
-    raise ConfigurationError(f"{signature.where}: its prompt file {path} {problem}; correct that")
+    raise ConfigurationError(f"{signature.where}: its prompt file {path} {problem}; {remedy}")
 
 
 def _folded(path: Path) -> str:

@@ -105,11 +105,12 @@ def _optimize(
     inputs: StudyInputs, services: Services, settings: OptimizerSettings
 ) -> StudyResult | str:
     """Return the result; for a study that another process decided, the line that says so."""
-    if options_of(inputs.config).storage is None:
+    storage = options_of(inputs.config).storage
+    if storage is None:
         return optimize(inputs.study, services, settings)
     from pytest_mipro.plugin.optimise.shared_study import shared_result  # noqa: PLC0415 - slow
 
-    return shared_result(inputs.config, inputs.key, inputs.study, services, settings)
+    return shared_result(inputs.config, inputs.key, inputs.study, services, settings, storage)
 
 
 def _services(inputs: StudyInputs, client: LMClient, emit: Emit) -> Services:

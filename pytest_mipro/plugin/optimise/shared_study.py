@@ -35,16 +35,14 @@ def shared_result(
     study: Study,
     services: Services,
     settings: OptimizerSettings,
+    storage: str,
 ) -> StudyResult | str:
-    """Optimise the study with all processes that use the storage.
+    """Optimise the study with all processes that use the storage, given by its URL.
 
     Returns the result in the process that decided, in the others a line that names it.
     """
-    options = options_of(config)
-    if options.storage is None:
-        raise ValueError("without --mipro-storage a study is not shared")
     membership = Membership(
-        url=options.storage,
+        url=storage,
         process=f"{platform.node() or 'localhost'}:{os.getpid()}",
         root=ini_folder(config).resolve(),
         project=_project(config, key),

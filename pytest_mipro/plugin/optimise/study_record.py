@@ -24,6 +24,7 @@ from pytest_mipro.optimizer.run.events import (
     TrialFinished,
 )
 from pytest_mipro.plugin.config.study_files import ensure_study_folder
+from pytest_mipro.plugin.report.json_report import redacted
 
 
 class StudyRecord:
@@ -86,16 +87,6 @@ class StudyRecord:
     def _write(self, event: str, **data: Any) -> None:
         if self._file is None:
             raise ValueError("a record is opened before it is written")
-        line = json.dumps(_redacted({"event": event, **data}, self._redact), ensure_ascii=False)
+        line = json.dumps(redacted({"event": event, **data}, self._redact), ensure_ascii=False)
         self._file.write(f"{line}\n")
         self._file.flush()
-
-
-def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, dict):
-        return {key: _redacted(item, redact) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_redacted(item, redact) for item in value]
-    return value

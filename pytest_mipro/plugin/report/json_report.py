@@ -42,7 +42,7 @@ def json_report(report: RunReport, redact: Callable[[str], str]) -> str:
         "optimizations": [_optimization(item, report) for item in report.optimizations],
         "written": list(report.written),
     }
-    return json.dumps(_plain(data, redact), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    return json.dumps(redacted(data, redact), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
 def _study(study: GatedStudy) -> dict[str, Any]:
@@ -149,14 +149,14 @@ def _fields(item: object, names: str) -> dict[str, Any]:
     return {key or path: attrgetter(path)(item) for key, _, path in pairs}
 
 
-def _plain(value: Any, redact: Callable[[str], str]) -> Any:
+def redacted(value: Any, redact: Callable[[str], str]) -> Any:
     """Return the value with redacted, encodable texts, and None for a number that is not finite."""
     if isinstance(value, str):
         return redact(value).encode("utf-8", "backslashreplace").decode()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {_plain(key, redact): _plain(item, redact) for key, item in value.items()}
+        return {redacted(key, redact): redacted(item, redact) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item, redact) for item in value]
+        return [redacted(item, redact) for item in value]
     return value
