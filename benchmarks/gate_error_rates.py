@@ -23,7 +23,7 @@ from pytest_mipro.optimizer.statistics.intervals import mean_interval, paired_li
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import TestPlan
 from pytest_mipro.plugin.gate.judge import Holdout, Reference, judge
-from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase
+from pytest_mipro.plugin.lock.lock_file import Lock, LockedCase
 from pytest_mipro.plugin.measuring.report_data import CaseResult
 
 if TYPE_CHECKING:

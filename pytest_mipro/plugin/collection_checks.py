@@ -18,8 +18,7 @@ from pytest_mipro.plugin.collecting.marks import MetricMark, metric_mark
 from pytest_mipro.plugin.collecting.plan import refusal
 from pytest_mipro.plugin.collecting.prompt_check import check_prompt_files
 from pytest_mipro.plugin.config.options import options_of
-from pytest_mipro.plugin.lock.lock_file import read_lock
-from pytest_mipro.plugin.lock.lock_schema import SUFFIX
+from pytest_mipro.plugin.lock.lock_file import SUFFIX, read_lock
 from pytest_mipro.plugin.replies.stack import recorded_replies
 from pytest_mipro.runtime.signature.signature import Signature
 

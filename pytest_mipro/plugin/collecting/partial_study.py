@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mipro.plugin.collecting.cases import marked_tests
 from pytest_mipro.plugin.collecting.plan import PlannedCase, StudyKey
-from pytest_mipro.plugin.lock.lock_file import read_lock
-from pytest_mipro.plugin.lock.lock_schema import Lock
+from pytest_mipro.plugin.lock.lock_file import Lock, read_lock
 
 if TYPE_CHECKING:
     import pytest

@@ -21,7 +21,7 @@ from pytest_mipro.plugin.collecting.cases import (
 )
 from pytest_mipro.plugin.collecting.marks import MARK, MetricMark, metric_mark
 from pytest_mipro.plugin.config.paths import relative_path
-from pytest_mipro.plugin.lock.lock_schema import SUFFIX
+from pytest_mipro.plugin.lock.lock_file import SUFFIX
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pytest_mipro.plugin.gate.case_run import CaseRun, encodable, recording
 from pytest_mipro.plugin.gate.junit import PREFIX, case_properties
 from pytest_mipro.plugin.gate.state import RunState
 from pytest_mipro.plugin.lock.lock_builder import call_key, columns_digest, locked_module
-from pytest_mipro.plugin.lock.lock_schema import LockedModule
+from pytest_mipro.plugin.lock.lock_file import LockedModule
 from pytest_mipro.plugin.measuring.feedback import note_comparison
 from pytest_mipro.plugin.measuring.measure import case_status
 from pytest_mipro.plugin.measuring.report_data import (

@@ -26,7 +26,7 @@ from pytest_mipro.plugin.gate.provenance import StudyProvenance, provenance_of
 from pytest_mipro.plugin.gate.state import RunState
 from pytest_mipro.plugin.gate.synthetic_reports import ProblemText, report_result
 from pytest_mipro.plugin.gate.verdict import Verdict
-from pytest_mipro.plugin.lock.lock_schema import Lock, LockedModule
+from pytest_mipro.plugin.lock.lock_file import Lock, LockedModule
 
 FormatPath = Callable[[Path], str]
 Kind = Literal["prompt", "docstring", "signature", "model", "module", "cases"]

@@ -25,8 +25,7 @@ from pytest_mipro.plugin.gate.case_statistics import (
 )
 from pytest_mipro.plugin.gate.rules import group_rule, regression_rule, threshold_rule
 from pytest_mipro.plugin.gate.verdict import Comparison, Rule, Ruling, Verdict
-from pytest_mipro.plugin.lock.lock_file import read_lock
-from pytest_mipro.plugin.lock.lock_schema import Lock, split_salt
+from pytest_mipro.plugin.lock.lock_file import Lock, read_lock, split_salt
 from pytest_mipro.plugin.measuring.measure import RETURNED_NOTHING, Status, returned_nothing
 from pytest_mipro.plugin.measuring.report_data import CaseResult
 

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.words import counted
-from pytest_mipro.plugin.lock.lock_schema import LockedModule
+from pytest_mipro.plugin.lock.lock_file import LockedModule
 from pytest_mipro.plugin.lock.write_journal import file_digest
 from pytest_mipro.plugin.measuring.report_data import MeasuredCase, RepliesUsage, ReportData
 from pytest_mipro.runtime.replies.recorded import RecordedReply

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.optimizer.deciding.conclude import digest_of_prompts
 from pytest_mipro.plugin.config.study_files import ensure_study_folder, study_file
-from pytest_mipro.plugin.lock.lock_schema import Lock
+from pytest_mipro.plugin.lock.lock_file import Lock
 from pytest_mipro.runtime.text.files import atomic_write
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pytest_mipro.errors import ConfigurationError
-from pytest_mipro.plugin.lock.lock_schema import Lock
+from pytest_mipro.plugin.lock.lock_file import Lock
 from pytest_mipro.runtime.signature.signature import Signature
 
 VERSION_CONTROL = (".git", ".hg", ".svn")

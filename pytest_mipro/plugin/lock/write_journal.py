@@ -22,8 +22,7 @@ from pytest_mipro.errors import ConfigurationError, UsageError
 from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path
-from pytest_mipro.plugin.lock.lock_file import parse_lock
-from pytest_mipro.plugin.lock.lock_schema import SUFFIX
+from pytest_mipro.plugin.lock.lock_file import SUFFIX, parse_lock
 from pytest_mipro.plugin.lock.prompt_targets import VERSION_CONTROL, work_tree
 from pytest_mipro.runtime.prompts.prompt_file import parse_prompt
 from pytest_mipro.runtime.text.files import atomic_write

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import TestPlan
-from pytest_mipro.plugin.lock.lock_schema import LockedModule
+from pytest_mipro.plugin.lock.lock_file import LockedModule
 from pytest_mipro.plugin.measuring.measure import Status, case_status
 from pytest_mipro.runtime.text.redaction import hide_in_data
 

@@ -23,8 +23,7 @@ from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.gate.state import RunState
-from pytest_mipro.plugin.lock.lock_file import read_lock
-from pytest_mipro.plugin.lock.lock_schema import split_salt
+from pytest_mipro.plugin.lock.lock_file import read_lock, split_salt
 from pytest_mipro.plugin.lock.prompt_targets import check_conflicts
 from pytest_mipro.plugin.measuring.fixtures import (
     FixtureWatch,

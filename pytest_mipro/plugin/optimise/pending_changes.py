@@ -17,8 +17,7 @@ from pytest_mipro.plugin.config.cache_folder import how_to_go_on, mipro_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.lock.lock_builder import lock_of
-from pytest_mipro.plugin.lock.lock_file import dump_lock, read_lock
-from pytest_mipro.plugin.lock.lock_schema import Lock
+from pytest_mipro.plugin.lock.lock_file import Lock, dump_lock, read_lock
 from pytest_mipro.plugin.lock.write_journal import FileWrite, changed, file_digest, flush
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt, dump_prompt, read_prompt
 from pytest_mipro.runtime.signature.signature import Signature

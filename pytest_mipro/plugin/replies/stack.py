@@ -38,7 +38,7 @@ from pytest_mipro.plugin.config.cache_folder import cache_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.config.redaction import redactor
-from pytest_mipro.plugin.lock.lock_schema import SUFFIX as LOCK_SUFFIX
+from pytest_mipro.plugin.lock.lock_file import SUFFIX as LOCK_SUFFIX
 from pytest_mipro.plugin.replies.bill import BilledClient
 from pytest_mipro.plugin.replies.circuit_breaker import BreakerClient
 from pytest_mipro.plugin.replies.recording import RecordingClient, SanitisingClient

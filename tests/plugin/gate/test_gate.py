@@ -8,8 +8,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from pytest_mipro.plugin.lock.lock_builder import columns_digest
-from pytest_mipro.plugin.lock.lock_file import dump_lock
-from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase
+from pytest_mipro.plugin.lock.lock_file import Lock, LockedCase, dump_lock
 from pytest_mipro.runtime.settings import current_settings
 
 NUMBERS = """

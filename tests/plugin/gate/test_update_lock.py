@@ -8,8 +8,7 @@ import subprocess
 import pytest
 from gate_project import LOCK, TESTS, WORDS, lock_text, write_gate, write_prompt, write_words
 
-from pytest_mipro.plugin.lock.lock_file import parse_lock, read_lock
-from pytest_mipro.plugin.lock.lock_schema import LockedCase
+from pytest_mipro.plugin.lock.lock_file import LockedCase, parse_lock, read_lock
 
 UPDATE = "--mipro-update-lock"
 WROTE = f"wrote {LOCK}: the scores of 6 cases"

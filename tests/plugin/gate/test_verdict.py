@@ -11,7 +11,7 @@ from pytest_mipro.plugin.collecting.plan import TestPlan
 from pytest_mipro.plugin.gate.case_statistics import NO_GROUP, groups_of, share_passing_all
 from pytest_mipro.plugin.gate.judge import Holdout, Reference, holdout_of, judge
 from pytest_mipro.plugin.gate.rules import describe_detectable
-from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase
+from pytest_mipro.plugin.lock.lock_file import Lock, LockedCase
 from pytest_mipro.plugin.measuring.report_data import CaseResult
 
 NO_HOLDOUT = Holdout(frozenset(), "the study has 0 holdout rows of the 30 that it needs")

@@ -10,8 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_mipro.errors import LockError
-from pytest_mipro.plugin.lock.lock_file import dump_lock, parse_lock, read_lock
-from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase, LockedLesson, LockedModule
+from pytest_mipro.plugin.lock.lock_file import (
+    Lock,
+    LockedCase,
+    LockedLesson,
+    LockedModule,
+    dump_lock,
+    parse_lock,
+    read_lock,
+)
 
 PATH = Path("tests/test_desk.mipro.json")
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_mipro.errors import ConfigurationError
-from pytest_mipro.plugin.lock.lock_schema import Lock, LockedModule
+from pytest_mipro.plugin.lock.lock_file import Lock, LockedModule
 from pytest_mipro.plugin.lock.prompt_targets import check_conflicts, check_targets, work_tree
 from pytest_mipro.runtime.signature.signature import Signature
 

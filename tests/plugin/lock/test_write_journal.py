@@ -7,8 +7,7 @@ import pytest
 
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.plugin.lock import write_journal
-from pytest_mipro.plugin.lock.lock_file import dump_lock
-from pytest_mipro.plugin.lock.lock_schema import Lock
+from pytest_mipro.plugin.lock.lock_file import Lock, dump_lock
 from pytest_mipro.plugin.lock.write_journal import (
     JOURNAL,
     FileWrite,

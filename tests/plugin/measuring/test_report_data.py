@@ -6,7 +6,7 @@ import pytest
 
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import TestPlan
-from pytest_mipro.plugin.lock.lock_schema import LockedModule
+from pytest_mipro.plugin.lock.lock_file import LockedModule
 from pytest_mipro.plugin.measuring.report_data import (
     CaseResult,
     MeasuredCase,

@@ -47,11 +47,11 @@ def test_the_same_run_writes_the_same_record(pytester):
 
 
 LEARNING = """
-from pytest_mipro.optimizer.study.parts import switched
+from pytest_mipro.optimizer.study.parts import DEFAULT
 from pytest_mipro.plugin.optimise.services import OVERRIDES
 
 def pytest_configure(config):
-    config.stash[OVERRIDES] = {"parts": switched(["learning"])}
+    config.stash[OVERRIDES] = {"parts": DEFAULT | {"learning"}}
 """
 
 

@@ -9,8 +9,7 @@ import pytest
 # Imported here, as numpy can't be loaded a second time by a run inside this process.
 import pytest_mipro.plugin.optimise.capture_hooks  # noqa: F401
 from pytest_mipro.plugin.lock.lock_builder import columns_digest
-from pytest_mipro.plugin.lock.lock_file import dump_lock
-from pytest_mipro.plugin.lock.lock_schema import Lock, LockedCase
+from pytest_mipro.plugin.lock.lock_file import Lock, LockedCase, dump_lock
 
 WORKERS = pytest.mark.parametrize("workers", ["-n0", "-n1"])
 
