@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,19 +28,13 @@ _SHOWN_LINES = 40
 
 
 @dataclass(frozen=True)
-class _Diff:
-    """A prompt file's text before ("" where there was no file) and after."""
-
-    path: Path
-    before: str
-    after: str
-
-
-@dataclass(frozen=True)
 class _Queued:
-    """One study's changes; `partial` ones are shown and not written."""
+    """One study's changes; `partial` ones are shown and not written.
 
-    diffs: tuple[_Diff, ...]
+    `before` holds the texts of the prompt files among `writes`, "" where there was no file.
+    """
+
+    before: Mapping[Path, str]
     writes: tuple[FileWrite, ...]
     partial: bool
 
@@ -101,20 +95,17 @@ class PendingChanges:
         if not result.prompts or key.name in self._dropped:
             return
         names = {item.prompt_path: item.name for item in result.signatures}
-        diffs = tuple(
-            _Diff(
-                path,
-                path.read_text(encoding="utf-8") if path.exists() else "",
-                dump_prompt(names[path], prompt),
-            )
-            for path, prompt in sorted(result.prompts.items())
-            if prompt != result.committed[path]
-        )
-        writes = [FileWrite(diff.path, diff.after, self._digests[diff.path]) for diff in diffs]
+        before: dict[Path, str] = {}
+        writes = []
+        for path, prompt in sorted(result.prompts.items()):
+            if prompt != result.committed[path]:
+                before[path] = path.read_text(encoding="utf-8") if path.exists() else ""
+                text = dump_prompt(names[path], prompt)
+                writes.append(FileWrite(path, text, self._digests[path]))
         seed = options_of(self._config).seed
         lock = lock_of(study, result, key.lock, seed, self._locks[key.lock])
         writes.append(FileWrite(key.lock, dump_lock(lock), self._digests[key.lock]))
-        self._queue[key.name] = _Queued(diffs, tuple(writes), partial)
+        self._queue[key.name] = _Queued(before, tuple(writes), partial)
 
     @pytest.hookimpl
     def pytest_keyboard_interrupt(self) -> None:
@@ -146,8 +137,9 @@ class PendingChanges:
             return
         terminalreporter.write_sep("=", "mipro: changes")
         for queued in self._queue.values():
-            for diff in queued.diffs:
-                self._show(terminalreporter, diff)
+            for write in queued.writes:
+                if write.path in queued.before:
+                    self._show(terminalreporter, write, queued.before[write.path])
         for text in unwritten:
             terminalreporter.write_line(text, yellow=True)
         if self._failed:
@@ -168,11 +160,13 @@ class PendingChanges:
             lines.append(how_to_go_on(options_of(self._config)))
         return lines
 
-    def _show(self, terminalreporter: pytest.TerminalReporter, diff: _Diff) -> None:
-        name = format_path(self._config, diff.path)
-        before = f"a/{name}" if diff.before else "/dev/null"
-        texts = diff.before.splitlines(), diff.after.splitlines()
-        lines = list(difflib.unified_diff(*texts, before, f"b/{name}", lineterm=""))
+    def _show(
+        self, terminalreporter: pytest.TerminalReporter, write: FileWrite, before: str
+    ) -> None:
+        name = format_path(self._config, write.path)
+        names = f"a/{name}" if before else "/dev/null", f"b/{name}"
+        texts = before.splitlines(), write.text.splitlines()
+        lines = list(difflib.unified_diff(*texts, *names, lineterm=""))
         whole = self._diff_only or terminalreporter.verbosity > 0
         shown = lines if whole else lines[:_SHOWN_LINES]
         for line in shown:
