@@ -27,7 +27,7 @@ from pytest_mipro.optimizer.run.study_run import Services
 from pytest_mipro.optimizer.search.random_search import RandomSearcher
 from pytest_mipro.optimizer.search.tpe import TPESearcher
 from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
-from pytest_mipro.optimizer.study.parts import switched
+from pytest_mipro.optimizer.study.parts import DEFAULT, PARTS
 from pytest_mipro.plugin.config.options import EFFORTS, Options
 from pytest_mipro.plugin.optimise.services import BuiltIns, optimizer_settings, startup_trials
 from pytest_mipro.runtime.calls.context import CallContext, use
@@ -144,6 +144,17 @@ def settings_of(setup: Setup, seed: int) -> OptimizerSettings:
     """Return the settings that the product makes of its options."""
     options = Options(optimize=True, seed=seed, effort=setup.effort)
     return optimizer_settings(options, parts=switched(setup.parts))
+
+
+def switched(names: Sequence[str]) -> frozenset[str]:
+    """Return the parts that are on where `racing` switches one on, and `no-racing` off."""
+    parts = set(DEFAULT)
+    for name in names:
+        part = name.removeprefix("no-")
+        if part not in PARTS:
+            raise SystemExit(f"--parts: {part!r} is no part; known are {', '.join(PARTS)}")
+        (parts.discard if name.startswith("no-") else parts.add)(part)
+    return frozenset(parts)
 
 
 def services_of(client: Any, setup: Setup, settings: OptimizerSettings) -> Services:
