@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +25,10 @@ _PREFIX = "pytest-mipro {} "  # of the names of a study's stores
 _HEARTBEATS = 2.5
 
 
-def _fingerprint(
-    study: Study, settings: OptimizerSettings, project: Mapping[str, Any]
-) -> dict[str, str]:
-    """Return a digest of each thing that processes must have in common, by its name."""
+def join_compatible(
+    storage: BaseStorage, membership: Membership, study: Study, settings: OptimizerSettings
+) -> CoordinationStore:
+    """Return the store of all processes that agree on study, settings and project."""
     chosen = {name: value for name, value in asdict(settings).items() if name != "concurrency"}
     chosen["parts"] = sorted(settings.parts)
     parts = {
@@ -40,16 +39,9 @@ def _fingerprint(
         "mark arguments": {name: asdict(test) for name, test in sorted(study.tests.items())},
         "salt of the split": study.salt,
         "options": chosen,
-        **project,
+        **membership.project,
     }
-    return {name: _digest(value) for name, value in parts.items()}
-
-
-def join_compatible(
-    storage: BaseStorage, membership: Membership, study: Study, settings: OptimizerSettings
-) -> CoordinationStore:
-    """Return the store of all processes that agree on study, settings and project."""
-    fingerprint = _fingerprint(study, settings, membership.project)
+    fingerprint = {name: _digest(value) for name, value in parts.items()}
     name = f"{_PREFIX.format(study.name)}{_digest(fingerprint)}"
     store = CoordinationStore(storage, membership.url, name)
     store.set_attribute(_ATTRIBUTE, fingerprint)

@@ -69,7 +69,6 @@ class SharedEvaluator:
         self._emit = emit
         entries = (*store.done(), *store.open_entries())
         self._known = {entry.key: entry.id for entry in entries if entry.kind == "job"}
-        self._open: list[_Posted] = []
         self._pending: list[SharedEvaluation] = []
 
     def start(
@@ -96,7 +95,6 @@ class SharedEvaluator:
         for (mine, runs), limit in zip(parts, limits, strict=True):
             job = replace(whole, cases=tuple(case.id for case in mine), limit=limit)
             posted.append(_Posted(job, runs, self._post(job)))
-        self._open += posted
         self._worker.wake()
         ledger = self._accounting.ledger
         pending = SharedEvaluation(
@@ -119,8 +117,7 @@ class SharedEvaluator:
     def withdraw(self, posted: Iterable[_Posted]) -> None:
         """Close jobs that are still open."""
         for item in posted:
-            if item in self._open:
-                self._open.remove(item)
+            if item.result is None:
                 self._store.fail(item.id)
 
     def close(self, *, wait: bool = False) -> None:
@@ -131,7 +128,6 @@ class SharedEvaluator:
         posted.live_before |= {item.digest for item in posted.spent() if item.live}
         posted.job = replace(posted.job, limit=limit)
         posted.id, posted.result = self._post(posted.job), None
-        self._open.append(posted)
 
     def gather(self, wanted: Sequence[_Posted], progress: Callable[[int], None]) -> None:
         """Wait for the results of these jobs; `progress` takes the number of their finished runs.
@@ -142,8 +138,9 @@ class SharedEvaluator:
         reported = 0
         while True:
             waiting = {entry.id for entry in snapshot.entries}
-            for posted in [item for item in self._open if item.id not in waiting]:
-                self._fetch(posted)
+            for pending in self._pending:
+                if not pending.meter.closed:
+                    self._fetch(item for item in pending.posted if item.id not in waiting)
             done = sum(posted.runs for posted in wanted if posted.result is not None)
             if done > reported:
                 reported = done
@@ -155,23 +152,22 @@ class SharedEvaluator:
             for name in self._worker.take_lost():
                 self._emit(ProcessLost(self._study.name, name))
 
-    def _post(self, job: Job) -> int:
+    def _post(self, job: Job, *, anew: bool = False) -> int:
         """Return the id of the job's entry, which an earlier leader may have added."""
-        if job.key not in self._known:
-            self._known[job.key] = self._put(job)
+        if anew or job.key not in self._known:
+            place = row_place(self.serialiser.cases[job.cases[len(job.cases) // 2]].row)
+            self._known[job.key] = self._store.put("job", job.key, place=place, job=asdict(job))
         return self._known[job.key]
 
-    def _put(self, job: Job) -> int:
-        middle = self.serialiser.cases[job.cases[len(job.cases) // 2]]
-        return self._store.put("job", job.key, place=row_place(middle.row), job=asdict(job))
-
-    def _fetch(self, posted: _Posted) -> None:
-        entry = self._store.entry(posted.id)
-        if entry.state == "done":
-            posted.result = entry.fact("result")
-            self._open.remove(posted)
-        elif entry.state == "failed":
-            posted.id = self._known[posted.job.key] = self._put(posted.job)
+    def _fetch(self, ended: Iterable[_Posted]) -> None:
+        for posted in ended:
+            if posted.result is not None:
+                continue
+            entry = self._store.entry(posted.id)
+            if entry.state == "done":
+                posted.result = entry.fact("result")
+            elif entry.state == "failed":
+                posted.id = self._post(posted.job, anew=True)
 
 
 @dataclass(frozen=True)

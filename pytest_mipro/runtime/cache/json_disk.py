@@ -28,12 +28,8 @@ _SETTINGS: dict[str, Any] = {
 _SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_master"
 
 
-class ForeignRowError(ValueError):
-    """A row that this format never writes."""
-
-
-class ForeignDatabaseError(ValueError):
-    """A database with tables, views, triggers or settings that diskcache doesn't create."""
+class ForeignDataError(ValueError):
+    """A row that this format never writes, or a table, trigger or setting not of diskcache's."""
 
 
 class BusyError(Exception):
@@ -56,7 +52,7 @@ class JSONTextDisk(diskcache.Disk):  # type: ignore[misc] # diskcache has no typ
     def get(self, key: object, raw: object) -> str:
         """Return the key of a row; refuse any but plain text."""
         if raw != 1 or not isinstance(key, str):
-            raise ForeignRowError("a key that is not plain text")
+            raise ForeignDataError("a key that is not plain text")
         return key
 
     def store(self, value: object, read: bool, key: object = None) -> tuple[int, int, None, str]:  # noqa: ARG002 - diskcache's signature
@@ -69,7 +65,7 @@ class JSONTextDisk(diskcache.Disk):  # type: ignore[misc] # diskcache has no typ
     def fetch(self, mode: object, filename: object, value: object, read: bool) -> object:
         """Return the value of a row; refuse any other mode or type, and file names."""
         if read or mode != MODE_RAW or filename is not None or not isinstance(value, str):
-            raise ForeignRowError("a value that is not JSON text")
+            raise ForeignDataError("a value that is not JSON text")
         return json.loads(value)
 
     def remove(self, file_path: object) -> None:
@@ -105,11 +101,11 @@ class BoundedCache(diskcache.Cache):  # type: ignore[misc] # diskcache has no ty
         """
         found = set(self._sql(_SCHEMA).fetchall())
         if not found <= _own_schema():
-            raise ForeignDatabaseError("a table, view, index or trigger that is not diskcache's")
+            raise ForeignDataError("a table, view, index or trigger that is not diskcache's")
         if any(name == "Settings" for _, name, _, _ in found):
             keys = {key for (key,) in self._sql("SELECT key FROM Settings").fetchall()}
             if not keys <= {*_SETTINGS, *METADATA}:
-                raise ForeignDatabaseError("a setting that is not diskcache's")
+                raise ForeignDataError("a setting that is not diskcache's")
 
     @property
     def _con(self) -> sqlite3.Connection:
