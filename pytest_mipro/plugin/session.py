@@ -12,9 +12,8 @@ from pytest_mipro.plugin.config.cache_folder import write_cache_line
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.gate.drift import report_drift
 from pytest_mipro.plugin.gate.error_reports import shorten_repeated_error
-from pytest_mipro.plugin.gate.junit import verdict_properties
+from pytest_mipro.plugin.gate.junit import ProblemText, report_result, verdict_properties
 from pytest_mipro.plugin.gate.provenance import record_provenance, record_replies
-from pytest_mipro.plugin.gate.synthetic_reports import ProblemText, report_result
 from pytest_mipro.plugin.gate.update_lock import UPDATE_LOCK, UpdateLock, refuse_partial_selection
 from pytest_mipro.plugin.gate.write_replies import record_at_end
 from pytest_mipro.plugin.measuring.report_data import attached

@@ -73,20 +73,13 @@ def compare(results: Sequence[CaseResult], lock: Lock | None) -> Comparison | No
     if lock is None:
         return None
     scored = {result.id: result for result in results if result.score is not None}
-    common = [
-        case
-        for case in lock.cases
-        if case.id in scored
-        and case.score is not None
-        and scored[case.id].digest in ("", case.digest)
-    ]
+    known = (case for case in lock.cases if case.id in scored and case.score is not None)
+    common = [case for case in known if scored[case.id].digest in ("", case.digest)]
     if not common:
         return None
-    before = {case.id: case.score for case in common if case.score is not None}
-    after = {name: scored[name].outcome.score or 0.0 for name in before}
-    changes = [
-        CaseChange(scored[name], before[name], after[name] - before[name]) for name in before
-    ]
+    before = {case.id: lock.scores[case.id] for case in common}
+    after = {name: scored[name].score or 0.0 for name in before}
+    changes = [CaseChange(scored[name], old, after[name] - old) for name, old in before.items()]
     changes.sort(key=lambda change: (-abs(change.gain), change.result.id))
     return Comparison(
         lift=paired_lift(after, before, common),

@@ -34,12 +34,11 @@ def threshold_rule(plan: TestPlan, judged: Sequence[CaseResult], on: GateOn) -> 
         bounds = mean_interval(*scores, 2 * plan.confidence - 1)
         what, value = f"lower bound{sure}", bounds.low
     held = value >= threshold - ROUNDING
-    words = f"threshold {plain(threshold)} reached{sure}"
+    doubt, words = "", f"threshold {plain(threshold)} reached{sure}"
     if not held:
         of = "holdout " if on == "holdout" else ""
         shown, needed, short = apart(value, threshold)
         words = f"{of}{what} {shown} is below the threshold {needed} by {short}"
-    doubt = ""
     # No number of cases excludes a threshold of 1 from above.
     if bounds.low < threshold <= bounds.high and threshold < 1:
         shown, limit = f"{mean:.2f}", plain(threshold)
@@ -59,8 +58,7 @@ def regression_rule(plan: TestPlan, comparison: Comparison | None) -> Rule | Non
     drop, limit = -lift.mean, plan.max_regression
     larger = drop > limit + ROUNDING
     held = not larger or comparison.sure_drop <= 0
-    rows = counted(lift.rows, "row")
-    seen = f"{rows} detect one of {lift.detectable():.2f}"
+    seen = f"{counted(lift.rows, 'row')} detect one of {lift.detectable():.2f}"
     doubt = ""
     if not held:
         shown, allowed, more = apart(drop, limit)
@@ -87,11 +85,8 @@ def group_rule(plan: TestPlan, groups: Sequence[Group]) -> Rule | None:
     )
     words = f"below the threshold {plain(plan.threshold)} in {named}" if failed else ""
     # The interval of a small group is wide: a low mean in it may be chance, or a group that fails.
-    low = [
-        group.name
-        for group in groups
-        if not group.failed and (group.mean.mean or 0.0) < plan.threshold - ROUNDING
-    ]
+    below = (each for each in groups if (each.mean.mean or 0.0) < plan.threshold - ROUNDING)
+    low = [group.name for group in below if not group.failed]
     more = f" and {len(low) - _NAMED} more" if len(low) > _NAMED else ""
     names = f"{plan.group}={', '.join(low[:_NAMED])}{more}"
     doubt = f"{_FEW} {names} from {plain(plan.threshold)}" if low else ""

@@ -44,10 +44,10 @@ class Recorder:
         """Write the files that change."""
         for study in replies_used(self._config).values():
             path = replies_path(study.lock)
+            shown = format_path(self._config, path)
             try:
-                self._write(study, path)
+                self._write(study, path, shown)
             except (RepliesFileError, OSError) as error:
-                shown = format_path(self._config, path)
                 self._lines.append((f"{shown} is not written: {error}", "red"))
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -59,9 +59,8 @@ class Recorder:
         for line, colour in self._lines:
             terminalreporter.write_line(line, **{colour: True})
 
-    def _write(self, study: StudyReplies, path: Path) -> None:
-        shown, whole = format_path(self._config, path), self._whole(study)
-        before = read_replies(path, shown)
+    def _write(self, study: StudyReplies, path: Path, shown: str) -> None:
+        before, whole = read_replies(path, shown), self._whole(study)
         kept = [reply for reply in before if not whole or self._not_collected(study, reply)]
         after = merged(kept, study.used)
         text = dump_replies(after)

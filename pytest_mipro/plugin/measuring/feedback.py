@@ -30,6 +30,7 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]{6,}\b")
 _SET = re.compile(r"\{[^{}:]{1,1000}\}")
 _WHERE = re.compile(r" *\+  (?:where|and) ")
 
+_OPERATORS = (" == ", " != ", " < ", " <= ", " > ", " >= ", " in ", " not in ", " is ", " is not ")
 _comparisons: ContextVar[list[str] | None] = ContextVar("mipro_comparisons", default=None)
 
 
@@ -78,11 +79,15 @@ def assertion_feedback(error: BaseException, notes: list[str]) -> str:
     lines = hide_in_data(_ANSI.sub("", str(error))).splitlines()
     start = _explanation_start(lines)
     if start is None:
-        return canonical("\n".join(lines) or _raising_line(error))
+        frames = traceback.extract_tb(error.__traceback__)
+        raising = frames[-1].line if frames else ""
+        return canonical("\n".join(lines) or raising or "")
     message, explanation = lines[:start], lines[start:]
     kept = [_cut(line) for line in explanation[1:] if _WHERE.match(line)]
-    compared = notes[-1] if notes and _operator_in(notes[-1], explanation[0]) else None
-    head = f"assert {compared}" if compared else _cut(explanation[0])
+    head = _cut(explanation[0])
+    for operator in _OPERATORS if notes else ():
+        if operator in notes[-1] and operator in explanation[0]:
+            head = f"assert {notes[-1]}"
     return canonical("\n".join([*message, head, *kept]))
 
 
@@ -115,20 +120,8 @@ def _explanation_start(lines: list[str]) -> int | None:
     return None
 
 
-def _operator_in(note: str, line: str) -> bool:
-    return any(
-        f" {operator} " in note and f" {operator} " in line
-        for operator in ("==", "!=", "<", "<=", ">", ">=", "in", "not in", "is", "is not")
-    )
-
-
 def _cut(line: str) -> str:
     return line if len(line) <= _DETAIL_CHARS else f"{line[:_DETAIL_CHARS]}…"
-
-
-def _raising_line(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    return (frames[-1].line or "") if frames else ""
 
 
 def _sorted_set(match: re.Match[str]) -> str:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytest
 
 from pytest_mipro.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    import pytest
-
 
 # Plugins whose own fixtures manage themselves; what a test gets of them is no state of the project.
 _MACHINERY = ("_pytest", "pytest_asyncio", "anyio", "xdist", "pytest_mipro")
@@ -32,80 +31,77 @@ class UsedFixture:
 
     name: str
     definition: pytest.FixtureDef[Any]
-    generation: int
+    changes: int
 
 
 class FixtureWatch:
-    """Counts each fixture's set-ups and remembers which values were finalised."""
+    """A plugin that counts how often each fixture was set up or torn down."""
 
     def __init__(self) -> None:
-        self._generation: dict[int, int] = {}
-        self._dead: set[int] = set()
+        self._changes = Counter[int]()
 
-    def set_up(self, definition: pytest.FixtureDef[Any]) -> None:
-        """Note that a value comes to life."""
-        key = id(definition)
-        self._generation[key] = self._generation.get(key, 0) + 1
-        self._dead.discard(key)
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        """Note that a value comes to life; pytest goes on to make it."""
+        self._changes[id(fixturedef)] += 1
 
-    def finalised(self, definition: pytest.FixtureDef[Any]) -> None:
+    @pytest.hookimpl
+    def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:
         """Note that the value is gone."""
-        self._dead.add(id(definition))
+        self._changes[id(fixturedef)] += 1
 
     def used(self, item: pytest.Function) -> tuple[UsedFixture, ...]:
         """Return the project's fixtures of an item, as they are set up now."""
         return tuple(
-            UsedFixture(name, definition, self._generation.get(id(definition), 0))
+            UsedFixture(name, definition, self._changes[id(definition)])
             for name, definition in project_fixtures(item)
         )
 
     def alive(self, fixture: UsedFixture) -> bool:
         """Return whether the value that the case got still lives."""
-        key = id(fixture.definition)
-        return key not in self._dead and self._generation.get(key, 0) == fixture.generation
+        return self._changes[id(fixture.definition)] == fixture.changes
 
 
 def project_fixtures(item: pytest.Function) -> list[tuple[str, pytest.FixtureDef[Any]]]:
     """Return name and definition of the item's fixtures, those of the machinery left out."""
-    definitions = item._fixtureinfo.name2fixturedefs  # noqa: SLF001 - pytest offers no public way
-    parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    return [
-        (name, definitions[name][-1])
-        for name in item._fixtureinfo.names_closure  # noqa: SLF001
-        if definitions.get(name)
-        and not _is_direct_parameter(name, definitions[name][-1], parameters)
-        and not _is_machinery(name, definitions[name][-1])
-    ]
+    used = _definitions(item).items()
+    return [(name, definition) for name, definition in used if not _is_machinery(name, definition)]
 
 
 def direct_parameters(item: pytest.Function) -> frozenset[str]:
     """Return the parameters whose values `parametrize` or a case file gives, not a fixture."""
-    definitions = item._fixtureinfo.name2fixturedefs  # noqa: SLF001 - pytest offers no public way
-    parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    return frozenset(
-        name
-        for name in parameters
-        if not definitions.get(name)
-        or _is_direct_parameter(name, definitions[name][-1], parameters)
-    )
+    return frozenset(_parameters(item)) - _definitions(item).keys()
 
 
-def _is_direct_parameter(
-    name: str, definition: pytest.FixtureDef[Any], parameters: dict[str, Any]
-) -> bool:
-    # Direct parametrisation looks like a function-scoped fixture of that name, made by pytest.
-    return name in parameters and (
-        type(definition).__name__ == "DirectParamFixtureDef"
-        or (getattr(definition.func, "__module__", None) or "").startswith("_pytest")
-    )
+def _parameters(item: pytest.Function) -> Mapping[str, object]:
+    return item.callspec.params if hasattr(item, "callspec") else {}
+
+
+def _definitions(item: pytest.Function) -> dict[str, pytest.FixtureDef[Any]]:
+    """Return the definitions of the item's fixtures, without those of direct parametrisation.
+
+    They look like function-scoped fixtures of the parameters' names, made by pytest.
+    """
+    info, found = item._fixtureinfo, {}  # noqa: SLF001 - pytest offers no public way
+    for name in info.names_closure:
+        for definition in info.name2fixturedefs.get(name, ())[-1:]:
+            direct = name in _parameters(item) and (
+                type(definition).__name__ == "DirectParamFixtureDef"
+                or _module(definition).startswith("_pytest")
+            )
+            if not direct:
+                found[name] = definition
+    return found
+
+
+def _module(definition: pytest.FixtureDef[Any]) -> str:
+    return getattr(definition.func, "__module__", None) or ""
 
 
 def _is_machinery(name: str, definition: pytest.FixtureDef[Any]) -> bool:
     if _XUNIT.match(name):
         return False  # made by pytest, but what it does is the project's
-    if name in _LOOP_CHOICES:
-        return True
-    return (getattr(definition.func, "__module__", None) or "").split(".")[0] in _MACHINERY
+    return name in _LOOP_CHOICES or _module(definition).split(".")[0] in _MACHINERY
 
 
 def fixture_label(name: str) -> str:
@@ -123,7 +119,8 @@ def check_before(item: pytest.Function, rerun_safe: Iterable[str]) -> None:
     safe = frozenset(rerun_safe)
     for name, definition in project_fixtures(item):
         label = fixture_label(name)
-        if _is_async(definition.func):
+        function = definition.func
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             raise ConfigurationError(
                 f"{item.nodeid}: the async fixture {label!r} can't serve repeated calls under "
                 "--mipro-optimize; make it a plain fixture, or create its value in the test"
@@ -134,10 +131,6 @@ def check_before(item: pytest.Function, rerun_safe: Iterable[str]) -> None:
                 "called again under --mipro-optimize; widen its scope, or declare it with "
                 f'@pytest.mark.mipro(rerun_safe=["{label}"])'
             )
-
-
-def _is_async(function: Any) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
 def check_alive(

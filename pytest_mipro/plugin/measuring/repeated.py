@@ -9,12 +9,11 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytest
 
 from pytest_mipro.plugin.measuring.fixtures import direct_parameters
-
-if TYPE_CHECKING:
-    import pytest
 
 
 class RepeatedTest:
@@ -40,7 +39,7 @@ class RepeatedTest:
         self._owner = item.cls if item.cls and isinstance(first, item.cls) else None
         self._given = dict(getattr(first, "__dict__", {})) if self._owner else {}
         self._copied = direct_parameters(item)
-        self._arguments = dict(arguments)
+        self._arguments = arguments
         if kept:
             self._arguments = self._fresh_arguments()
 

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, is_dataclass, replace
+from functools import cache, lru_cache
+from types import UnionType
+from typing import Any, get_args, get_type_hints
+
+import pytest
 
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import TestPlan
 from pytest_mipro.plugin.lock.lock_file import LockedModule
 from pytest_mipro.plugin.measuring.measure import Status, case_status
 from pytest_mipro.runtime.text.redaction import hide_in_data
-
-if TYPE_CHECKING:
-    import pytest
-
 
 _ATTRIBUTE = "mipro"
 
@@ -186,38 +185,23 @@ def to_json(data: ReportData) -> str:
 @lru_cache(maxsize=8)  # the hooks of one report read the same text
 def from_json(text: str) -> ReportData:
     """Return the data that `to_json` made the text from."""
-    data = json.loads(text)
-    case, replies = data["case"], data["replies"]
-    return ReportData(
-        data["status"],
-        None if case is None else _measured_case(case),
-        None if replies is None else _replies_usage(replies),
-        tuple(map(tuple, data["outside"])),
-    )
+    data: ReportData = _value(ReportData, json.loads(text))
+    return data
 
 
-def _measured_case(data: dict[str, Any]) -> MeasuredCase:
-    plan, result = data["plan"], data["result"]
-    usages = (part | {"usage": Usage(**part["usage"])} for part in result["usages"])
-    result |= {
-        "outcome": Outcome(**result["outcome"]),
-        "usages": tuple(ModuleUsage(**part) for part in usages),
-        "samples": tuple(result["samples"]),
-        "steps": tuple(Step(**step) for step in result["steps"]),
-    }
-    return MeasuredCase(
-        TestPlan(**plan | {"rerun_safe": tuple(plan["rerun_safe"])}),
-        CaseResult(**result),
-        data["partial"],
-        data["selected"],
-        tuple(LockedModule(**module) for module in data["modules"]),
-        tuple(data["demo_rows"]),
-    )
+_hints = cache(get_type_hints)
 
 
-def _replies_usage(data: dict[str, Any]) -> RepliesUsage:
-    changing = tuple(map(tuple, data["changing"]))
-    return RepliesUsage(**data | {"used": tuple(data["used"]), "changing": changing})
+def _value(kind: Any, data: Any) -> Any:
+    """Return the value of the annotated type that JSON's data stand for."""
+    if isinstance(data, list):
+        return tuple(_value(get_args(kind)[0], item) for item in data)
+    if data is not None and isinstance(kind, UnionType):
+        kind = get_args(kind)[0]
+    fields = _hints(kind) if isinstance(kind, type) and is_dataclass(kind) else {}
+    if not fields:
+        return data
+    return kind(**{name: _value(fields[name], value) for name, value in data.items()})
 
 
 def skip_reason(report: pytest.TestReport) -> str:

@@ -95,6 +95,7 @@ class Optimization:
         config.pluginmanager.register(BuiltIns(), "mipro-built-ins")
         config.pluginmanager.register(Optimizations(), OPTIMIZATIONS)
         config.pluginmanager.register(self.changes, "mipro-changes")
+        config.pluginmanager.register(self._watch, "mipro-fixture-watch")
 
     def add_items(self, session: pytest.Session, cases: Sequence[PlannedCase]) -> None:
         """Check the cases, and put each study's item behind its last case.
@@ -121,16 +122,6 @@ class Optimization:
 
     def _rerun_safe(self, case: PlannedCase) -> set[str]:
         return {*case.test.rerun_safe, *self._options.rerun_safe}
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
-        """Note that a fixture is set up; pytest goes on to do that."""
-        self._watch.set_up(fixturedef)
-
-    @pytest.hookimpl
-    def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any]) -> None:
-        """Note that a fixture is torn down."""
-        self._watch.finalised(fixturedef)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> None:

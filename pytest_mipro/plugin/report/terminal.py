@@ -59,8 +59,7 @@ def write_summary(terminal: Any, state: RunState) -> None:
 def write_lock_summary(terminal: Any, state: RunState) -> None:
     """Write what differs from the locks, and which were written; nothing where all is as locked."""
     differing = [line for path in provenance_of(state.config) for line in drift_lines(state, path)]
-    update = state.config.pluginmanager.get_plugin(UPDATE_LOCK)
-    written = update.lines if update is not None else []
+    written = getattr(state.config.pluginmanager.get_plugin(UPDATE_LOCK), "lines", [])
     if differing or written:
         terminal.write_sep("-", "mipro: lock")
     for line in differing:
@@ -94,12 +93,15 @@ def _further_lines(verdict: Verdict, lines: Lines) -> list[Line]:
     """
     if verdict.status == "partial":
         return []
-    found = [(line, {"yellow": True}) for doubt in verdict.doubts for line in _wrapped(doubt)]
-    found += [(line, {}) for line in (*_holdout_lines(verdict), *_lock_lines(verdict))]
-    found += [(line, {}) for line in (describe_detectable(verdict) if lines.everything else ())]
-    found += [(line, {}) for line in _sample_lines(verdict, lines)]
-    found += _group_lines(verdict)
-    return found + [(line, {}) for line in _case_lines(verdict, lines)]
+    doubts = [line for doubt in verdict.doubts for line in _wrapped(doubt)]
+    detectable = describe_detectable(verdict) if lines.everything else []
+    numbers = [*_holdout_lines(verdict), *_lock_lines(verdict), *detectable]
+    return [
+        *((line, {"yellow": True}) for line in doubts),
+        *((line, {}) for line in (*numbers, *_sample_lines(verdict, lines))),
+        *_group_lines(verdict),
+        *((line, {}) for line in _case_lines(verdict, lines)),
+    ]
 
 
 def failure_lines(verdict: Verdict, *, everything: bool) -> list[str]:
@@ -165,12 +167,12 @@ def _sample_lines(verdict: Verdict, lines: Lines) -> list[str]:
     if verdict.pass_all is None:
         return []
     k = verdict.plan.repeats
-    found = [f"all {k} samples pass in {100 * verdict.pass_all:.1f} % of the rows (pass^{k})"]
+    share = f"all {k} samples pass in {100 * verdict.pass_all:.1f} % of the rows (pass^{k})"
     shown = (
         f"{short_id(r, verdict)} {r.passes(verdict.plan.pass_score)}/{len(r.samples)}"
         for r in verdict.flaky
     )
-    return found + list_cases("flaky", shown, lines)
+    return [share, *list_cases("flaky", shown, lines)]
 
 
 def _case_lines(verdict: Verdict, lines: Lines) -> list[str]:
