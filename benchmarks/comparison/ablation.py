@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.comparison.quick import Setup, run
 from benchmarks.comparison.worlds import WORLDS
-from pytest_mipro.optimizer.study.parts import OPTIONAL, PARTS
+from pytest_mipro.optimizer.study.settings import OPTIONAL, PARTS
 from pytest_mipro.plugin.config.options import EFFORTS
 
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ SETUPS: Mapping[str, tuple[str, ...]] = {
 }
 _CONFTESTS: Mapping[str, str] = {
     "mipro-random": """
-from pytest_mipro.optimizer.search.random_search import RandomSearcher
+from pytest_mipro.optimizer.search.searcher import RandomSearcher
 
 def pytest_mipro_searcher():
     return RandomSearcher

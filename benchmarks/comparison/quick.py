@@ -24,7 +24,7 @@ from benchmarks.comparison.project import columns, load_pipeline, write_project
 from benchmarks.comparison.worlds import WORLDS
 from pytest_mipro.optimizer.mipro import optimize
 from pytest_mipro.optimizer.run.study_run import Services
-from pytest_mipro.optimizer.search.random_search import RandomSearcher
+from pytest_mipro.optimizer.search.searcher import RandomSearcher
 from pytest_mipro.optimizer.search.tpe import TPESearcher
 from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
 from pytest_mipro.optimizer.study.parts import DEFAULT, PARTS

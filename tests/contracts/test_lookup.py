@@ -12,7 +12,7 @@ from pytest_mipro import lm_module
 from pytest_mipro.errors import BudgetError, EndpointError, InfrastructureError, ModuleCallError
 from pytest_mipro.optimizer.budget.budget import Budget, LogicalLedger
 from pytest_mipro.optimizer.budget.cost_model import CostModel
-from pytest_mipro.optimizer.budget.deadline import Deadline
+from pytest_mipro.optimizer.budget.limits import Deadline
 from pytest_mipro.optimizer.budget.meter import Meter, MeteredClient
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 from pytest_mipro.plugin.replies.study_client import StudyClient

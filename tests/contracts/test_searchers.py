@@ -5,8 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_mipro.optimizer.search.random_search import RandomSearcher
-from pytest_mipro.optimizer.search.searcher import Assignment, Searcher, Space
+from pytest_mipro.optimizer.search.searcher import Assignment, RandomSearcher, Searcher, Space
 from pytest_mipro.optimizer.search.tpe import TPESearcher
 
 MakeSearcher = Callable[[Space, int], Searcher]

@@ -8,8 +8,7 @@ from pytest_mipro.optimizer.rounds.search_state import SearchState, baseline_rec
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.search.candidates import Candidates, committed_candidates, extended
 from pytest_mipro.optimizer.search.record import Assessment
-from pytest_mipro.optimizer.study.case import Case, Outcome
-from pytest_mipro.optimizer.study.runs import CaseCost, CaseRun
+from pytest_mipro.optimizer.study.case import Case, CaseCost, CaseRun, Outcome
 from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.client.contract import Usage
 

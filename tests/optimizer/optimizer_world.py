@@ -25,7 +25,7 @@ from pytest_mipro.optimizer.proposing.strategies import (
 from pytest_mipro.optimizer.run.baseline import Baseline, measure_baseline
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.run.study_run import Services, StudyRun, study_run
-from pytest_mipro.optimizer.search.random_search import RandomSearcher
+from pytest_mipro.optimizer.search.searcher import RandomSearcher
 from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt

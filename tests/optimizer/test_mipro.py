@@ -24,8 +24,7 @@ from pytest_mipro.optimizer.run.events import (
     StageStarted,
     TrialFinished,
 )
-from pytest_mipro.optimizer.search.random_search import RandomSearcher
-from pytest_mipro.optimizer.search.searcher import Assignment, Space
+from pytest_mipro.optimizer.search.searcher import Assignment, RandomSearcher, Space
 from pytest_mipro.optimizer.search.tpe import TPESearcher
 from pytest_mipro.optimizer.statistics.decide import UNCONFIRMED
 from pytest_mipro.optimizer.study.case import Outcome

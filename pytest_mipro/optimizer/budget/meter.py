@@ -4,41 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pytest_mipro.errors import BudgetError
-from pytest_mipro.optimizer.budget.budget import LogicalLedger, Reservation
+from pytest_mipro.optimizer.budget.budget import UNFINISHED, LogicalLedger, Reservation, Spending
 from pytest_mipro.optimizer.budget.cost_model import CostModel
-from pytest_mipro.optimizer.budget.deadline import Deadline
-from pytest_mipro.optimizer.budget.spending import UNFINISHED, Spending
+from pytest_mipro.optimizer.budget.limits import Deadline
 from pytest_mipro.optimizer.study.amount import ONE_CALL, Amount, format_amount, total
 from pytest_mipro.runtime.calls.context import calling_module
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
 
 
-@dataclass
-class _Asked:
-    """A request that is new to the run: its module and model, its worst case and actual usage."""
-
-    user: tuple[str, str]
-    worst: Amount
-    actual: Amount | None = None
-    live: bool = False
-
-    @property
-    def amount(self) -> Amount:
-        return self.actual or self.worst
-
-
 @dataclass(frozen=True)
 class MeteredRequest:
-    """A request by its digest: its module and model, its usage, and whether it was live."""
+    """A request new to the run: its module and model, its usage or worst case, if it was live."""
 
     digest: str
     user: tuple[str, str]
     amount: Amount
-    live: bool
+    live: bool = False
 
 
 class Meter:
@@ -61,7 +46,7 @@ class Meter:
         self._spending = spending or Spending()
         self._mark = ledger.mark
         self._lock = threading.Lock()
-        self._asked: dict[str, _Asked] = {}
+        self._asked: dict[str, MeteredRequest] = {}
         self._by_usage = by_usage
         self.closed = False
         """Whether the part has ended."""
@@ -70,10 +55,7 @@ class Meter:
     def requests(self) -> list[MeteredRequest]:
         """The requests new to the run, with their usage or worst case."""
         with self._lock:
-            return [
-                MeteredRequest(digest, item.user, item.amount, item.live)
-                for digest, item in self._asked.items()
-            ]
+            return list(self._asked.values())
 
     @property
     def exceeded(self) -> str:
@@ -90,7 +72,7 @@ class Meter:
                 raise BudgetError(f"{self._reservation.purpose}: a call came after its end")
             if digest not in self._asked and not self._ledger.known(digest, self._mark):
                 self._reservation.spend(worst)
-                self._asked[digest] = _Asked(user, worst)
+                self._asked[digest] = MeteredRequest(digest, user, worst)
 
     def answered(self, digest: str, actual: Amount, *, live: bool = False) -> None:
         """Note the usage of a reply, and whether an endpoint gave it just now."""
@@ -98,8 +80,7 @@ class Meter:
         with self._lock:
             asked = self._asked.get(digest)
             if asked is not None:
-                asked.actual = actual
-                asked.live = asked.live or live
+                self._asked[digest] = replace(asked, amount=actual, live=asked.live or live)
 
     def settle(self, *, whole: bool = False) -> int:
         """Close the reservation and return the calls charged: requests that are new to the run.

@@ -16,8 +16,7 @@ from pytest_mipro.optimizer.run.reserve import Reserve
 from pytest_mipro.optimizer.run.result import measured
 from pytest_mipro.optimizer.statistics.decide import Decision, Evidence, decide, newly_failed
 from pytest_mipro.optimizer.statistics.intervals import paired_lift
-from pytest_mipro.optimizer.study.case import Case
-from pytest_mipro.optimizer.study.runs import Evaluation
+from pytest_mipro.optimizer.study.case import Case, Evaluation
 from pytest_mipro.runtime.prompts.prompt import Prompt
 
 # The mean of repeats may miss its exact value by rounding; the gate allows for that, too.

@@ -19,12 +19,11 @@ from pytest_mipro.errors import (
     UnboundedCallError,
 )
 from pytest_mipro.optimizer.budget.budget import Reservation
-from pytest_mipro.optimizer.budget.deadline import Deadline
+from pytest_mipro.optimizer.budget.limits import Deadline
 from pytest_mipro.optimizer.budget.meter import Accounting, Meter
 from pytest_mipro.optimizer.measuring.case_threads import DaemonPool, run_within
 from pytest_mipro.optimizer.measuring.expectations import Expectations
-from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
-from pytest_mipro.optimizer.study.runs import CaseRun, Evaluation
+from pytest_mipro.optimizer.study.case import Case, CaseRun, Evaluation, Outcome, Study, TestSpec
 from pytest_mipro.runtime.calls.context import CallContext, ModuleCall, Teacher, Trace, use
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.prompts.prompt import Prompt
@@ -39,11 +38,9 @@ class Pending(Protocol):
         Raises MeasurementError where a case broke for a reason that is not the candidate's, and
         LimitReachedError where the bill or the time of the run ends it.
         """
-        ...
 
     def abandon(self) -> None:
         """Wait no longer; see `PendingEvaluation.abandon`."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -80,15 +77,12 @@ class Evaluating(Protocol):
         rules: MeasuringRules,
     ) -> Pending:
         """Begin to measure the cases under `prompts`; see `Evaluator.start`."""
-        ...
 
     def start_afresh(self) -> None:
         """Abandon all that is under way, so that it does not hold up the cases to come."""
-        ...
 
     def close(self, *, wait: bool = False) -> None:
         """Drop what has not begun; with `wait`, give the cases under way a few seconds to end."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_mipro.errors import InfrastructureError
-from pytest_mipro.optimizer.study.runs import CaseRun
+from pytest_mipro.optimizer.study.case import CaseRun
 from pytest_mipro.runtime.calls.context import Teacher
 from pytest_mipro.runtime.prompts.prompt import Prompt
 

@@ -1,13 +1,13 @@
-"""Proposal plans: the choices behind one request for an instruction, and the space of them."""
+"""Proposal plans: the choices behind one request for an instruction, and learning to choose."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from pytest_mipro.optimizer.search.searcher import Assignment, Space
+from pytest_mipro.optimizer.search.searcher import Assignment, Searcher, Space
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 
 ExampleKind = Literal["mixed", "failing", "passing"]
@@ -88,3 +88,42 @@ class PlanSpace:
         if any(value not in choices for choices, value in pairs):
             return None  # it comes from a run with other models, strategies or parts
         return tuple(choices.index(value) for choices, value in pairs)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """The reward of one proposal: its plan, the lift (-1…1) of its instruction, and the rows."""
+
+    plan: ProposalPlan
+    lift: float
+    rows: int
+
+
+class PlanPolicy:
+    """Chooses how to ask for each instruction, by what the instructions asked for so far earned.
+
+    Source: MIPRO++ in Opsahl-Ong et al. 2024, arXiv 2406.11695, section 3.2.
+
+    With a `searcher` over the plans it learns, starting from the `lessons` of earlier runs. Without
+    one, or once the searcher has asked for every plan, the plans rotate.
+    """
+
+    def __init__(
+        self, plans: PlanSpace, searcher: Searcher | None = None, lessons: Iterable[Lesson] = ()
+    ) -> None:
+        self._plans = plans
+        self._searcher = searcher
+        for lesson in lessons:
+            self.learn(lesson)
+
+    def plan(self, turn: int) -> ProposalPlan:
+        """Return the plan of a module's proposal number `turn`, counted from 0."""
+        assignment = self._searcher.ask() if self._searcher else None
+        return self._plans.rotated(turn) if assignment is None else self._plans.plan(assignment)
+
+    def learn(self, lesson: Lesson) -> None:
+        """Tell the searcher the lift, mapped from -1…1 to 0…1."""
+        assignment = self._plans.assignment(lesson.plan)
+        if self._searcher and assignment is not None and lesson.rows > 0:
+            reward = min(1.0, max(0.0, 0.5 + lesson.lift / 2))
+            self._searcher.tell(assignment, reward, lesson.rows)

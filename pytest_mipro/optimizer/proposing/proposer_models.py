@@ -20,8 +20,7 @@ from pytest_mipro.optimizer.proposing.strategy import (
     ProposalRequest,
     ScoredInstruction,
 )
-from pytest_mipro.optimizer.study.case import Case
-from pytest_mipro.optimizer.study.runs import CaseRun
+from pytest_mipro.optimizer.study.case import Case, CaseRun
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import LMClient, Message, Request

@@ -97,7 +97,6 @@ class InstructionStrategy(Protocol):
 
     def request(self, context: ProposalContext, rng: random.Random) -> ProposalRequest | None:
         """Return the request whose reply is a new instruction; None without enough material."""
-        ...
 
 
 @runtime_checkable
@@ -111,7 +110,6 @@ class ProgramStrategy(Protocol):
 
     def programs(self, context: ProgramContext, rng: random.Random) -> Sequence[Assignment]:
         """Return assignments worth a trial, best first; the search skips those already measured."""
-        ...
 
 
 ProposalStrategy = InstructionStrategy | ProgramStrategy

@@ -6,14 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pytest_mipro.errors import BudgetError, LimitReachedError
-from pytest_mipro.optimizer.proposing.credit_assignment import (
-    allocate_proposals,
-    failure_shares,
-    module_lifts,
-)
-from pytest_mipro.optimizer.proposing.learning import Lesson, PlanPolicy
 from pytest_mipro.optimizer.proposing.proposal_context import module_examples
-from pytest_mipro.optimizer.proposing.proposal_plan import PlanSpace
+from pytest_mipro.optimizer.proposing.proposal_plan import Lesson, PlanPolicy, PlanSpace
 from pytest_mipro.optimizer.proposing.proposer_models import (
     GROUNDING_CALLS,
     MAX_PROMPT_CHARACTERS,
@@ -27,13 +21,18 @@ from pytest_mipro.optimizer.proposing.strategy import (
     InstructionStrategy,
     ScoredInstruction,
 )
-from pytest_mipro.optimizer.rounds.bootstrap_runs import Parent
+from pytest_mipro.optimizer.rounds.bootstrap import Parent
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.events import LessonsLearnt, ProposalsMade
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.search.candidates import Candidates, ModuleCandidates, extended
-from pytest_mipro.optimizer.search.main_effects import main_effects
+from pytest_mipro.optimizer.search.credit_assignment import (
+    allocate_proposals,
+    failure_shares,
+    main_effects,
+    module_lifts,
+)
 from pytest_mipro.optimizer.study.amount import Amount
 from pytest_mipro.optimizer.study.case import cases_of
 from pytest_mipro.runtime.client.contract import Message, Request

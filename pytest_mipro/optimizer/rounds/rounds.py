@@ -2,17 +2,134 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from pytest_mipro.errors import LimitReachedError
-from pytest_mipro.optimizer.budget.limit_errors import limit_of
-from pytest_mipro.optimizer.rounds.expand_candidates import expand_candidates
+from pytest_mipro.optimizer.budget.limits import limit_of
+from pytest_mipro.optimizer.measuring.evaluate import Pending
+from pytest_mipro.optimizer.proposing.proposer_models import CHARACTERS_PER_TOKEN
+from pytest_mipro.optimizer.rounds.bootstrap import (
+    Parent,
+    demo_pools,
+    demo_sets,
+    labelled_demos,
+    merged_pools,
+    parents_of,
+    start_attempts,
+    training_runs,
+)
 from pytest_mipro.optimizer.rounds.instruction_proposer import InstructionProposer
 from pytest_mipro.optimizer.rounds.search_state import SearchState, TryReserve, baseline_record
 from pytest_mipro.optimizer.rounds.trials import search_round
 from pytest_mipro.optimizer.run.baseline import Baseline
+from pytest_mipro.optimizer.run.events import CandidatesReady
 from pytest_mipro.optimizer.run.study_run import StudyRun
-from pytest_mipro.optimizer.search.candidates import committed_candidates
+from pytest_mipro.optimizer.search.candidates import Candidates, committed_candidates, extended
+from pytest_mipro.optimizer.study.case import CaseRun
+from pytest_mipro.runtime.prompts.prompt import Demo
+
+
+def expand_candidates(state: SearchState, proposer: InstructionProposer) -> SearchState | None:
+    """Return the state with the round's new demo sets and instructions.
+
+    None if the budget does not hold the runs that they come from.
+    """
+    parents = training_runs(state, parents_of(state))
+    if parents is None:
+        return None
+    has = state.run.settings.has
+    state, parents = _with_late_modules(state, parents)
+    if has("demos"):
+        pools = state.pools
+        for parent in reversed(parents):  # the incumbent's demos end up first
+            pools = merged_pools(_demos_of(state, parent.runs), pools)
+        state = replace(state, pools=pools)
+    # Instructions and further attempts don't depend on each other: both are requested at once.
+    attempts = _start_attempts(state, parents[0]) if has("demos") else None
+    if has("instructions"):
+        state = proposer.extend(state, parents)
+    if has("demos"):
+        more = _demos_of(state, attempts.result().runs) if attempts else {}
+        labelled = labelled_demos(parents[0].runs, state.baseline.study.tests)
+        pools = merged_pools(merged_pools(state.pools, more), labelled)
+        state = _with_demo_sets(replace(state, pools=pools))
+    state.run.services.emit(_candidates_ready(state))
+    return state
+
+
+def _with_late_modules(
+    state: SearchState, parents: list[Parent]
+) -> tuple[SearchState, list[Parent]]:
+    """Add the modules that only a candidate's path reaches, under their committed prompts.
+
+    The parents are returned as programs of the larger space.
+    """
+    known = {module.signature.prompt_path for module in state.candidates.modules}
+    late = {
+        call.signature.prompt_path: call
+        for parent in parents
+        for item in parent.runs
+        for call in item.calls
+        if call.signature.optimize and call.signature.prompt_path not in known
+    }
+    if not late:
+        return state, parents
+    state.run.services.check_modules([call.signature for call in late.values()])
+    zeros = (0,) * (2 * len(late))
+    larger = [replace(parent, assignment=parent.assignment + zeros) for parent in parents]
+    return state.with_modules({call.signature: call.model for call in late.values()}), larger
+
+
+def _demos_of(state: SearchState, runs: Iterable[CaseRun]) -> Mapping[Path, tuple[Demo, ...]]:
+    baseline = state.baseline
+    train = frozenset(baseline.split.train)
+    return demo_pools(runs, train, baseline.study.tests, state.run.settings.seed)
+
+
+def _start_attempts(state: SearchState, incumbent: Parent) -> Pending | None:
+    """Retry the incumbent's failing cases if there is a teacher or some pool is small."""
+    settings, tests = state.run.settings, state.baseline.study.tests
+    paths = [module.signature.prompt_path for module in state.candidates.modules]
+    few = any(len(state.pools.get(path, ())) < settings.max_demos for path in paths)
+    if not (settings.teacher_model or (few and settings.has("attempts"))):
+        return None
+    failing = [
+        item.case
+        for item in incumbent.runs
+        if item.outcome.score is not None
+        and item.case.demo
+        and item.outcome.score < tests[item.case.test].pass_score
+    ]
+    return start_attempts(state, state.candidates.program(incumbent.assignment), failing)
+
+
+def _with_demo_sets(state: SearchState) -> SearchState:
+    settings = state.run.settings
+    modules = []
+    for module in state.candidates.modules:
+        name = module.signature.name
+        rng = random.Random(f"{settings.seed}/{state.round}/demos/{name}")  # noqa: S311 - no secret
+        pool = state.pools.get(module.signature.prompt_path, ())
+        limit = CHARACTERS_PER_TOKEN * settings.max_demo_tokens
+        sets = demo_sets(pool, settings.candidates, settings.max_demos, rng, limit)
+        modules.append(extended(module, (), [(), *sets]))  # late modules get the empty set, too
+    return replace(state, candidates=Candidates(tuple(modules)))
+
+
+def _candidates_ready(state: SearchState) -> CandidatesReady:
+    modules = {item.signature.name: item for item in state.candidates.modules}
+    pools = state.pools
+    return CandidatesReady(
+        state.run.study.name,
+        state.round,
+        {name: len(item.instructions) for name, item in modules.items()},
+        {name: len(item.demo_sets) for name, item in modules.items()},
+        {name: len(pools.get(item.signature.prompt_path, ())) for name, item in modules.items()},
+    )
+
 
 _NO_ROUND = "the search ended early: what is left does not hold another round's training runs"
 

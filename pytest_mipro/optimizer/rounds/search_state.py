@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pytest_mipro.optimizer.budget.limit_errors import Limit
-from pytest_mipro.optimizer.proposing.learning import Lesson
+from pytest_mipro.optimizer.budget.limits import Limit
+from pytest_mipro.optimizer.proposing.proposal_plan import Lesson
 from pytest_mipro.optimizer.proposing.proposer_models import Proposal
 from pytest_mipro.optimizer.proposing.strategy import Grounding
 from pytest_mipro.optimizer.run.baseline import Baseline
@@ -16,8 +16,7 @@ from pytest_mipro.optimizer.search.candidates import Candidates
 from pytest_mipro.optimizer.search.record import Assessment, Record
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.statistics.intervals import objective
-from pytest_mipro.optimizer.study.case import Case, cases_of
-from pytest_mipro.optimizer.study.runs import mean_cost
+from pytest_mipro.optimizer.study.case import Case, cases_of, mean_cost
 from pytest_mipro.optimizer.study.split import minibatch
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.signature.signature import Signature

@@ -10,25 +10,25 @@ the first rows of the minibatch and, unless it is hopeless by then, on the rest.
 
 from __future__ import annotations
 
+import random
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
-from pytest_mipro.errors import LimitReachedError
+from pytest_mipro.errors import ConfigurationError, LimitReachedError
 from pytest_mipro.optimizer.budget.budget import Reservation
-from pytest_mipro.optimizer.budget.limit_errors import Limit, limit_of, shortage
+from pytest_mipro.optimizer.budget.limits import Limit, limit_of, shortage
 from pytest_mipro.optimizer.measuring.evaluate import Pending
-from pytest_mipro.optimizer.rounds.program_proposer import propose_program
+from pytest_mipro.optimizer.proposing.strategy import ProgramContext, ProgramStrategy
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.events import TrialFinished, TrialKind
 from pytest_mipro.optimizer.search.racing import first_heat, hopeless
-from pytest_mipro.optimizer.search.record import Assessment, Record
+from pytest_mipro.optimizer.search.record import Assessment
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.statistics.intervals import paired_lift
 from pytest_mipro.optimizer.study.amount import Amount
-from pytest_mipro.optimizer.study.case import cases_of
-from pytest_mipro.optimizer.study.runs import CaseRun, Evaluation, mean_cost
+from pytest_mipro.optimizer.study.case import CaseRun, Evaluation, cases_of, mean_cost
 
 # A lift measured on n rows is shrunk towards 0 by n / (n + this): a few lucky rows are no leader.
 _PRIOR_ROWS = 10
@@ -154,9 +154,28 @@ class _Trials:
         return None
 
     def _combined(self) -> Assignment | None:
-        """Return an unseen combined program if this may be the round's last trial."""
-        last = self._rows_left < 2 * len(self._batch)
-        return propose_program(self.state, self._seen) if last else None
+        """Return an unseen combination of measured programs if this may be the last trial.
+
+        Raises ConfigurationError for an assignment outside the space.
+        """
+        if self._rows_left >= 2 * len(self._batch):
+            return None
+        state, space = self.state, self.state.candidates.space
+        best = max(state.record.known, key=lambda item: (item.leading, -item.number))
+        context = ProgramContext(state.record.known, best.assignment)
+        for strategy in self._run.strategies():
+            if not isinstance(strategy, ProgramStrategy):
+                continue
+            key = f"{self._settings.seed}/{state.round}/{state.record.asked}/{strategy.name}"
+            for assignment in strategy.programs(context, random.Random(key)):  # noqa: S311 - a draw
+                if assignment not in space:
+                    raise ConfigurationError(
+                        f"the strategy {strategy.name!r} made the program {assignment!r}; it must "
+                        f"be a tuple with one index for each dimension, below {space.sizes}"
+                    )
+                if assignment not in self._seen:
+                    return assignment
+        return None
 
     def _leader(self) -> Assignment | None:
         """Return the most promising assignment that was not measured on all rows yet."""
@@ -194,7 +213,8 @@ class _Trials:
             else:
                 self._end_early(short.describe(_PURPOSES[kind]), short.limit)
             return None
-        self._set_record(replace(self.state.record, asked=number + 1))
+        record = replace(self.state.record, asked=number + 1)
+        self.state = replace(self.state, record=record)
         self._seen.add(assignment)
         if kind == "full":
             self._full.add(assignment)
@@ -205,9 +225,6 @@ class _Trials:
 
     def _end_early(self, reason: str, limit: Limit | None) -> None:
         self.state = replace(self.state, ended=f"the search ended early: {reason}", limit=limit)
-
-    def _set_record(self, record: Record) -> None:
-        self.state = replace(self.state, record=record)
 
     def _evaluate(
         self,
@@ -245,14 +262,14 @@ class _Trials:
         if trial.rest and trial.reserved:
             trial.reserved.settle()
             self._rows_left += len(trial.rest)
-        assessment = None
-        if evaluation.over_budget:
-            self._set_record(self.state.record.with_dropped(trial.assignment))
+        assessment = None if evaluation.over_budget else self._assess(trial, evaluation)
+        if assessment is None:
+            record = self.state.record.with_dropped(trial.assignment)
             self._searcher.tell(trial.assignment, 0.0, len(trial.rows))
         else:
-            assessment = self._assess(trial, evaluation)
-            self._set_record(self.state.record.with_assessment(assessment))
+            record = self.state.record.with_assessment(assessment)
             self._searcher.tell(trial.assignment, assessment.estimate, assessment.rows)
+        self.state = replace(self.state, record=record)
         self._report(trial, assessment, evaluation)
 
     def _assess(self, trial: _Trial, evaluation: Evaluation) -> Assessment:

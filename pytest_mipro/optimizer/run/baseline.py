@@ -8,13 +8,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pytest_mipro.errors import BudgetError, ConfigurationError, LimitReachedError
-from pytest_mipro.optimizer.budget.limit_errors import Limit, LimitTooSmallError, limit_of
-from pytest_mipro.optimizer.budget.worst_case import (
+from pytest_mipro.optimizer.budget.cost_model import (
     CALLS_EXTRA,
     CALLS_FACTOR,
     WorstCase,
     calls_by_row,
 )
+from pytest_mipro.optimizer.budget.limits import Limit, LimitTooSmallError, limit_of
 from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules
 from pytest_mipro.optimizer.measuring.expectations import MeasurementError, expectations_of
 from pytest_mipro.optimizer.run.events import BaselineMeasured, Plan
@@ -23,8 +23,7 @@ from pytest_mipro.optimizer.run.result import measured
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.statistics.decide import detectable_lift
 from pytest_mipro.optimizer.study.amount import Amount, total
-from pytest_mipro.optimizer.study.case import Case, Study, cases_of
-from pytest_mipro.optimizer.study.runs import CaseRun, Evaluation
+from pytest_mipro.optimizer.study.case import Case, CaseRun, Evaluation, Study, cases_of
 from pytest_mipro.optimizer.study.split import RowTag, Split, split_rows
 from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.prompts.prompt import Prompt

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pytest_mipro.optimizer.proposing.learning import Lesson
+from pytest_mipro.optimizer.proposing.proposal_plan import Lesson
 from pytest_mipro.optimizer.proposing.proposer_models import Proposal
 from pytest_mipro.optimizer.run.forecast import Forecast
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.statistics.decide import Decision
 from pytest_mipro.optimizer.statistics.intervals import Interval
 from pytest_mipro.optimizer.study.amount import Limits
-from pytest_mipro.optimizer.study.runs import CaseCost
+from pytest_mipro.optimizer.study.case import CaseCost
 from pytest_mipro.optimizer.study.split import Split
 
 Stage = Literal["baseline", "proposals", "search", "decision", "final pass"]

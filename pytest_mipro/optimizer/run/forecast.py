@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_mipro.optimizer.budget.worst_case import CALLS_EXTRA, CALLS_FACTOR
+from pytest_mipro.optimizer.budget.cost_model import CALLS_EXTRA, CALLS_FACTOR
 from pytest_mipro.optimizer.proposing.proposer_models import GROUNDING_CALLS, PROPOSAL_TOKENS
 from pytest_mipro.optimizer.study.amount import Amount, nanodollars, total
 from pytest_mipro.optimizer.study.settings import OptimizerSettings

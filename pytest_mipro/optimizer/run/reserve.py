@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_mipro.optimizer.budget.budget import Reservation
-from pytest_mipro.optimizer.budget.limit_errors import LimitTooSmallError, shortage
+from pytest_mipro.optimizer.budget.limits import LimitTooSmallError, shortage
 from pytest_mipro.optimizer.run.baseline import Baseline, forecast_run
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.search.racing import first_heat

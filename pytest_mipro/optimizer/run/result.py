@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_mipro.optimizer.budget.limit_errors import Limit
-from pytest_mipro.optimizer.budget.spending import SpendingEntry
-from pytest_mipro.optimizer.proposing.learning import Lesson
+from pytest_mipro.optimizer.budget.budget import SpendingEntry
+from pytest_mipro.optimizer.budget.limits import Limit
+from pytest_mipro.optimizer.proposing.proposal_plan import Lesson
 from pytest_mipro.optimizer.run.events import Measured
 from pytest_mipro.optimizer.statistics.decide import Decision
 from pytest_mipro.optimizer.statistics.intervals import objective, objective_interval, test_means
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount
-from pytest_mipro.optimizer.study.case import Case
-from pytest_mipro.optimizer.study.runs import Evaluation
+from pytest_mipro.optimizer.study.case import Case, Evaluation
 from pytest_mipro.optimizer.study.split import Split
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.signature.signature import Signature

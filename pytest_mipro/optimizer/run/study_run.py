@@ -9,19 +9,16 @@ from typing import Protocol
 
 from pytest_mipro.optimizer.budget.budget import Budget, Reservation
 from pytest_mipro.optimizer.budget.cost_model import CostModel
-from pytest_mipro.optimizer.budget.deadline import Deadline
-from pytest_mipro.optimizer.budget.limit_errors import LimitTooSmallError, shortage
+from pytest_mipro.optimizer.budget.limits import Deadline, LimitTooSmallError, shortage
 from pytest_mipro.optimizer.budget.meter import Accounting
 from pytest_mipro.optimizer.measuring.evaluate import Evaluating, Evaluator, MeasuringRules
-from pytest_mipro.optimizer.proposing.learning import Lesson
+from pytest_mipro.optimizer.proposing.proposal_plan import Lesson
 from pytest_mipro.optimizer.proposing.strategy import ProposalStrategy
 from pytest_mipro.optimizer.run.events import Emit, Stage, StageProgress, StageStarted
 from pytest_mipro.optimizer.search.searcher import Searcher, Space
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount
-from pytest_mipro.optimizer.study.case import Case, Study
-from pytest_mipro.optimizer.study.parts import PARTS
-from pytest_mipro.optimizer.study.runs import Evaluation
-from pytest_mipro.optimizer.study.settings import OptimizerSettings
+from pytest_mipro.optimizer.study.case import Case, Evaluation, Study
+from pytest_mipro.optimizer.study.settings import PARTS, OptimizerSettings
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.client.prices import ModelPrice
 from pytest_mipro.runtime.prompts.prompt import Prompt
@@ -34,11 +31,9 @@ class Bill(Protocol):
     @property
     def billed(self) -> Amount:
         """The amount billed so far."""
-        ...
 
     def keep(self, amount: Amount) -> None:
         """Keep this much of the limit for later calls; replaces what was kept before."""
-        ...
 
 
 class NoBill:

@@ -1,4 +1,4 @@
-"""The searcher contract (ask for an assignment, tell its score), the space, and its visits."""
+"""The searcher contract (ask for an assignment, tell its score), and random search."""
 
 from __future__ import annotations
 
@@ -64,18 +64,15 @@ class Searcher(Protocol):
 
     def ask(self) -> Assignment | None:
         """Return an assignment never asked nor told before, or None: the space is exhausted."""
-        ...
 
     def tell(self, assignment: Assignment, score: float, weight: float) -> None:
         """Report an estimate of the assignment's mean score and the number of rows it rests on.
 
         Telling an assignment again replaces its estimate. One that was never asked may be told.
         """
-        ...
 
     def enqueue(self, assignment: Assignment) -> None:
         """Have the assignment asked next (first in, first out), unless it was seen before."""
-        ...
 
 
 class Visits:
@@ -137,3 +134,29 @@ def check_estimate(score: float, weight: float) -> None:
     """Raise ValueError unless the score is a finite number in 0…1 and the weight is above 0."""
     if not 0 <= score <= 1 or not 0 < weight < math.inf:
         raise ValueError(f"tell() takes a score in 0…1 and a weight > 0, got {score}, {weight}")
+
+
+class RandomSearcher:
+    """A `Searcher` that ignores the scores. Every seed, 0 included, is a seed."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        self._visits = Visits(space)
+        self._rng = random.Random(seed)  # noqa: S311 - reproducible, not secret
+
+    def ask(self) -> Assignment | None:
+        """Return an enqueued, else a random unseen assignment; None: the space is exhausted."""
+        assignment = self._visits.next_enqueued()
+        if assignment is None:
+            assignment = self._visits.random_unseen(self._rng)
+        if assignment is not None:
+            self._visits.mark(assignment)
+        return assignment
+
+    def tell(self, assignment: Assignment, score: float, weight: float) -> None:
+        """Note that the assignment was seen."""
+        check_estimate(score, weight)
+        self._visits.mark(assignment)
+
+    def enqueue(self, assignment: Assignment) -> None:
+        """Have the assignment asked next, unless it was seen before."""
+        self._visits.enqueue(assignment)

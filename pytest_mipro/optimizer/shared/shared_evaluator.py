@@ -18,8 +18,7 @@ from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore
 from pytest_mipro.optimizer.shared.jobs import Job, chunks, row_place, split_calls
 from pytest_mipro.optimizer.shared.worker import Worker
 from pytest_mipro.optimizer.study.amount import Amount
-from pytest_mipro.optimizer.study.case import Case, Study
-from pytest_mipro.optimizer.study.runs import CaseRun, Evaluation
+from pytest_mipro.optimizer.study.case import Case, CaseRun, Evaluation, Study
 from pytest_mipro.runtime.prompts.prompt import Prompt
 
 

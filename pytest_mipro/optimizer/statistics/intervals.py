@@ -1,4 +1,4 @@
-"""The objective and its confidence interval, the paired lift, and the lift that N rows can detect.
+"""The objective and its interval, the paired lift, and tests of means against a threshold.
 
 Cases of one row (in several tests) are not independent, so every interval is clustered by row. All
 scores are in 0…1.
@@ -13,7 +13,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
-from pytest_mipro.optimizer.statistics.distributions import normal_quantile, t_quantile
+from pytest_mipro.optimizer.statistics.distributions import (
+    binomial_tail,
+    normal_quantile,
+    t_quantile,
+    t_tail,
+)
 from pytest_mipro.optimizer.statistics.lower_bound import Unit, lower_bound
 
 LEVEL = 0.95
@@ -24,23 +29,15 @@ LEVEL = 0.95
 TYPICAL_SD = 0.56
 
 
-class ScoredCase(Protocol):
-    """A case, as far as the statistics are concerned."""
+class _ScoredCase(Protocol):
+    """A case: its unique id, the key of the row that it was made from, and its test."""
 
     @property
-    def id(self) -> str:
-        """Unique within the study."""
-        ...
-
+    def id(self) -> str: ...
     @property
-    def row(self) -> str:
-        """The key of the row that the case was made from."""
-        ...
-
+    def row(self) -> str: ...
     @property
-    def test(self) -> str:
-        """The test that the case belongs to."""
-        ...
+    def test(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -134,7 +131,7 @@ def row_moments(scores: Sequence[float], clusters: Sequence[str]) -> tuple[float
 
 
 def objective_interval(
-    scores: Mapping[str, float], cases: Iterable[ScoredCase], level: float = LEVEL
+    scores: Mapping[str, float], cases: Iterable[_ScoredCase], level: float = LEVEL
 ) -> Interval:
     """Return the two-sided interval of the objective over `cases`, clustered by row."""
     measured = list(cases)
@@ -147,7 +144,7 @@ def objective_interval(
 def paired_lift(
     after: Mapping[str, float],
     before: Mapping[str, float],
-    cases: Iterable[ScoredCase],
+    cases: Iterable[_ScoredCase],
     level: float = LEVEL,
 ) -> PairedLift:
     """Return the difference of the objectives over `cases`, with intervals clustered by row.
@@ -194,7 +191,7 @@ def _units(weighted: Iterable[tuple[float, str, float]]) -> list[Unit]:
     ]
 
 
-def _case_units(values: Mapping[str, float], cases: Sequence[ScoredCase]) -> list[Unit]:
+def _case_units(values: Mapping[str, float], cases: Sequence[_ScoredCase]) -> list[Unit]:
     """Gather cases into rows whose weighted mean is the mean of the tests' means."""
     sizes = Counter(case.test for case in cases)
     return _units((1 / sizes[case.test], case.row, values[case.id]) for case in cases)
@@ -243,3 +240,55 @@ def _bounded_interval(units: Sequence[Unit], level: float) -> Interval:
     square = (size * (variance + mean**2) + z * z / 2) / total - center**2
     half = z * math.sqrt(max(0.0, square) / total)
     return Interval(max(0.0, center - half), min(1.0, center + half))
+
+
+def below_p_value(scores: Sequence[float], clusters: Sequence[str], threshold: float) -> float:
+    """Return the one-sided p-value (0…1) of "the true mean is at or above `threshold`".
+
+    `clusters` names each score's row. Scores of only 0 and 1, one a row: the exact binomial tail.
+    Otherwise Student's t of the row means with one pseudo-row that is `threshold` on average, at 0
+    or at 1: the scatter is then never 0, and small samples of skewed scores stay below their level
+    (compare Agresti & Coull 1998; the error rates are measured in benchmarks/gate_error_rates.py).
+    No scores: 1.
+    """
+    if not scores:
+        return 1.0
+    if len(set(clusters)) == len(scores) and all(score in (0.0, 1.0) for score in scores):
+        return binomial_tail(round(math.fsum(scores)), len(scores), threshold)
+    mean, variance, size = row_moments(scores, clusters)
+    total = size + 1
+    center = (size * mean + threshold) / total
+    squares = size * (variance + mean**2) + threshold - total * center**2
+    error = math.sqrt(max(squares, 0.0) / (total - 1) / total)
+    if error == 0:
+        return 0.0 if center < threshold else 1.0
+    return t_tail((threshold - center) / error, total - 1)
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """Return the p-values adjusted for their number, by name.
+
+    Rejecting those below 0.05 rejects any true hypothesis in at most 5 % of runs. Source: Holm
+    (1979), "A simple sequentially rejective multiple test procedure".
+    """
+    adjusted: dict[str, float] = {}
+    worst = 0.0
+    for index, name in enumerate(sorted(p_values, key=lambda name: (p_values[name], name))):
+        worst = max(worst, min(1.0, (len(p_values) - index) * p_values[name]))
+        adjusted[name] = worst
+    return adjusted
+
+
+def detectable_distance(
+    scores: Sequence[float], clusters: Sequence[str], level: float = LEVEL, power: float = 0.7
+) -> float:
+    """Return the distance (0…1) of the true mean from a threshold that these cases can detect.
+
+    At this distance the one-sided bound at `level` excludes the threshold in `power` of the runs,
+    given the scatter of these scores. 1.0 stands for "not even the largest distance".
+    """
+    if not scores:
+        return 1.0
+    interval = mean_interval(scores, clusters, 2 * level - 1)
+    factor = 1 + normal_quantile(power) / normal_quantile(level)
+    return min(1.0, factor * (interval.high - interval.low) / 2)

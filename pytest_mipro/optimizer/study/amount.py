@@ -10,6 +10,7 @@ import math
 import operator
 from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass
+from typing import Any
 
 _NANO = 1_000_000_000
 
@@ -43,14 +44,9 @@ class Amount:
 
     def at_most(self, other: Amount) -> Amount:
         """Return the lesser of both in each currency, where both are known."""
-
-        def least(mine: int | None, most: int | None) -> int | None:
-            return mine if mine is None or most is None else min(mine, most)
-
+        pairs = zip(self._values, other._values, strict=True)
         return Amount(
-            min(self.calls, other.calls),
-            least(self.tokens, other.tokens),
-            least(self.nanodollars, other.nanodollars),
+            *(mine if mine is None or most is None else min(mine, most) for mine, most in pairs)
         )
 
     def within(self, other: Amount | Limits) -> bool:
@@ -69,14 +65,14 @@ class Amount:
         return any(value is not None and value < 0 for value in astuple(self))
 
     def _combined(self, other: Amount, combine: Callable[[int, int], int]) -> Amount:
-        def known(mine: int | None, its: int | None) -> int | None:
-            return None if mine is None or its is None else combine(mine, its)
-
+        pairs = zip(self._values, other._values, strict=True)
         return Amount(
-            combine(self.calls, other.calls),
-            known(self.tokens, other.tokens),
-            known(self.nanodollars, other.nanodollars),
+            *(None if mine is None or its is None else combine(mine, its) for mine, its in pairs)
         )
+
+    @property
+    def _values(self) -> tuple[Any, ...]:
+        return self.calls, self.tokens, self.nanodollars
 
 
 NOTHING = Amount()

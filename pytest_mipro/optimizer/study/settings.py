@@ -1,12 +1,41 @@
-"""The settings of one study's optimisation, and the sizes that an effort stands for."""
+"""The settings of one study's optimisation, the sizes of an effort, and the optimiser's parts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal
 
 from pytest_mipro.optimizer.study.amount import Limits, nanodollars
-from pytest_mipro.optimizer.study.parts import DEFAULT, PARTS
+
+PARTS = MappingProxyType(
+    {
+        "instructions": "proposed instructions; without them demos alone are searched",
+        "demos": "bootstrapped demos; without them instructions alone are searched",
+        "dataset": "the dataset summary in proposals",
+        "program": "the program summary in proposals",
+        "tips": "the tips that steer the style of proposals",
+        "grounded": "the strategy that shows everything known of the task",
+        "history": "the strategy that continues the series of earlier instructions",
+        "reflective": "the strategy that learns from failing traces",
+        "merge": "programs merged out of programs",
+        "parents": "new candidates from other programs than the incumbent, too",
+        "credit": "more proposals for the modules where they matter",
+        "attempts": "more attempts at failing cases, at temperature 1, where demos are few",
+        "learning": "learning how to propose",
+        "minibatches": "trials on minibatches; without them on all validation rows",
+        "racing": "hopeless trials end early",
+        "plateau": "the end after rounds without a better program",
+        "rounds": "feedback rounds; without them everything is proposed at once",
+    }
+)
+"""What each part is for, by name."""
+
+OPTIONAL = frozenset({"history", "learning", "parents"})
+"""Parts that are off by default: they did not pay on average (see `benchmarks/`)."""
+DEFAULT = frozenset(PARTS) - OPTIONAL
+"""Parts that are on by default."""
+
 
 Effort = Literal["light", "medium", "heavy"]
 

@@ -6,8 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import fmean
 
-from pytest_mipro.optimizer.statistics.intervals import mean_interval, paired_lift
-from pytest_mipro.optimizer.statistics.threshold_tests import below_p_value, holm
+from pytest_mipro.optimizer.statistics.intervals import (
+    below_p_value,
+    holm,
+    mean_interval,
+    paired_lift,
+)
 from pytest_mipro.plugin.gate.verdict import CaseChange, Comparison, Group, Mean
 from pytest_mipro.plugin.lock.lock_file import Lock
 from pytest_mipro.plugin.measuring.report_data import CaseResult

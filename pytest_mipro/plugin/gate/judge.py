@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_mipro.errors import ConfigurationError, LockError
-from pytest_mipro.optimizer.statistics.threshold_tests import detectable_distance
+from pytest_mipro.optimizer.statistics.intervals import detectable_distance
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.optimizer.study.split import RowTag, place_of, split_rows
 from pytest_mipro.plugin.collecting.plan import TestPlan

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_mipro.optimizer.statistics.intervals import mean_interval
-from pytest_mipro.optimizer.statistics.threshold_tests import detectable_distance
+from pytest_mipro.optimizer.statistics.intervals import detectable_distance, mean_interval
 from pytest_mipro.plugin.collecting.plan import TestPlan
 from pytest_mipro.plugin.config.options import GateOn
 from pytest_mipro.plugin.config.words import apart, counted, plain

@@ -9,8 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pytest_mipro.optimizer.proposing.learning import Lesson
-from pytest_mipro.optimizer.proposing.proposal_plan import ProposalPlan
+from pytest_mipro.optimizer.proposing.proposal_plan import Lesson, ProposalPlan
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.study.case import Study
 from pytest_mipro.plugin.config.paths import relative_path

@@ -23,8 +23,7 @@ from pytest_mipro.optimizer.proposing.strategy import (
 from pytest_mipro.optimizer.search.searcher import Assignment, Searcher, Space
 from pytest_mipro.optimizer.search.tpe import TPESearcher
 from pytest_mipro.optimizer.study.case import Study
-from pytest_mipro.optimizer.study.parts import DEFAULT
-from pytest_mipro.optimizer.study.settings import OptimizerSettings, effort_sizes
+from pytest_mipro.optimizer.study.settings import DEFAULT, OptimizerSettings, effort_sizes
 from pytest_mipro.plugin.config.options import Options, options_of
 
 OVERRIDES = pytest.StashKey["dict[str, Any]"]()

@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_mipro.errors import LimitReachedError
-from pytest_mipro.optimizer.budget.deadline import Deadline
+from pytest_mipro.optimizer.budget.limits import Deadline
 
 
 class Clock:

@@ -1,6 +1,6 @@
 """What a study spent, by stage."""
 
-from pytest_mipro.optimizer.budget.spending import STAGES, Spending, grouped
+from pytest_mipro.optimizer.budget.budget import STAGES, Spending, grouped
 from pytest_mipro.optimizer.study.amount import Amount
 
 

@@ -9,8 +9,7 @@ import pytest
 
 from pytest_mipro.optimizer.deciding.finalist import cheapest, equally_good
 from pytest_mipro.optimizer.search.record import Assessment, Record
-from pytest_mipro.optimizer.study.case import Case, Outcome
-from pytest_mipro.optimizer.study.runs import CaseCost, CaseRun, mean_cost
+from pytest_mipro.optimizer.study.case import Case, CaseCost, CaseRun, Outcome, mean_cost
 from pytest_mipro.runtime.client.contract import Usage
 
 if TYPE_CHECKING:

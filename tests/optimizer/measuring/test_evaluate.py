@@ -24,8 +24,7 @@ from pytest_mipro.optimizer.measuring.expectations import (
     expectations_of,
 )
 from pytest_mipro.optimizer.study.amount import Amount, Limits
-from pytest_mipro.optimizer.study.case import Outcome, Study, cases_of
-from pytest_mipro.optimizer.study.runs import Evaluation
+from pytest_mipro.optimizer.study.case import Evaluation, Outcome, Study, cases_of
 from pytest_mipro.runtime.calls.context import Teacher
 from pytest_mipro.runtime.client.contract import Request
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt

@@ -7,10 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optimizer_world import without
 
-from pytest_mipro.optimizer.proposing.learning import Lesson, PlanPolicy
-from pytest_mipro.optimizer.proposing.proposal_plan import PlanSpace, ProposalPlan
-from pytest_mipro.optimizer.search.random_search import RandomSearcher
-from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.proposing.proposal_plan import (
+    Lesson,
+    PlanPolicy,
+    PlanSpace,
+    ProposalPlan,
+)
+from pytest_mipro.optimizer.search.searcher import Assignment, RandomSearcher
 from pytest_mipro.optimizer.search.tpe import TPESearcher
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pytest_mipro.optimizer.proposing.meta_prompt import head_and_tail, meta_prompt
+from pytest_mipro.optimizer.proposing.proposal_context import head_and_tail, meta_prompt
 
 NAMES = sorted(
     path.name.removesuffix(".md")

@@ -33,8 +33,7 @@ from pytest_mipro.optimizer.proposing.proposal_context import (
 )
 from pytest_mipro.optimizer.proposing.strategy import Example
 from pytest_mipro.optimizer.study.amount import Amount, Limits
-from pytest_mipro.optimizer.study.case import Case, Outcome
-from pytest_mipro.optimizer.study.runs import CaseRun
+from pytest_mipro.optimizer.study.case import Case, CaseRun, Outcome
 from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.client.contract import Message, Usage
 

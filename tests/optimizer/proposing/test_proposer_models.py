@@ -43,7 +43,7 @@ from pytest_mipro.optimizer.proposing.strategy import (
 )
 from pytest_mipro.optimizer.run.events import CandidatesReady
 from pytest_mipro.optimizer.study.amount import Amount, Limits
-from pytest_mipro.optimizer.study.runs import CaseRun
+from pytest_mipro.optimizer.study.case import CaseRun
 from pytest_mipro.runtime.client.contract import Message, Request
 
 SIGNATURES = (note.signature, sort.signature)

@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 from made_runs import call, run
 from optimizer_world import judge, note, sort
 
-from pytest_mipro.optimizer.rounds.demos import (
+from pytest_mipro.optimizer.rounds.bootstrap import (
     demo_pools,
     demo_sets,
     labelled_demos,
     merged_pools,
 )
-from pytest_mipro.optimizer.study.case import TestSpec
-from pytest_mipro.optimizer.study.runs import CaseRun
+from pytest_mipro.optimizer.study.case import CaseRun, TestSpec
 from pytest_mipro.runtime.prompts.prompt import Demo
 
 NOTE, SORT = note.signature.prompt_path, sort.signature.prompt_path

@@ -22,8 +22,7 @@ from optimizer_world import (
 )
 from world_model import PROPOSER, WorldClient, answer, last, module_of
 
-from pytest_mipro.optimizer.proposing.learning import Lesson
-from pytest_mipro.optimizer.proposing.proposal_plan import PlanSpace
+from pytest_mipro.optimizer.proposing.proposal_plan import Lesson, PlanSpace
 from pytest_mipro.optimizer.proposing.strategies import GroundedStrategy, MergeStrategy
 from pytest_mipro.optimizer.proposing.strategy import (
     InstructionStrategy,
@@ -31,16 +30,14 @@ from pytest_mipro.optimizer.proposing.strategy import (
     ProposalContext,
     ProposalRequest,
 )
-from pytest_mipro.optimizer.rounds.bootstrap_runs import training_runs
+from pytest_mipro.optimizer.rounds.bootstrap import training_runs
 from pytest_mipro.optimizer.rounds.instruction_proposer import InstructionProposer
 from pytest_mipro.optimizer.run.events import ProposalsMade
 from pytest_mipro.optimizer.run.study_run import study_run
 from pytest_mipro.optimizer.search.candidates import Candidates
-from pytest_mipro.optimizer.search.random_search import RandomSearcher
-from pytest_mipro.optimizer.search.searcher import Assignment, Space
+from pytest_mipro.optimizer.search.searcher import Assignment, RandomSearcher, Space
 from pytest_mipro.optimizer.study.case import Outcome
-from pytest_mipro.optimizer.study.parts import PARTS
-from pytest_mipro.optimizer.study.settings import OptimizerSettings
+from pytest_mipro.optimizer.study.settings import PARTS, OptimizerSettings
 from pytest_mipro.runtime.client.contract import Request
 
 

@@ -2,7 +2,7 @@
 
 from made_runs import assessed
 
-from pytest_mipro.optimizer.search.main_effects import composed
+from pytest_mipro.optimizer.search.credit_assignment import composed
 
 INCUMBENT = (0, 0, 0)
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_mipro.optimizer.statistics.distributions import binomial_tail
-from pytest_mipro.optimizer.statistics.intervals import mean_interval
-from pytest_mipro.optimizer.statistics.threshold_tests import (
+from pytest_mipro.optimizer.statistics.intervals import (
     below_p_value,
     detectable_distance,
     holm,
+    mean_interval,
 )
 
 

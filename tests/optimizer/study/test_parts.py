@@ -10,8 +10,7 @@ from world_model import MODEL, PROPOSER, WorldClient, answer, last, module_of, w
 from pytest_mipro.optimizer.proposing.proposal_plan import TIPS
 from pytest_mipro.optimizer.proposing.proposer_models import Proposal
 from pytest_mipro.optimizer.run.events import CandidatesReady, ProposalsMade, TrialFinished
-from pytest_mipro.optimizer.study.parts import DEFAULT, OPTIONAL, PARTS
-from pytest_mipro.optimizer.study.settings import OptimizerSettings
+from pytest_mipro.optimizer.study.settings import DEFAULT, OPTIONAL, PARTS, OptimizerSettings
 from pytest_mipro.runtime.client.contract import Request
 
 

@@ -1,13 +1,15 @@
-"""Main effects: how much each choice of a dimension lifts the score, by ridge regression."""
+"""Credit for scores: the effects of choices, the lifts of modules, their shares of proposals."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 
-from pytest_mipro.optimizer.search.record import Assessment
+from pytest_mipro.optimizer.search.record import Assessment, Record
 from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.study.case import CaseRun
 
 # A choice measured on n rows keeps about n / (n + this) of its effect: few rows prove little.
 _PRIOR_ROWS = 15.0
@@ -61,3 +63,40 @@ def composed(assessments: Sequence[Assessment], incumbent: Assignment) -> Assign
         if effect > gains[dimension] + _NOISE:
             best[dimension], gains[dimension] = choice, effect
     return tuple(best)
+
+
+# The lift expected of any module before a candidate of it has been measured.
+_PRIOR_LIFT = 0.05
+
+
+def module_lifts(record: Record, committed: Assignment) -> list[float]:
+    """Return the lift (0 or more) of each module's best candidate, other modules being equal."""
+    best = [0.0] * (len(committed) // 2)
+    for (dimension, _), effect in main_effects(record.known, committed).items():
+        best[dimension // 2] = max(best[dimension // 2], effect)
+    return best
+
+
+def failure_shares(runs: Iterable[CaseRun], paths: Sequence[Path]) -> list[float]:
+    """Return the share (0…1) of failing runs that call each module; of all runs if none fails.
+
+    A module that no failing case calls can't fix any.
+    """
+    scored = [run for run in runs if run.outcome.score is not None]
+    scored = [run for run in scored if (run.outcome.score or 0.0) < 1] or scored
+    called = [{call.signature.prompt_path for call in run.calls} for run in scored]
+    return [sum(path in paths for paths in called) / max(1, len(called)) for path in paths]
+
+
+def allocate_proposals(count: int, lifts: Sequence[float], failures: Sequence[float]) -> list[int]:
+    """Return how many of `count` proposals each module gets, by D'Hondt's method.
+
+    A module's weight is its lift so far plus a prior, times its share of the failing cases. Modules
+    with a weight get at least one proposal, the others none.
+    """
+    weights = [(_PRIOR_LIFT + lift) * share for lift, share in zip(lifts, failures, strict=True)]
+    seats = [int(weight > 0) for weight in weights]
+    while sum(seats) < count and any(weights):
+        quotients = [weight / (have + 1) for weight, have in zip(weights, seats, strict=True)]
+        seats[quotients.index(max(quotients))] += 1
+    return seats

@@ -1,8 +1,10 @@
-"""Errors of too small limits: they carry the limit, so that the caller can name its option."""
+"""The limits of a run: its deadline, and errors that carry a limit that is too small."""
 
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -107,3 +109,40 @@ def shortage(budget: Budget, amount: Amount) -> Shortage | None:
         if most is not None and needed is not None and taken + needed > most:
             return Shortage(Limit(currency, most), taken, needed)
     return None
+
+
+class Deadline:
+    """Ends `seconds` from now (None: never), less the time kept for later."""
+
+    def __init__(
+        self, seconds: float | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._start = clock()
+        self._kept = 0.0
+
+    @property
+    def passed(self) -> float:
+        """Seconds since the start."""
+        return self._clock() - self._start
+
+    def keep(self, seconds: float) -> None:
+        """Keep this much of the time for what comes later; 0 frees all of it."""
+        self._kept = seconds
+
+    def left(self) -> float | None:
+        """Return the seconds left (0 or less: none), None without a limit."""
+        if self._seconds is None:
+            return None
+        return self._seconds - self._kept - self.passed
+
+    def check(self) -> None:
+        """Raise TimeUsedUpError where no time is left."""
+        left = self.left()
+        if left is not None and left <= 0:
+            raise self.error()
+
+    def error(self) -> TimeUsedUpError:
+        """Return the error of a time that is used up."""
+        return TimeUsedUpError(Limit("seconds", self._seconds or 0.0))

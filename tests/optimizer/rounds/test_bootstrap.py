@@ -8,11 +8,11 @@ from made_runs import BASE, KEEPS, RULES, WINS, searched
 from optimizer_world import baseline_of, make_study, note, sort
 from world_model import MODEL, WorldClient, own_row
 
-from pytest_mipro.optimizer.rounds.bootstrap_runs import parents_of, start_attempts, training_runs
+from pytest_mipro.optimizer.rounds.bootstrap import parents_of, start_attempts, training_runs
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.search.searcher import Assignment
-from pytest_mipro.optimizer.study.parts import DEFAULT
-from pytest_mipro.optimizer.study.runs import CaseRun
+from pytest_mipro.optimizer.study.case import CaseRun
+from pytest_mipro.optimizer.study.settings import DEFAULT
 
 NOTE, SORT = note.signature.prompt_path, sort.signature.prompt_path
 

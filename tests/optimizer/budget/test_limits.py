@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_mipro.optimizer.budget.budget import Budget
-from pytest_mipro.optimizer.budget.limit_errors import shortage
+from pytest_mipro.optimizer.budget.limits import shortage
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 
 CENT = 10_000_000
