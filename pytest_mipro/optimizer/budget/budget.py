@@ -18,11 +18,7 @@ from pytest_mipro.optimizer.study.amount import (
 
 
 class Budget:
-    """At most `limits`, handed out in reservations. Thread-safe.
-
-    Reserve for the decision and the final pass before the search begins: what is reserved can't be
-    used by others.
-    """
+    """At most `limits`, handed out in reservations. Thread-safe."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -50,10 +46,9 @@ class Budget:
     def reserve(
         self, amount: Amount, purpose: str, *, stage: str = "", keep: Amount = NOTHING
     ) -> Reservation | None:
-        """Return a reservation of `amount`, or None when it does not fit.
+        """Return a reservation of `amount`, booked under `stage`; None when it does not fit.
 
-        With `keep` it fits only where that much is still left beside it. Its spending is booked
-        under `stage`.
+        It fits only where `keep` is still left beside it.
         """
         if amount.negative:
             raise ValueError(f"can't reserve {amount} for {purpose}")
@@ -116,9 +111,8 @@ class Reservation:
     def settle(self, charged: Amount | None = None) -> Amount:
         """Close the reservation and return how much of it goes back to the budget.
 
-        `charged` (at most what was spent, and by default that) stays counted: less where replies
-        were shorter than their limit, or where another part of the run turns out to have paid for
-        the same requests. Nothing goes back when it was settled before.
+        `charged` (by default, and at most, what was spent) stays counted. Nothing goes back when it
+        was settled before.
         """
         budget = self._budget
         with budget._lock:
@@ -135,9 +129,9 @@ class Reservation:
 class LogicalLedger:
     """Counts each distinct request of a run once, cached or not. Thread-safe.
 
-    Which of two concurrent trials meets a shared request first depends on timing; so each trial
-    gathers its digests, and `count_all` counts them in trial order. What was counted before a trial
-    took its `mark` is free to it, whatever is counted meanwhile.
+    Which concurrent trial meets a shared request first depends on timing; so each trial gathers its
+    digests, and `count_all` counts them in trial order. What was counted before a trial took its
+    `mark` is free to it.
     """
 
     def __init__(self) -> None:

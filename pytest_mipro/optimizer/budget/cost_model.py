@@ -34,8 +34,7 @@ class CostModel:
     """Bounds and counts what requests take in each limited currency. Thread-safe.
 
     Prompt tokens are estimated from bytes, at the model's rate in the baseline; the bill is bounded
-    by the bytes themselves (`hard`). Raises UnboundedCallError for a request that can't be bounded
-    while tokens or money are limited.
+    by the bytes themselves (`hard`). Raises UnboundedCallError for a request without a bound.
     """
 
     def __init__(
@@ -56,10 +55,7 @@ class CostModel:
         return self._rates.get(model, _USUAL_RATE)
 
     def worst(self, request: Request) -> Amount:
-        """Return what a request may take, by the estimate of its prompt's tokens.
-
-        Before `calibrate` that is one call: the baseline is charged its usage.
-        """
+        """Return what a request may take by estimate; one call before `calibrate`."""
         bounded = self._bounded(request, self.rate(request.model))
         return bounded if self.calibrated else ONE_CALL
 

@@ -73,10 +73,7 @@ class UnknownPriceError(UnboundedCallError):
 
 @dataclass(frozen=True)
 class Shortage:
-    """A limit that does not hold what is needed.
-
-    `taken` is spent or reserved already, `needed` comes on top; both in the limit's currency.
-    """
+    """A limit that does not hold what is `taken` already and `needed` on top, in its currency."""
 
     limit: Limit
     taken: int

@@ -29,8 +29,7 @@ class MeteredRequest:
 class Meter:
     """Spends the requests of one part of the run that are new to the run, before they are made.
 
-    With `by_usage`, tokens and money are spent at the end of the part: the worst case of a request
-    is not known yet.
+    With `by_usage` (worst cases are not known yet), tokens and money are spent at the part's end.
     """
 
     def __init__(
@@ -85,9 +84,9 @@ class Meter:
     def settle(self, *, whole: bool = False) -> int:
         """Close the reservation and return the calls charged: requests that are new to the run.
 
-        A request is charged what its reply took, or its worst case where no reply came. With
-        `whole`, the whole reservation is charged: which requests came before the limit depends on
-        timing, and the budget must not. Raises BudgetError where usage exceeds the reservation.
+        A request is charged its usage, or its worst case where no reply came. `whole` charges the
+        whole reservation: which requests came before the limit depends on timing, and the budget
+        must not. Raises BudgetError where usage exceeds the reservation.
         """
         with self._lock:
             self.closed = True

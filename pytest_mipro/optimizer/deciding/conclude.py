@@ -43,9 +43,8 @@ class Conclusion:
 def conclude(reserve: Reserve, program: Mapping[Path, Prompt], tried: int) -> Conclusion:
     """Return the conclusion on a finalist, the best of `tried` assignments on validation rows.
 
-    Only an accepted finalist is measured on all cases, as the gate will measure them, so that the
-    next plain run is served from the cache. If replies are sampled, these are not the samples it
-    was chosen on, so the scores in the lock have not been selected for.
+    Only an accepted finalist is measured on all cases, as the gate will measure them: the next
+    plain run is served from the cache. Sampled replies are other samples than it was chosen on.
     """
     run, baseline = reserve.run, reserve.baseline
     digest = program_digest(program)

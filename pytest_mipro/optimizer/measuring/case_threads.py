@@ -11,9 +11,10 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from pytest_mipro.errors import CaseTimeoutError
 
@@ -27,29 +28,26 @@ class DaemonPool:
     def __init__(self, size: int, name: str) -> None:
         self._size = size
         self._name = name
-        self._queue: SimpleQueue[_Task[Any] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     def submit(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Return the future of `call(*args, **kwargs)`, which a thread of the pool will run."""
-        task = _Task(partial(call, *args, **kwargs))
-        self._queue.put(task)
+        future: Future[T] = Future()
+        self._queue.put((future, partial(call, *args, **kwargs)))
         if len(self._threads) < self._size:
             name = f"{self._name}-{len(self._threads)}"
             thread = threading.Thread(target=self._work, name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
-        return task.future
+        return future
 
     def shutdown(self) -> None:
         """Cancel what has not begun, and let each thread end after the call that it runs."""
-        try:
+        with suppress(Empty):
             while True:
-                task = self._queue.get_nowait()
-                if task is not None:
-                    task.future.cancel()
-        except Empty:
-            pass
+                if task := self._queue.get_nowait():
+                    task[0].cancel()
         for _ in self._threads:
             self._queue.put(None)
 
@@ -61,26 +59,20 @@ class DaemonPool:
 
     def _work(self) -> None:
         while (task := self._queue.get()) is not None:
-            task.run()
+            _fulfil(*task)
             del task  # or an idle thread would keep a case's values alive
 
 
-class _Task(Generic[T]):
-    """A call and its future."""
-
-    def __init__(self, call: Callable[[], T]) -> None:
-        self._call = call
-        self.future: Future[T] = Future()
-
-    def run(self) -> None:
-        if not self.future.set_running_or_notify_cancel():
-            return
-        try:
-            value = self._call()
-        except BaseException as error:  # noqa: BLE001 - also Ctrl-C in a case: the waiter's to raise
-            self.future.set_exception(error)
-        else:
-            self.future.set_result(value)
+def _fulfil(future: Future[T], call: Callable[[], T]) -> None:
+    """Make the call, unless it was cancelled, and set its future."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        value = call()
+    except BaseException as error:  # noqa: BLE001 - also Ctrl-C in a case: the waiter's to raise
+        future.set_exception(error)
+    else:
+        future.set_result(value)
 
 
 def run_within(seconds: float | None, call: Callable[[], T]) -> T:
@@ -90,13 +82,14 @@ def run_within(seconds: float | None, call: Callable[[], T]) -> T:
     """
     if seconds is None:
         return call()
-    task = _Task(partial(contextvars.copy_context().run, call))
-    threading.Thread(target=task.run, name="mipro-timed-case", daemon=True).start()
+    future: Future[T] = Future()
+    work = partial(_fulfil, future, partial(contextvars.copy_context().run, call))
+    threading.Thread(target=work, name="mipro-timed-case", daemon=True).start()
     try:
-        return task.future.result(seconds)
+        return future.result(seconds)
     except TimeoutError:
-        if task.future.done():  # it ended at this moment, or raised this very error
-            return task.future.result()
+        if future.done():  # it ended at this moment, or raised this very error
+            return future.result()
         # Proposer models read this text as the case's feedback: it names the ini key for good.
         raise CaseTimeoutError(
             f"the case took longer than {seconds:g} s (mipro_case_timeout)"

@@ -12,12 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from pytest_mipro.errors import (
-    BudgetError,
-    CaseTimeoutError,
-    LimitReachedError,
-    UnboundedCallError,
-)
+from pytest_mipro.errors import BudgetError, CaseTimeoutError, LimitReachedError, UnboundedCallError
 from pytest_mipro.optimizer.budget.budget import Reservation
 from pytest_mipro.optimizer.budget.limits import Deadline
 from pytest_mipro.optimizer.budget.meter import Accounting, Meter
@@ -138,9 +133,8 @@ _OVER_BUDGET = "the reservation of this evaluation is used up"
 class Evaluator:
     """Runs cases under prompts on one pool of threads, in the order in which they were started.
 
-    It runs half as many cases again as `concurrency`: some are between two calls (they parse, score
-    and keep replies), and the endpoint must stay busy meanwhile. The client bounds the calls.
-    `case_timeout` bounds the seconds of a case.
+    It runs half as many cases again as `concurrency` (which the client bounds): some are between
+    two calls, and the endpoint must stay busy. `case_timeout` bounds the seconds of a case.
     """
 
     def __init__(
@@ -205,7 +199,7 @@ class Evaluator:
                 pool.join(deadline)
 
     def _confirmed(self, case: Case, context: CallContext, max_calls: int | None) -> CaseRun:
-        """Run the case; one that raised an exception runs again, on the same replies.
+        """Run the case; where it raised an exception, run it again on the same replies.
 
         The same exception again is the candidate's: it scores 0. Any other end breaks the case.
         """
@@ -243,8 +237,7 @@ class Evaluator:
 def sorted_by_content(calls: Iterable[ModuleCall]) -> tuple[ModuleCall, ...]:
     """Return the calls in an order of their content alone.
 
-    Concurrent calls of one case begin in the order in which earlier ones end, which differs between
-    live and cached replies; draws from a case must not.
+    The order of a case's concurrent calls differs between live and cached replies; draws must not.
     """
     return tuple(sorted(calls, key=_content))
 

@@ -53,10 +53,7 @@ class Expectations:
             self._check_modules(runs, prompts)
 
     def _problem(self, run: CaseRun, *, returns: bool) -> str:
-        """Return why the run is no measurement, "" where it is; `returns`: its test scores cases.
-
-        A path of the test that forgot its score is no case that passed, also under a candidate.
-        """
+        """Return why the run is no measurement, or ""; `returns`: its test scores cases."""
         outcome = run.outcome
         if outcome.error:
             return outcome.error

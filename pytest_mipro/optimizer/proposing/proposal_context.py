@@ -13,12 +13,7 @@ from functools import cache
 from importlib.resources import files
 from types import CodeType
 
-from pytest_mipro.optimizer.proposing.strategy import (
-    Example,
-    ProposalContext,
-    ProposalRequest,
-    ScoredInstruction,
-)
+from pytest_mipro.optimizer.proposing.strategy import Example, ProposalContext, ProposalRequest
 from pytest_mipro.optimizer.study.case import Case, CaseRun
 from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.client.contract import Message
@@ -35,9 +30,9 @@ def meta_prompt(
 ) -> tuple[tuple[Message, ...], tuple[str, ...]]:
     """Return the messages of the meta-prompt `name`, and the names of the values that were cut.
 
-    The file has two parts, `# System` and `# User`. Both parts and the placeholders `{{…}}` are
-    found before any value is inserted, so a value can't add either. If the result would exceed
-    `limit` characters, the longest values are cut to head and tail, all to the same length.
+    The file has two parts, `# System` and `# User`. Parts and placeholders `{{…}}` are found before
+    a value is inserted, so a value can't add either. Beyond `limit` characters, the longest values
+    are cut to head and tail, all to the same length.
     """
     text = _text(name)
     used = {place: values[place] for place in _PLACE.findall(text)}
@@ -129,7 +124,7 @@ async def program_summary(
 def program_source(runs: Iterable[CaseRun]) -> str:
     """Return the source of the project's functions between test and module, each once.
 
-    The outermost function is the test and stays out: the proposer sees the program, not the metric.
+    The outermost function, the test, stays out: the proposer sees the program, not the metric.
     """
     codes = dict.fromkeys(
         code for run in runs for call in run.calls for code in call.stack[1:] if call.stack
@@ -197,25 +192,23 @@ def proposal_request(
 ) -> ProposalRequest:
     """Return the request that the meta-prompt `name` makes of the context and these examples.
 
-    It shows the best `history` instructions. The meta-prompt uses the values it has places for.
+    It shows the best `history` instructions, the best one last. The meta-prompt uses the values it
+    has places for.
     """
+    worst_first = [
+        f"Score {item.score:.3f}:\n{item.text}" for item in reversed(context.history[:history])
+    ]
     values = {
         "tip": context.tip,
         "dataset": context.grounding.dataset,
         "program": context.grounding.program,
         "module": module_text(context.signature),
         "instruction": context.instruction,
-        "history": history_text(context.history[:history]),
+        "history": "\n\n".join(worst_first) or "(none)",
         "examples": examples_text(examples, context.signature),
         "name": context.signature.name,
     }
     return ProposalRequest(*meta_prompt(name, values, context.limit))
-
-
-def history_text(history: Sequence[ScoredInstruction]) -> str:
-    """Return the instructions (given best first) with their scores, the best one last."""
-    texts = [f"Score {item.score:.3f}:\n{item.text}" for item in reversed(history)]
-    return "\n\n".join(texts) or "(none)"
 
 
 def examples_text(examples: Iterable[Example], signature: Signature) -> str:

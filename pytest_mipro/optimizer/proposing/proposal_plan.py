@@ -28,9 +28,8 @@ TIPS = {
 class ProposalPlan:
     """The choices of one proposal.
 
-    The strategy that makes the request and the tip that steers it, whether the request includes the
-    dataset and program summaries, which examples it draws from, and the temperature and model that
-    answer it.
+    `dataset` and `program`: the request shows their summaries. `examples` names those it draws
+    from.
     """
 
     strategy: str
@@ -71,8 +70,8 @@ class PlanSpace:
     def rotated(self, turn: int) -> ProposalPlan:
         """Return the plan of a turn without learning: strategies, tips and models take turns.
 
-        Each time the pairs of strategy and model would repeat, the models shift by one, so that
-        every strategy meets every model. The request includes all grounding that is switched on.
+        Where the pairs of strategy and model would repeat, the models shift by one. The request
+        includes all grounding that is switched on.
         """
         sizes = dict(zip(self.space.names, self.space.sizes, strict=True))
         repeats = turn // math.lcm(sizes["strategy"], sizes["model"])

@@ -126,8 +126,7 @@ class ProposerModels:
     def propose(self, tasks: Sequence[ProposalTask], grounding: Grounding) -> list[Proposal]:
         """Return a proposal for each task, in order; at most one call each.
 
-        A proposal has no instruction if the model refused or replied with nothing, or if the reply
-        repeats the parent's instruction or an earlier one.
+        It has no instruction if the model refused, or replied with nothing or nothing new.
         """
         return _without_repeats(tasks, loop.run(self._propose(tasks, grounding)))
 

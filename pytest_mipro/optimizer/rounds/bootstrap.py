@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_mipro.errors import OutputParseError
-from pytest_mipro.optimizer.measuring.evaluate import Pending
+from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules, Pending
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.search.record import drawn_parents
 from pytest_mipro.optimizer.search.searcher import Assignment
@@ -42,8 +42,7 @@ def parents_of(state: SearchState) -> list[Assignment]:
 def training_runs(state: SearchState, programs: Sequence[Assignment]) -> list[Parent] | None:
     """Return the programs with their runs on training rows; None if not even one fits the budget.
 
-    The committed prompts have run on all of these rows. Other parents share a sample of the rows, a
-    new one each round.
+    The committed prompts have run on all of them; the others share a new sample each round.
     """
     run, baseline = state.run, state.baseline
     train = cases_of(baseline.study, baseline.split.train)
@@ -54,17 +53,11 @@ def training_runs(state: SearchState, programs: Sequence[Assignment]) -> list[Pa
         pending = None
         if assignment != state.candidates.committed:
             program = state.candidates.program(assignment)
-            reservation = run.budget.reserve(
-                baseline.worst(rows, program),
-                "programs on training rows",
-                stage="bootstrap",
-                keep=baseline.worst_full,
-            )
-            if reservation is None:
-                break
             cases = cases_of(baseline.study, rows)
             rules = replace(baseline.rules, repeats=False)
-            pending = run.evaluator.start(program, cases, reservation, rules)
+            pending = _start(state, program, cases, "programs on training rows", rules)
+            if pending is None:
+                break
         started.append((assignment, pending))
     ids = {case.id for case in train}
     known = [item for item in baseline.evaluation.runs if item.case.id in ids]
@@ -79,37 +72,42 @@ def start_attempts(
 
     None if no case fails or the budget does not hold the runs.
     """
-    run, baseline = state.run, state.baseline
-    cases = list({case.id: case for case in failing}.values())[: run.settings.attempts]
+    settings = state.run.settings
+    cases = list({case.id: case for case in failing}.values())[: settings.attempts]
+    rules = replace(
+        state.baseline.rules,
+        repeats=False,
+        first_sample=_FIRST_ATTEMPT + state.round,
+        teacher=Teacher(settings.teacher_model),
+    )
+    return _start(state, program, cases, "further attempts", rules) if cases else None
+
+
+def _start(
+    state: SearchState,
+    program: Mapping[Path, Prompt],
+    cases: Sequence[Case],
+    purpose: str,
+    rules: MeasuringRules,
+) -> Pending | None:
+    """Start the cases; None if the budget does not hold them."""
     rows = sorted({case.row for case in cases})
-    if not rows:
-        return None
-    teacher = run.settings.teacher_model
-    reservation = run.budget.reserve(
-        baseline.worst(rows, program, teacher),
-        "further attempts",
-        stage="bootstrap",
-        keep=baseline.worst_full,
+    worst = state.baseline.worst(rows, program, rules.teacher.model if rules.teacher else None)
+    reservation = state.run.budget.reserve(
+        worst, purpose, stage="bootstrap", keep=state.baseline.worst_full
     )
     if reservation is None:
         return None
-    rules = replace(
-        baseline.rules,
-        repeats=False,
-        first_sample=_FIRST_ATTEMPT + state.round,
-        teacher=Teacher(teacher),
-    )
-    return run.evaluator.start(program, cases, reservation, rules)
+    return state.run.evaluator.start(program, cases, reservation, rules)
 
 
 def demo_pools(
     runs: Iterable[CaseRun], rows: Collection[str], tests: Mapping[str, TestSpec], seed: int
 ) -> dict[Path, tuple[Demo, ...]]:
-    """Return each module's demo candidates, at most one for each row, best rows first.
+    """Return each module's demo candidates, at most one for each training row (`rows`).
 
-    They are the module calls of runs of training rows (`rows`) that reach their test's pass score.
-    Rows are ordered by the scores of the cases that call the module: a module shared by two tests
-    prefers rows where both pass.
+    They are calls of runs that reach their test's pass score, best rows first: by the mean score of
+    the cases that call the module, so that a module of two tests prefers rows where both pass.
     """
     passing: defaultdict[Path, defaultdict[str, list[ModuleCall]]]
     passing = defaultdict(lambda: defaultdict(list))
@@ -125,10 +123,11 @@ def demo_pools(
                 passing[call.signature.prompt_path][run.case.row].append(call)
     return {
         path: tuple(
-            _demo(row, _pick(calls, f"{seed}/{path.name}/{row}"))
+            Demo(row, dict(call.inputs), call.output, call.reasoning)
             for row, calls in sorted(
                 by_row.items(), key=lambda item: (-_mean(quality[path, item[0]]), item[0])
             )
+            for call in [_pick(calls, f"{seed}/{path.name}/{row}")]
         )
         for path, by_row in passing.items()
     }
@@ -137,11 +136,10 @@ def demo_pools(
 def labelled_demos(
     runs: Iterable[CaseRun], tests: Mapping[str, TestSpec]
 ) -> dict[Path, tuple[Demo, ...]]:
-    """Return demos with a call's inputs and the right output from a column of its row.
+    """Return demos with a call's inputs and the right output from a column of its row, one a row.
 
     `TestSpec.labels` maps a module, by its name or its function's, to that column. Values that are
-    not of the module's output type are skipped, others normalised to it. At most one demo for each
-    module and row.
+    not of the module's output type are skipped, others normalised to it.
     """
     found: dict[Path, dict[str, Demo]] = {}
     for run in runs:
@@ -223,10 +221,6 @@ def _pick(calls: Sequence[ModuleCall], key: str) -> ModuleCall:
         json.dumps([dict(call.inputs), call.output], sort_keys=True): call for call in calls
     }
     return distinct[random.Random(key).choice(sorted(distinct))]  # noqa: S311 - a draw, no secret
-
-
-def _demo(row: str, call: ModuleCall) -> Demo:
-    return Demo(row, dict(call.inputs), call.output, call.reasoning)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -16,11 +16,7 @@ from pytest_mipro.optimizer.proposing.proposer_models import (
     ProposalTask,
     ProposerModels,
 )
-from pytest_mipro.optimizer.proposing.strategy import (
-    Grounding,
-    InstructionStrategy,
-    ScoredInstruction,
-)
+from pytest_mipro.optimizer.proposing.strategy import InstructionStrategy, ScoredInstruction
 from pytest_mipro.optimizer.rounds.bootstrap import Parent
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.baseline import Baseline
@@ -62,13 +58,13 @@ class InstructionProposer:
 
         Each module gets its share of the round's proposals, made from the parents in turn.
         """
-        run = self._run
+        run, baseline = self._run, self._baseline
         tasks = self._tasks(state, parents)
         if not tasks:
             return state
         calls = len(tasks) + (GROUNDING_CALLS if state.grounding is None else 0)
         reservation = run.budget.reserve(
-            self._worst(calls), "the proposals", stage="proposals", keep=self._baseline.worst_full
+            self._worst(calls), "the proposals", stage="proposals", keep=baseline.worst_full
         )
         if reservation is None:
             return state
@@ -76,7 +72,12 @@ class InstructionProposer:
         meter, client = run.accounting.opened(run.services.client, reservation)
         proposer = ProposerModels(client, self._strategies, run.settings)
         try:
-            grounding = state.grounding or self._summarise(proposer, parents[0])
+            grounding = state.grounding or proposer.summarise(
+                cases_of(baseline.study, baseline.split.train),
+                parents[0].runs,
+                baseline.signatures,
+                self._models[0],
+            )
             proposals = proposer.propose(tasks, grounding)
         except BudgetError:  # the prompts have more tokens a character than any of the baseline's
             meter.settle(whole=True)
@@ -125,11 +126,6 @@ class InstructionProposer:
         lifts = module_lifts(state.record, state.candidates.committed)
         failures = failure_shares(parent.runs, paths)
         return allocate_proposals(settings.candidates * len(modules), lifts, failures)
-
-    def _summarise(self, proposer: ProposerModels, parent: Parent) -> Grounding:
-        baseline = self._baseline
-        cases = cases_of(baseline.study, baseline.split.train)
-        return proposer.summarise(cases, parent.runs, baseline.signatures, self._models[0])
 
     def _worst(self, calls: int) -> Amount:
         """Return the most that `calls` requests to the proposer models can take."""

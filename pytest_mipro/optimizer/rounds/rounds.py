@@ -63,10 +63,7 @@ def expand_candidates(state: SearchState, proposer: InstructionProposer) -> Sear
 def _with_late_modules(
     state: SearchState, parents: list[Parent]
 ) -> tuple[SearchState, list[Parent]]:
-    """Add the modules that only a candidate's path reaches, under their committed prompts.
-
-    The parents are returned as programs of the larger space.
-    """
+    """Add the modules that only a candidate reaches; the parents get the larger space, too."""
     known = {module.signature.prompt_path for module in state.candidates.modules}
     late = {
         call.signature.prompt_path: call

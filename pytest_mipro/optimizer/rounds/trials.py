@@ -38,8 +38,7 @@ _PURPOSES = {"minibatch": "the next trial with its leader", "full": "the next fu
 def search_round(state: SearchState, first: Iterable[Assignment]) -> SearchState:
     """Run trials until rows, space or budget are used up, or the bill or time reaches its limit.
 
-    The programs in `first` are tried before the searcher chooses. Returns the state with their
-    record.
+    The programs in `first` are tried before the searcher chooses.
     """
     trials = _Trials(state, tuple(first))
     trials.run()
@@ -145,7 +144,7 @@ class _Trials:
     def _asked(self) -> Assignment | None:
         """Return the searcher's next assignment that was not tried; None if it has none.
 
-        The searcher does not know of combined programs, and a user's may ignore what it is told.
+        It does not know of combined programs, and a user's may ignore what it is told.
         """
         for _ in range(len(self._seen) + 1):
             assignment = self._searcher.ask()
@@ -256,7 +255,7 @@ class _Trials:
         )
 
     def _finish(self, trial: _Trial) -> None:
-        """Wait for the trial's end, release what it left over, record and report the result."""
+        """Wait for the trial, release what it left over, record and report the result."""
         last = trial.ended or trial.pending.result()
         evaluation = replace(last, runs=(*trial.runs, *last.runs), calls=trial.calls + last.calls)
         if trial.rest and trial.reserved:

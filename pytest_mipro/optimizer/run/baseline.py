@@ -80,8 +80,7 @@ class Baseline:
     ) -> Amount:
         """Return the most that a program may take on these rows before it is dropped.
 
-        Prompts that are not in `program` are the committed ones; a `teacher` may answer in place of
-        its modules' models.
+        Other prompts are the committed ones; a `teacher` may answer for its modules.
         """
         calls = int(CALLS_FACTOR * sum(map(self.row_calls.__getitem__, rows))) + CALLS_EXTRA
         if self.usage is None:

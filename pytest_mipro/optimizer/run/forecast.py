@@ -24,11 +24,10 @@ _DEMO_SHARE = 0.6
 
 @dataclass(frozen=True)
 class StageSize:
-    """The size of a stage.
+    """The size of a stage: `rows`, of which `fresh` ones make calls that no earlier stage made.
 
-    It runs `rows`, of which `fresh` ones make calls that no earlier stage made. It has `parts`
-    reservations; with `repeats` each case runs as often as its test says. `calls` are those of the
-    optimiser itself.
+    It has `parts` reservations; with `repeats` each case runs as often as its test says. `calls`
+    are the optimiser's own.
     """
 
     stage: str
@@ -147,12 +146,10 @@ class Forecaster:
             expected, worst = total(by_model.values()), self._worst(size, proposer)
             if size.stage == "baseline":
                 expected = worst = baseline
-            stages.append(StageForecast(size.stage, self._case_runs(size), expected, worst))
+            runs_of_all_rows = self._runs[0 if size.repeats else 1]
+            case_runs = round(size.rows * runs_of_all_rows / self._rows)
+            stages.append(StageForecast(size.stage, case_runs, expected, worst))
         return Forecast(tuple(stages), models)
-
-    def _case_runs(self, size: StageSize) -> int:
-        repeated, single = self._runs
-        return round(size.rows * (repeated if size.repeats else single) / self._rows)
 
     def _expected(self, size: StageSize, proposer: str) -> dict[str, Amount]:
         amounts: dict[str, Amount] = {}

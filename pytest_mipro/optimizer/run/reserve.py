@@ -33,10 +33,7 @@ class Reserve:
     final: Reservation
 
     def try_reserve(self, program: Mapping[Path, Prompt]) -> bool:
-        """Reserve as much as a finalist with these prompts needs; False if that does not fit.
-
-        Prompts longer than the committed ones take more tokens in the decision, too.
-        """
+        """Reserve what a finalist with these prompts needs; False if that does not fit."""
         worst = self.baseline.worst
         parts = ((self.decision, self.deciding_rows), (self.final, self.final_rows))
         enough = all(part.grow(worst(rows, program)) for part, rows in parts)
@@ -47,8 +44,8 @@ class Reserve:
 def reserve_for_decision(run: StudyRun, baseline: Baseline) -> Reserve:
     """Reserve for decision and final pass, and keep time for them.
 
-    Validation rows have been measured by the time a finalist is chosen, unless on other samples.
-    Raises LimitTooSmallError if the limits do not hold both; it also says what a search needs.
+    Validation rows are measured before a finalist is chosen, unless on other samples. Raises
+    LimitTooSmallError if the limits do not hold both; it also says what a search needs.
     """
     validation = set() if baseline.search_sample else set(baseline.split.validation)
     deciding = {case.row for case in baseline.deciding}
@@ -81,10 +78,7 @@ def _refuse_too_little(run: StudyRun, baseline: Baseline, needed: Amount) -> Non
 
 
 def _first_trial(run: StudyRun, baseline: Baseline) -> Amount:
-    """Return the most that a first trial may take, with all that leads up to it.
-
-    A leader is measured on all validation rows; a round begins with proposals and demos.
-    """
+    """Return the most that a first trial may take: with its leader, proposals and demos."""
     settings, worst, validation = run.settings, baseline.worst, baseline.split.validation
     size = settings.batch_of(len(validation))
     dearest_first = sorted(validation, key=lambda row: (-baseline.row_calls[row], row))

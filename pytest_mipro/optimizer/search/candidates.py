@@ -36,10 +36,7 @@ class Candidates:
         dimensions = {
             f"{index}:{module.signature.name}.{part}": len(choices)
             for index, module in enumerate(self.modules)
-            for part, choices in (
-                ("instruction", module.instructions),
-                ("demos", module.demo_sets),
-            )
+            for part, choices in (("instruction", module.instructions), ("demos", module.demo_sets))
         }
         return Space(tuple(dimensions.values()), tuple(dimensions))
 
@@ -73,10 +70,9 @@ class Candidates:
     def first(self, incumbent: Assignment, known: Candidates) -> tuple[Assignment, ...]:
         """Return what is worth a trial before the searcher chooses: what is new since `known`.
 
-        TPE rarely tries a category that it has no score of, so new candidates are shown to it: all
-        modules' j-th new instruction and demo set together, then one module at a time beside the
-        incumbent's choices, which credits that module alone. In the first round, plain few-shot
-        bootstrapping, the best of simple optimisers, comes first of all.
+        TPE rarely tries a category that it has no score of. First come all modules' j-th new
+        instruction and demo set together, then one module at a time beside the incumbent's choices,
+        which credits that module alone. In the first round, plain few-shot comes first of all.
         """
         sizes = zip(known.space.sizes, self.space.sizes, strict=True)
         fresh = [range(before, now) for before, now in sizes]
@@ -114,9 +110,7 @@ def committed_candidates(
 
 
 def extended(
-    module: ModuleCandidates,
-    instructions: Sequence[str],
-    demo_sets: Sequence[tuple[Demo, ...]],
+    module: ModuleCandidates, instructions: Sequence[str], demo_sets: Sequence[tuple[Demo, ...]]
 ) -> ModuleCandidates:
     """Return the module's candidates with these added, without duplicates."""
     distinct: dict[str, tuple[Demo, ...]] = {}  # by digest: demos hold JSON values, without a hash

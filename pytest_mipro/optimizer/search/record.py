@@ -33,10 +33,7 @@ class Assessment:
 
 @dataclass(frozen=True)
 class Record:
-    """The assessments of all rounds.
-
-    `dropped` assignments used more calls than were reserved for them; `asked` counts the trials.
-    """
+    """The assessments of all rounds. `dropped`: those over their budget; `asked` counts trials."""
 
     assessments: Mapping[Assignment, Assessment]
     dropped: frozenset[Assignment] = frozenset()

@@ -7,7 +7,6 @@ import random
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
@@ -82,7 +81,7 @@ class TPESearcher:
         elif number is not None:
             self._study.tell(number, self._shrunken(assignment))
         else:
-            self._study.add_trial(self._completed(assignment))
+            self._study.add_trial(self._trial(assignment))
 
     def enqueue(self, assignment: Assignment) -> None:
         """Have the assignment asked next, unless it was seen before."""
@@ -91,7 +90,7 @@ class TPESearcher:
     def _propose(self) -> Assignment | None:
         for _ in range(_TRIES):
             trial = self._study.ask(self._distributions)
-            assignment = self._assignment(trial.params)
+            assignment = tuple(trial.params.get(name, 0) for name in self._space.names)
             if assignment not in self._visits:
                 self._visits.mark(assignment)
                 self._pending[assignment] = trial.number
@@ -107,16 +106,16 @@ class TPESearcher:
         """Add an assignment that TPE did not propose as one of its running trials."""
         self._visits.mark(assignment)
         self._pending[assignment] = len(self._study.get_trials(deepcopy=False))
-        self._study.add_trial(self._running(assignment))
+        self._study.add_trial(self._trial(assignment, running=True))
         return assignment
 
     def _rebuild(self) -> None:
         """Start a new study: optuna can't change a value. The sampler's state stays."""
         self._prior = self._mean()
         self._study = self._new_study()
-        self._study.add_trials([self._completed(item) for item in self._estimates])
+        self._study.add_trials([self._trial(item) for item in self._estimates])
         first = len(self._estimates)
-        self._study.add_trials([self._running(item) for item in self._pending])
+        self._study.add_trials([self._trial(item, running=True) for item in self._pending])
         self._pending = {item: first + index for index, item in enumerate(self._pending)}
         self._stale = False
 
@@ -130,19 +129,14 @@ class TPESearcher:
         score, weight = self._estimates[assignment]
         return self._prior + (score - self._prior) * (weight / (weight + self._prior_rows))
 
-    def _completed(self, assignment: Assignment) -> optuna.trial.FrozenTrial:
-        return self._trial(assignment, value=self._shrunken(assignment))
-
-    def _running(self, assignment: Assignment) -> optuna.trial.FrozenTrial:
-        return self._trial(assignment, state=TrialState.RUNNING)
-
-    def _trial(self, assignment: Assignment, **fields: Any) -> optuna.trial.FrozenTrial:
+    def _trial(self, assignment: Assignment, *, running: bool = False) -> optuna.trial.FrozenTrial:
         named = dict(zip(self._space.names, assignment, strict=True))
-        params = {name: named[name] for name in self._distributions}
-        return create_trial(params=params, distributions=self._distributions, **fields)
-
-    def _assignment(self, params: dict[str, int]) -> Assignment:
-        return tuple(params.get(name, 0) for name in self._space.names)
+        return create_trial(
+            params={name: named[name] for name in self._distributions},
+            distributions=self._distributions,
+            state=TrialState.RUNNING if running else TrialState.COMPLETE,
+            value=None if running else self._shrunken(assignment),
+        )
 
     def _new_study(self) -> optuna.Study:
         with _quiet():

@@ -16,12 +16,10 @@ UNCONFIRMED = "not independently confirmed"
 
 @dataclass(frozen=True)
 class Evidence:
-    """Where the lift comes from.
+    """Where the lift comes from: `holdout` rows, or validation rows, which the search used, too.
 
-    With `holdout`, from rows that the search never used; otherwise from validation rows, on which
-    the finalist was the best of `tried` distinct assignments. `holdout_uses` counts the uses of
-    this holdout, this one included. With `shared`, the proposals were written from the rows that
-    decide.
+    The finalist is the best of `tried` assignments. `holdout_uses` counts the uses of this holdout,
+    this one included. With `shared`, the proposals were written from the rows that decide.
     """
 
     holdout: bool

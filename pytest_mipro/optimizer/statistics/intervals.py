@@ -52,9 +52,8 @@ class Interval:
 class PairedLift:
     """How much better `after` is than `before` on the same rows; all bounds in -1…1.
 
-    `mean` is the difference of the objectives, `differences` each row's difference with its weight,
-    `sd` their standard deviation. `size` is the effective number of rows: fewer than `rows` where
-    weights differ.
+    `differences` holds each row's difference and weight, `sd` their standard deviation. `size` is
+    the effective number of rows: fewer than `rows` where weights differ.
     """
 
     mean: float
@@ -66,12 +65,12 @@ class PairedLift:
 
     @cached_property
     def low(self) -> float:
-        """The lower bound of the two-sided interval at `level`."""
+        """The lower bound of the two-sided interval."""
         return self.lower((1 + self.level) / 2)
 
     @cached_property
     def high(self) -> float:
-        """The upper bound of the two-sided interval at `level`."""
+        """The upper bound of the two-sided interval."""
         mirrored = [Unit(unit.weight, -unit.value) for unit in self.differences]
         return -lower_bound(mirrored, (1 + self.level) / 2)
 

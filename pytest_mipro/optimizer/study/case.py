@@ -110,8 +110,8 @@ class CaseRun:
 class Evaluation:
     """The runs of one program on some cases, in case order.
 
-    `calls` counts the distinct LM requests that this evaluation added to the run's; `over_budget`
-    is set where it needed more than were reserved: then it holds no scores.
+    `calls` counts the distinct LM requests that are new to the run. `over_budget` says what it
+    needed beyond its reservation: then it holds no runs.
     """
 
     runs: tuple[CaseRun, ...]

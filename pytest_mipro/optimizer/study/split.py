@@ -35,9 +35,8 @@ class RowTag:
 class Split:
     """The keys of a study's rows by part, each sorted.
 
-    `train` serves demos and proposals, `validation` the search, `holdout` the decision; a holdout
-    that would be too small is empty, with its rows in `validation`. `shared` says that training and
-    validation have rows in common.
+    `train` serves demos and proposals, `validation` the search, `holdout` the decision (empty if it
+    would be too small). `shared`: training and validation have rows in common.
     """
 
     train: tuple[str, ...]
@@ -133,7 +132,7 @@ def _tags(rows: Iterable[RowTag]) -> dict[str, Place | None]:
 
 
 def _cover(order: Collection[str], rows: Mapping[str, Collection[str]]) -> list[str]:
-    """Return few rows that hold every test: greedily the row with the most tests still missing."""
+    """Return few rows that hold every test: greedily the row with most tests missing."""
     missing = {test for tests in rows.values() for test in tests}
     chosen: list[str] = []
     while missing:
