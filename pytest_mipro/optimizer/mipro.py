@@ -6,13 +6,12 @@ Source: Opsahl-Ong et al. 2024, arXiv 2406.11695.
 from __future__ import annotations
 
 from pytest_mipro.errors import MiproError
-from pytest_mipro.optimizer.deciding.conclude import Conclusion, conclude
-from pytest_mipro.optimizer.deciding.finalist import choose_finalist
+from pytest_mipro.optimizer.deciding.conclude import Conclusion, choose_finalist, conclude
+from pytest_mipro.optimizer.deciding.reserve import reserve_for_decision
 from pytest_mipro.optimizer.rounds.rounds import search_rounds
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.baseline import measure_baseline
 from pytest_mipro.optimizer.run.events import Decided
-from pytest_mipro.optimizer.run.reserve import reserve_for_decision
 from pytest_mipro.optimizer.run.result import StudyResult, measured
 from pytest_mipro.optimizer.run.study_run import Services, study_run
 from pytest_mipro.optimizer.study.case import Study

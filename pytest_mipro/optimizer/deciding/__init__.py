@@ -1,5 +1,5 @@
-"""Choose the finalist of a search, and decide whether it replaces the committed prompts.
+"""Reserve for the decision, choose the finalist, decide whether it replaces the committed prompts.
 
-Takes the final `SearchState` and the `Reserve`. Returns a `Conclusion`: the decision, its reason
-and, for an accepted finalist, the prompts to write.
+Takes the baseline, and later the final `SearchState`. Returns a `Conclusion`: the decision, its
+reason and, for an accepted finalist, the prompts to write.
 """

@@ -1,4 +1,4 @@
-"""Conclude a study: measure the finalist on the deciding rows, decide, then run the final pass."""
+"""Conclude a study: choose the finalist, measure it on the deciding rows, decide, run the rest."""
 
 from __future__ import annotations
 
@@ -10,14 +10,69 @@ from pathlib import Path
 
 from pytest_mipro.errors import LimitReachedError
 from pytest_mipro.optimizer.budget.budget import Reservation
+from pytest_mipro.optimizer.deciding.reserve import Reserve
+from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.baseline import Baseline
-from pytest_mipro.optimizer.run.events import Stage
-from pytest_mipro.optimizer.run.reserve import Reserve
+from pytest_mipro.optimizer.run.events import FinalistChosen, Stage
 from pytest_mipro.optimizer.run.result import measured
+from pytest_mipro.optimizer.search.record import Assessment, Record
+from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.statistics.decide import Decision, Evidence, decide, newly_failed
 from pytest_mipro.optimizer.statistics.intervals import paired_lift
-from pytest_mipro.optimizer.study.case import Case, Evaluation
+from pytest_mipro.optimizer.study.case import Case, Evaluation, cases_of
 from pytest_mipro.runtime.prompts.prompt import Prompt
+
+# A cheaper program may lose this much of the score (0…1), by estimate.
+MAX_LOSS = 0.01
+_ROUNDING = 1e-9
+
+
+def choose_finalist(state: SearchState) -> dict[Path, Prompt]:
+    """Return the finalist's prompts by path, and report how it was chosen."""
+    run, best = state.run, state.record.best
+    cases = cases_of(state.baseline.study, state.baseline.split.validation)
+    equals = equally_good(state.record, state.candidates.committed, cases)
+    chosen = cheapest(equals) if equals else best
+    run.services.emit(
+        FinalistChosen(run.study.name, len(equals), chosen.cost, best.cost, chosen is best)
+    )
+    return state.candidates.program(chosen.assignment)
+
+
+def equally_good(
+    record: Record, committed: Assignment, cases: Sequence[Case], max_loss: float = MAX_LOSS
+) -> list[Assessment]:
+    """Return the programs with an estimated loss of at most `max_loss` (0…1) against the best.
+
+    Only programs count that were measured on all `cases`, are estimated better than the committed
+    one, and for which the lower bound of the best one's lift over them is not above 0. The loss
+    needs a bound, because few cases can tell little apart: without one, 30 cases give away two
+    thirds of the true lift.
+    """
+    best = record.best
+    baseline = record.assessments[committed].estimate
+    return [
+        item
+        for item in record.full
+        if item.estimate > baseline
+        and best.estimate - item.estimate <= max_loss + _ROUNDING
+        and paired_lift(best.scores, item.scores, cases).lower_one_sided <= 0
+    ]
+
+
+def cheapest(programs: Sequence[Assessment]) -> Assessment:
+    """Return the program of the least cost a case, or of the fewest tokens if a cost is unknown.
+
+    Of equally cheap programs, the one with the highest estimate, then the earliest.
+    """
+    priced = all(item.cost.cost is not None for item in programs)
+
+    def rank(item: Assessment) -> tuple[float, float, int]:
+        price = (item.cost.cost or 0.0) if priced else item.cost.tokens
+        return price, -item.estimate, item.number
+
+    return min(programs, key=rank)
+
 
 # The mean of repeats may miss its exact value by rounding; the gate allows for that, too.
 _ROUNDING = 1e-9
@@ -74,14 +129,12 @@ def conclude(reserve: Reserve, program: Mapping[Path, Prompt], tried: int) -> Co
         return replace(conclusion, decision=rejected, reason=reason)
     decision = decide(lift, evidence, _failed_thresholds(baseline, final))
     conclusion = replace(conclusion, decision=decision, reason=decision.reason, final=final)
-    prompts = _prompts_run(final, program) if decision.accepted else {}
-    return replace(conclusion, prompts=prompts)
-
-
-def _prompts_run(final: Evaluation, program: Mapping[Path, Prompt]) -> dict[Path, Prompt]:
-    """Return the prompts that some case ran; the others were not measured and stay as they are."""
+    if not decision.accepted:
+        return conclusion
+    # Prompts that no case ran were not measured and stay as they are.
     called = {call.signature.prompt_path for item in final.runs for call in item.calls}
-    return {path: prompt for path, prompt in program.items() if path in called}
+    prompts = {path: prompt for path, prompt in program.items() if path in called}
+    return replace(conclusion, prompts=prompts)
 
 
 def _measure(

@@ -223,7 +223,11 @@ def _example_text(number: int, example: Example, signature: Signature) -> str:
     output = example.call.text
     if not example.call.error:
         output = signature.output.reply_text(example.call.output, example.call.reasoning)
-    inputs = {name: _shortened(value) for name, value in example.call.inputs.items()}
+    values = {
+        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in example.call.inputs.items()
+    }
+    inputs = {name: head_and_tail(value, _TEXT_LIMIT) for name, value in values.items()}
     text = (
         f"### Example {number}: score {example.score:.2f}\n"
         f"Input:\n{input_text(inputs)}\n\n"
@@ -231,8 +235,3 @@ def _example_text(number: int, example: Example, signature: Signature) -> str:
     )
     feedback = example.call.error or example.feedback
     return f"{text}\n\nFeedback:\n{head_and_tail(feedback, _TEXT_LIMIT)}" if feedback else text
-
-
-def _shortened(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return head_and_tail(text, _TEXT_LIMIT)

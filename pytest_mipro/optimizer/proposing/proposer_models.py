@@ -94,7 +94,6 @@ class ProposerModels:
         self._client = client
         self._strategies = strategies
         self._settings = settings
-        self._limit = MAX_PROMPT_CHARACTERS
 
     def summarise(
         self,
@@ -115,9 +114,9 @@ class ProposerModels:
             has, seed = self._settings.has, self._settings.seed
             wanted = {}
             if has("dataset"):
-                wanted["dataset"] = dataset_summary(cases, seed, ask, self._limit)
+                wanted["dataset"] = dataset_summary(cases, seed, ask, MAX_PROMPT_CHARACTERS)
             if has("program"):
-                wanted["program"] = program_summary(runs, signatures, ask, self._limit)
+                wanted["program"] = program_summary(runs, signatures, ask, MAX_PROMPT_CHARACTERS)
             texts = dict(zip(wanted, await asyncio.gather(*wanted.values()), strict=True))
             return Grounding(texts.get("dataset", ""), texts.get("program", ""))
 
@@ -149,27 +148,29 @@ class ProposerModels:
         """Return the request of the plan's strategy, or of the next one with enough material."""
         names = list(self._strategies)
         start = names.index(task.plan.strategy)
-        context = self._context(task, grounding)
+        plan = task.plan
+        examples = task.examples
+        if plan.examples != "mixed":  # all, where there are none of the kind
+            failing = plan.examples == "failing"
+            examples = [item for item in examples if (item.score < 1) == failing] or examples
+        shown = Grounding(
+            grounding.dataset if plan.dataset else "", grounding.program if plan.program else ""
+        )
+        context = ProposalContext(
+            task.signature,
+            task.instruction,
+            shown,
+            examples,
+            task.history,
+            TIPS.get(plan.tip, ""),
+            MAX_PROMPT_CHARACTERS,
+        )
         for name in (*names[start:], *names[:start]):
             rng = random.Random(f"{task.key}/{name}")  # noqa: S311 - a draw, no secret
             request = self._strategies[name].request(context, rng)
             if request is not None:
                 return name, request
         return task.plan.strategy, None
-
-    def _context(self, task: ProposalTask, grounding: Grounding) -> ProposalContext:
-        plan = task.plan
-        return ProposalContext(
-            task.signature,
-            task.instruction,
-            Grounding(
-                grounding.dataset if plan.dataset else "", grounding.program if plan.program else ""
-            ),
-            _examples_of(task),
-            task.history,
-            TIPS.get(plan.tip, ""),
-            self._limit,
-        )
 
     async def _proposal(
         self, task: ProposalTask, request: ProposalRequest, sample: int
@@ -190,14 +191,6 @@ class ProposerModels:
             parameters["max_tokens"] = PROPOSAL_TOKENS
         request = Request(model, messages, parameters, sample=sample)
         return (await self._client.complete(request)).text
-
-
-def _examples_of(task: ProposalTask) -> Sequence[Example]:
-    """Return the examples of the plan's kind; all if there are none of that kind."""
-    if task.plan.examples == "mixed":
-        return task.examples
-    failing = task.plan.examples == "failing"
-    return [item for item in task.examples if (item.score < 1) == failing] or task.examples
 
 
 def _without_repeats(

@@ -56,7 +56,15 @@ def expand_candidates(state: SearchState, proposer: InstructionProposer) -> Sear
         labelled = labelled_demos(parents[0].runs, state.baseline.study.tests)
         pools = merged_pools(merged_pools(state.pools, more), labelled)
         state = _with_demo_sets(replace(state, pools=pools))
-    state.run.services.emit(_candidates_ready(state))
+    modules = {item.signature.name: item for item in state.candidates.modules}
+    ready = CandidatesReady(
+        state.run.study.name,
+        state.round,
+        {name: len(item.instructions) for name, item in modules.items()},
+        {name: len(item.demo_sets) for name, item in modules.items()},
+        {n: len(state.pools.get(i.signature.prompt_path, ())) for n, i in modules.items()},
+    )
+    state.run.services.emit(ready)
     return state
 
 
@@ -116,21 +124,6 @@ def _with_demo_sets(state: SearchState) -> SearchState:
     return replace(state, candidates=Candidates(tuple(modules)))
 
 
-def _candidates_ready(state: SearchState) -> CandidatesReady:
-    modules = {item.signature.name: item for item in state.candidates.modules}
-    pools = state.pools
-    return CandidatesReady(
-        state.run.study.name,
-        state.round,
-        {name: len(item.instructions) for name, item in modules.items()},
-        {name: len(item.demo_sets) for name, item in modules.items()},
-        {name: len(pools.get(item.signature.prompt_path, ())) for name, item in modules.items()},
-    )
-
-
-_NO_ROUND = "the search ended early: what is left does not hold another round's training runs"
-
-
 def search_rounds(
     run: StudyRun, baseline: Baseline, try_reserve: TryReserve = lambda _: True
 ) -> SearchState:
@@ -158,7 +151,8 @@ def search_rounds(
             ended = f"the search ended early: {error}"
             return replace(state, ended=ended, limit=limit_of(error))
         if expanded is None:
-            return replace(state, ended=_NO_ROUND)
+            reason = "what is left does not hold another round's training runs"
+            return replace(state, ended=f"the search ended early: {reason}")
         late = {item: model for item, model in expanded.late.items() if item not in before.late}
         known = before.with_modules(late).candidates
         state = search_round(expanded, expanded.candidates.first(expanded.best, known))

@@ -269,7 +269,21 @@ class _Trials:
             record = self.state.record.with_assessment(assessment)
             self._searcher.tell(trial.assignment, assessment.estimate, assessment.rows)
         self.state = replace(self.state, record=record)
-        self._report(trial, assessment, evaluation)
+        self._run.services.emit(
+            TrialFinished(
+                study=self._run.study.name,
+                number=trial.number,
+                round=self.state.round,
+                kind=trial.kind,
+                assignment=trial.assignment,
+                estimate=assessment.estimate if assessment else None,
+                rows=len(trial.rows),
+                best=record.best.estimate,
+                calls=evaluation.calls,
+                dropped=evaluation.over_budget,
+                stopped=bool(trial.rest) and not evaluation.over_budget,
+            )
+        )
 
     def _assess(self, trial: _Trial, evaluation: Evaluation) -> Assessment:
         scores = evaluation.scores()
@@ -284,21 +298,4 @@ class _Trials:
             scores,
             mean_cost(evaluation.runs),
             full=trial.kind == "full" and not trial.rest,
-        )
-
-    def _report(self, trial: _Trial, assessment: Assessment | None, evaluation: Evaluation) -> None:
-        self._run.services.emit(
-            TrialFinished(
-                study=self._run.study.name,
-                number=trial.number,
-                round=self.state.round,
-                kind=trial.kind,
-                assignment=trial.assignment,
-                estimate=assessment.estimate if assessment else None,
-                rows=len(trial.rows),
-                best=self.state.record.best.estimate,
-                calls=evaluation.calls,
-                dropped=evaluation.over_budget,
-                stopped=bool(trial.rest) and not evaluation.over_budget,
-            )
         )

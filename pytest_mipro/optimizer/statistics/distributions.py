@@ -38,7 +38,10 @@ def binomial_tail(successes: int, n: int, rate: float) -> float:
         return 1.0
     odds = math.log(rate) - math.log1p(-rate)
     base = n * math.log1p(-rate)
-    terms = [_log_choose(n, k) + base + k * odds for k in range(successes + 1)]
+    terms = [
+        math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) + base + k * odds
+        for k in range(successes + 1)
+    ]
     return min(1.0, math.fsum(math.exp(term) for term in terms))
 
 
@@ -77,7 +80,3 @@ def _hill_square(tails: float, n: float) -> float:
     c += (((0.05 * d * x - 5) * x - 7) * x - 2) * x + b
     y = (((((0.4 * y + 6.3) * y + 36) * y + 94.5) / c - y - 3) / b + 1) * x
     return math.expm1(a * y * y)
-
-
-def _log_choose(n: int, k: int) -> float:
-    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)

@@ -124,11 +124,6 @@ def mean_interval(
     return _bounded_interval(units, level)
 
 
-def row_moments(scores: Sequence[float], clusters: Sequence[str]) -> tuple[float, float, float]:
-    """Return mean and variance of the rows' mean scores, and the effective number of rows."""
-    return _moments(_units((1.0, key, score) for key, score in zip(clusters, scores, strict=True)))
-
-
 def objective_interval(
     scores: Mapping[str, float], cases: Iterable[_ScoredCase], level: float = LEVEL
 ) -> Interval:
@@ -254,7 +249,8 @@ def below_p_value(scores: Sequence[float], clusters: Sequence[str], threshold: f
         return 1.0
     if len(set(clusters)) == len(scores) and all(score in (0.0, 1.0) for score in scores):
         return binomial_tail(round(math.fsum(scores)), len(scores), threshold)
-    mean, variance, size = row_moments(scores, clusters)
+    triples = ((1.0, row, score) for row, score in zip(clusters, scores, strict=True))
+    mean, variance, size = _moments(_units(triples))
     total = size + 1
     center = (size * mean + threshold) / total
     squares = size * (variance + mean**2) + threshold - total * center**2

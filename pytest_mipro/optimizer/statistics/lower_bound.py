@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pytest_mipro.optimizer.statistics.distributions import normal_quantile
@@ -55,7 +55,9 @@ def lower_bound(units: Sequence[Unit], level: float) -> float:
     """
     if not units:
         return -1.0
-    seen, unseen = _gathered(units), _unseen(units)
+    counts = Counter((round(unit.weight, _DIGITS), round(unit.value, _DIGITS)) for unit in units)
+    seen = [_Term(weight, value, count) for (weight, value), count in sorted(counts.items())]
+    unseen = _unseen(units)
     if all(abs(unit.value - round(unit.value)) < _CLOSE for unit in units):
         # Half a row is mid-p against 0 alone: below 0, it would hide losses that were not seen.
         bound = _quantile([*seen, replace(unseen, count=0.5)], level)
@@ -72,11 +74,6 @@ def _quantile(terms: Sequence[_Term], level: float) -> float:
     if high - low < _CLOSE:
         return low
     return _solved(terms, low, high, -normal_quantile(level))
-
-
-def _gathered(units: Iterable[Unit]) -> list[_Term]:
-    counts = Counter((round(unit.weight, _DIGITS), round(unit.value, _DIGITS)) for unit in units)
-    return [_Term(weight, value, count) for (weight, value), count in sorted(counts.items())]
 
 
 def _unseen(units: Sequence[Unit]) -> _Term:

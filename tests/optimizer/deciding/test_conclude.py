@@ -18,7 +18,7 @@ from world_model import MODEL, WorldClient, module_of, own_row
 
 from pytest_mipro.errors import BudgetError
 from pytest_mipro.optimizer.deciding.conclude import Conclusion, conclude, program_digest
-from pytest_mipro.optimizer.run.reserve import reserve_for_decision
+from pytest_mipro.optimizer.deciding.reserve import reserve_for_decision
 from pytest_mipro.optimizer.study.case import Outcome, Study, cases_of
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 

@@ -52,7 +52,12 @@ def reserve_for_decision(run: StudyRun, baseline: Baseline) -> Reserve:
     deciding_rows = sorted(deciding - validation)
     final_rows = sorted(set(baseline.row_calls) - validation - deciding)
     decision, final = baseline.worst(deciding_rows), baseline.worst(final_rows)
-    _refuse_too_little(run, baseline, decision + final)
+    if (short := shortage(run.budget, decision + final)) is not None:
+        raise LimitTooSmallError(
+            f"{short.describe('decision and final pass')}; raise it to {short.enough()} or more, "
+            f"and to about {short.enough(_first_trial(run, baseline))} for a first trial",
+            short.limit,
+        )
     reserve = Reserve(
         run,
         baseline,
@@ -63,18 +68,11 @@ def reserve_for_decision(run: StudyRun, baseline: Baseline) -> Reserve:
     )
     run.services.bill.keep(reserve.decision.amount + reserve.final.amount)
     share = (len(deciding_rows) + len(final_rows)) / len(baseline.row_calls)
-    run.accounting.deadline.keep(_TIME_FACTOR * share * _seconds(run, baseline))
+    # As long as the baseline takes if nothing is cached.
+    calls = [call for item in baseline.evaluation.runs for call in item.calls]
+    waited = sum(call.latency for call in calls) / run.settings.concurrency
+    run.accounting.deadline.keep(_TIME_FACTOR * share * max(waited, baseline.seconds))
     return reserve
-
-
-def _refuse_too_little(run: StudyRun, baseline: Baseline, needed: Amount) -> None:
-    short = shortage(run.budget, needed)
-    if short is not None:
-        raise LimitTooSmallError(
-            f"{short.describe('decision and final pass')}; raise it to {short.enough()} or more, "
-            f"and to about {short.enough(_first_trial(run, baseline))} for a first trial",
-            short.limit,
-        )
 
 
 def _first_trial(run: StudyRun, baseline: Baseline) -> Amount:
@@ -92,10 +90,3 @@ def _first_trial(run: StudyRun, baseline: Baseline) -> Amount:
         if stage.stage in ("bootstrap", "proposals")
     )
     return trial + leader + before.times(1 / settings.rounds)
-
-
-def _seconds(run: StudyRun, baseline: Baseline) -> float:
-    """Return how long the baseline takes if nothing is cached."""
-    calls = [call for item in baseline.evaluation.runs for call in item.calls]
-    waited = sum(call.latency for call in calls) / run.settings.concurrency
-    return max(waited, baseline.seconds)
