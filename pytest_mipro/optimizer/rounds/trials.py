@@ -86,14 +86,13 @@ class _Trials:
         trials = self._settings.trials_of(state.round)
         self._rows_left = trials * len(self._batch)
         self._full_left = self._settings.full_a_round
-        record = state.record
-        self._seen = {*record.assessments, *record.dropped}
-        self._full = {item.assignment for item in record.full}
+        self._seen = {*state.record.assessments, *state.record.dropped}
+        self._full = {item.assignment for item in state.record.full}
         seed = self._settings.seed + 1_000_003 * state.round  # another stream each round
         self._searcher = self._run.services.searcher(state.candidates.space, seed)
-        for item in record.known:
+        for item in state.record.known:
             self._searcher.tell(item.assignment, item.estimate, item.rows)
-        for assignment in sorted(record.dropped):
+        for assignment in sorted(state.record.dropped):
             self._searcher.tell(assignment, 0.0, len(self._batch))
         for assignment in first[: max(1, trials // 2)]:  # the other trials are the searcher's
             self._searcher.enqueue(assignment)
@@ -201,16 +200,15 @@ class _Trials:
             self._run.budget.reserve, purpose=f"trial {number}", stage="search", keep=keep
         )
         now = reserve(worst(rows)) if self.state.try_reserve(program) else None
-        later = reserve(worst(rest)) if now is not None and rest else None
+        later = reserve(worst(rest)) if now and rest else None
         if now is None or (rest and later is None):
-            if now is not None:
+            if now:
                 now.settle()
             needed = worst(rows) + (worst(rest) if rest else Amount()) + keep
             short = shortage(self._run.budget, needed)
-            if short is None:
-                self._end_early("too little is left to decide on a longer prompt", None)
-            else:
-                self._end_early(short.describe(_PURPOSES[kind]), short.limit)
+            longer = "too little is left to decide on a longer prompt"
+            reason = short.describe(_PURPOSES[kind]) if short else longer
+            self._end_early(reason, short.limit if short else None)
             return None
         record = replace(self.state.record, asked=number + 1)
         self.state = replace(self.state, record=record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -138,38 +139,36 @@ class Forecaster:
     def forecast(self, sizes: Iterable[StageSize], baseline: Amount, proposer: str) -> Forecast:
         """Return the forecast; `baseline` is what that stage took."""
         stages = []
-        models: dict[str, Amount] = {}
+        models: defaultdict[str, Amount] = defaultdict(Amount)
         for size in sizes:
             by_model = self._expected(size, proposer)
             for model, amount in by_model.items():
-                models[model] = models.get(model, Amount()) + amount
+                models[model] += amount
             expected, worst = total(by_model.values()), self._worst(size, proposer)
             if size.stage == "baseline":
                 expected = worst = baseline
             runs_of_all_rows = self._runs[0 if size.repeats else 1]
             case_runs = round(size.rows * runs_of_all_rows / self._rows)
             stages.append(StageForecast(size.stage, case_runs, expected, worst))
-        return Forecast(tuple(stages), models)
+        return Forecast(tuple(stages), dict(models))
 
     def _expected(self, size: StageSize, proposer: str) -> dict[str, Amount]:
-        amounts: dict[str, Amount] = {}
+        amounts: defaultdict[str, Amount] = defaultdict(Amount)
         for call in self._calls:
-            took = _took(call) if size.stage == "baseline" else self._with_demos(call)
-            amounts[call.model] = amounts.get(call.model, Amount()) + took
-        by_model = {
-            model: amount.times(size.fresh / self._rows, round) for model, amount in amounts.items()
-        }
+            amounts[call.model] += (
+                _took(call) if size.stage == "baseline" else self._with_demos(call)
+            )
+        for model, amount in amounts.items():
+            amounts[model] = amount.times(size.fresh / self._rows, round)
         if size.calls:
-            mine = self._priced(proposer, _PROPOSAL).times(size.calls)
-            by_model[proposer] = by_model.get(proposer, Amount()) + mine
-        return {model: amount for model, amount in by_model.items() if amount.calls}
+            amounts[proposer] += self._priced(proposer, _PROPOSAL).times(size.calls)
+        return {model: amount for model, amount in amounts.items() if amount.calls}
 
     def _worst(self, size: StageSize, proposer: str) -> Amount:
         """Return the sum of the stage's reservations, under the committed prompts."""
         if size.calls:
-            return self._priced(proposer, Usage(_PROPOSAL.prompt_tokens, PROPOSAL_TOKENS)).times(
-                size.calls
-            )
+            most = self._priced(proposer, Usage(_PROPOSAL.prompt_tokens, PROPOSAL_TOKENS))
+            return most.times(size.calls)
         if not size.fresh:
             return Amount()
         most = total(self._most(call) for call in self._calls)

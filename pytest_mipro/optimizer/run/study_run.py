@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -138,15 +139,11 @@ def study_run(study: Study, services: Services, settings: OptimizerSettings) -> 
     accounting = Accounting(
         cost_model=CostModel(limits, services.price), deadline=Deadline(settings.max_seconds)
     )
-    evaluator: Evaluating
-    if services.evaluating is not None:
-        evaluator = services.evaluating(accounting)
-    else:
-        evaluator = Evaluator(
-            study,
-            services.client,
-            accounting,
-            concurrency=settings.concurrency,
-            case_timeout=settings.case_timeout,
-        )
-    return StudyRun(study, services, settings, Budget(limits), accounting, evaluator)
+    make: Callable[[Accounting], Evaluating] = services.evaluating or partial(
+        Evaluator,
+        study,
+        services.client,
+        concurrency=settings.concurrency,
+        case_timeout=settings.case_timeout,
+    )
+    return StudyRun(study, services, settings, Budget(limits), accounting, make(accounting))
