@@ -38,11 +38,6 @@ class Budget:
         with self._lock:
             return self._taken()
 
-    @property
-    def available(self) -> int | None:
-        """Calls that can still be reserved; None: no limit."""
-        return None if self.limits.calls is None else self.limits.calls - self.taken.calls
-
     def reserve(
         self, amount: Amount, purpose: str, *, stage: str = "", keep: Amount = NOTHING
     ) -> Reservation | None:

@@ -83,9 +83,9 @@ class PairedLift:
         """Return the one-sided lower bound at another level, such as an adjusted one."""
         return lower_bound(self.differences, level)
 
-    def detectable(self, level: float | None = None, power: float = 0.7) -> float:
+    def detectable(self, level: float | None = None) -> float:
         """Return the lift that these rows would detect; see `detectable_difference`."""
-        return detectable_difference(self.size, self.sd, power, level or self.level)
+        return detectable_difference(self.size, self.sd, level=level or self.level)
 
 
 def objective(scores: Mapping[str, float], tests: Mapping[str, str]) -> float:
@@ -124,15 +124,13 @@ def mean_interval(
     return _bounded_interval(units, level)
 
 
-def objective_interval(
-    scores: Mapping[str, float], cases: Iterable[_ScoredCase], level: float = LEVEL
-) -> Interval:
+def objective_interval(scores: Mapping[str, float], cases: Iterable[_ScoredCase]) -> Interval:
     """Return the two-sided interval of the objective over `cases`, clustered by row."""
     measured = list(cases)
     if len({case.test for case in measured}) <= 1:
         values = [scores[case.id] for case in measured]
-        return mean_interval(values, [case.row for case in measured], level)
-    return _bounded_interval(_case_units(scores, measured), level)
+        return mean_interval(values, [case.row for case in measured])
+    return _bounded_interval(_case_units(scores, measured), LEVEL)
 
 
 def paired_lift(
@@ -274,16 +272,14 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return adjusted
 
 
-def detectable_distance(
-    scores: Sequence[float], clusters: Sequence[str], level: float = LEVEL, power: float = 0.7
-) -> float:
+def detectable_distance(scores: Sequence[float], clusters: Sequence[str]) -> float:
     """Return the distance (0…1) of the true mean from a threshold that these cases can detect.
 
-    At this distance the one-sided bound at `level` excludes the threshold in `power` of the runs,
-    given the scatter of these scores. 1.0 stands for "not even the largest distance".
+    At this distance the one-sided bound at 95 % excludes the threshold in 70 % of the runs, given
+    the scatter of these scores. 1.0 stands for "not even the largest distance".
     """
     if not scores:
         return 1.0
-    interval = mean_interval(scores, clusters, 2 * level - 1)
-    factor = 1 + normal_quantile(power) / normal_quantile(level)
+    interval = mean_interval(scores, clusters, 2 * LEVEL - 1)
+    factor = 1 + normal_quantile(0.7) / normal_quantile(LEVEL)
     return min(1.0, factor * (interval.high - interval.low) / 2)

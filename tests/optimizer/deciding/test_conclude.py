@@ -51,7 +51,7 @@ def test_decision_and_final_pass_are_set_aside_in_full() -> None:
         reserve = reserve_for_decision(run, baseline)
         # 14 rows decide; 12 training rows are new to a finalist; each makes 2 calls
         assert (reserve.decision.amount.calls, reserve.final.amount.calls) == (52, 46)
-        assert run.budget.available == 1000 - 84 - 52 - 46
+        assert (run.budget.limits.calls - run.budget.taken.calls) == 1000 - 84 - 52 - 46
     with baseline_of(make_study(make_rows(holdout=0)), max_calls=1000) as (run, baseline):
         reserve = reserve_for_decision(run, baseline)
         assert (reserve.decision.amount.calls, reserve.final.amount.calls) == (10, 46)

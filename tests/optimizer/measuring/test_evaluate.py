@@ -501,9 +501,9 @@ def test_requests_that_evaluations_share_are_charged_once() -> None:
         first, second = (
             made.start({}, study.cases, budget.reserve(Amount(12), "trial")) for _ in range(2)
         )  # type: ignore[arg-type]
-        assert budget.available == 76  # both are reserved whole
+        assert (budget.limits.calls - budget.taken.calls) == 76  # both are reserved whole
         assert (first.result().calls, second.result().calls) == (12, 0)
-        assert (budget.spent.calls, budget.available) == (12, 88)
+        assert (budget.spent.calls, (budget.limits.calls - budget.taken.calls)) == (12, 88)
         known = made.start({}, study.cases, budget.reserve(Amount(0), "trial"))  # type: ignore[arg-type]
         assert known.result().over_budget == ""
     assert len(client.digests) == 12
@@ -530,7 +530,11 @@ def test_what_a_dropped_part_asked_is_not_known_to_later_ones() -> None:
     with pytest.raises(BudgetError, match="4 calls, but 3 calls were reserved"):
         dropped.see("d")
     assert dropped.settle(whole=True) == 3
-    assert (len(ledger), budget.spent.calls, budget.available) == (0, 3, 17)
+    assert (len(ledger), budget.spent.calls, (budget.limits.calls - budget.taken.calls)) == (
+        0,
+        3,
+        17,
+    )
     later = Meter(budget.reserve(Amount(2), "trial"), ledger)  # type: ignore[arg-type]
     later.see("a")
     later.see("d")

@@ -146,7 +146,11 @@ def test_repeats_count_as_steps() -> None:
 def test_a_run_begins_with_the_whole_budget_and_an_empty_ledger() -> None:
     run = study_run(make_study(), make_services(WorldClient()), make_settings(max_calls=7))
     try:
-        assert (run.budget.available, run.budget.spent.calls, len(run.accounting.ledger)) == (
+        assert (
+            (run.budget.limits.calls - run.budget.taken.calls),
+            run.budget.spent.calls,
+            len(run.accounting.ledger),
+        ) == (
             7,
             0,
             0,
@@ -168,7 +172,7 @@ def test_after_the_search_only_what_is_set_aside_stays_reserved(limit: int) -> N
     finally:
         run.evaluator.close()
     assert run.budget.spent.calls > 84
-    assert run.budget.available == (
+    assert (run.budget.limits.calls - run.budget.taken.calls) == (
         limit - (run.budget.spent + reserve.decision.amount + reserve.final.amount).calls
     )
 
