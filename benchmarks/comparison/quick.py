@@ -140,6 +140,13 @@ def judged(
     return test
 
 
+def switched(names: tuple[str, ...]) -> frozenset[str]:
+    """Return the parts that are on where `racing` switches one on, and `no-racing` off."""
+    on = {name for name in names if not name.startswith("no-")}
+    off = {name.removeprefix("no-") for name in names if name.startswith("no-")}
+    return (DEFAULT | on) - off
+
+
 def settings_of(setup: Setup, seed: int) -> OptimizerSettings:
     """Return the settings that the product makes of its options."""
     options = Options(optimize=True, seed=seed, effort=setup.effort)
