@@ -28,6 +28,12 @@ from pytest_mipro.runtime.prompts.prompt import Prompt
 _USUAL_RATE = 0.5
 # A request may have this many times the tokens per byte of the baseline's average.
 _MARGIN = 1.25
+# A program may need this many times the committed prompts' calls on the same rows, and a few more.
+CALLS_FACTOR = 1.5
+CALLS_EXTRA = 10
+# The framing of a request's messages, and of the two messages of a demo.
+_FRAME_TOKENS = 80
+_DEMO_TOKENS = 32
 
 
 class CostModel:
@@ -114,15 +120,6 @@ class CostModel:
                     self._rates[model] = min(1.0, _MARGIN * tokens / size)
 
 
-# A program may need this many times the committed prompts' calls on the same rows, and a few more.
-CALLS_FACTOR = 1.5
-CALLS_EXTRA = 10
-_PROMPT_MARGIN = 1.25
-# The framing of a request's messages, and of the two messages of a demo.
-_FRAME_TOKENS = 80
-_DEMO_TOKENS = 32
-
-
 def calls_by_row(runs: Iterable[CaseRun]) -> dict[str, tuple[ModuleCall, ...]]:
     """Return the distinct calls made for each row: its cases share equal ones through the cache."""
     calls: dict[str, dict[str, ModuleCall]] = {}
@@ -178,7 +175,7 @@ class WorstCase:
         return worst if teacher is None else self._taught(worst, teacher)
 
     def _takes(self, call: ModuleCall) -> Amount:
-        prompt = math.ceil(_PROMPT_MARGIN * call.usage.prompt_tokens)
+        prompt = math.ceil(_MARGIN * call.usage.prompt_tokens)
         if not prompt:  # an endpoint that reports no usage
             prompt = self._size(call.model, json.dumps(dict(call.inputs)))
         output = output_limit(call.parameters) or 0

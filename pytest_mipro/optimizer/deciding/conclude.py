@@ -24,6 +24,7 @@ from pytest_mipro.runtime.prompts.prompt import Prompt
 
 # A cheaper program may lose this much of the score (0…1), by estimate.
 MAX_LOSS = 0.01
+# The mean of repeats may miss its exact value by rounding; the gate allows for that, too.
 _ROUNDING = 1e-9
 
 
@@ -72,10 +73,6 @@ def cheapest(programs: Sequence[Assessment]) -> Assessment:
         return price, -item.estimate, item.number
 
     return min(programs, key=rank)
-
-
-# The mean of repeats may miss its exact value by rounding; the gate allows for that, too.
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,12 @@ from pytest_mipro.runtime.prompts.render import input_text
 from pytest_mipro.runtime.signature.signature import Signature
 from pytest_mipro.runtime.signature.values import to_text
 
+Ask = Callable[[tuple[Message, ...], int], Awaitable[str]]
+_BATCHES = 3
+_BATCH_ROWS = 10
+_VALUE_LIMIT = 400
+_TEXT_LIMIT = 1500
+_SOURCE_LIMIT = 6000
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 _ROLES = re.compile(r"^# (System|User)\n", re.MULTILINE)
 
@@ -74,14 +80,6 @@ def head_and_tail(text: str, limit: int) -> str:
     mark = f" […{len(text) - kept} characters left out…] "[:limit]
     head = (kept + 1) // 2
     return text[:head] + mark + text[len(text) - (kept - head) :]
-
-
-Ask = Callable[[tuple[Message, ...], int], Awaitable[str]]
-_BATCHES = 3
-_BATCH_ROWS = 10
-_VALUE_LIMIT = 400
-_TEXT_LIMIT = 1500
-_SOURCE_LIMIT = 6000
 
 
 async def dataset_summary(cases: Sequence[Case], seed: int, ask: Ask, limit: int) -> str:

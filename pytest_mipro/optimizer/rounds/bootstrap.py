@@ -121,16 +121,15 @@ def demo_pools(
         for call in run.calls if passes else ():
             if not call.error:
                 passing[call.signature.prompt_path][run.case.row].append(call)
-    return {
-        path: tuple(
+    pools = {}
+    for path, by_row in passing.items():
+        best_first = sorted(by_row, key=lambda row: (-_mean(quality[path, row]), row))
+        picked = {row: _pick(by_row[row], f"{seed}/{path.name}/{row}") for row in best_first}
+        pools[path] = tuple(
             Demo(row, dict(call.inputs), call.output, call.reasoning)
-            for row, calls in sorted(
-                by_row.items(), key=lambda item: (-_mean(quality[path, item[0]]), item[0])
-            )
-            for call in [_pick(calls, f"{seed}/{path.name}/{row}")]
+            for row, call in picked.items()
         )
-        for path, by_row in passing.items()
-    }
+    return pools
 
 
 def labelled_demos(

@@ -16,6 +16,8 @@ _PRIOR_ROWS = 15.0
 # Linear algebra may differ in the last bits from run to run; equal effects must stay equal.
 _NOISE = 1e-9
 _DIGITS = 9
+# The lift expected of any module before a candidate of it has been measured.
+_PRIOR_LIFT = 0.05
 
 
 def main_effects(
@@ -63,10 +65,6 @@ def composed(assessments: Sequence[Assessment], incumbent: Assignment) -> Assign
         if effect > gains[dimension] + _NOISE:
             best[dimension], gains[dimension] = choice, effect
     return tuple(best)
-
-
-# The lift expected of any module before a candidate of it has been measured.
-_PRIOR_LIFT = 0.05
 
 
 def module_lifts(record: Record, committed: Assignment) -> list[float]:
