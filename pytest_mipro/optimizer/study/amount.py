@@ -66,9 +66,10 @@ class Amount:
 
     def _combined(self, other: Amount, combine: Callable[[int, int], int]) -> Amount:
         pairs = zip(self._values, other._values, strict=True)
-        return Amount(
-            *(None if mine is None or its is None else combine(mine, its) for mine, its in pairs)
-        )
+        values: list[Any] = [
+            None if mine is None or its is None else combine(mine, its) for mine, its in pairs
+        ]
+        return Amount(*values)
 
     @property
     def _values(self) -> tuple[Any, ...]:
