@@ -18,8 +18,7 @@ from types import CodeType
 from typing import Any
 
 from pytest_mipro.errors import StorageError
-from pytest_mipro.optimizer.study.case import Case, Outcome, TestSpec
-from pytest_mipro.optimizer.study.runs import CaseRun
+from pytest_mipro.optimizer.study.case import Case, CaseRun, Outcome, TestSpec
 from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.client.contract import Usage
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
