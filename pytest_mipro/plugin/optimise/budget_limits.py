@@ -6,7 +6,7 @@ import pytest
 
 from pytest_mipro.errors import MiproError
 from pytest_mipro.optimizer.budget.cost_model import CostModel
-from pytest_mipro.optimizer.budget.limit_errors import (
+from pytest_mipro.optimizer.budget.limits import (
     Limit,
     UnboundedOutputError,
     UnknownPriceError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
-from pytest_mipro.optimizer.budget.spending import STAGES, UNFINISHED, grouped
+from pytest_mipro.optimizer.budget.budget import STAGES, UNFINISHED, grouped
 from pytest_mipro.optimizer.run.events import Plan
 from pytest_mipro.optimizer.run.forecast import Forecast, StageSize, stage_sizes
 from pytest_mipro.optimizer.run.result import StudyResult

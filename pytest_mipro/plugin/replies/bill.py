@@ -18,8 +18,8 @@ from threading import Lock
 from typing import Any, Self, TextIO
 
 from pytest_mipro.errors import CacheError, LimitReachedError, MiproError
+from pytest_mipro.optimizer.budget.budget import grouped
 from pytest_mipro.optimizer.budget.cost_model import CostModel
-from pytest_mipro.optimizer.budget.spending import grouped
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.study.amount import Amount, Limits, total
 from pytest_mipro.plugin.config.study_files import ensure_study_folder

@@ -47,7 +47,7 @@ def test_the_same_run_writes_the_same_record(pytester):
 
 
 LEARNING = """
-from pytest_mipro.optimizer.study.parts import DEFAULT
+from pytest_mipro.optimizer.study.settings import DEFAULT
 from pytest_mipro.plugin.optimise.services import OVERRIDES
 
 def pytest_configure(config):
