@@ -27,7 +27,7 @@ from pytest_mipro.optimizer.run.study_run import Services
 from pytest_mipro.optimizer.search.searcher import RandomSearcher
 from pytest_mipro.optimizer.search.tpe import TPESearcher
 from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
-from pytest_mipro.optimizer.study.parts import DEFAULT, PARTS
+from pytest_mipro.optimizer.study.settings import DEFAULT, PARTS
 from pytest_mipro.plugin.config.options import EFFORTS, Options
 from pytest_mipro.plugin.optimise.services import BuiltIns, optimizer_settings, startup_trials
 from pytest_mipro.runtime.calls.context import CallContext, use
@@ -138,13 +138,6 @@ def judged(
         return Outcome(0.0, feedback=f"assert {given!r} == {row[answer]!r}")
 
     return test
-
-
-def switched(names: tuple[str, ...]) -> frozenset[str]:
-    """Return the parts that are on where `racing` switches one on, and `no-racing` off."""
-    on = {name for name in names if not name.startswith("no-")}
-    off = {name.removeprefix("no-") for name in names if name.startswith("no-")}
-    return (DEFAULT | on) - off
 
 
 def settings_of(setup: Setup, seed: int) -> OptimizerSettings:
