@@ -10,8 +10,8 @@ from pytest_mipro.optimizer.study.amount import Limits, nanodollars
 
 PARTS = MappingProxyType(
     {
-        "instructions": "proposed instructions; without them demos alone are searched",
-        "demos": "bootstrapped demos; without them instructions alone are searched",
+        "instructions": "proposed instructions; without them only demos are searched",
+        "demos": "bootstrapped demos; without them only instructions are searched",
         "dataset": "the dataset summary in proposals",
         "program": "the program summary in proposals",
         "tips": "the tips that steer the style of proposals",

@@ -111,7 +111,7 @@ def _remedy(path: Path) -> str:
         names = []
     near = get_close_matches(path.name, sorted(names), n=1)
     meant = f"; did you mean {near[0]!r}?" if near else ""
-    return f"; a case file stands beside its test, or where a path from there leads{meant}"
+    return f"; its path is relative to the test file's folder{meant}"
 
 
 def _read_jsonl(text: str) -> Iterator[tuple[int, Any]]:
@@ -240,7 +240,7 @@ def _refuse_duplicates(rows: tuple[Row, ...]) -> None:
     for row in rows:
         if row.id in lines:
             if ID in row.columns:
-                text = f"the id {row.id!r} stands in line {lines[row.id]} too; ids are unique"
+                text = f"the id {row.id!r} is also in line {lines[row.id]}; ids must be unique"
             else:
                 text = (
                     f"the row is the same as in line {lines[row.id]}; drop one or give both an id"

@@ -68,12 +68,12 @@ def given_up(options: Options) -> str | None:
     """Return what an optimisation gives up by its options, None: it can be stopped and resumed."""
     if options.cache == "off":
         return (
-            "no reply is kept (--mipro-cache=off): a stopped study begins again, every call is "
-            "paid anew, and a repeated one may end in other files"
+            "no reply is kept (--mipro-cache=off): a stopped study starts over, every call is "
+            "paid for again, and a repeated one may end in other files"
         )
     if options.replies == "fresh":
         return (
-            "replies are asked anew (--mipro-replies=fresh): a stopped study begins again, "
+            "replies are requested again (--mipro-replies=fresh): a stopped study starts over, "
             "and a repeated one may end in other files"
         )
     return None
@@ -82,13 +82,13 @@ def given_up(options: Options) -> str | None:
 def how_to_go_on(options: Options) -> str:
     """Return what a study that stopped has kept, and what the next command does with it."""
     if options.cache == "off":
-        return "no reply is kept (--mipro-cache=off): the same command begins again"
+        return "no reply is kept (--mipro-cache=off): the same command starts over"
     if options.replies == "fresh":
         return (
-            "replies so far are cached: the same command without --mipro-replies=fresh goes on "
+            "replies so far are cached: the same command without --mipro-replies=fresh resumes "
             "from there"
         )
-    return "replies so far are cached: the same command goes on from there"
+    return "replies so far are cached: the same command resumes from there"
 
 
 def _size(count: int) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _ALWAYS: tuple[Conflict, ...] = (
     (
         lambda given, _: given.json is not None and given.json == given.markdown,
-        "--mipro-json and --mipro-markdown name one file, {given.json}; give each its own",
+        "--mipro-json and --mipro-markdown name the same file, {given.json}; use two files",
     ),
 )
 _OPTIMIZING: tuple[Conflict, ...] = (
@@ -40,14 +40,14 @@ _OPTIMIZING: tuple[Conflict, ...] = (
     (
         lambda given, _: given.storage is not None and given.replies == "fresh",
         (
-            "--mipro-storage goes on from the results that it holds, and --mipro-replies=fresh "
-            "asks anew; drop one of them"
+            "--mipro-storage resumes from the results that it holds, and --mipro-replies=fresh "
+            "requests them again; drop one of them"
         ),
     ),
     (
         lambda given, _: given.storage is not None and bool(given.max_tokens or given.max_cost),
         (
-            "--mipro-storage shares out calls, and no limit of tokens or money; limit "
+            "--mipro-storage shares out only a limit of calls, not of tokens or money; limit "
             "--mipro-max-calls instead"
         ),
     ),

@@ -147,7 +147,7 @@ def _module(
     if shadowed and before.docstring not in ("", after.docstring):
         yield Difference(
             "docstring",
-            f"the docstring of {after.name} changed, but {file} serves in its place",
+            f"the docstring of {after.name} changed, but {file} overrides it",
             "no score is affected; carry the change over to the file, or delete the file",
         )
     if before.signature != after.signature:
@@ -158,9 +158,9 @@ def _module(
 def _prompt_change(before: LockedModule, after: LockedModule, file: str) -> str:
     had_file, has_file = before.prompt != before.docstring, after.prompt != after.docstring
     if had_file and not has_file:
-        return f"{file} is gone, the docstring of {after.name} serves"
+        return f"{file} is gone; the docstring of {after.name} is used instead"
     if has_file and not had_file:
-        return f"{file} is new, the docstring of {after.name} served"
+        return f"{file} is new; before, the docstring of {after.name} was used"
     return f"{file if has_file else f'the docstring of {after.name}'} changed"
 
 

@@ -108,10 +108,10 @@ def _warnings(study: StudyReplies) -> Iterator[tuple[str, str]]:
         call = f"{case}, LM module {module!r}: in a second run {difference}"
         yield f"not replayable: {call}; give it a fixed clock or seed in the test", "red"
     if len(changing) > _SHOWN:
-        yield f"not replayable: {len(changing) - _SHOWN:,} calls more", "red"
+        yield f"not replayable: {len(changing) - _SHOWN:,} more calls", "red"
     if unchecked := sum(usage.unchecked for usage in study.cases.values()):
-        cases = f"{counted(unchecked, 'case')} not looked through for clocks and random ids"
-        yield f"{cases}: a fixture of function scope serves one call (rerun_safe)", "yellow"
+        cases = f"{counted(unchecked, 'case')} not checked for clocks and random ids"
+        yield f"{cases}: called only once, as a fixture is function-scoped (rerun_safe)", "yellow"
 
 
 def merged(kept: Iterable[RecordedReply], used: Iterable[RecordedReply]) -> list[RecordedReply]:

@@ -63,7 +63,7 @@ def describe_forecast(forecast: Forecast) -> list[str]:
         *stages,
         f"{'in all':<{_STAGE_WIDTH}}{_both(forecast.expected, forecast.worst)}",
         *(by_model if len(by_model) > 1 else ()),
-        *(["tokens are bounded by mipro_max_output_tokens alone"] if unbounded else []),
+        *(["tokens have no upper bound; mipro_max_output_tokens sets one"] if unbounded else []),
     ]
 
 

@@ -120,7 +120,7 @@ def _check_strategy(strategy: Any, names: Container[str]) -> None:
     name = getattr(strategy, "name", None)
     if not isinstance(name, str) or not name:
         kind = type(strategy).__name__
-        problem = f"the strategy {kind} has no name; give it a text of its own as `name`"
+        problem = f"the strategy {kind} has no name; set its `name` to a unique text"
     elif name in names:
         problem = f"there are two strategies named {name!r}; give one another name"
     elif not isinstance(strategy, InstructionStrategy | ProgramStrategy):

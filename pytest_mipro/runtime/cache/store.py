@@ -193,7 +193,7 @@ class Store:
                 f"{error.strerror or error}; delete the folder"
             ) from error
         _log.warning(
-            "%s was damaged; it is kept as %s.corrupt-%d, and its replies are asked for anew",
+            "%s was damaged; it is kept as %s.corrupt-%d, and its replies are requested again",
             self._folder / DATABASE,
             DATABASE,
             number,

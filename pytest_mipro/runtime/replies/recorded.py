@@ -116,7 +116,7 @@ class RecordedReplies:
         if nearest is None:
             return f"{self.name} has no reply of this module"
         if nearest.case != case and nearest.request.inputs != parts.inputs:
-            return f"{self.name} has replies of this module, none of this case or to these inputs"
+            return f"{self.name} has replies of this module, but none for this case or these inputs"
         changed = describe_changes(nearest.request, request)
         return f"{self.name} has it from before a change of {changed}"
 

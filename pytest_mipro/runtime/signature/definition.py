@@ -70,8 +70,7 @@ def check_body(function: Callable[..., Any], where: str) -> None:
             code = ast.unparse(statement).partition("\n")[0]
             raise ModuleDefinitionError(
                 f"{where}: its body has `{code:.60}`, which would never run, since the model "
-                "replies instead; leave the docstring alone and put the code in a function of its "
-                "own"
+                "replies instead; keep only the docstring and move the code into another function"
             )
 
 

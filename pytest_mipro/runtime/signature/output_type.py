@@ -105,7 +105,7 @@ def _labels(members: tuple[Any, ...], annotation: Any, where: str) -> dict[str, 
         if label in labels or not label.strip() or "\n" in label:
             raise ModuleDefinitionError(
                 f"{where}: the output type {_type_name(annotation)} has the value {label!r}, which "
-                "is empty, of several lines, or appears twice; give each value a text of its own"
+                "is empty, has several lines, or appears twice; use distinct one-line values"
             )
         labels[label] = member
     if not labels:

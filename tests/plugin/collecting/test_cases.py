@@ -135,10 +135,7 @@ NEITHER = "neither a column nor a fixture"
 DEFAULT = "so that pytest would never pass it; drop the default"
 COLUMNS = "columns: id, ticket, queue, facts, split, demo"
 NO_COLUMN = f"tickets.jsonl:1: no parameter of test_desk.py::test_it is a column; {COLUMNS}"
-NO_FILE = (
-    "can't be read: No such file or directory; a case file stands beside its test, or where a path "
-    "from there leads"
-)
+NO_FILE = "can't be read: No such file or directory; its path is relative to the test file's folder"
 REFUSED = {
     "no such file": (
         '@cases("nowhere.jsonl")\ndef test_it(ticket): pass',
@@ -209,7 +206,7 @@ class TestErrors:
         project('@cases("tickets.jsonl")\ndef test_it(ticket): pass')
         path = pytester.path / "tickets.jsonl"
         path.write_text(path.read_text() + '\n{"id": "T-1", "ticket": "again"}')
-        line = "tickets.jsonl:4: the id 'T-1' stands in line 1 too; ids are unique"
+        line = "tickets.jsonl:4: the id 'T-1' is also in line 1; ids must be unique"
         assert refused(pytester) == line
 
     def test_a_parametrised_column_is_refused_by_pytest_itself(self, pytester, project):

@@ -113,7 +113,7 @@ def test_a_damaged_cache_is_told_at_once(project):
     assert len(told) == 1
     assert told[0].startswith("mipro: ")
     assert told[0].endswith(
-        "cache.db was damaged; it is kept as cache.db.corrupt-1, and its replies are asked for anew"
+        "was damaged; it is kept as cache.db.corrupt-1, and its replies are requested again"
     )
     assert not logging.getLogger("pytest_mipro.runtime").handlers
 
@@ -135,7 +135,7 @@ def test_an_optimisation_without_a_cache_says_what_it_gives_up(pytester, monkeyp
     write_optimize(pytester)
     result = optimize(pytester, "--mipro-cache=off")
     result.stdout.fnmatch_lines(
-        ["mipro: no reply is kept (--mipro-cache=off): a stopped study begins again, *"]
+        ["mipro: no reply is kept (--mipro-cache=off): a stopped study starts over, *"]
     )
     new = written(pytester)
     first = live_calls(pytester)
@@ -149,5 +149,5 @@ def test_an_optimisation_without_a_cache_says_what_it_gives_up(pytester, monkeyp
     monkeypatch.setenv("MIPRO_TEST_CALLS", "60")
     result = optimize(pytester, "--mipro-cache=off")
     text = " ".join(result.stdout.str().split())
-    assert "no reply is kept (--mipro-cache=off): the same command begins again" in text
+    assert "no reply is kept (--mipro-cache=off): the same command starts over" in text
     assert "goes on" not in text

@@ -33,7 +33,7 @@ def test_an_endpoint_that_dies_stops_the_study_and_the_next_run_goes_on(
     stopped(
         result,
         "*the endpoint is gone; start it again. Nothing is written for this study; replies so far "
-        "are cached: the same command goes on from there",
+        "are cached: the same command resumes from there",
     )
     assert written(pytester) == {}
     assert live_calls(pytester) == limit
@@ -287,7 +287,7 @@ def test_pytest_exit_in_a_case_ends_the_run(pytester):
     result.stdout.fnmatch_lines(
         [
             "interrupted: nothing is written for test_numbers.py",
-            "replies so far are cached: the same command goes on from there",
+            "replies so far are cached: the same command resumes from there",
             "*Exit: enough*",
         ]
     )

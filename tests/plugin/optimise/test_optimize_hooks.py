@@ -95,7 +95,7 @@ def test_what_a_strategy_raises_is_shown_from_its_own_code_on(pytester):
     [
         (
             "def request(self, context, rng): pass",
-            "has no name; give it a text of its own as `name`",
+            "has no name; set its `name` to a unique text",
         ),
         ("name = 'x'", "*x* has neither `request` nor `programs`; write one of them"),
         (

@@ -235,8 +235,8 @@ def test_storage_needs_optimize_and_does_not_ask_anew(pytester):
     result = run(
         pytester, "--mipro-optimize", "--mipro-storage=journal:log", "--mipro-replies=fresh"
     )
-    result.stderr.fnmatch_lines(["*goes on from the results that it holds*drop one of them"])
+    result.stderr.fnmatch_lines(["*resumes from the results that it holds*drop one of them"])
     for limit in ("--mipro-max-tokens=9", "--mipro-max-cost=1"):
         result = run(pytester, "--mipro-optimize", "--mipro-storage=journal:log", limit)
-        result.stderr.fnmatch_lines(["*shares out calls, and no limit of tokens or money*"])
+        result.stderr.fnmatch_lines(["*shares out only a limit of calls, not of tokens or money*"])
     assert not (pytester.path / "log").exists()

@@ -214,7 +214,7 @@ def test_a_file_that_cannot_be_written_fails_the_run(pytester, recordable):
 @pytest.mark.parametrize(
     ("texts", "change"),
     [
-        (["one", "four"], "replies of this module, none of this case or to these inputs"),
+        (["one", "four"], "replies of this module, but none for this case or these inputs"),
         (["one"], "a change of the inputs (line 2 is now 'ONE')"),
     ],
 )
@@ -376,7 +376,7 @@ def test_the_age_of_old_replies_is_told(pytester, recordable, mode):
 def test_a_fresh_optimisation_says_what_it_gives_up(pytester, recordable):
     recordable()
     result = pytester.runpytest("--mipro-optimize", FRESH, "--mipro-trials=1")
-    result.stdout.fnmatch_lines(["mipro: replies are asked anew (--mipro-replies=fresh): *"])
+    result.stdout.fnmatch_lines(["mipro: replies are requested again (--mipro-replies=fresh): *"])
 
 
 # Secrets
@@ -503,7 +503,7 @@ def test_a_case_whose_fixture_serves_one_call_is_not_called_twice(pytester, reco
     recordable(source.replace("MORE", ""))
     result = pytester.runpytest(RECORD)
     result.stdout.no_fnmatch_line("not replayable*")
-    result.stdout.fnmatch_lines(["2 cases not looked through for clocks and random ids: *"])
+    result.stdout.fnmatch_lines(["2 cases not checked for clocks and random ids: *"])
     recordable(source.replace("MORE", ", rerun_safe=['box']"))
     pytester.runpytest(RECORD).stdout.fnmatch_lines(["not replayable: test_clock*"])
 

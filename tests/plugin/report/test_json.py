@@ -152,7 +152,7 @@ def test_two_reports_need_two_files(pytester):
     write_gate(pytester)
     result = pytester.runpytest("--mipro-json=out", "--mipro-markdown=out")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: --mipro-json and --mipro-markdown name one file, *"])
+    result.stderr.fnmatch_lines(["ERROR: --mipro-json and --mipro-markdown name the same file, *"])
 
 
 def test_a_report_that_cannot_be_written_at_the_end_fails_the_run(pytester):

@@ -219,7 +219,7 @@ def test_inputs_that_ended_earlier_or_later_are_told():
 def test_the_nearest_reply_is_compared():
     others = [entry("ho", case="test_it[2]"), entry("hu", case="test_it[3]")]
     assert "'pipeline.shout'" in missing(request("he"), *others)
-    assert "none of this case or to these inputs" in missing(request("he"), *others)
+    assert "none for this case or these inputs" in missing(request("he"), *others)
     # Used by several cases, it stands under the first: equal inputs find it.
     assert "the model (was 'a/b')" in missing(request("ho", model="x/y"), *others)
     # Two calls of one case: the one with fewer changes explains.
