@@ -1,6 +1,6 @@
-"""The project that `crashes.py` optimises: two modules, 40 cases, and a model that notes its calls.
+"""The project that `crashes.py` optimises: two modules, 40 cases, and a model that logs its calls.
 
-Its conftest writes each point that a run passes to `log.jsonl`, and ends the run at the one that
+Its conftest logs each point that a run passes to `log.jsonl`, and ends the run at the point that
 the environment names.
 """
 

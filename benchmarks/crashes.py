@@ -1,15 +1,15 @@
-"""What a run that dies leaves behind, and how the next one ends: kills at every boundary.
+"""Kill a run at every boundary, and check what it leaves behind and how the next run ends.
 
     python benchmarks/crashes.py [--random N] [--seed N] [--signals SIGKILL SIGINT] [--only REGEX]
 
-A small study is optimised once without trouble. Then, from the same start, it is ended at each
-boundary between its stages, at each step of writing the files, and N times at a random call of the
-model or reply on its way to disk. A plain pytest run follows, and then the same command again. For
-each it is checked that the files are all old or all new behind the plain run, that at most the
-calls in flight are asked again, and that the files end in the same bytes as those of the run that
-nothing happened to. Ctrl-C has to end the run within `--patience` seconds (2), and to say how to go
-on. Prints a line a kill, with the seconds from the signal to the end of the process, and a summary;
-exit code 1 where one of them is not as it should be.
+Optimises a small study once undisturbed. Then, from the same start, ends it at each boundary
+between its stages, at each step of writing the files, and N times at a random call of the model or
+reply on its way to disk. A plain pytest run follows, and then the same command again. Checks for
+each kill that the files are all old or all new after the plain run, that at most the calls in
+flight are repeated, and that the files end in the same bytes as those of the undisturbed run.
+Ctrl-C must end the run within `--patience` seconds (2), and say how to go on. Prints one line per
+kill, with the seconds from the signal to the end of the process, and a summary; the exit code is 1
+if any check fails.
 
 Runs are forked from this process, so that each costs a second and not the imports as well.
 """
@@ -141,7 +141,7 @@ def log(folder: Path, kind: str) -> list[Any]:
 
 
 def crashes(folder: Path, count: int, seed: int, signals: Sequence[int]) -> Iterator[Crash]:
-    """Yield all boundaries of the run that the folder has behind it, and `count` random points."""
+    """Yield all boundaries of the folder's past run, and `count` random points."""
     rng = random.Random(seed)
     for number in signals:
         for kind in ("event", "write"):
@@ -194,7 +194,7 @@ def _interrupted(ended: Ended, seconds: float, patience: float) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print a line a kill; return 1 where something is not as it should be."""
+    """Print one line per kill; return 1 if any check fails."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

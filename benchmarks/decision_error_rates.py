@@ -1,12 +1,11 @@
-"""How often the decision errs: what it accepts of no better prompts, and which lifts it sees.
+"""Measure how often the decision accepts prompts that are no better, and which lifts it detects.
 
     python benchmarks/decision_error_rates.py [--runs N] [--seed N]
 
 Draws rows with a known true score under the committed prompts and under candidates, chooses a
 finalist as the search does (the best of several on validation rows), and lets the optimiser's own
-code decide. Prints one Markdown table: a way of deciding a line, a true lift
-a column.
-On holdout rows the choice costs nothing; on validation rows the level has to pay for it.
+code decide. Prints one Markdown table with a row per way of deciding and a column per true lift.
+On holdout rows the choice costs nothing; on validation rows the level is corrected for it.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ class Draw:
 
 
 def pass_fail(draw: np.random.Generator, rows: int, candidates: int, lift: float) -> Draw:
-    """Return scores of 0 and 1; each row passes by a probability of its own, scaled by the lift."""
+    """Return scores of 0 and 1; each row passes with its own probability, scaled by the lift."""
     chances = _chances(draw, rows)
     better = _lifted(chances, lift)
     return Draw(

@@ -1,9 +1,9 @@
-"""How busy an optimisation keeps the endpoint, and which stages leave it idle.
+"""Measure how busy an optimisation keeps the endpoint, and which stages leave it idle.
 
     python benchmarks/endpoint_busy.py [--point CONCURRENCYxSECONDS ...] [--cases N] [--timeline]
                                        [--profile] [--spread S] [--trials N]
 
-Starts the simulated HTTP server in a process of its own with log-normal latency and runs
+Starts the simulated HTTP server in its own process with log-normal latency and runs
 `pytest --mipro-optimize` on a program of two stages against it, with an empty cache. Prints, for
 each point (concurrency x mean latency):
 
@@ -109,7 +109,7 @@ class Run:
 
 @contextmanager
 def serving(*options: str) -> Iterator[str]:
-    """Run the simulated server in a process of its own and return its base URL."""
+    """Run the simulated server in its own process and return its base URL."""
     command = [sys.executable, "-m", "pytest_mipro.simulated", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -120,7 +120,7 @@ def serving(*options: str) -> Iterator[str]:
 
 
 def told(url: str, what: str) -> Any:
-    """Return what the server tells at `/stats` or `/calls`."""
+    """Return what the server reports at `/stats` or `/calls`."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(f"{url}/{what}", timeout=60) as answer:
         return json.load(answer)
@@ -172,7 +172,7 @@ def measure(point: Point, options: argparse.Namespace, folder: Path) -> Run:
 
 
 def _stages(events: Sequence[tuple[float, str, str]]) -> list[tuple[float, str]]:
-    """Return when which stage began; the stage behind the last is the end."""
+    """Return when each stage began; the one after the last is the end."""
     found: list[tuple[float, str]] = []
     for at, kind, stage in events:
         if kind == "StageStarted" and stage != "search":

@@ -1,4 +1,4 @@
-"""How often the gate errs: each rule on good and bad prompts, and how often each interval is right.
+"""Measure how often each rule of the gate errs, and how often each interval holds the truth.
 
     python benchmarks/gate_error_rates.py [--runs N] [--seed N]
 
@@ -210,7 +210,7 @@ def measure(runs: int, sizes: Iterable[int] = SIZES, seed: int = 0) -> list[Row]
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return the lines as one Markdown table; a name stands where it begins."""
+    """Return the lines as one Markdown table; a name appears only in its first row."""
     sizes = sorted({size for row in rows for size in row.shares})
     lines = [
         f"| rule or interval | what happens | {' | '.join(f'{size} cases' for size in sizes)} |",

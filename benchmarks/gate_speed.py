@@ -1,8 +1,8 @@
-"""What a case of the gate costs when its replies are cached, above an empty parametrised test.
+"""Measure what a gate case costs with cached replies, above an empty parametrised test.
 
     python benchmarks/gate_speed.py [--cases N] [--pairs N] [--workers N ...]
 
-Each pair is a run of N empty cases and, beside it, a run of N marked cases of the same parameters
+Each pair is a run of N empty cases and a run of N marked cases with the same parameters
 with two module calls each, all served from the cache. Prints the medians over the pairs, in
 milliseconds a case; what a run imports and opens once is part of it. `--workers 0 4` measures
 without and with `-n 4`.
@@ -111,7 +111,7 @@ def write_project(folder: Path, cases: int) -> None:
 
 
 def run(folder: Path, file: str, workers: int = 0) -> Run:
-    """Run one file there in a process of its own and return its times; raises if it fails."""
+    """Run one file there in its own process and return its times; raises if it fails."""
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:randomly"]
     command = [sys.executable, "-m", "pytest", *options, *([f"-n{workers}"] if workers else [])]
     processor, started = _children(), time.perf_counter()

@@ -1,4 +1,4 @@
-"""What the plugin costs a pytest run without marked tests: paired runs with and without it.
+"""Measure what the plugin costs a pytest run without marked tests, in paired runs.
 
     python benchmarks/plugin_overhead.py [--pairs N]
 
@@ -62,7 +62,7 @@ def write_project(folder: Path) -> None:
 
 
 def run(folder: Path, *options: str) -> Run:
-    """Run pytest there in a process of its own and return its times; raises if it fails."""
+    """Run pytest there in its own process and return its times; raises if it fails."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
     processor, started = _children(), time.perf_counter()
     subprocess.run(command, cwd=folder, env=_environment(), check=True, capture_output=True)

@@ -1,10 +1,10 @@
-"""How well a rate limit is used that nobody told: calls a second against a server that limits them.
+"""Measure how much of an unknown rate limit the client uses, in calls a second.
 
     python benchmarks/rate_limit.py [--per-second N] [--calls N] [--concurrency N] [--latency S]
 
-Starts the simulated HTTP server in a process of its own, which answers N calls a second and refuses
-the others with 429, and makes all calls at once through the live client. Prints the answered calls
-a second behind the server's burst of one second, how many were refused, and how many were lost.
+Starts the simulated HTTP server in its own process, which answers N calls a second and refuses the
+others with 429, and makes all calls at once through the live client. Prints the answered calls a
+second after the server's burst of one second, how many were refused, and how many were lost.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def measure(options: argparse.Namespace, concurrency: int) -> Used:
         lost = loop.run(_all(LiteLLMClient(settings), options.calls))
         ends = sorted(left for _, left, status in told(url, "calls")["calls"] if status == 200)
         refused = told(url, "stats")["rate_limited"]
-    counted = ends[int(options.per_second) :]  # the burst tells nothing of the limit
+    counted = ends[int(options.per_second) :]  # the burst is not limited
     return Used((len(counted) - 1) / (counted[-1] - counted[0]), refused, lost)
 
 

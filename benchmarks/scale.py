@@ -2,12 +2,11 @@
 
     python benchmarks/scale.py [--cases N] [--trials N] [--gate-cases N] [--gate-runs N]
 
-A stub client answers at once, so that what is measured is ours. `search` optimises one module over
-N cases, in a process of its own, and prints the largest resident memory and the processor time of
-the thread that searches, a trial: over all of them, and over the last tenth. `gate` collects and
-gates the project of `gate_speed.py` at a quarter of the cases and at all of them, from the cache,
-and prints the processor time a case of both, less what pytest takes for one case: a ratio of 1 is
-linear.
+A stub client answers at once, so that only our own code is measured. `search` optimises one module
+over N cases in its own process, and prints the peak resident memory and the searching thread's
+processor time per trial: over all trials, and over the last tenth. `gate` collects and gates the
+project of `gate_speed.py` at a quarter of the cases and at all of them, from the cache, and prints
+the processor time per case of both, less what pytest takes for one case: a ratio of 1 is linear.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ def parity(number: str) -> Literal["odd", "even"]:
 
 
 class Stub:
-    """Answers at once: right where the number and the prompt's length agree by a hash."""
+    """Answers at once: correctly if the number and the prompt's length agree by a hash."""
 
     at_once = True
 
@@ -85,7 +84,7 @@ class Clock:
 
 
 def study_of(cases: int) -> Study:
-    """Return a study of so many rows of one test."""
+    """Return a study with this many rows of one test."""
 
     def run(number: int) -> Callable[[], Outcome]:
         right = ("even", "odd")[number % 2]
@@ -186,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.search_alone:
         print(search(options.cases, options.trials), flush=True)
         return 0
-    # In a process of its own: its memory is measured, and no other's.
+    # In its own process, so that only its memory is measured.
     size = [f"--cases={options.cases}", f"--trials={options.trials}"]
     command = [sys.executable, __file__, "--search-alone", *size]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

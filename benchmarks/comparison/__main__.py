@@ -1,14 +1,14 @@
-"""Compares optimisers on four worlds: test score, LM calls, tokens and time.
+"""Compare optimisers on four worlds: test score, LM calls, tokens and time.
 
     python -m benchmarks.comparison [--worlds W …] [--seeds N] [--optimisers O …] [--jobs N]
                                     [--folder FOLDER] [--table]
 
-Runs this project, as the command that its users run, and DSPy's optimisers, in an environment of
-their own that is made at the first use, on the same rows against the same simulated model over
-HTTP. Each run gets a fresh server, whose own count of calls and tokens is told, and is tested
-before and after on rows that no optimiser sees. Prints the tables, and writes test score against
-calls to FOLDER/comparison.svg. Runs that are in FOLDER/results.jsonl are not made again: what was
-stopped goes on.
+Runs this project, by the command that its users run, and DSPy's optimisers, in their own
+environment (made at the first use), on the same rows against the same simulated model over HTTP.
+Each run gets a fresh server, which counts its calls and tokens, and is tested before and after on
+rows that no optimiser sees. Prints the tables, and plots test score against calls in
+FOLDER/comparison.svg. Runs in FOLDER/results.jsonl are not repeated, so a stopped comparison
+resumes.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def told(one: results.Result) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what is missing, print the tables; returns 1 where a run failed or there is none."""
+    """Run what is missing and print the tables; return 1 if a run failed or there is none."""
     options = parsed(arguments)
     path = options.folder / "results.jsonl"
     jobs = [] if options.table else missing(options, results.read(path))

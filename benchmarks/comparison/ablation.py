@@ -1,4 +1,4 @@
-"""What each part of the optimiser is worth: the worlds again, with each part switched by itself.
+"""Measure what each part of the optimiser is worth: each is switched by itself on the worlds.
 
     python -m benchmarks.comparison.ablation [--seeds N] [--effort medium] [--only PART …]
 

@@ -50,7 +50,7 @@ class Plot:
         self.add(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(said)}</text>')
 
     def mark(self, at: Point, shape: str, colour: str, size: float, title: str) -> None:
-        """Draw a point that tells its title under the pointer."""
+        """Draw a point that shows its title under the pointer."""
         style = f'fill="{colour}" fill-opacity="{1 if size > 5 else 0.55}"'
         self.add(f"<g {style}><title>{escape(title)}</title>{_shape(at, shape, size)}</g>")
 

@@ -37,7 +37,7 @@ class Counted:
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """Run a server in a process of its own and return its base URL.
+    """Run a server in its own process and return its base URL.
 
     Equal requests at a temperature above 0 are further samples, as at a real endpoint: no client
     needs a parameter of its own to get another sample.

@@ -12,9 +12,9 @@ _MADE = "requirements.txt"
 
 
 def python_of(folder: Path) -> Path:
-    """Return the environment's interpreter; makes the environment where it is none or another's.
+    """Return the environment's interpreter; make the environment if it is missing or outdated.
 
-    Raises RuntimeError where the packages can't be installed.
+    Raises RuntimeError if the packages can't be installed.
     """
     python = folder / "bin" / "python"
     wanted = REQUIREMENTS.read_text(encoding="utf-8")

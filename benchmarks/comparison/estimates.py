@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean and its two-sided 95 % interval, `half` to either side; None where it is unknown."""
+    """A mean and its two-sided 95 % interval, `half` to either side; None if unknown."""
 
     mean: float
     half: float | None

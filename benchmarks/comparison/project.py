@@ -33,7 +33,7 @@ def test_{answer}({inputs}, {answer}):
 
 
 def write_project(folder: Path, world: World, ini: Mapping[str, Any], *, labels: bool) -> None:
-    """Write the project; `labels` tells the test's mark which column holds the label."""
+    """Write the project; `labels` names to the test's mark the column that holds the label."""
     (folder / "tests").mkdir(parents=True)
     (folder / "pipeline.py").write_text(pipeline_source(world), encoding="utf-8")
     names = ", ".join(world.rows[0].inputs)
@@ -75,7 +75,7 @@ def _stage_source(stage: Stage) -> str:
 
 
 def load_pipeline(folder: Path) -> ModuleType:
-    """Return the project's module `pipeline`, imported under a name of its own."""
+    """Return the project's module `pipeline`, imported under a unique name."""
     path = folder / "pipeline.py"
     spec = importlib.util.spec_from_file_location(f"pipeline_{folder.name}", path)
     if spec is None or spec.loader is None:

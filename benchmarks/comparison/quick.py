@@ -1,4 +1,4 @@
-"""The optimiser alone on the worlds, in process: for work on the optimiser.
+"""Run only the optimiser on the worlds, in process: for work on the optimiser.
 
     python -m benchmarks.comparison.quick [--world W …] [--seeds N] [--parts no-P]
 

@@ -59,7 +59,7 @@ def append(path: Path, result: Result) -> None:
 
 
 def read(path: Path) -> list[Result]:
-    """Return the runs of the file, none where there is no file; a line cut short is left out."""
+    """Return the runs of the file, none without a file; a truncated line is left out."""
     if not path.exists():
         return []
     found = []

@@ -1,4 +1,4 @@
-"""Makes one run: a fresh server, and the optimiser in a process of its own environment."""
+"""Make one run: a fresh server, and the optimiser in its own process and environment."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LONGEST = 1800.0
 def run(job: Job, peers: Path | None) -> Result:
     """Make the run; `peers` is the interpreter of the peers' environment.
 
-    Raises RuntimeError with the end of the process's output where it fails.
+    Raises RuntimeError with the end of the process's output if it fails.
     """
     own = BY_NAME[job.optimiser].kind == "own"
     python = sys.executable if own else str(peers)

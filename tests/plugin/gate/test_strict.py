@@ -36,7 +36,7 @@ def prompt_file(gate):
 
 def prompt_file_gone(gate):
     (gate.path / "prompts/pipeline.say.yaml").unlink()
-    return "prompts/pipeline.say.yaml is gone, the docstring of pipeline.say serves: *"
+    return "prompts/pipeline.say.yaml is gone; the docstring of pipeline.say is used instead: *"
 
 
 def docstring(gate):
