@@ -42,8 +42,8 @@ def prompt_file_gone(gate):
 def docstring(gate):
     edit(gate, "pipeline.py", "Say the word.", "Utter the word.")
     return (
-        "the docstring of pipeline.say changed, but prompts/pipeline.say.yaml serves in its "
-        "place: no score is affected; carry the change over to the file, or delete the file"
+        "the docstring of pipeline.say changed, but prompts/pipeline.say.yaml overrides it: "
+        "no score is affected; carry the change over to the file, or delete the file"
     )
 
 
