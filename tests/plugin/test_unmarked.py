@@ -116,3 +116,12 @@ def test_a_module_that_can_not_be_one_is_told_in_one_line(pytester: pytest.Pytes
     )
     result.stdout.no_fnmatch_line("*Traceback*")
     result.stdout.no_fnmatch_line("*runtime/*")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--mipro-optimize", "--mipro-dry-run")])
+def test_every_plugin_can_be_kept_in_a_set(pytester, arguments):
+    """As pytest before 9.1 does with the plugins that it looks for fixtures in."""
+    pytester.makepyfile("import pytest\n@pytest.mark.mipro(threshold=0)\ndef test_it(): pass")
+    config = pytester.inline_run(*arguments).getcalls("pytest_collection_finish")[0].session.config
+    own = [plugin for name, plugin in config.pluginmanager.list_name_plugin() if "mipro" in name]
+    assert len({plugin for plugin in own if plugin is not None}) > 1

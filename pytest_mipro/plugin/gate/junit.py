@@ -7,7 +7,7 @@ Plugins that select by last results never see them, as no item answers to their 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import SimpleNamespace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -83,11 +83,23 @@ def report_result(
         attach(report, status="")  # the summary at the end names it by pytest's own word
 
 
+@dataclass(frozen=True)
+class _Crash:
+    """Where pytest's short summary takes its line from; `--tb=line` prints it as a text."""
+
+    path: str
+    message: str
+    lineno: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
 class ProblemText:
     """A failed result's text as pytest shows failures: in full, and in one line."""
 
     def __init__(self, path: str, summary: str, details: Sequence[str] = ()) -> None:
-        self.reprcrash = SimpleNamespace(path=path, lineno=0, message=summary)
+        self.reprcrash = _Crash(path, summary)
         self._lines = (summary, *details)
 
     def __str__(self) -> str:

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
@@ -158,6 +157,18 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
 
 
+class HeaderLines:
+    """Shows lines below pytest's count of collected items."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._lines = list(lines)
+
+    @pytest.hookimpl
+    def pytest_report_collectionfinish(self) -> list[str]:
+        """Return the lines."""
+        return self._lines
+
+
 def finish_interrupted_writes(config: pytest.Config) -> None:
     """Roll an interrupted run's journal forward before any prompt is read; the header says so.
 
@@ -176,5 +187,5 @@ def finish_interrupted_writes(config: pytest.Config) -> None:
             f"mipro: {edited} changed since the writing was interrupted: "
             "left as it is; `pytest --mipro-optimize` measures what is there"
         )
-    header = SimpleNamespace(pytest_report_collectionfinish=lambda: lines)
-    config.pluginmanager.register(header, "mipro-recovery")
+    if lines:
+        config.pluginmanager.register(HeaderLines(lines), "mipro-recovery")

@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,6 +24,7 @@ from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.gate.state import RunState
 from pytest_mipro.plugin.lock.lock_file import read_lock, split_salt
 from pytest_mipro.plugin.lock.prompt_targets import check_conflicts
+from pytest_mipro.plugin.lock.write_journal import HeaderLines
 from pytest_mipro.plugin.measuring.fixtures import (
     FixtureWatch,
     UsedFixture,
@@ -69,8 +69,7 @@ def begin_optimize(state: RunState, session: pytest.Session) -> None:
     session.testscollected = len(session.items)
     if not state.cases:
         line = "mipro: nothing to optimise, no selected test carries @pytest.mark.mipro"
-        header = SimpleNamespace(pytest_report_collectionfinish=lambda: line)
-        session.config.pluginmanager.register(header, "mipro-nothing")
+        session.config.pluginmanager.register(HeaderLines([line]), "mipro-nothing")
         return
     locks = {key.lock: read_lock(key.lock) for key in state.studies}
     check_conflicts({path: lock for path, lock in locks.items() if lock is not None})

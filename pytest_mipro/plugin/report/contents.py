@@ -65,7 +65,7 @@ class RunReport:
         return relative_path(path, self.root)
 
 
-@dataclass
+@dataclass(eq=False)  # pytest keeps plugins in sets
 class Optimizations:
     """A plugin that keeps the results and trials of an optimisation for the reports."""
 

@@ -24,6 +24,7 @@ MAX_DEPTH = 100
 _TOO_DEEP = f"the row is nested deeper than {MAX_DEPTH} levels"
 _TYPES = ("null", "bool", "int", "float", "str", "seq", "map")
 _TEXT = "tag:yaml.org,2002:str"
+_ROW_TAGS = frozenset({f"tag:yaml.org,2002:{name}" for name in ("str", "seq", "map")} | {None, "!"})
 
 
 class YAMLTextError(ValueError):
@@ -86,6 +87,8 @@ def _load(text: str, kind: type[_Loader | _RowLoader]) -> tuple[Any, yaml.Node |
         ) from None
     except RecursionError:
         raise YAMLTextError("its values are nested too deeply", 1) from None
+    except ValueError:  # PyYAML's own, as for `!!map text`
+        raise YAMLTextError("a tag (`!!name`) does not fit its value; drop it", 1) from None
 
 
 def dump(data: Any) -> str:
@@ -104,6 +107,7 @@ class _Rules(Composer, SafeConstructor, Resolver):
     peek_event: Callable[[], Any]
     unquoted_keys = False
     max_depth = sys.maxsize
+    tags: frozenset[str | None] | None = None
     depth = 0
     yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012 - PyYAML's own table
     yaml_constructors = {  # noqa: RUF012 - PyYAML's own table
@@ -116,12 +120,17 @@ class _Rules(Composer, SafeConstructor, Resolver):
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent):  # a few of them can expand to gigabytes
             raise _refusal("an alias (`*name`) is not allowed here; repeat the value", event)
+        tag = getattr(event, "tag", None)
+        if self.tags is not None and tag not in self.tags:
+            raise _refusal(f"the tag {tag!r} is not allowed here; drop it", event)
         self.anchors.clear()  # without aliases two equal ones do no harm
         self.depth += (opens := isinstance(event, yaml.CollectionStartEvent))
         if self.depth > self.max_depth:
             raise _refusal(_TOO_DEEP, event)
         node = super().compose_node(parent, index)
         self.depth -= opens
+        if self.tags is not None and tag is not None and isinstance(node, yaml.ScalarNode):
+            node.tag = _TEXT  # `! 5` is a text
         return node
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
@@ -140,7 +149,11 @@ class _Rules(Composer, SafeConstructor, Resolver):
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         try:
             value = super().construct_object(node, deep=deep)
-        except (ValueError, KeyError):  # PyYAML raises them for `!!bool maybe` or endless digits
+        except (
+            ValueError,
+            KeyError,
+            IndexError,
+        ):  # PyYAML raises them for `!!bool maybe` or endless digits
             kind = node.tag.rpartition(":")[2]
             raise _refusal(f"{node.value!r:.60} can't be read as {kind}", node) from None
         if isinstance(value, float) and not math.isfinite(value):
@@ -158,6 +171,7 @@ class _RowLoader(_Rules, FastLoader):
     # Composing nodes in C, as the fast loader does, overflows the stack on deeply nested text.
     unquoted_keys = True
     max_depth = MAX_DEPTH + 1  # the list of all rows is a level too
+    tags = _ROW_TAGS
 
     def __init__(self, text: str) -> None:
         Composer.__init__(self)

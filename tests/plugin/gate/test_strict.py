@@ -230,3 +230,10 @@ def test_without_a_score_neither_the_holdout_nor_a_new_lock_is_told(pytester):
     result.stdout.fnmatch_lines([DIFFERS, "  cases differ (40 changed): there is nothing *"])
     result.stdout.no_fnmatch_line("*locks these scores*")
     result.stdout.no_fnmatch_line("    holdout *")
+
+
+def test_a_failure_in_one_line_reads_as_in_the_summary(gate):
+    prompt_file(gate)
+    result = gate.runpytest("--mipro-strict", "--tb=line")
+    result.stdout.fnmatch_lines([f"{LOCK}: 1 difference from the lock (mipro_strict): *"])
+    result.stdout.no_fnmatch_line("*namespace(*")

@@ -21,10 +21,9 @@ ALIKE = {
         "g": None,
         "h": True,
     },
-    "{a: '1', b: !!str 2, c: !!int '3', <<: {x: y}}": {
+    "{a: '1', b: !!str 2, <<: {x: y}}": {
         "a": "1",
         "b": "2",
-        "c": 3,
         "<<": {"x": "y"},
     },
     "{a: &x [1], b: &x [2]}": {"a": [1], "b": [2]},
@@ -34,7 +33,6 @@ REFUSED = {
     "{a: 1, a: 2}": "the key 'a' appears twice",
     "{a: 1e999}": "'1e999' is not a finite number; use null",
     "{? [a] : b}": "the key of a sequence is not text",
-    "{a: !!timestamp 2024-01-31}": "could not determine a constructor for the tag",
     "{a: !!str [x]}": "expected a scalar node",
     "{a: " + "9" * 5000 + "}": "can't be read as int",
     "{a: x\x07}": "the character U+0007 is not allowed",
@@ -50,6 +48,7 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 
         class Rows(yaml_subset._Loader):
             unquoted_keys = True
+            tags = yaml_subset._RowLoader.tags
             max_depth = yaml_subset._RowLoader.max_depth
             yaml_implicit_resolvers = yaml_subset._RowLoader.yaml_implicit_resolvers
 
@@ -81,6 +80,23 @@ def test_a_number_that_is_none_is_a_text_in_prompts_and_refused_in_rows(parser: 
     assert load("{a: .inf}")[0] == {"a": ".inf"}
     with pytest.raises(YAMLTextError, match=r"'\.inf' is not a finite number; use null"):
         load_rows("- {a: .inf}")
+
+
+TAGGED = ("!!bool yes", "!!int 0x10", '!!int ""', "!!null x", "!!timestamp 2024-01-31", "!x 1")
+
+
+def test_a_tag_in_a_row_makes_a_text_or_is_refused(parser: None) -> None:
+    texts = "- {a: ! 5, b: !!str 5, c: !!map text}"
+    assert load_rows(texts) == [(1, {"a": "5", "b": "5", "c": "text"})]
+    for tagged in TAGGED:
+        with pytest.raises(YAMLTextError, match=r"the tag '.*' is not allowed here; drop it"):
+            load_rows(f"- {{a: {tagged}}}")
+
+
+@pytest.mark.parametrize("text", ['!!int ""', '!!float ""', "!!map x", "!!timestamp 2024-01-31"])
+def test_a_tag_in_a_prompt_that_does_not_fit_is_one_line(text: str) -> None:
+    with pytest.raises(YAMLTextError):
+        load(f"a: {text}")
 
 
 @pytest.mark.parametrize("text", ["- [", "- - ", "- {a: "])
