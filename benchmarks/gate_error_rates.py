@@ -29,7 +29,7 @@ from pytest_mipro.plugin.measuring.report_data import CaseResult
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from pytest_mipro.plugin.gate.verdict import Verdict
+    from pytest_mipro.plugin.gate.verdict_types import Verdict
 
 SIZES = (20, 50, 200)
 THRESHOLD, GREAT, GOOD, BAD = 0.80, 0.95, 0.85, 0.70

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     )
     from pytest_mipro.optimizer.run.events import Measured, TrialFinished
     from pytest_mipro.optimizer.run.result import StudyResult
-    from pytest_mipro.optimizer.search.record import Assessment
+    from pytest_mipro.optimizer.search.assessments import Assessment
     from pytest_mipro.optimizer.search.searcher import Assignment, Searcher, Space
     from pytest_mipro.optimizer.statistics.decide import Decision
     from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
@@ -83,7 +83,7 @@ _HOMES = {
     ),
     "pytest_mipro.optimizer.run.events": "Measured TrialFinished",
     "pytest_mipro.optimizer.run.result": "StudyResult",
-    "pytest_mipro.optimizer.search.record": "Assessment",
+    "pytest_mipro.optimizer.search.assessments": "Assessment",
     "pytest_mipro.optimizer.search.searcher": "Assignment Searcher Space",
     "pytest_mipro.optimizer.statistics.decide": "Decision",
     "pytest_mipro.optimizer.study.case": "Case Outcome Study TestSpec",

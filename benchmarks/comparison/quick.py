@@ -29,7 +29,11 @@ from pytest_mipro.optimizer.search.tpe import TPESearcher
 from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
 from pytest_mipro.optimizer.study.settings import DEFAULT, PARTS
 from pytest_mipro.plugin.config.options import EFFORTS, Options
-from pytest_mipro.plugin.optimise.services import BuiltIns, optimizer_settings, startup_trials
+from pytest_mipro.plugin.optimise.optimizer_inputs import (
+    BuiltIns,
+    optimizer_settings,
+    startup_trials,
+)
 from pytest_mipro.runtime.calls.context import CallContext, use
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.settings import configure

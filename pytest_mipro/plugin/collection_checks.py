@@ -19,7 +19,7 @@ from pytest_mipro.plugin.collecting.plan import refusal
 from pytest_mipro.plugin.collecting.prompt_check import check_prompt_files
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.lock.lock_file import SUFFIX, read_lock
-from pytest_mipro.plugin.replies.stack import recorded_replies
+from pytest_mipro.plugin.replies.client_stack import recorded_replies
 from pytest_mipro.runtime.signature.signature import Signature
 
 _CHECKED = pytest.StashKey[set["Path"]]()

@@ -120,7 +120,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
         begin(_run(session.config), session)
     elif "pytest_mipro.runtime.settings" in sys.modules:  # the project has LM modules
-        from pytest_mipro.plugin.config.configured import options_in_force  # noqa: PLC0415
+        from pytest_mipro.plugin.config.apply_options import options_in_force  # noqa: PLC0415
 
         stack = ExitStack()
         stack.enter_context(options_in_force(session.config))
@@ -195,7 +195,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
 @pytest.hookimpl(trylast=True)
 def pytest_mipro_client(config: pytest.Config) -> LMClient:
     """Return the built-in client: each model's own provider."""
-    from pytest_mipro.plugin.replies.stack import live_client  # noqa: PLC0415
+    from pytest_mipro.plugin.replies.client_stack import live_client  # noqa: PLC0415
 
     return live_client(config)
 
@@ -221,7 +221,7 @@ def pytest_mipro_redact(config: pytest.Config, text: str) -> str:
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of pytest-xdist when the run began: replies older than that are not fresh."""
     if options_of(node.config).replies == "fresh":
-        from pytest_mipro.plugin.replies.stack import STARTED, run_start  # noqa: PLC0415
+        from pytest_mipro.plugin.replies.client_stack import STARTED, run_start  # noqa: PLC0415
 
         node.workerinput[STARTED] = run_start(node.config)
 

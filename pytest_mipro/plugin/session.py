@@ -20,7 +20,7 @@ from pytest_mipro.plugin.measuring.report_data import attached
 
 if TYPE_CHECKING:
     from pytest_mipro.plugin.gate.state import RunState
-    from pytest_mipro.plugin.gate.verdict import Verdict
+    from pytest_mipro.plugin.gate.verdict_types import Verdict
 
 
 _STATUS: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {

@@ -15,7 +15,7 @@ from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.events import FinalistChosen, Stage
 from pytest_mipro.optimizer.run.result import measured
-from pytest_mipro.optimizer.search.record import Assessment, Record
+from pytest_mipro.optimizer.search.assessments import Assessment, Record
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.statistics.decide import Decision, Evidence, decide, newly_failed
 from pytest_mipro.optimizer.statistics.intervals import paired_lift

@@ -18,8 +18,8 @@ from pytest_mipro.optimizer.study.case import Case, CaseRun
 from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.client.contract import Message
 from pytest_mipro.runtime.prompts.render import input_text
+from pytest_mipro.runtime.signature.json_values import to_text
 from pytest_mipro.runtime.signature.signature import Signature
-from pytest_mipro.runtime.signature.values import to_text
 
 Ask = Callable[[tuple[Message, ...], int], Awaitable[str]]
 _BATCHES = 3

@@ -10,8 +10,8 @@ from pytest_mipro.optimizer.proposing.strategy import (
     ProposalContext,
     ProposalRequest,
 )
+from pytest_mipro.optimizer.search.assessments import front
 from pytest_mipro.optimizer.search.credit_assignment import composed
-from pytest_mipro.optimizer.search.record import front
 from pytest_mipro.optimizer.search.searcher import Assignment
 
 _EXAMPLES = 32

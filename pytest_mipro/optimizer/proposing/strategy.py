@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from pytest_mipro.optimizer.search.record import Assessment
+from pytest_mipro.optimizer.search.assessments import Assessment
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.client.contract import Message

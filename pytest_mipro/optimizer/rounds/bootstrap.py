@@ -12,7 +12,7 @@ from pathlib import Path
 from pytest_mipro.errors import OutputParseError
 from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules, Pending
 from pytest_mipro.optimizer.rounds.search_state import SearchState
-from pytest_mipro.optimizer.search.record import drawn_parents
+from pytest_mipro.optimizer.search.assessments import drawn_parents
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.study.case import Case, CaseRun, TestSpec, cases_of
 from pytest_mipro.runtime.calls.context import ModuleCall, Teacher

@@ -12,8 +12,8 @@ from pytest_mipro.optimizer.proposing.proposer_models import Proposal
 from pytest_mipro.optimizer.proposing.strategy import Grounding
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.study_run import StudyRun
+from pytest_mipro.optimizer.search.assessments import Assessment, Record
 from pytest_mipro.optimizer.search.candidates import Candidates
-from pytest_mipro.optimizer.search.record import Assessment, Record
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.statistics.intervals import objective
 from pytest_mipro.optimizer.study.case import Case, cases_of, mean_cost

@@ -23,8 +23,8 @@ from pytest_mipro.optimizer.measuring.evaluate import Pending
 from pytest_mipro.optimizer.proposing.strategy import ProgramContext, ProgramStrategy
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.events import TrialFinished, TrialKind
+from pytest_mipro.optimizer.search.assessments import Assessment
 from pytest_mipro.optimizer.search.racing import first_heat, hopeless
-from pytest_mipro.optimizer.search.record import Assessment
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.statistics.intervals import paired_lift
 from pytest_mipro.optimizer.study.amount import Amount

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pytest_mipro.optimizer.search.record import Assessment, Record
+from pytest_mipro.optimizer.search.assessments import Assessment, Record
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.study.case import CaseRun
 

@@ -7,9 +7,8 @@ new leader then proposes the same. Replies of cases are not stored, only their r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 
 from pytest_mipro.optimizer.mipro import optimize
@@ -17,7 +16,8 @@ from pytest_mipro.optimizer.run.events import LeadTaken, ProcessLost
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.run.study_run import Services
 from pytest_mipro.optimizer.shared.compatibility import join_compatible, refuse_incompatible
-from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore, Entry
+from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore
+from pytest_mipro.optimizer.shared.leader_lease import DecidedElsewhere, LeaderLease
 from pytest_mipro.optimizer.shared.shared_evaluator import SharedEvaluator
 from pytest_mipro.optimizer.shared.storage import opened_storage
 from pytest_mipro.optimizer.shared.worker import LeadLostError, Membership, Worker
@@ -25,15 +25,6 @@ from pytest_mipro.optimizer.study.case import Study
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, Usage
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
-
-
-@dataclass(frozen=True)
-class DecidedElsewhere:
-    """Another process, `leader`, decided the study; `better`: it writes a better program."""
-
-    leader: str
-    reason: str
-    better: bool
 
 
 def optimize_shared(
@@ -86,50 +77,6 @@ def _work(
         if lease.leader not in ("", leader):
             leader = lease.leader
             services.emit(LeadTaken(study.name, leader, mine=False))
-
-
-class LeaderLease:
-    """The lease as one process sees it: `leader` names its holder, `held` tells whether that is me.
-
-    The holder of the oldest open lease leads. A lease that is closed as done was the decision: its
-    holder alone writes, so closing it is the last step. A lease that failed is followed by another.
-    """
-
-    def __init__(self, store: CoordinationStore, worker: Worker) -> None:
-        self._store = store
-        self._worker = worker
-        self._seen: Entry | None = None
-        self._mine: int | None = None
-        self.leader = ""
-        self.held = False
-
-    def step(self, entries: Iterable[Entry]) -> DecidedElsewhere | None:
-        """Claim the lease if it is free; return the decision that ended the study, if any."""
-        leases = [entry for entry in entries if entry.kind == "lease"]
-        if self._seen is not None and all(entry.id != self._seen.id for entry in leases):
-            closed = self._store.entry(self._seen.id)
-            self._seen = None
-            if closed.state == "done":
-                return DecidedElsewhere(self._worker.owner_name(closed), **closed.fact("decision"))
-        if not leases:
-            self._store.put("lease")
-            self._worker.wake()
-            return None
-        first = leases[0]
-        if first.state == "waiting" and self._store.claim(first.id, self._worker.id):
-            self._mine, self.held = first.id, True
-            self._worker.release_on_exit(first.id)
-            self.leader = self._worker.name
-            return None
-        self._seen = first
-        self.leader = self._worker.owner_name(first)
-        return None
-
-    def decide(self, reason: str, *, better: bool) -> None:
-        """Close the lease with the decision; raises LeadLostError where another process leads."""
-        decision = {"reason": reason, "better": better}
-        if self._mine is None or not self._store.finish(self._mine, decision=decision):
-            raise LeadLostError
 
 
 class SharedReplies(ClientWrapper):

@@ -17,7 +17,7 @@ from pytest_mipro.errors import CaseFileError, ConfigurationError, UsageError
 from pytest_mipro.plugin.collecting.case_files import CaseFile, Row, read_case_file
 from pytest_mipro.plugin.collecting.marks import CASES_MARK, metric_mark
 from pytest_mipro.plugin.config.paths import format_path
-from pytest_mipro.runtime.signature.values import to_json
+from pytest_mipro.runtime.signature.json_values import to_json
 
 _FILES = pytest.StashKey[dict[Path, CaseFile]]()
 _COUNTS = pytest.StashKey[dict[str, int]]()

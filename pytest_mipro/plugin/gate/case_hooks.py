@@ -28,7 +28,7 @@ from pytest_mipro.plugin.measuring.report_data import (
 )
 from pytest_mipro.runtime.calls.context import ModuleCall, refuse_detached
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
-from pytest_mipro.runtime.signature.values import to_text
+from pytest_mipro.runtime.signature.json_values import to_text
 
 _RUN = pytest.StashKey[CaseRun | None]()
 _GROUP_CHARS = 60

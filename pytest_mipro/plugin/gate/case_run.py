@@ -26,7 +26,7 @@ from pytest_mipro.plugin.measuring.report_data import ModuleUsage, Step, Usage, 
 from pytest_mipro.plugin.replies.case_replies import CaseReplies
 from pytest_mipro.runtime.calls.context import CallContext, ModuleCall, Trace, use
 from pytest_mipro.runtime.client.contract import LMClient
-from pytest_mipro.runtime.signature.values import to_text
+from pytest_mipro.runtime.signature.json_values import to_text
 
 # Reports carry a bounded amount: 2,000 cases must not weigh.
 _STEPS, _STEP_CHARS = 8, 300

@@ -12,7 +12,7 @@ from pytest_mipro.optimizer.statistics.intervals import (
     mean_interval,
     paired_lift,
 )
-from pytest_mipro.plugin.gate.verdict import CaseChange, Comparison, Group, Mean
+from pytest_mipro.plugin.gate.verdict_types import CaseChange, Comparison, Group, Mean
 from pytest_mipro.plugin.lock.lock_file import Lock
 from pytest_mipro.plugin.measuring.report_data import CaseResult
 

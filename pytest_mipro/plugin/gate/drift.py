@@ -18,14 +18,14 @@ from typing import Literal
 
 import pytest
 
+from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path, relative_path
-from pytest_mipro.plugin.config.words import counted
 from pytest_mipro.plugin.gate.judge import locked
 from pytest_mipro.plugin.gate.junit import ProblemText, report_result
 from pytest_mipro.plugin.gate.provenance import StudyProvenance, provenance_of
 from pytest_mipro.plugin.gate.state import RunState
-from pytest_mipro.plugin.gate.verdict import Verdict
+from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.lock.lock_file import Lock, LockedModule
 
 FormatPath = Callable[[Path], str]

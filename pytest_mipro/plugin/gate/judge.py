@@ -14,8 +14,8 @@ from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.optimizer.study.split import RowTag, place_of, split_rows
 from pytest_mipro.plugin.collecting.plan import TestPlan
 from pytest_mipro.plugin.config.cache_folder import ini_folder
+from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.config.options import GateOn, options_of
-from pytest_mipro.plugin.config.words import counted
 from pytest_mipro.plugin.gate.case_statistics import (
     compare,
     groups_of,
@@ -24,7 +24,7 @@ from pytest_mipro.plugin.gate.case_statistics import (
     share_passing_all,
 )
 from pytest_mipro.plugin.gate.rules import group_rule, regression_rule, threshold_rule
-from pytest_mipro.plugin.gate.verdict import Comparison, Rule, Ruling, Verdict
+from pytest_mipro.plugin.gate.verdict_types import Comparison, Rule, Ruling, Verdict
 from pytest_mipro.plugin.lock.lock_file import Lock, read_lock, split_salt
 from pytest_mipro.plugin.measuring.measure import RETURNED_NOTHING, Status, returned_nothing
 from pytest_mipro.plugin.measuring.report_data import CaseResult

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pytest_mipro.plugin.gate.verdict import Verdict
+from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.measuring.report_data import CaseResult, attach
 from pytest_mipro.runtime.text.redaction import one_line
 

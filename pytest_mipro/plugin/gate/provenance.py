@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.config.options import options_of
-from pytest_mipro.plugin.config.words import counted
 from pytest_mipro.plugin.lock.lock_file import LockedModule
 from pytest_mipro.plugin.lock.write_journal import file_digest
 from pytest_mipro.plugin.measuring.report_data import MeasuredCase, RepliesUsage, ReportData

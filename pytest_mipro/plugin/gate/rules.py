@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from pytest_mipro.optimizer.statistics.intervals import detectable_distance, mean_interval
 from pytest_mipro.plugin.collecting.plan import TestPlan
+from pytest_mipro.plugin.config.number_words import apart, counted, plain
 from pytest_mipro.plugin.config.options import GateOn
-from pytest_mipro.plugin.config.words import apart, counted, plain
 from pytest_mipro.plugin.gate.case_statistics import ROUNDING, mean_of, scored_rows
-from pytest_mipro.plugin.gate.verdict import Comparison, Group, Rule, Verdict
+from pytest_mipro.plugin.gate.verdict_types import Comparison, Group, Rule, Verdict
 from pytest_mipro.plugin.measuring.report_data import CaseResult
 
 _FEW = "too few cases to tell"

@@ -15,7 +15,7 @@ from pytest_mipro.plugin.collecting.plan import (
     by_study,
     plan_cases,
 )
-from pytest_mipro.plugin.gate.verdict import Verdict
+from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.measuring.report_data import CaseResult, MeasuredCase
 
 if TYPE_CHECKING:

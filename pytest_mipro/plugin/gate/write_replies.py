@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pytest_mipro.errors import RepliesFileError
+from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.config.paths import format_path
-from pytest_mipro.plugin.config.words import counted
 from pytest_mipro.plugin.gate.provenance import (
     StudyReplies,
     count_replies,
@@ -19,9 +19,9 @@ from pytest_mipro.plugin.gate.provenance import (
     replies_used,
 )
 from pytest_mipro.plugin.gate.state import RunState
-from pytest_mipro.plugin.gate.verdict import Verdict
+from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.measuring.measure import Status
-from pytest_mipro.plugin.replies.stack import replies_path
+from pytest_mipro.plugin.replies.client_stack import replies_path
 from pytest_mipro.runtime.replies.recorded import RecordedReply
 from pytest_mipro.runtime.replies.replies_file import dump_replies, read_replies
 from pytest_mipro.runtime.text.files import atomic_write

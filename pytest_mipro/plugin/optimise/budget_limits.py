@@ -14,7 +14,7 @@ from pytest_mipro.optimizer.budget.limits import (
 )
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.plugin.lock.lock_file import Lock
-from pytest_mipro.plugin.replies.stack import run_client
+from pytest_mipro.plugin.replies.client_stack import run_client
 from pytest_mipro.runtime.client.prices import output_limit
 from pytest_mipro.runtime.settings import current_settings
 

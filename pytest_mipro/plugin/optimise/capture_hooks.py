@@ -35,9 +35,9 @@ from pytest_mipro.plugin.measuring.fixtures import (
 from pytest_mipro.plugin.measuring.measure import measure
 from pytest_mipro.plugin.measuring.repeated import RepeatedTest
 from pytest_mipro.plugin.measuring.report_data import attach
+from pytest_mipro.plugin.optimise.optimizer_inputs import BuiltIns
 from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
 from pytest_mipro.plugin.optimise.run_study import StudyInputs, plan_study, run_study
-from pytest_mipro.plugin.optimise.services import BuiltIns
 from pytest_mipro.plugin.optimise.study_item import OptimizeItem
 from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen
 from pytest_mipro.plugin.report.contents import OPTIMIZATIONS, Optimizations

@@ -14,7 +14,7 @@ from pytest_mipro.optimizer.study.amount import Amount, Limits, total
 from pytest_mipro.optimizer.study.case import Study
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.optimizer.study.split import RowTag, Split, split_rows
-from pytest_mipro.plugin.config.words import counted
+from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.lock.lock_file import Lock
 
 _LABEL_WIDTH = 12

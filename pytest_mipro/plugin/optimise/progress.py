@@ -26,7 +26,7 @@ from pytest_mipro.optimizer.run.events import (
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.study.case import CaseCost
-from pytest_mipro.plugin.config.words import counted
+from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.optimise.plan_lines import describe_plan, describe_spending
 
 _LABEL_WIDTH = 12

@@ -27,14 +27,14 @@ from pytest_mipro.plugin.lock.lock_builder import lessons_of
 from pytest_mipro.plugin.lock.lock_file import read_lock
 from pytest_mipro.plugin.lock.prompt_targets import check_targets
 from pytest_mipro.plugin.optimise.budget_limits import check_budget, option_of
+from pytest_mipro.plugin.optimise.optimizer_inputs import searcher_of, settings_of, strategies_of
 from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
 from pytest_mipro.plugin.optimise.plan_lines import describe_dry_run, planned_sizes
 from pytest_mipro.plugin.optimise.progress import Progress
-from pytest_mipro.plugin.optimise.services import searcher_of, settings_of, strategies_of
 from pytest_mipro.plugin.optimise.study_record import StudyRecord
 from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen, captured_logging_off
 from pytest_mipro.plugin.replies.bill import JournalBill, billing, last_summary
-from pytest_mipro.plugin.replies.stack import replies_of, studies_client
+from pytest_mipro.plugin.replies.client_stack import replies_of, studies_client
 from pytest_mipro.plugin.replies.study_client import StudyClient
 from pytest_mipro.plugin.report.files import redaction
 from pytest_mipro.runtime.calls.context import refuse_detached

@@ -15,7 +15,8 @@ import pytest
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.run.study_run import Services
 from pytest_mipro.optimizer.shared.heartbeat import PROCESS_TIMEOUT
-from pytest_mipro.optimizer.shared.optimize_shared import DecidedElsewhere, optimize_shared
+from pytest_mipro.optimizer.shared.leader_lease import DecidedElsewhere
+from pytest_mipro.optimizer.shared.optimize_shared import optimize_shared
 from pytest_mipro.optimizer.shared.worker import Membership
 from pytest_mipro.optimizer.study.case import Study
 from pytest_mipro.optimizer.study.settings import OptimizerSettings

@@ -20,8 +20,8 @@ from pytest_mipro.plugin.collecting.plan import PlannedCase
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.measuring.fixtures import fixture_label, project_fixtures
 from pytest_mipro.plugin.measuring.report_data import RepliesUsage
+from pytest_mipro.plugin.replies.client_stack import replies_of, studies_client
 from pytest_mipro.plugin.replies.recording import TrackingClient, UsedReply
-from pytest_mipro.plugin.replies.stack import replies_of, studies_client
 from pytest_mipro.runtime.calls.context import calling_module
 from pytest_mipro.runtime.client.contract import OfflineClient, Reply, Request
 from pytest_mipro.runtime.replies.recorded import recorded

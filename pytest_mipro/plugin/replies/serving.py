@@ -17,13 +17,13 @@ from typing import TextIO
 import pytest
 
 from pytest_mipro.plugin.collecting.plan import PlannedCase
+from pytest_mipro.plugin.config.apply_options import options_in_force
 from pytest_mipro.plugin.config.cache_folder import given_up
-from pytest_mipro.plugin.config.configured import options_in_force
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.measuring.report_data import attach
 from pytest_mipro.plugin.replies.case_replies import reported_usage
+from pytest_mipro.plugin.replies.client_stack import close_run_client, replies_of, studies_client
 from pytest_mipro.plugin.replies.outside_cases import Caller, OutsideClient
-from pytest_mipro.plugin.replies.stack import close_run_client, replies_of, studies_client
 from pytest_mipro.runtime.calls.context import CallContext, process_default
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.prompts.prompt_file import forget_committed_prompts

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from textwrap import wrap
 
 from pytest_mipro.optimizer.statistics.intervals import PairedLift
-from pytest_mipro.plugin.config.words import counted
+from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.gate.error_reports import cause_of
-from pytest_mipro.plugin.gate.verdict import CaseChange, Mean, Verdict
+from pytest_mipro.plugin.gate.verdict_types import CaseChange, Mean, Verdict
 from pytest_mipro.plugin.measuring.report_data import CaseResult
 
 WIDTH = 80

@@ -14,7 +14,7 @@ from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.gate.drift import Difference, drift_of
-from pytest_mipro.plugin.gate.verdict import Verdict
+from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.measuring.report_data import ModuleUsage, by_module
 from pytest_mipro.runtime.signature.signature import Signature
 

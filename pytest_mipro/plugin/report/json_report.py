@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pytest_mipro.plugin.gate.verdict import Mean, Verdict
+from pytest_mipro.plugin.gate.verdict_types import Mean, Verdict
 from pytest_mipro.plugin.measuring.report_data import CaseResult
 from pytest_mipro.plugin.report.contents import GatedStudy, OptimizedStudy, RunReport
 

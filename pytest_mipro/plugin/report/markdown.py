@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from pytest_mipro.optimizer.run.events import Measured
-from pytest_mipro.plugin.config.words import counted
-from pytest_mipro.plugin.gate.verdict import Verdict
+from pytest_mipro.plugin.config.number_words import counted
+from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.report.case_lines import format_lift, format_mean, short_id
 from pytest_mipro.plugin.report.contents import GatedStudy, OptimizedStudy, RunReport
 

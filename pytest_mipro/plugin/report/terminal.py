@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from pytest_mipro.plugin.config.words import counted
+from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.gate.drift import drift_lines
 from pytest_mipro.plugin.gate.provenance import age_line, provenance_of
 from pytest_mipro.plugin.gate.rules import describe_detectable, format_p_value
 from pytest_mipro.plugin.gate.state import RunState
 from pytest_mipro.plugin.gate.update_lock import UPDATE_LOCK
-from pytest_mipro.plugin.gate.verdict import Verdict
+from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.measuring.measure import Status
 from pytest_mipro.plugin.measuring.report_data import Usage
 from pytest_mipro.plugin.report.case_lines import (

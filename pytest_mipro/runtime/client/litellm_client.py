@@ -23,7 +23,14 @@ from pytest_mipro.runtime.client.endpoints import (
 from pytest_mipro.runtime.client.live_errors import BrokenReplyError, failure_of
 from pytest_mipro.runtime.client.prices import MILLION, ModelPrice
 from pytest_mipro.runtime.client.rate_limit import RateLimiter
-from pytest_mipro.runtime.client.retry import Failure, back_off, report_lost_attempt
+from pytest_mipro.runtime.client.retry import (
+    ATTEMPTS,
+    BACKOFF_SECONDS,
+    LONGEST_WAIT_SECONDS,
+    Failure,
+    back_off,
+    report_lost_attempt,
+)
 from pytest_mipro.runtime.text.redaction import one_line, url_secrets
 
 
@@ -43,9 +50,9 @@ class LiveSettings:
     timeout: float = 60.0
     requests_per_minute: float | None = None
     api_base: str | None = None
-    attempts: int = 6
-    backoff: float = 0.5
-    longest_wait: float = 60.0
+    attempts: int = ATTEMPTS
+    backoff: float = BACKOFF_SECONDS
+    longest_wait: float = LONGEST_WAIT_SECONDS
 
     def __post_init__(self) -> None:
         for name in ("attempts", "concurrency"):

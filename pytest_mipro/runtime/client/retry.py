@@ -21,6 +21,12 @@ from email.utils import parsedate_to_datetime
 
 from pytest_mipro.errors import MiproError
 
+ATTEMPTS = 6
+"""How often a request is tried in all."""
+BACKOFF_SECONDS = 0.5
+"""The longest first wait; it doubles at each failure."""
+LONGEST_WAIT_SECONDS = 60.0
+"""No wait is longer, whatever the endpoint asks for."""
 _RETRIED_4XX = frozenset({408, 409, 425, 429})
 _OVERLOADED = frozenset({503, 529})
 

@@ -13,8 +13,8 @@ from typing import Any
 from pytest_mipro.errors import OutputParseError
 from pytest_mipro.runtime.client.contract import Message
 from pytest_mipro.runtime.prompts.prompt import Prompt
+from pytest_mipro.runtime.signature.json_values import to_text
 from pytest_mipro.runtime.signature.signature import Signature
-from pytest_mipro.runtime.signature.values import to_text
 
 
 def render(signature: Signature, prompt: Prompt, inputs: Mapping[str, Any]) -> tuple[Message, ...]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from pytest_mipro.errors import OutputParseError
+from pytest_mipro.runtime.signature.json_values import sorted_like, to_json, to_text
 from pytest_mipro.runtime.signature.reply_text import (
     bare,
     label_key,
@@ -17,7 +18,6 @@ from pytest_mipro.runtime.signature.reply_text import (
     single_fence,
     unfenced,
 )
-from pytest_mipro.runtime.signature.values import sorted_like, to_json, to_text
 from pytest_mipro.runtime.text.strict_json import load_json
 
 Kind = Literal["text", "scalar", "json"]

@@ -10,8 +10,8 @@ from pydantic import PydanticUserError, TypeAdapter
 from pydantic_core import PydanticSerializationError
 
 from pytest_mipro.errors import ModuleDefinitionError
+from pytest_mipro.runtime.signature.json_values import to_json, to_text
 from pytest_mipro.runtime.signature.output_format import OutputFormat
-from pytest_mipro.runtime.signature.values import to_json, to_text
 
 _SUPPORTED = (
     "use str, Literal, an enum, bool, a number, a list, a dict, a dataclass, a TypedDict or a "

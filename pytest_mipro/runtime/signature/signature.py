@@ -18,10 +18,10 @@ from weakref import WeakValueDictionary
 
 from pytest_mipro.errors import ModuleCallError, ModuleDefinitionError
 from pytest_mipro.runtime.signature.definition import check_annotations, check_body, check_shape
+from pytest_mipro.runtime.signature.json_values import to_json
 from pytest_mipro.runtime.signature.output_format import OutputFormat
 from pytest_mipro.runtime.signature.output_type import UnresolvedTypeError, output_format
 from pytest_mipro.runtime.signature.reply_text import normalise_instruction
-from pytest_mipro.runtime.signature.values import to_json
 
 
 @dataclass(frozen=True, eq=False)

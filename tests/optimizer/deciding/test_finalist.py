@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_mipro.optimizer.deciding.conclude import cheapest, equally_good
-from pytest_mipro.optimizer.search.record import Assessment, Record
+from pytest_mipro.optimizer.search.assessments import Assessment, Record
 from pytest_mipro.optimizer.study.case import Case, CaseCost, CaseRun, Outcome, mean_cost
 from pytest_mipro.runtime.client.contract import Usage
 

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from made_runs import assessed, call, run
 from optimizer_world import note, sort
 
+from pytest_mipro.optimizer.search.assessments import Record
 from pytest_mipro.optimizer.search.credit_assignment import (
     allocate_proposals,
     failure_shares,
     module_lifts,
 )
-from pytest_mipro.optimizer.search.record import Record
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.study.case import CaseRun
 

@@ -26,7 +26,7 @@ from pytest_mipro.optimizer.proposing.strategy import (
     ProposalRequest,
     ScoredInstruction,
 )
-from pytest_mipro.optimizer.search.record import Assessment
+from pytest_mipro.optimizer.search.assessments import Assessment
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.client.contract import Usage

@@ -16,8 +16,8 @@ from world_model import MODEL, PROPOSER, WorldClient, answer, last, markers, mod
 
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.events import CandidatesReady, StageStarted, TrialFinished
+from pytest_mipro.optimizer.search.assessments import Record
 from pytest_mipro.optimizer.search.candidates import Candidates
-from pytest_mipro.optimizer.search.record import Record
 from pytest_mipro.optimizer.search.searcher import Assignment, RandomSearcher, Space
 from pytest_mipro.runtime.client.contract import Request
 

@@ -29,7 +29,7 @@ from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.optimizer.proposing.strategies import GroundedStrategy, MergeStrategy
 from pytest_mipro.optimizer.proposing.strategy import ProgramContext
 from pytest_mipro.optimizer.run.events import StageStarted, TrialFinished
-from pytest_mipro.optimizer.search.record import Assessment, Record
+from pytest_mipro.optimizer.search.assessments import Assessment, Record
 from pytest_mipro.optimizer.search.searcher import Assignment, RandomSearcher, Space
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.runtime.client.contract import Request

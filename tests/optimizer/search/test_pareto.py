@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_runs import assessed
 
-from pytest_mipro.optimizer.search.record import Assessment, drawn_parents, front
+from pytest_mipro.optimizer.search.assessments import Assessment, drawn_parents, front
 
 
 def program(number: int, *scores: float, full: bool = False, cases: str = "abcdefgh") -> Assessment:

@@ -37,7 +37,8 @@ from pytest_mipro.optimizer.measuring.expectations import MeasurementError
 from pytest_mipro.optimizer.run.events import LeadTaken, ProcessLost, StageProgress
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore, Entry
-from pytest_mipro.optimizer.shared.optimize_shared import DecidedElsewhere, optimize_shared
+from pytest_mipro.optimizer.shared.leader_lease import DecidedElsewhere
+from pytest_mipro.optimizer.shared.optimize_shared import optimize_shared
 from pytest_mipro.optimizer.shared.storage import opened_storage
 from pytest_mipro.optimizer.shared.worker import Membership, Worker
 from pytest_mipro.optimizer.study.case import Outcome, Study

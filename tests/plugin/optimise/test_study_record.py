@@ -48,7 +48,7 @@ def test_the_same_run_writes_the_same_record(pytester):
 
 LEARNING = """
 from pytest_mipro.optimizer.study.settings import DEFAULT
-from pytest_mipro.plugin.optimise.services import OVERRIDES
+from pytest_mipro.plugin.optimise.optimizer_inputs import OVERRIDES
 
 def pytest_configure(config):
     config.stash[OVERRIDES] = {"parts": DEFAULT | {"learning"}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_mipro.plugin.replies.stack import live_client
+from pytest_mipro.plugin.replies.client_stack import live_client
 from pytest_mipro.runtime.client.litellm_client import LiveSettings
 
 pytest_plugins = "pytester"
@@ -13,7 +13,7 @@ pytest_plugins = "pytester"
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> list[LiveSettings]:
     made: list[LiveSettings] = []
-    monkeypatch.setattr("pytest_mipro.plugin.replies.stack.ProviderClient", made.append)
+    monkeypatch.setattr("pytest_mipro.plugin.replies.client_stack.ProviderClient", made.append)
     return made
 
 

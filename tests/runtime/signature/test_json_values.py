@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, RootModel
 
-from pytest_mipro.runtime.signature.values import to_json, to_text
+from pytest_mipro.runtime.signature.json_values import to_json, to_text
 
 json_values = st.recursive(
     st.none()
