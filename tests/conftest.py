@@ -53,6 +53,14 @@ def _imported() -> None:
         importlib.import_module(name)
 
 
+@pytest.fixture(scope="session")
+def litellm_imported() -> None:
+    """Import litellm for all runs inside this process: each alone would take seconds to."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+        importlib.import_module("litellm")
+
+
 @pytest.fixture(autouse=True)
 def _inner_runs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Load only this plugin and xdist into runs inside a test: the others cost more than the run.

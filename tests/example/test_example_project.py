@@ -125,15 +125,20 @@ def test_a_threshold_out_of_reach_fails_with_its_reason(tmp_path: Path) -> None:
     assert "is below the threshold 0.99 by" in done.stdout
 
 
-def test_faults_of_the_endpoint_do_not_change_the_files(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("litellm_imported")
+def test_faults_of_the_endpoint_do_not_change_the_files(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Through litellm, at concurrency 16: 5 % of the calls answered 429 or 500."""
+    for name in [name for name in os.environ if name.endswith(("_KEY", "_MODEL"))]:
+        monkeypatch.delenv(name)
     files = []
     plans = {"steady": FaultPlan(), "faulty": FaultPlan({"429": 0.03, "500": 0.02}, seed=1)}
     for name, plan in plans.items():
         with serve(faults=plan, retry_after=0.05) as server:
-            folder = _served(tmp_path / name, server.url)
-            done = _pytest(folder, *ONE_STUDY, "-o", "mipro_minibatch_size=8")
-            assert done.returncode == 0, done.stdout + done.stderr
+            folder = _served(pytester.path / name, server.url)
+            done = pytester.runpytest(folder, *ONE_STUDY, "-o", "mipro_minibatch_size=8")
+            assert done.ret == 0
             assert bool(server.stats()["faults"]) == bool(plan.rates)
         files.append(_files(folder))
     assert files[0]

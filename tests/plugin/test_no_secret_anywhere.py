@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import html
-import importlib
 import json
 import re
 from contextlib import closing
@@ -106,17 +105,9 @@ def test_reply(number):
 """
 
 
-@pytest.fixture(scope="session")
-def _litellm() -> None:
-    """Import it for all runs inside this process: each alone would take seconds to."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-        importlib.import_module("litellm")
-
-
 @pytest.fixture
 def left(
-    _litellm: None, pytester: pytest.Pytester, desk: Any, monkeypatch: pytest.MonkeyPatch
+    litellm_imported: None, pytester: pytest.Pytester, desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Any]:
     """Return what runs the project with these options, and what it says."""
     server = ScriptedServer()

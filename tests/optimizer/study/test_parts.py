@@ -34,7 +34,7 @@ def played(parts: frozenset[str]) -> Played:
             {"strategies": ALL_STRATEGIES},
             parts=parts,
             rounds=5,
-            trials=25,
+            trials=18,
             candidates=3,
             minibatch_size=20,
             max_demos=6,
