@@ -100,10 +100,28 @@ def told(events: list[Any]) -> list[Any]:
     return [item for item in events if type(item) not in (LeadTaken, ProcessLost, StageProgress)]
 
 
+class Patient(WorldClient):
+    """Answers once each of `clients` was asked: the first process leaves work for the last."""
+
+    def __init__(self, clients: list[Patient]) -> None:
+        super().__init__()
+        clients.append(self)
+        self._clients = clients
+
+    async def complete(self, request: Request) -> Reply:
+        reply = await super().complete(request)
+        for _ in range(5000):
+            if all(client.requests for client in self._clients):
+                break
+            await asyncio.sleep(0.002)
+        return reply
+
+
 @pytest.mark.parametrize("study", [make_study(), TWO_TESTS], ids=["one", "two tests, repeats"])
 def test_the_result_is_that_of_a_run_alone(url: str, study: Study) -> None:
     alone = play(study)
-    processes = [Process(url, f"p{number}", study) for number in range(3)]
+    clients: list[Patient] = []
+    processes = [Process(url, f"p{number}", study, Patient(clients)) for number in range(3)]
     ends = together(*processes)
     (result,) = [end for end in ends if isinstance(end, StudyResult)]
     same(result, alone)
