@@ -70,7 +70,6 @@ def _result(state: SearchState, conclusion: Conclusion) -> StudyResult:
         asked=run.accounting.ledger.asked,
         live=run.accounting.ledger.live,
         ended=state.ended,
-        limit=state.limit,
         spending=run.accounting.spending.entries(),
         billed=run.services.bill.billed,
         lessons=state.lessons if run.settings.has("learning") else (),

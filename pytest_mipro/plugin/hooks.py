@@ -261,9 +261,9 @@ def _run(config: pytest.Config) -> RunState:
 
 def _conclude(config: pytest.Config) -> None:
     if _RUN in config.stash and not hasattr(config, "workerinput"):
-        from pytest_mipro.plugin.session import conclude  # noqa: PLC0415
+        from pytest_mipro.plugin.session import judge_tests  # noqa: PLC0415
 
-        conclude(_run(config))
+        judge_tests(_run(config))
 
 
 def _is_own_error(kind: type[BaseException]) -> bool:

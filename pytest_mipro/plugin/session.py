@@ -1,4 +1,4 @@
-"""Begin, conclude and summarise the marked part of a run: the plain gate, or the optimisation."""
+"""Begin, judge and summarise the marked part of a run: the plain gate, or the optimisation."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def status_of(report: pytest.CollectReport | pytest.TestReport) -> tuple[str, st
     return _STATUS.get(status)
 
 
-def conclude(state: RunState) -> None:
+def judge_tests(state: RunState) -> None:
     """Judge the tests, and report each verdict and each difference as a result of its own."""
     for verdict in state.conclude():
         if verdict.judged:

@@ -89,6 +89,10 @@ class Shortage:
             )
         return f"{self.limit} leaves {left:,} {self.limit.currency}, {purpose} may need {needed:,}"
 
+    def error(self, purpose: str, remedy: str = "") -> LimitTooSmallError:
+        """Return the error that says so; `remedy` is appended."""
+        return LimitTooSmallError(f"{self.describe(purpose)}{remedy}", self.limit)
+
     def enough(self, more: Amount | None = None) -> str:
         """Return the value of the limit that holds what is needed, and `more`: money in dollars."""
         value = self.taken + self.needed + (getattr(more, self.limit.currency, None) or 0)

@@ -144,8 +144,9 @@ def _measure(
     """Measure the finalist; if bill or time run out, it counts as over its budget."""
     try:
         return reserve.run.measure(stage, program, cases, reservation, reserve.baseline.rules)
-    except LimitReachedError as limit:
-        return Evaluation((), 0, over_budget=f"more than the limits leave: {limit}")
+    except LimitReachedError as error:
+        reason = reserve.run.services.describe_error(error)
+        return Evaluation((), 0, over_budget=f"more than the limits leave: {reason}")
 
 
 def _failed_thresholds(baseline: Baseline, final: Evaluation) -> tuple[str, ...]:

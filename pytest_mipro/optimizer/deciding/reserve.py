@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_mipro.optimizer.budget.budget import Reservation
-from pytest_mipro.optimizer.budget.limits import LimitTooSmallError, shortage
+from pytest_mipro.optimizer.budget.limits import shortage
 from pytest_mipro.optimizer.run.baseline import Baseline, forecast_run
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.search.racing import first_heat
@@ -53,10 +53,10 @@ def reserve_for_decision(run: StudyRun, baseline: Baseline) -> Reserve:
     final_rows = sorted(set(baseline.row_calls) - validation - deciding)
     decision, final = baseline.worst(deciding_rows), baseline.worst(final_rows)
     if (short := shortage(run.budget, decision + final)) is not None:
-        raise LimitTooSmallError(
-            f"{short.describe('decision and final pass')}; raise it to {short.enough()} or more, "
+        raise short.error(
+            "decision and final pass",
+            f"; raise it to {short.enough()} or more, "
             f"and to about {short.enough(_first_trial(run, baseline))} for a first trial",
-            short.limit,
         )
     reserve = Reserve(
         run,

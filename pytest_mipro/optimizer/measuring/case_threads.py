@@ -92,5 +92,5 @@ def run_within(seconds: float | None, call: Callable[[], T]) -> T:
             return future.result()
         # Proposer models read this text as the case's feedback: it names the ini key for good.
         raise CaseTimeoutError(
-            f"the case took longer than {seconds:g} s (mipro_case_timeout)"
+            f"the case took longer than the {seconds:g} s that it may take"
         ) from None

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_mipro.errors import LimitReachedError
-from pytest_mipro.optimizer.budget.limits import limit_of
 from pytest_mipro.optimizer.measuring.evaluate import Pending
 from pytest_mipro.optimizer.proposing.proposer_models import CHARACTERS_PER_TOKEN
 from pytest_mipro.optimizer.rounds.bootstrap import (
@@ -148,8 +147,8 @@ def search_rounds(
             expanded = expand_candidates(before, proposer)
         except LimitReachedError as error:
             run.end_search()
-            ended = f"the search ended early: {error}"
-            return replace(state, ended=ended, limit=limit_of(error))
+            reason = run.services.describe_error(error)
+            return replace(state, ended=f"the search ended early: {reason}")
         if expanded is None:
             reason = "what is left does not hold another round's training runs"
             return replace(state, ended=f"the search ended early: {reason}")

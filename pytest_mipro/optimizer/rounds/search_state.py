@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pytest_mipro.optimizer.budget.limits import Limit
 from pytest_mipro.optimizer.proposing.proposal_plan import Lesson
 from pytest_mipro.optimizer.proposing.proposer_models import Proposal
 from pytest_mipro.optimizer.proposing.strategy import Grounding
@@ -34,8 +33,7 @@ class SearchState:
     `try_reserve` reserves what the decision on a program needs, and returns whether that fits.
     `round` counts from 0. `pools` holds each module's demo candidates. `rewarded` are the indices
     of the `proposals` that a lesson was drawn from. `late` maps the modules that only candidates
-    reach to their models. `ended` says why the search ended early ("" if it didn't), and `limit`
-    which limit ended it.
+    reach to their models. `ended` says why the search ended early ("" if it didn't).
     """
 
     run: StudyRun
@@ -51,7 +49,6 @@ class SearchState:
     lessons: tuple[Lesson, ...] = ()
     late: Mapping[Signature, str] = field(default_factory=dict)
     ended: str = ""
-    limit: Limit | None = None
 
     @property
     def best(self) -> Assignment:

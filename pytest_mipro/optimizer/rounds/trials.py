@@ -18,7 +18,7 @@ from functools import cache, partial
 
 from pytest_mipro.errors import ConfigurationError, LimitReachedError
 from pytest_mipro.optimizer.budget.budget import Reservation
-from pytest_mipro.optimizer.budget.limits import Limit, limit_of, shortage
+from pytest_mipro.optimizer.budget.limits import Shortage, shortage
 from pytest_mipro.optimizer.measuring.evaluate import Pending
 from pytest_mipro.optimizer.proposing.strategy import ProgramContext, ProgramStrategy
 from pytest_mipro.optimizer.rounds.search_state import SearchState
@@ -102,7 +102,7 @@ class _Trials:
         try:
             self._run_window(window)
         except LimitReachedError as error:
-            self._end_early(str(error), limit_of(error))
+            self._end_early(self._run.services.describe_error(error))
             self._run.end_search()
             for trial in window:
                 if trial.reserved:  # for a heat that has not begun
@@ -207,8 +207,7 @@ class _Trials:
             needed = worst(rows) + (worst(rest) if rest else Amount()) + keep
             short = shortage(self._run.budget, needed)
             longer = "too little is left to decide on a longer prompt"
-            reason = short.describe(_PURPOSES[kind]) if short else longer
-            self._end_early(reason, short.limit if short else None)
+            self._end_early(self._described(short, _PURPOSES[kind]) if short else longer)
             return None
         record = replace(self.state.record, asked=number + 1)
         self.state = replace(self.state, record=record)
@@ -220,8 +219,11 @@ class _Trials:
         pending = self._evaluate(kind, assignment, rows, now)
         return _Trial(number, kind, assignment, rows, pending, rest, later, self.state.record.best)
 
-    def _end_early(self, reason: str, limit: Limit | None) -> None:
-        self.state = replace(self.state, ended=f"the search ended early: {reason}", limit=limit)
+    def _described(self, short: Shortage, purpose: str) -> str:
+        return self._run.services.describe_error(short.error(purpose))
+
+    def _end_early(self, reason: str) -> None:
+        self.state = replace(self.state, ended=f"the search ended early: {reason}")
 
     def _evaluate(
         self,

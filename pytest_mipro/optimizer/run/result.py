@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_mipro.optimizer.budget.budget import SpendingEntry
-from pytest_mipro.optimizer.budget.limits import Limit
 from pytest_mipro.optimizer.proposing.proposal_plan import Lesson
 from pytest_mipro.optimizer.run.events import Measured
 from pytest_mipro.optimizer.statistics.decide import Decision
@@ -35,7 +34,7 @@ class StudyResult:
 
     `trials` counts the trials, `calls` the distinct LM requests of the whole run, `asked` all
     requests of programs and proposals, `live` the calls that an endpoint answered. `ended` says why
-    the search ended early ("" if it didn't), `limit` which limit ended it. `spending` breaks the
+    the search ended early ("" if it didn't). `spending` breaks the
     distinct ones down by stage, module and model; `billed` is the actual cost over all runs of the
     study, interrupted ones included. `lessons` are what was learnt about proposing, if learning is
     on.
@@ -62,7 +61,6 @@ class StudyResult:
     asked: int
     live: int
     ended: str
-    limit: Limit | None = None
     lessons: tuple[Lesson, ...] = ()
     spending: tuple[SpendingEntry, ...] = ()
     billed: Amount = NOTHING

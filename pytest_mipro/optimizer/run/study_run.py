@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from pytest_mipro.errors import MiproError
 from pytest_mipro.optimizer.budget.budget import Budget, Reservation
 from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.budget.limits import Deadline, LimitTooSmallError, shortage
@@ -55,8 +56,9 @@ class Services:
     finalists measured on this study's holdout before, `earlier_holdout_uses` counts those without a
     known digest; `record_holdout_use` gets a finalist's digest before it is measured there.
     `load_prompt` returns a module's committed prompt. `lessons` come from earlier runs of the
-    study. `price` returns a model's price, None if unknown; `bill` is the actual cost. `evaluating`
-    makes the evaluator if several processes share the study.
+    study. `price` returns a model's price, None if unknown; `bill` is the actual cost.
+    `describe_error` puts an error that ends a stage into words, and may name the option of its
+    limit. `evaluating` makes the evaluator if several processes share the study.
     """
 
     client: LMClient
@@ -71,6 +73,7 @@ class Services:
     lessons: Sequence[Lesson] = ()
     price: Callable[[str], ModelPrice | None] = lambda _: None
     bill: Bill = field(default_factory=NoBill)
+    describe_error: Callable[[MiproError], str] = str
     evaluating: Callable[[Accounting], Evaluating] | None = None
 
 
@@ -97,7 +100,7 @@ class StudyRun:
             short = shortage(self.budget, amount)
             if short is None:
                 raise LimitTooSmallError(f"the limits do not hold {purpose}; raise them")
-            raise LimitTooSmallError(f"{short.describe(purpose)}; raise it", short.limit)
+            raise short.error(purpose, "; raise it")
         return reservation
 
     def end_search(self) -> None:

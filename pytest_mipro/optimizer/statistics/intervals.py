@@ -21,7 +21,9 @@ from pytest_mipro.optimizer.statistics.distributions import (
 )
 from pytest_mipro.optimizer.statistics.lower_bound import Unit, lower_bound
 
-LEVEL = 0.95
+ALPHA = 0.05
+"""The significance level of every decision, on finalists and on tests."""
+LEVEL = 1 - ALPHA
 """The confidence level of the decision and of every interval that is reported."""
 
 # The standard deviation of a row's difference before anything is measured: about a third of the

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -51,7 +51,6 @@ class TestPlan(TestSpec):
     selected: int
     confidence: float | None = None
     group: str | None = None
-    rerun_safe: tuple[str, ...] = ()
 
     @property
     def partial(self) -> bool:
@@ -66,13 +65,17 @@ class TestPlan(TestSpec):
 
 @dataclass(frozen=True)
 class PlannedCase:
-    """An item's case: its id, unique in the study, its row, its test and its study."""
+    """An item's case: its id, unique in the study, its row, its test and its study.
+
+    `rerun_safe` names the fixtures that the item's own mark declares safe to share.
+    """
 
     item: pytest.Item
     id: str
     row: Row
     test: TestPlan
     study: StudyKey
+    rerun_safe: tuple[str, ...] = ()
 
 
 PLANNED = pytest.StashKey[PlannedCase]()
@@ -86,19 +89,20 @@ def plan_cases(items: Iterable[pytest.Item]) -> tuple[PlannedCase, ...]:
     """
     marked = [(item, mark) for item in items if (mark := metric_mark(item)) is not None]
     studies = _studies(marked)
-    by_test: defaultdict[str, list[pytest.Item]] = defaultdict(list)
-    for item, _ in marked:
-        by_test[nodeid_of_test(item)].append(item)
+    by_test: defaultdict[str, list[MetricMark]] = defaultdict(list)
+    for item, mark in marked:
+        by_test[nodeid_of_test(item)].append(mark)
     tests: dict[str, TestPlan] = {}
     planned = []
     for item, mark in marked:
         nodeid = nodeid_of_test(item)
         study = studies[item.nodeid]
         if nodeid not in tests:
-            tests[nodeid] = _test_plan(item, mark, study, len(by_test[nodeid]))
+            tests[nodeid] = _test_plan(item, by_test[nodeid], study)
         test = tests[nodeid]
         parameters = item.nodeid.removeprefix(nodeid)
-        case = PlannedCase(item, f"{test.name}{parameters}", case_row(item), test, study)
+        id_, row = f"{test.name}{parameters}", case_row(item)
+        case = PlannedCase(item, id_, row, test, study, mark.rerun_safe)
         item.stash[PLANNED] = case
         planned.append(case)
     _refuse_unknown_groups(planned)
@@ -205,19 +209,30 @@ def _merged(keys: dict[str, StudyKey]) -> dict[str, StudyKey]:
     return keys
 
 
-def _test_plan(item: pytest.Item, mark: MetricMark, study: StudyKey, selected: int) -> TestPlan:
+def _test_plan(item: pytest.Item, marks: Sequence[MetricMark], study: StudyKey) -> TestPlan:
+    """Return the plan of an item's test; `marks` are those of its cases, alike in most tests.
+
+    One case that can't run beside others, or a label of one parameter, holds for the whole test.
+    """
+    mark = replace(
+        marks[0],
+        concurrent=all(mark.concurrent for mark in marks),
+        labels={output: column for mark in marks for output, column in mark.labels.items()},
+    )
     nodeid = nodeid_of_test(item)
     inner = nodeid.partition("::")[2]
     if mark.study is not None:
         place = relative_path(item.path, study.lock.parent)
         inner = f"{place}::{inner}"
-    of_mark = {name: value for name, value in vars(mark).items() if name != "study"}
+    of_mark = {
+        name: value for name, value in vars(mark).items() if name not in ("study", "rerun_safe")
+    }
     return TestPlan(
         nodeid=nodeid,
         name=inner,
         study=study.name,
         lock=str(study.lock),
         expected=expected_count(item.config, nodeid),
-        selected=selected,
+        selected=len(marks),
         **of_mark,
     )

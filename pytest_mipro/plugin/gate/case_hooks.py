@@ -12,7 +12,7 @@ import pytest
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.partial_study import is_partial
 from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase
-from pytest_mipro.plugin.gate.case_run import CaseRun, encodable, recording
+from pytest_mipro.plugin.gate.case_run import RecordedCall, encodable, recording
 from pytest_mipro.plugin.gate.junit import PREFIX, case_properties
 from pytest_mipro.plugin.gate.state import RunState
 from pytest_mipro.plugin.lock.lock_builder import call_key, columns_digest, locked_module
@@ -30,7 +30,7 @@ from pytest_mipro.runtime.calls.context import ModuleCall, refuse_detached
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.signature.json_values import to_text
 
-_RUN = pytest.StashKey[CaseRun | None]()
+_RUN = pytest.StashKey[RecordedCall | None]()
 _GROUP_CHARS = 60
 
 
@@ -53,7 +53,7 @@ class Gate:
         function = item.obj
         try:
             with refuse_detached() as detached:
-                run = item.stash[_RUN] = CaseRun(case, detached)
+                run = item.stash[_RUN] = RecordedCall(case, detached)
                 item.obj = recording(function, run)
                 return (yield)
         finally:
@@ -105,7 +105,9 @@ class Gate:
         """Note what was compared, for feedback that no option changes; pytest's text stays."""
         note_comparison(op, left, right)
 
-    def _measured(self, case: PlannedCase, outcome: Outcome, run: CaseRun | None) -> MeasuredCase:
+    def _measured(
+        self, case: PlannedCase, outcome: Outcome, run: RecordedCall | None
+    ) -> MeasuredCase:
         """Return the report's data of a case; `run` is None where the case was not called."""
         row, group = case.row, case.test.group
         value = row.columns.get(group) if group is not None else None
@@ -137,7 +139,7 @@ class Gate:
         return tuple(modules), tuple(sorted(rows))
 
 
-def _reported_outcome(report: pytest.TestReport, run: CaseRun | None) -> Outcome:
+def _reported_outcome(report: pytest.TestReport, run: RecordedCall | None) -> Outcome:
     """Return the outcome that goes with the report: pytest's own verdict beats the recorded one."""
     if run is None:
         if report.skipped:

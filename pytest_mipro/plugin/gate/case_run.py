@@ -22,7 +22,7 @@ from pytest_mipro.plugin.measuring.measure import (
     observed,
 )
 from pytest_mipro.plugin.measuring.repeated import RepeatedTest
-from pytest_mipro.plugin.measuring.report_data import ModuleUsage, Step, Usage, by_module
+from pytest_mipro.plugin.measuring.report_data import CallUsage, ModuleUsage, Step, by_module
 from pytest_mipro.plugin.replies.case_replies import CaseReplies
 from pytest_mipro.runtime.calls.context import CallContext, ModuleCall, Trace, use
 from pytest_mipro.runtime.client.contract import LMClient
@@ -32,7 +32,7 @@ from pytest_mipro.runtime.signature.json_values import to_text
 _STEPS, _STEP_CHARS = 8, 300
 
 
-class CaseRun:
+class RecordedCall:
     """One call of an item: its samples, and the result that pytest gets.
 
     `detached` collects the module calls that left the test's context while it runs.
@@ -122,7 +122,7 @@ class CaseRun:
         for call in self.calls:
             cached = call.requests if call.cached else 0
             tokens = call.usage.prompt_tokens, call.usage.completion_tokens
-            usage = Usage(call.requests, cached, *tokens, call.cost)
+            usage = CallUsage(call.requests, cached, *tokens, call.cost)
             found.append(ModuleUsage(call.signature.name, call.model, usage))
         return by_module(found)
 
@@ -144,7 +144,7 @@ class CaseRun:
         )
 
 
-def recording(function: Callable[..., Any], run: CaseRun) -> Callable[..., Any]:
+def recording(function: Callable[..., Any], run: RecordedCall) -> Callable[..., Any]:
     """Return the function that pytest calls instead: sync or async as the original."""
     if inspect.iscoroutinefunction(function):
 

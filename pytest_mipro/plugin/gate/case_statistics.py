@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean
 
 from pytest_mipro.optimizer.statistics.intervals import (
+    ALPHA,
     below_p_value,
     holm,
     mean_interval,
@@ -16,7 +17,6 @@ from pytest_mipro.plugin.gate.verdict_types import CaseChange, Comparison, Group
 from pytest_mipro.plugin.lock.lock_file import Lock
 from pytest_mipro.plugin.measuring.report_data import CaseResult
 
-LEVEL = 0.05
 NO_GROUP = "(none)"
 ROUNDING = 1e-9
 """How far a mean of repeats may miss its exact value."""
@@ -49,7 +49,7 @@ def groups_of(results: Sequence[CaseResult], threshold: float | None) -> tuple[G
     """Return the groups of the scored cases, the worst first; none where the cases have no group.
 
     With a threshold each has the p-value of "its mean is at or above the threshold", adjusted for
-    the number of groups by Holm's method; a group fails below 0.05.
+    the number of groups by Holm's method; a group fails below `ALPHA`.
     """
     members: defaultdict[str, list[CaseResult]] = defaultdict(list)
     for result in results:
@@ -63,7 +63,7 @@ def groups_of(results: Sequence[CaseResult], threshold: float | None) -> tuple[G
             {name: below_p_value(*scored_rows(cases), threshold) for name, cases in members.items()}
         )
     groups = [
-        Group(name, mean_of(cases), p_values.get(name), p_values.get(name, 1.0) < LEVEL)
+        Group(name, mean_of(cases), p_values.get(name), p_values.get(name, 1.0) < ALPHA)
         for name, cases in members.items()
     ]
     return tuple(sorted(groups, key=lambda group: (not group.failed, group.mean.mean, group.name)))

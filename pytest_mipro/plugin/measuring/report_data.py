@@ -25,7 +25,7 @@ _ATTRIBUTE = "mipro"
 
 
 @dataclass(frozen=True)
-class Usage:
+class CallUsage:
     """What module calls took; `cost` is in US dollars, None where it is unknown."""
 
     calls: int = 0
@@ -34,9 +34,9 @@ class Usage:
     completion_tokens: int = 0
     cost: float | None = 0.0
 
-    def __add__(self, other: Usage) -> Usage:
+    def __add__(self, other: CallUsage) -> CallUsage:
         unknown = self.cost is None or other.cost is None
-        return Usage(
+        return CallUsage(
             self.calls + other.calls,
             self.cached + other.cached,
             self.prompt_tokens + other.prompt_tokens,
@@ -56,15 +56,15 @@ class ModuleUsage:
 
     module: str
     model: str
-    usage: Usage
+    usage: CallUsage
 
 
 def by_module(parts: Iterable[ModuleUsage]) -> tuple[ModuleUsage, ...]:
     """Return the sum for each module and model, ordered by their names."""
-    total: dict[tuple[str, str], Usage] = {}
+    total: dict[tuple[str, str], CallUsage] = {}
     for part in parts:
         key = (part.module, part.model)
-        total[key] = total.get(key, Usage()) + part.usage
+        total[key] = total.get(key, CallUsage()) + part.usage
     return tuple(ModuleUsage(*key, total[key]) for key in sorted(total))
 
 
@@ -101,9 +101,9 @@ class CaseResult:
         return self.outcome.score
 
     @property
-    def usage(self) -> Usage:
+    def usage(self) -> CallUsage:
         """What the case's calls of all modules took."""
-        return sum((part.usage for part in self.usages), Usage())
+        return sum((part.usage for part in self.usages), CallUsage())
 
     def status(self, pass_score: float) -> Status:
         """Return how the case counts."""
@@ -167,24 +167,26 @@ class ReportData:
 
 def attach(report: pytest.TestReport, **changes: Any) -> None:
     """Attach fields of `ReportData` to the report; the others keep their values."""
-    setattr(report, _ATTRIBUTE, to_json(replace(attached(report) or ReportData(), **changes)))
+    setattr(
+        report, _ATTRIBUTE, dump_report_data(replace(attached(report) or ReportData(), **changes))
+    )
 
 
 def attached(report: pytest.CollectReport | pytest.TestReport) -> ReportData | None:
     """Return what is attached to the report, None where it carries nothing of this plugin."""
     text: str | None = getattr(report, _ATTRIBUTE, None)
-    return None if text is None else from_json(text)
+    return None if text is None else load_report_data(text)
 
 
-def to_json(data: ReportData) -> str:
+def dump_report_data(data: ReportData) -> str:
     """Return the data as JSON."""
     # Not dataclasses.asdict, which copies deeply and takes most of the gate's time for a case.
     return json.dumps(data, default=vars)
 
 
 @lru_cache(maxsize=8)  # the hooks of one report read the same text
-def from_json(text: str) -> ReportData:
-    """Return the data that `to_json` made the text from."""
+def load_report_data(text: str) -> ReportData:
+    """Return the data that `dump_report_data` made the text from."""
     data: ReportData = _value(ReportData, json.loads(text))
     return data
 

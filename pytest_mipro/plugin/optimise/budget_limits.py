@@ -7,7 +7,6 @@ import pytest
 from pytest_mipro.errors import MiproError
 from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.budget.limits import (
-    Limit,
     UnboundedOutputError,
     UnknownPriceError,
     limit_of,
@@ -59,9 +58,5 @@ def describe_error(error: MiproError) -> str:
             f'{error}; set ini mipro_prices = ["{error.model} PROMPT COMPLETION"] in dollars per '
             "million tokens, or use --mipro-max-tokens in place of --mipro-max-cost"
         )
-    return f"{error}{option_of(limit_of(error))}"
-
-
-def option_of(limit: Limit | None) -> str:
-    """Return the option that lifts a limit, in brackets; "" without one."""
-    return "" if limit is None else f" ({_OPTIONS[limit.currency]})"
+    limit = limit_of(error)
+    return f"{error} ({_OPTIONS[limit.currency]})" if limit else str(error)

@@ -120,7 +120,7 @@ class Optimization:
         session.testscollected = len(session.items)
 
     def _rerun_safe(self, case: PlannedCase) -> set[str]:
-        return {*case.test.rerun_safe, *self._options.rerun_safe}
+        return {*case.rerun_safe, *self._options.rerun_safe}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> None:

@@ -55,7 +55,7 @@ def describe_forecast(forecast: Forecast) -> list[str]:
         for stage in forecast.stages
         if stage.expected.calls or stage.worst.calls
     ]
-    by_model = [f"{model}: {format_amount(took)}" for model, took in forecast.models.items()]
+    by_model = [f"{model}: {describe_amount(took)}" for model, took in forecast.models.items()]
     unbounded = forecast.worst.tokens is None
     return [
         f"the pipeline runs at most {forecast.case_runs:,} times",
@@ -96,22 +96,24 @@ def describe_limits(limits: Limits, max_seconds: float | None) -> str:
 def describe_spending(result: StudyResult) -> list[str]:
     """Return what a study took: in all and billed, then by stage, and by module and model."""
     spent = total(entry.amount for entry in result.spending)
-    lines = [f"{format_amount(spent)}; billed {format_amount(result.billed)}"]
+    lines = [f"{describe_amount(spent)}; billed {describe_amount(result.billed)}"]
     by_stage = grouped(result.spending, lambda entry: entry.stage)
-    lines += [f"{name:<{_STAGE_WIDTH}}{format_amount(amount)}" for name, amount in by_stage.items()]
+    lines += [
+        f"{name:<{_STAGE_WIDTH}}{describe_amount(amount)}" for name, amount in by_stage.items()
+    ]
     names = {"": "proposals", UNFINISHED: "dropped or unfinished, at worst"}
     users = grouped(
         result.spending,
         lambda entry: f"{names.get(entry.module, entry.module)} {entry.model}".strip(),
     )
     shown = sorted(users.items(), key=lambda item: (-item[1].calls, item[0]))
-    lines += [f"{name}: {format_amount(amount)}" for name, amount in shown[:_SHOWN_USERS]]
+    lines += [f"{name}: {describe_amount(amount)}" for name, amount in shown[:_SHOWN_USERS]]
     if len(shown) > _SHOWN_USERS:
         lines.append(f"and {len(shown) - _SHOWN_USERS} more, in the JSON report")
     return lines
 
 
-def format_amount(amount: Amount) -> str:
+def describe_amount(amount: Amount) -> str:
     """Return calls, tokens and dollars in words; what is not known is left out or said so."""
     words = f"{amount.calls:,} call{'' if amount.calls == 1 else 's'}"
     if amount.tokens is None:
@@ -222,11 +224,11 @@ def _expected(
         return [("tokens", f"unknown before the first {where}, and so is the cost")]
     amounts = {size.stage: _as_last_time(size, last) for size in sizes}
     lines = [
-        ("", f"{stage:<{_STAGE_WIDTH}}{format_amount(amount)}")
+        ("", f"{stage:<{_STAGE_WIDTH}}{describe_amount(amount)}")
         for stage, amount in amounts.items()
         if amount.calls
     ]
-    whole = f"about {format_amount(total(amounts.values()))} by the last run; cached replies are "
+    whole = f"about {describe_amount(total(amounts.values()))} by the last run; cached replies are "
     return [("expected", f"{whole}not billed"), *lines]
 
 

@@ -26,7 +26,7 @@ from pytest_mipro.plugin.lock.holdout_uses import known_holdout_uses, record_hol
 from pytest_mipro.plugin.lock.lock_builder import lessons_of
 from pytest_mipro.plugin.lock.lock_file import read_lock
 from pytest_mipro.plugin.lock.prompt_targets import check_targets
-from pytest_mipro.plugin.optimise.budget_limits import check_budget, option_of
+from pytest_mipro.plugin.optimise.budget_limits import check_budget, describe_error
 from pytest_mipro.plugin.optimise.optimizer_inputs import searcher_of, settings_of, strategies_of
 from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
 from pytest_mipro.plugin.optimise.plan_lines import describe_dry_run, planned_sizes
@@ -94,7 +94,6 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
         if isinstance(result, str):
             screen.line(result)
             return
-        result = replace(result, ended=f"{result.ended}{option_of(result.limit)}")
         bill.finish(result, planned_sizes(study, settings, len(result.signatures)))
     progress.finished(result, format_path(config, record.path))
     config.hook.pytest_mipro_study_finished(config=config, result=result)
@@ -134,6 +133,7 @@ def _services(inputs: StudyInputs, client: LMClient, emit: Emit) -> Services:
         record_holdout_use=partial(record_holdout_use, folder, path, uses),
         emit=emit,
         load_prompt=committed_prompt,
+        describe_error=describe_error,
         lessons=lessons_of(lock),
     )
 

@@ -153,7 +153,7 @@ class CaseReplies:
         item = self._case.item
         if not isinstance(item, pytest.Function):
             return False
-        safe = {*self._case.test.rerun_safe, *options_of(item.config).rerun_safe}
+        safe = {*self._case.rerun_safe, *options_of(item.config).rerun_safe}
         return all(
             definition.scope != "function" or fixture_label(name) in safe
             for name, definition in project_fixtures(item)

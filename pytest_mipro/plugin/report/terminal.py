@@ -13,7 +13,7 @@ from pytest_mipro.plugin.gate.state import RunState
 from pytest_mipro.plugin.gate.update_lock import UPDATE_LOCK
 from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.measuring.measure import Status
-from pytest_mipro.plugin.measuring.report_data import Usage
+from pytest_mipro.plugin.measuring.report_data import CallUsage
 from pytest_mipro.plugin.report.case_lines import (
     WIDTH,
     Lines,
@@ -51,7 +51,7 @@ def write_summary(terminal: Any, state: RunState) -> None:
             for text, markup in _further_lines(verdict, lines):
                 terminal.write_line(_INDENT + text, **markup)
         results = (result for verdict in listed for result in verdict.results)
-        terminal.write_line(_usage_line(sum((result.usage for result in results), Usage())))
+        terminal.write_line(_usage_line(sum((result.usage for result in results), CallUsage())))
         if age := age_line(state.config, listed[0].plan.lock):
             terminal.write_line(age)
 
@@ -132,7 +132,7 @@ def _group_lines(verdict: Verdict) -> list[Line]:
     return found
 
 
-def _usage_line(usage: Usage) -> str:
+def _usage_line(usage: CallUsage) -> str:
     """Return what the module calls took; the cost only where it is known and not zero."""
     if not usage.calls:
         return "no LM calls"

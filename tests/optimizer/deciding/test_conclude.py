@@ -1,6 +1,7 @@
 """The conclusion: what is reserved for it, what it measures, and how it ends."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -184,6 +185,19 @@ def test_a_test_whose_every_case_was_skipped_fails_no_threshold() -> None:
     )
     end = concluded(BETTER, study)
     assert end.prompts == BETTER
+
+
+def test_time_that_ends_in_the_decision_is_described_as_the_plugin_words_it() -> None:
+    with baseline_of(max_seconds=60.0) as (measured, baseline):
+        services = replace(measured.services, describe_error="<{}>".format)
+        run = replace(measured, services=services)
+        reserve = reserve_for_decision(run, baseline)
+        run.accounting.deadline.keep(1e6)  # nothing is left
+        conclusion = conclude(reserve, BETTER, 3)
+    assert conclusion.decision is None
+    assert conclusion.reason == (
+        "the finalist needs more than the limits leave: <the limit of 60 seconds is used up>"
+    )
 
 
 def test_holdout_uses_count_distinct_finalists() -> None:

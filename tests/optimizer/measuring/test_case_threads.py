@@ -99,7 +99,7 @@ def own_timeout() -> None:
 
 def test_what_does_not_is_left_behind() -> None:
     release = threading.Event()
-    with pytest.raises(CaseTimeoutError, match=r"longer than 0\.01 s \(mipro_case_timeout\)"):
+    with pytest.raises(CaseTimeoutError, match=r"longer than the 0\.01 s that it may"):
         run_within(0.01, lambda: release.wait(60))
     release.set()
 
@@ -133,5 +133,5 @@ def test_a_hanging_case_scores_zero_and_its_later_calls_are_refused() -> None:
         "test_hang[r001]": 0.0,
         "test_hang[r002]": 1.0,
     }
-    assert "mipro_case_timeout" in evaluation.runs[1].outcome.feedback
+    assert "took longer than the 0.5 s" in evaluation.runs[1].outcome.feedback
     assert len(client.requests) == asked == 3

@@ -8,25 +8,25 @@ from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import TestPlan
 from pytest_mipro.plugin.lock.lock_file import LockedModule
 from pytest_mipro.plugin.measuring.report_data import (
+    CallUsage,
     CaseResult,
     MeasuredCase,
     ModuleUsage,
     RepliesUsage,
     ReportData,
     Step,
-    Usage,
     attach,
     attached,
     by_module,
-    from_json,
-    to_json,
+    dump_report_data,
+    load_report_data,
 )
 
 RESULT = CaseResult(
     id="test_x[é]",
     row="row",
     outcome=Outcome(0.5, "half", {"chars": 3.0}, returned=True),
-    usages=(ModuleUsage("pipeline.echo", "test/echo", Usage(2, 1, 20, 10, None)),),
+    usages=(ModuleUsage("pipeline.echo", "test/echo", CallUsage(2, 1, 20, 10, None)),),
     samples=(0.0, 1.0),
     steps=(Step("pipeline.echo", "two \ud800"),),
     group="app",
@@ -60,7 +60,7 @@ REPLIES = RepliesUsage("t.mipro.json", 2, 1, 9.5, ("{}",), (("test_x", "m", "d")
     ],
 )
 def test_data_comes_back_equal(data):
-    assert from_json(to_json(data)) == data
+    assert load_report_data(dump_report_data(data)) == data
 
 
 def test_what_is_attached_later_keeps_what_was_attached_before():
@@ -73,11 +73,11 @@ def test_what_is_attached_later_keeps_what_was_attached_before():
 
 
 def test_usage_is_summed_by_module_and_model():
-    one, free = Usage(1, 1, 10, 5, 0.5), Usage(2, 0, 1, 1, None)
+    one, free = CallUsage(1, 1, 10, 5, 0.5), CallUsage(2, 0, 1, 1, None)
     parts = [ModuleUsage("b", "m", one), ModuleUsage("a", "m", one), ModuleUsage("b", "m", free)]
     assert by_module(parts) == (
         ModuleUsage("a", "m", one),
-        ModuleUsage("b", "m", Usage(3, 1, 11, 6, None)),
+        ModuleUsage("b", "m", CallUsage(3, 1, 11, 6, None)),
     )
     assert (one + one).cost == 1.0
     assert one.tokens == 15

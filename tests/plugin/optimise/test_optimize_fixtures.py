@@ -46,6 +46,28 @@ def test_a_fixture_declared_safe_is_shared(pytester, where):
     assert written(pytester)
 
 
+def with_last_parameter(argument: str) -> str:
+    last = f"pytest.param(39, marks=pytest.mark.mipro({argument}))"
+    return TESTS.replace("range(40)", f"[*range(39), {last}]")
+
+
+def test_a_fixture_declared_safe_by_one_parameter_is_so_for_its_case_alone(pytester):
+    source = with_last_parameter('rerun_safe=["desk"]')
+    source = source.replace("test_parity(number)", "test_parity(number, desk)")
+    write_project(pytester, source, conftest=f"\nimport pytest\n{FUNCTION}\n")
+    refused(
+        pytester, "test_numbers.py::test_parity?0?: the function-scoped fixture 'desk' is gone *"
+    )
+    result = run(pytester, "--mipro-optimize", "-k", "39", "--mipro-diff")
+    result.stderr.no_fnmatch_line("*'desk' is gone*")
+
+
+def test_one_parameter_that_is_not_concurrent_makes_its_test_run_alone(pytester):
+    write_project(pytester, with_last_parameter("concurrent=False"))
+    result = optimize(pytester, "--mipro-diff")
+    result.stdout.fnmatch_lines(["*test_parity: one case at a time*"])
+
+
 def test_pytest_s_own_fixtures_need_no_word(pytester):
     project(pytester, "", takes="tmp_path, monkeypatch, caplog, capsys, request, tmp_path_factory")
     result = optimize(pytester)
