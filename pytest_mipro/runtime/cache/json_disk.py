@@ -85,13 +85,16 @@ class BoundedCache(diskcache.Cache):  # type: ignore[misc] # diskcache has no ty
         self._closing = threading.Lock()
         try:
             self._refuse_foreign()
-            # Not the folder: diskcache needs none without files, and would expand `~` and `$NAME`
-            # in its path as a shell does, and create the resulting folder.
-            super().__init__(os.sep, disk=JSONTextDisk, **_SETTINGS)
+            self._initialise()
         except BaseException:
             self.close()
             raise
         self.inode = self._database.stat().st_ino
+
+    def _initialise(self) -> None:
+        # Not the folder: diskcache needs none without files, and would expand `~` and `$NAME`
+        # in its path as a shell does, and create the resulting folder.
+        super().__init__(os.sep, disk=JSONTextDisk, **_SETTINGS)
 
     def _refuse_foreign(self) -> None:
         """Refuse a database that does more than hold rows, before diskcache obeys its settings.
@@ -113,17 +116,23 @@ class BoundedCache(diskcache.Cache):  # type: ignore[misc] # diskcache has no ty
         owner = (os.getpid(), threading.get_ident())
         connection = self._connections.get(owner)
         if connection is None:
-            connection = sqlite3.connect(
-                self._database,
-                timeout=BUSY_SECONDS,
-                isolation_level=None,
-                check_same_thread=False,  # so that `close` can close all of them
-            )
+            connection = self._connect()
+            # A text with a flipped bit is read as another one, which its row's checksum exposes.
+            connection.text_factory = _lenient_text
             self._connections[owner] = connection
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.execute("PRAGMA mmap_size = 0")
             connection.execute("PRAGMA synchronous = NORMAL")  # survives kill -9
         return connection
+
+    def _connect(self, query: str = "") -> sqlite3.Connection:
+        return sqlite3.connect(
+            f"{self._database.absolute().as_uri()}{query}",
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,  # so that `close` can close all of them
+            uri=True,
+        )
 
     @property
     def _sql(self) -> Callable[..., sqlite3.Cursor]:
@@ -152,6 +161,32 @@ class BoundedCache(diskcache.Cache):  # type: ignore[misc] # diskcache has no ty
             mine = [owner for owner in self._connections if owner[0] == os.getpid()]
             for owner in mine:
                 self._connections.pop(owner).close()
+
+
+class ReadOnlyCache(BoundedCache):
+    """The rows of a database that can't be opened for writing; no lock is taken, no file made.
+
+    SQLite is told that the file doesn't change. If it does, it may find damage or half a row: the
+    first counts as no row, the second fails the row's checksum.
+    """
+
+    def _initialise(self) -> None:
+        self._disk = JSONTextDisk(os.sep)
+        self.eviction_policy, self.statistics = "none", 0
+
+    def _connect(self, query: str = "?mode=ro&immutable=1") -> sqlite3.Connection:
+        return super()._connect(query)
+
+    def get(self, key: str, **options: Any) -> Any:
+        """Return the row's data as diskcache does; a row that can't be read counts as absent."""
+        try:
+            return super().get(key, **options)
+        except sqlite3.DatabaseError as error:
+            raise ForeignDataError(str(error)) from error
+
+
+def _lenient_text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
 
 
 class _InMemory(diskcache.Cache):  # type: ignore[misc] # diskcache has no types

@@ -16,7 +16,14 @@ from typing import IO, TypeVar
 import diskcache
 
 from pytest_mipro.errors import CacheError
-from pytest_mipro.runtime.cache.json_disk import BUSY_SECONDS, DATABASE, BoundedCache, BusyError
+from pytest_mipro.runtime.cache.json_disk import (
+    BUSY_SECONDS,
+    DATABASE,
+    BoundedCache,
+    BusyError,
+    ForeignDataError,
+    ReadOnlyCache,
+)
 from pytest_mipro.runtime.text.files import ensure_private_folder
 
 T = TypeVar("T")
@@ -32,18 +39,22 @@ class Store:
     """Rows of JSON data by text key, for all threads of a process and for several processes.
 
     A damaged database is renamed to `cache.db.corrupt-1` (2, …), an empty one takes its place, and
-    the log warns. Raises CacheError if the folder can't be used or stays locked, and from then on
-    at once: no call waits for the same lock again, or pays for a reply that can't be kept. Where
-    only writing failed, reading goes on.
+    the log warns. Where the database can't be written (read-only, locked, a full disk), its rows
+    are still read. Raises CacheError for the first row that can't be written, and from then on at
+    once: no call waits for the same lock again, or pays for a reply that can't be kept; and where
+    there is no database to read.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._repairing = threading.Lock()
         self._damaged: list[BoundedCache] = []
-        self._unreadable: CacheError | None = None
         self._unwritable: CacheError | None = None
-        self._cache = self._open()
+        try:
+            self._cache = self._open()
+        except CacheError as error:
+            self._unwritable = error
+            self._cache = self._open_to_read(error)
 
     def get(self, key: str) -> object:
         """Return the row's data, None if there is no row of this format."""
@@ -87,16 +98,26 @@ class Store:
             cache.close()
 
     def _run(self, action: Callable[[BoundedCache], T], *, writes: bool = False) -> T:
-        refused = self._unwritable if writes else self._unreadable
-        if refused is not None:
-            raise CacheError(str(refused))
+        if writes and self._unwritable is not None:
+            raise CacheError(str(self._unwritable))
         try:
             return self._run_or_repair(action, writes=writes)
         except CacheError as error:
             self._unwritable = error
-            if not writes:
-                self._unreadable = error
-            raise
+            if writes:
+                raise
+            try:
+                return action(self._fall_back(error))
+            except sqlite3.Error:
+                raise error from None
+
+    def _fall_back(self, reason: CacheError) -> BoundedCache:
+        """Read without write access from now on."""
+        with self._repairing:
+            if not isinstance(self._cache, ReadOnlyCache):  # else another thread did it
+                self._damaged.append(self._cache)
+                self._cache = self._open_to_read(reason)
+            return self._cache
 
     def _run_or_repair(self, action: Callable[[BoundedCache], T], *, writes: bool) -> T:
         for _ in range(2):
@@ -125,6 +146,14 @@ class Store:
                     # Nor is a database ours whose settings diskcache can't apply.
                     self._set_aside(inode)
         raise CacheError(f"{self._folder}: the reply cache can't be opened; delete the folder")
+
+    def _open_to_read(self, reason: CacheError) -> BoundedCache:
+        """Return the database without write access; raise `reason` where there is none."""
+        try:
+            self._refuse_links()
+            return ReadOnlyCache(self._folder)
+        except (CacheError, ForeignDataError, sqlite3.Error, OSError):
+            raise reason from None
 
     @contextmanager
     def _translated_errors(self, written: BoundedCache | None = None) -> Iterator[None]:
@@ -157,7 +186,7 @@ class Store:
 
     def _refuse_links(self) -> None:
         """Refuse links, pipes and the like: the database must be a file in this folder."""
-        for suffix in ("", "-wal", "-shm", "-journal"):
+        for suffix in ("", "-wal", "-shm", "-journal", ".opening"):
             file = self._folder / f"{DATABASE}{suffix}"
             try:
                 regular = stat.S_ISREG(file.lstat().st_mode)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import pickle
@@ -24,6 +25,7 @@ from hypothesis import strategies as st
 
 from pytest_mipro.errors import CacheError, EndpointError
 from pytest_mipro.runtime.cache import json_disk
+from pytest_mipro.runtime.cache import store as store_module
 from pytest_mipro.runtime.cache.reply_cache import CachedClient
 from pytest_mipro.runtime.cache.store import Store
 from pytest_mipro.runtime.client import loop
@@ -428,8 +430,7 @@ def test_lock_of_another_process_is_not_waited_for_long(
         with pytest.raises(CacheError, match="locked"):
             ask(client, request("new"))
         assert time.monotonic() - started < 3
-        if when == "writing":
-            assert client.lookup(request("1 " + "x" * 500)) is not None
+        assert ask(client, request("1 " + "x" * 500)).cached, "what is there still serves"
         started = time.monotonic()
         with pytest.raises(CacheError, match="locked"):  # it is not waited for once more
             ask(client, request("other"))
@@ -479,18 +480,82 @@ def test_unusable_places_are_one_clear_line(inner: ScriptedClient, tmp_path: Pat
     assert not inner.requests
 
 
+def _no_lock_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(store_module.os, "open", refuse)
+
+
+def _no_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = json_disk.BoundedCache._connect
+
+    def read_only(self: Any, query: str = "?mode=ro") -> sqlite3.Connection:
+        return connect(self, query)
+
+    monkeypatch.setattr(json_disk.BoundedCache, "_connect", read_only)
+
+
+def _no_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = json_disk.BoundedCache._connect
+
+    def full(self: Any, query: str = "") -> sqlite3.Connection:
+        connection = connect(self, query)
+        connection.execute("PRAGMA max_page_count = 1")  # never below what is used
+        return connection
+
+    monkeypatch.setattr(json_disk.BoundedCache, "_connect", full)
+
+
+@pytest.mark.parametrize(
+    ("hindered", "reason"),
+    [(_no_lock_file, "Read-only"), (_no_writing, "writable"), (_no_space, "the disk is full")],
+)
+def test_cached_replies_serve_where_nothing_can_be_written(
+    opened: Any, inner: ScriptedClient, monkeypatch: pytest.MonkeyPatch, hindered: Any, reason: str
+) -> None:
+    fill(opened, inner)
+    hindered(monkeypatch)
+    client = opened(inner)
+    for number in range(50):
+        assert ask(client, request(f"{number} " + "x" * 500)).cached
+    with pytest.raises(CacheError, match=reason):
+        ask(client, request("new " + "x" * 5000))
+    assert ask(client, request("0 " + "x" * 500)).cached
+    with pytest.raises(CacheError, match=reason):
+        ask(client, request("another"))
+    assert len(inner.requests) <= 1, "once a reply was not kept, no other is paid for"
+
+
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root writes everywhere"
 )
-def test_read_only_folder_is_one_clear_line(opened: Any, inner: ScriptedClient) -> None:
+def test_cached_replies_serve_from_a_read_only_folder(opened: Any, inner: ScriptedClient) -> None:
     fill(opened, inner)
     client = opened(inner)
     client._folder.chmod(0o500)
     try:
+        assert ask(client, request("0 " + "x" * 500)).cached
         with pytest.raises(CacheError, match="can't be"):
             ask(client)
     finally:
         client._folder.chmod(0o700)
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_a_flipped_bit_costs_one_row(
+    opened: Any, inner: ScriptedClient, tmp_path: Path, bit: int
+) -> None:
+    fill(opened, inner)
+    file = tmp_path / "cache" / DATABASE
+    data = bytearray(file.read_bytes())
+    place = data.index(b"reply to 7 xxx") + 20
+    data[place] ^= 1 << bit
+    file.write_bytes(data)
+    client = opened(inner)
+    found = [client.lookup(request(f"{number} " + "x" * 500)) for number in range(50)]
+    assert [number for number, reply in enumerate(found) if reply is None] == [7]
+    assert ask(client, request("7 " + "x" * 500)).text == "reply to 7 " + "x" * 500
 
 
 @pytest.mark.skipif(os.name == "nt", reason="modes are POSIX's")
