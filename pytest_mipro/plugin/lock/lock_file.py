@@ -230,26 +230,30 @@ def _lock(data: Any, lines: list[str]) -> Lock:
     line_of = partial(_line_of, lines)
     version = data.pop("schema_version", None)
     if version != SCHEMA_VERSION:
-        text = f"schema_version is {version!r}, this release reads {SCHEMA_VERSION}"
+        text = f"schema_version is {version!r:.60}, this release reads {SCHEMA_VERSION}"
         raise _ProblemError(text, line_of("schema_version"))
     data.setdefault("lessons", [])
     if problem := field_problem(data, _rules(Lock)):
         raise _ProblemError(problem.text, line_of(problem.key))
     for index, row in enumerate(data["demo_rows"]):
         if not isinstance(row, str):
-            raise _ProblemError(f"demo_rows: {row!r} is not a text", line_of("demo_rows", index))
+            raise _ProblemError(
+                f"demo_rows: {row!r:.60} is not a text", line_of("demo_rows", index)
+            )
     for key, kind in _ENTRIES.items():
         rules = _rules(kind)
         for index, value in enumerate(data[key]):
-            line = line_of(key, index)
             if not isinstance(value, dict):
-                raise _ProblemError(f"{key}: {value!r:.60} is not an object", line)
+                text = f"{key}: {value!r:.60} is not an object"
+                raise _ProblemError(text, line_of(key, index))
             if problem := field_problem(value, rules):
-                raise _ProblemError(problem.text, line)
+                raise _ProblemError(problem.text, line_of(key, index))
     known = set[str]()
     for index, case in enumerate(data["cases"]):
         if case["id"] in known:
-            raise _ProblemError(f"the case {case['id']!r} appears twice", line_of("cases", index))
+            raise _ProblemError(
+                f"the case {case['id']!r:.60} appears twice", line_of("cases", index)
+            )
         known.add(case["id"])
         case["score"] = None if case["score"] is None else float(case["score"])
     entries = {key: tuple(kind(**one) for one in data[key]) for key, kind in _ENTRIES.items()}

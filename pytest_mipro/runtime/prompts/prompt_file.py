@@ -85,12 +85,9 @@ class _Checked:
 def _prompt(root: _Checked, signature: Signature | None) -> Prompt:
     version = root.get("schema_version", int)
     if version != SCHEMA_VERSION:
-        raise problem(
-            f"schema_version is {version}, this release reads {SCHEMA_VERSION}; update pytest-mipro"
-            if version > SCHEMA_VERSION
-            else f"schema_version must be {SCHEMA_VERSION}, not {version}",
-            root.at("schema_version"),
-        )
+        text = f"schema_version is {version!r:.60}, this release reads {SCHEMA_VERSION}"
+        remedy = "; update pytest-mipro" if version > SCHEMA_VERSION else ""
+        raise problem(text + remedy, root.at("schema_version"))
     module = root.get("module", str)
     if signature is not None and module != signature.name:
         raise problem(

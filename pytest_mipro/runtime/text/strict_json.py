@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 FieldRule = tuple[Callable[[Any], bool], str]
 """A check of a value, and the description of the values that pass it."""
+
+
+MAX_DIGITS = 300
+"""How many digits a whole number may have: it still fits into a float."""
 
 
 class NotFiniteError(ValueError):
@@ -19,7 +24,7 @@ def load_json(text: str, *, repeated_keys: bool = False) -> Any:
     """Return the JSON value of a text; of a key that is repeated, the last value if allowed.
 
     Raises ValueError in a few words: json.JSONDecodeError for what is no JSON, NotFiniteError for
-    NaN, infinities and numbers beyond a float's range.
+    NaN, infinities and fractions beyond a float's range.
     """
     try:
         return json.loads(
@@ -27,6 +32,7 @@ def load_json(text: str, *, repeated_keys: bool = False) -> Any:
             object_pairs_hook=None if repeated_keys else _distinct,
             parse_constant=_not_finite,
             parse_float=_finite,
+            parse_int=_bounded,
         )
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
@@ -35,10 +41,16 @@ def load_json(text: str, *, repeated_keys: bool = False) -> Any:
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in counts.items() if count > 1)
         raise ValueError(f"the key {twice!r:.60} appears twice")
     return data
+
+
+def _bounded(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"the number {digits:.20}… has more than {MAX_DIGITS} digits")
+    return int(digits)
 
 
 def _finite(digits: str) -> float:
@@ -58,7 +70,7 @@ class FieldProblem(NamedTuple):
 
 
 def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 0
+    return type(value) is int and 0 <= value < 2**63
 
 
 def _is_number(value: Any) -> bool:

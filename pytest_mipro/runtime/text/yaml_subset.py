@@ -14,6 +14,8 @@ from yaml.constructor import SafeConstructor
 from yaml.reader import ReaderError
 from yaml.resolver import Resolver
 
+from pytest_mipro.runtime.text.strict_json import MAX_DIGITS
+
 try:
     from yaml import CSafeLoader as FastLoader
 except ImportError:  # a PyYAML that was built without libyaml
@@ -87,7 +89,7 @@ def _load(text: str, kind: type[_Loader | _RowLoader]) -> tuple[Any, yaml.Node |
         ) from None
     except RecursionError:
         raise YAMLTextError("its values are nested too deeply", 1) from None
-    except ValueError:  # PyYAML's own, as for `!!map text`
+    except (TypeError, ValueError):  # PyYAML's own, as for `!!map text` and `!!map [a]`
         raise YAMLTextError("a tag (`!!name`) does not fit its value; drop it", 1) from None
 
 
@@ -156,6 +158,9 @@ class _Rules(Composer, SafeConstructor, Resolver):
         ):  # PyYAML raises them for `!!bool maybe` or endless digits
             kind = node.tag.rpartition(":")[2]
             raise _refusal(f"{node.value!r:.60} can't be read as {kind}", node) from None
+        if type(value) is int and len(node.value) > MAX_DIGITS:
+            text = f"the number {node.value:.20}… has more than {MAX_DIGITS} digits; quote it"
+            raise _refusal(text, node)
         if isinstance(value, float) and not math.isfinite(value):
             raise _refusal(f"{node.value!r:.60} is not a finite number; use null", node)
         return value

@@ -172,7 +172,7 @@ WRONG: dict[str, tuple[str, int, str]] = {
     "no module": ("schema_version: 1\ninstruction: Go.\n", 1, "the key 'module' is missing"),
     "no version": ("module: desk.f\ninstruction: Go.\n", 1, "the key 'schema_version' is missing"),
     "later version": ("schema_version: 2\n", 1, "schema_version is 2, this release reads 1"),
-    "earlier version": ("schema_version: 0\n", 1, "schema_version must be 1, not 0"),
+    "earlier version": ("schema_version: 0\n", 1, "schema_version is 0, this release reads 1"),
     "version of text": ("schema_version: '1'\n", 1, "must be a whole number, not '1'"),
     "version of bool": ("schema_version: true\n", 1, "must be a whole number, not True"),
     "module of number": ("schema_version: 1\nmodule: 7\n", 2, "must be text, not 7; quote it"),
