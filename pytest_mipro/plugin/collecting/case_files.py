@@ -83,7 +83,13 @@ def _numbered(path: Path) -> list[tuple[int, Any]]:
     if reader is None:
         known = ", ".join(_READERS)
         raise LineError(1, f"unknown case file type {path.suffix!r}; known: {known}")
-    numbered = list(reader(_text(path)))
+    text = _text(path)
+    # A quoted field may be a whole document. The limit is the process's, so it is put back.
+    limit = csv.field_size_limit(len(text) + 1)
+    try:
+        numbered = list(reader(text))
+    finally:
+        csv.field_size_limit(limit)
     if not numbered:
         raise LineError(1, "the file has no rows; give it at least one case")
     return numbered

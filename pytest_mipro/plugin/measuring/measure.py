@@ -30,6 +30,7 @@ from pytest_mipro.runtime.text.redaction import hide_in_data
 RETURNED_NOTHING = (
     "the test returned nothing here and a score elsewhere; return a score on every path"
 )
+_ROUNDING = 1e-9
 # Subclasses of BaseException that mean an outcome of the test.
 _OUTCOMES = (pytest.skip.Exception, pytest.fail.Exception, pytest.xfail.Exception)
 _CANCELLED = Outcome(None, failure="the test was cancelled")
@@ -89,7 +90,8 @@ def observed(trace: Trace | None) -> Iterator[Observation]:
 def returned(value: Any) -> Outcome:
     """Return the outcome of a test that returned `value` and raised nothing.
 
-    None scores 1. Anything but None, a bool, a number or a `Score` in 0…1 is an error.
+    None scores 1. Anything but None, a bool, a number or a `Score` in 0…1 is an error; what misses
+    the range by rounding alone, as a sum of weights does, is its end.
     """
     if value is None:
         return Outcome(1.0)
@@ -102,7 +104,7 @@ def returned(value: Any) -> Outcome:
             error=f"{what} {canonical_repr(score.value)}; return None, a bool, a number in 0…1, or "
             "Score(value, feedback)",
         )
-    if not 0 <= number <= 1:
+    if not -_ROUNDING <= number <= 1 + _ROUNDING:
         return Outcome(
             None, error=f"the score {number!r} is not in 0…1; scale it, higher is better"
         )
@@ -112,7 +114,8 @@ def returned(value: Any) -> Outcome:
             given = canonical_repr(score.metrics[name])
             return Outcome(None, error=f"the metric {name!r} is not a finite number: {given}")
     known = {name: metric for name, metric in metrics.items() if metric is not None}
-    return Outcome(number, canonical(str(score.feedback)), known, returned=True)
+    within = min(max(number, 0.0), 1.0)
+    return Outcome(within, canonical(str(score.feedback)), known, returned=True)
 
 
 def raised(error: BaseException, notes: list[str]) -> Outcome:
@@ -172,7 +175,7 @@ def case_status(outcome: Outcome, pass_score: float) -> Status:
     if outcome.score is None:
         return "skipped"
     # The mean of repeats may miss its exact value by rounding.
-    return "passed" if outcome.score >= pass_score - 1e-9 else "missed"
+    return "passed" if outcome.score >= pass_score - _ROUNDING else "missed"
 
 
 Status = Literal["passed", "missed", "failed", "error", "skipped"]

@@ -74,11 +74,11 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
 def _seconds_until(date: str, now: datetime) -> float:
     try:
         moment = parsedate_to_datetime(date)
-    except ValueError:
+        if moment.tzinfo is None:  # "-0000": UTC without a place
+            moment = moment.replace(tzinfo=UTC)
+        return (moment - now).total_seconds()
+    except (ValueError, TypeError, OverflowError):  # no date, or one that no calendar has
         return math.nan
-    if moment.tzinfo is None:  # "-0000": UTC without a place
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - now).total_seconds()
 
 
 def back_off(attempt: int, first: float, salt: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import pytest
@@ -31,6 +32,15 @@ def test_csv_values_are_texts(tmp_path):
     first, second = rows(tmp_path, "t.CSV", text)
     assert first.columns == {"id": "a", "ticket": 'two\nlines, quoted "so"', "n": "1"}
     assert (first.line, second.line, second.columns["ticket"]) == (2, 5, "")
+
+
+def test_a_csv_field_may_be_a_whole_document(tmp_path):
+    limit = csv.field_size_limit()
+    document = "a line, quoted\n" * 10_800
+    assert len(document) == 162_000
+    (row,) = rows(tmp_path, "t.csv", f'id,ticket\na,"{document}"\n')
+    assert row.columns["ticket"] == document
+    assert csv.field_size_limit() == limit
 
 
 @pytest.mark.parametrize("name", ["t.yaml", "t.yml"])

@@ -35,6 +35,9 @@ def raising(error: BaseException):
         (False, Outcome(0.0, returned=True)),
         (0.25, Outcome(0.25, returned=True)),
         (1, Outcome(1.0, returned=True)),
+        (0.1 * 3 + 0.7 + 2e-16, Outcome(1.0, returned=True)),
+        (1.0000000000000002, Outcome(1.0, returned=True)),
+        (0.3 - 0.1 * 3, Outcome(0.0, returned=True)),
         (
             pytest_mipro.Score(0.5, "half", length=3),
             Outcome(0.5, "half", {"length": 3.0}, returned=True),
@@ -58,6 +61,7 @@ def test_a_scalar_of_numpy_is_a_number():
         (float("inf"), "the score inf is not in 0…1"),
         (-0.1, "the score -0.1 is not in 0…1"),
         (1.1, "the score 1.1 is not in 0…1"),
+        (1.00000001, "the score 1.00000001 is not in 0…1"),
         (10**400, "the score inf is not in 0…1"),
         ("0.5", "the test returned '0.5'"),
         ([1.0], "the test returned [1.0]"),

@@ -272,7 +272,11 @@ def test_retry_after_reads_seconds_and_dates() -> None:
     assert retry_after({"Retry-After": "-3"}) == 0
     assert retry_after({"retry-after": later}, now) == 90
     assert retry_after({"retry-after": later}, now + timedelta(hours=1)) == 0
-    for useless in ("", "soon", "nan", "inf"):
+    no_dates = (
+        "Fri, 31 Dec 99999999999999999999 23:59:59 GMT",
+        "Fri, 1 Jan 2027 0:0:0 +99999999999",
+    )
+    for useless in ("", "soon", "nan", "inf", "1e999", *no_dates):
         assert retry_after({"retry-after": useless}) is None
     assert retry_after({}) is None
 
