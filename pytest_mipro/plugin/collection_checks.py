@@ -17,9 +17,11 @@ from pytest_mipro.plugin.collecting.cases import check_items, nodeid_of_test, no
 from pytest_mipro.plugin.collecting.marks import MetricMark, metric_mark
 from pytest_mipro.plugin.collecting.plan import refusal
 from pytest_mipro.plugin.collecting.prompt_check import check_prompt_files
+from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.lock.lock_file import SUFFIX, read_lock
-from pytest_mipro.plugin.replies.client_stack import recorded_replies
+from pytest_mipro.plugin.lock.prompt_targets import check_study_file
+from pytest_mipro.plugin.replies.client_stack import recorded_replies, replies_path
 from pytest_mipro.runtime.signature.signature import Signature
 
 _CHECKED = pytest.StashKey[set["Path"]]()
@@ -59,6 +61,8 @@ def _check_lock(item: pytest.Item, mark: MetricMark) -> None:
     path = item.path.with_name(f"{mark.study or item.path.stem}{SUFFIX}")
     checked = item.config.stash.setdefault(_CHECKED, set())
     if path not in checked:
+        for file in (path, replies_path(path)):
+            check_study_file(file, ini_folder(item.config))
         read_lock(path)
         if options_of(item.config).replies != "fresh":
             recorded_replies(item.config, path)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_mipro.errors import RepliesFileError
+from pytest_mipro.plugin.config.cache_folder import mipro_folder
 from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.gate.provenance import (
@@ -66,7 +67,7 @@ class Recorder:
         text = dump_replies(after)
         if after or path.exists():
             if not path.exists() or path.read_text(encoding="utf-8") != text:
-                atomic_write(path, text)
+                atomic_write(path, text, mipro_folder(self._config))
             part = "" if whole else "; only part of the cases came to an end, so none was removed"
             self._lines.append((f"{shown}: {_describe_change(before, after)}{part}", "green"))
         self._lines += _warnings(study)

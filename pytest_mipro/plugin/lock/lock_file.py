@@ -17,6 +17,7 @@ from pytest_mipro.runtime.text.strict_json import (
     OBJECT,
     TEXT,
     FieldRule,
+    escape_unsafe,
     field_problem,
     load_json,
 )
@@ -188,7 +189,8 @@ class _ProblemError(ValueError):
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False)
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False)
+    return escape_unsafe(text)
 
 
 def _block(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Check where prompts may be written, before the first paid call."""
+"""Check where prompts, locks and replies may be written, before the first paid call."""
 
 from __future__ import annotations
 
@@ -35,6 +35,18 @@ def check_targets(signatures: Iterable[Signature], ini_folder: Path) -> None:
             )
 
 
+def check_study_file(path: Path, ini_folder: Path) -> None:
+    """Refuse a lock or replies file that a link leads out of the work tree of `ini_folder`.
+
+    Raises ConfigurationError, one line.
+    """
+    root, target = work_tree(ini_folder), path.resolve()
+    if target != path.parent.resolve() / path.name and not is_inside(target, root):
+        raise ConfigurationError(
+            f"{path}: a link to {target}, outside the project {root}; replace it by the file itself"
+        )
+
+
 def check_conflicts(locks: Mapping[Path, Lock]) -> None:
     """Refuse two studies whose locks claim the same module's prompt.
 
@@ -64,14 +76,21 @@ def work_tree(folder: Path) -> Path:
     return folder
 
 
+def is_inside(path: Path, root: Path) -> bool:
+    """Return whether a resolved path is a place for files of the project `root`."""
+    return path.is_relative_to(root) and set(VERSION_CONTROL).isdisjoint(
+        path.relative_to(root).parts
+    )
+
+
 def _check_target(signature: Signature, root: Path) -> None:
     path, remedy = signature.prompt_path.resolve(), "correct that"
     parent = next(folder for folder in path.parents if folder.exists())
     if _INSTALLED.intersection(path.parts):
         problem = "belongs to an installed package"
         remedy = "install the project editable, or freeze the module with `optimize=False`"
-    elif not path.is_relative_to(root):
-        problem = f"is outside the project {root}"
+    elif not is_inside(path, root):
+        problem = f"is outside the project {root}, or inside its version control"
         remedy = "move it there, or freeze the module with `optimize=False`"
     elif path.exists() and not path.is_file():
         problem = "is not a file"

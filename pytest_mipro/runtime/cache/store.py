@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 import stat
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import TypeVar
 
 import diskcache
 
@@ -24,7 +22,7 @@ from pytest_mipro.runtime.cache.json_disk import (
     ForeignDataError,
     ReadOnlyCache,
 )
-from pytest_mipro.runtime.text.files import ensure_private_folder
+from pytest_mipro.runtime.text.files import ensure_private_folder, file_lock
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -134,7 +132,13 @@ class Store:
 
     def _open(self, damaged: int | None = None) -> BoundedCache:
         ensure_private_folder(self._folder)
-        with _opening_alone(self._folder):
+        self._refuse_links()
+        # SQLite finds a journal by its name: a process that opens a database while it is set aside
+        # would take the journal of the new one for its own.
+        with (
+            self._translated_errors(),
+            file_lock(self._folder / f"{DATABASE}.opening", BUSY_SECONDS),
+        ):
             self._set_aside(damaged)
             for _ in range(3):
                 inode = self._inode()
@@ -236,44 +240,3 @@ def _row(cache: BoundedCache, key: str) -> tuple[object, object]:
     except (ValueError, RecursionError):  # not JSON, or a row of a foreign format
         return None, None
     return row
-
-
-@contextmanager
-def _opening_alone(folder: Path) -> Iterator[None]:
-    """Keep other processes from opening a database while it is set aside.
-
-    SQLite finds a journal by its name: a process that opens the damaged file would take the journal
-    of the new one for its own.
-    """
-    try:
-        import fcntl  # noqa: PLC0415 - not on Windows, where an open database can't be renamed
-    except ImportError:
-        yield
-        return
-    with _opening_file(folder) as file:
-        deadline = time.monotonic() + BUSY_SECONDS
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError as error:
-                if time.monotonic() > deadline:
-                    raise CacheError(
-                        f"{folder}: another process has been opening the reply cache for "
-                        f"{BUSY_SECONDS:g} s; end it"
-                    ) from error
-                time.sleep(0.01)
-        yield
-
-
-def _opening_file(folder: Path) -> IO[bytes]:
-    """Open the lock file, without following a link or waiting for a pipe."""
-    path = folder / f"{DATABASE}.opening"
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
-    except OSError as error:
-        raise CacheError(
-            f"{folder}: the reply cache can't be opened: {error.strerror or error}; "
-            f"check that the folder is writable and {path.name} a file"
-        ) from error
-    return os.fdopen(handle, "rb", buffering=0)

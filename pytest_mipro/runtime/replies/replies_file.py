@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import fields
 from datetime import date
@@ -20,6 +19,7 @@ from pytest_mipro.runtime.text.strict_json import (
     OBJECT,
     TEXT,
     FieldRule,
+    escape_unsafe,
     field_problem,
     load_json,
 )
@@ -28,8 +28,6 @@ SCHEMA_VERSION = 1
 SUFFIX = ".replies.jsonl"
 _HEAD = {"schema_version": SCHEMA_VERSION}
 _REMEDY = f"restore the file, or delete it and run `{RECORD}`"
-# Characters that editors, terminals or diffs take for line ends, or that UTF-8 can't hold.
-_ESCAPED = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _CONFLICT = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
 
 
@@ -89,8 +87,7 @@ def to_line(reply: RecordedReply) -> str:
         "usage": [reply.usage.prompt_tokens, reply.usage.completion_tokens],
         "request": vars(reply.request),
     }
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False)
-    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return escape_unsafe(json.dumps(data, ensure_ascii=False, allow_nan=False))
 
 
 def from_line(line: str) -> RecordedReply:

@@ -1,23 +1,28 @@
-"""Write files atomically, and make private folders."""
+"""Write files atomically, lock them, and make private folders."""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from pytest_mipro.errors import CacheError
 
 _BINARY = getattr(os, "O_BINARY", 0)
 
 
-def atomic_write(path: Path, text: str) -> None:
+def atomic_write(path: Path, text: str, drafts: Path | None = None) -> None:
     r"""Write the text as UTF-8 with `\n` line ends, wholly or not at all.
 
     An existing file keeps its mode; the target of a link is replaced. Missing folders are made.
-    Raises OSError, and UnicodeEncodeError for half a surrogate pair.
+    What a killed process leaves is in the folder `drafts` if it exists on the same file system,
+    else beside the file. Raises OSError, and UnicodeEncodeError for half a surrogate pair.
     """
     content = text.encode("utf-8")
     path = Path(os.path.realpath(path))  # `Path.resolve` raises no OSError for a circle of links
@@ -25,7 +30,17 @@ def atomic_write(path: Path, text: str) -> None:
     with suppress(FileNotFoundError):
         mode = stat.S_IMODE(path.stat().st_mode)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name[:60]}.{secrets.token_hex(6)}.tmp")
+    if drafts is not None and drafts.is_dir():
+        try:
+            return _write_draft(drafts, path, content, mode)
+        except OSError as error:
+            if error.errno not in {errno.EXDEV, errno.EACCES, errno.EROFS, errno.EPERM}:
+                raise
+    return _write_draft(path.parent, path, content, mode)
+
+
+def _write_draft(folder: Path, path: Path, content: bytes, mode: int | None) -> None:
+    draft = folder / f".{path.name[:60]}.{secrets.token_hex(6)}.tmp"
     # 0o666 minus the umask, as for any new file; reading the umask would change it
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, mode or 0o666)
     try:
@@ -40,6 +55,37 @@ def atomic_write(path: Path, text: str) -> None:
         with suppress(OSError):
             draft.unlink()
         raise
+
+
+@contextmanager
+def file_lock(path: Path, seconds: float) -> Iterator[None]:
+    """Hold the file's lock, for one process at a time; where there are no such locks, nothing.
+
+    Raises TimeoutError if another process holds it for longer, and OSError where the file can't be
+    made. Neither a link nor a pipe in its place is followed or waited for.
+    """
+    try:
+        import fcntl  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        yield
+        return
+    with _lock_file(path) as file:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() > deadline:
+                    text = f"another process has held {path.name} for {seconds:g} s; end it"
+                    raise TimeoutError(text) from None
+                time.sleep(0.01)
+        yield
+
+
+def _lock_file(path: Path) -> IO[bytes]:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    return os.fdopen(os.open(path, flags, 0o600), "rb", buffering=0)
 
 
 def ensure_private_folder(path: Path) -> None:

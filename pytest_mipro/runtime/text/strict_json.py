@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -36,6 +37,15 @@ def load_json(text: str, *, repeated_keys: bool = False) -> Any:
         )
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+# Characters that editors, terminals or diffs take for line ends, or that UTF-8 can't hold.
+_UNSAFE = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+def escape_unsafe(json_text: str) -> str:
+    """Return the JSON text with invisible characters and halves of surrogate pairs as escapes."""
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", json_text)
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

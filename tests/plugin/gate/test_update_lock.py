@@ -259,3 +259,24 @@ def test_locks_that_change_different_cases_merge(pytester):
     result = pytester.runpytest()
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stdout.fnmatch_lines([f"*{LOCK}:*: an unresolved merge conflict; restore the file*"])
+
+
+@pytest.mark.parametrize("name", [LOCK, "test_words.replies.jsonl"])
+@pytest.mark.parametrize("dangling", [True, False])
+def test_a_link_out_of_the_project_is_refused_before_a_call(
+    pytester, tmp_path_factory, name, dangling
+):
+    write_gate(pytester)
+    pytester.runpytest(UPDATE, "--mipro-replies=record")
+    outside = tmp_path_factory.mktemp("outside") / "victim"
+    if dangling:
+        (pytester.path / name).unlink()
+    else:
+        (pytester.path / name).replace(outside)
+    (pytester.path / name).symlink_to(outside)
+    before = outside.read_bytes() if not dangling else None
+    result = pytester.runpytest(UPDATE, "--mipro-replies=record")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    line = f"*{name}: a link to {outside}, outside the project *; replace it*"
+    result.stdout.fnmatch_lines([line])
+    assert (outside.read_bytes() if outside.exists() else None) == before

@@ -90,6 +90,13 @@ def test_a_link_must_not_leave_the_tree(signatures, tmp_path):
     assert "is outside the project" in text
 
 
+def test_a_prompt_inside_the_version_control_is_refused(signatures, tmp_path):
+    hooks = tmp_path / "repo/.git/hooks"
+    hooks.mkdir(parents=True)
+    moved = replace(signatures[0], prompt_path=hooks / "pre-commit.yaml")
+    assert "inside its version control" in refusal([moved], tmp_path / "repo")
+
+
 def test_a_link_within_the_tree_is_fine(signatures, tmp_path):
     (tmp_path / "repo/shared").mkdir()
     (tmp_path / "repo/src/prompts").symlink_to(tmp_path / "repo/shared")

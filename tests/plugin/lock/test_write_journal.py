@@ -1,6 +1,8 @@
 """Writing all files or none: under a journal, which a later run rolls forward."""
 
 import json
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,6 @@ from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.plugin.lock import write_journal
 from pytest_mipro.plugin.lock.lock_file import Lock, dump_lock
 from pytest_mipro.plugin.lock.write_journal import (
-    JOURNAL,
     FileWrite,
     file_digest,
     flush,
@@ -49,10 +50,10 @@ class Disk:
     def fail_at(self, step: int, error: BaseException) -> None:
         real, count = write_journal.atomic_write, iter(range(100))
 
-        def failing(path: Path, text: str) -> None:
+        def failing(path: Path, text: str, drafts: Path | None = None) -> None:
             if next(count) == step:
                 raise error
-            real(path, text)
+            real(path, text, drafts)
 
         self._patch.setattr(write_journal, "atomic_write", failing)
 
@@ -64,9 +65,20 @@ class Disk:
         found = {name: self.root / name for name in NEW}
         return {name: path.read_text() for name, path in found.items() if path.exists()}
 
+    @property
+    def left(self) -> list[str]:
+        """The names of journals and drafts that stayed."""
+        names = (path.name for path in self.root.rglob("*") if path.is_file())
+        return [
+            n
+            for n in names
+            if n.endswith((".tmp", ".unusable"))
+            or (n.startswith("pending") and n != "pending-writes.lock")
+        ]
+
     def journal(self, entries: object) -> None:
         text = entries if isinstance(entries, str) else json.dumps(entries)
-        (self.private / JOURNAL).write_text(text)
+        (self.private / "pending-writes.json").write_text(text)
 
 
 @pytest.fixture
@@ -77,7 +89,7 @@ def disk(tmp_path, monkeypatch):
 def test_all_files_are_written_and_no_journal_stays(disk):
     flush(disk.writes, disk.private)
     assert disk.files == NEW
-    assert list(disk.private.iterdir()) == []
+    assert disk.left == []
 
 
 @pytest.mark.parametrize("step", range(4))
@@ -90,11 +102,11 @@ def test_a_crash_at_any_step_ends_in_all_old_or_all_new(disk, step):
     assert disk.files == (OLD if step == 0 else NEW)
     assert len(done.written) == (0 if step == 0 else 4 - step)
     assert done.edited == ()
-    assert list(disk.private.iterdir()) == []
+    assert disk.left == []
 
 
 def test_a_crash_before_the_journal_goes_writes_nothing_again(disk, monkeypatch):
-    monkeypatch.setattr(Path, "unlink", lambda path: (_ for _ in ()).throw(PowerCutError()))
+    monkeypatch.setattr(Path, "unlink", lambda *_, **__: (_ for _ in ()).throw(PowerCutError()))
     with pytest.raises(PowerCutError):
         flush(disk.writes, disk.private)
     monkeypatch.undo()
@@ -134,7 +146,7 @@ def test_a_file_changed_since_it_was_read_stops_all(disk, name):
     with pytest.raises(ConfigurationError, match=f"{name} changed while the study ran"):
         flush(disk.writes, disk.private)
     assert disk.files == OLD | {name: "by hand"}
-    assert list(disk.private.iterdir()) == []
+    assert disk.left == []
 
 
 def test_a_file_removed_since_it_was_read_stops_all(disk):
@@ -189,12 +201,82 @@ def entry(path: object, text: object = NEW["prompts/a.yaml"], replaces: object =
     ],
     ids=range(8),
 )
-def test_what_is_no_journal_is_refused_in_one_line(disk, entries):
+def test_what_is_no_journal_is_put_aside_with_one_line(disk, entries):
     disk.journal(entries)
-    with pytest.raises(ConfigurationError, match="not a journal of pytest-mipro") as error:
-        roll_forward(disk.private, disk.root)
-    assert "\n" not in str(error.value)
+    (line,) = roll_forward(disk.private, disk.root).put_aside
+    assert "not a journal of pytest-mipro; kept as pending-writes.unusable" in line
+    assert "\n" not in line
     assert disk.files == OLD
+    assert roll_forward(disk.private, disk.root) == write_journal.RolledForward()
+
+
+def test_a_text_that_cannot_be_written_is_not_journalled(disk):
+    bad = FileWrite(disk.root / "prompts/b.yaml", "\ud800", "")
+    with pytest.raises(ConfigurationError, match="half of a surrogate pair"):
+        flush([disk.writes[0], bad], disk.private)
+    assert disk.files == OLD
+    assert disk.left == []
+
+
+def test_a_journal_with_such_a_text_ends_no_later_run(disk):
+    disk.journal([entry(str(disk.root / "prompts/b.yaml"), NEW["prompts/b.yaml"] + "# \ud800")])
+    assert "not a journal" in roll_forward(disk.private, disk.root).put_aside[0]
+    assert disk.files == OLD
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_a_killed_process_leaves_no_draft_in_the_repo(disk, monkeypatch, step):
+    replaced, count = Path.replace, iter(range(100))
+
+    def killed(path: Path, target: Path) -> Path:
+        if next(count) == step:
+            os._exit(9)  # as a power cut: no clean-up runs
+        return replaced(path, target)
+
+    monkeypatch.setattr(Path, "replace", killed)
+    child = os.fork()
+    if not child:
+        flush(disk.writes, disk.private)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    monkeypatch.undo()
+    drafts = [path for path in disk.root.rglob("*.tmp") if path.parent != disk.private]
+    assert drafts == []
+    roll_forward(disk.private, disk.root)
+    assert disk.files == NEW
+
+
+def test_a_second_run_waits_for_the_one_that_writes(disk, monkeypatch):
+    """It starts while the first has written its journal, and finds nothing to finish."""
+    second: list[threading.Thread] = []
+    found: list[write_journal.RolledForward] = []
+    real = write_journal.atomic_write
+
+    def slow(path: Path, text: str, drafts: Path | None = None) -> None:
+        real(path, text, drafts)
+        if not second:
+            finish = lambda: found.append(roll_forward(disk.private, disk.root))  # noqa: E731
+            second.append(threading.Thread(target=finish))
+            second[0].start()
+            second[0].join(0.3)
+            assert not found, "it does not touch a journal in use"
+
+    monkeypatch.setattr(write_journal, "atomic_write", slow)
+    flush(disk.writes, disk.private)
+    second[0].join()
+    assert found == [write_journal.RolledForward()]
+    assert disk.files == NEW
+
+
+def test_two_interrupted_runs_are_both_finished(disk):
+    first, second = disk.writes[:1], disk.writes[1:]
+    for writes in (first, second):
+        disk.fail_at(1, PowerCutError())
+        with pytest.raises(PowerCutError):
+            flush(writes, disk.private)
+        disk.repair()
+    roll_forward(disk.private, disk.root)
+    assert disk.files == NEW
 
 
 # A prompt that is a Python expression too.
@@ -229,6 +311,6 @@ def test_a_crafted_journal_writes_nothing_at_all(disk, path, text):
     before = sorted(disk.root.parent.rglob("*"))
     good = entry(str(disk.root / "prompts/b.yaml"), NEW["prompts/b.yaml"])
     disk.journal([good, entry(str(disk.root / path), text)])
-    with pytest.raises(ConfigurationError, match="delete it"):
-        roll_forward(disk.private, disk.root)
-    assert sorted(disk.root.parent.rglob("*")) == sorted([*before, disk.private / JOURNAL])
+    assert "nothing written" in roll_forward(disk.private, disk.root).put_aside[0]
+    new = {disk.private / f"pending-writes.{end}" for end in ("lock", "unusable")}
+    assert set(disk.root.parent.rglob("*")) == {*before, *new}

@@ -25,10 +25,10 @@ from pytest_mipro.plugin.lock import write_journal
 STEP = int(os.environ.get("MIPRO_TEST_KILL", "99"))
 REAL = write_journal.atomic_write
 
-def killing(path, text, count=iter(range(100))):
+def killing(path, text, drafts=None, count=iter(range(100))):
     if next(count) == STEP:
         os.kill(os.getpid(), signal.SIGKILL)
-    REAL(path, text)
+    REAL(path, text, drafts)
 
 def pytest_configure(config):
     write_journal.atomic_write = killing
@@ -107,14 +107,15 @@ def test_a_file_edited_since_stays_and_is_named(pytester):
     assert prompt.read_text() == text
 
 
-def test_a_crafted_journal_is_a_usage_error(pytester):
+def test_a_crafted_journal_is_put_aside_with_one_line(pytester):
     write_project(pytester)
     pending(pytester)
     journal = pytester.path / ".mipro/pending-writes.json"
     journal.write_text(journal.read_text().replace(PROMPT, "../evil.yaml"))
-    result = run(pytester)
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: *pending-writes.json: it would write *; delete it"])
+    run(pytester).stdout.fnmatch_lines(
+        ["mipro: *pending-writes.json: it would write *; kept as pending-writes.unusable, *"]
+    )
+    assert "pending-writes" not in run(pytester).stdout.str()
     assert not (pytester.path.parent / "evil.yaml").exists()
 
 

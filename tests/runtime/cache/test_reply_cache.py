@@ -25,11 +25,11 @@ from hypothesis import strategies as st
 
 from pytest_mipro.errors import CacheError, EndpointError
 from pytest_mipro.runtime.cache import json_disk
-from pytest_mipro.runtime.cache import store as store_module
 from pytest_mipro.runtime.cache.reply_cache import CachedClient
 from pytest_mipro.runtime.cache.store import Store
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Message, Reply, Request, ScriptedClient, Usage
+from pytest_mipro.runtime.text import files
 from pytest_mipro.runtime.text.files import ensure_private_folder
 
 if TYPE_CHECKING:
@@ -481,10 +481,10 @@ def test_unusable_places_are_one_clear_line(inner: ScriptedClient, tmp_path: Pat
 
 
 def _no_lock_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> int:
-        raise PermissionError(errno.EROFS, "Read-only file system")
+    def refuse(path: Path) -> int:
+        raise OSError(errno.EROFS, "Read-only file system", path)
 
-    monkeypatch.setattr(store_module.os, "open", refuse)
+    monkeypatch.setattr(files, "_lock_file", refuse)
 
 
 def _no_writing(monkeypatch: pytest.MonkeyPatch) -> None:
