@@ -26,7 +26,8 @@ MiproError
     │       └── UnreachableError    no connection after all retries
     ├── CacheError              the reply cache can't be read or written
     ├── StorageError            the storage of a shared study can't be used
-    ├── DetachedCallError       a module called in a thread without the case's context
+    ├── DetachedCallError       a module called in a thread or process without the case's context
+    ├── OfflineError            a case of a replay connects to another machine
     ├── BudgetError             a call beyond what the budget reserved
     └── LimitReachedError       the bill or the time of the run reached its limit
 """
@@ -139,7 +140,14 @@ class StorageError(InfrastructureError):
 
 
 class DetachedCallError(InfrastructureError):
-    """An LM module was called in a thread without the case's context."""
+    """An LM module was called in a thread or child process without the case's context."""
+
+
+class OfflineError(InfrastructureError, ConnectionError):
+    """A case that runs on recorded replies alone connects to another machine.
+
+    It is an OSError too, so that libraries close the socket as where a network is down.
+    """
 
 
 class BudgetError(InfrastructureError):

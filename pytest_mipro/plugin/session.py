@@ -29,6 +29,7 @@ _STATUS: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
     "error": ("error", "E", ("ERROR", {"red": True})),
     # Not shown one by one: the first case with this error shows it.
     "same error": ("same error", "E", ("SAME ERROR", {"red": True})),
+    "not tried": ("not tried", "E", ("NOT TRIED", {"red": True})),
 }
 
 

@@ -25,6 +25,7 @@ from pytest_mipro.runtime.calls.context import (
 )
 from pytest_mipro.runtime.calls.exchange import Call, execute, execute_async
 from pytest_mipro.runtime.calls.parameters import checked_parameters
+from pytest_mipro.runtime.calls.strays import is_offline_child
 from pytest_mipro.runtime.client.contract import LMClient, Message, Request
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
@@ -34,6 +35,11 @@ from pytest_mipro.runtime.signature.signature import Signature, signature_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+if is_offline_child():
+    from pytest_mipro.runtime.calls.offline import close_for_good
+
+    close_for_good()
 
 
 class LMModule(Generic[P, R]):

@@ -174,7 +174,12 @@ class Evaluator:
             pool = self._pool if test.concurrent else self._lane
             for sample in rules.samples(test):
                 context = CallContext(
-                    client, prompts, row=case.row, sample=sample, teacher=rules.teacher
+                    client,
+                    prompts,
+                    row=case.row,
+                    sample=sample,
+                    teacher=rules.teacher,
+                    case=case.id,
                 )
                 run = partial(self._confirmed, case, context, rules.max_calls_per_case)
                 futures.append(pool.submit(contextvars.copy_context().run, run))

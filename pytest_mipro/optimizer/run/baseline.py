@@ -201,6 +201,7 @@ def _rules(
 def _plan(run: StudyRun, baseline: Baseline) -> Plan:
     settings, split = run.settings, baseline.split
     tests = run.study.tests.values()
+    calling = {item.case.test for item in baseline.evaluation.runs if item.calls}
     return Plan(
         study=baseline.study.name,
         modules=tuple(item.name for item in baseline.signatures),
@@ -215,6 +216,7 @@ def _plan(run: StudyRun, baseline: Baseline) -> Plan:
         max_seconds=settings.max_seconds,
         detectable=detectable_lift(split, settings.trials),
         one_at_a_time=tuple(sorted(test.name for test in tests if not test.concurrent)),
+        silent=tuple(sorted({case.test for case in baseline.study.cases} - calling)),
     )
 
 

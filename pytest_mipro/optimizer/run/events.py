@@ -69,7 +69,8 @@ class Plan:
 
     `forecast` is what the whole run takes, cached replies and the baseline included; `limits` and
     `max_seconds` bound it. `detectable` is the lift that the deciding rows show in 70 % of runs;
-    `one_at_a_time` names the tests whose cases can't run concurrently.
+    `one_at_a_time` names the tests whose cases can't run concurrently, `silent` those whose cases
+    called no module.
     """
 
     study: str
@@ -85,6 +86,7 @@ class Plan:
     max_seconds: float | None
     detectable: float
     one_at_a_time: tuple[str, ...]
+    silent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

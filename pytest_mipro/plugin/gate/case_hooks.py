@@ -26,7 +26,8 @@ from pytest_mipro.plugin.measuring.report_data import (
     crash_text,
     skip_reason,
 )
-from pytest_mipro.runtime.calls.context import ModuleCall, refuse_detached
+from pytest_mipro.plugin.replies.serving import watching_cases
+from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.signature.json_values import to_text
 
@@ -42,22 +43,28 @@ class Gate:
             key: (is_partial(state.config, key, members), len(members))
             for key, members in state.studies.items()
         }
+        self._lost: dict[str, str] = {}
         self._sent: set[tuple[Path, tuple[str, str, str]]] = set()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Replace the test function by a recording wrapper while it is called."""
+        """Replace the test function by a recording wrapper while it is called.
+
+        Once a case of a test has called modules out of sight, its others would pay for nothing.
+        """
         case = item.stash.get(PLANNED, None)
         if case is None or not isinstance(item, pytest.Function):
             return (yield)
-        function = item.obj
-        try:
-            with refuse_detached() as detached:
-                run = item.stash[_RUN] = RecordedCall(case, detached)
+        function, test = item.obj, case.test.nodeid
+        with watching_cases(item.config) as strays:
+            run = item.stash[_RUN] = RecordedCall(case, strays, self._lost.get(test, ""))
+            try:
                 item.obj = recording(function, run)
                 return (yield)
-        finally:
-            item.obj = function
+            finally:
+                item.obj = function
+                if run.lost:
+                    self._lost.setdefault(test, f"{case.id}: {run.lost}")
 
     @pytest.hookimpl
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial, wraps
 from typing import Any, cast
@@ -24,7 +24,9 @@ from pytest_mipro.plugin.measuring.measure import (
 from pytest_mipro.plugin.measuring.repeated import RepeatedTest
 from pytest_mipro.plugin.measuring.report_data import CallUsage, ModuleUsage, Step, by_module
 from pytest_mipro.plugin.replies.case_replies import CaseReplies
+from pytest_mipro.plugin.replies.circuit_breaker import NOT_TRIED
 from pytest_mipro.runtime.calls.context import CallContext, ModuleCall, Trace, use
+from pytest_mipro.runtime.calls.strays import Strays
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.signature.json_values import to_text
 
@@ -35,13 +37,16 @@ _STEPS, _STEP_CHARS = 8, 300
 class RecordedCall:
     """One call of an item: its samples, and the result that pytest gets.
 
-    `detached` collects the module calls that left the test's context while it runs.
+    `strays` keeps what left the test's context while it runs; `lost` is the first module call of
+    it. With a reason in `not_tried`, nothing is called.
     """
 
-    def __init__(self, case: PlannedCase, detached: Sequence[DetachedCallError]) -> None:
+    def __init__(self, case: PlannedCase, strays: Strays, not_tried: str = "") -> None:
         self.case = case
+        self.lost = ""
+        self._not_tried = not_tried
         self.outcome = Outcome(None, failure="the test did not come to its end")
-        self._detached = detached
+        self._strays = strays
         self._samples: list[Observation] = []
         self._traces: list[Trace] = []
         self._replies = CaseReplies(case)
@@ -55,6 +60,8 @@ class RecordedCall:
         The first call gets the arguments themselves. Reruns measure nothing: they find what a
         replay would not ask again, in a recording alone.
         """
+        if self._not_tried:
+            return
         test, item = self.case.test, cast("pytest.Function", self.case.item)
         kept = test.repeats > 1 or self._replies.recording
         again = RepeatedTest(item, function, kwargs, kept=kept)
@@ -67,15 +74,17 @@ class RecordedCall:
     @contextmanager
     def _sample(self, index: int) -> Iterator[Observation]:
         __tracebackhide__ = True
-        trace, before = Trace(self._max_calls), len(self._detached)
+        trace = Trace(self._max_calls)
         self._traces.append(trace)
         with self._use(self._replies.client, index, trace), observed(trace) as seen:
             self._samples.append(seen)
             try:
                 yield seen
             finally:
-                for error in self._detached[before:]:
+                for error in self._strays.taken():
                     trace.remember(error)
+                    if isinstance(error, DetachedCallError):
+                        self.lost = self.lost or str(error)
 
     @contextmanager
     def _rerun(self, index: int) -> Iterator[Observation]:
@@ -85,12 +94,13 @@ class RecordedCall:
         self._replies.learn(client)
 
     def _use(self, client: LMClient, sample: int, trace: Trace) -> AbstractContextManager[object]:
-        return use(CallContext(client, row=self.case.row.key, sample=sample, trace=trace))
+        row, case = self.case.row.key, self.case.id
+        return use(CallContext(client, row=row, sample=sample, trace=trace, case=case))
 
     def finish(self) -> None:
         """Give pytest the result: raise where the case by itself is an ordinary failure."""
         __tracebackhide__ = True
-        outcome = self.outcome = mean_outcome([sample.outcome for sample in self._samples])
+        outcome = self.outcome = self._outcome()
         test = self.case.test
         status = case_status(outcome, test.pass_score)
         marked_xfail = self.case.item.get_closest_marker("xfail") is not None
@@ -109,6 +119,11 @@ class RecordedCall:
             f"score {outcome.score:.4g} is below the pass score {test.pass_score:.4g}{feedback}",
             pytrace=False,
         )
+
+    def _outcome(self) -> Outcome:
+        if self._not_tried:
+            return Outcome(None, error=f"{NOT_TRIED}{self._not_tried}")
+        return mean_outcome([sample.outcome for sample in self._samples])
 
     @property
     def calls(self) -> tuple[ModuleCall, ...]:

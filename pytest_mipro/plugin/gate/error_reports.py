@@ -10,8 +10,9 @@ import pytest
 
 from pytest_mipro.errors import ProgramError
 from pytest_mipro.plugin.measuring.report_data import ReportData, attach
+from pytest_mipro.plugin.replies.circuit_breaker import NOT_TRIED
 
-SAME_ERROR = "same error"
+SAME_ERROR, NEVER_TRIED = "same error", "not tried"
 _HEAD_CHARS = 100
 _FIRST = pytest.StashKey[dict[str, str]]()
 _RUNTIME = str(Path(__file__).parents[2] / "runtime")
@@ -54,6 +55,10 @@ def shorten_repeated_error(
     if data.case is None or data.status != "error" or report.when != "call" or not report.failed:
         return
     error = data.case.result.outcome.error
+    if error.startswith(NOT_TRIED):  # it names the case whose error shows why
+        attach(report, status=NEVER_TRIED)
+        report.longrepr = _head(error)
+        return
     first = config.stash.setdefault(_FIRST, {}).setdefault(
         cause_of(data.case.result.id, error), report.nodeid
     )
@@ -69,11 +74,15 @@ def cause_of(case_id: str, error: str) -> str:
 
 def same_error_line(error: str, first: str) -> str:
     """Return the beginning of an error, and the case that shows all of it."""
-    head = error if len(error) <= _HEAD_CHARS else f"{error[:_HEAD_CHARS]}…"
-    return f"{head} (the same error as {first})"
+    return f"{_head(error)} (the same error as {first})"
+
+
+def _head(error: str) -> str:
+    return error if len(error) <= _HEAD_CHARS else f"{error[:_HEAD_CHARS]}…"
 
 
 def count_as_errors(stats: MutableMapping[str, list[Any]]) -> None:
     """Count the cases that were not shown one by one as the errors they are."""
-    if SAME_ERROR in stats:
-        stats.setdefault("error", []).extend(stats.pop(SAME_ERROR))
+    for status in (SAME_ERROR, NEVER_TRIED):
+        if status in stats:
+            stats.setdefault("error", []).extend(stats.pop(status))

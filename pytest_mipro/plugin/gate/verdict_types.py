@@ -14,6 +14,10 @@ from pytest_mipro.plugin.measuring.report_data import CaseResult
 
 Ruling = Literal["passed", "failed", "incomplete", "partial", "each", "skipped"]
 RuleName = Literal["threshold", "max_regression", "group"]
+_UNSEEN = (
+    "no case called an LM module: nothing here is recorded, replayed or optimised; calls by "
+    "another client or in another process are not seen"
+)
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,12 @@ class Verdict:
     def judged(self) -> bool:
         """Whether the run reports the verdict as a result of its own."""
         return self.status in ("passed", "failed", "incomplete")
+
+    @property
+    def unseen(self) -> str:
+        """That the scored cases called no LM module, and what follows; "" where one did."""
+        called = any(result.usages for result in self.results)
+        return "" if called or not self.whole.cases else _UNSEEN
 
     @property
     def doubts(self) -> tuple[str, ...]:

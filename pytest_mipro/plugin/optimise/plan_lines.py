@@ -45,6 +45,7 @@ def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
         fixtures = ", ".join(map(repr, alone.get(test, ())))
         why = f", as its cases share {fixtures} (rerun_safe declares them safe)" if fixtures else ""
         lines.append(f"{test}: one case at a time{why}")
+    lines += [f"{test}: no case called an LM module" for test in plan.silent]
     return lines
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mipro.errors import DetachedCallError
 from pytest_mipro.optimizer.mipro import optimize
 from pytest_mipro.optimizer.run.events import Emit, Event, TrialFinished
 from pytest_mipro.optimizer.run.result import StudyResult
@@ -35,9 +34,10 @@ from pytest_mipro.plugin.optimise.study_record import StudyRecord
 from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen, captured_logging_off
 from pytest_mipro.plugin.replies.bill import JournalBill, billing, last_summary
 from pytest_mipro.plugin.replies.client_stack import replies_of, studies_client
+from pytest_mipro.plugin.replies.serving import watching_cases
 from pytest_mipro.plugin.replies.study_client import StudyClient
 from pytest_mipro.plugin.report.files import redaction
-from pytest_mipro.runtime.calls.context import refuse_detached
+from pytest_mipro.runtime.calls.strays import Strays
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.signature.signature import Signature
@@ -82,15 +82,15 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
         stack.enter_context(billing(bill))
         inner = studies_client(config, replies_of(config, [inputs.key.lock]))
         client = stack.enter_context(StudyClient(inner))
-        detached = stack.enter_context(refuse_detached())
+        strays = stack.enter_context(watching_cases(config))
         stack.enter_context(captured_logging_off())
         stack.callback(record.close)
         if options_of(config).storage is None:
             record.open()
-        emit = partial(_emit, config, detached, (progress, record))
+        emit = partial(_emit, config, strays, (progress, record))
         services = replace(_services(inputs, client, emit), bill=bill, price=cost_model.price)
         result = _optimize(inputs, services, settings)
-        _refuse(detached)
+        _refuse(strays)
         if isinstance(result, str):
             screen.line(result)
             return
@@ -144,18 +144,18 @@ def _file(inputs: StudyInputs, kind: StudyFile) -> Path:
 
 def _emit(
     config: pytest.Config,
-    detached: Sequence[DetachedCallError],
+    strays: Strays,
     listeners: Sequence[Emit],
     event: Event,
 ) -> None:
     """Pass an event to all listeners, and a trial to the hook as well."""
-    _refuse(detached)
+    _refuse(strays)
     for listener in listeners:
         listener(event)
     if isinstance(event, TrialFinished):
         config.hook.pytest_mipro_trial_finished(config=config, trial=event)
 
 
-def _refuse(detached: Sequence[DetachedCallError]) -> None:
-    if detached:
-        raise detached[0]
+def _refuse(strays: Strays) -> None:
+    for error in strays.taken():
+        raise error

@@ -17,9 +17,12 @@ from pytest_mipro.errors import (
     UnknownModelError,
     UnreachableError,
 )
+from pytest_mipro.runtime.calls.context import calling_case
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
 
+NOT_TRIED = "not tried: "
+"""How errors of what an earlier case shows to be of no use begin: it was not even begun."""
 _KINDS = (MissingKeyError, UnknownModelError, UnreachableError, EndpointDownError)
 _IN_A_ROW = 3
 """How many requests fail, with no answer between, before a model is given up."""
@@ -41,10 +44,10 @@ class BreakerClient(ClientWrapper):
         self._models: defaultdict[str, _Health] = defaultdict(_Health)
 
     async def complete(self, request: Request) -> Reply:
-        """Return the inner client's reply; raises the error for which the model was given up."""
+        """Return the inner client's reply; for a model that was given up, says so and why."""
         health = self._models[request.model]
         if health.given_up is not None:
-            raise _copied(health.given_up)
+            raise _not_tried(request.model, health.given_up, health.case)
         try:
             reply = await super().complete(request)
         except _KINDS as error:
@@ -64,6 +67,7 @@ class _Health:
     answered: bool = False
     failed_in_a_row: int = 0
     given_up: InfrastructureError | None = None
+    case: str = ""
 
     def note_answer(self) -> None:
         self.answered, self.failed_in_a_row, self.given_up = True, 0, None
@@ -72,10 +76,11 @@ class _Health:
         self.failed_in_a_row += 1
         never_there = isinstance(error, UnreachableError) and not self.answered
         if self.given_up is None and (never_there or self.failed_in_a_row >= _IN_A_ROW):
-            self.given_up = error
+            self.given_up, self.case = error, calling_case()
 
 
-def _copied(error: InfrastructureError) -> InfrastructureError:
-    # The traceback of an error that is raised again would grow with each case.
+def _not_tried(model: str, error: InfrastructureError, case: str) -> InfrastructureError:
+    # A new error: the traceback of one that is raised again would grow with each case.
     kind = next(kind for kind in _KINDS if isinstance(error, kind))
-    return kind(str(error))
+    after = f"case {case}" if case else "a call outside cases"
+    return kind(f"{NOT_TRIED}model {model!r} was given up after {after}: {error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
@@ -16,6 +17,8 @@ from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, at_ha
 from pytest_mipro.runtime.replies.recorded import RecordedClient, RecordedReplies, recorded
 from pytest_mipro.runtime.replies.replies_file import to_line
 from pytest_mipro.runtime.settings import current_settings
+
+_PRICE_LIST = "LITELLM_LOCAL_MODEL_COST_MAP"
 
 
 class Caller:
@@ -157,9 +160,15 @@ class OutsideClient:
 
 
 def refuse_calls(config: pytest.Config) -> None:
-    """Refuse module calls in a replay until marked tests begin, and for good if there are none."""
-    nothing = RecordedClient(RecordedReplies(""))
+    """Refuse module calls in a replay until marked tests begin, and for good if there are none.
+
+    Where a test file imports litellm, it does not fetch its price list either.
+    """
     stack = ExitStack()
+    if _PRICE_LIST not in os.environ:
+        os.environ[_PRICE_LIST] = "True"
+        stack.callback(os.environ.pop, _PRICE_LIST, None)
+    nothing = RecordedClient(RecordedReplies(""))
     refusing = OutsideClient(Caller(()), lambda _: nothing, "replay")
     stack.enter_context(process_default(CallContext(refusing)))
     config.add_cleanup(stack.close)

@@ -9,14 +9,15 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import TextIO
 
 import pytest
 
-from pytest_mipro.plugin.collecting.plan import PlannedCase
+from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase
 from pytest_mipro.plugin.config.apply_options import options_in_force
 from pytest_mipro.plugin.config.cache_folder import given_up
 from pytest_mipro.plugin.config.options import options_of
@@ -24,7 +25,9 @@ from pytest_mipro.plugin.measuring.report_data import attach
 from pytest_mipro.plugin.replies.case_replies import reported_usage
 from pytest_mipro.plugin.replies.client_stack import close_run_client, replies_of, studies_client
 from pytest_mipro.plugin.replies.outside_cases import Caller, OutsideClient
-from pytest_mipro.runtime.calls.context import CallContext, process_default
+from pytest_mipro.runtime.calls.context import CallContext, process_default, refuse_detached
+from pytest_mipro.runtime.calls.offline import leave_alone, no_network
+from pytest_mipro.runtime.calls.strays import Strays, forget_child_reports, telling_children
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.prompts.prompt_file import forget_committed_prompts
 from pytest_mipro.runtime.text.redaction import one_line
@@ -45,6 +48,13 @@ class _ReplyReports:
         options = options_of(self._config)
         lost = given_up(options) if options.optimize and not options.dry_run else None
         return f"mipro: {lost}" if lost else None
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
+        """Refuse module calls in processes that a case's fixtures start, as in its own."""
+        __tracebackhide__ = True
+        with telling_children(offline=False) if PLANNED in item.stash else nullcontext():
+            return (yield)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -81,10 +91,28 @@ def serving(config: pytest.Config, cases: Sequence[PlannedCase]) -> Iterator[Non
     with ExitStack() as stack:
         stack.enter_context(warnings_on_terminal())
         stack.callback(close_run_client, config)
+        stack.callback(forget_child_reports)
+        if options_of(config).replies == "replay":
+            leave_alone(threading.enumerate())
         forget_committed_prompts()
         stack.enter_context(options_in_force(config))
         stack.enter_context(process_default(CallContext(_begin(config, cases))))
         yield
+
+
+@contextmanager
+def watching_cases(config: pytest.Config) -> Iterator[Strays]:
+    """Refuse what cases do out of sight of the run in the block, and connections in a replay.
+
+    Yields what keeps the errors that reach no case's trace.
+    """
+    offline = options_of(config).replies == "replay"
+    with (
+        refuse_detached() as strays,
+        telling_children(offline=offline),
+        no_network() if offline else nullcontext(),
+    ):
+        yield strays
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.gate.error_reports import cause_of
 from pytest_mipro.plugin.gate.verdict_types import CaseChange, Mean, Verdict
 from pytest_mipro.plugin.measuring.report_data import CaseResult
+from pytest_mipro.plugin.replies.circuit_breaker import NOT_TRIED
 
 WIDTH = 80
 _KEPT_TOGETHER = "\N{NO-BREAK SPACE}"
@@ -43,9 +44,10 @@ def format_cases(verdict: Verdict, lines: Lines) -> list[str]:
     for result in verdict.broken:
         text = result.outcome.error or result.outcome.failure
         by_cause.setdefault(cause_of(result.id, text), []).append((result, "error"))
+    broken = sorted(by_cause.items(), key=lambda item: item[0].startswith(NOT_TRIED))
     missed = [[(result, f"{result.score:.2f}")] for result in verdict.missed]
     return [
-        *_paragraph("broken", list(by_cause.values()), verdict, lines),
+        *_paragraph("broken", [group for _, group in broken], verdict, lines),
         *format_regressed(verdict, lines),
         *_paragraph("missed", missed, verdict, lines),
     ]
@@ -126,7 +128,9 @@ def _paragraph(
         if others:
             ids = (short_id(result, verdict) for result, _ in others)
             inner = replace(lines, width=lines.width - 6)
-            block += [f"    {line}" for line in list_cases("the same error", ids, inner)]
+            tried = not first.outcome.error.startswith(NOT_TRIED)
+            what = "the same error" if tried else "not tried either"
+            block += [f"    {line}" for line in list_cases(what, ids, inner)]
         paragraph += [f"{_INDENT}{line}" for line in block]
     more = total - sum(map(len, shown))
     return [*paragraph, f"{_INDENT}and {more:,} more (-v shows all)"] if more else paragraph

@@ -78,7 +78,8 @@ def _study(study: GatedStudy, words: Words) -> list[str]:
     notes = [
         f"- {words.code(verdict.plan.name)}: {words.prose(text)}"
         for verdict in shown
-        for text in (*([verdict.reason] if verdict in bad else []), *verdict.doubts)
+        for text in (verdict.reason if verdict in bad else "", verdict.unseen, *verdict.doubts)
+        if text
     ]
     notes += [
         f"- {words.code(verdict.plan.name)}: group {words.code(group.name)} failed with "

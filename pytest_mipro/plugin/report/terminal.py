@@ -87,16 +87,18 @@ def _verdict_line(verdict: Verdict, width: int) -> tuple[str, str, str]:
 
 
 def _further_lines(verdict: Verdict, lines: Lines) -> list[Line]:
-    """Return the further lines of a test, each with its markup; none where part of it ran.
+    """Return the further lines of a test, each with its markup; where part of it ran, one at most.
 
     The cases of a failed verdict are shown in full among the failures.
     """
+    unseen: list[Line] = [(line, {"yellow": True}) for line in _wrapped(verdict.unseen)]
     if verdict.status == "partial":
-        return []
+        return unseen
     doubts = [line for doubt in verdict.doubts for line in _wrapped(doubt)]
     detectable = describe_detectable(verdict) if lines.everything else []
     numbers = [*_holdout_lines(verdict), *_lock_lines(verdict), *detectable]
     return [
+        *unseen,
         *((line, {"yellow": True}) for line in doubts),
         *((line, {}) for line in (*numbers, *_sample_lines(verdict, lines))),
         *_group_lines(verdict),

@@ -15,7 +15,14 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from pytest_mipro.errors import CallLimitError, DetachedCallError, MiproError, ProgramError
+from pytest_mipro.errors import (
+    CallLimitError,
+    DetachedCallError,
+    InfrastructureError,
+    MiproError,
+    ProgramError,
+)
+from pytest_mipro.runtime.calls.strays import Strays, report_to_parent, works_for_a_case
 from pytest_mipro.runtime.client.contract import LMClient, Usage
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.signature.signature import Signature
@@ -123,6 +130,7 @@ class CallContext:
     """The context of a module call. `prompts` override the committed ones, by prompt path.
 
     `row` is the row of the running case, whose own demos are left out; `sample` counts repeats.
+    `case` is the case's id, for errors.
     """
 
     client: LMClient
@@ -131,6 +139,7 @@ class CallContext:
     sample: int = 0
     trace: Trace | None = None
     teacher: Teacher | None = None
+    case: str = ""
 
 
 _current: ContextVar[CallContext | None] = ContextVar("mipro_call_context", default=None)
@@ -139,13 +148,24 @@ _calling: ContextVar[str] = ContextVar("mipro_calling_module", default="")
 
 @dataclass
 class _Process:
-    """The context of calls outside any case; `detached` collects such calls where refused."""
+    """The context of calls outside any case; `strays` keeps the errors of those refused."""
 
     default: CallContext | None = None
-    detached: list[DetachedCallError] | None = None
+    strays: Strays | None = None
 
 
 _process = _Process()
+
+
+def _start_as_child() -> None:
+    """Forget the case in a process forked for it: its trace would be a copy that nobody reads."""
+    if works_for_a_case():
+        _current.set(None)
+        _process.default = _process.strays = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_as_child)
 
 
 @contextmanager
@@ -184,6 +204,12 @@ def calling_module() -> str:
     return _calling.get()
 
 
+def calling_case() -> str:
+    """Return the id of the running case for a client; "" outside a case."""
+    context = _current.get()
+    return context.case if context is not None else ""
+
+
 @contextmanager
 def process_default(context: CallContext) -> Iterator[None]:
     """Run module calls outside any case (fixtures, unmarked tests) under `context`."""
@@ -195,32 +221,50 @@ def process_default(context: CallContext) -> Iterator[None]:
 
 
 @contextmanager
-def refuse_detached() -> Iterator[list[DetachedCallError]]:
-    """Refuse module calls outside any case; the yielded list collects them."""
-    before, detached = _process.detached, list[DetachedCallError]()
-    _process.detached = detached
+def refuse_detached() -> Iterator[Strays]:
+    """Refuse module calls outside any case; yields what keeps their errors."""
+    before, strays = _process.strays, Strays()
+    _process.strays = strays
     try:
-        yield detached
+        yield strays
     finally:
-        _process.detached = before
+        _process.strays = before
 
 
 def current_context(name: str) -> CallContext | None:
     """Return the context of a call of the module `name`, None in production.
 
-    Raises DetachedCallError where this thread lacks the case's context that is required.
+    Raises DetachedCallError where a thread or a child process of a case lacks the case's context.
     """
     context = _current.get()
     if context is not None:
         return context
-    if _process.detached is not None:
-        error = DetachedCallError(
-            f"LM module {name!r} was called in a thread without the case's context; start it with "
-            "`contextvars.copy_context().run`, one copy a thread"
-        )
-        _process.detached.append(error)
-        raise error
-    return _process.default
+    if _process.strays is None:
+        if _process.default is not None or not works_for_a_case():
+            return _process.default
+        where = "child process of a case, where the run can't see it; call it in the test's process"
+    else:
+        where = "thread without the case's context; start it with `contextvars.copy_context().run`"
+        where = f"{where}, one copy a thread"
+    error = DetachedCallError(f"LM module {name!r} was called in a {where}")
+    keep_for_case(error)
+    raise error
+
+
+def keep_for_case(error: InfrastructureError) -> None:
+    """Keep an error that the pipeline may swallow: in the running case's trace, or as a stray."""
+    context = _current.get()
+    if context is not None and context.trace is not None:
+        context.trace.remember(error)
+    elif _process.strays is not None:
+        _process.strays.add(error)
+    elif works_for_a_case():
+        report_to_parent(error)
+
+
+def in_case() -> bool:
+    """Return whether this thread or task runs a case."""
+    return _current.get() is not None
 
 
 def project_stack(frame: FrameType | None) -> tuple[CodeType, ...]:

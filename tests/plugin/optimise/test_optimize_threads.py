@@ -47,6 +47,33 @@ def parity_in_a_thread(number):
     result.stdout.fnmatch_lines(["*in a thread without the case's context*"])
 
 
+def test_few_calls_are_paid_before_a_thread_is_noticed(pytester):
+    first = """
+def parity_in_a_thread(number):
+    parity(number=number)
+    with ThreadPoolExecutor() as pool:
+        return pool.submit(parity, number=number).exception() and "odd"
+"""
+    source = TESTS.replace("parity(number=str(number))", "parity_in_a_thread(str(number))")
+    source = "from pipeline import parity_in_a_thread\n" + source.replace("(40)", "(240)")
+    write_project(pytester, source, pipeline=POOL.format(call="parity") + first)
+    assert optimize(pytester).ret == 1
+    assert live_calls(pytester) <= 24  # as many cases begin at once
+
+
+def test_a_test_that_calls_no_module_is_named_in_the_plan(pytester):
+    silent = """
+@pytest.mark.mipro(threshold=0.1)
+@pytest.mark.parametrize("number", range(40))
+def test_silent(number):
+    assert number >= 0
+"""
+    write_project(pytester, TESTS + silent)
+    result = optimize(pytester, "--mipro-diff")
+    result.stdout.fnmatch_lines(["*test_silent: no case called an LM module"])
+    result.stdout.no_fnmatch_line("*test_parity: no case called*")
+
+
 def test_a_thread_with_a_copy_of_the_context_is_measured(pytester):
     result = threaded(pytester, "contextvars.copy_context().run, parity")
     assert result.ret == 0

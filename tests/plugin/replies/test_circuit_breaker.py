@@ -18,6 +18,7 @@ from pytest_mipro.errors import (
     UnreachableError,
 )
 from pytest_mipro.plugin.replies.circuit_breaker import BreakerClient
+from pytest_mipro.runtime.calls.context import CallContext, use
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Message, Reply, Request
 
@@ -98,12 +99,15 @@ def test_refusals_alone_give_nothing_up() -> None:
     assert asked_after(*ANSWERS[1:], *ANSWERS[1:]) == 7
 
 
-def test_later_requests_get_the_same_error_as_a_new_one() -> None:
+def test_later_requests_are_said_not_to_be_tried_and_why() -> None:
     client = BreakerClient(Endpoint(AWAY))
-    first, second, third = (ask(client) for _ in range(3))
+    with use(CallContext(client, case="t4")):
+        ask(client)
+    second, third = ask(client), ask(client)
     assert type(second) is type(third) is UnreachableError
-    assert str(first) == str(second) == str(third)
     assert second is not third
+    why = f"not tried: model 'm' was given up after case t4: {AWAY}"
+    assert str(second) == str(third) == why
 
 
 def test_an_error_of_a_users_own_class_can_be_told_again() -> None:
@@ -114,7 +118,7 @@ def test_an_error_of_a_users_own_class_can_be_told_again() -> None:
     client = BreakerClient(Endpoint(*[ThrottledError(429, "eu") for _ in range(3)]))
     last = [ask(client) for _ in range(5)][-1]
     assert type(last) is EndpointDownError
-    assert str(last) == "429 in eu"
+    assert str(last).endswith(": 429 in eu")
 
 
 def test_another_model_is_still_asked() -> None:
@@ -235,3 +239,14 @@ def test_a_gate_whose_endpoint_is_away_asks_it_once(pytester: pytest.Pytester) -
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*asked 1 times"])
     result.stdout.fnmatch_lines(["*INCOMPLETE: 6 cases had an error*"])
+    result.stdout.fnmatch_lines(
+        [
+            "  one  error  no connection",
+            "  five  error",
+            "*not tried: model 'test/fake' was given up after case test_say[[]one]: *",
+            "*not tried either (4): four, six, three, two",
+        ]
+    )
+    text = result.stdout.str()
+    assert "same error" not in text
+    assert text.count("ERROR at call of") == 1

@@ -151,7 +151,7 @@ def test_threads_without_the_context_are_refused() -> None:
         with_context.start()
         with_context.join()
     assert len(errors) == 3
-    assert set(detached) == set(errors)
+    assert set(detached.taken()) == set(errors)
     assert "copy_context().run" in str(errors[0])
     assert "'test_context.first'" in str(errors[0])
 
@@ -162,7 +162,7 @@ def test_refusal_ends_with_its_block_and_nests() -> None:
             first("x")
         with pytest.raises(DetachedCallError):
             first.messages("x")
-    assert (len(inner_list), len(outer_list)) == (1, 1)
+    assert (len(inner_list.taken()), len(outer_list.taken())) == (1, 1)
     with process_default(CallContext(ScriptedClient(echo))):
         assert first("x") == "x"
 
