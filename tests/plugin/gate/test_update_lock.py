@@ -276,7 +276,7 @@ def test_a_link_out_of_the_project_is_refused_before_a_call(
     (pytester.path / name).symlink_to(outside)
     before = outside.read_bytes() if not dangling else None
     result = pytester.runpytest(UPDATE, "--mipro-replies=record")
-    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
     line = f"*{name}: a link to {outside}, outside the project *; replace it*"
     result.stdout.fnmatch_lines([line])
     assert (outside.read_bytes() if outside.exists() else None) == before
