@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_mipro.runtime.client.contract import Message
+from pytest_mipro.simulated.shapes import shape_schema
 from pytest_mipro.simulated.task import Example, Fields, Slot, Task
 
 _OPEN = re.compile(r"\s*<([^\W\d]\w*)>\n")
@@ -26,6 +27,7 @@ _INLINE = re.compile(r"\bone of\b[^\n:]*:[ \t]*([^\n]+)", re.IGNORECASE)
 _LITERAL = re.compile(r"\bLiteral\[([^\]\n]*)\]")
 _LITERAL_VALUE = re.compile(r"'([^'\n]*)'|\"([^\"\n]*)\"")
 _REASONING = re.compile(r"\breasoning\b.*?---", re.IGNORECASE | re.DOTALL)
+_SHAPE = re.compile(r"\bJSON (?:object|value) of this shape\b[^\n]*\n")
 _SEPARATOR = "---"
 OUTPUT = "output"
 REASONING = "reasoning"
@@ -65,10 +67,10 @@ def split_format(system: str) -> tuple[str, str]:
 
 def wanted_schema(wanted: str) -> tuple[dict[str, Any], bool]:
     """Return (JSON schema of the wanted value, whether a reasoning comes first)."""
-    reasoning = bool(_REASONING.search(wanted)) and "JSON schema" not in wanted
+    if (schema := _json_schema(wanted)) is not None:
+        return schema, False
+    reasoning = bool(_REASONING.search(wanted))
     labels = _labels(wanted)
-    if "JSON schema" in wanted:
-        return _json_schema(wanted), False
     if labels:
         return {"enum": labels}, reasoning
     if "`true` or `false`" in wanted:
@@ -104,7 +106,12 @@ def _labels(wanted: str) -> list[str]:
     return []
 
 
-def _json_schema(wanted: str) -> dict[str, Any]:
+def _json_schema(wanted: str) -> dict[str, Any] | None:
+    """Return the schema that is shown, as it is or as a shape; None where none is."""
+    if shape := _SHAPE.search(wanted):
+        return shape_schema(wanted[shape.end() :])
+    if "JSON schema" not in wanted:
+        return None
     start = wanted.find("{", wanted.find("JSON schema"))
     if start < 0:
         return {}

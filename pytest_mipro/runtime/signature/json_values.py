@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import json
 import math
 from collections.abc import Mapping
@@ -15,8 +16,8 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 def to_json(value: Any) -> Any:
     """Return the JSON value of a Python value; sets are sorted, so that the text is stable.
 
-    Dataclasses, enums, pydantic models, dates and paths are dumped as pydantic does; NaN and
-    infinities become texts. Raises TypeError for a value without a JSON form.
+    Dataclasses, pydantic models, dates and paths are dumped as pydantic does, members of enums by
+    `enum_name`; NaN and infinities become texts. Raises TypeError for a value without a JSON form.
     """
     try:
         return _json(value)
@@ -33,10 +34,10 @@ def _json(value: Any) -> Any:
         return sorted((_json(item) for item in value), key=json.dumps)
     if isinstance(value, (list, tuple)):
         return [_json(item) for item in value]
-    fields = _fields(value)
-    if fields is not None:
+    if (fields := _fields(value)) is not None:
         return {_key(key): _json(item) for key, item in fields.items()}
-    return _json(to_jsonable_python(value))
+    name = enum_name(value)
+    return _json(to_jsonable_python(value)) if name is None else name
 
 
 def _fields(value: Any) -> Mapping[Any, Any] | None:
@@ -54,20 +55,35 @@ _NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def _key(key: Any) -> str:
+    if (name := enum_name(key)) is not None:
+        return name
     return key if type(key) is str else next(iter(to_jsonable_python({key: None})))
 
 
+def enum_name(value: Any) -> str | None:
+    """Return the name of an enum's member whose value is no text, None for everything else.
+
+    A name says more to a model than a number does.
+    """
+    if not isinstance(value, enum.Enum) or isinstance(value.value, str):
+        return None
+    return value.name
+
+
 def sorted_like(dumped: Any, python: Any) -> Any:
-    """Return pydantic's JSON dump with its sets sorted; the Python dump tells where they are.
+    """Return pydantic's JSON dump with sets sorted and enums named; the Python dump tells which.
 
     Sets iterate in another order in each process, which would change cache keys and prompt files.
     """
+    if (name := enum_name(python)) is not None and dumped == to_jsonable_python(python):
+        return name
     if isinstance(python, (set, frozenset)) and isinstance(dumped, list):
-        return sorted(dumped, key=json.dumps)
+        named = any(enum_name(item) is not None for item in python)
+        return _json(python) if named else sorted(dumped, key=json.dumps)
     if isinstance(python, dict) and isinstance(dumped, dict) and len(python) == len(dumped):
         return {
-            key: sorted_like(item, other)
-            for (key, item), other in zip(dumped.items(), python.values(), strict=True)
+            enum_name(name) or key: sorted_like(item, other)
+            for (key, item), (name, other) in zip(dumped.items(), python.items(), strict=True)
         }
     if isinstance(python, (list, tuple)) and isinstance(dumped, list):
         if len(python) != len(dumped):  # a user's serializer changed the list

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from pytest_mipro.errors import OutputParseError
 from pytest_mipro.runtime.signature.json_values import sorted_like, to_json, to_text
+from pytest_mipro.runtime.signature.output_shape import placeholders, shape_text
+from pytest_mipro.runtime.signature.pydantic_schema import by_value
 from pytest_mipro.runtime.signature.reply_text import (
     bare,
     label_key,
@@ -29,9 +32,11 @@ _SEPARATOR = "---"
 class OutputFormat:
     """The format of a reply: plain `text`, a bare `scalar`, or a `json` value.
 
-    `labels` maps the allowed texts of a scalar to Python values (empty for booleans and numbers);
+    `labels` maps the allowed texts of a scalar to Python values (empty for booleans and numbers),
+    `aliases` the values of enums that are shown by name;
     `scalar` describes the scalar to the model; `schema` is the JSON schema of a `json` reply,
-    including the reasoning field.
+    including the reasoning field, and `values` that of the output, with the values of enums that
+    are shown by name. `about` is what the annotation says of a text or scalar.
     """
 
     kind: Kind
@@ -40,6 +45,9 @@ class OutputFormat:
     labels: Mapping[str, Any] = field(default_factory=dict)
     scalar: str = ""
     schema: dict[str, Any] | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+    aliases: Mapping[str, Any] = field(default_factory=dict)
+    about: str = ""
 
     @property
     def response_schema(self) -> dict[str, Any] | None:
@@ -48,11 +56,15 @@ class OutputFormat:
 
     def instruction(self) -> str:
         """Return the output paragraph of the system message; empty for plain text."""
+        about = f"The reply is: {self.about}" if self.about else ""
+        return "\n".join(filter(None, (self._wanted(), about)))
+
+    def _wanted(self) -> str:
         if self.kind == "json":
-            schema = json.dumps(self.schema, ensure_ascii=False)
+            what = "object" if self.response_schema else "value"
             return (
-                "Reply with one JSON value that matches this JSON schema and nothing else:\n"
-                f"{schema}"
+                f"Reply with one JSON {what} of this shape and nothing else, with a value in place "
+                f"of each <…>:\n{self._shape}"
             )
         if not self.reasoning:
             return (
@@ -69,8 +81,18 @@ class OutputFormat:
     def _options(self) -> str:
         return ":\n" + "\n".join(f"- {label}" for label in self.labels) if self.labels else "."
 
+    @cached_property
+    def _shape(self) -> str:
+        return shape_text(self.schema or {})
+
+    @cached_property
+    def _placeholders(self) -> frozenset[str]:
+        return placeholders(self._shape)
+
     def dump(self, value: Any) -> Any:
         """Return the JSON value of an output."""
+        if self.labels:
+            return to_json(value)
         python = self.adapter.dump_python(value, warnings=False)
         return to_json(
             sorted_like(self.adapter.dump_python(value, mode="json", warnings=False), python)
@@ -128,8 +150,9 @@ class OutputFormat:
 
     def _label(self, text: str) -> Any:
         for candidate in (text, text.strip()):
-            if candidate in self.labels:
-                return self.labels[candidate]
+            for known in (self.labels, self.aliases):
+                if candidate in known:
+                    return known[candidate]
         key = label_key(text)
         found = [value for label, value in self.labels.items() if label_key(label) == key]
         if key and len(found) == 1:
@@ -149,6 +172,9 @@ class OutputFormat:
             raise OutputParseError(f"{quoted(text)} is not JSON ({error})") from None
 
     def _validate(self, value: Any) -> Any:
+        if self.kind == "json" and (copied := self._placeholders & set(_texts(value))):
+            raise OutputParseError(f"it holds {min(copied)!r} instead of a value")
+        value = by_value(value, self.values, self.values.get("$defs", {}))
         # Stricter than pydantic, which takes `true` for 1, "0" for false and "nan" for a number.
         wrong = {
             "`true` or `false`": not isinstance(value, bool),
@@ -166,6 +192,17 @@ class OutputFormat:
         except ValueError as error:
             raise OutputParseError(str(error)) from None
         return output
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts in a JSON value, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for part in value:
+            yield from _texts(part)
+        if isinstance(value, dict):
+            yield from _texts(list(value.values()))
 
 
 def _reasoned(value: Any) -> tuple[Any, str]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import enum
+import types
 import typing
 from typing import Any, Literal
 
 from pydantic import PydanticUserError, TypeAdapter
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from pytest_mipro.errors import ModuleDefinitionError
-from pytest_mipro.runtime.signature.json_values import to_json, to_text
+from pytest_mipro.runtime.signature.json_values import enum_name, to_json, to_text
 from pytest_mipro.runtime.signature.output_format import OutputFormat
+from pytest_mipro.runtime.signature.pydantic_schema import adapter_and_schema, shown, unreadable
 
 _SUPPORTED = (
     "use str, Literal, an enum, bool, a number, a list, a dict, a dataclass, a TypedDict or a "
@@ -35,22 +37,36 @@ def output_format(annotation: Any, *, reasoning: bool, where: str) -> OutputForm
         )
     adapter, schema = _pydantic(annotation, where)
     bare = _bare(annotation, schema)
+    about = " ".join(str(schema.get("description", "")).split())
     if bare is str:
-        return OutputFormat("text", reasoning, adapter)
+        return OutputFormat("text", reasoning, adapter, about=about)
     if bare in _ASKED:
-        return OutputFormat("scalar", reasoning, adapter, scalar=_ASKED[bare])
+        return OutputFormat("scalar", reasoning, adapter, scalar=_ASKED[bare], about=about)
     if (members := _members(bare)) is not None:
         labels = _labels(members, annotation, where)
-        return OutputFormat("scalar", reasoning, adapter, labels, "exactly one of these values")
+        return OutputFormat(
+            "scalar",
+            reasoning,
+            adapter,
+            labels,
+            "exactly one of these values",
+            aliases=_aliases(labels),
+            about=about,
+        )
+    if unreadable(schema):
+        raise ModuleDefinitionError(
+            f"{where}: the output type {_type_name(annotation)} holds an enum whose values have no "
+            "JSON form; give its members texts or numbers"
+        )
+    wanted = shown(schema)
     if reasoning:
-        schema = _with_reasoning(schema)
-    return OutputFormat("json", reasoning, adapter, schema=schema)
+        wanted = _with_reasoning(wanted)
+    return OutputFormat("json", reasoning, adapter, schema=wanted, values=schema)
 
 
 def _pydantic(annotation: Any, where: str) -> tuple[TypeAdapter[Any], dict[str, Any]]:
     try:
-        adapter: TypeAdapter[Any] = TypeAdapter(annotation)
-        return adapter, adapter.json_schema()
+        return adapter_and_schema(annotation)
     except NameError as error:
         raise UnresolvedTypeError(f"{where}: {_reason(error)}") from error
     except (PydanticUserError, PydanticSerializationError) as error:
@@ -75,13 +91,17 @@ def _bare(annotation: Any, schema: dict[str, Any]) -> Any:
     while True:
         if typing.get_origin(annotation) is typing.Annotated:
             inner = typing.get_args(annotation)[0]
-            if TypeAdapter(inner).json_schema() != schema:
+            if _rules(adapter_and_schema(inner)[1]) != _rules(schema):
                 return annotation
         else:
             inner = getattr(annotation, "__supertype__", None) or _aliased(annotation)
             if inner is None:
                 return annotation
         annotation = inner
+
+
+def _rules(schema: dict[str, Any]) -> dict[str, Any]:
+    return {k: schema[k] for k in schema if k not in ("title", "description", "examples")}
 
 
 def _aliased(annotation: Any) -> Any:
@@ -95,7 +115,22 @@ def _members(annotation: Any) -> tuple[Any, ...] | None:
         return typing.get_args(annotation)
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return tuple(annotation)
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return _joint_members(typing.get_args(annotation))
     return None
+
+
+def _joint_members(options: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """Return the members of a union of enums, literals and None, if their texts are distinct."""
+    joint: list[Any] = []
+    for option in options:
+        none = option is type(None)
+        members = (None,) if none else _members(_bare(option, adapter_and_schema(option)[1]))
+        if members is None:
+            return None
+        joint += members
+    texts = {to_text(to_json(member)) for member in joint}
+    return tuple(joint) if len(texts) == len(joint) else None
 
 
 def _labels(members: tuple[Any, ...], annotation: Any, where: str) -> dict[str, Any]:
@@ -113,6 +148,16 @@ def _labels(members: tuple[Any, ...], annotation: Any, where: str) -> dict[str, 
             f"{where}: the output type {_type_name(annotation)} has no values; {_SUPPORTED}"
         )
     return labels
+
+
+def _aliases(labels: dict[str, Any]) -> dict[str, Any]:
+    """Return the members that are shown by name by their values, as prompt files may hold them."""
+    values = {
+        to_text(to_jsonable_python(member, fallback=str)): member
+        for member in labels.values()
+        if enum_name(member) is not None
+    }
+    return {text: member for text, member in values.items() if text not in labels}
 
 
 def _with_reasoning(schema: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import math
+import typing
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Annotated, Any, Literal, NewType, Optional, Union
@@ -34,6 +35,10 @@ class Plain(enum.Enum):
     A = "a"
     ONE = 1
     NONE = None
+
+
+class Odd(enum.Enum):
+    A = object()
 
 
 @dataclass(frozen=True)
@@ -160,8 +165,8 @@ def test_each_output_survives_its_own_demo(annotation: Any, value: Any, reasonin
         (
             list[int],
             (
-                "Reply with one JSON value that matches this JSON schema and nothing else:\n"
-                '{"items": {"type": "integer"}, "type": "array"}'
+                "Reply with one JSON value of this shape and nothing else, with a value in place "
+                "of each <…>:\n[<whole number>, …]"
             ),
         ),
     ],
@@ -170,10 +175,18 @@ def test_instructions_say_what_is_wanted(annotation: Any, instruction: str) -> N
     assert of(annotation).instruction() == instruction
 
 
+def test_a_description_is_shown_and_changes_no_format() -> None:
+    text = of(Annotated[str, Field(description="two\n sentences")])
+    assert (text.kind, text.instruction()) == ("text", "The reply is: two sentences")
+    label = of(Annotated[Label, Field(description="the queue")])
+    assert label.kind == "scalar"
+    assert label.instruction().endswith("\n- how-to\nThe reply is: the queue")
+
+
 def test_an_annotation_that_adds_a_rule_is_asked_for_by_its_schema() -> None:
     assert of(Annotated[int, "a note"]).kind == "scalar"
     ruled = of(Annotated[int, Field(ge=0, le=5)])
-    assert '"maximum": 5' in ruled.instruction()
+    assert ruled.instruction().endswith("\n<whole number from 0 to 5>")
     with pytest.raises(OutputParseError, match="less than or equal to 5"):
         ruled.parse("6")
     assert of(Annotated[str, Field(max_length=3)]).kind == "json"
@@ -353,6 +366,113 @@ def of_cached(annotation: Any, reasoning: bool) -> OutputFormat:
     return _FORMATS.setdefault(key, _FORMATS.get(key) or of(annotation, reasoning))
 
 
+class Marks(BaseModel):
+    level: Level
+    worst: Level | None = None
+    seen: dict[Level, list[Level]] = {}
+    all: set[Level] = set()
+    low: Literal[Level.LOW] = Level.LOW
+
+
+@dataclass(frozen=True)
+class Marked:
+    level: Level
+
+
+MARKS = Marks(level=Level.LOW, worst=Level.HIGH, seen={Level.LOW: [Level.HIGH]}, all=set(Level))
+
+
+@pytest.mark.parametrize("reasoning", [False, True])
+@pytest.mark.parametrize(
+    ("annotation", "value", "shown"),
+    [
+        (Level, Level.HIGH, "HIGH"),
+        (Plain, Plain.NONE, "NONE"),
+        (Odd, Odd.A, "A"),
+        (Optional[Level], Level.LOW, "LOW"),  # noqa: UP045
+        (Level | Literal["x"], Level.LOW, "LOW"),
+        (list[Level], [Level.LOW], '["LOW"]'),
+        (Marked, Marked(Level.HIGH), '{"level": "HIGH"}'),
+        (
+            Marks,
+            MARKS,
+            (
+                '{"level": "LOW", "worst": "HIGH", "seen": {"LOW": ["HIGH"]}, "all": ["HIGH", "LOW"], '
+                '"low": "LOW"}'
+            ),
+        ),
+    ],
+)
+def test_enums_whose_values_are_no_texts_go_by_name(
+    annotation: Any, value: Any, shown: str, reasoning: bool
+) -> None:
+    plain, output = of(annotation), of(annotation, reasoning)
+    assert plain.reply_text(plain.dump(value), None) == shown
+    asked = output.instruction()
+    assert "LOW" in asked or annotation in (Plain, Odd)
+    reply = output.reply_text(output.dump(value), "why" if reasoning else None)
+    assert output.parse(reply)[0] == output.load(output.dump(value)) == value
+
+
+def test_a_value_of_a_named_enum_is_read_too() -> None:
+    assert of(Level).load(2) is of(Level).parse("2")[0] is Level.HIGH
+    assert of(Marked).parse('{"level": 2}')[0] == Marked(Level.HIGH)
+    assert of(Literal[1, Level.HIGH]).parse("1")[0] == 1
+
+
+@pytest.mark.parametrize("text", ["billing", "Billing.", "**billing**", "- billing"])
+def test_an_optional_enum_is_as_lenient_as_the_enum(text: str) -> None:
+    for annotation in (Optional[Queue], Queue | None, Label | None):  # noqa: UP045
+        assert of(annotation).parse(text)[0] == "billing"
+        assert of(annotation).parse("null")[0] is None
+    assert of(Literal["null", "x"] | None).kind == "json"  # its texts would not be distinct
+
+
+class Part(typing.TypedDict, total=False):
+    """A part."""
+
+    name: typing.Required[str]
+    sizes: list[int]
+
+
+class Whole(typing.TypedDict):
+    part: Part
+    spare: typing.NotRequired[Annotated[Part, Field(description="if any")]]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        (Whole, {"part": {"name": "a", "sizes": [1]}, "spare": {"name": "b"}}),
+        (list[Part], [{"name": "a"}]),
+        (Part | None, None),
+        (dict[str, tuple[Part, int]], {"x": ({"name": "a"}, 1)}),
+        (Annotated[Part, "a note"], {"name": "a"}),
+    ],
+)
+def test_the_standard_librarys_typed_dicts_are_read(annotation: Any, value: Any) -> None:
+    output = of(annotation)
+    assert output.parse(output.reply_text(output.dump(value), None))[0] == value
+    with pytest.raises(OutputParseError):
+        output.parse('{"part": {"sizes": [1]}, "name": 1}')
+
+
+def test_a_copy_of_the_shape_is_no_answer() -> None:
+    class Note(BaseModel):
+        text: str
+        day: date | None = None
+        more: dict[str, str] = {}
+
+    for text in (
+        '{"text": "<text>"}',
+        '{"text": "x", "more": {"<text>": "y"}}',
+        '{"text": "<text>", "day": "<date as YYYY-MM-DD>"}',
+    ):
+        with pytest.raises(OutputParseError, match="instead of a value"):
+            of(Note).parse(text)
+    assert of(Note).parse('{"text": "a <text> b"}')[0].text == "a <text> b"
+
+
 def test_sets_are_dumped_in_order() -> None:
     tags = {f"tag{i}" for i in range(50)}
     assert of(set[str]).dump(tags) == sorted(tags)
@@ -363,10 +483,6 @@ def test_sets_are_dumped_in_order() -> None:
 
 class Empty(enum.Enum):
     pass
-
-
-class Odd(enum.Enum):
-    A = object()
 
 
 @pytest.mark.parametrize(
@@ -381,7 +497,7 @@ class Odd(enum.Enum):
         (Literal["a\nb", "c"], "which is empty, has several lines"),
         (Literal[""], "which is empty"),
         (Empty, "has no values"),
-        (Odd, "has no JSON schema"),
+        (list[Odd], "an enum whose values have no JSON form; give its members texts"),
     ],
     ids=str,
 )
