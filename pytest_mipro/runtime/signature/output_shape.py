@@ -145,8 +145,8 @@ class _Shape:
     def _array(self, schema: Schema, place: str) -> str:
         first = schema.get("prefixItems")
         if first is not None:
-            items = [self.of(part, f"{place}[{n}]") for n, part in enumerate(first)]
-            return f"[{', '.join(items)}]"
+            parts = [self.of(part, f"{place}[{n}]") for n, part in enumerate(first)]
+            return f"[{', '.join(parts)}]"
         size = _between(schema.get("minItems"), schema.get("maxItems"))
         words = [size, "different" if schema.get("uniqueItems") else "", "items"]
         said = " ".join(word for word in words if word)

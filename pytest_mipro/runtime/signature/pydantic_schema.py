@@ -118,22 +118,20 @@ def _with_known_dicts(annotation: Any) -> Any:
         return typing.Union[known]  # noqa: UP007 - made of values
     if typing.get_origin(annotation) is typing.Annotated:
         return typing.Annotated[known]
-    return (
-        annotation.copy_with(known)
-        if hasattr(annotation, "copy_with")
-        else (typing.get_origin(annotation)[known])
-    )
+    generic: Any = typing.get_origin(annotation)
+    return annotation.copy_with(known) if hasattr(annotation, "copy_with") else generic[known]
 
 
 def _known_dict(annotation: Any) -> Any:
     hints = typing_extensions.get_type_hints(annotation, include_extras=True)
-    marks = (typing_extensions.Required, typing_extensions.NotRequired)
+    marks: tuple[Any, ...] = (typing_extensions.Required, typing_extensions.NotRequired)
     fields = {}
     for name, hint in hints.items():
         inner = typing.get_args(hint)[0] if typing.get_origin(hint) in marks else hint
         mark = marks[name not in annotation.__required_keys__]
         # A dict that holds itself stays as it is, and pydantic tells the remedy.
         fields[name] = mark[inner if inner is annotation else _with_known_dicts(inner)]
-    made = typing_extensions.TypedDict(annotation.__name__, fields)  # type: ignore[operator]
+    make: Any = typing_extensions.TypedDict
+    made = make(annotation.__name__, fields)
     made.__doc__, made.__module__ = annotation.__doc__, annotation.__module__
     return made

@@ -397,8 +397,8 @@ MARKS = Marks(level=Level.LOW, worst=Level.HIGH, seen={Level.LOW: [Level.HIGH]},
             Marks,
             MARKS,
             (
-                '{"level": "LOW", "worst": "HIGH", "seen": {"LOW": ["HIGH"]}, "all": ["HIGH", "LOW"], '
-                '"low": "LOW"}'
+                '{"level": "LOW", "worst": "HIGH", "seen": {"LOW": ["HIGH"]}, '
+                '"all": ["HIGH", "LOW"], "low": "LOW"}'
             ),
         ),
     ],
