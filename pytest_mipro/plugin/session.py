@@ -10,6 +10,7 @@ from pytest_mipro.errors import UsageError
 from pytest_mipro.plugin.collecting.marks import MARK
 from pytest_mipro.plugin.config.cache_folder import write_cache_line
 from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.config.printable import PrintableTerminal
 from pytest_mipro.plugin.gate.drift import report_drift
 from pytest_mipro.plugin.gate.error_reports import shorten_repeated_error
 from pytest_mipro.plugin.gate.junit import ProblemText, report_result, verdict_properties
@@ -117,6 +118,7 @@ def judge_tests(state: RunState) -> None:
 
 def summarise(state: RunState, terminal: Any) -> None:
     """Write a block for each study, what differs from its lock, and the size of the cache."""
+    terminal = PrintableTerminal(terminal)
     if state.verdicts:
         from pytest_mipro.plugin.report.terminal import write_lock_summary, write_summary  # noqa: PLC0415
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_mipro.errors import ProgramError
+from pytest_mipro.plugin.config.printable import printable
 from pytest_mipro.plugin.measuring.report_data import ReportData, attach
 from pytest_mipro.plugin.replies.circuit_breaker import NOT_TRIED
 
@@ -39,7 +40,8 @@ def drop_traceback(
     if report.failed and not isinstance(excinfo.value, ProgramError):
         shown = excinfo.getrepr(style="value", chain=False)
         if shown.reprcrash is not None:
-            shown.reprcrash.message = f"{type(excinfo.value).__name__}: {excinfo.value}"
+            text = f"{type(excinfo.value).__name__}: {excinfo.value}"
+            shown.reprcrash.message = printable(text)
         report.longrepr = shown
     return report
 
@@ -78,6 +80,7 @@ def same_error_line(error: str, first: str) -> str:
 
 
 def _head(error: str) -> str:
+    error = printable(error)
     return error if len(error) <= _HEAD_CHARS else f"{error[:_HEAD_CHARS]}…"
 
 

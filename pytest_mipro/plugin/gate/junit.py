@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pytest_mipro.plugin.config.printable import printable
 from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.measuring.report_data import CaseResult, attach
 from pytest_mipro.runtime.text.redaction import one_line
@@ -99,8 +100,8 @@ class ProblemText:
     """A failed result's text as pytest shows failures: in full, and in one line."""
 
     def __init__(self, path: str, summary: str, details: Sequence[str] = ()) -> None:
-        self.reprcrash = _Crash(path, summary)
-        self._lines = (summary, *details)
+        self.reprcrash = _Crash(path, printable(summary))
+        self._lines = tuple(map(printable, (summary, *details)))
 
     def __str__(self) -> str:
         return "\n".join(self._lines)

@@ -13,6 +13,7 @@ from pytest_mipro.errors import RepliesFileError
 from pytest_mipro.plugin.config.cache_folder import mipro_folder
 from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.config.paths import format_path
+from pytest_mipro.plugin.config.printable import PrintableTerminal
 from pytest_mipro.plugin.gate.provenance import (
     StudyReplies,
     count_replies,
@@ -55,10 +56,11 @@ class Recorder:
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Show what was recorded, and what can't be replayed."""
+        terminal = PrintableTerminal(terminalreporter)
         if self._lines:
-            terminalreporter.write_sep("-", "mipro: replies")
+            terminal.write_sep("-", "mipro: replies")
         for line, colour in self._lines:
-            terminalreporter.write_line(line, **{colour: True})
+            terminal.write_line(line, **{colour: True})
 
     def _write(self, study: StudyReplies, path: Path, shown: str) -> None:
         before, whole = read_replies(path, shown), self._whole(study)

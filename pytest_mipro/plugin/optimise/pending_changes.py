@@ -16,6 +16,7 @@ from pytest_mipro.plugin.collecting.plan import StudyKey
 from pytest_mipro.plugin.config.cache_folder import how_to_go_on, mipro_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path
+from pytest_mipro.plugin.config.printable import PrintableTerminal, unprintable
 from pytest_mipro.plugin.lock.lock_builder import lock_of
 from pytest_mipro.plugin.lock.lock_file import Lock, dump_lock, read_lock
 from pytest_mipro.plugin.lock.write_journal import FileWrite, changed, file_digest, flush
@@ -135,17 +136,18 @@ class PendingChanges:
         unwritten = self._unwritten()
         if not self._queue and not unwritten:
             return
-        terminalreporter.write_sep("=", "mipro: changes")
+        terminal = PrintableTerminal(terminalreporter)
+        terminal.write_sep("=", "mipro: changes")
         for queued in self._queue.values():
             for write in queued.writes:
                 if write.path in queued.before:
-                    self._show(terminalreporter, write, queued.before[write.path])
+                    self._show(terminal, write, queued.before[write.path])
         for text in unwritten:
-            terminalreporter.write_line(text, yellow=True)
+            terminal.write_line(text, yellow=True)
         if self._failed:
-            terminalreporter.write_line(f"not written: {self._failed}", red=True)
+            terminal.write_line(f"not written: {self._failed}", red=True)
         for path in self.written:
-            terminalreporter.write_line(f"wrote {format_path(self._config, path)}", green=True)
+            terminal.write_line(f"wrote {format_path(self._config, path)}", green=True)
 
     def _unwritten(self) -> list[str]:
         """Return why some studies' changes are not written, and what to do."""
@@ -160,19 +162,20 @@ class PendingChanges:
             lines.append(how_to_go_on(options_of(self._config)))
         return lines
 
-    def _show(
-        self, terminalreporter: pytest.TerminalReporter, write: FileWrite, before: str
-    ) -> None:
+    def _show(self, terminal: PrintableTerminal, write: FileWrite, before: str) -> None:
         name = format_path(self._config, write.path)
         names = f"a/{name}" if before else "/dev/null", f"b/{name}"
         texts = before.splitlines(), write.text.splitlines()
         lines = list(difflib.unified_diff(*texts, *names, lineterm=""))
-        whole = self._diff_only or terminalreporter.verbosity > 0
+        whole = self._diff_only or terminal.verbosity > 0
         shown = lines if whole else lines[:_SHOWN_LINES]
         for line in shown:
             colour = _COLOURS.get(line[:1])
-            terminalreporter.write_line(line, **({colour: True} if colour else {}))
+            terminal.write_line(line, **({colour: True} if colour else {}))
         if len(shown) < len(lines):
             more = len(lines) - len(shown)
-            terminalreporter.write_line(f"… {more} more lines (-v shows them)")
-        terminalreporter.write_line("")
+            terminal.write_line(f"… {more} more lines (-v shows them)")
+        if hidden := unprintable(write.text):
+            line = f"{name} holds characters that can't be seen: {', '.join(hidden)}"
+            terminal.write_line(line, yellow=True)
+        terminal.write_line("")

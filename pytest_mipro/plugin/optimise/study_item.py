@@ -14,6 +14,7 @@ from pytest_mipro.errors import DetachedCallError, MiproError, StudyStoppedError
 from pytest_mipro.plugin.collecting.plan import PlannedCase
 from pytest_mipro.plugin.config.cache_folder import how_to_go_on
 from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.config.printable import printable
 from pytest_mipro.plugin.optimise.budget_limits import describe_error
 from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen
 
@@ -76,8 +77,8 @@ class StoppedText(TerminalRepr):
     """Why a study stopped, as pytest shows failures: in full, and in the short summary."""
 
     def __init__(self, item: OptimizeItem, reason: str) -> None:
-        self.reprcrash = ReprFileLocation(item.nodeid.partition("::")[0], 0, reason)
-        self._reason = reason
+        self.reprcrash = ReprFileLocation(item.nodeid.partition("::")[0], 0, printable(reason))
+        self._reason = printable(reason)
 
     def toterminal(self, tw: TerminalWriter) -> None:
         """Write the reason."""

@@ -13,6 +13,8 @@ from typing import Any, Self
 import pytest
 from _pytest.logging import LogCaptureHandler
 
+from pytest_mipro.plugin.config.printable import printable
+
 
 class TerminalScreen:
     """Writes through pytest's terminal reporter; silent where there is none (`-p no:terminal`).
@@ -75,7 +77,7 @@ class TerminalScreen:
         """Write a line that stays."""
         if not self._silent:
             self._erase()
-            self._reporter.write_line(text, **markup)
+            self._reporter.write_line(printable(text), **markup)
             self._reporter.flush()
 
     def status(self, text: str) -> None:
@@ -83,6 +85,7 @@ class TerminalScreen:
         if self.live:
             if not self._shown:
                 self._reporter.ensure_newline()
+            text = printable(text)
             width = max(20, shutil.get_terminal_size().columns - 4)
             self._rewrite(text if len(text) <= width else f"{text[: width - 1]}…")
             self._shown = True

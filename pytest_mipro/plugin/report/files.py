@@ -12,6 +12,7 @@ import pytest
 from pytest_mipro.errors import MiproError
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path
+from pytest_mipro.plugin.config.printable import printable
 from pytest_mipro.plugin.config.redaction import redactor
 from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.report.contents import run_report
@@ -59,7 +60,7 @@ def write_reports(session: pytest.Session, verdicts: Sequence[Verdict]) -> None:
 def write_report_lines(terminal: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say which reports were written, as pytest says it of its own."""
     for line, well in config.stash.get(_LINES, []):
-        terminal.write_sep("-", f"mipro: {line}", **({} if well else {"red": True}))
+        terminal.write_sep("-", f"mipro: {printable(line)}", **({} if well else {"red": True}))
 
 
 def redaction(config: pytest.Config) -> Callable[[str], str]:
