@@ -40,3 +40,23 @@ def test_a_prompt_file_that_is_there_is_shown_as_changed(pytester):
     result = optimize(pytester, "--mipro-diff")
     result.stdout.fnmatch_lines([f"--- a/{PROMPT}", f"+++ b/{PROMPT}", "-instruction: Guess."])
     assert prompt.read_text() == text
+
+
+HIDING = r"""
+plain = reply
+
+def reply(request):
+    return plain(request).replace("way ", "\u202eway\u200b ")
+"""
+
+
+def test_characters_that_cannot_be_seen_are_escaped_and_named(pytester):
+    write_project(pytester, conftest=HIDING)
+    result = optimize(pytester, "--mipro-diff")
+    result.stdout.fnmatch_lines(
+        [
+            "+  Look carefully at the last digit, \\u202eway\\u200b *",
+            f"{PROMPT} holds characters that can't be seen: U+200B, U+202E",
+        ]
+    )
+    assert not {"\u202e", "\u200b"} & set(result.stdout.str())
