@@ -26,9 +26,9 @@ _LISTED = re.compile(r"\bone of\b[^\n:]*:[ \t]*\n((?:[ \t]*[-*] [^\n]*(?:\n|\Z))
 _INLINE = re.compile(r"\bone of\b[^\n:]*:[ \t]*([^\n]+)", re.IGNORECASE)
 _LITERAL = re.compile(r"\bLiteral\[([^\]\n]*)\]")
 _LITERAL_VALUE = re.compile(r"'([^'\n]*)'|\"([^\"\n]*)\"")
-_REASONING = re.compile(r"\breasoning\b.*?---", re.IGNORECASE | re.DOTALL)
+_REASONING = re.compile(r"\breasoning\b.*?<answer>", re.IGNORECASE | re.DOTALL)
+_REPLY = re.compile(r"<answer>\n?(.*?)\n?</answer>", re.DOTALL)
 _SHAPE = re.compile(r"\bJSON (?:object|value) of this shape\b[^\n]*\n")
-_SEPARATOR = "---"
 OUTPUT = "output"
 REASONING = "reasoning"
 
@@ -53,7 +53,9 @@ def write(task: Task, values: Mapping[str, Any], reasoning: str) -> str:
     kind = task.slots[0].schema.get("type")
     bare = isinstance(value, str) and (kind == "string" or "enum" in task.slots[0].schema)
     text = value if bare else json.dumps(value, ensure_ascii=False)
-    return f"{reasoning}\n{_SEPARATOR}\n{text}" if task.reasoning else text
+    if not task.reasoning:
+        return text
+    return f"<reasoning>\n{reasoning}\n</reasoning>\n<answer>\n{text}\n</answer>"
 
 
 def split_format(system: str) -> tuple[str, str]:
@@ -166,11 +168,8 @@ def _turns(messages: Sequence[Message]) -> tuple[list[tuple[str, str]], Fields]:
 
 def _values(reply: str, slot: Slot, *, reasoning: bool) -> dict[str, Any]:
     """Return the slot's value in a demo's reply; texts that are not of the type stay texts."""
-    body = reply
-    if reasoning:
-        lines = reply.split("\n")
-        at = next((i for i, line in enumerate(lines) if line.strip() == _SEPARATOR), -1)
-        body = "\n".join(lines[at + 1 :])
+    found = _REPLY.search(reply) if reasoning else None
+    body = found[1] if found else reply
     if slot.schema.get("type") == "string":
         return {slot.name: body}
     if "enum" in slot.schema:

@@ -99,7 +99,7 @@ def test_a_wrong_reply_is_corrected_once() -> None:
     assert second[: len(first)] == first
     assert [message.role for message in second[len(first) :]] == ["assistant", "user"]
     assert second[-2].content == "spam"
-    assert "it has no line that holds only `---`" in second[-1].content
+    assert "'spam' is none of: billing, bug" in second[-1].content
     (record,) = call.trace.calls
     assert record.requests == 2
     assert record.text == "r\n---\nbug"

@@ -81,16 +81,17 @@ def test_a_reasoning_field_comes_first_and_is_not_empty():
     assert fields[0][1]
 
 
-def test_plain_reasoning_stands_before_the_line_of_dashes():
+def test_plain_reasoning_and_answer_stand_between_their_tags():
     system = (
-        "Sort.\n\nFirst write your reasoning, then a line that holds only `---`, then exactly one "
-        "of these values and nothing else:\n- Q1\n- Q2"
+        "Sort.\n\nFirst write your reasoning between <reasoning> and </reasoning>, then exactly "
+        "one of these values and nothing else between <answer> and </answer>:\n- Q1\n- Q2"
     )
-    demo = [Message("user", "<a>\nfalamik\n</a>"), Message("assistant", "So.\n---\nQ2")]
+    said = "<reasoning>\nSo.\n</reasoning>\n<answer>\nQ2\n</answer>"
+    demo = [Message("user", "<a>\nfalamik\n</a>"), Message("assistant", said)]
     asked = [Message("system", system), *demo, Message("user", "<a>\nfalamik\n</a>")]
-    reasoning, dashes, label = MODEL.reply(asked, {}).rpartition("\n---\n")
-    assert (dashes, label) == ("\n---\n", "Q2")
-    assert reasoning
+    reasoning, _, answer = MODEL.reply(asked, {}).partition("\n<answer>\n")
+    assert answer == "Q2\n</answer>"
+    assert reasoning.removeprefix("<reasoning>\n").removesuffix("\n</reasoning>")
 
 
 def test_values_that_look_like_tags_stay_whole():

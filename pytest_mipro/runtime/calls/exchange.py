@@ -55,12 +55,12 @@ class _Exchange:
         parse = self._call.signature.output.parse
         reply = await self.ask(self._call.request.messages)
         try:
-            return parse(reply.text)
+            return parse(reply.text, cut=reply.finish_reason == "length")
         except OutputParseError as error:
             wrong = corrective_messages(reply.text, error)
         reply = await self.ask((*self._call.request.messages, *wrong))
         try:
-            return parse(reply.text)
+            return parse(reply.text, cut=reply.finish_reason == "length")
         except OutputParseError as error:
             cut = " (it was cut at the output limit)" if reply.finish_reason == "length" else ""
             raise OutputParseError(

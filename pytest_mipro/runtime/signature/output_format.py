@@ -8,24 +8,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from pytest_mipro.errors import OutputParseError
+from pytest_mipro.runtime.signature import reading, reasoned
 from pytest_mipro.runtime.signature.json_values import sorted_like, to_json, to_text
 from pytest_mipro.runtime.signature.output_shape import placeholders, shape_text
 from pytest_mipro.runtime.signature.pydantic_schema import by_value
-from pytest_mipro.runtime.signature.reply_text import (
-    bare,
-    label_key,
-    quoted,
-    single_fence,
-    unfenced,
-)
-from pytest_mipro.runtime.text.strict_json import load_json
+from pytest_mipro.runtime.signature.reply_text import quoted
+from pytest_mipro.runtime.signature.thoughts import without_thoughts
+from pytest_mipro.runtime.signature.validation import validated
 
 Kind = Literal["text", "scalar", "json"]
-
-_SEPARATOR = "---"
 
 
 @dataclass(frozen=True)
@@ -36,7 +30,8 @@ class OutputFormat:
     `aliases` the values of enums that are shown by name;
     `scalar` describes the scalar to the model; `schema` is the JSON schema of a `json` reply,
     including the reasoning field, and `values` that of the output, with the values of enums that
-    are shown by name. `about` is what the annotation says of a text or scalar.
+    are shown by name. `about` is what the annotation says of a text or scalar. `members` are the
+    formats of a union's types, `optional` tells that it may be null.
     """
 
     kind: Kind
@@ -48,6 +43,8 @@ class OutputFormat:
     values: dict[str, Any] = field(default_factory=dict)
     aliases: Mapping[str, Any] = field(default_factory=dict)
     about: str = ""
+    members: tuple[OutputFormat, ...] = ()
+    optional: bool = False
 
     @property
     def response_schema(self) -> dict[str, Any] | None:
@@ -73,10 +70,7 @@ class OutputFormat:
                 else f"Reply with {self.scalar} and nothing else{self._options()}"
             )
         wanted = "your answer" if self.kind == "text" else f"{self.scalar} and nothing else"
-        return (
-            f"First write your reasoning, then a line that holds only `{_SEPARATOR}`, "
-            f"then {wanted}{self._options()}"
-        )
+        return reasoned.request_text(wanted) + self._options()
 
     def _options(self) -> str:
         return ":\n" + "\n".join(f"- {label}" for label in self.labels) if self.labels else "."
@@ -105,73 +99,11 @@ class OutputFormat:
                 raise OutputParseError(f"{quoted(to_text(value))} is not a text")
             return value
         if self.labels:
-            return self._label(to_text(value))
-        return self._validate(value)
+            return reading.read_label(self, to_text(value))
+        return self.validate(value)
 
-    def reply_text(self, output: Any, reasoning: str | None) -> str:
-        """Return the reply text for an output (a JSON value), as a demo shows it."""
-        if self.kind == "json":
-            value = {"reasoning": reasoning or "", "output": output} if self.reasoning else output
-            return json.dumps(value, ensure_ascii=False)
-        text = to_text(output)
-        return f"{reasoning or ''}\n{_SEPARATOR}\n{text}".lstrip("\n") if self.reasoning else text
-
-    def parse(self, text: str) -> tuple[Any, str | None]:
-        """Return (value, reasoning) of a reply; raises OutputParseError with the reason."""
-        reasoning, body = self._split(text)
-        if self.kind == "text":
-            return body, reasoning
-        if self.kind == "scalar":
-            return self._scalar(body), reasoning
-        value = self._json(body)
-        if self.reasoning:
-            value, reasoning = _reasoned(value)
-        return self._validate(value), reasoning
-
-    def _split(self, text: str) -> tuple[str | None, str]:
-        if not self.reasoning or self.kind == "json":
-            return None, text
-        lines = text.split("\n")
-        places = [i for i, line in enumerate(lines) if line.strip() == _SEPARATOR]
-        if not places:
-            raise OutputParseError(f"it has no line that holds only `{_SEPARATOR}`")
-        # A text may contain such a line, a scalar can't: for scalars the last one separates.
-        at = places[0] if self.kind == "text" else places[-1]
-        return "\n".join(lines[:at]).strip(), "\n".join(lines[at + 1 :]).lstrip("\n")
-
-    def _scalar(self, body: str) -> Any:
-        if self.labels:
-            return self._label(unfenced(body))
-        text = bare(unfenced(body))
-        try:
-            return self._validate(load_json(text.lower(), repeated_keys=True))
-        except ValueError:
-            raise OutputParseError(f"{quoted(text)} is not {self.scalar}") from None
-
-    def _label(self, text: str) -> Any:
-        for candidate in (text, text.strip()):
-            for known in (self.labels, self.aliases):
-                if candidate in known:
-                    return known[candidate]
-        key = label_key(text)
-        found = [value for label, value in self.labels.items() if label_key(label) == key]
-        if key and len(found) == 1:
-            return found[0]
-        raise OutputParseError(f"{quoted(text)} is none of: {', '.join(self.labels)}")
-
-    def _json(self, body: str) -> Any:
-        text = unfenced(body).strip()
-        try:
-            return load_json(text, repeated_keys=True)
-        except ValueError as error:
-            inner = single_fence(text)
-            if inner is not None:
-                return self._json(inner)
-            if self.schema and self.schema.get("type") == "string":  # a date, written bare
-                return text
-            raise OutputParseError(f"{quoted(text)} is not JSON ({error})") from None
-
-    def _validate(self, value: Any) -> Any:
+    def validate(self, value: Any) -> Any:
+        """Return the output of a JSON value that is of the type; raises OutputParseError."""
         if self.kind == "json" and (copied := self._placeholders & set(_texts(value))):
             raise OutputParseError(f"it holds {min(copied)!r} instead of a value")
         value = by_value(value, self.values, self.values.get("$defs", {}))
@@ -183,15 +115,29 @@ class OutputFormat:
         }
         if wrong.get(self.scalar, False):
             raise OutputParseError(f"{quoted(to_text(value))} is not {self.scalar}")
-        try:
-            output = self.adapter.validate_json(json.dumps(value))
-            dumped = self.adapter.dump_python(output, mode="json", warnings=False)
-            load_json(json.dumps(dumped), repeated_keys=True)  # refuses NaN and infinities
-        except ValidationError as error:
-            raise OutputParseError(_first(error)) from None
-        except ValueError as error:
-            raise OutputParseError(str(error)) from None
-        return output
+        return validated(self.adapter, value)
+
+    def reply_text(self, output: Any, reasoning: str | None) -> str:
+        """Return the reply text for an output (a JSON value), as a demo shows it."""
+        if self.kind == "json":
+            said = {"reasoning": reasoning} if reasoning else {}
+            value = {**said, "output": output} if self.reasoning else output
+            return json.dumps(value, ensure_ascii=False)
+        text = to_text(output)
+        return reasoned.write(reasoning, text) if self.reasoning else text
+
+    def parse(self, text: str, *, cut: bool = False) -> tuple[Any, str | None]:
+        """Return (value, reasoning) of a reply; raises OutputParseError with the reason.
+
+        `cut`: the reply ended at the output limit, so a list without a closing bracket may go on.
+        """
+        said = without_thoughts(text)
+        if not said.strip():
+            thought = ": it holds only the model's thoughts" if text.strip() else ""
+            raise OutputParseError(f"it is empty{thought}")
+        if not self.reasoning:
+            return reading.read(self, said, cut=cut), None
+        return reading.read_reasoned(self, said, cut=cut)
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -203,16 +149,3 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(part)
         if isinstance(value, dict):
             yield from _texts(list(value.values()))
-
-
-def _reasoned(value: Any) -> tuple[Any, str]:
-    if not isinstance(value, dict) or "output" not in value:
-        raise OutputParseError("the JSON value has no field `output`")
-    return value["output"], to_text(value.get("reasoning", ""))
-
-
-def _first(error: ValidationError) -> str:
-    detail = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in detail["loc"])
-    text = " ".join(detail["msg"].split())
-    return f"{place}: {text}" if place else text

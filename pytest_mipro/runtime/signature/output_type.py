@@ -19,6 +19,7 @@ _SUPPORTED = (
     "use str, Literal, an enum, bool, a number, a list, a dict, a dataclass, a TypedDict or a "
     "pydantic model"
 )
+_UNIONS = (typing.Union, types.UnionType)
 _ASKED = {bool: "`true` or `false`", int: "one whole number", float: "one number"}
 
 
@@ -61,7 +62,17 @@ def output_format(annotation: Any, *, reasoning: bool, where: str) -> OutputForm
     wanted = shown(schema)
     if reasoning:
         wanted = _with_reasoning(wanted)
-    return OutputFormat("json", reasoning, adapter, schema=wanted, values=schema)
+    united = typing.get_args(bare) if typing.get_origin(bare) in _UNIONS else ()
+    inner = (item for item in united if item is not type(None))
+    return OutputFormat(
+        "json",
+        reasoning,
+        adapter,
+        schema=wanted,
+        values=schema,
+        members=tuple(output_format(item, reasoning=False, where=where) for item in inner),
+        optional=type(None) in united,
+    )
 
 
 def _pydantic(annotation: Any, where: str) -> tuple[TypeAdapter[Any], dict[str, Any]]:

@@ -1,34 +1,39 @@
-"""Strip what models put around an answer: fences, quotes, a closing period."""
+"""Strip what models put around an answer: fences, bullets, quotes, a closing period."""
 
 from __future__ import annotations
 
 import re
 
-_FENCE = re.compile(r"\A```[\w-]*[ \t]*\r?\n(.*?)\r?\n?```\Z", re.DOTALL)
-_FENCES = re.compile(r"^```[\w-]*[ \t]*\r?\n(.*?)^```[ \t]*\r?$", re.DOTALL | re.MULTILINE)
-_AROUND = " \t\r\n\"'`*"
+_FENCE = re.compile(
+    r"^(`{3,}|~{3,})[\w+-]*[ \t]*\r?\n(.*?)\r?\n?^\1[ \t]*\r?$", re.DOTALL | re.MULTILINE
+)
+_PLAIN_FENCE = re.compile(
+    r"\A\s*(`{3,}|~{3,})(?:text|txt|plaintext|markdown|md)?[ \t]*\r?\n(.*?)\r?\n?\1\s*\Z",
+    re.DOTALL | re.IGNORECASE,
+)
+_AROUND = " \t\r\n\"'`*_\u201c\u201d\u2018\u2019«»()[]{}✅✔→\ufe0f"
+_LEAD = re.compile(r"\A(?:\s*(?:[-=]?>|#+|[-*•+]|\(?\d{1,3}[.)]))+\s+(?=\S)")
 
 
 def unfenced(text: str) -> str:
-    """Return the content of a Markdown fence around the whole text, or the text itself."""
-    match = _FENCE.match(text.strip())
-    return match.group(1) if match else text
+    """Return the content of a fence of plain text around the whole text, or the text itself."""
+    match = _PLAIN_FENCE.match(text)
+    return match[2] if match and match[1] not in match[2] else text
 
 
-def single_fence(text: str) -> str | None:
+def only_fence(text: str) -> str | None:
     """Return the content of the only fenced block; None unless there is exactly one."""
-    blocks = _FENCES.findall(text)
-    return str(blocks[0]) if len(blocks) == 1 else None
+    blocks = _FENCE.findall(text)
+    return str(blocks[0][1]) if len(blocks) == 1 else None
 
 
 def bare(text: str) -> str:
-    """Return a short answer without quotes, emphasis and a closing period."""
-    return text.strip(_AROUND).removesuffix(".").strip(_AROUND)
-
-
-def label_key(text: str) -> str:
-    """Return the text by which labels are compared: bare, without a bullet, case-folded."""
-    return bare(text.strip().removeprefix("- ")).casefold()
+    """Return a short answer without bullet, quotes, emphasis, brackets and closing punctuation."""
+    text, before = _LEAD.sub("", text), ""
+    while text != before:
+        before = text
+        text = text.strip(_AROUND).rstrip(".!,;:。").strip(_AROUND)
+    return text
 
 
 def quoted(text: str, limit: int = 80) -> str:

@@ -75,8 +75,8 @@ def test_any_value_arrives_exactly(text: str) -> None:
 
 @pytest.mark.parametrize("text", TEXTS, ids=ascii)
 def test_awkward_values_reach_the_client_and_come_back(text: str) -> None:
-    call = called(echo, lambda request: request.messages[-1].content[7:-8], {"text": text})
-    assert call.value == text
+    call = called(echo, lambda request: f"[{request.messages[-1].content[7:-8]}]", {"text": text})
+    assert call.value == f"[{text}]"
     assert call.requests[0].messages == (
         Message("system", "Repeat {text}."),
         Message("user", f"<text>\n{text}\n</text>"),
@@ -105,12 +105,12 @@ def test_demos_have_the_form_of_a_real_call() -> None:
     prompt = Prompt("Choose.", (Demo("1", {"text": "x"}, "a", "Because."),))
     system, *rest = render(think.signature, prompt, {"text": "y"})
     assert system.content == (
-        "Choose.\n\nFirst write your reasoning, then a line that holds only `---`, then exactly "
-        "one of these values and nothing else:\n- a\n- b"
+        "Choose.\n\nFirst write your reasoning between <reasoning> and </reasoning>, then exactly "
+        "one of these values and nothing else between <answer> and </answer>:\n- a\n- b"
     )
     assert rest[:2] == [
         Message("user", "<text>\nx\n</text>"),
-        Message("assistant", "Because.\n---\na"),
+        Message("assistant", "<reasoning>\nBecause.\n</reasoning>\n<answer>\na\n</answer>"),
     ]
     listed = Prompt("List.", (Demo("1", {"data": {}}, ["ä"], "So."),))
     assert render(items.signature, listed, {"data": {}})[2] == Message(

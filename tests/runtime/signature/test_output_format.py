@@ -193,11 +193,12 @@ def test_an_annotation_that_adds_a_rule_is_asked_for_by_its_schema() -> None:
 
 
 def test_reasoning_comes_first() -> None:
-    first = "First write your reasoning, then a line that holds only `---`, then "
-    assert of(str, True).instruction() == f"{first}your answer."
-    assert of(bool, True).instruction() == f"{first}`true` or `false` and nothing else."
+    first = "First write your reasoning between <reasoning> and </reasoning>, then "
+    last = " between <answer> and </answer>"
+    assert of(str, True).instruction() == f"{first}your answer{last}."
+    assert of(bool, True).instruction() == f"{first}`true` or `false` and nothing else{last}."
     assert of(Label, True).instruction() == (
-        f"{first}exactly one of these values and nothing else:\n- billing\n- bug\n- how-to"
+        f"{first}exactly one of these values and nothing else{last}:\n- billing\n- bug\n- how-to"
     )
     schema = of(Order, True).schema
     assert schema
@@ -225,7 +226,7 @@ def test_a_label_is_known_in_its_usual_dress(text: str) -> None:
     assert of(Label).parse(text)[0] == "billing"
 
 
-@pytest.mark.parametrize("text", ["", " ", "bill", "bug or how-to", "bug\nbilling", "x" * 9**6])
+@pytest.mark.parametrize("text", ["bill", "bug or how-to", "bug\nbilling", "x" * 9**6])
 def test_what_is_no_label_is_refused_with_the_labels(text: str) -> None:
     with pytest.raises(OutputParseError, match="is none of: billing, bug, how-to") as caught:
         of(Label).parse(text)
@@ -256,8 +257,11 @@ def test_numbers_and_booleans_are_read(annotation: Any, text: str, value: Any) -
 @pytest.mark.parametrize(
     ("annotation", "texts"),
     [
-        (bool, ["", "yes", "1", "0", "null", '"', "truefalse", "[true]"]),
-        (int, ["", "true", "4.5", "four", "1,000", "null", "[4]", "0x1f", "9" * 5000, "+", "٤"]),
+        (bool, ["", "1", "0", "null", '"', "truefalse", "[true, false]"]),
+        (
+            int,
+            ["", "true", "4.5", "fourth", "1,00", "null", "[4, 5]", "0x1f", "9" * 5000, "+", "٤"],
+        ),
         (float, ["", "true", "NaN", "nan", "Infinity", "-inf", "1e999", "1,5", "null", "{}"]),
     ],
 )
@@ -285,10 +289,10 @@ def test_json_is_read_with_or_without_a_fence(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "is not JSON"),
+        ("", "it is empty"),
         ("pen", "is not JSON"),
         ('{"name": "pen"', "is not JSON"),
-        ("```json\n{}\n```\n```json\n{}\n```", "is not JSON"),
+        ("```json\n{}\n```\n```json\n{}\n```", "name: Field required"),
         ("{}", "name: Field required"),
         ('{"name": 1}', "name: Input should be a valid string"),
         ('{"name": "x", "price": NaN}', "NaN is not a finite number"),
@@ -320,30 +324,47 @@ def test_a_bare_date_is_read() -> None:
     assert of(date).parse("2026-01-02")[0] == of(date).parse('"2026-01-02"')[0] == date(2026, 1, 2)
 
 
-@pytest.mark.parametrize("text", ["", " \n", "```\nx\n```", '"x"', "\ud800", "\x00", "x" * 10**6])
+@pytest.mark.parametrize("text", [" x\n", "a\n```\nx\n```", '"x"', "\ud800", "\x00", "x" * 10**6])
 def test_a_text_is_the_reply_itself(text: str) -> None:
     assert of(str).parse(text) == (text, None)
 
 
 def test_reasoning_is_split_from_the_answer() -> None:
-    assert of(str, True).parse("Because.\n---\nA\n---\nB\n") == ("A\n---\nB\n", "Because.")
+    tagged = "<reasoning>\nBecause.\n</reasoning>\n<answer>\n%s\n</answer>"
+    assert of(str, True).parse(tagged % "A\n---\nB\n") == ("A\n---\nB\n", "Because.")
+    assert of(str, True).parse("Because.\n---\nThen.\n---\nA") == ("A", "Because.\n---\nThen.")
     assert of(str, True).parse("---\n\nA") == ("A", "")
     assert of(Label, True).parse("One:\r\n ---\r\nTwo.\n---\nbug.") == (
         "bug",
         "One:\r\n ---\r\nTwo.",
     )
-    for annotation in (str, Label, int):
-        with pytest.raises(OutputParseError, match="no line that holds only `---`"):
-            of(annotation, True).parse("bug")
-    for text in ("[1]", '{"reasoning": "r"}', "7"):
-        with pytest.raises(OutputParseError, match="no field `output`"):
-            of(list[int], True).parse(text)
+    with pytest.raises(OutputParseError, match="nothing tells its answer from its reasoning"):
+        of(str, True).parse("bug")
+    for annotation in (Label, int):
+        with pytest.raises(OutputParseError, match="'none' is"):
+            of(annotation, True).parse("none")
     assert of(list[int], True).parse('{"output": [1]}') == ([1], "")
+    assert of(list[int], True).parse("So.\n\n[1]") == ([1], "")
+
+
+def test_a_demo_without_a_reasoning_shows_none() -> None:
+    for reasoning in (None, ""):
+        assert of(Label, True).reply_text("bug", reasoning) == "<answer>\nbug\n</answer>"
+        assert of(list[int], True).reply_text([1], reasoning) == '{"output": [1]}'
+
+
+def test_a_reply_that_holds_only_thoughts_is_empty() -> None:
+    for annotation in (str, Label, Item):
+        for text in ("<think>Hm. bug", "<|channel|>analysis<|message|>bug"):
+            with pytest.raises(OutputParseError, match="it holds only the model's thoughts"):
+                of(annotation).parse(text)
+    assert of(str).parse("<think>bug</think>\n\nA\n")[0] == "A"
 
 
 @given(st.text(), st.text(alphabet=st.characters(codec="utf-8")))
 def test_any_text_and_reasoning_survive(text: str, thought: str) -> None:
-    assert of(str).parse(of(str).reply_text(text, None)) == (text, None)
+    if text.strip():
+        assert of(str).parse(of(str).reply_text(text, None)) == (text, None)
     data = of(list[str], True).reply_text([thought], thought)
     assert of(list[str], True).parse(data) == ([thought], thought)
 

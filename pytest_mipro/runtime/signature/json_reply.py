@@ -1,0 +1,189 @@
+"""Find JSON values in a reply, and the one among them that fits."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from pytest_mipro.errors import OutputParseError
+from pytest_mipro.runtime.signature.reply_text import only_fence
+from pytest_mipro.runtime.text.strict_json import NotFiniteError, load_json
+
+# Strings, comments, a comma before a closing bracket, and what Python calls null.
+_LOOSE = re.compile(
+    r"(\"(?:\\.|[^\"\\])*\")|'((?:\\.|[^'\\])*)'|\b(True|False|None)\b"
+    r"|//[^\n]*|/\*.*?\*/|,(?=\s*(?://[^\n]*\s*)?[}\]])",
+    re.DOTALL,
+)
+_PYTHON = {"True": "true", "False": "false", "None": "null"}
+_BRACKET = re.compile(r"[{\[]")
+_MARK = re.compile(r"\\.|[\"'{}\[\]]", re.DOTALL)
+_TAG = re.compile(r"<(answer|output|result|json|response)>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
+_BULLET = re.compile(r"^(\s*)(?:[-*•+]|\(?\d{1,3}[.)])\s+(?=\S)")
+_REASON = re.compile(
+    r"(?:reason|explan|rational|justif|comment|note|why|thought|analysis|evidence|confidence)",
+    re.IGNORECASE,
+)
+_MOST_UNCLOSED = 20
+
+
+def json_values(text: str) -> list[Any]:
+    """Return the outermost JSON objects and arrays in a text, in order.
+
+    Trailing commas, comments and Python's spelling of a value are borne with.
+    """
+    found: list[Any] = []
+    at = unclosed = 0
+    while unclosed < _MOST_UNCLOSED and (opening := _BRACKET.search(text, at)):
+        at = opening.end()
+        end = _closing(text, opening.start())
+        if end is None:
+            unclosed += 1
+            continue
+        value = _loaded(text[opening.start() : end])
+        if value is not None:
+            found.append(value)
+            at = end
+    return found
+
+
+def _loaded(text: str) -> Any:
+    """Return the value of a bracketed text, None where it is no JSON."""
+    for spelled in (text, _LOOSE.sub(_strict, text)):
+        try:
+            return load_json(spelled, repeated_keys=True)
+        except NotFiniteError:
+            raise
+        except ValueError:
+            continue
+    return None
+
+
+def _strict(match: re.Match[str]) -> str:
+    """Return the JSON spelling of what models write instead."""
+    double, single, constant = match.groups()
+    if double:
+        return double.replace("\n", "\\n").replace("\t", "\\t").replace("\r", "")
+    if single is not None:
+        return json.dumps(single.replace("\\'", "'").replace("\\n", "\n"), ensure_ascii=False)
+    return _PYTHON.get(constant or "", "")
+
+
+def _closing(text: str, start: int) -> int | None:
+    """Return where the bracket that opens at `start` has closed, None where it never does."""
+    depth, quote = 0, ""
+    for match in _MARK.finditer(text, start):
+        mark = match[0]
+        if quote:
+            quote = "" if mark == quote else quote
+        elif mark == '"' or (mark == "'" and not text[match.start() - 1].isalnum()):
+            quote = mark
+        elif mark in ("{", "["):
+            depth += 1
+        elif mark in ("}", "]"):
+            depth -= 1
+            if depth == 0:
+                return match.end()
+    return None
+
+
+def scalars(value: Any) -> Iterator[str]:
+    """Yield the texts, numbers and truth values in a JSON value, as texts; reasons stay out."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not _REASON.match(str(key)):
+                yield from scalars(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from scalars(item)
+    elif value is not None:
+        yield value if isinstance(value, str) else json.dumps(value)
+
+
+def bullets(text: str) -> list[str] | None:
+    """Return the items of a bulleted or numbered list, None where the text is none.
+
+    A line before the list ends with a colon; what follows it stands behind a blank line.
+    """
+    before, items, after = [], list[str](), ""
+    for line in text.strip().split("\n"):
+        match = _BULLET.match(line)
+        if match and not after.strip():
+            if match[1] and items:  # an inner list
+                return None
+            items.append(_unquoted(line[match.end() :].strip()))
+        elif items and (after or not line.strip()):
+            after += line + "\n"
+        elif items:
+            return None
+        else:
+            before.append(line)
+    lead = " ".join(before).strip()
+    if not items or (lead and not lead.endswith(":")) or any(map(_BULLET.match, after.split("\n"))):
+        return None
+    return items
+
+
+def _unquoted(text: str) -> str:
+    for mark in ("**", '"', "'", "`"):
+        inner = text[len(mark) : -len(mark)]
+        if text == f"{mark}{inner}{mark}" and inner and mark not in inner:
+            return inner
+    return text
+
+
+def fitting_json(text: str, fits: Callable[[Any], Any], fields: Iterable[str]) -> list[Any]:
+    """Return the outputs of the distinct JSON values that fit, in the most explicit place with any.
+
+    `fits` returns the output of a JSON value or raises OutputParseError; `fields` are the names of
+    an object's fields, none where the type is no object. Raises the first error where the reply
+    has JSON values and none fits. Empty without a JSON value.
+    """
+    error: OutputParseError | None = None
+    for place in _json_places(text):
+        valid: dict[str, Any] = {}
+        for value in json_values(place):
+            for inner in _unwrapped(value, frozenset(fields)):
+                try:
+                    output = fits(inner)
+                except OutputParseError as problem:
+                    error = error or problem
+                else:
+                    valid[json.dumps(inner, sort_keys=True)] = output
+                    break
+        if valid:
+            return list(valid.values())
+    if error:
+        raise error
+    return []
+
+
+def _json_places(text: str) -> Iterator[str]:
+    tagged = [match[2] for match in _TAG.finditer(text)]
+    if tagged:
+        yield tagged[-1]
+    fenced = only_fence(text)
+    if fenced is not None:
+        yield fenced
+    yield text
+
+
+def _unwrapped(value: Any, fields: frozenset[str]) -> Iterator[Any]:
+    """Yield a value, and what it may be wrapped in.
+
+    Models wrap an answer under its name, in a list of one, or into the `properties` of the schema
+    that they were shown. An object that has none of the fields is such a wrapper.
+    """
+    known = not fields or not isinstance(value, dict) or not value or fields & value.keys()
+    if known:
+        yield value
+    if isinstance(value, dict) and not (fields and known):
+        inner = [item for item in value.values() if isinstance(item, (dict, list))]
+        if "properties" in value:
+            yield value["properties"]
+        elif len(inner) == 1 or len(value) == 1:
+            yield from inner or value.values()
+    elif isinstance(value, list) and len(value) == 1:
+        yield value[0]

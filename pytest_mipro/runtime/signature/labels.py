@@ -1,0 +1,174 @@
+"""Read the one label that a reply states, also in a sentence; yes and no are labels of a bool."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+from pytest_mipro.runtime.signature.reply_text import bare
+from pytest_mipro.runtime.signature.stated import UnclearError, sentences
+
+YES_NO = {"true": True, "yes": True, "y": True, "false": False, "no": False, "n": False}
+"""What models say for a truth value."""
+
+_GAP = r"[\s_\-\u2010-\u2015]+"
+_MARKS = "*`\"'\u201c\u201d\u2018\u2019_"
+_NEGATED = re.compile(
+    r"\b(?:not|no|nor|never|neither|without|cannot|isn|rather than|instead of|rule[sd]? out)\b"
+    r"|n['\u2019]t\b",
+    re.IGNORECASE,
+)
+# A reply that says this decides nothing, whatever label it names.
+_UNDECIDED = re.compile(
+    r"\b(?:(?:can(?:not|['\u2019]t| not)|could(?:n['\u2019]t| not)|unable to|impossible to"
+    r"|hard to|difficult to)"
+    r" (?:be )?(?:tell|say|determine|decide|classif\w+|categori\w+|answer|judge|know|choose)\w*"
+    r"|not (?:sure|certain|clear|enough)|unclear|ambiguous|insufficient|undecided"
+    r"|(?:don['\u2019]t|do not) know"
+    r"|(?:anything|everything|all|nothing) but|other than|except)\b",
+    re.IGNORECASE,
+)
+_DOUBT = re.compile(
+    r"\b(?:if|unless|whether|either|maybe|perhaps|possibly|might|could|may|or)\b", re.IGNORECASE
+)
+_CONDITION = re.compile(r"\b(?:if|unless|whether)\b", re.IGNORECASE)
+_CLAUSE = re.compile(
+    r"[,;()]|[:\u2014\u2013](?=\s)|\s-+\s|\bbut\b|(?=\b(?:rather than|instead of)\b)", re.IGNORECASE
+)
+_ADVERBS = (
+    r"(?:(?:so|then|thus|therefore|hence|clearly|definitely|obviously|probably|likely|most"
+    r"|mainly|simply"
+    r"|best|okay|ok|a case of|related to|about|i think|i believe|i guess)\s+)*"
+)
+_LINK = re.compile(
+    rf"(?:(?<!there )\b(?:is|are|am|be|was)|['\u2019][sm]|\b(?:as|under|like)"
+    r"|\b(?:go(?:es)?|belongs?|rout\w+|assign\w*|sen[dt]|forward\w*|direct\w*|falls?|fits?"
+    r"|file[sd]?|put|placed?"
+    r"|mapp?\w*|classif\w+|categori[sz]\w+|label\w*|tag\w*|mark\w*)\b[^.,;]{0,40}?\b(?:to|in"
+    r"|into|under|as|with)"
+    r"|\b(?:seems|appears|looks)(?: to be)?|\b(?:fits|matches|suggests|means)"
+    r"|\b(?:say|choose|chose|chosen|pick|picked|select|selected|answer|go with|call (?:it|this)"
+    r"|suggest)"
+    rf"|[=→])\s*{_ADVERBS}(?:the |an? |our |its |their )?[{_MARKS}]*\Z",
+    re.IGNORECASE,
+)
+_ONLY = re.compile(rf"\A\s*{_ADVERBS}[{_MARKS}]*\Z", re.IGNORECASE)
+_NOUN = (
+    r"(?:queue|category|label|class|type|issue|ticket|question|problem|request|matter|team"
+    r"|department"
+    r"|inquiry|enquiry|case|one|topic|section|group|intent|related)"
+)
+_AFTER = re.compile(
+    rf"\A[{_MARKS}]*(?:[\s-]+{_NOUN})?[{_MARKS}]*\s*(?:[.!]*\s*\Z|(?:because|since|as|due|given"
+    rf"|for|based|here"
+    r"|seems|looks|fits|is the|would|applies|i think|i guess|it is|to me)\b)",
+    re.IGNORECASE,
+)
+_EXPLAINED = re.compile(
+    r"[\s*`\"'\u201d]*(?:[,.:;!\u2014\u2013(]|\s-+\s|\s(?:because|since|as|due to)\b)",
+    re.IGNORECASE,
+)
+_DENIAL = re.compile(r"(?:no|not|false|never|unlikely)\b", re.IGNORECASE)
+_TWO = re.compile(r"[\s,;:(/|&]*(?:\b(?:and|or|but|also|then)\b[\s,]*)+", re.IGNORECASE)
+
+
+class LabelReader:
+    """Reads the labels of one type; a value is the key of a label.
+
+    `same` maps each spelling to the value that it stands for. Case, hyphens, quotes and emphasis
+    don't matter, except between labels that differ by nothing else.
+    """
+
+    def __init__(self, spellings: Iterable[str]) -> None:
+        keys = [(_key(spelling), spelling) for spelling in spellings]
+        known = [key for key, _ in keys]
+        self._exact = {spelling for _, spelling in keys}
+        self._by_key = {key: name for key, name in keys if key and known.count(key) == 1}
+        names = sorted(self._by_key, key=len, reverse=True)
+        options = "|".join(re.escape(name).replace(r"\ ", _GAP) for name in names)
+        self._pattern = (
+            re.compile(rf"(?<![\w-])(?:{options})(?![\w])", re.IGNORECASE) if names else None
+        )
+
+    def alone(self, part: str) -> str | None:
+        """Return the label that the part is."""
+        for text in (part, part.strip(), bare(part)):
+            if text in self._exact:
+                return text
+        return self._by_key.get(_key(part))
+
+    def head(self, part: str) -> str | None:
+        """Return the label before a comma, dash or period, unless another one follows."""
+        text = bare(part)
+        match = self._pattern.match(text) if self._pattern else None
+        if match is None or not _EXPLAINED.match(text, match.end()):
+            return None
+        label, rest = (
+            self._by_key[_key(match[0])],
+            text[match.end() :].lstrip(" ,.:;!\u2014\u2013-(*`\"'\u201d"),
+        )
+        if _DENIAL.match(rest):
+            return None
+        others = self.named(rest) - {label}
+        begins = self._pattern.match(rest) if self._pattern else None
+        if others and (begins or _TWO.match(text, match.end()) or _DOUBT.search(rest)):
+            return None
+        said = {
+            found for found, plain in self._mentions(sentences(rest)[0] if rest else "") if plain
+        }
+        return None if said - {label} or text.rstrip().endswith("?") else label
+
+    def named(self, text: str) -> set[str]:
+        """Return all labels that a text names."""
+        matches = self._pattern.finditer(text) if self._pattern else ()
+        return {self._by_key[_key(match[0])] for match in matches}
+
+    def prose(self, text: str) -> str:
+        """Return the only label that stands where a sentence states its answer."""
+        if not self.named(text):
+            raise UnclearError("it states none", none=True)
+        if _UNDECIDED.search(text):
+            raise UnclearError("it decides nothing")
+        stated = ""
+        for label, plain in self._mentions(text):
+            if plain and stated not in ("", label):
+                raise UnclearError("it states several values")
+            if plain:
+                stated = label
+            elif plain is None and stated not in ("", label):
+                raise UnclearError("it names another value after its answer")
+        if not stated:
+            raise UnclearError("it states none plainly")
+        return stated
+
+    def _mentions(self, text: str) -> Iterator[tuple[str, bool | None]]:
+        """Yield each label named, and whether plainly as the answer; None where in doubt."""
+        for sentence in sentences(text):
+            doubt = sentence.rstrip().endswith("?") or bool(_CONDITION.search(sentence))
+            for clause in _CLAUSE.split(sentence):
+                yield from self._in_clause(clause, doubt=doubt)
+
+    def _in_clause(self, clause: str, *, doubt: bool) -> Iterator[tuple[str, bool | None]]:
+        if self._pattern is None:
+            return
+        around = self._pattern.sub(" ", clause)
+        for match in self._pattern.finditer(clause):
+            label = self._by_key[_key(match[0])]
+            if doubt or _DOUBT.search(around):
+                yield label, None
+            elif _NEGATED.search(around):
+                yield label, False
+            else:
+                yield label, _is_answer(clause[: match.start()], clause[match.end() :])
+
+
+def _is_answer(before: str, after: str) -> bool:
+    marked = bool(before) and before[-1:] == after[:1] and after[:1] in ("*", "`")
+    linked = _ONLY.match(before) or _LINK.search(before)
+    return marked or bool(linked and _AFTER.match(after))
+
+
+@lru_cache(maxsize=4096)
+def _key(text: str) -> str:
+    return re.sub(_GAP, " ", bare(text[:200])).strip().casefold()

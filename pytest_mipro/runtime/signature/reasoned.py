@@ -1,0 +1,76 @@
+"""Ask for a reasoning before the answer, and split the two in a reply."""
+
+from __future__ import annotations
+
+import re
+
+_ANSWER_TAG = re.compile(r"<answer>", re.IGNORECASE)
+_ANSWER_END = re.compile(r"</answer>", re.IGNORECASE)
+_REASONING_TAG = re.compile(r"<reasoning>(.*?)</reasoning>", re.DOTALL | re.IGNORECASE)
+_RULE = re.compile(
+    r"^[ \t]*[`*_]*(?:-{3,}|\*{3,}|_{3,}|={3,}|\u2014{1,3})[`*_]*[ \t]*\r?$", re.MULTILINE
+)
+_ANSWER_LINE = re.compile(
+    r"^[ \t>#]*[*_]{0,3}(?:final )?(?:answer|output|result|reply|response)[*_]{0,3}[ \t]*:"
+    r"[ \t]*[*_]{0,3}[ \t]*",
+    re.IGNORECASE | re.MULTILINE,
+)
+_REASONING_LABEL = re.compile(
+    r"\A[ \t>#]*[*_]{0,3}(?:reasoning|thought|thinking)[*_]{0,3}[ \t]*:?[*_]{0,3}[ \t]*",
+    re.IGNORECASE,
+)
+
+
+def request_text(wanted: str) -> str:
+    """Return the sentence, without its end, that asks for a reasoning and for what is wanted."""
+    return (
+        "First write your reasoning between <reasoning> and </reasoning>, "
+        f"then {wanted} between <answer> and </answer>"
+    )
+
+
+def write(reasoning: str | None, answer: str) -> str:
+    """Return a reply in the form that is asked for; without a reasoning, only the answer."""
+    said = f"<reasoning>\n{reasoning}\n</reasoning>\n" if reasoning else ""
+    return f"{said}<answer>\n{answer}\n</answer>"
+
+
+def split(text: str) -> tuple[str, str] | None:
+    """Return (reasoning, answer) of a reply; None where nothing separates them.
+
+    In this order: `<answer>` tags, the end of `<reasoning>`, the last rule such as `---` with text
+    behind it, the last line that begins with `Answer:`.
+    """
+    opened = list(_ANSWER_TAG.finditer(text))
+    if opened:
+        start = opened[-1]
+        ends = list(_ANSWER_END.finditer(text, start.end()))
+        answer = text[start.end() : ends[-1].start() if ends else len(text)]
+        return _reasoning(text[: start.start()]), _inner(answer)
+    reasons = list(_REASONING_TAG.finditer(text))
+    if reasons and text[reasons[-1].end() :].strip():
+        return _reasoning(text[: reasons[-1].end()]), text[reasons[-1].end() :].strip()
+    marks = [mark for mark in _RULE.finditer(text) if text[mark.end() :].strip()]
+    marks = marks or [mark for mark in _ANSWER_LINE.finditer(text) if text[mark.end() :].strip()]
+    if not marks:
+        return None
+    answer = text[marks[-1].end() :].strip("\r\n")
+    return _reasoning(text[: marks[-1].start()]), _ANSWER_LINE.sub("", answer, count=1)
+
+
+def last_paragraph(text: str) -> tuple[str, str]:
+    """Return (what stands before, the last paragraph)."""
+    before, _, last = text.strip().rpartition("\n\n")
+    return _reasoning(before), last
+
+
+def _inner(answer: str) -> str:
+    """Return the text between tags without the line breaks that set it off."""
+    answer = answer.removeprefix("\r").removeprefix("\n")
+    return answer.removesuffix("\n").removesuffix("\r")
+
+
+def _reasoning(text: str) -> str:
+    tagged = _REASONING_TAG.findall(text)
+    said = tagged[-1] if tagged else _REASONING_LABEL.sub("", text, count=1)
+    return str(said).strip().removeprefix("<reasoning>").strip()

@@ -1,0 +1,43 @@
+"""Strip what models write around a reply: visible thinking, channels, tokens of chat templates."""
+
+from __future__ import annotations
+
+import re
+
+_FINAL = re.compile(
+    r"<\|channel\|>\s*final\s*(?:<\|constrain\|>[^<]*)?<\|message\|>|\Aanalysis.*?assistantfinal",
+    re.DOTALL,
+)
+_CHANNEL = "<|channel|>"
+_NAME = r"(?:(?:seed:)?think(?:ing)?|thoughts?)"
+_OPENING = re.compile(rf"<{_NAME}>|\[THINK\]", re.IGNORECASE)
+_CLOSING = re.compile(rf"</{_NAME}>|\[/THINK\]", re.IGNORECASE)
+_END = re.compile(
+    r"(?:<\|(?:end|return|im_end|eot_id|eom_id|endoftext|end_of_text)\|>|</s>\s*\Z|<end_of_turn>|<eos>)"
+    r".*",
+    re.DOTALL,
+)
+_START = re.compile(
+    r"\A\s*(?:<s>|<\|im_start\|>assistant|<\|start_header_id\|>assistant<\|end_header_id\|>"
+    r"|<\|assistant\|>|<start_of_turn>model)\s*"
+)
+
+
+def without_thoughts(text: str) -> str:
+    """Return what a reply says after its visible thinking; "" where it never stops thinking.
+
+    Reasoning models think between tags, before a lone closing tag (the chat template has opened it)
+    or in a channel of their own. A reply without any of this comes back unchanged.
+    """
+    said = _FINAL.split(text)[-1]
+    if said == text and _CHANNEL in text:  # it thought until it was cut
+        return ""
+    said = _START.sub("", _END.sub("", said))
+    opening, closings = _OPENING.search(said), list(_CLOSING.finditer(said))
+    before = said[: opening.start()] if opening else ""
+    if closings:
+        said = said[closings[-1].end() :]
+        said = said if said.strip() else before
+    elif opening and not before.strip():
+        return ""
+    return text if said == text else said.strip("\r\n")
