@@ -20,11 +20,11 @@ from pytest_mipro.errors import ModuleCallError, ModuleDefinitionError, OutputPa
 from pytest_mipro.runtime.calls.context import (
     CallContext,
     current_context,
-    project_stack,
     remembering,
 )
 from pytest_mipro.runtime.calls.exchange import Call, execute, execute_async
 from pytest_mipro.runtime.calls.parameters import checked_parameters
+from pytest_mipro.runtime.calls.stack import project_stack
 from pytest_mipro.runtime.calls.strays import is_offline_child
 from pytest_mipro.runtime.client.contract import LMClient, Message, Request
 from pytest_mipro.runtime.prompts.prompt import Prompt

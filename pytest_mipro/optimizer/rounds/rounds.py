@@ -55,7 +55,7 @@ def expand_candidates(state: SearchState, proposer: InstructionProposer) -> Sear
         labelled = labelled_demos(parents[0].runs, state.baseline.study.tests)
         pools = merged_pools(merged_pools(state.pools, more), labelled)
         state = _with_demo_sets(replace(state, pools=pools))
-    modules = {item.signature.name: item for item in state.candidates.modules}
+    modules = {item.signature.label: item for item in state.candidates.modules}
     ready = CandidatesReady(
         state.run.study.name,
         state.round,

@@ -116,7 +116,7 @@ def measure_baseline(run: StudyRun) -> Baseline:
         row_calls={row: sum(call.requests for call in made) for row, made in calls.items()},
         usage=WorstCase(calls, committed, run.accounting.cost_model) if bounded else None,
         signatures=signatures,
-        frozen=tuple(item.name for item in found if not item.optimize),
+        frozen=tuple(item.label for item in found if not item.optimize),
         models={path: call.model for path, call in first.items()},
         committed=committed,
         rules=_rules(run, runs, committed),
@@ -204,7 +204,7 @@ def _plan(run: StudyRun, baseline: Baseline) -> Plan:
     calling = {item.case.test for item in baseline.evaluation.runs if item.calls}
     return Plan(
         study=baseline.study.name,
-        modules=tuple(item.name for item in baseline.signatures),
+        modules=tuple(item.label for item in baseline.signatures),
         frozen=baseline.frozen,
         split=split,
         rounds=settings.rounds,

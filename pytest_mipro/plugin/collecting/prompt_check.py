@@ -10,7 +10,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from pytest_mipro.errors import ModuleDefinitionError
-from pytest_mipro.runtime.calls.context import is_project_file
+from pytest_mipro.runtime.calls.stack import is_project_file
 from pytest_mipro.runtime.module import LMModule
 from pytest_mipro.runtime.prompts.prompt_file import read_if_there
 from pytest_mipro.runtime.signature.signature import Signature

@@ -138,7 +138,7 @@ class RecordedCall:
             cached = call.requests if call.cached else 0
             tokens = call.usage.prompt_tokens, call.usage.completion_tokens
             usage = CallUsage(call.requests, cached, *tokens, call.cost)
-            found.append(ModuleUsage(call.signature.name, call.model, usage))
+            found.append(ModuleUsage(call.signature.label, call.model, usage))
         return by_module(found)
 
     @property
@@ -154,7 +154,7 @@ class RecordedCall:
         lowest = [-1.0 if score is None else score for score in scores]
         worst = self._traces[lowest.index(min(lowest))].calls if lowest else ()
         return tuple(
-            Step(call.signature.name, encodable(call.error or to_text(call.output), _STEP_CHARS))
+            Step(call.signature.label, encodable(call.error or to_text(call.output), _STEP_CHARS))
             for call in worst[-_STEPS:]
         )
 

@@ -86,7 +86,7 @@ def locked_module(call: ModuleCall, prompts: Mapping[Path, Prompt], folder: Path
     prompt = prompts.get(signature.prompt_path) or committed_prompt(signature)
     docstring = signature.instruction  # "" under `python -OO`, which drops it
     return LockedModule(
-        name=signature.name,
+        name=signature.label,
         prompt_path=relative_path(signature.prompt_path, folder),
         prompt=prompt.digest(),
         docstring=Prompt(docstring).digest() if docstring else "",

@@ -192,7 +192,8 @@ def _sizes(
 
 def _modules(lock: Lock | None, last: Mapping[str, Any] | None) -> tuple[int, str]:
     """Return how many modules are optimised, and which, as far as that is known."""
-    names = [module.name for module in lock.modules if not module.frozen] if lock else None
+    named = (module.name for module in lock.modules if not module.frozen) if lock else ()
+    names = list(dict.fromkeys(named)) if lock else None
     if last is not None:
         count = int(last["modules"])
         text = f"{count} in the last run; the baseline's traces tell them"

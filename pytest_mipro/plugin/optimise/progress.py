@@ -229,7 +229,10 @@ def _format_cost(price: CaseCost) -> str:
 
 def _short_names(names: Iterable[str]) -> dict[str, str]:
     """Return the functions' names without their files', where these alone tell them apart."""
-    short = {name: name.rpartition(".")[2] for name in names}
+    short = {}
+    for name in names:
+        head, *file = name.partition(" (")  # a label may hold the prompt file, too
+        short[name] = "".join((head.rpartition(".")[2], *file))
     return short if len(set(short.values())) == len(short) else {name: name for name in short}
 
 

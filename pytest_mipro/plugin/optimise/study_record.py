@@ -76,7 +76,7 @@ class StudyRecord:
         self._write(
             "proposal",
             round=number,
-            module=proposal.signature.name,
+            module=proposal.signature.label,
             **asdict(proposal.plan),
             cut=list(proposal.cut),
             saw=[[message.role, message.content] for message in proposal.messages],

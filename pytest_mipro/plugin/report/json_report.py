@@ -116,7 +116,7 @@ def _optimization(item: OptimizedStudy, report: RunReport) -> dict[str, Any]:
         "split": {**{part: len(keys) for part, keys in rows.items()}, "shared": split.shared},
         "modules": [
             {
-                "name": signature.name,
+                "name": signature.label,
                 "prompt_path": report.shown(signature.prompt_path),
                 "model": result.models.get(signature.prompt_path),
                 "changed": signature in item.changed,

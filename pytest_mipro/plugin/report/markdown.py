@@ -168,7 +168,7 @@ def _optimization(item: OptimizedStudy, words: Words) -> list[str]:
         f"rows: {', '.join(f'{len(keys)} {part}' for part, keys in parts.items())}",
     ]
     if item.changed:
-        names = (words.code(signature.name) for signature in item.changed)
+        names = (words.code(signature.label) for signature in item.changed)
         notes.append(f"prompts changed: {', '.join(names)}")
     if result.ended:
         notes.append(words.prose(result.ended))

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
-import sysconfig
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType
 from typing import Any
 
 from pytest_mipro.errors import (
@@ -190,9 +187,9 @@ def remembering(trace: Trace | None) -> Iterator[None]:
 
 
 @contextmanager
-def calling(name: str) -> Iterator[None]:
+def calling(label: str) -> Iterator[None]:
     """Tell clients which module is calling; a request itself doesn't name it."""
-    token = _calling.set(name)
+    token = _calling.set(label)
     try:
         yield
     finally:
@@ -200,7 +197,7 @@ def calling(name: str) -> Iterator[None]:
 
 
 def calling_module() -> str:
-    """Return the name of the calling module for a client; "" outside a module call."""
+    """Return the label of the calling module for a client; "" outside a module call."""
     return _calling.get()
 
 
@@ -265,38 +262,3 @@ def keep_for_case(error: InfrastructureError) -> None:
 def in_case() -> bool:
     """Return whether this thread or task runs a case."""
     return _current.get() is not None
-
-
-def project_stack(frame: FrameType | None) -> tuple[CodeType, ...]:
-    """Return the project's functions on the stack, outermost first, below this package's runner."""
-    codes: list[CodeType] = []
-    while frame is not None and not (codes and _is_own(frame.f_code.co_filename)):
-        if is_project_file(frame.f_code.co_filename):
-            codes.append(frame.f_code)
-        frame = frame.f_back
-    return tuple(reversed(codes))
-
-
-_OWN = str(Path(__file__).parents[2]) + os.sep
-_LIBRARIES = tuple(
-    folder + os.sep
-    for folder in {
-        sysconfig.get_path("stdlib"),
-        sysconfig.get_path("purelib"),
-        sysconfig.get_path("scripts"),
-        str(Path(sys.prefix) / "lib"),
-    }
-)
-
-
-@lru_cache(maxsize=4096)
-def _is_own(filename: str) -> bool:
-    return filename.startswith(_OWN)
-
-
-@lru_cache(maxsize=4096)
-def is_project_file(filename: str) -> bool:
-    """Return whether a source file belongs neither to a library nor to this package."""
-    if not filename or filename.startswith("<") or _is_own(filename):
-        return False
-    return not filename.startswith(_LIBRARIES) and "site-packages" not in filename

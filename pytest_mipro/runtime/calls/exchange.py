@@ -44,7 +44,7 @@ class _Exchange:
         call = self._call
         if call.trace:
             call.trace.count_request()
-        with calling(call.signature.name):
+        with calling(call.signature.label):
             request = replace(call.request, messages=messages)
             reply = await _ask(call.client, request, self._waits)
         self.replies.append(reply)

@@ -6,8 +6,10 @@ import contextlib
 import hashlib
 import inspect
 import json
+import os
 import sys
 import typing
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -41,6 +43,21 @@ class Signature:
     prompt_required: bool = False
     reasoning: bool = False
     optimize: bool = True
+
+    @property
+    def label(self) -> str:
+        """`name`; with the prompt file, where another module has the name, or a factory makes them.
+
+        Paths are relative to the source file's folder, or to the one that the modules' files share.
+        """
+        nested = "<locals>" in self.function.__qualname__
+        namesakes = [self, *_namesakes(self)]
+        if len(namesakes) == 1 and not nested:
+            return self.name
+        sources = {str(Path(inspect.getfile(each.function)).resolve()) for each in namesakes}
+        folder = os.path.commonpath([os.path.dirname(source) for source in sources])  # noqa: PTH120 - fast
+        path = Path(os.path.relpath(self.prompt_path, folder))
+        return f"{self.name} ({path.as_posix()})"
 
     @property
     def is_async(self) -> bool:
@@ -136,10 +153,24 @@ def signature_of(
     with contextlib.suppress(UnresolvedTypeError):  # it may be defined by the first call
         signature.output  # noqa: B018 - resolving is the check
     _defined[signature.name, signature.prompt_path] = signature
+    _paths_of[signature.name].add(signature.prompt_path)
     return signature
 
 
 _defined: WeakValueDictionary[tuple[str, Path], Signature] = WeakValueDictionary()
+_paths_of = defaultdict[str, set[Path]](set)
+
+
+def _namesakes(signature: Signature) -> list[Signature]:
+    """Return the other modules of that name which are in use: not of a file imported afresh."""
+    others = _paths_of[signature.name] - {signature.prompt_path}
+    found = (_defined.get((signature.name, path)) for path in others)
+    return [each for each in found if each is not None and _is_imported(each.function)]
+
+
+def _is_imported(function: Callable[..., Any]) -> bool:
+    module = sys.modules.get(function.__module__)
+    return module is not None and vars(module) is function.__globals__
 
 
 def defined_signature(name: str, prompt_path: Path) -> Signature | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import inspect
 import re
 import subprocess
@@ -355,3 +356,42 @@ def test_the_digest_follows_inputs_output_and_reasoning() -> None:
     assert len({*digests[:3], thinking}) == 4
     assert digests[3] == digests[0]
     assert re.fullmatch("[0-9a-f]{16}", digests[0])
+
+
+def made(prompt: str) -> Any:
+    def inner(ticket: str) -> str:
+        """Summarise."""
+
+    return of(inner, prompt)
+
+
+def test_modules_of_a_factory_are_told_apart_by_their_prompt_files() -> None:
+    labels = [made(f"prompts/{name}.yaml").label for name in ("billing", "bugs")]
+    name = "test_signature.inner"
+    assert labels == [f"{name} (prompts/billing.yaml)", f"{name} (prompts/bugs.yaml)"]
+
+
+def test_namesakes_in_other_files_are_told_apart_while_they_are_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (
+        'from pytest_mipro import lm_module\n@lm_module\ndef ask(x: str) -> str:\n    """Say."""\n'
+    )
+    found = {}
+    for folder in ("shop", "desk"):
+        source = tmp_path / folder / "talk.py"
+        source.parent.mkdir()
+        source.write_text(text)
+        spec = importlib.util.spec_from_file_location(f"{folder}_talk", source)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, spec.name, module)
+        spec.loader.exec_module(module)
+        found[folder] = module.ask.signature
+        if folder == "shop":
+            assert module.ask.signature.label == "talk.ask"
+    assert found["shop"].label == "talk.ask (shop/prompts/talk.ask.yaml)"
+    assert found["desk"].label == "talk.ask (desk/prompts/talk.ask.yaml)"
+    monkeypatch.delitem(sys.modules, "shop_talk")
+    assert found["desk"].label == "talk.ask"

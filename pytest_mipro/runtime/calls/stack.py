@@ -1,0 +1,45 @@
+"""Tell the project's own functions on the stack from those of libraries and of this package."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from functools import lru_cache
+from pathlib import Path
+from types import CodeType, FrameType
+
+
+def project_stack(frame: FrameType | None) -> tuple[CodeType, ...]:
+    """Return the project's functions on the stack, outermost first, below this package's runner."""
+    codes: list[CodeType] = []
+    while frame is not None and not (codes and _is_own(frame.f_code.co_filename)):
+        if is_project_file(frame.f_code.co_filename):
+            codes.append(frame.f_code)
+        frame = frame.f_back
+    return tuple(reversed(codes))
+
+
+_OWN = str(Path(__file__).parents[2]) + os.sep
+_LIBRARIES = tuple(
+    folder + os.sep
+    for folder in {
+        sysconfig.get_path("stdlib"),
+        sysconfig.get_path("purelib"),
+        sysconfig.get_path("scripts"),
+        str(Path(sys.prefix) / "lib"),
+    }
+)
+
+
+@lru_cache(maxsize=4096)
+def _is_own(filename: str) -> bool:
+    return filename.startswith(_OWN)
+
+
+@lru_cache(maxsize=4096)
+def is_project_file(filename: str) -> bool:
+    """Return whether a source file belongs neither to a library nor to this package."""
+    if not filename or filename.startswith("<") or _is_own(filename):
+        return False
+    return not filename.startswith(_LIBRARIES) and "site-packages" not in filename
