@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_mipro.errors import OutputParseError
 from pytest_mipro.runtime.signature import reasoned
@@ -13,12 +13,10 @@ from pytest_mipro.runtime.signature.json_reply import bullets, fitting_json
 from pytest_mipro.runtime.signature.json_values import to_text
 from pytest_mipro.runtime.signature.labels import YES_NO, LabelReader
 from pytest_mipro.runtime.signature.numbers import NumberReader
+from pytest_mipro.runtime.signature.output_rules import OutputRules
 from pytest_mipro.runtime.signature.reply_text import bare, quoted, unfenced
 from pytest_mipro.runtime.signature.stated import Reader, UnclearError, explicit_parts, stated
 from pytest_mipro.runtime.text.strict_json import load_json
-
-if TYPE_CHECKING:
-    from pytest_mipro.runtime.signature.output_format import OutputFormat
 
 _WRAPPED = re.compile(
     r"\A\s*<(answer|output|result|reply|response)>(.*)</\1>\s*\Z", re.DOTALL | re.IGNORECASE
@@ -27,7 +25,7 @@ _WRAPPED = re.compile(
 _DATE = re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}[0-9:.Z+-]*)?")
 
 
-def read(output: OutputFormat, body: str, *, cut: bool = False) -> Any:
+def read(output: OutputRules, body: str, *, cut: bool = False) -> Any:
     """Return the value that a reply without its thoughts states; raises OutputParseError."""
     if output.kind == "text":
         return _text(body)
@@ -39,13 +37,13 @@ def read(output: OutputFormat, body: str, *, cut: bool = False) -> Any:
     return output.validate(YES_NO[value] if isinstance(value, str) else value)
 
 
-def _scalar_reader(output: OutputFormat) -> Reader:
+def _scalar_reader(output: OutputRules) -> Reader:
     if "true" in output.scalar:
         return LabelReader(YES_NO)
     return NumberReader(whole="whole" in output.scalar)
 
 
-def read_label(output: OutputFormat, body: str) -> Any:
+def read_label(output: OutputRules, body: str) -> Any:
     """Return the value of the one label that a text states; raises OutputParseError."""
     for text in (body, body.strip()):
         for known in (output.labels, output.aliases):
@@ -80,7 +78,7 @@ def _text(body: str) -> str:
     return text
 
 
-def read_reasoned(output: OutputFormat, said: str, *, cut: bool = False) -> tuple[Any, str]:
+def read_reasoned(output: OutputRules, said: str, *, cut: bool = False) -> tuple[Any, str]:
     """Return (value, reasoning) of a reply that was asked for both; raises OutputParseError."""
     parts = reasoned.split(said)
     if output.kind == "json":
@@ -97,9 +95,7 @@ def read_reasoned(output: OutputFormat, said: str, *, cut: bool = False) -> tupl
         return read(output, said, cut=cut), reasoning
 
 
-def _reasoned_json(
-    output: OutputFormat, body: str, reasoning: str, *, cut: bool
-) -> tuple[Any, str]:
+def _reasoned_json(output: OutputRules, body: str, reasoning: str, *, cut: bool) -> tuple[Any, str]:
     def fits(value: Any) -> tuple[Any, str]:
         if not isinstance(value, dict):
             return output.validate(value), reasoning
@@ -126,7 +122,7 @@ def _fitting(body: str, fits: Any, fields: Iterable[str]) -> list[Any]:
     return found
 
 
-def _json(output: OutputFormat, body: str, *, cut: bool) -> Any:
+def _json(output: OutputRules, body: str, *, cut: bool) -> Any:
     root = _root(output)
     if output.members:
         return _of_union(output, body, cut=cut)
@@ -149,14 +145,14 @@ def _json(output: OutputFormat, body: str, *, cut: bool) -> Any:
         raise OutputParseError(f"{quoted(body)} is not JSON ({error})") from None
 
 
-def _root(output: OutputFormat) -> dict[str, Any]:
+def _root(output: OutputRules) -> dict[str, Any]:
     """Return the schema of the value itself, without what it refers to."""
     name = str(output.values.get("$ref", "")).removeprefix("#/$defs/")
     resolved: dict[str, Any] = output.values.get("$defs", {}).get(name, output.values)
     return resolved
 
 
-def _ruled_text(output: OutputFormat, body: str, root: dict[str, Any]) -> Any:
+def _ruled_text(output: OutputRules, body: str, root: dict[str, Any]) -> Any:
     """Return a date or another text with rules: the whole reply, or its one part that fits."""
     text = unfenced(body).strip()
     dated = root.get("format") in ("date", "date-time")
@@ -184,7 +180,7 @@ def _unquoted(text: str) -> Any:
     return value
 
 
-def _of_union(output: OutputFormat, body: str, *, cut: bool) -> Any:
+def _of_union(output: OutputRules, body: str, *, cut: bool) -> Any:
     """Return the value of the union's one type that reads the reply, a plain text last of all."""
     text = unfenced(body).strip()
     others = [member for member in output.members if member.kind != "text"]
