@@ -29,8 +29,9 @@ from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.lock.lock_file import Lock, LockedModule
 
 FormatPath = Callable[[Path], str]
-Kind = Literal["prompt", "docstring", "signature", "model", "module", "cases"]
+Kind = Literal["lock", "prompt", "docstring", "signature", "model", "module", "cases"]
 
+_CASE_KINDS = ("new", "changed", "gone", "no longer scored")
 _EDIT = "the difference from the lock is this edit's"
 _PROGRAM = "the difference from the lock is the program's too"
 
@@ -59,7 +60,7 @@ def drift_of(config: pytest.Config, lock: str, shown: FormatPath) -> tuple[Diffe
 def report_drift(state: RunState) -> None:
     """Compare each measured study with its lock; in strict mode, report each as a result.
 
-    A missing lock is no drift.
+    Only there a missing lock is a difference.
     """
     config, by_lock = state.config, defaultdict[str, list[Verdict]](list)
     for verdict in state.verdicts:
@@ -70,8 +71,14 @@ def report_drift(state: RunState) -> None:
         lock = locked(study.lock)
         if lock is not None:
             drifts[path] = partial(differences, lock, study, by_lock[path])
-            if options.strict and not options.update_lock:
-                _report_study(state, study)
+        elif options.strict:
+            drifts[path] = _no_lock
+        if options.strict and not options.update_lock:
+            _report_study(state, study)
+
+
+def _no_lock(_: FormatPath) -> tuple[Difference, ...]:
+    return (Difference("lock", "there is no lock", "restore the file, or commit a new one"),)
 
 
 def _report_study(state: RunState, study: StudyProvenance) -> None:
@@ -183,7 +190,8 @@ def _parameters(module: LockedModule) -> str:
 
 def _cases(lock: Lock, study: StudyProvenance, verdicts: Sequence[Verdict]) -> Iterator[Difference]:
     locked = {case.id: case.digest for case in lock.cases}
-    now = {result.id: result.digest for verdict in verdicts for result in verdict.results}
+    results = [result for verdict in verdicts for result in verdict.results]
+    now = {result.id: result.digest for result in results}
     whole = {v.plan.name for v in verdicts if len(v.results) == v.plan.expected}
     measured = {v.plan.name for v in verdicts}
     counts = Counter(
@@ -196,9 +204,12 @@ def _cases(lock: Lock, study: StudyProvenance, verdicts: Sequence[Verdict]) -> I
         and (case.test in whole or (case.test not in measured and not study.partial))
         for case in lock.cases
     )
+    counts["no longer scored"] = sum(
+        bool(result.outcome.skipped) and result.id in lock.scores for result in results
+    )
     if not counts.total():
         return
-    parts = [f"{counts[kind]} {kind}" for kind in ("new", "changed", "gone") if counts[kind]]
+    parts = [f"{counts[kind]} {kind}" for kind in _CASE_KINDS if counts[kind]]
     common = sum(locked.get(case) == digest for case, digest in now.items())
     yield Difference(
         "cases",

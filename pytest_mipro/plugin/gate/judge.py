@@ -150,7 +150,7 @@ def _ruling(
     scored = [result for result in judged if result.score is not None]
     incomplete = _unscored(verdict)
     if not incomplete and not verdict.whole.cases:
-        return "skipped", "no case was scored: no verdict", ()
+        incomplete = "no case was scored; select some, or drop the threshold"
     if not incomplete and not scored:
         incomplete = f"mipro_gate_on=holdout: {reference.holdout.problem or _NONE_HELD_OUT}"
     if incomplete:

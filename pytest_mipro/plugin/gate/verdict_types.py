@@ -12,7 +12,7 @@ from pytest_mipro.plugin.config.options import GateOn
 from pytest_mipro.plugin.measuring.measure import Status
 from pytest_mipro.plugin.measuring.report_data import CaseResult
 
-Ruling = Literal["passed", "failed", "incomplete", "partial", "each", "skipped"]
+Ruling = Literal["passed", "failed", "incomplete", "partial", "each"]
 RuleName = Literal["threshold", "max_regression", "group"]
 _UNSEEN = (
     "no case called an LM module: nothing here is recorded, replayed or optimised; calls by "
@@ -94,7 +94,7 @@ class Verdict:
     """The verdict on one test.
 
     `status`: "passed", "failed" and "incomplete" judge the test as a whole; with "partial" (part of
-    its cases ran), "each" (no threshold) and "skipped" (no case was scored) there is no judgement.
+    its cases ran) and "each" (no threshold) there is no judgement.
     `reason` is one line; `rules` are all that applied. `whole` is the mean over all cases,
     `holdout` that over the holdout rows (None: there is no holdout); `judged_on` says which of the
     two the rules judge. `missed` are the cases below the pass score that are not in

@@ -164,11 +164,61 @@ def test_the_ini_key_does_the_same_with_workers_too(gate):
     assert gate.runpytest("-o", "mipro_strict=false").ret == 0
 
 
-def test_a_missing_lock_is_no_difference(pytester):
-    write_gate(pytester)
-    result = pytester.runpytest("--mipro-strict")
-    assert result.ret == 0
-    result.stdout.no_fnmatch_line("*differs*")
+def lock_gone(gate):
+    (gate.path / LOCK).unlink()
+    return LOCK
+
+
+def study_renamed(gate):
+    edit(gate, "test_words.py", "threshold=0.1", 'threshold=0.1, study="renamed"')
+    return "renamed.mipro.json"
+
+
+@pytest.mark.parametrize("change", [lock_gone, study_renamed])
+def test_a_missing_lock_is_a_difference_to_a_strict_run_alone(gate, change):
+    lock = change(gate)
+    plain = gate.runpytest()
+    assert plain.ret == 0
+    plain.stdout.no_fnmatch_line("*differs*")
+    strict = gate.runpytest("--mipro-strict")
+    assert strict.ret == 1
+    strict.stdout.fnmatch_lines(
+        [
+            f"differs from {lock}:",
+            "  there is no lock: restore the file, or commit a new one",
+            f"FAILED {lock}::lock - 1 difference from the lock (mipro_strict): *",
+        ]
+    )
+    assert gate.runpytest("--mipro-strict", UPDATE).ret == 0
+    assert gate.runpytest("--mipro-strict").ret == 0
+
+
+@pytest.mark.parametrize("outcome", ["skip", "xfail"])
+def test_a_scored_case_that_is_no_longer_scored_is_a_difference(gate, outcome):
+    edit(
+        gate,
+        "test_words.py",
+        "    assert",
+        f"    if text == 'two': pytest.{outcome}('later')\n    assert",
+    )
+    plain = gate.runpytest()
+    assert plain.ret == 0
+    words = "  cases differ (1 no longer scored): compared on the 6 common ones"
+    plain.stdout.fnmatch_lines([words])
+    strict = gate.runpytest("--mipro-strict")
+    assert strict.ret == 1
+    strict.stdout.fnmatch_lines([f"FAILED {LOCK}::lock - 1 difference from the lock (mipro_st*"])
+    gate.runpytest(UPDATE)
+    assert gate.runpytest("--mipro-strict").ret == 0, "locked without a score, it is as locked"
+
+
+@pytest.mark.parametrize("mark", ["xfail", "skip"])
+def test_a_gated_test_without_any_score_is_incomplete(gate, mark):
+    edit(gate, "test_words.py", "@pytest.mark.mipro", f"@pytest.mark.{mark}\n@pytest.mark.mipro")
+    result = gate.runpytest()
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*INCOMPLETE: no case was scored; *"])
+    assert gate.runpytest("--mipro-strict").ret == 1
 
 
 def test_part_of_the_cases_is_no_difference(gate):
