@@ -41,7 +41,7 @@ class Setting:
     holdout: bool
 
     def __str__(self) -> str:
-        return f"{self.rows} {'holdout' if self.holdout else 'shared'}, best of {self.tried}"
+        return f"{self.rows} {'holdout' if self.holdout else 'validation'}, best of {self.tried}"
 
 
 SETTINGS = (
@@ -114,7 +114,7 @@ def accepted(draw: np.random.Generator, setting: Setting, world: str, lift: floa
     cases = [Case(str(number), str(number)) for number in range(setting.rows)]
     before = {case.id: score for case, score in zip(cases, found.committed.tolist(), strict=True)}
     after = {case.id: score for case, score in zip(cases, best.tolist(), strict=True)}
-    evidence = Evidence(setting.holdout, tried=setting.tried, shared=not setting.holdout)
+    evidence = Evidence(setting.holdout, tried=setting.tried)
     return decide(paired_lift(after, before, cases), evidence).accepted
 
 

@@ -182,7 +182,7 @@ def make_services(client: Any, events: list[Any] | None = None, **changes: Any) 
         "searcher": RandomSearcher,
         "strategies": [GroundedStrategy()],
         "check_modules": lambda signatures: None,
-        "finalists_shown": frozenset(),
+        "finalists_shown": (),
         "earlier_holdout_uses": 0,
         "record_holdout_use": lambda finalist: None,
         "emit": ([] if events is None else events).append,
@@ -195,7 +195,7 @@ def make_services(client: Any, events: list[Any] | None = None, **changes: Any) 
 def baseline_of(
     study: Study | None = None,
     client: WorldClient | None = None,
-    finalists_shown: frozenset[str] = frozenset(),
+    finalists_shown: Sequence[str] = (),
     services: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Iterator[tuple[StudyRun, Baseline]]:

@@ -207,7 +207,7 @@ def test_without_holdout_the_decision_is_not_independent() -> None:
     assert result.split.holdout == ()
     assert result.decision.verdict == "unconfirmed"
     assert UNCONFIRMED in result.reason
-    assert f"after {result.trials} assignments tried" in result.reason
+    assert f"(the best of {result.trials} tried)" in result.reason
     assert result.prompts
     assert result.deciding_after.rows == 22
 
@@ -228,16 +228,17 @@ def test_a_newly_failed_threshold_rejects() -> None:
     assert result.after.tests["test_short"] < 0.95
     assert result.decision.bound > 0
     assert result.decision.verdict == "reject"
-    assert result.reason.startswith("fails the threshold of test_short, which the committed")
+    assert result.reason.startswith("fails the gate of test_short, which the committed")
     assert result.prompts == {}
 
 
 def test_each_distinct_finalist_is_one_holdout_use() -> None:
     first = play().result
     assert first.holdout_uses == 1
-    assert "optimistic" not in first.reason
-    again = play(services={"finalists_shown": frozenset([first.finalist])}).result
+    assert "97.5 % lower bound" in first.reason
+    again = play(services={"finalists_shown": (first.finalist,)}).result
     assert again.holdout_uses == 1
-    other = play(services={"finalists_shown": frozenset(["another finalist"])}).result
+    other = play(services={"finalists_shown": ("another finalist",)}).result
     assert other.holdout_uses == 2
-    assert "look 2 at this holdout, so the interval is optimistic" in other.reason
+    assert "99.17 % lower bound" in other.reason
+    assert "(look 2 at this holdout)" in other.reason

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from pytest_mipro.errors import LimitReachedError
@@ -14,12 +15,11 @@ from pytest_mipro.optimizer.deciding.reserve import Reserve
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.events import FinalistChosen, Stage
-from pytest_mipro.optimizer.run.result import measured
 from pytest_mipro.optimizer.search.assessments import Assessment, Record
 from pytest_mipro.optimizer.search.searcher import Assignment
-from pytest_mipro.optimizer.statistics.decide import Decision, Evidence, decide, newly_failed
-from pytest_mipro.optimizer.statistics.intervals import paired_lift
-from pytest_mipro.optimizer.study.case import Case, Evaluation, cases_of
+from pytest_mipro.optimizer.statistics.decide import Decision, Evidence, decide
+from pytest_mipro.optimizer.statistics.intervals import judged_mean, paired_lift, sure_fall
+from pytest_mipro.optimizer.study.case import Case, Evaluation, TestSpec, cases_of
 from pytest_mipro.runtime.prompts.prompt import Prompt
 
 # A cheaper program may lose this much of the score (0…1), by estimate.
@@ -77,19 +77,24 @@ def cheapest(programs: Sequence[Assessment]) -> Assessment:
 
 @dataclass(frozen=True)
 class Conclusion:
-    """The end of a study: `prompts` by path if they may be written, empty otherwise.
+    """The end of a study: the finalist's `prompts` by path, and whether they may be written.
 
-    They are those that the final pass ran: the finalist may lead past a module in all cases.
+    They are those that its cases ran: the finalist may lead past a module in all of them.
     `deciding` holds the finalist's runs of the deciding rows, `final` those of all cases.
     """
 
     reason: str
     decision: Decision | None = None
     prompts: Mapping[Path, Prompt] = field(default_factory=dict)
+    accepted: bool = False
     deciding: Evaluation | None = None
     final: Evaluation | None = None
     finalist: str = ""
     holdout_uses: int = 0
+
+    def with_decision(self, decision: Decision) -> Conclusion:
+        """Return the conclusion with this decision."""
+        return replace(self, decision=decision, reason=decision.reason, accepted=decision.accepted)
 
 
 def conclude(reserve: Reserve, program: Mapping[Path, Prompt], tried: int) -> Conclusion:
@@ -98,13 +103,14 @@ def conclude(reserve: Reserve, program: Mapping[Path, Prompt], tried: int) -> Co
     Only an accepted finalist is measured on all cases, as the gate will measure them: the next
     plain run is served from the cache. Sampled replies are other samples than it was chosen on.
     """
-    run, baseline = reserve.run, reserve.baseline
-    digest = program_digest(program)
-    shown = frozenset({digest} if baseline.split.confirmed else ())
-    holdout_uses = run.services.earlier_holdout_uses + len(run.services.finalists_shown | shown)
-    if shown:
-        run.services.record_holdout_use(digest)  # first: the run may end here
-    conclusion = Conclusion("", finalist=digest, holdout_uses=holdout_uses)
+    services, baseline = reserve.run.services, reserve.baseline
+    digest, shown = program_digest(program), services.finalists_shown
+    look = services.earlier_holdout_uses + (*shown, digest).index(digest) + 1
+    holdout_uses = services.holdout_uses
+    if baseline.split.confirmed:
+        holdout_uses += digest not in shown
+        services.record_holdout_use(digest)  # first: the run may end here
+    conclusion = Conclusion("", prompts=program, finalist=digest, holdout_uses=holdout_uses)
     deciding = _measure(reserve, program, "decision", baseline.deciding, reserve.decision)
     if deciding.over_budget:
         return replace(conclusion, reason=f"the finalist needs {deciding.over_budget}")
@@ -112,26 +118,31 @@ def conclude(reserve: Reserve, program: Mapping[Path, Prompt], tried: int) -> Co
     evidence = Evidence(
         holdout=baseline.split.confirmed,
         tried=tried,
-        holdout_uses=holdout_uses,
-        shared=baseline.split.shared,
+        look=look,
+        shared=not baseline.split.decides,
     )
-    decision = decide(lift, evidence)
-    conclusion = replace(conclusion, decision=decision, reason=decision.reason, deciding=deciding)
-    if not decision.accepted:
+    decided = partial(decide, lift, evidence, accept=reserve.run.settings.accept)
+    conclusion = replace(conclusion, prompts=_called(program, deciding), deciding=deciding)
+    conclusion = conclusion.with_decision(decided())
+    if not conclusion.accepted:
         return conclusion
     final = _measure(reserve, program, "final pass", baseline.study.cases, reserve.final)
     if final.over_budget:
-        reason = f"the finalist needs {final.over_budget}"
-        rejected = replace(decision, verdict="reject", reason=reason)
-        return replace(conclusion, decision=rejected, reason=reason)
-    decision = decide(lift, evidence, _failed_thresholds(baseline, final))
-    conclusion = replace(conclusion, decision=decision, reason=decision.reason, final=final)
-    if not decision.accepted:
-        return conclusion
-    # Prompts that no case ran were not measured and stay as they are.
-    called = {call.signature.prompt_path for item in final.runs for call in item.calls}
-    prompts = {path: prompt for path, prompt in program.items() if path in called}
-    return replace(conclusion, prompts=prompts)
+        rejected = replace(
+            decided(),
+            verdict="reject",
+            accepted=False,
+            reason=f"the finalist needs {final.over_budget}",
+        )
+        return conclusion.with_decision(rejected)
+    conclusion = replace(conclusion, prompts=_called(program, final), final=final)
+    return conclusion.with_decision(decided(failed_gates(baseline, final)))
+
+
+def _called(program: Mapping[Path, Prompt], evaluation: Evaluation) -> dict[Path, Prompt]:
+    """Return the prompts that cases ran: others were not measured and stay as they are."""
+    called = {call.signature.prompt_path for item in evaluation.runs for call in item.calls}
+    return {path: prompt for path, prompt in program.items() if path in called}
 
 
 def _measure(
@@ -149,36 +160,35 @@ def _measure(
         return Evaluation((), 0, over_budget=f"more than the limits leave: {reason}")
 
 
-def _failed_thresholds(baseline: Baseline, final: Evaluation) -> tuple[str, ...]:
+def failed_gates(baseline: Baseline, final: Evaluation) -> tuple[str, ...]:
     """Return the tests, sorted, whose gate the committed prompts met and the finalist fails."""
     tests, cases = baseline.study.tests, baseline.study.cases
-    before = measured(baseline.evaluation.scores(), cases).tests
-    after = measured(final.scores(), cases).tests
-    # A test has no mean if its every case was skipped.
-    thresholds = {name: t for name in before if (t := tests[name].threshold) is not None}
-    fallen = {
-        name
-        for name in before
-        if (allowed := tests[name].max_regression) is not None
-        and before[name] - after[name] > allowed + _ROUNDING
-    }
-    strict = {
-        name for name in before if tests[name].threshold is tests[name].max_regression is None
-    }  # each of their cases must pass by itself
-    met = _all_pass(baseline, baseline.evaluation) & strict
-    lost = met - _all_pass(baseline, final)
-    return tuple(sorted({*newly_failed(before, after, thresholds), *fallen, *lost}))
+    before, after = baseline.evaluation.scores(), final.scores()
+    by_test: dict[str, list[Case]] = {}  # a test whose every case was skipped has none
+    for case in cases:
+        by_test.setdefault(case.test, []).append(case)
+    failed = []
+    for name, mine in sorted(by_test.items()):
+        spec = tests[name]
+        fallen = (
+            spec.max_regression is not None
+            and sure_fall(paired_lift(after, before, mine), spec.confidence)
+            > spec.max_regression + _ROUNDING
+        )
+        if fallen or (_meets(spec, mine, before) and not _meets(spec, mine, after)):
+            failed.append(name)
+    return tuple(failed)
 
 
-def _all_pass(baseline: Baseline, evaluation: Evaluation) -> frozenset[str]:
-    """Return the tests of which every case reaches its pass score."""
-    tests, scores = baseline.study.tests, evaluation.scores()
-    missed = {
-        case.test
-        for case in baseline.study.cases
-        if case.id in scores and scores[case.id] < tests[case.test].pass_score - _ROUNDING
-    }
-    return frozenset(tests) - missed
+def _meets(spec: TestSpec, cases: Sequence[Case], scores: Mapping[str, float]) -> bool:
+    """Return whether the threshold is met, or, without any limit, whether each case passes."""
+    values = [scores[case.id] for case in cases]
+    if spec.threshold is not None:
+        value, _ = judged_mean(values, [case.row for case in cases], spec.confidence)
+        return value >= spec.threshold - _ROUNDING
+    if spec.max_regression is not None:
+        return True
+    return min(values) >= spec.pass_score - _ROUNDING
 
 
 def program_digest(program: Mapping[Path, Prompt]) -> str:

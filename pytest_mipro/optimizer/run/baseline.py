@@ -214,7 +214,7 @@ def _plan(run: StudyRun, baseline: Baseline) -> Plan:
         forecast=forecast_run(run, baseline),
         limits=settings.limits,
         max_seconds=settings.max_seconds,
-        detectable=detectable_lift(split, settings.trials),
+        detectable=detectable_lift(split, settings.trials, run.services.holdout_uses + 1),
         one_at_a_time=tuple(sorted(test.name for test in tests if not test.concurrent)),
         silent=tuple(sorted({case.test for case in baseline.study.cases} - calling)),
     )

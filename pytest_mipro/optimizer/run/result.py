@@ -24,13 +24,12 @@ class StudyResult:
 
     `study` is its name, `split` its rows by part, `signatures` are its modules; `models` holds each
     module's model, `committed` each committed prompt, by prompt path. `prompts` holds the
-    finalist's prompts by path if they may be written, and is empty otherwise; `reason` says why in
-    one line, `decision` is the verdict (None if none was reached). `baseline` and `final` evaluate
-    all cases under the committed prompts and under the finalist's; `before` and `after` are their
-    scores, `deciding_before` and `deciding_after` those on the rows that decided (holdout, else
-    validation). `holdout_uses` counts the finalists that this holdout has
-    been used for. `finalist` is a digest of the finalist's prompts, "" if no candidate beat the
-    baseline.
+    finalist's prompts by path if they may be written, and `refused` if they may not; `reason` says
+    why in one line, `decision` is the verdict (None if none was reached). `baseline` and `final`
+    evaluate all cases under the committed prompts and under the finalist's; `before` and `after`
+    are their scores, `deciding_before` and `deciding_after` those on the rows that decided
+    (holdout, else validation). `holdout_uses` counts the finalists that this holdout has been used
+    for. `finalist` is a digest of the finalist's prompts, "" if no candidate beat the baseline.
 
     `trials` counts the trials, `calls` the distinct LM requests of the whole run, `asked` all
     requests of programs and proposals, `live` the calls that an endpoint answered. `ended` says why
@@ -46,6 +45,7 @@ class StudyResult:
     models: Mapping[Path, str]
     committed: Mapping[Path, Prompt]
     prompts: Mapping[Path, Prompt]
+    refused: Mapping[Path, Prompt]
     decision: Decision | None
     reason: str
     holdout_uses: int

@@ -53,8 +53,9 @@ class Services:
 
     `searcher` makes a searcher from a space and a seed. `check_modules` raises, before anything is
     searched, if the modules found can't be optimised. `finalists_shown` holds the digests of the
-    finalists measured on this study's holdout before, `earlier_holdout_uses` counts those without a
-    known digest; `record_holdout_use` gets a finalist's digest before it is measured there.
+    finalists measured on this study's holdout before, in this order, and `earlier_holdout_uses`
+    counts those before them; `record_holdout_use` gets a finalist's digest before it is measured
+    there.
     `load_prompt` returns a module's committed prompt. `lessons` come from earlier runs of the
     study. `price` returns a model's price, None if unknown; `bill` is the actual cost.
     `describe_error` puts an error that ends a stage into words, and may name the option of its
@@ -65,7 +66,7 @@ class Services:
     searcher: Callable[[Space, int], Searcher]
     strategies: Sequence[ProposalStrategy]
     check_modules: Callable[[Sequence[Signature]], None]
-    finalists_shown: frozenset[str]
+    finalists_shown: Sequence[str]
     earlier_holdout_uses: int
     record_holdout_use: Callable[[str], None]
     emit: Emit
@@ -75,6 +76,11 @@ class Services:
     bill: Bill = field(default_factory=NoBill)
     describe_error: Callable[[MiproError], str] = str
     evaluating: Callable[[Accounting], Evaluating] | None = None
+
+    @property
+    def holdout_uses(self) -> int:
+        """How many finalists were measured on this study's holdout before."""
+        return self.earlier_holdout_uses + len(self.finalists_shown)
 
 
 @dataclass(frozen=True)

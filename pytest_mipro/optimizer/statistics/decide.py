@@ -4,28 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
-from pytest_mipro.optimizer.statistics.intervals import LEVEL, PairedLift, detectable_difference
-from pytest_mipro.optimizer.study.split import Split
+from pytest_mipro.optimizer.statistics.intervals import (
+    ALPHA,
+    PairedLift,
+    detectable_difference,
+)
+from pytest_mipro.optimizer.study.settings import Accept
+from pytest_mipro.optimizer.study.split import HOLDOUT_SHARE, MIN_APART, Split
 
-Verdict = Literal["accept", "unconfirmed", "reject"]
+Verdict = Literal["accept", "unconfirmed", "likely", "undecided", "reject"]
 
 UNCONFIRMED = "not independently confirmed"
+# How often a finalist that is called likely better may be none.
+_LIKELY_ERROR = 0.2
+_WRITTEN: Mapping[Accept, tuple[Verdict, ...]] = {
+    "better": ("accept", "unconfirmed"),
+    "likely": ("accept", "unconfirmed", "likely", "undecided"),
+}
 
 
 @dataclass(frozen=True)
 class Evidence:
     """Where the lift comes from: `holdout` rows, or validation rows, which the search used, too.
 
-    The finalist is the best of `tried` assignments. `holdout_uses` counts the uses of this holdout,
-    this one included. With `shared`, the proposals were written from the rows that decide.
+    The finalist is the best of `tried` assignments, and the `look`-th to be measured on this
+    holdout. With `shared`, these are
+    validation rows that the proposals were written from.
     """
 
     holdout: bool
     tried: int = 1
-    holdout_uses: int = 1
+    look: int = 1
     shared: bool = False
+
+    @property
+    def level(self) -> float:
+        """The level of the bound that decides, at which a study errs in at most `ALPHA` of cases.
+
+        The k-th look at a holdout spends ALPHA/(k(k+1)), so that all looks together spend `ALPHA`,
+        however many there will be. On validation rows the best of several is tested on the rows
+        that chose it, and each has its part of the error (Bonferroni).
+        """
+        parts = self.look * (self.look + 1) if self.holdout else self.tried
+        return 1 - ALPHA / max(1, parts)
+
+    @property
+    def likely_level(self) -> float:
+        """The level of the bound of a finalist that is likely better, whatever look this is."""
+        return 1 - _LIKELY_ERROR / (1 if self.holdout else max(1, self.tried))
 
 
 @dataclass(frozen=True)
@@ -33,91 +62,86 @@ class Decision:
     """The decision on a finalist.
 
     `verdict` is "accept": better on holdout rows; "unconfirmed": better on validation rows,
-    corrected for the selection, and written with the label "not independently confirmed"; or
-    "reject": not written. `reason` says why in one line. `lift` is the paired lift of the finalist
-    over the committed prompts, `bound` its one-sided lower bound, which was compared with 0.
+    corrected for the selection, with the label "not independently confirmed"; "likely": better by
+    four to one; "undecided": the rows are so few that the proposals were written from those that
+    decide; or "reject". `accepted` says whether it may be written: the first two, the next two only
+    on demand. `reason` says why in one line. `lift` is the paired lift of the finalist over the
+    committed prompts, `bound` its one-sided lower bound at `level`, which was compared with 0.
     """
 
     verdict: Verdict
+    accepted: bool
     reason: str
     lift: PairedLift
     bound: float
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the finalist may be written."""
-        return self.verdict != "reject"
+    level: float
 
 
 def decide(
-    lift: PairedLift, evidence: Evidence, failed: Sequence[str] = (), level: float = LEVEL
+    lift: PairedLift, evidence: Evidence, failed: Sequence[str] = (), accept: Accept = "better"
 ) -> Decision:
-    """Return the decision: accept iff the one-sided lower bound of the lift is above 0.
+    """Return the decision: better iff the one-sided lower bound of the lift is above 0.
 
-    On validation rows the level is Bonferroni-adjusted for `evidence.tried`: the best of many is
-    tested on the rows that chose it, and false acceptances must stay below 1 - `level`. `failed`
-    names tests whose threshold the finalist fails and the committed prompts met (`newly_failed`):
-    it is then rejected whatever its lift.
+    `failed` names tests whose gate the finalist fails and the committed prompts met: it is then
+    rejected whatever its lift. With `accept` "likely" it is also accepted where its lift is only
+    likely, or where the rows are too few to decide.
     """
-    adjusted = level if evidence.holdout else bonferroni_level(level, evidence.tried)
-    bound = lift.lower(adjusted)
-    facts = _facts(lift, evidence, level, bound)
+    bound = lift.lower(evidence.level)
+    verdict, reason = _verdict(lift, evidence, bound, failed)
+    return Decision(verdict, verdict in _WRITTEN[accept], reason, lift, bound, evidence.level)
+
+
+def _verdict(
+    lift: PairedLift, evidence: Evidence, bound: float, failed: Sequence[str]
+) -> tuple[Verdict, str]:
+    facts = _facts(lift, evidence, bound)
     if failed:
         tests = ", ".join(failed)
-        reason = f"fails the threshold of {tests}, which the committed prompts met; {facts}"
-        return Decision("reject", reason, lift, bound)
-    if bound > 0:
-        verdict: Verdict = "accept" if evidence.holdout else "unconfirmed"
-        return Decision(verdict, f"better: {facts}", lift, bound)
+        return "reject", f"fails the gate of {tests}, which the committed prompts met; {facts}"
     if lift.mean <= 0:
-        return Decision("reject", f"not better: {facts}", lift, bound)
-    detectable = lift.detectable(adjusted)
-    reason = (
-        f"too few rows to tell: {facts}; "
-        f"{lift.rows} rows detect a difference of {detectable:.3f} in 70 % of runs"
-    )
-    return Decision("reject", reason, lift, bound)
+        return "reject", f"not better: {facts}"
+    if evidence.shared:
+        return "undecided", f"so few rows decide nothing: {facts}; {_rows_wanted(lift)}"
+    if bound > 0:
+        return ("accept" if evidence.holdout else "unconfirmed"), f"better: {facts}"
+    detectable, enough = lift.detectable(evidence.level), lift.rows_to_detect(evidence.level)
+    power = f"{lift.rows} rows detect a difference of {detectable:.3f} in 70 % of runs"
+    if enough is not None:
+        power += f", {enough:,} would detect this one"
+    if lift.lower(evidence.likely_level) > 0:
+        return "likely", f"likely better: {facts}; {power}"
+    return "reject", f"too few rows to tell: {facts}; {power}"
 
 
-def detectable_lift(split: Split, trials: int) -> float:
+def detectable_lift(split: Split, trials: int, look: int = 1) -> float:
     """Return the lift (0…1) that a study's decision would detect in 70 % of runs, as planned.
 
-    Without holdout rows, the level is adjusted for `trials` candidates, as `decide` does.
+    The holdout would be used for the `look`-th time; without one, the best of `trials` candidates
+    is decided on. 1.0 stands for "not even the largest lift", as where training and validation
+    share their rows.
     """
-    level = LEVEL if split.confirmed else bonferroni_level(LEVEL, trials)
+    if not split.decides:
+        return 1.0
+    level = Evidence(split.confirmed, trials, look).level
     return detectable_difference(len(split.holdout or split.validation), level=level)
 
 
-def bonferroni_level(level: float, tried: int) -> float:
-    """Return the level of each of `tried` tests that together err in at most 1 - `level`."""
-    return 1 - (1 - level) / max(1, tried)
+def _rows_wanted(lift: PairedLift) -> str:
+    """Return from how many rows on something is decided, by the standards of a first holdout."""
+    enough = lift.rows_to_detect(Evidence(holdout=True).level)
+    words = f"from {MIN_APART} rows on, other rows decide than the search learns from"
+    if enough is None:
+        return words
+    in_all = max(MIN_APART, ceil(enough / HOLDOUT_SHARE))
+    return f"{words}, and about {in_all:,} would confirm such a lift"
 
 
-def newly_failed(
-    before: Mapping[str, float], after: Mapping[str, float], thresholds: Mapping[str, float]
-) -> tuple[str, ...]:
-    """Return the tests, sorted, whose mean met its threshold `before` and fails it `after`.
-
-    Means and thresholds are in 0…1 by test; tests without a threshold are not judged.
-    """
-    return tuple(
-        test
-        for test, threshold in sorted(thresholds.items())
-        if before[test] >= threshold > after[test]
-    )
-
-
-def _facts(lift: PairedLift, evidence: Evidence, level: float, bound: float) -> str:
+def _facts(lift: PairedLift, evidence: Evidence, bound: float) -> str:
     rows = "holdout" if evidence.holdout else "validation"
-    text = (
-        f"lift {lift.mean:+.3f} [{lift.low:.3f}, {lift.high:.3f}] on {lift.rows} {rows} rows, "
-        f"one-sided {100 * level:g} % lower bound {bound:+.3f}"
-    )
-    if not evidence.holdout:
-        text = f"{text} after {evidence.tried} assignments tried, {UNCONFIRMED}"
-        return f"{text}: its instructions were written from these rows" if evidence.shared else text
-    if evidence.holdout_uses > 1:
-        return (
-            f"{text}; look {evidence.holdout_uses} at this holdout, so the interval is optimistic"
-        )
-    return text
+    text = f"lift {lift.mean:+.3f} [{lift.low:+.3f}, {lift.high:+.3f}] on {lift.rows} {rows} rows"
+    if evidence.shared:
+        return f"{text}, from which its instructions were written"
+    text += f", one-sided {100 * evidence.level:.4g} % lower bound {bound:+.3f}"
+    if evidence.holdout:
+        return f"{text} (look {evidence.look} at this holdout)"
+    return f"{text} (the best of {evidence.tried} tried), {UNCONFIRMED}"

@@ -7,6 +7,7 @@ scores are in 0…1.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -73,8 +74,7 @@ class PairedLift:
     @cached_property
     def high(self) -> float:
         """The upper bound of the two-sided interval."""
-        mirrored = [Unit(unit.weight, -unit.value) for unit in self.differences]
-        return -lower_bound(mirrored, (1 + self.level) / 2)
+        return self.upper((1 + self.level) / 2)
 
     @cached_property
     def lower_one_sided(self) -> float:
@@ -85,9 +85,17 @@ class PairedLift:
         """Return the one-sided lower bound at another level, such as an adjusted one."""
         return lower_bound(self.differences, level)
 
+    def upper(self, level: float) -> float:
+        """Return the one-sided upper bound at a level: the mirrored lower bound."""
+        return -lower_bound([Unit(unit.weight, -unit.value) for unit in self.differences], level)
+
     def detectable(self, level: float | None = None) -> float:
         """Return the lift that these rows would detect; see `detectable_difference`."""
         return detectable_difference(self.size, self.sd, level=level or self.level)
+
+    def rows_to_detect(self, level: float | None = None) -> int | None:
+        """Return how many such rows would detect a lift of this size; see `rows_to_detect`."""
+        return rows_to_detect(self.mean, self.sd, level=level or self.level)
 
 
 def objective(scores: Mapping[str, float], tests: Mapping[str, str]) -> float:
@@ -172,6 +180,24 @@ def detectable_difference(
     return min(1.0, factor * error * total / n_rows)
 
 
+def rows_to_detect(difference: float, sd: float = TYPICAL_SD, level: float = LEVEL) -> int | None:
+    """Return the fewest rows by which `detectable_difference` is at most `difference`.
+
+    None: more than a million, or no number, as for a difference of 0 or less.
+    """
+    most = 1_000_000
+    if detectable_difference(most, sd, level=level) > difference:
+        return None
+    return (
+        bisect_left(
+            range(1, most + 1),
+            -difference,
+            key=lambda n: -detectable_difference(n, sd, level=level),
+        )
+        + 1
+    )
+
+
 def _units(weighted: Iterable[tuple[float, str, float]]) -> list[Unit]:
     """Gather (weight, row, value) triples into rows, in the order of the row keys."""
     sums: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
@@ -234,6 +260,28 @@ def _bounded_interval(units: Sequence[Unit], level: float) -> Interval:
     square = (size * (variance + mean**2) + z * z / 2) / total - center**2
     half = z * math.sqrt(max(0.0, square) / total)
     return Interval(max(0.0, center - half), min(1.0, center + half))
+
+
+def judged_mean(
+    scores: Sequence[float], clusters: Sequence[str], confidence: float | None
+) -> tuple[float, Interval]:
+    """Return what a threshold is compared with, and the interval around the mean.
+
+    It is the mean, or with a `confidence` the one-sided lower bound of the interval at that level.
+    The scores must not be empty.
+    """
+    if confidence is None:
+        return math.fsum(scores) / len(scores), mean_interval(scores, clusters)
+    interval = mean_interval(scores, clusters, 2 * confidence - 1)
+    return interval.low, interval
+
+
+def sure_fall(lift: PairedLift, confidence: float | None) -> float:
+    """Return by how much (in -1…1) the score fell at least: a one-sided bound at the confidence.
+
+    None stands for `LEVEL`.
+    """
+    return -lift.upper(LEVEL if confidence is None else confidence)
 
 
 def below_p_value(scores: Sequence[float], clusters: Sequence[str], threshold: float) -> float:

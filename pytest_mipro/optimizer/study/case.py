@@ -36,10 +36,10 @@ class Outcome:
 class TestSpec:
     """A metric-bearing test and the arguments of its mark.
 
-    `name` is its name in the study. `threshold` is the mean that it must reach, `max_regression`
-    the allowed loss against the lock (both in 0…1 or None); a case passes from `pass_score` on, as
-    the mean of `repeats` runs. `labels` maps modules to the case column with their right output.
-    `concurrent` allows cases to run at the same time.
+    `name` is its name in the study. `threshold` is the mean that it must reach, or its lower bound
+    at `confidence`; `max_regression` is the allowed loss against the lock (all in 0…1 or None). A
+    case passes from `pass_score` on, as the mean of `repeats` runs. `labels` maps modules to the
+    case column with their right output. `concurrent` allows cases to run at the same time.
     """
 
     __test__ = False  # pytest must not collect it
@@ -47,6 +47,7 @@ class TestSpec:
     name: str
     threshold: float | None = None
     max_regression: float | None = None
+    confidence: float | None = None
     pass_score: float = 1.0
     repeats: int = 1
     labels: Mapping[str, str] = field(default_factory=dict)

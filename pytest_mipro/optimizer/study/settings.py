@@ -38,6 +38,7 @@ DEFAULT = frozenset(PARTS) - OPTIONAL
 
 
 Effort = Literal["light", "medium", "heavy"]
+Accept = Literal["better", "likely"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class OptimizerSettings:
     makes at most `attempts` further attempts at failing cases (by `teacher_model`, if given), and
     measures `full_a_round` leaders on all validation rows. The search ends after `patience` rounds
     without a better program. A demo set has at most `max_demos` demos and, by estimate,
-    `max_demo_tokens` tokens. A holdout needs `min_holdout` rows.
+    `max_demo_tokens` tokens. A holdout needs `min_holdout` rows. With `accept` "likely", a finalist
+    may be written that is only likely better, or that too few rows decide on.
 
     Limits (None: no limit): `max_calls` distinct LM requests of the study, cached ones included,
     and the `max_tokens` and `max_cost` (US dollars) that they take; `max_seconds` of the run;
@@ -69,6 +71,7 @@ class OptimizerSettings:
     training_rows: int = 40
     max_demos: int = 8
     min_holdout: int = 30
+    accept: Accept = "better"
     max_calls: int | None = None
     max_tokens: int | None = None
     max_cost: float | None = None

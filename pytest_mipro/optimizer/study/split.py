@@ -18,9 +18,9 @@ Place = Literal["train", "validation", "holdout"]
 
 MIN_HOLDOUT = 30
 # The expected fractions of the rows; the rest is for training.
-_HOLDOUT, _VALIDATION = 0.3, 0.4
+HOLDOUT_SHARE, _VALIDATION = 0.3, 0.4
 # Below this many rows, separate training and validation parts are too small to be of use.
-_MIN_APART = 25
+MIN_APART = 25
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,18 @@ class Split:
         """Whether rows that the search never uses can confirm its result."""
         return bool(self.holdout)
 
+    @property
+    def decides(self) -> bool:
+        """Whether rows decide that no proposal is written from."""
+        return self.confirmed or not self.shared
+
 
 def place_of(row: str, salt: str) -> Place:
     """Return the place of an untagged row: a function of salt and key alone."""
     point = _unit_hash(salt, row)
-    if point < _HOLDOUT:
+    if point < HOLDOUT_SHARE:
         return "holdout"
-    return "validation" if point < _HOLDOUT + _VALIDATION else "train"
+    return "validation" if point < HOLDOUT_SHARE + _VALIDATION else "train"
 
 
 def split_rows(rows: Iterable[RowTag], salt: str, min_holdout: int = MIN_HOLDOUT) -> Split:
@@ -76,7 +81,7 @@ def split_rows(rows: Iterable[RowTag], salt: str, min_holdout: int = MIN_HOLDOUT
     if starved or len(parts["holdout"]) < min_holdout:
         parts["validation"] |= parts["holdout"]
         parts["holdout"] = set()
-    if len(tags) < _MIN_APART or not parts["train"] or not parts["validation"]:
+    if len(tags) < MIN_APART or not parts["train"] or not parts["validation"]:
         parts["train"] |= untagged - parts["holdout"]
         parts["validation"] |= untagged - parts["holdout"]
     for place in ("train", "validation"):

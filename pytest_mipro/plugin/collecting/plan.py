@@ -49,7 +49,6 @@ class TestPlan(TestSpec):
     lock: str
     expected: int
     selected: int
-    confidence: float | None = None
     group: str | None = None
 
     @property

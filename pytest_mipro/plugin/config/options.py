@@ -15,13 +15,14 @@ from pytest_mipro.plugin.config import option_checks as checks
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pytest_mipro.optimizer.study.settings import Effort
+    from pytest_mipro.optimizer.study.settings import Accept, Effort
     from pytest_mipro.runtime.client.prices import ModelPrice
 
 GateOn = Literal["all", "holdout"]
 RepliesFrom = Literal["auto", "record", "replay", "fresh"]
 Only = Literal["instructions", "demos"]
 
+ACCEPT: tuple[Accept, ...] = ("better", "likely")
 EFFORTS: tuple[Effort, ...] = ("light", "medium", "heavy")
 GATE_ON: tuple[GateOn, ...] = ("all", "holdout")
 REPLIES: tuple[RepliesFrom, ...] = ("auto", "record", "replay", "fresh")
@@ -129,6 +130,12 @@ class Options:
     only = _choice(ONLY).both(None, "Search only instructions, or only demos.", "both", search=True)
     trials = _COUNT.option(None, "Total number of trials.", "the effort's", search=True)
     concurrency = _COUNT.both(16, "Maximum LM calls in flight at once.")
+    accept = _choice(ACCEPT).option(
+        ACCEPT[0],
+        "Finalists to write: better ones, or also those that are likely better, or that too few "
+        "rows decide on.",
+        search=True,
+    )
     max_calls = _COUNT.both(
         None, "Maximum distinct LM calls of a study, including cached ones.", _NO_LIMIT, search=True
     )

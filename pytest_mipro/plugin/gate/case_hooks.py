@@ -12,7 +12,7 @@ import pytest
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.partial_study import is_partial
 from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase
-from pytest_mipro.plugin.gate.case_run import RecordedCall, encodable, recording
+from pytest_mipro.plugin.gate.case_run import RecordedCall, encodable, group_of, recording
 from pytest_mipro.plugin.gate.junit import PREFIX, case_properties
 from pytest_mipro.plugin.gate.state import RunState
 from pytest_mipro.plugin.lock.lock_builder import call_key, columns_digest, locked_module
@@ -29,10 +29,8 @@ from pytest_mipro.plugin.measuring.report_data import (
 from pytest_mipro.plugin.replies.serving import watching_cases
 from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
-from pytest_mipro.runtime.signature.json_values import to_text
 
 _RUN = pytest.StashKey[RecordedCall | None]()
-_GROUP_CHARS = 60
 
 
 class Gate:
@@ -116,8 +114,7 @@ class Gate:
         self, case: PlannedCase, outcome: Outcome, run: RecordedCall | None
     ) -> MeasuredCase:
         """Return the report's data of a case; `run` is None where the case was not called."""
-        row, group = case.row, case.test.group
-        value = row.columns.get(group) if group is not None else None
+        row = case.row
         result = CaseResult(
             id=case.id,
             row=encodable(row.key),
@@ -125,7 +122,7 @@ class Gate:
             usages=run.usages if run else (),
             samples=run.scores if run else (),
             steps=run.steps if run else (),
-            group=None if value is None else encodable(to_text(value), _GROUP_CHARS),
+            group=group_of(case),
             split=row.split,
             digest=columns_digest(row.columns),
         )

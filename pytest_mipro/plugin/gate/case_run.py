@@ -30,6 +30,8 @@ from pytest_mipro.runtime.calls.strays import Strays
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.signature.json_values import to_text
 
+_GROUP_CHARS = 60
+
 # Reports carry a bounded amount: 2,000 cases must not weigh.
 _STEPS, _STEP_CHARS = 8, 300
 
@@ -182,6 +184,12 @@ def recording(function: Callable[..., Any], run: RecordedCall) -> Callable[..., 
         run.finish()
 
     return recorded
+
+
+def group_of(case: PlannedCase) -> str | None:
+    """Return the text of the column that the mark names as `group`, None where there is none."""
+    value = case.row.columns.get(case.test.group) if case.test.group is not None else None
+    return None if value is None else encodable(to_text(value), _GROUP_CHARS)
 
 
 def encodable(text: str, limit: int | None = None) -> str:

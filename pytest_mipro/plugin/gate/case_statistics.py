@@ -87,7 +87,6 @@ def compare(results: Sequence[CaseResult], lock: Lock | None) -> Comparison | No
     changes.sort(key=lambda change: (-abs(change.gain), change.result.id))
     return Comparison(
         lift=paired_lift(after, before, common),
-        sure_drop=paired_lift(before, after, common).lower_one_sided,
         improved=tuple(change for change in changes if change.gain > ROUNDING),
         regressed=tuple(change for change in changes if change.gain < -ROUNDING),
         left_out=len(scored) - len(common),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_mipro.optimizer.statistics.intervals import detectable_distance, mean_interval
+from pytest_mipro.optimizer.statistics.intervals import LEVEL, detectable_distance, judged_mean
 from pytest_mipro.plugin.collecting.plan import TestPlan
 from pytest_mipro.plugin.config.number_words import apart, counted, plain
 from pytest_mipro.plugin.config.options import GateOn
@@ -25,13 +25,10 @@ def threshold_rule(plan: TestPlan, judged: Sequence[CaseResult], on: GateOn) -> 
     if plan.threshold is None:
         return None
     threshold, scores = plan.threshold, scored_rows(judged)
-    mean = value = mean_of(judged).mean or 0.0
-    what, sure = "mean", ""
-    bounds = mean_interval(*scores)
-    if plan.confidence is not None:
-        sure = f" at {plan.confidence:.4g} confidence"
-        bounds = mean_interval(*scores, 2 * plan.confidence - 1)
-        what, value = f"lower bound{sure}", bounds.low
+    mean = mean_of(judged).mean or 0.0
+    value, bounds = judged_mean(*scores, plan.confidence)
+    sure = "" if plan.confidence is None else f" at {plan.confidence:.4g} confidence"
+    what = f"lower bound{sure}" if sure else "mean"
     held = value >= threshold - ROUNDING
     doubt, words = "", f"threshold {plain(threshold)} reached{sure}"
     if not held:
@@ -49,27 +46,26 @@ def threshold_rule(plan: TestPlan, judged: Sequence[CaseResult], on: GateOn) -> 
 def regression_rule(plan: TestPlan, comparison: Comparison | None) -> Rule | None:
     """Return whether the mean surely fell by more than `max_regression` against the lock.
 
-    The rule fails where the paired drop is larger and its one-sided 95 % lower bound is above 0.
+    The rule fails where the one-sided lower bound of the paired fall is above the limit, at the
+    mark's `confidence` or 95 %.
     """
     if plan.max_regression is None or comparison is None:
         return None
-    lift = comparison.lift
-    drop, limit = -lift.mean, plan.max_regression
-    larger = drop > limit + ROUNDING
-    held = not larger or comparison.sure_drop <= 0
-    seen = f"{counted(lift.rows, 'row')} detect one of {lift.detectable():.2f}"
-    doubt = ""
+    lift, limit = comparison.lift, plan.max_regression
+    level = LEVEL if plan.confidence is None else plan.confidence
+    least, most = -lift.upper(level), -lift.lower(level)
+    held = least <= limit + ROUNDING
+    fell = f"the mean fell by {-lift.mean:.2f} against the lock"
+    doubt, words = "", "no regression"
     if not held:
-        shown, allowed, more = apart(drop, limit)
-        words = f"the mean fell by {shown} against the lock, more than {allowed} by {more}"
-    elif larger:
-        words = f"the mean fell by {apart(drop, limit)[0]} against the lock, which may be chance"
-        doubt = f"{_FEW} this fall from chance: {seen}"
-    else:
-        words = "no regression"
-        if -lift.lower_one_sided > limit + ROUNDING:
-            doubt = f"{_FEW} a fall of {plain(limit)} from none: {seen}"
-    return Rule("max_regression", held, words, drop, limit, doubt)
+        shown, allowed, _ = apart(least, limit)
+        words = f"{fell}, surely by {shown}, above {allowed}"
+    elif most > limit + ROUNDING:
+        seen = f"{counted(lift.rows, 'row')} detect one of {limit + lift.detectable(level):.2f}"
+        doubt = f"{_FEW} a fall of more than {plain(limit)} from none: {seen}"
+        if -lift.mean > limit + ROUNDING:
+            words = f"{fell}, which may be chance"
+    return Rule("max_regression", held, words, least, limit, doubt)
 
 
 def group_rule(plan: TestPlan, groups: Sequence[Group]) -> Rule | None:

@@ -121,6 +121,7 @@ def updated_lock(study: StudyProvenance, verdicts: Iterable[Verdict], root: Path
     return replace(
         old,
         confirmed=old.confirmed and same,
+        accepted_as=old.accepted_as if same else "",
         demo_rows=tuple(study.demo_rows),
         modules=study.modules,
         cases=tuple(

@@ -62,14 +62,12 @@ class CaseChange:
 class Comparison:
     """The test against its lock, on the cases that both scored and whose rows are the same.
 
-    `lift` is the paired difference now - lock with its intervals, `sure_drop` the one-sided 95 %
-    lower bound of the fall lock - now. `improved` and `regressed` are ordered by size, the largest
-    change first. `left_out` counts the scored cases that the lock does not know, or knows with
-    other columns.
+    `lift` is the paired difference now - lock with its intervals. `improved` and `regressed` are
+    ordered by size, the largest change first. `left_out` counts the scored cases that the lock does
+    not know, or knows with other columns.
     """
 
     lift: PairedLift
-    sure_drop: float
     improved: tuple[CaseChange, ...]
     regressed: tuple[CaseChange, ...]
     left_out: int

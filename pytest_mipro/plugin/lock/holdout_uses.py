@@ -1,7 +1,8 @@
 """Count the uses of a study's holdout: each finalist measured on it counts once.
 
 The count lives in the private folder, so that it also grows when nothing is written. The lock
-carries it to checkouts without that folder. Measuring the same prompts again is no new use.
+carries it to checkouts without that folder. Measuring the same prompts again is no new use: they
+keep the place that their level goes by.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from pytest_mipro.runtime.text.files import atomic_write
 
 @dataclass(frozen=True)
 class HoldoutUses:
-    """Digests of the finalists measured on a holdout; `earlier` counts those with no digest."""
+    """Digests of the finalists measured on a holdout, in this order.
 
-    finalists: frozenset[str] = frozenset()
+    `earlier` counts those before them, whose digests are not known.
+    """
+
+    finalists: tuple[str, ...] = ()
     earlier: int = 0
 
 
@@ -35,7 +39,7 @@ def known_holdout_uses(private_folder: Path, study: str, lock: Lock | None) -> H
         return uses
     prompts = {module.prompt_path: module.prompt for module in lock.modules if not module.frozen}
     locked = digest_of_prompts((PurePosixPath(path).name, it) for path, it in prompts.items())
-    finalists = uses.finalists | {locked}
+    finalists = _with(uses.finalists, locked)
     return HoldoutUses(finalists, max(0, lock.holdout_uses - len(finalists)))
 
 
@@ -45,9 +49,9 @@ def record_holdout_use(private_folder: Path, study: str, known: HoldoutUses, fin
     Raises ConfigurationError where that can't be written: an uncounted use must not happen.
     """
     path = study_file(private_folder, "looks", study)
-    uses = replace(known, finalists=known.finalists | {finalist})
+    uses = replace(known, finalists=_with(known.finalists, finalist))
     if uses != _recorded(path):
-        data = {"study": study, "finalists": sorted(uses.finalists), "earlier": uses.earlier}
+        data = {"study": study, "finalists": list(uses.finalists), "earlier": uses.earlier}
         ensure_study_folder(path)
         try:
             atomic_write(path, json.dumps(data, indent=1) + "\n")
@@ -58,10 +62,14 @@ def record_holdout_use(private_folder: Path, study: str, known: HoldoutUses, fin
             ) from None
 
 
+def _with(finalists: tuple[str, ...], finalist: str) -> tuple[str, ...]:
+    return finalists if finalist in finalists else (*finalists, finalist)
+
+
 def _recorded(path: Path) -> HoldoutUses:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        return HoldoutUses(frozenset(map(str, data["finalists"])), int(data.get("earlier", 0)))
+        return HoldoutUses(tuple(map(str, data["finalists"])), int(data.get("earlier", 0)))
     except FileNotFoundError:
         return HoldoutUses()
     except (ValueError, KeyError, TypeError, AttributeError, OSError):

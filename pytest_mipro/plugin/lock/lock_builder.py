@@ -26,7 +26,8 @@ def lock_of(study: Study, result: StudyResult, path: Path, seed: int, before: Lo
 
     Scores and modules are those of the final pass, which measures as the gate does.
     """
-    if result.final is None:
+    decision = result.decision
+    if result.final is None or decision is None:
         raise ValueError("only a finalist measured on all cases can be locked")
     prompts = {**result.committed, **result.prompts}
     scores = result.final.scores()
@@ -44,7 +45,8 @@ def lock_of(study: Study, result: StudyResult, path: Path, seed: int, before: Lo
         seed=seed,
         logical_calls=result.calls,
         holdout_uses=result.holdout_uses,
-        confirmed=result.split.confirmed,
+        confirmed=decision.verdict == "accept",
+        accepted_as=decision.verdict if decision.verdict in ("likely", "undecided") else "",
         demo_rows=tuple({demo.case for prompt in prompts.values() for demo in prompt.demos}),
         lessons=(*(before.lessons if before else ()), *lessons)[-_MOST_LESSONS:],
         modules=tuple(locked_module(call, prompts, path.parent) for call in called.values()),

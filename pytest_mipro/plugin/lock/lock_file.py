@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pytest_mipro.errors import LockError
@@ -85,7 +86,8 @@ class Lock:
     `salt` fixes the split, `holdout_uses` counts the uses of the holdout, `logical_calls` the
     distinct requests of the study; `demo_rows` are the rows that became demos; `lessons` are the
     proposal lessons, oldest first, if switched on. `confirmed` tells whether a holdout that the
-    search never used confirmed the prompts.
+    search never used confirmed the prompts. `accepted_as` is "likely" or "undecided" where they
+    were written on demand, without being shown to be better.
     """
 
     salt: str
@@ -93,6 +95,7 @@ class Lock:
     logical_calls: int
     holdout_uses: int = 0
     confirmed: bool = False
+    accepted_as: str = ""
     demo_rows: tuple[str, ...] = ()
     lessons: tuple[LockedLesson, ...] = ()
     modules: tuple[LockedModule, ...] = ()
@@ -144,8 +147,9 @@ def dump_lock(lock: Lock) -> str:
     """Return the text of a lock: sorted, one entry a line, the same bytes for the same lock."""
     data: dict[str, Any] = {"schema_version": SCHEMA_VERSION}
     data |= {item.name: getattr(lock, item.name) for item in fields(lock)}
-    if not lock.lessons:
-        del data["lessons"]
+    for name in _OPTIONAL:
+        if not data[name]:
+            del data[name]
     blocks = [f"  {_json(key)}: {_block(value)}" for key, value in data.items()]
     return "{\n" + ",\n".join(blocks) + "\n}\n"
 
@@ -178,6 +182,8 @@ def _with_commas(text: str) -> str:
     return "\n".join(lines)
 
 
+# Left out where they are empty.
+_OPTIONAL: Mapping[str, Any] = MappingProxyType({"accepted_as": "", "lessons": []})
 _ENTRY = ('    {"', '    "')
 _REMEDY = "restore the file, or delete it and run `pytest --mipro-update-lock`"
 
@@ -234,7 +240,7 @@ def _lock(data: Any, lines: list[str]) -> Lock:
     if version != SCHEMA_VERSION:
         text = f"schema_version is {version!r:.60}, this release reads {SCHEMA_VERSION}"
         raise _ProblemError(text, line_of("schema_version"))
-    data.setdefault("lessons", [])
+    data = {**_OPTIONAL, **data}
     if problem := field_problem(data, _rules(Lock)):
         raise _ProblemError(problem.text, line_of(problem.key))
     for index, row in enumerate(data["demo_rows"]):

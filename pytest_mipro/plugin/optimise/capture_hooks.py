@@ -201,6 +201,7 @@ class Optimization:
             alone={test: tuple(sorted(names)) for test, names in shared.items()},
             partial=is_partial(self._config, key, cases),
             changes=self.changes,
+            planned=cases,
         )
 
     def _found(self, case: PlannedCase) -> Captured:
@@ -222,6 +223,7 @@ def build_study(
             test.name,
             threshold=test.threshold,
             max_regression=test.max_regression,
+            confidence=test.confidence,
             pass_score=test.pass_score,
             repeats=test.repeats,
             labels=test.labels,

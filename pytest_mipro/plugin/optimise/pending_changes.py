@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +12,17 @@ from pytest_mipro.errors import ConfigurationError, MiproError
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.study.case import Study
 from pytest_mipro.plugin.collecting.plan import StudyKey
-from pytest_mipro.plugin.config.cache_folder import how_to_go_on, mipro_folder
+from pytest_mipro.plugin.config.cache_folder import how_to_go_on, ini_folder, mipro_folder
 from pytest_mipro.plugin.config.options import options_of
-from pytest_mipro.plugin.config.paths import format_path
+from pytest_mipro.plugin.config.paths import format_path, relative_path
 from pytest_mipro.plugin.config.printable import PrintableTerminal, unprintable
+from pytest_mipro.plugin.config.study_files import study_file
 from pytest_mipro.plugin.lock.lock_builder import lock_of
 from pytest_mipro.plugin.lock.lock_file import Lock, dump_lock, read_lock
 from pytest_mipro.plugin.lock.write_journal import FileWrite, changed, file_digest, flush
+from pytest_mipro.plugin.optimise.refused_finalist import keep_refused, prompt_diff
+from pytest_mipro.plugin.report.files import redaction
+from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt, dump_prompt, read_prompt
 from pytest_mipro.runtime.signature.signature import Signature
 from pytest_mipro.runtime.text.files import ensure_private_folder
@@ -32,12 +35,14 @@ _SHOWN_LINES = 40
 class _Queued:
     """One study's changes; `partial` ones are shown and not written.
 
-    `before` holds the texts of the prompt files among `writes`, "" where there was no file.
+    `before` holds the texts of the prompt files among `writes`, "" where there was no file. `kept`
+    is the file of a refused finalist, which is not written, and only shown by `--mipro-diff`.
     """
 
     before: Mapping[Path, str]
     writes: tuple[FileWrite, ...]
     partial: bool
+    kept: Path | None = None
 
 
 class PendingChanges:
@@ -91,22 +96,54 @@ class PendingChanges:
             if path.exists() and read_prompt(path, signature) != committed_prompt(signature):
                 raise ConfigurationError(changed(path))
 
-    def add(self, key: StudyKey, study: Study, result: StudyResult, *, partial: bool) -> None:
-        """Queue the files of an accepted finalist; without one there is nothing to write."""
-        if not result.prompts or key.name in self._dropped:
+    def keep_refused(self, study: Study, result: StudyResult) -> Path | None:
+        """Return the file that a refused finalist is kept in, None where none was refused.
+
+        That of an earlier run is removed.
+        """
+        kept = study_file(mipro_folder(self._config), "refused", study.name)
+        kept.unlink(missing_ok=True)
+        if not result.refused:
+            return None
+        root = ini_folder(self._config)
+        diffs = [
+            prompt_diff(relative_path(write.path, root), _text(write.path), write.text)
+            for write in self._prompt_writes(result, result.refused)
+        ]
+        keep_refused(kept, result, diffs, redaction(self._config))
+        return kept
+
+    def add(
+        self,
+        key: StudyKey,
+        study: Study,
+        result: StudyResult,
+        *,
+        partial: bool,
+        kept: Path | None = None,
+    ) -> None:
+        """Queue the files of an accepted finalist; those of a refused, `kept` one are shown."""
+        if key.name in self._dropped:
             return
+        writes = self._prompt_writes(result, result.prompts or result.refused)
+        before = {write.path: _text(write.path) for write in writes}
+        if result.prompts:
+            seed = options_of(self._config).seed
+            lock = lock_of(study, result, key.lock, seed, self._locks[key.lock])
+            writes.append(FileWrite(key.lock, dump_lock(lock), self._digests[key.lock]))
+        if writes:
+            self._queue[key.name] = _Queued(before, tuple(writes), partial, kept)
+
+    def _prompt_writes(
+        self, result: StudyResult, prompts: Mapping[Path, Prompt]
+    ) -> list[FileWrite]:
+        """Return the files of the prompts that differ from the committed ones."""
         names = {item.prompt_path: item.name for item in result.signatures}
-        before: dict[Path, str] = {}
-        writes = []
-        for path, prompt in sorted(result.prompts.items()):
-            if prompt != result.committed[path]:
-                before[path] = path.read_text(encoding="utf-8") if path.exists() else ""
-                text = dump_prompt(names[path], prompt)
-                writes.append(FileWrite(path, text, self._digests[path]))
-        seed = options_of(self._config).seed
-        lock = lock_of(study, result, key.lock, seed, self._locks[key.lock])
-        writes.append(FileWrite(key.lock, dump_lock(lock), self._digests[key.lock]))
-        self._queue[key.name] = _Queued(before, tuple(writes), partial)
+        return [
+            FileWrite(path, dump_prompt(names[path], prompt), self._digests[path])
+            for path, prompt in sorted(prompts.items())
+            if prompt != result.committed[path]
+        ]
 
     @pytest.hookimpl
     def pytest_keyboard_interrupt(self) -> None:
@@ -116,7 +153,7 @@ class PendingChanges:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write what is queued, all or nothing."""
-        whole = (queued for queued in self._queue.values() if not queued.partial)
+        whole = (it for it in self._queue.values() if not it.partial and it.kept is None)
         writes = [write for queued in whole for write in queued.writes]
         if self._diff_only or not writes:
             return
@@ -140,7 +177,7 @@ class PendingChanges:
         terminal.write_sep("=", "mipro: changes")
         for queued in self._queue.values():
             for write in queued.writes:
-                if write.path in queued.before:
+                if write.path in queued.before and (queued.kept is None or self._diff_only):
                     self._show(terminal, write, queued.before[write.path])
         for text in unwritten:
             terminal.write_line(text, yellow=True)
@@ -153,7 +190,10 @@ class PendingChanges:
         """Return why some studies' changes are not written, and what to do."""
         lines = [f"nothing written for {study}: see the error" for study in sorted(self._dropped)]
         for name, queued in self._queue.items():
-            if queued.partial:
+            if queued.kept is not None:
+                kept = format_path(self._config, queued.kept)
+                lines.append(f"nothing written for {name}: its finalist was refused, see {kept}")
+            elif queued.partial:
                 lines.append(f"nothing written for {name}: only part of its cases ran")
             elif self._diff_only:
                 lines.append(f"nothing written for {name} (--mipro-diff)")
@@ -164,9 +204,7 @@ class PendingChanges:
 
     def _show(self, terminal: PrintableTerminal, write: FileWrite, before: str) -> None:
         name = format_path(self._config, write.path)
-        names = f"a/{name}" if before else "/dev/null", f"b/{name}"
-        texts = before.splitlines(), write.text.splitlines()
-        lines = list(difflib.unified_diff(*texts, *names, lineterm=""))
+        lines = prompt_diff(name, before, write.text)
         whole = self._diff_only or terminal.verbosity > 0
         shown = lines if whole else lines[:_SHOWN_LINES]
         for line in shown:
@@ -179,3 +217,7 @@ class PendingChanges:
             line = f"{name} holds characters that can't be seen: {', '.join(hidden)}"
             terminal.write_line(line, yellow=True)
         terminal.write_line("")
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""

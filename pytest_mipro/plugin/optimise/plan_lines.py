@@ -13,7 +13,7 @@ from pytest_mipro.optimizer.statistics.decide import detectable_lift
 from pytest_mipro.optimizer.study.amount import Amount, Limits, total
 from pytest_mipro.optimizer.study.case import Study
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
-from pytest_mipro.optimizer.study.split import RowTag, Split, split_rows
+from pytest_mipro.optimizer.study.split import MIN_APART, RowTag, Split, split_rows
 from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.lock.lock_file import Lock
 
@@ -33,13 +33,13 @@ def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
     modules = f"{counted(len(plan.modules), 'module')}: {', '.join(plan.modules)}{frozen}"
     rows = (
         f"rows: {names}, {len(split.validation)} validation, {len(split.holdout)} holdout; they "
-        f"detect a lift of {plan.detectable:.2f} in 70 % of runs"
+        f"{_describe_power(split, plan.detectable)}"
     )
     rounds = counted(plan.rounds, "round")
     trials = f"{counted(plan.trials, 'trial')} of {plan.minibatch} rows in {rounds}"
     lines = [modules, rows, trials, *describe_forecast(plan.forecast)]
     lines.append(describe_limits(plan.limits, plan.max_seconds))
-    if not split.confirmed:
+    if split.decides and not split.confirmed:
         lines.append("too few rows for a holdout: the result will be not independently confirmed")
     for test in plan.one_at_a_time:
         fixtures = ", ".join(map(repr, alone.get(test, ())))
@@ -47,6 +47,16 @@ def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
         lines.append(f"{test}: one case at a time{why}")
     lines += [f"{test}: no case called an LM module" for test in plan.silent]
     return lines
+
+
+def _describe_power(split: Split, detectable: float) -> str:
+    """Return what the deciding rows can tell."""
+    if split.decides:
+        return f"detect a lift of {detectable:.2f} in 70 % of runs"
+    return (
+        "decide nothing, as instructions are written from the rows that would decide: only "
+        f"--mipro-accept=likely writes a finalist; {MIN_APART} untagged rows or more are kept apart"
+    )
 
 
 def describe_forecast(forecast: Forecast) -> list[str]:
@@ -133,10 +143,12 @@ def describe_dry_run(
     settings: OptimizerSettings,
     lock: Lock | None,
     last: Mapping[str, Any] | None = None,
+    look: int = 1,
 ) -> list[str]:
     """Return the plan's lines: rows, case runs, and what calls take as far as that is known.
 
-    `last` is the summary of the study's last finished run on this machine.
+    `last` is the summary of the study's last finished run on this machine. The holdout would be
+    looked at for the `look`-th time.
     """
     split = _split(study, settings)
     rows = len({case.row for case in study.cases})
@@ -146,14 +158,14 @@ def describe_dry_run(
     sizes = _sizes(study, settings, split, modules)
     per_row = sum(study.tests[case.test].repeats for case in study.cases) / rows
     runs = sum(round(per_row * size.rows) for size in sizes)
-    detectable = f"{detectable_lift(split, settings.trials):.2f} in 70 % of runs"
+    power = _describe_power(split, detectable_lift(split, settings.trials, look))
     batch = settings.batch_of(len(split.validation))
     trials = f"{settings.rounds} rounds, {settings.trials} trials of {batch} rows"
     full = settings.rounds * settings.full_a_round
     facts = [
         ("tests", ", ".join(sorted(study.tests))),
         ("rows", "{}: {} training, {} validation, {} holdout".format(rows, *known)),
-        ("", f"{len(deciding)} deciding rows detect a lift of {detectable}"),
+        ("", f"{len(deciding)} deciding rows {power}"),
         ("search", f"{trials}, at most {full} full evaluations"),
         ("case runs", f"at most {runs:,}, baseline, decision and final pass included"),
         ("modules", names),

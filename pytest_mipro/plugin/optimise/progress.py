@@ -189,10 +189,13 @@ class Progress:
         for number, text in enumerate(texts):
             self._say("" if number else label, text)
 
-    def finished(self, result: StudyResult, record: str) -> None:
+    def finished(
+        self, result: StudyResult, record: str, kept: str = "", failing: Iterable[str] = ()
+    ) -> None:
         """Draw the scores before and after, on the deciding rows and on all rows.
 
-        `record` is the path of the study's record, as it is shown.
+        `record` is the path of the study's record as it is shown, `kept` that of a refused
+        finalist. `failing` are the tests whose gate fails under the accepted one, and why.
         """
         rows = "holdout" if result.split.confirmed else "validation"
         lift = result.decision.lift if result.decision else None
@@ -213,8 +216,27 @@ class Progress:
         self._say("calls", f"{_counted(result.calls, result.asked)}, {result.live:,} live{ended}")
         self._say_all("bill", describe_spending(result))
         self._say("record", f"{record}: what the proposers saw and said, and every trial")
-        if not result.prompts:
-            self._say("result", "the committed prompts stay; nothing is written", yellow=True)
+        for test in failing:
+            self._say("gate", f"still fails {test}", yellow=True)
+        self._draw_result(result, kept)
+
+    def _draw_result(self, result: StudyResult, kept: str) -> None:
+        """Draw what is written, on whose demand, and where a refused finalist is."""
+        verdict = result.decision.verdict if result.decision else "reject"
+        on_demand = verdict in ("likely", "undecided")
+        if result.prompts and on_demand:
+            what = "likely better" if verdict == "likely" else "undecided"
+            self._say(
+                "result",
+                f"accepted by --mipro-accept=likely: {what}, not confirmed; the lock says so",
+                yellow=True,
+            )
+        elif not result.prompts:
+            more = "; --mipro-accept=likely writes the finalist" if on_demand else ""
+            stays = f"the committed prompts stay; nothing is written{more}"
+            self._say("result", stays, yellow=True)
+            if kept:
+                self._say("", f"{kept}: the refused finalist as a diff, its scores, and why")
 
 
 def _counted(calls: int, asked: int) -> str:

@@ -16,11 +16,12 @@ from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.run.study_run import Services
 from pytest_mipro.optimizer.study.case import Study
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
-from pytest_mipro.plugin.collecting.plan import StudyKey
+from pytest_mipro.plugin.collecting.plan import PlannedCase, StudyKey
 from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.config.study_files import StudyFile, study_file
+from pytest_mipro.plugin.gate.outlook import failing_gates
 from pytest_mipro.plugin.lock.holdout_uses import known_holdout_uses, record_holdout_use
 from pytest_mipro.plugin.lock.lock_builder import lessons_of
 from pytest_mipro.plugin.lock.lock_file import read_lock
@@ -48,7 +49,8 @@ class StudyInputs:
     """What a run of one study needs.
 
     `alone` names, by test, the fixtures for whose sake its cases run one at a time; `partial` tells
-    that only some of the study's cases are selected, and nothing may be written.
+    that only some of the study's cases are selected, and nothing may be written. `planned` are the
+    cases as the gate knows them.
     """
 
     config: pytest.Config
@@ -57,13 +59,16 @@ class StudyInputs:
     alone: Mapping[str, tuple[str, ...]]
     partial: bool
     changes: PendingChanges
+    planned: Sequence[PlannedCase] = ()
 
 
 def plan_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     """Draw the plan of `--mipro-dry-run`."""
     settings, lock = settings_of(inputs.config), read_lock(inputs.key.lock)
     last = last_summary(_file(inputs, "bills"))
-    for line in describe_dry_run(inputs.study, settings, lock, last):
+    uses = known_holdout_uses(mipro_folder(inputs.config), inputs.study.name, lock)
+    look = uses.earlier + len(uses.finalists) + 1
+    for line in describe_dry_run(inputs.study, settings, lock, last, look):
         screen.line(line)
 
 
@@ -95,9 +100,15 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
             screen.line(result)
             return
         bill.finish(result, planned_sizes(study, settings, len(result.signatures)))
-    progress.finished(result, format_path(config, record.path))
+    kept = inputs.changes.keep_refused(study, result)
+    progress.finished(
+        result,
+        format_path(config, record.path),
+        format_path(config, kept) if kept else "",
+        failing_gates(inputs.planned, result, options_of(config).gate_on),
+    )
     config.hook.pytest_mipro_study_finished(config=config, result=result)
-    inputs.changes.add(inputs.key, study, result, partial=inputs.partial)
+    inputs.changes.add(inputs.key, study, result, partial=inputs.partial, kept=kept)
 
 
 def _optimize(

@@ -112,7 +112,10 @@ def _optimization(item: OptimizedStudy, report: RunReport) -> dict[str, Any]:
     return {
         **_fields(result, "study reason"),
         "decision": decision
-        and {**_fields(decision, "verdict bound"), "lift": _fields(decision.lift, _LIFT)},
+        and {
+            **_fields(decision, "verdict accepted bound level"),
+            "lift": _fields(decision.lift, _LIFT),
+        },
         "split": {**{part: len(keys) for part, keys in rows.items()}, "shared": split.shared},
         "modules": [
             {

@@ -98,7 +98,7 @@ def test_a_rejected_finalist_is_not() -> None:
     assert end.decision is not None
     assert end.decision.verdict == "reject"
     assert "not better" in end.reason
-    assert (end.prompts, end.final) == ({}, None)
+    assert (end.accepted, end.prompts, end.final) == (False, WORSE, None)
     assert end.deciding is not None
     train = {f"r{n:03}" for n in range(12)}
     spoiled = [r for r in client.of(MODEL) if "apple is blue" in r.messages[0].content]
@@ -136,7 +136,8 @@ def test_a_finalist_that_needs_more_calls_than_were_set_aside_is_rejected(where:
     end = concluded(BETTER, study)
     calls = {"holdout": 52, "train": 46}[where]
     assert end.reason == f"the finalist needs more than the {calls} calls reserved for it"
-    assert end.prompts == {}
+    assert not end.accepted
+    assert end.prompts == BETTER
     assert end.final is None
     if where == "holdout":
         assert end.decision is None
@@ -171,8 +172,8 @@ def test_thresholds_are_judged_on_all_cases_and_only_where_they_were_met(
     assert sum(end.final.scores().values()) == 20
     assert end.decision is not None
     assert end.decision.bound > 0
-    assert end.prompts == (BETTER if written else {})
-    assert end.reason.startswith("better" if written else "fails the threshold of test, which")
+    assert end.accepted == written
+    assert end.reason.startswith("better" if written else "fails the gate of test, which")
 
 
 def test_a_test_whose_every_case_was_skipped_fails_no_threshold() -> None:
@@ -202,16 +203,22 @@ def test_time_that_ends_in_the_decision_is_described_as_the_plugin_words_it() ->
 
 def test_holdout_uses_count_distinct_finalists() -> None:
     digest = program_digest(BETTER)
-    assert concluded(BETTER, finalists_shown=frozenset([digest])).holdout_uses == 1
-    end = concluded(BETTER, finalists_shown=frozenset(["a", "b"]))
+    assert concluded(BETTER, finalists_shown=(digest,)).holdout_uses == 1
+    end = concluded(
+        BETTER,
+        finalists_shown=(
+            "a",
+            "b",
+        ),
+    )
     assert end.holdout_uses == 3
     assert "look 3 at this holdout" in end.reason
 
 
 def test_holdout_uses_whose_finalists_are_not_known_count_too() -> None:
     digest = program_digest(BETTER)
-    for shown, uses in (({"a"}, 8), ({digest}, 7)):
-        services = {"earlier_holdout_uses": 6, "finalists_shown": frozenset(shown)}
+    for shown, uses in ((("a",), 8), ((digest,), 7)):
+        services = {"earlier_holdout_uses": 6, "finalists_shown": shown}
         with baseline_of(services=services) as (run, baseline):
             end = conclude(reserve_for_decision(run, baseline), BETTER, 3)
             assert end.holdout_uses == uses

@@ -120,8 +120,22 @@ def test_a_fall_fails_where_it_is_larger_and_sure():
     results, lock = passing(80, 100), lock_of([1.0] * 95 + [0.0] * 5)
     verdict = verdict_on(results, lock, max_regression=0.02)
     assert verdict.status == "failed"
-    assert verdict.reason == "the mean fell by 0.15 against the lock, more than 0.02 by 0.13"
+    assert verdict.reason == "the mean fell by 0.15 against the lock, surely by 0.09, above 0.02"
+    (rule,) = verdict.rules
+    assert (rule.value, rule.limit) == (-verdict.comparison.lift.upper(0.95), 0.02)
     assert verdict_on(results, lock, max_regression=0.2).status == "passed"
+
+
+def test_a_fall_is_tested_against_the_limit_at_the_marks_confidence():
+    results, lock = passing(80, 100), lock_of([1.0] * 95 + [0.0] * 5)
+    inside = verdict_on(results, lock, max_regression=0.1)
+    assert inside.comparison.lift.high < 0  # a sure fall, but not surely above the limit
+    assert inside.status == "passed"
+    assert inside.reason == "the mean fell by 0.15 against the lock, which may be chance"
+    unsure = verdict_on(results, lock, max_regression=0.1, confidence=0.8)
+    assert unsure.status == "failed"
+    assert verdict_on(results, lock, max_regression=0.06).status == "failed"
+    assert verdict_on(results, lock, max_regression=0.06, confidence=0.9999).status == "passed"
 
 
 def test_a_fall_that_may_be_chance_passes_and_says_so():
@@ -130,13 +144,13 @@ def test_a_fall_that_may_be_chance_passes_and_says_so():
     assert verdict.status == "passed"
     assert verdict.reason == "the mean fell by 0.10 against the lock, which may be chance"
     (doubt,) = verdict.doubts
-    assert doubt.startswith("too few cases to tell this fall from chance: 10 rows detect one of 0.")
+    assert doubt.startswith("too few cases to tell a fall of more than 0.02 from none: 10 rows")
 
 
 def test_no_fall_on_few_rows_says_what_could_hide():
     few = verdict_on(passing(10, 10), lock_of([1.0] * 10), max_regression=0.02)
     (doubt,) = few.doubts
-    assert doubt.startswith("too few cases to tell a fall of 0.02 from none: 10 rows detect")
+    assert doubt.startswith("too few cases to tell a fall of more than 0.02 from none: 10 rows")
     many = verdict_on(passing(400, 400), lock_of([1.0] * 400), max_regression=0.02)
     assert (many.reason, many.doubts) == ("no regression", ())
 

@@ -1,6 +1,21 @@
-"""`--mipro-diff`: everything is measured and shown, nothing is written."""
+"""What a run writes, shows and keeps: `--mipro-diff`, `--mipro-accept`, refused finalists."""
 
-from optimize_project import LOCK, PROMPT, optimize, write_project, written
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from optimize_project import (
+    LOCK,
+    PROMPT,
+    TESTS,
+    optimize,
+    remove_written,
+    run,
+    write_project,
+    written,
+)
 
 
 def test_the_diff_is_shown_whole_and_nothing_is_written(pytester):
@@ -60,3 +75,96 @@ def test_characters_that_cannot_be_seen_are_escaped_and_named(pytester):
         ]
     )
     assert not {"\u202e", "\u200b"} & set(result.stdout.str())
+
+
+REFUSED = ".mipro/refused/test_numbers-*.diff"
+FEW = TESTS.replace("range(40)", "range(14)")
+
+
+def refused(pytester) -> Path:
+    (path,) = pytester.path.glob(REFUSED)
+    return path
+
+
+def test_a_refused_finalist_is_kept_with_its_scores_and_why(pytester):
+    write_project(pytester, FEW)
+    result = optimize(pytester)
+    result.stdout.fnmatch_lines(
+        [
+            "decision    so few rows decide nothing: lift +0.*",
+            "result      the committed prompts stay; nothing is written;",
+            "*--mipro-accept=likely writes the finalist",
+            "*.mipro/refused/test_numbers-*.diff: the refused finalist *",
+            "nothing written for test_numbers.py: its finalist was refused, see .mipro/refused/*",
+        ]
+    )
+    result.stdout.no_fnmatch_line("+  Look carefully *")
+    assert written(pytester) == {}
+    lines = refused(pytester).read_text().splitlines()
+    assert lines[0].startswith("The finalist of test_numbers.mipro.json was not written: so few")
+    assert re.fullmatch(r"Score on the rows that decide: 0\.\d{3} → [01]\.\d{3}", lines[1])
+    assert re.fullmatch(r"test_parity: 0\.\d{3} → [01]\.\d{3}", lines[2])
+    shown = optimize(pytester, "--mipro-diff").outlines
+    assert [line for line in lines if line[:1] in "+-"] == [
+        line for line in shown if line[:1] in ("+", "-")
+    ]
+
+
+def test_the_kept_diff_applies_to_new_and_to_changed_prompts(pytester):
+    for before in (None, "schema_version: 1\nmodule: pipeline.parity\ninstruction: Guess.\n"):
+        write_project(pytester, FEW)
+        prompt = pytester.path / PROMPT
+        if before is not None:
+            prompt.parent.mkdir(exist_ok=True)
+            prompt.write_text(before)
+        optimize(pytester)
+        subprocess.run(["git", "apply", refused(pytester)], cwd=pytester.path, check=True)
+        applied = prompt.read_bytes()
+        prompt.unlink()
+        if before is not None:
+            prompt.write_text(before)
+        optimize(pytester, "--mipro-accept=likely")
+        assert prompt.read_bytes() == applied
+        remove_written(pytester)
+
+
+def test_what_is_accepted_on_demand_is_labelled_everywhere(pytester):
+    write_project(pytester, FEW)
+    result = optimize(pytester, "--mipro-accept=likely", "--mipro-json=report.json")
+    result.stdout.fnmatch_lines(
+        ["result      accepted by --mipro-accept=likely: undecided, not confirmed; *", "wrote *"]
+    )
+    assert not list(pytester.path.glob(REFUSED))
+    lock = json.loads(written(pytester)[LOCK])
+    assert (lock["confirmed"], lock["accepted_as"]) == (False, "undecided")
+    (item,) = json.loads((pytester.path / "report.json").read_text())["optimizations"]
+    decision = item["decision"]
+    assert (decision["verdict"], decision["accepted"]) == ("undecided", True)
+    run(pytester, "--mipro-update-lock")  # the same prompts, so the same label
+    assert json.loads(written(pytester)[LOCK])["accepted_as"] == "undecided"
+
+
+def test_what_a_later_run_accepts_is_no_longer_kept_as_refused(pytester):
+    write_project(pytester, FEW)
+    optimize(pytester)
+    assert refused(pytester)
+    optimize(pytester, "--mipro-accept=likely")
+    assert not list(pytester.path.glob(REFUSED))
+
+
+@pytest.mark.parametrize(
+    ("mark", "told"),
+    [
+        ("threshold=0.99", r"still fails test_parity: mean 0\.\d+ is below the threshold 0\.99 by"),
+        ("threshold=0.9, confidence=0.99", "still fails test_parity: lower bound at 0.99 conf"),
+        ("", r"still fails test_parity: \d+ of 40 cases do not pass"),
+        ("threshold=0.5", None),
+    ],
+)
+def test_a_better_finalist_that_the_gate_still_fails_is_told(pytester, mark, told):
+    write_project(pytester, TESTS.replace("threshold=0.1", mark))
+    result = optimize(pytester)
+    text = " ".join(result.stdout.str().split())
+    assert "decision better" in text
+    assert re.search(told, text) if told else "still fails" not in text
+    assert bool(told) == (pytester.runpytest_inprocess().ret == pytest.ExitCode.TESTS_FAILED)

@@ -1,0 +1,42 @@
+"""Foresee the gate's verdicts under an accepted finalist, from its final pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pytest_mipro.optimizer.run.result import StudyResult
+from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.plugin.collecting.plan import PlannedCase, TestPlan
+from pytest_mipro.plugin.config.number_words import counted
+from pytest_mipro.plugin.config.options import GateOn
+from pytest_mipro.plugin.gate.case_run import group_of
+from pytest_mipro.plugin.gate.judge import Holdout, Reference, judge
+from pytest_mipro.plugin.measuring.report_data import CaseResult
+
+
+def failing_gates(
+    planned: Iterable[PlannedCase], result: StudyResult, gate_on: GateOn
+) -> list[str]:
+    """Return the tests whose gate fails under the accepted finalist, each with why.
+
+    None where nothing was accepted. The lock to compare with will hold the same scores.
+    """
+    if not result.prompts or result.final is None:
+        return []
+    scores, skipped = result.final.scores(), set(result.final.skipped)
+    plans: dict[str, TestPlan] = {}
+    tests: dict[str, list[CaseResult]] = {}
+    for case in planned:
+        measured = case.id in scores and case.id not in skipped
+        outcome = Outcome(scores[case.id]) if measured else Outcome(None, skipped="not measured")
+        found = CaseResult(case.id, case.row.key, outcome, group=group_of(case))
+        plans[case.test.name] = case.test
+        tests.setdefault(case.test.name, []).append(found)
+    reference = Reference(None, Holdout(frozenset(result.split.holdout)), gate_on)
+    verdicts = [judge(plans[name], results, reference) for name, results in tests.items()]
+    failing = [f"{v.plan.name}: {v.reason}" for v in verdicts if v.status == "failed"]
+    return failing + [
+        f"{v.plan.name}: {len(v.missed)} of {counted(len(v.results), 'case')} do not pass"
+        for v in verdicts
+        if v.status == "each" and v.missed
+    ]
