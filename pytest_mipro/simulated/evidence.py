@@ -31,6 +31,8 @@ _QUOTED = re.compile(r"'([^'\n]+)'|\"([^\"\n]+)\"")
 
 def expected(example: Shown, labels: frozenset[str]) -> str | None:
     """Return the value that a failing example's feedback names as the right one, if any."""
+    if example.wanted:
+        return example.wanted
     output = example.output.strip()
     for match in _EQUALITY.finditer(example.feedback):
         sides = [match["left"], match["right"]]

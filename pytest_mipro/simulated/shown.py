@@ -11,7 +11,8 @@ from pytest_mipro.simulated.task import Fields
 
 _EXAMPLE = re.compile(r"^(#{1,6}) +Example\b(?P<title>[^\n]*)$", re.MULTILINE | re.IGNORECASE)
 _SECTION = re.compile(
-    r"^(?:#{1,6} +)?(?P<head>Inputs?|(?:Generated |Expected )?Outputs?|Feedback|Reasoning)"
+    r"^(?:#{1,6} +)?"
+    r"(?P<head>Inputs?|(?:Generated |Expected )?Outputs?|Reply|Wanted|Feedback|Reasoning)"
     r"[ \t]*:?[ \t]*(?P<rest>[^\n]*)$",
     re.MULTILINE | re.IGNORECASE,
 )
@@ -43,13 +44,17 @@ _TAGGED = re.compile(r"\A\s*<(\w+)>\n(.*)\n</\1>\s*\Z", re.DOTALL)
 
 @dataclass(frozen=True)
 class Shown:
-    """One example: input fields, the output, the feedback, whether it is right, its score 0…1."""
+    """One example: input fields, the output, the feedback, whether it is right, its score 0…1.
+
+    `wanted` is the right output where the example tells it.
+    """
 
     inputs: Fields
     output: str
     feedback: str
     passed: bool
     score: float = 0.0
+    wanted: str = ""
 
 
 def current_instruction(text: str, fields: Fields) -> str:
@@ -97,13 +102,17 @@ def _until_higher(block: str, level: int) -> str:
 def _example(block: str, title: str) -> Shown | None:
     sections = _sections(block)
     given = sections.get("input", sections.get("inputs", ""))
-    output = sections.get("output", sections.get("outputs", sections.get("generated outputs", "")))
+    names = ("reply", "output", "outputs", "generated outputs")
+    output = next((sections[name] for name in names if name in sections), "")
     if not given and not output:
         return None
     score = _SCORE.search(title)
     feedback = sections.get("feedback", "").strip()
     value = float(score.group(1)) if score else float(approves(feedback))
-    return Shown(_inputs(given), _unwrapped(output.strip()), feedback, value >= 0.999, value)
+    told = re.search(r"\b(passed|failed)\b", title)
+    passed = told[1] == "passed" if told else value >= 0.999
+    wanted = sections.get("wanted", "").strip()
+    return Shown(_inputs(given), _unwrapped(output.strip()), feedback, passed, value, wanted)
 
 
 def approves(feedback: str) -> bool:

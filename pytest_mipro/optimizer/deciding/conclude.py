@@ -188,7 +188,7 @@ def _meets(spec: TestSpec, cases: Sequence[Case], scores: Mapping[str, float]) -
         return value >= spec.threshold - _ROUNDING
     if spec.max_regression is not None:
         return True
-    return min(values) >= spec.pass_score - _ROUNDING
+    return spec.passes(min(values))
 
 
 def program_digest(program: Mapping[Path, Prompt]) -> str:

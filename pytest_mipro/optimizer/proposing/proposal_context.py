@@ -9,12 +9,14 @@ import linecache
 import random
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from types import CodeType
 
+from pytest_mipro.errors import OutputParseError
 from pytest_mipro.optimizer.proposing.strategy import Example, ProposalContext, ProposalRequest
-from pytest_mipro.optimizer.study.case import Case, CaseRun
+from pytest_mipro.optimizer.study.case import Case, CaseRun, TestSpec
 from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.client.contract import Message
 from pytest_mipro.runtime.prompts.render import input_text
@@ -28,6 +30,7 @@ _VALUE_LIMIT = 400
 _TEXT_LIMIT = 1500
 _SOURCE_LIMIT = 6000
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
+_SECTION = re.compile(r"^## [^\n]*\n\{\{(\w+)\}\}\n\n| \{\{(\w+)\}\}", re.MULTILINE)
 _ROLES = re.compile(r"^# (System|User)\n", re.MULTILINE)
 
 
@@ -37,10 +40,10 @@ def meta_prompt(
     """Return the messages of the meta-prompt `name`, and the names of the values that were cut.
 
     The file has two parts, `# System` and `# User`. Parts and placeholders `{{…}}` are found before
-    a value is inserted, so a value can't add either. Beyond `limit` characters, the longest values
-    are cut to head and tail, all to the same length.
+    a value is inserted, so a value can't add either. A section whose value is empty is left out.
+    Beyond `limit` characters, the longest values are cut to head and tail, all to the same length.
     """
-    text = _text(name)
+    text = _SECTION.sub(lambda m: m[0] if values[m[1] or m[2]] else "", _text(name))
     used = {place: values[place] for place in _PLACE.findall(text)}
     room = max(0, limit - len(_PLACE.sub("", text)))
     most = _fitting(sorted(len(value) for value in used.values()), room)
@@ -143,7 +146,9 @@ def module_text(signature: Signature) -> str:
     return f"`{signature.name}`: inputs {', '.join(signature.inputs) or 'none'}. {output}"
 
 
-def module_examples(runs: Iterable[CaseRun], signature: Signature) -> list[Example]:
+def module_examples(
+    runs: Iterable[CaseRun], signature: Signature, tests: Mapping[str, TestSpec]
+) -> list[Example]:
     """Return the module's distinct calls in the runs, in case order, without `demo: false` rows.
 
     A call that several tests of a row share is one example: its score is their mean, and its
@@ -157,27 +162,41 @@ def module_examples(runs: Iterable[CaseRun], signature: Signature) -> list[Examp
             if call.signature.prompt_path == signature.prompt_path:
                 inputs = json.dumps(dict(call.inputs), sort_keys=True)
                 judged.setdefault((run.case.row, inputs), []).append((run, call))
-    return [_example(row, pairs) for (row, _), pairs in judged.items()]
+    return [_example(row, pairs, tests) for (row, _), pairs in judged.items()]
 
 
-def _example(row: str, pairs: Sequence[tuple[CaseRun, ModuleCall]]) -> Example:
+def _example(
+    row: str, pairs: Sequence[tuple[CaseRun, ModuleCall]], tests: Mapping[str, TestSpec]
+) -> Example:
     scores = {run.case.id: run.outcome.score or 0.0 for run, _ in pairs}
     several = len({run.case.test for run, _ in pairs}) > 1
     lines = dict.fromkeys(
         f"{run.case.test}: {run.outcome.feedback or 'passed'}" if several else run.outcome.feedback
         for run, _ in pairs
     )
-    failing = min(scores.values()) < 1
-    feedback = "\n".join(line for line in lines if line) if failing else ""
-    return Example(row, pairs[0][1], sum(scores.values()) / len(scores), feedback)
+    passed = all(tests[run.case.test].passes(scores[run.case.id]) for run, _ in pairs)
+    feedback = "" if passed else "\n".join(line for line in lines if line)
+    wanted = next((text for run, call in pairs if (text := _wanted(run, call, tests))), "")
+    return Example(row, pairs[0][1], sum(scores.values()) / len(scores), feedback, passed, wanted)
+
+
+def _wanted(run: CaseRun, call: ModuleCall, tests: Mapping[str, TestSpec]) -> str:
+    """Return the text of the call's right output, "" where no label tells it."""
+    column = tests[run.case.test].label_column(call.signature.name, run.case.columns)
+    if column is None:
+        return ""
+    label, output = run.case.columns[column], call.signature.output
+    with suppress(OutputParseError):
+        label = output.dump(output.load(label))
+    return to_text(label)
 
 
 def choose_examples(examples: Sequence[Example], count: int, rng: random.Random) -> list[Example]:
     """Return up to `count` examples at random, half of them failing if there are enough of each."""
     shuffled = list(examples)
     rng.shuffle(shuffled)
-    failing = [example for example in shuffled if example.score < 1]
-    passing = [example for example in shuffled if example.score >= 1]
+    failing = [example for example in shuffled if not example.passed]
+    passing = [example for example in shuffled if example.passed]
     half = count // 2
     failed = failing[: max(half, count - len(passing))]
     chosen = failed + passing[: count - len(failed)]
@@ -190,19 +209,19 @@ def proposal_request(
 ) -> ProposalRequest:
     """Return the request that the meta-prompt `name` makes of the context and these examples.
 
-    It shows the best `history` instructions, the best one last. The meta-prompt uses the values it
-    has places for.
+    It shows the best `history` instructions beside the current one, the best one last. The
+    meta-prompt uses the values it has places for.
     """
-    worst_first = [
-        f"Score {item.score:.3f}:\n{item.text}" for item in reversed(context.history[:history])
-    ]
+    others = [item for item in context.history if item.text != context.instruction][:history]
+    scores = [item.score for item in context.history if item.text == context.instruction]
     values = {
         "tip": context.tip,
         "dataset": context.grounding.dataset,
         "program": context.grounding.program,
         "module": module_text(context.signature),
         "instruction": context.instruction,
-        "history": "\n\n".join(worst_first) or "(none)",
+        "current": f", score {scores[0]:.3f}" if scores else "",
+        "history": "\n\n".join(f"Score {i.score:.3f}:\n{i.text}" for i in reversed(others)),
         "examples": examples_text(examples, context.signature),
         "name": context.signature.name,
     }
@@ -210,11 +229,9 @@ def proposal_request(
 
 
 def examples_text(examples: Iterable[Example], signature: Signature) -> str:
-    """Return the examples as Markdown with their scores, inputs, outputs and feedback."""
-    blocks = [
-        _example_text(number, example, signature) for number, example in enumerate(examples, 1)
-    ]
-    return "\n\n".join(blocks) or "(none)"
+    """Return the examples as Markdown with their scores, inputs, replies and feedback."""
+    numbered = enumerate(examples, 1)
+    return "\n\n".join(_example_text(number, example, signature) for number, example in numbered)
 
 
 def _example_text(number: int, example: Example, signature: Signature) -> str:
@@ -226,10 +243,13 @@ def _example_text(number: int, example: Example, signature: Signature) -> str:
         for name, value in example.call.inputs.items()
     }
     inputs = {name: head_and_tail(value, _TEXT_LIMIT) for name, value in values.items()}
-    text = (
-        f"### Example {number}: score {example.score:.2f}\n"
-        f"Input:\n{input_text(inputs)}\n\n"
-        f"Output:\n{head_and_tail(output, _TEXT_LIMIT)}"
-    )
+    said = to_text(example.call.output)
+    wanted = example.wanted if example.wanted != said else ""
     feedback = example.call.error or example.feedback
-    return f"{text}\n\nFeedback:\n{head_and_tail(feedback, _TEXT_LIMIT)}" if feedback else text
+    if feedback == f"got {said!r}, wanted {wanted!r}":
+        feedback = ""  # reply and wanted say the same
+    parts = {"Input": input_text(inputs), "Reply": output, "Wanted": wanted, "Feedback": feedback}
+    parts |= {name: head_and_tail(parts[name], _TEXT_LIMIT) for name in parts if name != "Input"}
+    ended = "passed" if example.passed else "failed"
+    head = f"### Example {number}: {ended}, score {example.score:.2f}\n"
+    return head + "\n\n".join(f"{name}:\n{text}" for name, text in parts.items() if text)

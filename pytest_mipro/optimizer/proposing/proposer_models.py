@@ -151,8 +151,8 @@ class ProposerModels:
         plan = task.plan
         examples = task.examples
         if plan.examples != "mixed":  # all, where there are none of the kind
-            failing = plan.examples == "failing"
-            examples = [item for item in examples if (item.score < 1) == failing] or examples
+            passing = plan.examples == "passing"
+            examples = [item for item in examples if item.passed == passing] or examples
         shown = Grounding(
             grounding.dataset if plan.dataset else "", grounding.program if plan.program else ""
         )

@@ -61,8 +61,8 @@ class ReflectiveStrategy:
         """Return the request, with 20 failing and 12 passing examples; None if none fails."""
         shuffled = list(context.examples)
         rng.shuffle(shuffled)
-        failing = [example for example in shuffled if example.score < 1][:20]
-        passing = [example for example in shuffled if example.score >= 1][:12]
+        failing = [example for example in shuffled if not example.passed][:20]
+        passing = [example for example in shuffled if example.passed][:12]
         if not failing:
             return None
         worst_first = sorted(failing, key=lambda item: item.score)

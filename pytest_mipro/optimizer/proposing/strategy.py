@@ -26,13 +26,17 @@ class Grounding:
 class Example:
     """One `call` of a module in a case of the training row `row`.
 
-    `score` (0…1) and `feedback` are those of the case.
+    `score` (0…1) and `feedback` are those of the case; it `passed` if it reached the pass score, or
+    all of its tests did where several share the call. `wanted` is the right output as text, if a
+    mark's `labels` name a column for it, "" otherwise.
     """
 
     row: str
     call: ModuleCall
     score: float
     feedback: str
+    passed: bool
+    wanted: str = ""
 
 
 @dataclass(frozen=True)

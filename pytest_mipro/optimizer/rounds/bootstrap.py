@@ -68,12 +68,18 @@ def training_runs(state: SearchState, programs: Sequence[Assignment]) -> list[Pa
 def start_attempts(
     state: SearchState, program: Mapping[Path, Prompt], failing: Sequence[Case]
 ) -> Pending | None:
-    """Start another run of failing cases, at temperature 1 and by the teacher if there is one.
+    """Start another run of rows with failing cases, at temperature 1 and by the teacher, if any.
 
-    None if no case fails or the budget does not hold the runs.
+    A row runs with all its cases, as a demo has to pass all its tests. None if no case fails or the
+    budget does not hold the runs.
     """
     settings = state.run.settings
-    cases = list({case.id: case for case in failing}.values())[: settings.attempts]
+    cases: list[Case] = []
+    for row in dict.fromkeys(case.row for case in failing):
+        mine = cases_of(state.baseline.study, (row,))
+        if len(cases) + len(mine) > settings.attempts:
+            break
+        cases += mine
     rules = replace(
         state.baseline.rules,
         repeats=False,
@@ -106,21 +112,26 @@ def demo_pools(
 ) -> dict[Path, tuple[Demo, ...]]:
     """Return each module's demo candidates, at most one for each training row (`rows`).
 
-    They are calls of runs that reach their test's pass score, best rows first: by the mean score of
-    the cases that call the module, so that a module of two tests prefers rows where both pass.
+    They are a row's calls of the module where all tests that call it pass, on the same replies:
+    another test, as a lenient judge's, is no proof of an answer. Best rows come first, by the mean
+    score of these tests.
     """
-    passing: defaultdict[Path, defaultdict[str, list[ModuleCall]]]
-    passing = defaultdict(lambda: defaultdict(list))
-    quality: defaultdict[tuple[Path, str], list[float]] = defaultdict(list)
+    together: defaultdict[tuple[Path, str, int], list[tuple[CaseRun, float]]] = defaultdict(list)
     for run in runs:
         if run.case.row not in rows or not run.case.demo or run.outcome.score is None:
             continue
-        passes = run.outcome.score >= tests[run.case.test].pass_score
         for path in {call.signature.prompt_path for call in run.calls}:
-            quality[path, run.case.row].append(run.outcome.score)
-        for call in run.calls if passes else ():
-            if not call.error:
-                passing[call.signature.prompt_path][run.case.row].append(call)
+            together[path, run.case.row, run.sample].append((run, run.outcome.score))
+    passing: defaultdict[Path, defaultdict[str, list[ModuleCall]]]
+    passing = defaultdict(lambda: defaultdict(list))
+    quality: defaultdict[tuple[Path, str], list[float]] = defaultdict(list)
+    for (path, row, _), scored in together.items():
+        quality[path, row] += [score for _, score in scored]
+        if all(tests[run.case.test].passes(score) for run, score in scored):
+            calls = [call for run, _ in scored for call in run.calls if not call.error]
+            mine = [call for call in calls if call.signature.prompt_path == path]
+            if mine:
+                passing[path][row] += mine
     pools = {}
     for path, by_row in passing.items():
         best_first = sorted(by_row, key=lambda row: (-_mean(quality[path, row]), row))
@@ -142,11 +153,9 @@ def labelled_demos(
     """
     found: dict[Path, dict[str, Demo]] = {}
     for run in runs:
-        labels = tests[run.case.test].labels if run.case.demo else {}
-        for call in run.calls if labels else ():
-            name = call.signature.name
-            column = labels.get(name) or labels.get(name.rpartition(".")[2])
-            if column is None or column not in run.case.columns or call.error:
+        for call in run.calls if run.case.demo else ():
+            column = tests[run.case.test].label_column(call.signature.name, run.case.columns)
+            if column is None or call.error:
                 continue
             demo = _labelled(run.case.row, call, run.case.columns[column])
             if demo is not None:

@@ -21,6 +21,7 @@ from pytest_mipro.optimizer.rounds.bootstrap import Parent
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.events import LessonsLearnt, ProposalsMade
+from pytest_mipro.optimizer.run.result import measured
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.search.candidates import Candidates, ModuleCandidates, extended
 from pytest_mipro.optimizer.search.credit_assignment import (
@@ -99,6 +100,7 @@ class InstructionProposer:
         if self._policy is None or self._run.settings.candidates == 0:
             return []
         tasks = []
+        tests = self._baseline.study.tests
         for index, share in enumerate(self._shares(state, parents[0])):
             module = state.candidates.modules[index]
             history = _history(state, index, module)
@@ -109,7 +111,7 @@ class InstructionProposer:
                 task = ProposalTask(
                     signature=module.signature,
                     instruction=module.instructions[parent.assignment[2 * index]],
-                    examples=module_examples(parent.runs, module.signature),
+                    examples=module_examples(parent.runs, module.signature, tests),
                     history=history,
                     plan=self._policy.plan(earlier + place),
                     key=f"{seed}/{state.round}/{place}/{name}",
@@ -124,7 +126,7 @@ class InstructionProposer:
             return [settings.candidates] * len(modules)
         paths = [module.signature.prompt_path for module in modules]
         lifts = module_lifts(state.record, state.candidates.committed)
-        failures = failure_shares(parent.runs, paths)
+        failures = failure_shares(parent.runs, paths, self._baseline.study.tests)
         return allocate_proposals(settings.candidates * len(modules), lifts, failures)
 
     def _worst(self, calls: int) -> Amount:
@@ -178,10 +180,19 @@ def _extended(candidates: Candidates, proposals: Sequence[Proposal]) -> Candidat
 
 
 def _history(state: SearchState, index: int, module: ModuleCandidates) -> list[ScoredInstruction]:
-    """Return the module's instructions, best first, each with its best program's estimate."""
+    """Return the module's instructions, best first, each with its best program's estimate.
+
+    Estimates are lifts over the committed prompts; here these have the score that the user sees.
+    """
+    baseline = state.baseline
+    before = measured(baseline.evaluation.scores(), baseline.study.cases).objective
+    shift = before - state.record.assessments[state.candidates.committed].leading
     scores: dict[int, float] = {}
     for item in state.record.known:
         choice = item.assignment[2 * index]
         scores[choice] = max(item.leading, scores.get(choice, 0.0))
     ranked = sorted(scores, key=lambda choice: (-scores[choice], choice))
-    return [ScoredInstruction(module.instructions[choice], scores[choice]) for choice in ranked]
+    return [
+        ScoredInstruction(module.instructions[choice], min(1.0, max(0.0, scores[choice] + shift)))
+        for choice in ranked
+    ]

@@ -105,7 +105,7 @@ def _start_attempts(state: SearchState, incumbent: Parent) -> Pending | None:
         for item in incumbent.runs
         if item.outcome.score is not None
         and item.case.demo
-        and item.outcome.score < tests[item.case.test].pass_score
+        and not tests[item.case.test].passes(item.outcome.score)
     ]
     return start_attempts(state, state.candidates.program(incumbent.assignment), failing)
 

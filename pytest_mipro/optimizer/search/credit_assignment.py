@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from pytest_mipro.optimizer.search.assessments import Assessment, Record
 from pytest_mipro.optimizer.search.searcher import Assignment
-from pytest_mipro.optimizer.study.case import CaseRun
+from pytest_mipro.optimizer.study.case import CaseRun, TestSpec
 
 # A choice measured on n rows keeps about n / (n + this) of its effect: few rows prove little.
 _PRIOR_ROWS = 15.0
@@ -75,14 +75,17 @@ def module_lifts(record: Record, committed: Assignment) -> list[float]:
     return best
 
 
-def failure_shares(runs: Iterable[CaseRun], paths: Sequence[Path]) -> list[float]:
+def failure_shares(
+    runs: Iterable[CaseRun], paths: Sequence[Path], tests: Mapping[str, TestSpec]
+) -> list[float]:
     """Return the share (0…1) of failing runs that call each module; of all runs if none fails.
 
     A module that no failing case calls can't fix any.
     """
-    scored = [run for run in runs if run.outcome.score is not None]
-    scored = [run for run in scored if (run.outcome.score or 0.0) < 1] or scored
-    called = [{call.signature.prompt_path for call in run.calls} for run in scored]
+    scores = [(run, run.outcome.score) for run in runs if run.outcome.score is not None]
+    scored = [run for run, _ in scores]
+    failing = [run for run, score in scores if not tests[run.case.test].passes(score)]
+    called = [{call.signature.prompt_path for call in run.calls} for run in failing or scored]
     return [sum(path in paths for paths in called) / max(1, len(called)) for path in paths]
 
 

@@ -53,6 +53,18 @@ class TestSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     concurrent: bool = True
 
+    def passes(self, score: float) -> bool:
+        """Return whether a case with this score passes; a mean may miss its value by rounding."""
+        return score >= self.pass_score - 1e-9
+
+    def label_column(self, module: str, columns: Mapping[str, Any]) -> str | None:
+        """Return the column with a module's right output, None where a row has none.
+
+        `labels` names a module by its own name or its function's.
+        """
+        column = self.labels.get(module) or self.labels.get(module.rpartition(".")[2])
+        return column if column in columns else None
+
 
 @dataclass(frozen=True)
 class Case:

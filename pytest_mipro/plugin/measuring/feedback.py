@@ -8,13 +8,17 @@ text is made from them.
 from __future__ import annotations
 
 import ast
+import json
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
+from pytest_mipro.runtime.signature.json_values import to_json
 from pytest_mipro.runtime.text.redaction import hide_in_data
 
 MAX_CHARS = 2000
@@ -31,13 +35,45 @@ _SET = re.compile(r"\{[^{}:]{1,1000}\}")
 _WHERE = re.compile(r" *\+  (?:where|and) ")
 
 _OPERATORS = (" == ", " != ", " < ", " <= ", " > ", " >= ", " in ", " not in ", " is ", " is not ")
-_comparisons: ContextVar[list[str] | None] = ContextVar("mipro_comparisons", default=None)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A failed comparison: its sides, and their texts from when it failed."""
+
+    operator: str
+    left: object
+    right: object
+    texts: tuple[str, str]
+
+    @property
+    def text(self) -> str:
+        """The comparison as code."""
+        return f"{self.texts[0]} {self.operator} {self.texts[1]}"
+
+    def told(self, outputs: Sequence[object]) -> str:
+        """Return what was got and what was wanted, else the assertion as code.
+
+        `outputs` are the JSON values that the program's modules gave, in order: the side that the
+        last of them gave, as a whole or in part, is what was got.
+        """
+        for output in reversed(outputs) if self.operator in ("==", "is") else ():
+            for values, tidied in product(([output], list(_parts(output))), (False, True)):
+                known = {_key(value, tidied=tidied) for value in values} - {None}
+                left, right = (_key(s, tidied=tidied) in known for s in (self.left, self.right))
+                if left != right:
+                    got, wanted = self.texts if left else reversed(self.texts)
+                    return f"got {got}, wanted {wanted}"
+        return f"assert {self.text}"
+
+
+_comparisons: ContextVar[list[Comparison] | None] = ContextVar("mipro_comparisons", default=None)
 
 
 @contextmanager
-def noting_comparisons() -> Iterator[list[str]]:
-    """Note each failed comparison of the block, as text, in the list yielded."""
-    notes: list[str] = []
+def noting_comparisons() -> Iterator[list[Comparison]]:
+    """Note each failed comparison of the block in the list yielded."""
+    notes: list[Comparison] = []
     token = _comparisons.set(notes)
     try:
         yield notes
@@ -49,7 +85,29 @@ def note_comparison(operator: str, left: object, right: object) -> None:
     """Keep a failed comparison; called by pytest's assertion rewriting through its hook."""
     notes = _comparisons.get()
     if notes is not None:
-        notes.append(f"{canonical_repr(left)} {operator} {canonical_repr(right)}")
+        texts = (canonical_repr(left), canonical_repr(right))
+        notes.append(Comparison(operator, left, right, texts))
+
+
+def _key(value: object, *, tidied: bool) -> str | None:
+    """Return a text that equal values share; None for one that is not comparable.
+
+    `tidied` texts share it without blank ends and whatever their case, as tests compare them.
+    """
+    if isinstance(value, str) and tidied:
+        value = value.strip().casefold()
+    try:
+        return json.dumps(to_json(value), sort_keys=True)
+    except TypeError:
+        return None
+
+
+def _parts(output: object) -> Iterator[object]:
+    """Yield what a JSON value holds, at any depth."""
+    inner = output.values() if isinstance(output, dict) else output
+    for part in inner if isinstance(output, (dict, list)) else ():  # type: ignore[attr-defined]
+        yield part
+        yield from _parts(part)
 
 
 def canonical(text: str) -> str:
@@ -70,11 +128,13 @@ def canonical_repr(value: object) -> str:
     return shortened(hide_in_data(_ADDRESS.sub("", _repr(value, _DEPTH))), _VALUE_CHARS)
 
 
-def assertion_feedback(error: BaseException, notes: list[str]) -> str:
+def assertion_feedback(
+    error: BaseException, notes: Sequence[Comparison], outputs: Sequence[object] = ()
+) -> str:
     """Return the feedback of an assertion error: the test's own message, then what was compared.
 
-    `notes` are the comparisons noted in the block that raised it. Where there is no text at all,
-    it is the line that raised.
+    `notes` are the comparisons noted in the block that raised it, `outputs` what the program's
+    modules gave in it. Where there is no text at all, it is the line that raised.
     """
     lines = hide_in_data(_ANSI.sub("", str(error))).splitlines()
     start = _explanation_start(lines)
@@ -86,8 +146,8 @@ def assertion_feedback(error: BaseException, notes: list[str]) -> str:
     kept = [_cut(line) for line in explanation[1:] if _WHERE.match(line)]
     head = _cut(explanation[0])
     for operator in _OPERATORS if notes else ():
-        if operator in notes[-1] and operator in explanation[0]:
-            head = f"assert {notes[-1]}"
+        if operator in notes[-1].text and operator in explanation[0]:
+            head = notes[-1].told(outputs)
     return canonical("\n".join([*message, head, *kept]))
 
 

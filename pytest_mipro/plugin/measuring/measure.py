@@ -17,6 +17,7 @@ import pytest
 from pytest_mipro.errors import MiproError, ProgramError
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.measuring.feedback import (
+    Comparison,
     assertion_feedback,
     canonical,
     canonical_repr,
@@ -84,7 +85,8 @@ def observed(trace: Trace | None) -> Iterator[Observation]:
     if trace is not None and trace.broken is not None:
         seen.outcome = Outcome(None, error=_text(trace.broken))
     else:
-        seen.outcome = raised(seen.error, notes) if seen.error else returned(seen.value)
+        outputs = [call.output for call in trace.calls if not call.error] if trace else []
+        seen.outcome = raised(seen.error, notes, outputs) if seen.error else returned(seen.value)
 
 
 def returned(value: Any) -> Outcome:
@@ -118,15 +120,18 @@ def returned(value: Any) -> Outcome:
     return Outcome(within, canonical(str(score.feedback)), known, returned=True)
 
 
-def raised(error: BaseException, notes: list[str]) -> Outcome:
-    """Return the outcome of a test that raised; `notes` are the comparisons that failed in it."""
+def raised(error: BaseException, notes: Sequence[Comparison], outputs: Sequence[object]) -> Outcome:
+    """Return the outcome of a test that raised.
+
+    `notes` are the comparisons that failed in it, `outputs` what the program's modules gave.
+    """
     leaf = _only_cause(error)
     if isinstance(leaf, pytest.xfail.Exception):
         return Outcome(None, skipped=f"xfail: {canonical(str(leaf))}")
     if isinstance(leaf, pytest.skip.Exception):
         return Outcome(None, skipped=canonical(str(leaf)) or "skipped")
     if isinstance(leaf, AssertionError):
-        return Outcome(0.0, assertion_feedback(leaf, notes))
+        return Outcome(0.0, assertion_feedback(leaf, notes, outputs))
     if isinstance(leaf, _FAILED):
         return Outcome(0.0, canonical(str(leaf)))
     if isinstance(leaf, MiproError):  # the world's or the user's set-up: no measurement

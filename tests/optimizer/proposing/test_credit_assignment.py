@@ -15,9 +15,10 @@ from pytest_mipro.optimizer.search.credit_assignment import (
     module_lifts,
 )
 from pytest_mipro.optimizer.search.searcher import Assignment
-from pytest_mipro.optimizer.study.case import CaseRun
+from pytest_mipro.optimizer.study.case import CaseRun, TestSpec
 
 NOTE, SORT = note.signature.prompt_path, sort.signature.prompt_path
+TESTS = {"test": TestSpec("test"), "graded": TestSpec("graded", pass_score=0.7)}
 
 
 def record(*known: tuple[Assignment, float]) -> Record:
@@ -54,7 +55,7 @@ def test_a_program_that_was_dropped_after_all_earns_none() -> None:
 
 
 def reached(*runs: CaseRun) -> list[float]:
-    return failure_shares(runs, [NOTE, SORT])
+    return failure_shares(runs, [NOTE, SORT], TESTS)
 
 
 def test_reach_is_the_share_of_failing_runs_that_call_a_module() -> None:
@@ -116,8 +117,14 @@ def test_shares_by_hand(lifts: list[float], reaching: list[float], expected: lis
     assert allocate_proposals(8, lifts, reaching) == expected
 
 
-def test_paths_are_asked_for_in_their_order() -> None:
-    assert failure_shares([run("a", 0.0, call(sort, "A", "red"))], [Path("other"), SORT]) == [
-        0.0,
-        1.0,
+def test_a_run_that_reaches_its_tests_pass_score_does_not_fail() -> None:
+    runs = [
+        run("a", 0.7, call(note, "a", "A"), test="graded"),
+        run("b", 0.6, call(sort, "B", "red"), test="graded"),
     ]
+    assert reached(*runs) == [0.0, 1.0]
+
+
+def test_paths_are_asked_for_in_their_order() -> None:
+    runs = [run("a", 0.0, call(sort, "A", "red"))]
+    assert failure_shares(runs, [Path("other"), SORT], TESTS) == [0.0, 1.0]

@@ -37,7 +37,7 @@ def test_each_file_is_a_system_and_a_user_message_with_every_place_filled(name: 
     assert all(f"<{place}>" in whole for place in places(name))
 
 
-@given(st.text())
+@given(st.text(min_size=1))
 @example(HOSTILE)
 def test_values_stay_data(value: str) -> None:
     messages, _ = meta_prompt("observe_dataset", {"rows": value}, LIMIT)
@@ -59,7 +59,7 @@ def test_a_value_may_name_another_place() -> None:
 
 def lengths(name: str, sizes: list[int], limit: int) -> tuple[dict[str, int], tuple[str, ...], int]:
     """Return how long each value came out, which were cut, and how long the whole was."""
-    letters = "ζηθικλμν"  # in no file
+    letters = "ζηθικλμνξ"  # in no file
     names = list(dict.fromkeys(places(name)))
     values = {place: letters[n] * sizes[n] for n, place in enumerate(names)}
     messages, cut = meta_prompt(name, values, limit)
@@ -67,12 +67,12 @@ def lengths(name: str, sizes: list[int], limit: int) -> tuple[dict[str, int], tu
     return {place: text.count(letters[n]) for n, place in enumerate(names)}, cut, len(text)
 
 
-sizes = st.lists(st.integers(0, 3000), min_size=8, max_size=8)
+sizes = st.lists(st.integers(0, 3000), min_size=9, max_size=9)
 
 
 @given(st.sampled_from(NAMES), sizes, st.integers(0, 9000))
 def test_no_meta_prompt_is_longer_than_its_limit(name: str, wanted: list[int], limit: int) -> None:
-    _, _, bare = lengths(name, [0] * 8, limit)
+    _, _, bare = lengths(name, [1] * 9, 0)
     shown, cut, whole = lengths(name, wanted, limit)
     assert whole <= max(limit, bare)  # the file's own text is never cut
     for place, size in zip(shown, wanted, strict=False):
@@ -82,12 +82,27 @@ def test_no_meta_prompt_is_longer_than_its_limit(name: str, wanted: list[int], l
 
 
 def test_the_longest_values_are_cut_to_one_length_and_short_ones_stay_whole() -> None:
-    shown, cut, whole = lengths("instruction", [10, 20, 9000, 30, 40, 5000, 50, 60], 4000)
+    shown, cut, whole = lengths("instruction", [10, 20, 9000, 30, 5, 40, 5000, 50, 60], 4000)
     assert len(cut) == 2
     assert 3900 < whole <= 4000
     first, second = (shown[place] for place in cut)
     assert abs(first - second) <= 1
-    assert [size for place, size in shown.items() if place not in cut] == [10, 20, 30, 40, 50, 60]
+    whole = [size for place, size in shown.items() if place not in cut]
+    assert whole == [10, 20, 30, 5, 40, 50, 60]
+        10,
+        20,
+        30,
+        5,
+        40,
+        50,
+        60,
+    ]
+
+
+def test_a_section_without_a_value_is_left_out() -> None:
+    values = dict.fromkeys(places("instruction"), "") | {"module": "M", "instruction": "I"}
+    user = meta_prompt("instruction", values, LIMIT)[0][1].content
+    assert user.startswith("## Module\nM\n\n## Current instruction\nI\n\nWrite")
 
 
 @given(st.text(st.characters(exclude_characters="…"), max_size=300), st.integers(0, 200))

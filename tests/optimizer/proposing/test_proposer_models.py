@@ -43,7 +43,7 @@ from pytest_mipro.optimizer.proposing.strategy import (
 )
 from pytest_mipro.optimizer.run.events import CandidatesReady
 from pytest_mipro.optimizer.study.amount import Amount, Limits
-from pytest_mipro.optimizer.study.case import CaseRun
+from pytest_mipro.optimizer.study.case import CaseRun, TestSpec
 from pytest_mipro.runtime.client.contract import Message, Request
 
 SIGNATURES = (note.signature, sort.signature)
@@ -65,7 +65,7 @@ def runs() -> Sequence[CaseRun]:
 
 
 def asked(runs: Sequence[CaseRun] = (), count: int = 1, **plan: Any) -> list[ProposalTask]:
-    examples = module_examples(runs, sort.signature)
+    examples = module_examples(runs, sort.signature, {"test_colour": TestSpec("test_colour")})
     wanted = replace(PLAN, **plan)
     return [
         ProposalTask(sort.signature, "Sort it.", examples, HISTORY, wanted, f"0/{n}")
@@ -97,7 +97,7 @@ def test_a_proposal_holds_what_the_proposer_saw_and_said(runs: Sequence[CaseRun]
     assert made.messages == request.messages
     assert [message.role for message in made.messages] == ["system", "user"]
     assert (made.cut, made.reply, made.instruction) == ((), '"Do well."  ', "Do well.")
-    assert "Score 0.250:\nSort it." in made.messages[1].content
+    assert "## Current instruction, score 0.250\nSort it." in made.messages[1].content
 
 
 def test_the_plan_says_which_model_answers_and_how_hot(runs: Sequence[CaseRun]) -> None:

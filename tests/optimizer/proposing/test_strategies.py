@@ -50,7 +50,8 @@ def example(number: int, score: float | None = None) -> Example:
         cached=False,
         requests=1,
     )
-    return Example(str(number), call, float(number % 2) if score is None else score, "want blue")
+    value = float(number % 2) if score is None else score
+    return Example(str(number), call, value, "want blue", value >= 1)
 
 
 def context(**changes: Any) -> ProposalContext:
@@ -86,7 +87,7 @@ def test_a_request_shows_the_module_its_instruction_and_examples(
     for text in (
         "## Module\n`optimizer_world.sort`: inputs note.",
         "## Current instruction\nChoose the colour.",
-        "### Example 1: score",
+        "### Example 1: ",
         "Feedback:\nwant blue",
     ):
         assert text in user(made)
@@ -119,7 +120,7 @@ def test_what_rows_hold_stays_data(strategy: InstructionStrategy) -> None:
         strategy,
         grounding=Grounding(hostile, hostile),
         instruction=hostile,
-        history=[ScoredInstruction(hostile, 0.5)] * 2,
+        history=[ScoredInstruction(f"{hostile}!", 0.5)] * 2,
     )
     assert [message.role for message in made.messages] == ["system", "user"]
     assert made.messages[0] == request(strategy).messages[0]
@@ -149,6 +150,22 @@ def test_grounded_shows_the_summaries_and_the_best_earlier_instructions_the_best
     assert "Score 0.900:\ntry 0\n\n## Examples" in shown
 
 
+def test_the_current_instruction_stands_there_once_with_its_score() -> None:
+    history = [ScoredInstruction("try 1", 0.8), ScoredInstruction("Choose the colour.", 0.75)]
+    for strategy in (GroundedStrategy(), HistoryStrategy()):
+        shown = user(request(strategy, history=history))
+        assert shown.count("Choose the colour.") == 1
+        assert "## Current instruction, score 0.750\nChoose the colour.\n\n" in shown
+        assert "Score 0.800:\ntry 1\n\n" in shown
+
+
+@asking
+def test_the_request_says_what_comes_after_the_instruction(strategy: InstructionStrategy) -> None:
+    asked = request(strategy).messages[0].content
+    assert "the format of its reply, which is added by itself, perhaps some solved" in asked
+    assert "Leave out the format of the reply." in asked
+
+
 def tried(text: str) -> list[int]:
     """Return the numbers of the earlier instructions in the order in which they are shown."""
     return [int(line.removeprefix("try ")) for line in text.split("\n") if line.startswith("try ")]
@@ -156,8 +173,9 @@ def tried(text: str) -> list[int]:
 
 def test_grounded_has_always_something_to_go_by() -> None:
     made = request(GroundedStrategy(), examples=[], history=(), grounding=Grounding("", ""))
-    assert "## Earlier instructions with their scores\n(none)" in user(made)
-    assert "## Examples\n(none)" in user(made)
+    heads = [line for line in user(made).split("\n") if line.startswith("#")]
+    assert heads == ["## Module", "## Current instruction"]
+    assert request(GroundedStrategy(), tip="").messages[0].content.count(". \n") == 0
 
 
 # History.

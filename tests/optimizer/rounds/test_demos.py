@@ -53,6 +53,20 @@ def test_a_module_reached_on_some_cases_only_has_a_pool_of_these() -> None:
     assert SORT not in made
 
 
+def test_a_row_lends_demos_where_all_tests_of_the_module_pass_on_the_same_replies() -> None:
+    made = pools(
+        run("a", 0.0, call(note, "a", "A"), call(sort, "A", "red")),
+        run("a", 0.9, call(note, "a", "A"), call(judge, "A", True), test="graded"),  # too lenient
+        run("b", 1.0, call(note, "b", "B")),
+        run("b", 0.7, call(note, "b", "B"), test="graded"),
+        run("c", 1.0, call(note, "c", "C")),
+        run("c", 0.0, call(sort, "C", "red"), test="graded"),  # it doesn't call `note`
+    )
+    assert {demo.case for demo in made[NOTE]} == {"b", "c"}
+    assert SORT not in made
+    assert [demo.case for demo in made[judge.signature.prompt_path]] == ["a"]
+
+
 def test_a_call_that_failed_is_no_demo_although_its_case_passed() -> None:
     assert pools(run("a", 1.0, call(note, "a", None, error="refused"))).get(NOTE, ()) == ()
 
@@ -80,7 +94,7 @@ def test_one_demo_a_row_picked_by_the_seed_whatever_the_order() -> None:
 def test_rows_where_all_tests_of_the_module_do_well_come_first() -> None:
     made = pools(
         run("a", 1.0, call(note, "a", "A")),
-        run("a", 0.2, call(note, "a", "A"), test="graded"),
+        run("a", 0.7, call(note, "a", "A"), test="graded"),
         run("b", 1.0, call(note, "b", "B")),
         run("b", 0.9, call(note, "b", "B"), test="graded"),
         run("c", 1.0, call(note, "c", "C")),

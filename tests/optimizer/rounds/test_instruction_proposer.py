@@ -33,6 +33,7 @@ from pytest_mipro.optimizer.proposing.strategy import (
 from pytest_mipro.optimizer.rounds.bootstrap import training_runs
 from pytest_mipro.optimizer.rounds.instruction_proposer import InstructionProposer
 from pytest_mipro.optimizer.run.events import ProposalsMade
+from pytest_mipro.optimizer.run.result import measured
 from pytest_mipro.optimizer.run.study_run import study_run
 from pytest_mipro.optimizer.search.candidates import Candidates
 from pytest_mipro.optimizer.search.searcher import Assignment, RandomSearcher, Space
@@ -84,7 +85,7 @@ def test_parents_take_turns() -> None:
     client = WorldClient()
     extended(RULES, KEEPS, client=client, candidates=2, parts=without("credit"))
     shown = [
-        last(request).split("## Current instruction\n")[1].split("\n")[0]
+        last(request).split("## Current instruction, score ")[1].split("\n")[1]
         for request in client.of(PROPOSER)
         if module_of(request)
     ]
@@ -99,13 +100,15 @@ def test_parents_take_turns() -> None:
 def test_earlier_instructions_are_shown_with_their_best_program() -> None:
     client = WorldClient()
     known, _ = extended(BASE, client=client)
+    baseline = known.baseline
+    before = measured(baseline.evaluation.scores(), baseline.study.cases).objective
     request = next(r for r in client.of(PROPOSER) if module_of(r) == "sort")
-    estimates = {item.assignment: item.leading for item in known.record.assessments.values()}
+    lift = before - known.record.assessments[BASE].leading  # the user's score is of all rows
+    assert lift != 0
+    estimates = {i.assignment: lift + i.leading for i in known.record.assessments.values()}
     # The committed instruction stood in two programs, of which the other one was better.
-    assert (
-        f"Score {estimates[KEEPS]:.3f}:\nChoose the colour.\n\n"
-        f"Score {estimates[RULES]:.3f}:\nsea is blue"
-    ) in last(request)
+    assert f"instruction, score {estimates[KEEPS]:.3f}\nChoose the colour.\n" in last(request)
+    assert f"Score {estimates[RULES]:.3f}:\nsea is blue" in last(request)
 
 
 def test_the_grounding_is_paid_for_once() -> None:

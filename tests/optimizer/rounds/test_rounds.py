@@ -1,5 +1,7 @@
 """Rounds: each grows the space from the incumbent of the one before."""
 
+import re
+
 import pytest
 from made_runs import assessed
 from optimizer_world import (
@@ -15,7 +17,12 @@ from optimizer_world import (
 from world_model import MODEL, PROPOSER, WorldClient, answer, last, markers, module_of, own_row
 
 from pytest_mipro.optimizer.rounds.search_state import SearchState
-from pytest_mipro.optimizer.run.events import CandidatesReady, StageStarted, TrialFinished
+from pytest_mipro.optimizer.run.events import (
+    BaselineMeasured,
+    CandidatesReady,
+    StageStarted,
+    TrialFinished,
+)
 from pytest_mipro.optimizer.search.assessments import Record
 from pytest_mipro.optimizer.search.candidates import Candidates
 from pytest_mipro.optimizer.search.searcher import Assignment, RandomSearcher, Space
@@ -50,9 +57,11 @@ def test_the_grounding_is_asked_for_once(played: Played) -> None:
 def test_later_proposals_start_from_the_incumbent_and_show_what_was_tried(played: Played) -> None:
     asked = [last(request) for request in proposals(played, "sort")]
     assert len(asked) == 3 * 2
-    assert "## Current instruction\nChoose the colour.\n" in asked[0]
-    assert "## Current instruction\nChoose the colour: grass is green" in asked[-1]
-    assert "Score 0.375:\nChoose the colour.\n\n## Examples" in asked[0]
+    (before,) = played.seen(BaselineMeasured)
+    score = f"{before.measured.objective:.3f}"
+    assert f"## Current instruction, score {score}\nChoose the colour.\n\n## Examples" in asked[0]
+    (current,) = re.findall(r"## Current instruction, score .*\n(.*)", asked[-1])
+    assert current.startswith("Choose the colour: grass is green")
     assert asked[-1].count("Score ") > 1
 
 

@@ -50,7 +50,7 @@ def test_a_threshold_above_what_is_reached_fails_with_the_reason(pytester, desk)
             "mean 0.75 is below the threshold 0.80 by 0.05",
             "too few cases to tell 0.75 from 0.80: 4 cases detect a distance of 0.39",
             "missed: 1 case",
-            "  one  0.00  assert 'two' == 'one'",
+            "  one  0.00  got 'two', wanted 'one'",
             "      - pipeline.echo: two",
             "*FAILED: mean 0.75 is below the threshold 0.80 by 0.05",
             "FAILED test_desk.py::test_echo - mean 0.75 is below*",

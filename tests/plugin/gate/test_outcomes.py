@@ -225,7 +225,7 @@ def pytest_sessionfinish():
     monkeypatch.setenv("CI", "true")
     monkeypatch.setenv("COLUMNS", "40")
     assert plain == verbose == feedback_of(pytester, "-v", "--color=yes")
-    assert plain[0] == "wrong queue\nassert 'bug' == 'billing'"
+    assert plain[0] == "wrong queue\ngot 'bug', wanted 'billing'"
     assert plain[3] == "assert {'alpha', 'bravo', 'charlie', 'delta'} == {'alpha'}"
     assert "0x" not in plain[4]
     assert plain[7].startswith("none of {'alpha', 'bravo', 'charlie', 'delta'}\nassert False\n")

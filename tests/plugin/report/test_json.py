@@ -76,7 +76,7 @@ def test_feedback_problems_and_failure(pytester):
     (test,) = data["studies"][0]["tests"]
     assert (data["exit_status"], test["status"]) == (1, "incomplete")
     cases = {case["row"]: case for case in test["cases"]}
-    assert cases["words.jsonl:two"]["feedback"] == "assert 'two' == 'TWO'"
+    assert cases["words.jsonl:two"]["feedback"] == "got 'two', wanted 'TWO'"
     assert cases["words.jsonl:down"]["problem"] == "the endpoint is down"
     assert cases["words.jsonl:down"]["score"] is None
 
