@@ -82,7 +82,7 @@ def test_a_gate_in_short(pytester):
     assert "test_say: mean 0.17 is below the threshold 0.90 by 0.73" in text
     assert "cases differ (1 new, 1 gone): compared on the 5 common ones" in text
     assert "Worst cases of test_say (5)" in text
-    assert "assert 'two' == 'TWO'" in text
+    assert "got 'two', wanted 'TWO'" in text
     assert "6 LM calls of test_words.py" in text
     assert html.count("<details>") == html.count("</details>") == 2
 
