@@ -124,6 +124,9 @@ def summarise(state: RunState, terminal: Any) -> None:
 
         write_summary(terminal, state)
         write_lock_summary(terminal, state)
+    from pytest_mipro.plugin.report.terminal import write_troubles  # noqa: PLC0415
+
+    write_troubles(terminal, state.config)
     write_cache_line(terminal, state.config)
 
 

@@ -15,6 +15,7 @@ from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.lock.lock_file import LockedModule
 from pytest_mipro.plugin.lock.write_journal import file_digest
 from pytest_mipro.plugin.measuring.report_data import MeasuredCase, RepliesUsage, ReportData
+from pytest_mipro.plugin.replies.troubles import Trouble, added
 from pytest_mipro.runtime.replies.recorded import RecordedReply
 from pytest_mipro.runtime.replies.replies_file import from_line
 
@@ -45,6 +46,11 @@ class StudyReplies:
     lock: Path
     cases: dict[str, RepliesUsage] = field(default_factory=dict)
     outside: list[str] = field(default_factory=list)
+
+    @property
+    def troubles(self) -> tuple[Trouble, ...]:
+        """The replies of its cases that were cut, empty or refused."""
+        return added(each for usage in self.cases.values() for each in usage.troubles)
 
     @property
     def used(self) -> Iterator[RecordedReply]:

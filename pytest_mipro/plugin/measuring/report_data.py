@@ -137,9 +137,10 @@ class RepliesUsage:
     """The replies that one case of a study got; `lock` is the path of the study's lock.
 
     `calls` counts the replies, `recorded` those that came from the replies file. `oldest` is the
-    earliest time that one was asked for, in seconds since the epoch, 0 where no reply has one. The
-    rest is of a recording run: the lines of the replies `used`, the calls that no replay repeats
-    (case, module and difference), and whether the case could not be checked for such calls.
+    earliest time that one was asked for, in seconds since the epoch, 0 where no reply has one.
+    `troubles` counts replies that were cut, empty or refused: module, what, how many. The rest is
+    of a recording run: the lines of the replies `used`, the calls that no replay repeats (case,
+    module and difference), and whether the case could not be checked for such calls.
     """
 
     lock: str
@@ -149,6 +150,7 @@ class RepliesUsage:
     used: tuple[str, ...] = ()
     changing: tuple[tuple[str, str, str], ...] = ()
     unchecked: bool = False
+    troubles: tuple[tuple[str, str, int], ...] = ()
 
 
 @dataclass(frozen=True)

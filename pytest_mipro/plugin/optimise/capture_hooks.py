@@ -168,8 +168,8 @@ class Optimization:
     def _run(self, key: StudyKey, cases: Sequence[PlannedCase], screen: TerminalScreen) -> None:
         """Run a study, or draw its plan; `changes` knows which one runs if it is interrupted."""
         self.changes.begin(key)
-        screen.line("")
-        screen.line(f"mipro: {key.name}", bold=True)
+        screen.line("", always=True)
+        screen.line(f"mipro: {key.name}", always=True, bold=True)
         inputs = self._inputs(key, cases)
         run = plan_study if self._options.dry_run else run_study
         run(inputs, screen)

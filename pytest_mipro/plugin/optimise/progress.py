@@ -32,6 +32,8 @@ from pytest_mipro.plugin.optimise.plan_lines import describe_plan, describe_spen
 _LABEL_WIDTH = 12
 _BAR_WIDTH = 24
 _SHOWN_CASES = 5
+# What -q leaves: the verdict, the scores, and what comes of them.
+_TOLD_ALWAYS = frozenset({"decision", "score", "gate", "result"})
 
 
 class Screen(Protocol):
@@ -39,8 +41,8 @@ class Screen(Protocol):
 
     live: bool
 
-    def line(self, text: str, **markup: bool) -> None:
-        """Write a line that stays."""
+    def line(self, text: str, *, always: bool = False, **markup: bool) -> None:
+        """Write a line that stays; with `always`, also where little is written."""
         ...
 
     def status(self, text: str) -> None:
@@ -59,6 +61,7 @@ class Progress:
         self._alone = alone or {}
         self._best: float | None = None
         self._trials = 0
+        self._label = ""
         self._tried: set[Assignment] = set()
 
     def __call__(self, event: Event) -> None:
@@ -173,6 +176,7 @@ class Progress:
         self._say("", f"{event.process} gave no sign of life; its work is done again")
 
     def _say(self, label: str, text: str, **markup: bool) -> None:
+        self._label = label or self._label
         lines = wrap(  # a percent sign stays with its number
             text.replace(" %", "\0%"),
             80 - _LABEL_WIDTH,
@@ -183,7 +187,8 @@ class Progress:
         )
         for number, line in enumerate(lines or [""]):
             shown = label if number == 0 else ""
-            self._screen.line(f"{shown:<{_LABEL_WIDTH}}{line}".replace("\0", " "), **markup)
+            written = f"{shown:<{_LABEL_WIDTH}}{line}".replace("\0", " ")
+            self._screen.line(written, always=self._label in _TOLD_ALWAYS, **markup)
 
     def _say_all(self, label: str, texts: Iterable[str]) -> None:
         for number, text in enumerate(texts):

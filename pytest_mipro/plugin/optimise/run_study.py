@@ -37,6 +37,7 @@ from pytest_mipro.plugin.replies.bill import JournalBill, billing, last_summary
 from pytest_mipro.plugin.replies.client_stack import replies_of, studies_client
 from pytest_mipro.plugin.replies.serving import watching_cases
 from pytest_mipro.plugin.replies.study_client import StudyClient
+from pytest_mipro.plugin.report.contents import optimizations_of
 from pytest_mipro.plugin.report.files import redaction
 from pytest_mipro.runtime.calls.strays import Strays
 from pytest_mipro.runtime.client.contract import LMClient
@@ -69,7 +70,7 @@ def plan_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     uses = known_holdout_uses(mipro_folder(inputs.config), inputs.study.name, lock)
     look = uses.earlier + len(uses.finalists) + 1
     for line in describe_dry_run(inputs.study, settings, lock, last, look):
-        screen.line(line)
+        screen.line(line, always=True)
 
 
 def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
@@ -87,17 +88,19 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
         stack.enter_context(billing(bill))
         inner = studies_client(config, replies_of(config, [inputs.key.lock]))
         client = stack.enter_context(StudyClient(inner))
+        told = optimizations_of(config)
+        stack.callback(lambda: told.troubles.update({study.name: client.troubles}))
         strays = stack.enter_context(watching_cases(config))
         stack.enter_context(captured_logging_off())
         stack.callback(record.close)
         if options_of(config).storage is None:
             record.open()
-        emit = partial(_emit, config, strays, (progress, record))
+        emit = partial(_emit, config, strays, (progress, record, told))
         services = replace(_services(inputs, client, emit), bill=bill, price=cost_model.price)
         result = _optimize(inputs, services, settings)
         _refuse(strays)
         if isinstance(result, str):
-            screen.line(result)
+            screen.line(result, always=True)
             return
         bill.finish(result, planned_sizes(study, settings, len(result.signatures)))
     kept = inputs.changes.keep_refused(study, result)

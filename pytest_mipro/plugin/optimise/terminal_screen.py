@@ -17,7 +17,7 @@ from pytest_mipro.plugin.config.printable import printable
 
 
 class TerminalScreen:
-    """Writes through pytest's terminal reporter; silent where there is none (`-p no:terminal`).
+    """Writes through pytest's terminal reporter: little under `-q`, nothing where there is none.
 
     `live` is True on a terminal: there a status line is rewritten in place. Use it as a `with`
     block: within it, lines reach the terminal while all that cases print stays captured.
@@ -73,9 +73,9 @@ class TerminalScreen:
                 self._own.close()
             self._own = None
 
-    def line(self, text: str, **markup: bool) -> None:
-        """Write a line that stays."""
-        if not self._silent:
+    def line(self, text: str, *, always: bool = False, **markup: bool) -> None:
+        """Write a line that stays; with `always`, under `-q` too."""
+        if self._reporter is not None and (always or not self._silent):
             self._erase()
             self._reporter.write_line(printable(text), **markup)
             self._reporter.flush()

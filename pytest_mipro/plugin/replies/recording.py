@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from pytest_mipro.plugin.replies.troubles import TroubleCounter
 from pytest_mipro.runtime.calls.context import calling_module
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
@@ -81,7 +81,7 @@ class UsedReply:
     reply: Reply
 
 
-class TrackingClient(ClientWrapper):
+class TrackingClient(TroubleCounter):
     """Tracks replies: how many came, when the oldest was asked, and all of them if `keep`.
 
     `oldest` is in Unix seconds, infinite if no reply has a date.
@@ -90,7 +90,6 @@ class TrackingClient(ClientWrapper):
     def __init__(self, inner: LMClient, *, keep: bool) -> None:
         super().__init__(inner)
         self._keep = keep
-        self._lock = threading.Lock()
         self.at_once = bool(getattr(inner, "at_once", False))
         self.calls = 0
         self.oldest = math.inf
@@ -108,4 +107,4 @@ class TrackingClient(ClientWrapper):
             self.oldest = min(self.oldest, reply.asked or math.inf)
             if self._keep:
                 self.used.append(UsedReply(calling_module(), request, reply))
-        return reply
+        return super().received(request, reply)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import Self
 
 from pytest_mipro.errors import InfrastructureError, LimitReachedError
+from pytest_mipro.plugin.replies.troubles import TroubleCounter
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 from pytest_mipro.runtime.client.loop import background_loop
-from pytest_mipro.runtime.client.wrappers import ClientWrapper
 
 
-class StudyClient(ClientWrapper):
+class StudyClient(TroubleCounter):
     """A client that serves one study, as a `with` block; after the block every call is refused.
 
     A study that ends early, by an error or Ctrl-C, leaves cases behind in their threads: they must
@@ -23,7 +22,6 @@ class StudyClient(ClientWrapper):
 
     def __init__(self, inner: LMClient) -> None:
         super().__init__(inner)
-        self._lock = threading.Lock()
         self._waiting: set[asyncio.Task[object]] = set()
         self._end: InfrastructureError | None = None
 

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mipro.optimizer.run.events import TrialFinished
+from pytest_mipro.optimizer.proposing.proposer_models import Proposal
+from pytest_mipro.optimizer.run.events import Event, ProposalsMade, TrialFinished
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.gate.drift import Difference, drift_of
+from pytest_mipro.plugin.gate.provenance import replies_used
 from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.measuring.report_data import ModuleUsage, by_module
+from pytest_mipro.plugin.replies.troubles import Trouble
 from pytest_mipro.runtime.signature.signature import Signature
 
 
@@ -24,7 +27,7 @@ class GatedStudy:
     """A study as a plain run measured it.
 
     `lock` is the lock's path as reports show it; `differences` is None where there was no lock to
-    compare with.
+    compare with; `troubles` counts replies that were cut, empty or refused.
     """
 
     name: str
@@ -32,14 +35,17 @@ class GatedStudy:
     differences: tuple[Difference, ...] | None
     verdicts: tuple[Verdict, ...]
     usages: tuple[ModuleUsage, ...]
+    troubles: tuple[Trouble, ...] = ()
 
 
 @dataclass(frozen=True)
 class OptimizedStudy:
-    """A study that came to its decision, and its trials."""
+    """A study that came to its decision, its trials and proposals, and the troubled replies."""
 
     result: StudyResult
     trials: tuple[TrialFinished, ...]
+    proposals: tuple[Proposal, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
 
     @property
     def changed(self) -> tuple[Signature, ...]:
@@ -67,10 +73,20 @@ class RunReport:
 
 @dataclass(eq=False)  # pytest keeps plugins in sets
 class Optimizations:
-    """A plugin that keeps the results and trials of an optimisation for the reports."""
+    """A plugin that keeps what an optimisation came to, for the reports.
+
+    `troubles` are there also for a study that stopped before its decision.
+    """
 
     results: list[StudyResult] = field(default_factory=list)
     trials: list[TrialFinished] = field(default_factory=list)
+    proposals: dict[str, list[Proposal]] = field(default_factory=dict)
+    troubles: dict[str, tuple[Trouble, ...]] = field(default_factory=dict)
+
+    def __call__(self, event: Event) -> None:
+        """Keep a round's proposals."""
+        if isinstance(event, ProposalsMade):
+            self.proposals.setdefault(event.study, []).extend(event.proposals)
 
     def pytest_mipro_study_finished(self, result: StudyResult) -> None:
         """Keep a study's result."""
@@ -85,10 +101,21 @@ OPTIMIZATIONS = "mipro-optimizations"
 """The name that the plugin is registered by."""
 
 
+def optimizations_of(config: pytest.Config) -> Optimizations:
+    """Return what the run's optimisation came to so far; nothing in a plain run."""
+    found: Optimizations | None = config.pluginmanager.get_plugin(OPTIMIZATIONS)
+    return found or Optimizations()
+
+
+def troubles_of(config: pytest.Config, lock: str) -> tuple[Trouble, ...]:
+    """Return the troubles that a plain run had with the replies of a lock's study."""
+    study = replies_used(config).get(lock)
+    return study.troubles if study is not None else ()
+
+
 def run_report(config: pytest.Config, exit_status: int, given: Sequence[Verdict]) -> RunReport:
     """Return what the run knows at its end."""
-    root, manager = ini_folder(config), config.pluginmanager
-    announced = manager.get_plugin(OPTIMIZATIONS) or Optimizations()
+    root, manager, announced = ini_folder(config), config.pluginmanager, optimizations_of(config)
     writers = [manager.get_plugin(name) for name in ("mipro-changes", "mipro-update-lock")]
     by_lock: dict[str, list[Verdict]] = {}
     for verdict in given:
@@ -99,7 +126,12 @@ def run_report(config: pytest.Config, exit_status: int, given: Sequence[Verdict]
         exit_status=int(exit_status),
         studies=tuple(_gated(config, root, *each) for each in by_lock.items()),
         optimizations=tuple(
-            OptimizedStudy(result, tuple(t for t in announced.trials if t.study == result.study))
+            OptimizedStudy(
+                result,
+                tuple(trial for trial in announced.trials if trial.study == result.study),
+                tuple(announced.proposals.get(result.study, ())),
+                announced.troubles.get(result.study, ()),
+            )
             for result in announced.results
         ),
         written=tuple(
@@ -119,4 +151,5 @@ def _gated(config: pytest.Config, root: Path, lock: str, verdicts: Sequence[Verd
         differences=drift_of(config, lock, lambda path: relative_path(path, root)),
         verdicts=tuple(verdicts),
         usages=by_module(usage for result in results for usage in result.usages),
+        troubles=troubles_of(config, lock),
     )

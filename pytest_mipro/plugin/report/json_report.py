@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,6 +16,7 @@ import pytest
 
 from pytest_mipro.plugin.gate.verdict_types import Mean, Verdict
 from pytest_mipro.plugin.measuring.report_data import CaseResult
+from pytest_mipro.plugin.replies.troubles import Trouble
 from pytest_mipro.plugin.report.contents import GatedStudy, OptimizedStudy, RunReport
 
 SCHEMA_VERSION = 1
@@ -59,6 +60,7 @@ def _study(study: GatedStudy) -> dict[str, Any]:
             {"module": each.module, "model": each.model, **asdict(each.usage)}
             for each in study.usages
         ],
+        "troubles": _troubles(study.troubles),
     }
 
 
@@ -142,8 +144,17 @@ def _optimization(item: OptimizedStudy, report: RunReport) -> dict[str, Any]:
             for spent in result.spending
         ],
         "billed": _fields(result.billed, _AMOUNT),
+        "troubles": _troubles(item.troubles),
+        "proposals": {
+            "asked": len(item.proposals),
+            "unusable": sum(not proposal.instruction for proposal in item.proposals),
+        },
         **_fields(result, "looks=holdout_uses ended"),
     }
+
+
+def _troubles(troubles: Iterable[Trouble]) -> list[dict[str, Any]]:
+    return [{"module": module, "what": what, "replies": n} for module, what, n in troubles]
 
 
 def _fields(item: object, names: str) -> dict[str, Any]:

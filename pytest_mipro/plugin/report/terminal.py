@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
+import pytest
+
 from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.gate.drift import drift_lines
 from pytest_mipro.plugin.gate.provenance import age_line, provenance_of
@@ -14,6 +16,7 @@ from pytest_mipro.plugin.gate.update_lock import UPDATE_LOCK
 from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.measuring.measure import Status
 from pytest_mipro.plugin.measuring.report_data import CallUsage
+from pytest_mipro.plugin.replies.troubles import describe_troubles
 from pytest_mipro.plugin.report.case_lines import (
     WIDTH,
     Lines,
@@ -26,12 +29,14 @@ from pytest_mipro.plugin.report.case_lines import (
     with_gain,
     with_score,
 )
+from pytest_mipro.plugin.report.contents import optimizations_of, troubles_of
 
 _SHOWN: tuple[Status, ...] = ("missed", "failed", "error", "skipped")
 _COLOURS = {"passed": "green", "failed": "red", "incomplete": "red"}
 _LABELS = {"passed": "passed: ", "failed": "FAILED: ", "incomplete": "INCOMPLETE: "}
 _INDENT = "    "
 _NAME = 32
+_EARLY = "the search ended early"  # so does a result's `ended` begin where a limit was reached
 
 # A line of the block, and pytest's markup for it.
 Line = tuple[str, dict[str, bool]]
@@ -66,6 +71,24 @@ def write_lock_summary(terminal: Any, state: RunState) -> None:
         terminal.write_line(line, yellow=not line.startswith(" "))
     for line, succeeded in written:
         terminal.write_line(line, green=succeeded, red=not succeeded)
+
+
+def write_troubles(terminal: Any, config: pytest.Config) -> None:
+    """Write one line on the replies and proposals that were lost and on limits; none without any.
+
+    What came of them are scores, which do not tell it.
+    """
+    announced = optimizations_of(config)
+    locks = (troubles_of(config, lock) for lock in provenance_of(config))
+    troubles = [each for found in (*locks, *announced.troubles.values()) for each in found]
+    proposals = [each for made in announced.proposals.values() for each in made]
+    unusable = sum(not proposal.instruction for proposal in proposals)
+    parts = [f"replies: {text}"] if (text := describe_troubles(troubles)) else []
+    if unusable:
+        parts.append(f"{unusable} of {counted(len(proposals), 'proposal')} unusable")
+    parts += [result.ended for result in announced.results if result.ended.startswith(_EARLY)]
+    if parts:
+        terminal.write_line(f"mipro: {'; '.join(parts)}", yellow=True)
 
 
 def _verdict_line(verdict: Verdict, width: int) -> tuple[str, str, str]:

@@ -48,7 +48,9 @@ PLAN = TestPlan(
 )
 MODULE = LockedModule("pipeline.echo", "p.yaml", "1", "2", "3", "test/echo", {"temperature": 0.5})
 CASE = MeasuredCase(PLAN, RESULT, partial=True, selected=3, modules=(MODULE,), demo_rows=("r",))
-REPLIES = RepliesUsage("t.mipro.json", 2, 1, 9.5, ("{}",), (("test_x", "m", "d"),), unchecked=True)
+REPLIES = RepliesUsage(
+    "t.mipro.json", 2, 1, 9.5, ("{}",), (("test_x", "m", "d"),), True, (("m", "empty", 2),)
+)
 
 
 @pytest.mark.parametrize(
