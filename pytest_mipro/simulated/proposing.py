@@ -78,6 +78,8 @@ def propose(task: Task, messages: Sequence[Message], mind: Mind) -> str:
     lines = _new_lines(examples, options, taste, mind)
     proposal = _joined(current, lines)
     fenced = "```" in messages[-1].content[-600:] and "within ```" in messages[-1].content[-600:]
+    if any("<instruction>" in message.content for message in messages):
+        return f"<instruction>\n{proposal}\n</instruction>"
     return f"```\n{proposal}\n```" if fenced else proposal
 
 

@@ -51,7 +51,7 @@ def inputs_of(request: Request) -> str:
 def module_of(request: Request) -> str:
     """Return the name of the module that a request is made for; "" for the proposer's grounding."""
     if request.model == PROPOSER:
-        found = re.search(r"instruction of the module `optimizer_world\.(\w+)`", last(request))
+        found = re.search(r"instruction of the module `optimizer_world\.(\w+)`", question(request))
         return found.group(1) if found else ""
     modules = {"text": "note", "note": "sort", "answer": "judge", "word": "polish"}
     return modules[inputs_of(request)[1:].split(">")[0]]
@@ -59,6 +59,15 @@ def module_of(request: Request) -> str:
 
 def last(request: Request) -> str:
     return request.messages[-1].content
+
+
+def question(request: Request) -> str:
+    """Return the first user message: what follows it asks once more for the same."""
+    return next(message.content for message in request.messages if message.role == "user")
+
+
+def asks_again(request: Request) -> bool:
+    return any(message.role == "assistant" for message in request.messages)
 
 
 def answer(request: Request) -> str:
@@ -102,13 +111,13 @@ def propose(request: Request) -> str:
     """Propose from the feedback in the request: the more rules the further the tips are on."""
     module, way = module_of(request), way_of(request)
     if module == "sort":
-        rules = [f"{a} is {b}" for a, b in sorted(set(RULE.findall(last(request))))]
+        rules = [f"{a} is {b}" for a, b in sorted(set(RULE.findall(question(request))))]
         return "Choose the colour: " + ", ".join(rules[: 2 * way + 3]) + "."
     if module == "note":
         return "Note the subject; keep the word." if way % 2 else "Note the subject."
     if module == "polish":
         return f"Polish the word, way {way}."
-    return f"A summary of {len(last(request))} characters."
+    return f"A summary of {len(question(request))} characters."
 
 
 def way_of(request: Request) -> int:

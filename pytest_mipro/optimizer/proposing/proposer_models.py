@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_mipro.errors import ProgramError
+from pytest_mipro.errors import ContextWindowError, ProgramError
+from pytest_mipro.optimizer.proposing.instruction_reply import Problem, instruction_of, repeats
 from pytest_mipro.optimizer.proposing.proposal_context import dataset_summary, program_summary
 from pytest_mipro.optimizer.proposing.proposal_plan import TIPS, ProposalPlan
 from pytest_mipro.optimizer.proposing.strategy import (
@@ -23,32 +24,22 @@ from pytest_mipro.optimizer.proposing.strategy import (
 from pytest_mipro.optimizer.study.case import Case, CaseRun
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.runtime.client import loop
-from pytest_mipro.runtime.client.contract import LMClient, Message, Request
-from pytest_mipro.runtime.signature.reply_text import normalise_instruction
+from pytest_mipro.runtime.client.contract import LMClient, Message, Reply, Request
+from pytest_mipro.runtime.settings import current_settings
 from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.runtime.signature.thoughts import without_thoughts
 from pytest_mipro.runtime.text.redaction import hide_in_data
 
 GROUNDING_CALLS = 5
 """The calls for grounding, at most: three batches, their summary, and the program."""
-PROPOSAL_TOKENS = 4_000
-"""The output limit of a proposal, reasoning included, where tokens or money are limited."""
+PROPOSAL_TOKENS = 1_500
+"""The output limit of a proposal, visible thinking included; double it after a cut."""
+_SUMMARY_TOKENS = 1_000
+_UNKNOWN = "(not known)"
 CHARACTERS_PER_TOKEN = 4
 """A rough figure, so that a limit needs no tokenizer."""
 MAX_PROMPT_CHARACTERS = CHARACTERS_PER_TOKEN * 16_000
 """The longest request to a proposer model; its longest parts are cut to head and tail."""
-
-# The line that announces an instruction before its fence, and a remark after it, are chatter.
-_FENCED = re.compile(
-    r"\A(?:[^\n`]{0,150}\b(?:instruction|prompt|version|here)\b[^\n`]{0,150}:\s*\n)?"
-    r"```\w*\n(?P<inside>(?:(?!```).)*?)\n?```\s*[^\n`]{0,200}\Z",
-    re.IGNORECASE | re.DOTALL,
-)
-# Some servers leave a reasoning model's thoughts in its reply.
-_THOUGHTS = re.compile(r"\A\s*<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL)
-_HEADING = re.compile(
-    r"\A\W*(?:the )?(?:new |improved |proposed |revised |final )*(?:instructions?|prompt)\W*:\W*\n",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -71,7 +62,8 @@ class Proposal:
     """One proposal for a module.
 
     `messages` went to the proposer model, `cut` names the parts shortened to the limit, `reply` is
-    the answer ("" after a refusal), `instruction` is taken from it ("" if it is empty or not new).
+    the last answer ("" if the provider refused), `instruction` is taken from it. It is "" where
+    `problem` says why both replies are unusable.
     """
 
     signature: Signature
@@ -80,6 +72,21 @@ class Proposal:
     cut: tuple[str, ...]
     reply: str
     instruction: str
+    problem: Problem = ""
+
+
+def unusable(proposals: Iterable[Proposal]) -> str:
+    """Return "4 of 7 proposals unusable: 3 refused, 1 cut"; "" where none is unusable."""
+    problems = [proposal.problem for proposal in proposals]
+    counts = Counter(filter(None, problems)).most_common()
+    said = ", ".join(f"{count} {problem}" for problem, count in counts)
+    lost = sum(count for _, count in counts)
+    return f"{lost} of {len(problems)} proposals unusable: {said}" if lost else ""
+
+
+def proposal_limit() -> int:
+    """Return the output limit of a proposal in tokens: the user's, where that is higher."""
+    return max(PROPOSAL_TOKENS, current_settings().max_output_tokens or 0)
 
 
 class ProposerModels:
@@ -90,8 +97,12 @@ class ProposerModels:
         client: LMClient,
         strategies: Mapping[str, InstructionStrategy],
         settings: OptimizerSettings,
+        *,
+        again: bool = True,
     ) -> None:
+        """`again`: an unusable reply is asked for once more."""
         self._client = client
+        self._again = again
         self._strategies = strategies
         self._settings = settings
 
@@ -106,9 +117,10 @@ class ProposerModels:
 
         async def ask(messages: tuple[Message, ...], sample: int) -> str:
             try:
-                return await self._ask(model, messages, 1.0, sample)
+                reply = await self._ask(model, messages, 1.0, sample, _SUMMARY_TOKENS)
             except ProgramError:
-                return "(not known)"  # proposals can do without a summary
+                return _UNKNOWN  # proposals can do without a summary
+            return without_thoughts(reply.text).strip() or _UNKNOWN
 
         async def summaries() -> Grounding:
             has, seed = self._settings.has, self._settings.seed
@@ -123,9 +135,9 @@ class ProposerModels:
         return loop.run(summaries())
 
     def propose(self, tasks: Sequence[ProposalTask], grounding: Grounding) -> list[Proposal]:
-        """Return a proposal for each task, in order; at most one call each.
+        """Return a proposal for each task, in order; at most two calls each.
 
-        It has no instruction if the model refused, or replied with nothing or nothing new.
+        It has no instruction if both replies are unusable, or what they hold is not new.
         """
         return _without_repeats(tasks, loop.run(self._propose(tasks, grounding)))
 
@@ -175,22 +187,61 @@ class ProposerModels:
     async def _proposal(
         self, task: ProposalTask, request: ProposalRequest, sample: int
     ) -> Proposal:
+        messages, limit = request.messages, proposal_limit()
+        reply, instruction, problem = await self._instruction(task, messages, sample, limit)
+        if problem in _REMEDIES and self._again:
+            asked = (*messages, *_once_more(reply, problem))
+            limit *= 2 if problem == "cut" else 1
+            reply, instruction, problem = await self._instruction(task, asked, sample, limit)
+        return Proposal(
+            task.signature, task.plan, messages, request.cut, reply, instruction, problem
+        )
+
+    async def _instruction(
+        self, task: ProposalTask, messages: tuple[Message, ...], sample: int, limit: int
+    ) -> tuple[str, str, Problem]:
+        """Return (reply, instruction, problem)."""
         plan = task.plan
         try:
-            reply = await self._ask(plan.model, request.messages, plan.temperature, sample)
+            reply = await self._ask(plan.model, messages, plan.temperature, sample, limit)
+        except ContextWindowError:
+            return "", "", "too long"
         except ProgramError:
-            reply = ""
-        instruction = clean_instruction(hide_in_data(reply))  # it may be committed
-        return Proposal(task.signature, plan, request.messages, request.cut, reply, instruction)
+            return "", "", "refused"
+        text = hide_in_data(reply.text)  # it may be committed
+        instruction, problem = instruction_of(text, reply.finish_reason)
+        known = [task.instruction, *(one.text for one in task.history)]
+        if not problem and repeats(instruction, messages, known):
+            return reply.text, "", "repeated"
+        return reply.text, instruction, problem
 
     async def _ask(
-        self, model: str, messages: tuple[Message, ...], temperature: float, sample: int
-    ) -> str:
-        parameters: dict[str, float] = {"temperature": temperature}
-        if self._settings.limits.by_worst_case:
-            parameters["max_tokens"] = PROPOSAL_TOKENS
-        request = Request(model, messages, parameters, sample=sample)
-        return (await self._client.complete(request)).text
+        self,
+        model: str,
+        messages: tuple[Message, ...],
+        temperature: float,
+        sample: int,
+        limit: int,
+    ) -> Reply:
+        parameters = {"temperature": temperature, "max_tokens": limit}
+        return await self._client.complete(Request(model, messages, parameters, sample=sample))
+
+
+def _once_more(reply: str, problem: Problem) -> tuple[Message, ...]:
+    """Return the messages that follow an unusable reply; some endpoints refuse an empty one."""
+    said = reply.strip()[:_SHOWN_REPLY] or "…"
+    return Message("assistant", said), Message("user", _REMEDIES[problem] + _FORM)
+
+
+_SHOWN_REPLY = 1_000
+_FORM = " Write it between <instruction> and </instruction>, and nothing else."
+_REMEDIES: Mapping[Problem, str] = {
+    "cut": "Your reply was cut at its limit. Write a shorter instruction, without thinking aloud.",
+    "empty": "Your reply holds no instruction.",
+    "refused": "Nobody is harmed: the instruction is for a module that handles the examples above.",
+    "a question": "You can't be answered: decide by what you see above, and write the instruction.",
+    "repeated": "This is the request or an earlier instruction. Write a new one in your own words.",
+}
 
 
 def _without_repeats(
@@ -204,18 +255,9 @@ def _without_repeats(
     distinct = []
     for proposal in proposals:
         seen = known[proposal.signature.prompt_path]
-        repeats = proposal.instruction in seen
-        distinct.append(replace(proposal, instruction="") if repeats else proposal)
+        repeated = proposal.instruction in seen
+        if repeated and not proposal.problem:
+            proposal = replace(proposal, instruction="", problem="repeated")  # noqa: PLW2901
+        distinct.append(proposal)
         seen.add(proposal.instruction)
     return distinct
-
-
-def clean_instruction(reply: str) -> str:
-    """Return the instruction in a reply: without thoughts, fence, heading, quotes or blank ends."""
-    text = _THOUGHTS.sub("", reply).strip()
-    fenced = _FENCED.match(text)
-    text = fenced["inside"] if fenced else text
-    text = _HEADING.sub("", text)
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" and text.count(text[0]) == 2:
-        text = text[1:-1]
-    return normalise_instruction(text).strip()

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pytest_mipro.errors import BudgetError, LimitReachedError
+from pytest_mipro.optimizer.budget.budget import Reservation
 from pytest_mipro.optimizer.proposing.proposal_context import module_examples
 from pytest_mipro.optimizer.proposing.proposal_plan import Lesson, PlanPolicy, PlanSpace
 from pytest_mipro.optimizer.proposing.proposer_models import (
     GROUNDING_CALLS,
     MAX_PROMPT_CHARACTERS,
-    PROPOSAL_TOKENS,
     Proposal,
     ProposalTask,
     ProposerModels,
+    proposal_limit,
 )
 from pytest_mipro.optimizer.proposing.strategy import InstructionStrategy, ScoredInstruction
 from pytest_mipro.optimizer.rounds.bootstrap import Parent
@@ -63,15 +64,13 @@ class InstructionProposer:
         tasks = self._tasks(state, parents)
         if not tasks:
             return state
-        calls = len(tasks) + (GROUNDING_CALLS if state.grounding is None else 0)
-        reservation = run.budget.reserve(
-            self._worst(calls), "the proposals", stage="proposals", keep=baseline.worst_full
-        )
+        grounding_calls = GROUNDING_CALLS if state.grounding is None else 0
+        reservation, again = self._reserved(len(tasks), grounding_calls)
         if reservation is None:
-            return state
-        run.start("proposals", calls)
+            return self._skipped(state, "the budget holds no proposals")
+        run.start("proposals", len(tasks) + grounding_calls)
         meter, client = run.accounting.opened(run.services.client, reservation)
-        proposer = ProposerModels(client, self._strategies, run.settings)
+        proposer = ProposerModels(client, self._strategies, run.settings, again=again)
         try:
             grounding = state.grounding or proposer.summarise(
                 cases_of(baseline.study, baseline.split.train),
@@ -82,7 +81,7 @@ class InstructionProposer:
             proposals = proposer.propose(tasks, grounding)
         except BudgetError:  # the prompts have more tokens a character than any of the baseline's
             meter.settle(whole=True)
-            return state
+            return self._skipped(state, "the proposals took more than was reserved for them")
         except LimitReachedError:
             meter.abandon()
             raise
@@ -94,6 +93,21 @@ class InstructionProposer:
             grounding=grounding,
             proposals=(*state.proposals, *proposals),
         )
+
+    def _skipped(self, state: SearchState, reason: str) -> SearchState:
+        self._run.services.emit(ProposalsMade(self._run.study.name, state.round, (), reason))
+        return state
+
+    def _reserved(self, proposals: int, grounding: int) -> tuple[Reservation | None, bool]:
+        """Return the reservation, and whether it holds a second request for each proposal."""
+        for again in (True, False):
+            worst = self._worst(grounding + proposals, proposals if again else 0)
+            reservation = self._run.budget.reserve(
+                worst, "the proposals", stage="proposals", keep=self._baseline.worst_full
+            )
+            if reservation is not None:
+                return reservation, again
+        return None, False
 
     def _tasks(self, state: SearchState, parents: Sequence[Parent]) -> list[ProposalTask]:
         """Return what to ask for, module by module, with a plan for each proposal."""
@@ -129,15 +143,22 @@ class InstructionProposer:
         failures = failure_shares(parent.runs, paths, self._baseline.study.tests)
         return allocate_proposals(settings.candidates * len(modules), lifts, failures)
 
-    def _worst(self, calls: int) -> Amount:
-        """Return the most that `calls` requests to the proposer models can take."""
+    def _worst(self, calls: int, again: int) -> Amount:
+        """Return the most that these requests to the proposer models can take.
+
+        Of them, `again` are asked for once more, with twice the room.
+        """
         cost_model = self._run.accounting.cost_model
         longest = Message("user", "x" * MAX_PROMPT_CHARACTERS)
-        limit = {"max_tokens": PROPOSAL_TOKENS}
-        each = Amount(1)
+        once = twice = Amount(1)
         for model in self._models:
-            each = each.at_least(cost_model.worst(Request(model, (longest,), limit)))
-        return each.times(calls)
+            for factor in (1, 2):
+                request = Request(model, (longest,), {"max_tokens": factor * proposal_limit()})
+                if factor == 1:
+                    once = once.at_least(cost_model.worst(request))
+                else:
+                    twice = twice.at_least(cost_model.worst(request))
+        return once.times(calls) + twice.times(again)
 
     def learn(self, state: SearchState) -> SearchState:
         """Return the state with a lesson from each proposal tried since the last round.

@@ -129,11 +129,15 @@ class TrialFinished:
 
 @dataclass(frozen=True)
 class ProposalsMade:
-    """A round's instructions were proposed; `proposals` hold the requests and replies."""
+    """A round's instructions were proposed; `proposals` hold the requests and replies.
+
+    `skipped` says why none was asked for ("" if they were).
+    """
 
     study: str
     round: int
     proposals: tuple[Proposal, ...]
+    skipped: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_mipro.optimizer.budget.cost_model import CALLS_EXTRA, CALLS_FACTOR
-from pytest_mipro.optimizer.proposing.proposer_models import GROUNDING_CALLS, PROPOSAL_TOKENS
+from pytest_mipro.optimizer.proposing.proposer_models import GROUNDING_CALLS, proposal_limit
 from pytest_mipro.optimizer.study.amount import Amount, nanodollars, total
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.optimizer.study.split import Split
@@ -167,7 +167,7 @@ class Forecaster:
     def _worst(self, size: StageSize, proposer: str) -> Amount:
         """Return the sum of the stage's reservations, under the committed prompts."""
         if size.calls:
-            most = self._priced(proposer, Usage(_PROPOSAL.prompt_tokens, PROPOSAL_TOKENS))
+            most = self._priced(proposer, Usage(_PROPOSAL.prompt_tokens, proposal_limit()))
             return most.times(size.calls)
         if not size.fresh:
             return Amount()

@@ -7,6 +7,7 @@ from functools import singledispatchmethod
 from textwrap import wrap
 from typing import Protocol
 
+from pytest_mipro.optimizer.proposing.proposer_models import unusable
 from pytest_mipro.optimizer.run.events import (
     BaselineMeasured,
     CandidatesReady,
@@ -115,8 +116,14 @@ class Progress:
         self._say_all("plan", describe_plan(event, self._alone))
 
     @_draw.register
-    def _(self, event: ProposalsMade | LessonsLearnt) -> None:
-        """Draw nothing: the round's line counts instructions; their texts stand in the record."""
+    def _(self, event: ProposalsMade) -> None:
+        """Draw what was lost: the round's line counts instructions, the record has the texts."""
+        if lost := event.skipped or unusable(event.proposals):
+            self._say("proposals", f"round {event.round + 1}: {lost}", yellow=True)
+
+    @_draw.register
+    def _(self, event: LessonsLearnt) -> None:
+        """Draw nothing: they stand in the record."""
 
     @_draw.register
     def _(self, event: CandidatesReady) -> None:

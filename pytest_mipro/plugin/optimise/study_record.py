@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from pytest_mipro.errors import ConfigurationError
-from pytest_mipro.optimizer.proposing.proposer_models import Proposal
+from pytest_mipro.optimizer.proposing.proposer_models import Proposal, unusable
 from pytest_mipro.optimizer.run.events import (
     Decided,
     Event,
@@ -62,6 +62,8 @@ class StudyRecord:
             case ProposalsMade():
                 for proposal in event.proposals:
                     self._write_proposal(event.round, proposal)
+                if lost := event.skipped or unusable(event.proposals):
+                    self._write("proposals", round=event.round, lost=lost)
             case TrialFinished() | FinalistChosen():
                 name = "trial" if isinstance(event, TrialFinished) else "finalist"
                 self._write(name, **{k: v for k, v in asdict(event).items() if k != "study"})
@@ -82,6 +84,7 @@ class StudyRecord:
             saw=[[message.role, message.content] for message in proposal.messages],
             said=proposal.reply,
             instruction=proposal.instruction,
+            problem=proposal.problem,
         )
 
     def _write(self, event: str, **data: Any) -> None:

@@ -10,7 +10,7 @@ _FINAL = re.compile(
 )
 _CHANNEL = "<|channel|>"
 _NAME = r"(?:(?:seed:)?think(?:ing)?|thoughts?)"
-_OPENING = re.compile(rf"<{_NAME}>|\[THINK\]", re.IGNORECASE)
+_OPENING = re.compile(rf"(^[ \t]*)?(?:<{_NAME}>|\[THINK\])", re.IGNORECASE | re.MULTILINE)
 _CLOSING = re.compile(rf"</{_NAME}>|\[/THINK\]", re.IGNORECASE)
 _END = re.compile(
     r"(?:<\|(?:end|return|im_end|eot_id|eom_id|endoftext|end_of_text)\|>|</s>\s*\Z|<end_of_turn>|<eos>)"
@@ -34,6 +34,8 @@ def without_thoughts(text: str) -> str:
         return ""
     said = _START.sub("", _END.sub("", said))
     opening, closings = _OPENING.search(said), list(_CLOSING.finditer(said))
+    if opening and opening[1] is None and not (closings and closings[0].start() < opening.start()):
+        return text if said == text else said  # a sentence that names the tag
     before = said[: opening.start()] if opening else ""
     if closings:
         said = said[closings[-1].end() :]

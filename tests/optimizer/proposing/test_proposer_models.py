@@ -7,8 +7,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from optimizer_world import (
     make_rows,
     make_settings,
@@ -18,7 +16,7 @@ from optimizer_world import (
     sort,
     without,
 )
-from world_model import PROPOSER, WorldClient, answer, module_of
+from world_model import PROPOSER, WorldClient, answer, asks_again, module_of
 
 from pytest_mipro.errors import ContextWindowError, EndpointError, RefusalError
 from pytest_mipro.optimizer.budget.budget import Budget
@@ -28,10 +26,11 @@ from pytest_mipro.optimizer.proposing.proposal_context import module_examples
 from pytest_mipro.optimizer.proposing.proposal_plan import TIPS, ProposalPlan
 from pytest_mipro.optimizer.proposing.proposer_models import (
     GROUNDING_CALLS,
+    PROPOSAL_TOKENS,
     Proposal,
     ProposalTask,
     ProposerModels,
-    clean_instruction,
+    unusable,
 )
 from pytest_mipro.optimizer.proposing.strategies import GroundedStrategy
 from pytest_mipro.optimizer.proposing.strategy import (
@@ -44,7 +43,8 @@ from pytest_mipro.optimizer.proposing.strategy import (
 from pytest_mipro.optimizer.run.events import CandidatesReady
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 from pytest_mipro.optimizer.study.case import CaseRun, TestSpec
-from pytest_mipro.runtime.client.contract import Message, Request
+from pytest_mipro.runtime.client.contract import Message, Reply, Request
+from pytest_mipro.runtime.settings import current_settings
 
 SIGNATURES = (note.signature, sort.signature)
 GROUNDING = Grounding("THE DATASET", "THE PROGRAM")
@@ -104,7 +104,8 @@ def test_the_plan_says_which_model_answers_and_how_hot(runs: Sequence[CaseRun]) 
     wanted = [*asked(runs, model="a/b", temperature=0.7), *asked(runs, model="c/d")]
     _, client = propose(wanted)
     sent = [(request.model, dict(request.parameters)) for request in client.requests]
-    assert sent == [("a/b", {"temperature": 0.7}), ("c/d", {"temperature": 1.0})]
+    limit = {"max_tokens": PROPOSAL_TOKENS}
+    assert sent == [("a/b", {"temperature": 0.7, **limit}), ("c/d", {"temperature": 1.0, **limit})]
 
 
 @pytest.mark.parametrize(
@@ -196,50 +197,63 @@ def test_a_refused_proposal_is_left_out(error: type[Exception]) -> None:
     assert made[1].reply == ""
 
 
+@pytest.mark.parametrize(
+    ("first", "word", "limit"),
+    [
+        ("I'm sorry, but I can't help with that.", "Nobody is harmed", PROPOSAL_TOKENS),
+        ("Which examples do you mean?", "You can't be answered", PROPOSAL_TOKENS),
+        ("<think>Hm", "holds no instruction", PROPOSAL_TOKENS),
+        ("Sort it so.", "an earlier instruction", PROPOSAL_TOKENS),
+        ("cut", "was cut at its limit", 2 * PROPOSAL_TOKENS),
+    ],
+)
+def test_an_unusable_reply_is_asked_for_once_more(first: str, word: str, limit: int) -> None:
+    class Client(WorldClient):
+        async def complete(self, request: Request) -> Reply:
+            reply = await super().complete(request)
+            return replace(reply, finish_reason="length") if reply.text == "cut" else reply
+
+    def reply(request: Request) -> str:
+        return "<instruction>Do well.</instruction>" if asks_again(request) else first
+
+    client = Client(reply)
+    proposer = ProposerModels(client, {"grounded": GroundedStrategy()}, make_settings())
+    (made,) = proposer.propose(asked(), GROUNDING)
+    assert (made.instruction, made.problem) == ("Do well.", "")
+    before, after = client.requests
+    assert made.messages == before.messages == after.messages[:-2]
+    assert word in after.messages[-1].content
+    assert after.parameters["max_tokens"] == limit
+    once = ProposerModels(Client(reply), proposer._strategies, make_settings(), again=False)
+    (lost,) = once.propose(asked(), GROUNDING)
+    assert lost.instruction == ""
+    assert unusable([made, lost]) == f"1 of 2 proposals unusable: 1 {lost.problem}"
+
+
+def test_a_summary_is_what_follows_the_thoughts() -> None:
+    replies = ["<think>Hm.</think>\n\nColours.", "<think>Hm, colours"]
+    for reply, summary in zip(replies, ["Colours.", "(not known)"], strict=True):
+        client = WorldClient(lambda _, reply=reply: reply)
+        proposer = ProposerModels(client, {}, make_settings())
+        cases = make_study(make_rows(8, 0, 0)).cases
+        assert proposer.summarise(cases, (), SIGNATURES, PROPOSER).dataset == summary
+        assert {request.parameters["max_tokens"] for request in client.requests} == {1_000}
+
+
+def test_a_user_s_higher_limit_holds_for_proposals(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = replace(current_settings(), max_output_tokens=9_000)
+    where = "pytest_mipro.optimizer.proposing.proposer_models.current_settings"
+    monkeypatch.setattr(where, lambda: settings)
+    _, client = propose(asked())
+    assert client.requests[0].parameters["max_tokens"] == 9_000
+
+
 def test_an_error_of_the_world_is_told() -> None:
     def reply(request: Request) -> str:
         raise EndpointError("fake/proposer: 503 after 5 tries")
 
     with pytest.raises(EndpointError, match="fake/proposer: 503 after 5 tries"):
         propose(asked(), reply)
-
-
-@pytest.mark.parametrize(
-    ("reply", "text"),
-    [
-        ("  Sort it.  \n", "Sort it."),
-        ("```\nSort it.\n```", "Sort it."),
-        ("```text\nSort it.\n  Well.\n```", "Sort it.\n  Well."),
-        ('"Sort it."', "Sort it."),
-        ("'Sort it.'", "Sort it."),
-        ('"a" goes to "b"', '"a" goes to "b"'),
-        ("'", "'"),
-        ("Here is a better one:\n```text\nDo it.\nWell.\n```\nHope it helps!", "Do it.\nWell."),
-        ("**New instruction:**\n\nDo it.", "Do it."),
-        ("Instruction:\nDo it.", "Do it."),
-        ("Sort these.\n```\nx\n```", "Sort these.\n```\nx\n```"),
-        ("Use ```x``` here.", "Use ```x``` here."),
-        ("Sort it.  \r\nWell.\t\n", "Sort it.\nWell."),
-        ("```\nReply with `red`\nor `blue`.\n```", "Reply with `red`\nor `blue`."),
-        ("```\nSort.\n```\n\n```\nx\n```", "```\nSort.\n```\n\n```\nx\n```"),
-        ("<think>\nWhat of it?\n</think>\n\nSort it.", "Sort it."),
-        ("<thinking>Well.</thinking>```\nSort it.\n```", "Sort it."),
-        ("<think>\nWhat of it? It might", ""),
-        ("Put thoughts in <think></think> first.", "Put thoughts in <think></think> first."),
-        ("```\n```", ""),
-        ('""', ""),
-    ],
-)
-def test_fences_and_quotes_around_an_instruction_are_not_part_of_it(reply: str, text: str) -> None:
-    assert clean_instruction(reply) == text
-
-
-@given(st.text())
-def test_a_cleaned_instruction_can_be_written_as_it_was_measured(reply: str) -> None:
-    text = clean_instruction(reply)
-    assert text == text.strip()
-    assert "\r" not in text
-    assert all(line == line.rstrip() for line in text.split("\n"))
 
 
 # Strategies.

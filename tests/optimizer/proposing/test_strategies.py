@@ -92,7 +92,7 @@ def test_a_request_shows_the_module_its_instruction_and_examples(
     ):
         assert text in user(made)
     assert user(made).endswith("Write the new instruction of the module `optimizer_world.sort`.")
-    assert "Reply with the new instruction alone" in made.messages[0].content
+    assert "between <instruction> and </instruction>" in made.messages[0].content
     assert "BE BRIEF." in made.messages[0].content
     assert made.cut == ()
 

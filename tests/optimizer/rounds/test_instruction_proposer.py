@@ -20,7 +20,7 @@ from optimizer_world import (
     sort,
     without,
 )
-from world_model import PROPOSER, WorldClient, answer, last, module_of
+from world_model import PROPOSER, WorldClient, answer, asks_again, last, module_of
 
 from pytest_mipro.optimizer.proposing.proposal_plan import Lesson, PlanSpace
 from pytest_mipro.optimizer.proposing.strategies import GroundedStrategy, MergeStrategy
@@ -56,7 +56,7 @@ def extended(
 
 def asked(client: WorldClient) -> Counter[str]:
     """Return how many proposals each module was asked for; "" stands for the grounding."""
-    return Counter(module_of(request) for request in client.of(PROPOSER))
+    return Counter(module_of(it) for it in client.of(PROPOSER) if not asks_again(it))
 
 
 # Who is asked.
@@ -87,7 +87,7 @@ def test_parents_take_turns() -> None:
     shown = [
         last(request).split("## Current instruction, score ")[1].split("\n")[1]
         for request in client.of(PROPOSER)
-        if module_of(request)
+        if module_of(request) and not asks_again(request)
     ]
     assert shown == [
         "Note what the text is about.",
@@ -133,6 +133,29 @@ def test_what_the_budget_does_not_hold_is_not_asked_for() -> None:
     before, after = extended(BASE, client=client, max_calls=84 + 58 + 8)
     assert after is before
     assert client.requests == []
+
+
+def test_unusable_proposals_are_asked_for_once_more_where_the_budget_holds_that() -> None:
+    def empty(request: Request) -> str:
+        proposes = request.model == PROPOSER and module_of(request)
+        return "" if proposes else answer(request)
+
+    for calls, again in ((84 + 58 + 9 + 4, 4), (84 + 58 + 9, 0)):
+        client = WorldClient(empty)
+        _, after = extended(BASE, client=client, max_calls=calls)
+        assert {proposal.problem for proposal in after.proposals} == {"empty"}
+        assert sum(map(asks_again, client.requests)) == again
+
+
+def test_a_round_without_proposals_says_why() -> None:
+    events: list[Any] = []
+    with baseline_of(services={"emit": events.append}, max_calls=84 + 58 + 8) as (run, baseline):
+        known = searched(run, baseline)
+        parents = training_runs(known, [BASE])
+        assert parents is not None
+        InstructionProposer(run, baseline).extend(known, parents)
+    (made,) = [event for event in events if isinstance(event, ProposalsMade)]
+    assert (made.proposals, made.skipped) == ((), "the budget holds no proposals")
 
 
 def test_where_nothing_is_to_be_asked_no_grounding_is_paid_for() -> None:

@@ -14,7 +14,17 @@ from optimizer_world import (
     play,
     without,
 )
-from world_model import MODEL, PROPOSER, WorldClient, answer, last, markers, module_of, own_row
+from world_model import (
+    MODEL,
+    PROPOSER,
+    WorldClient,
+    answer,
+    asks_again,
+    last,
+    markers,
+    module_of,
+    own_row,
+)
 
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.events import (
@@ -36,7 +46,8 @@ def played() -> Played:
 
 def proposals(played: Played, module: str) -> list[Request]:
     """Return the requests for a module's instructions in the order of the rounds."""
-    return [request for request in played.client.of(PROPOSER) if module_of(request) == module]
+    asked = [request for request in played.client.of(PROPOSER) if not asks_again(request)]
+    return [request for request in asked if module_of(request) == module]
 
 
 def test_every_round_proposes_and_searches(played: Played) -> None:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from pytest_mipro.optimizer.proposing.proposal_plan import ProposalPlan
+from pytest_mipro.optimizer.proposing.proposer_models import Proposal
 from pytest_mipro.optimizer.run.events import (
     BaselineMeasured,
     CandidatesReady,
@@ -16,6 +18,7 @@ from pytest_mipro.optimizer.run.events import (
 )
 from pytest_mipro.optimizer.statistics.intervals import Interval
 from pytest_mipro.plugin.optimise.progress import Progress
+from pytest_mipro.runtime.signature.signature import signature_of
 
 
 @dataclass
@@ -81,6 +84,26 @@ def test_a_hopeless_trial_is_told_as_stopped():
 def test_proposals_are_told_by_the_candidates_that_came_of_them():
     paper = draw(ProposalsMade("s", 0, ()), live=True)
     assert (paper.lines, paper.statuses) == ([], [])
+
+
+def test_lost_proposals_are_told_on_every_screen():
+    signature = signature_of(module, prompt="p.yaml", reasoning=False, optimize=True)
+    plan = ProposalPlan("grounded", "none", True, True, "mixed", 1.0, "m")
+    made = [
+        Proposal(signature, plan, (), (), "", "", problem)
+        for problem in ("refused", "", "cut", "refused", "", "refused", "")
+    ]
+    for live in (False, True):
+        paper = draw(ProposalsMade("s", 1, tuple(made)), live=live)
+        assert paper.lines == [
+            "proposals   round 2: 4 of 7 proposals unusable: 3 refused, 1 cut",
+        ]
+        skipped = draw(ProposalsMade("s", 0, (), "the budget holds no proposals"), live=live)
+        assert skipped.lines == ["proposals   round 1: the budget holds no proposals"]
+
+
+def module(text: str) -> str:
+    """Sort it."""
 
 
 def test_trial_numbers_are_aligned():

@@ -1,0 +1,255 @@
+"""Take the instruction out of what a proposer model replies, or say why there is none to take."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from pytest_mipro.runtime.client.contract import Message
+from pytest_mipro.runtime.signature.json_reply import json_values
+from pytest_mipro.runtime.signature.reply_text import normalise_instruction, only_fence
+from pytest_mipro.runtime.signature.thoughts import without_thoughts
+
+Problem = Literal["", "cut", "empty", "refused", "a question", "repeated", "too long"]
+"""Why there is no instruction: none is new ("repeated"), or no request fits ("too long")."""
+
+_NEW = r"(?:new|improved|revised|updated|better|final|proposed|rewritten|optimi[sz]ed|suggested)"
+_WHAT = r"(?:(?:system )?prompt|instruction)"
+_TAGGED = re.compile(
+    rf"<((?:{_NEW}[_-])?{_WHAT}s?)>(.*?)(?:</\1>|(?=<\1>)|\Z)", re.DOTALL | re.IGNORECASE
+)
+_THINKING = re.compile(
+    r"\A\s*<(reasoning|analysis|rationale|scratchpad|reflection)>.*?</\1>\s*",
+    re.DOTALL | re.IGNORECASE,
+)
+_FENCE = re.compile(r"^(`{3,}|~{3,})([\w-]*)[ \t]*\n(.*?)\n?^\1[ \t]*$", re.DOTALL | re.MULTILINE)
+_MARKS = r"[ \t]*(?:#+[ \t]*)?[*_]{0,3}"
+_ENDS = r"[*_]{0,3}[ \t]*:?[ \t]*[*_]{0,3}[ \t]*"
+# A line that announces the instruction: a heading, a label, or a sentence with a colon.
+_HEADING = re.compile(
+    rf"^{_MARKS}(?:the |my |your )?(?:{_NEW} )+{_WHAT}s?(?: text| for the module)?{_ENDS}$"
+    rf"|^{_MARKS}{_WHAT}[*_]{{0,3}}:[*_]{{0,3}}[ \t]*$"
+    rf"|^[^\n]{{0,80}}\b(?:here(?:['\u2019]s| is| are)|below (?:is|are)|this is|i (?:propose"
+    rf"|suggest|would (?:use|write)))\b"
+    rf"[^\n]{{0,100}}\b(?:{_WHAT}s?|version|wording|rewrite|revision)\b[^\n]{{0,100}}:{_ENDS}$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_FIRST_HEADING = re.compile(
+    rf"\A{_MARKS}(?:the )?{_WHAT}s?{_ENDS}\n"
+    rf"|\A{_MARKS}(?:{_NEW} )*{_WHAT}[*_]{{0,3}}[ \t]*:[*_]{{0,3}}[ \t]*(?=\S)"
+    rf"|\A[^\n]{{0,80}}\bhere(?:['\u2019]s| is)\b[^\n]{{0,60}}\b{_WHAT}[ \t]*:[ \t]*(?=\S)"
+    r"|\A(?:here (?:it is|you go)|sure|certainly|of course|okay|ok|great|absolutely"
+    r"|got it)\b[^\n]{0,80}[!.:][ \t]*\n+",
+    re.IGNORECASE,
+)
+_RULE = re.compile(r"^[ \t]*(?:-{3,}|\*{3,}|_{3,})[ \t]*$", re.MULTILINE)
+# What models add behind the instruction: why, what changed, an offer.
+_AFTER = re.compile(
+    rf"^{_MARKS}(?:why (?:this|it|these)\b|key (?:changes|improvements|points|differences)"
+    rf"|(?:summary of )?(?:the )?"
+    r"(?:main )?changes(?: made)?\b|what (?:i(?:['\u2019]ve)? )?changed"
+    r"|improvements(?: made)?\b)[^\n]{0,60}$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_MAYBE_AFTER = re.compile(
+    rf"^{_MARKS}(?:explanation|rationale|reasoning|justification|notes?"
+    rf"|comments?)(?: of [^\n]{{0,40}})?{_ENDS}"
+    r"(?:\n|(?=\S))",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ON_THE_CHANGE = re.compile(
+    rf"\b(?:this|the|these) (?:{_NEW} )?(?:{_WHAT}|version|wording|revision|changes|failing"
+    rf"|failures)\b"
+    r"|\bi(?:['\u2019]ve| have)? (?:added|changed|made|kept|removed|rewrote|included"
+    r"|clarified)\b|\bimprov",
+    re.IGNORECASE,
+)
+_REMARK = re.compile(
+    rf"(?:this (?:{_NEW} )?(?:{_WHAT}|version|wording|rewrite) (?!must|may not|shall"
+    rf"|is (?:secret|confidential))"
+    r"|these changes\b|i(?:['\u2019]ve| have)? (?:also )?(?:added|changed|made|kept|removed"
+    r"|rewrote|included|tried|focused)\b"
+    rf"|let me know\b|(?:i )?hope (?:this|that|it)\b|feel free to (?:ask|adjust|modify|let"
+    rf"|tweak)\b|would you like\b"
+    rf"|the {_NEW} {_WHAT}\b|(?:it|this|that) (?:now |should )?(?:addresses|helps?|improves?|fix(?:es)?"
+    rf"|raises?|clarifies|should score)\b"
+    r"|(?:note|p\.?s\.?):? (?:that )?(?:i|this)\b)",
+    re.IGNORECASE,
+)
+_REFUSAL = re.compile(
+    r"(?:i['\u2019]?m (?:very |so |truly )?sorry\b|i am sorry\b|sorry(?:[,.!]| but| i\b| for)"
+    r"|(?:my )?apolog|i apologi[sz]e|unfortunately,? i\b"
+    r"|(?:i|we) (?:can['\u2019]?t|cannot|can not|am (?:not able|unable) to"
+    r"|['\u2019]?m (?:not able|unable) to|won['\u2019]?t|will not)\b"
+    r"[^\n.]{0,40}\b(?:help|assist|comply|do (?:that|this|it|so)|provide|fulfil\w*|write|create"
+    r"|generate|access|see|continue"
+    r"|rewrite|improve|produce|share|give|process|engage)\b|i must decline\b"
+    r"|as an ai\b|no comment\b)",
+    re.IGNORECASE,
+)
+_QUESTION = re.compile(
+    r"(?:could|can|would|will|do|does|which|what|may i|is there|are there|should)\b[^\n]*\?",
+    re.IGNORECASE,
+)
+_ASKS_BACK = re.compile(
+    r"[^\n]*\b(?:please|kindly) (?:provide|share|send|give me|paste"
+    r"|upload)\b[^\n]{0,30}\b(?:the|your|some|a few|any|more)\b"
+    rf"[^\n]{{0,40}}\b(?:examples?|{_WHAT}|dataset|task|module)\b"
+    r"|i (?:would )?(?:need|require) (?:more|additional|to (?:know|see)|the)\b"
+    r"|i (?:don['\u2019]t|do not) see (?:any|the)\b"
+    r"|(?:you (?:haven['\u2019]t|didn['\u2019]t|have not|did not)|there (?:are"
+    r"|were) no examples|no examples)\b",
+    re.IGNORECASE,
+)
+_UNCHANGED = re.compile(
+    rf"(?:the (?:current |given )?{_WHAT} (?:is|looks|already|seems)\b"
+    rf"|no (?:further )?(?:change|improvement)s?\b)",
+    re.IGNORECASE,
+)
+_EXAMPLE = re.compile(
+    r"\b(?:example|format|output|reply|like this|sample|template|schema|layout|structure"
+    r"|as follows)\b",
+    re.IGNORECASE,
+)
+_ON_THE_TASK = re.compile(
+    rf"\b(?:here(?:['\u2019]s| is)"
+    rf"|examples?|fail\w*|{_WHAT}|current|module|score|improv\w*|cases)\b",
+    re.IGNORECASE,
+)
+_QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "«": "»", "`": "`"}
+_LONG_LINE = 20
+
+
+def instruction_of(reply: str, finish_reason: str = "stop") -> tuple[str, Problem]:
+    """Return (instruction, problem) of a reply: one of the two is empty.
+
+    The last `<instruction>` block counts; without one, what is left of the reply without thoughts,
+    announcement, fence, quotes and remarks on the change.
+    """
+    if finish_reason in ("length", "max_tokens"):
+        return "", "cut"
+    text = _THINKING.sub("", without_thoughts(reply).replace("\r\n", "\n")).strip()
+    blocks = [inner.strip() for _, inner in _TAGGED.findall(text)]
+    blocks = [inner for inner in blocks if inner.strip(" .…").casefold() not in ("and", "or", "")]
+    found = _dressed(blocks[-1]) if blocks else _stripped(_TAGGED.sub("", text).strip())
+    found = "" if _HEADING.fullmatch(found) else found
+    instruction = normalise_instruction(found).strip()
+    if not re.search(r"\w", instruction):
+        return "", "empty"
+    problem = _no_instruction(instruction)
+    return ("", problem) if problem else (instruction, "")
+
+
+def _no_instruction(text: str) -> Problem:
+    if _REFUSAL.match(text):
+        return "refused"
+    # An instruction may begin with a question that it then answers.
+    asks = text.endswith("?") or re.search(r"\b(?:i|me|you)\b", text, re.IGNORECASE)
+    if len(text) < 600 and ((asks and _QUESTION.match(text)) or _ASKS_BACK.match(text)):
+        return "a question"
+    return "repeated" if _UNCHANGED.match(text) and len(text) < 300 else ""
+
+
+def repeats(instruction: str, messages: Sequence[Message], known: Iterable[str]) -> bool:
+    """Return whether an instruction is one of those known, or mostly lines of the request.
+
+    Small models answer with the whole request, examples included.
+    """
+    same = {_plain(text) for text in known}
+    if _plain(instruction) in same:
+        return True
+    lines = {line.strip() for text in known for line in text.split("\n")}
+    asked = {line.strip() for message in messages for line in message.content.split("\n")} - lines
+    said = [line.strip() for line in instruction.split("\n")]
+    long = [line for line in said if len(line) >= _LONG_LINE]  # labels may be listed as they were
+    return 2 * sum(len(line) for line in long if line in asked) > sum(map(len, long))
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+def _stripped(text: str) -> str:
+    as_json = _of_json(text)
+    if as_json is not None:
+        return as_json
+    headings = [found for found in _HEADING.finditer(text) if text[found.end() :].strip()]
+    if headings:
+        text = text[headings[-1].end() :].strip()
+    text, count = _FIRST_HEADING.subn("", text, count=1)
+    text = _between_rules(text.strip(), announced=bool(headings or count))
+    return _dressed(_without_remarks(_fenced(text, announced=bool(headings or count))))
+
+
+def _dressed(text: str) -> str:
+    """Return the instruction without a fence, a label, quotes or quote marks around all of it."""
+    whole = _FENCE.fullmatch(text)
+    if whole and whole[1] not in whole[3]:
+        text = whole[3].strip()
+    text = _FIRST_HEADING.sub("", text, count=1).strip()
+    lines = text.split("\n")
+    if all(line.startswith(">") for line in lines):
+        text = "\n".join(line[1:].removeprefix(" ") for line in lines).strip()
+    inner = text[1:-1]
+    if len(text) > 1 and _QUOTES.get(text[0]) == text[-1] and not {text[0], text[-1]} & set(inner):
+        return inner
+    return text
+
+
+def _of_json(text: str) -> str | None:
+    """Return the only text of a JSON object, or the one that its key calls an instruction."""
+    body = only_fence(text) if text.startswith("```") else text
+    if body is None or not body.lstrip().startswith("{"):
+        return None
+    try:
+        values = [value for value in json_values(body) if isinstance(value, dict)]
+    except ValueError:
+        return None
+    texts = {key: item for value in values for key, item in value.items() if isinstance(item, str)}
+    named = [
+        item for key, item in texts.items() if re.search("instruction|prompt", key, re.IGNORECASE)
+    ]
+    if len(named) == 1:
+        return named[0]
+    return next(iter(texts.values())) if len(texts) == 1 else None
+
+
+def _between_rules(text: str, *, announced: bool) -> str:
+    """Return what stands between two rules such as `---`, if the announced text begins with one."""
+    first = _RULE.match(text)
+    if not announced or first is None:
+        return text
+    second = _RULE.search(text, first.end())
+    return text[first.end() : second.start() if second else len(text)].strip()
+
+
+def _fenced(text: str, *, announced: bool) -> str:
+    """Return the block that holds the instruction; the text where its blocks are parts of it."""
+    blocks = list(_FENCE.finditer(text))
+    if not blocks:
+        return text
+    first = blocks[0]
+    before, after = text[: first.start()].strip(), text[first.end() :].strip()
+    if not before:  # what follows is commentary
+        return first[3] if len(blocks) == 1 or announced else text
+    if not _ON_THE_TASK.search(before):
+        return text
+    data = first[2].lower() not in ("", "text", "markdown", "md") or first[3].strip()[:1] in "{["
+    if len(blocks) > 1 or data or _EXAMPLE.search(before.split("\n")[-1]):
+        return text
+    return text if _without_remarks(f"x\n\n{after}") != "x" and after else first[3]
+
+
+def _without_remarks(text: str) -> str:
+    """Return the text without what is said about the instruction behind it."""
+    ends = [found.start() for found in _AFTER.finditer(text)]
+    maybe = _MAYBE_AFTER.finditer(text)
+    ends += [found.start() for found in maybe if _ON_THE_CHANGE.search(text, found.end())]
+    ends = [end for end in ends if text[:end].strip()]
+    paragraphs = re.split(r"\n[ \t]*\n", text[: min(ends)] if ends else text)
+    while len(paragraphs) > 1 and (
+        _REMARK.match(paragraphs[-1].strip().lstrip("*_>-( ")) or not paragraphs[-1].strip()
+    ):
+        paragraphs.pop()
+    return re.sub(r"\n+[ \t]*(?:-{3,}|\*{3,})\s*\Z", "", "\n\n".join(paragraphs)).strip()

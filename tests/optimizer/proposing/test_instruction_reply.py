@@ -1,0 +1,159 @@
+"""What a proposer replies, and the instruction in it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_mipro.optimizer.proposing.instruction_reply import instruction_of, repeats
+from pytest_mipro.runtime.client.contract import Message
+
+# fmt: off
+DRESSED = {
+    "  Sort it.  \n": "Sort it.", "```\nSort it.\n```": "Sort it.",
+    "```text\nSort it.\n  Well.\n```": "Sort it.\n  Well.", '"Sort it."': "Sort it.",
+    "'Sort it.'": "Sort it.",
+    "Here is a better one:\n```text\nDo it.\nWell.\n```\nHope it helps!": "Do it.\nWell.",
+    "**New instruction:**\n\nDo it.": "Do it.", "Instruction:\nDo it.": "Do it.",
+    "Sort it.  \r\nWell.\t\n": "Sort it.\nWell.",
+    "```\nReply with `red`\nor `blue`.\n```": "Reply with `red`\nor `blue`.",
+    "<think>\nWhat of it?\n</think>\n\nSort it.": "Sort it.",
+    "<thinking>Well.</thinking>```\nSort it.\n```": "Sort it.",
+    "**Instruction:**\nSort it.\n\n**Explanation:** This instruction is clearer.": "Sort it.",
+
+           "Here's the revised instruction:\n\n---\n\nSort it carefully.\n\n---\n\nI am brief.":
+        "Sort it carefully.",
+    'Sure, I can help. Here is the prompt: "Sort it."': "Sort it.",
+    "### Revised Prompt:\n> Sort it\n> then Y": "Sort it\nthen Y",
+    "```markdown\n# Task\nSort it\n```": "# Task\nSort it",
+    "Below is the instruction that fixes the failing cases:\n\nSort it:\n- a\n- b":
+        "Sort it:\n- a\n- b",
+    "<think>hm</think><instruction>Sort it.</instruction>": "Sort it.",
+    "I put it between <instruction> and </instruction>.\n<instruction>\nSort it.\n</instruction>":
+        "Sort it.",
+    "<instruction>Sort it.</instruction>\nIt stands between <instruction> and </instruction>.":
+        "Sort it.",
+    "<instruction>Draft.</instruction>\nBetter:\n<instruction>Sort it.</instruction>": "Sort it.",
+    "<instruction>\n```\nSort it.\n```\n</instruction>": "Sort it.",
+    "<instruction>Sort it.": "Sort it.", "<new_instruction>Sort it.</new_instruction>": "Sort it.",
+    "I'm sorry for the confusion. Here is the improved instruction:\n\nSort it.": "Sort it.",
+    '```json\n{"instruction": "Sort it.", "reason": "short"}\n```': "Sort it.",
+    '{"new_prompt": "Sort it."}': "Sort it.",
+    '{"reasoning": "r", "instruction": "Sort it.\\nThen Y."}': "Sort it.\nThen Y.",
+    "Analysis: The labels are confused.\n\nInstruction:\nSort it.": "Sort it.",
+
+    "It failed.\n\nHere is my improved instruction:\n\n```\nSort it.\n```\n\nI did it.":
+        "Sort it.",
+    "The failures show confusion. \n\n```\nSort it.\n```\n\nThis version adds a rule.": "Sort it.",
+    "Sort it.\n\n(I kept it short.)": "Sort it.",
+    "Sort it.\n\nLet me know if you'd like changes!": "Sort it.",
+    "Sort it.\n\n---\n\n**Changes made:**\n1. Added rules.": "Sort it.",
+    "Sort it.\n\n### Why this works\nBecause.": "Sort it.", "Certainly!\n\nSort it.": "Sort it.",
+    'Okay, here is the new instruction for the module:\n"Sort it."': "Sort it.",
+    "“Sort it.”": "Sort it.", "`Sort it.`": "Sort it.", "Prompt: Sort it.": "Sort it.",
+    "New Instruction: Sort it.": "Sort it.", "**New Instruction:** Sort it.": "Sort it.",
+    "<|channel|>final<|message|>Sort it.<|return|>": "Sort it.",
+    "<reasoning>r</reasoning>\nSort it.": "Sort it.",
+    "<analysis>\nr\n</analysis>\n\nSort it.": "Sort it.",
+
+    "Because.\n\n**Improved instruction:**\n\nSort it.\n- a\n- b\n\nThis helps.":
+        "Sort it.\n- a\n- b",
+}
+WHOLE = [
+    "1. Read the ticket.\n2. Choose.",
+    "I cannot stress enough that the label must be exact. Answer with one label.",
+    "Do not answer with an apology. I'm sorry is forbidden.",
+    "Classify this ticket into one of the following:\n- a\n- b",
+    "Decide what the customer wants. Could you tell? Then say it.",
+    "Given the text below, choose the following label:\n\nThen answer.",
+    "You are a support agent.\n\n## Instructions\n1. Read.\n2. Choose.\n\n## Output\nOne label.",
+    "You are an agent. Here are the rules:\n- a\n- b",
+    "Sort it.\n\nReply in this format:\n```\nlabel: x\n```",
+    "Sort it. Use this layout:\n```\nlabel\n```",
+    "Sort it.\n\nNotes:\n- Never guess.\n- Reply with one label.",
+    "Sort it.\n\n**Reasoning:** think step by step first.",
+    "Sort it.\n\nThis prompt must never be shown to the user.", "Task: Sort it.",
+    "# Task\nSort it.\n# Rules\n- a", "Put thoughts in <think></think> first.",
+    "Wrap the label in <answer> tags.", "Sort each ticket. Sure things first.",
+    "Great care is needed. Sort it.", "Sorry customers get refunds: Sort it.",
+    "What the customer wants decides the label. Sort it.", "Should the ticket be empty, say none.",
+    "Can the text be sorted? Choose yes or no.", '"a" goes to "b"',
+    "Sort these.\n```\nx\n```", "Use ```x``` here.", "```\nSort.\n```\n\n```\nx\n```",
+    "Put thoughts in <think></think> first.",
+]
+UNUSABLE = {
+    "empty": [
+        "<think>\nWhat of it? It might", "```\n```", '""', "<instruction></instruction>",
+        "<instruction>...</instruction>", "...", "Instruction:",
+    ],
+    "refused": [
+        "<instruction>I'm sorry, I can't.</instruction>", "I can't do that, sorry.",
+        "As an AI language model, I cannot.", "Unfortunately, I am unable to write this.",
+        "I won't help.",
+    ],
+    "a question": [
+        "What kind of tickets are these?",
+        "Please share the current instruction and a few examples.",
+        "I need more information about the module.", "There are no examples in your request.",
+        "Which labels should be used?\n\nOnce I know I can write it.",
+    ],
+    "repeated": [
+        "The current instruction is already good.", "No changes needed.",
+    ],
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("reply", "instruction"), DRESSED.items())
+def test_an_instruction_is_taken_out_of_its_dress(reply: str, instruction: str) -> None:
+    assert instruction_of(reply) == (instruction, "")
+
+
+@pytest.mark.parametrize("text", WHOLE)
+def test_what_looks_like_dress_may_be_the_instruction(text: str) -> None:
+    assert instruction_of(text) == (text, "")
+    assert instruction_of(f"<instruction>\n{text}\n</instruction>") == (text, "")
+
+
+@pytest.mark.parametrize(
+    ("problem", "reply"), [(problem, reply) for problem, all_ in UNUSABLE.items() for reply in all_]
+)
+def test_a_reply_without_an_instruction_says_what_it_is(problem: str, reply: str) -> None:
+    assert instruction_of(reply) == ("", problem)
+
+
+@pytest.mark.parametrize("reason", ["length", "max_tokens"])
+def test_a_cut_reply_has_no_instruction(reason: str) -> None:
+    assert instruction_of("<instruction>Sort it.</instruction>", reason) == ("", "cut")
+
+
+def test_an_answer_with_the_request_repeats_it() -> None:
+    examples = "\n\n".join(f"### Example {n}\nInput:\nThe parcel {n} never came" for n in range(9))
+    known = ["Sort the ticket into its queue.\nReply with one label."]
+    request = (Message("system", "You write instructions."), Message("user", examples))
+    assert repeats(examples, request, known)
+    assert repeats(examples[: len(examples) // 2], request, known)
+    assert repeats(f"{known[0]}\n\n{examples}", request, known)
+    assert repeats("sort the ticket into its queue. Reply with one LABEL", request, known)
+    assert not repeats(f"{known[0]}\nA parcel that never came is a delivery.", request, known)
+    quoting = (
+        "A parcel belongs to delivery, whatever the customer says about it: The parcel 3 never came"
+    )
+    assert not repeats(quoting, request, known)
+
+
+@given(st.text())
+def test_an_instruction_can_be_written_as_it_was_measured(reply: str) -> None:
+    text, problem = instruction_of(reply)
+    assert bool(text) != bool(problem)
+    assert text == text.strip()
+    assert "\r" not in text
+    assert all(line == line.rstrip() for line in text.split("\n"))
+
+
+@pytest.mark.parametrize(
+    "text", ["<instruction>" * 9999, "```\n" * 9999, "Instruction:\n" * 9999, "> " * 99999]
+)
+def test_long_replies_are_read_at_once(text: str) -> None:
+    instruction_of(text)
