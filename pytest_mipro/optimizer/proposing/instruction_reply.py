@@ -72,7 +72,8 @@ _REMARK = re.compile(
     r"|rewrote|included|tried|focused)\b"
     rf"|let me know\b|(?:i )?hope (?:this|that|it)\b|feel free to (?:ask|adjust|modify|let"
     rf"|tweak)\b|would you like\b"
-    rf"|the {_NEW} {_WHAT}\b|(?:it|this|that) (?:now |should )?(?:addresses|helps?|improves?|fix(?:es)?"
+    rf"|the {_NEW} {_WHAT}\b|(?:it|this|that) (?:now |should )?(?:addresses|helps?"
+    rf"|improves?|fix(?:es)?"
     rf"|raises?|clarifies|should score)\b"
     r"|(?:note|p\.?s\.?):? (?:that )?(?:i|this)\b)",
     re.IGNORECASE,
