@@ -5,7 +5,8 @@
 Draws rows with a known true score under the committed prompts and under candidates, chooses a
 finalist as the search does (the best of several on validation rows), and lets the optimiser's own
 code decide. Prints one Markdown table with a row per way of deciding and a column per true lift.
-On holdout rows the choice costs nothing; on validation rows the level is corrected for it.
+On holdout rows the choice costs nothing, but each finalist measured there is a look, and the level
+is spent over the looks; on validation rows the level is corrected for the choice.
 """
 
 from __future__ import annotations
@@ -34,18 +35,26 @@ FIRMNESS = 1.0
 
 @dataclass(frozen=True)
 class Setting:
-    """How is decided: on how many rows, after how many candidates, and on which rows."""
+    """How is decided: on how many rows, on which, and how often.
+
+    A finalist is the best of `tried` candidates; `looks` finalists in turn are measured on a
+    holdout, until one is accepted.
+    """
 
     rows: int
     tried: int
     holdout: bool
+    looks: int = 1
 
     def __str__(self) -> str:
-        return f"{self.rows} {'holdout' if self.holdout else 'validation'}, best of {self.tried}"
+        if not self.holdout:
+            return f"{self.rows} validation, best of {self.tried}"
+        return f"{self.rows} holdout" + (f", {self.looks} looks" if self.looks > 1 else "")
 
 
 SETTINGS = (
     *(Setting(rows, 20, holdout=True) for rows in (30, 50, 100, 200)),
+    *(Setting(50, 20, holdout=True, looks=looks) for looks in (3, 10)),
     *(Setting(rows, tried, holdout=False) for rows in (15, 25, 50) for tried in (5, 20)),
 )
 
@@ -104,25 +113,31 @@ WORLDS: Mapping[str, Callable[[np.random.Generator, int, int, float], Draw]] = {
 
 
 def accepted(draw: np.random.Generator, setting: Setting, world: str, lift: float) -> bool:
-    """Return whether the best of the candidates, all of this true lift, is accepted.
+    """Return whether a finalist is accepted, where all candidates have this true lift.
 
     With a holdout it was chosen on other rows, which say nothing of these. Without one it is the
     best on the rows that decide: of equal candidates, the luckiest.
     """
-    found = WORLDS[world](draw, setting.rows, 1 if setting.holdout else setting.tried, lift)
-    best = found.candidates[int(np.argmax(found.candidates.mean(axis=1)))]
+    drawn = setting.looks if setting.holdout else setting.tried
+    found = WORLDS[world](draw, setting.rows, drawn, lift)
+    finalists = found.candidates
+    if not setting.holdout:
+        finalists = finalists[[int(np.argmax(finalists.mean(axis=1)))]]
     cases = [Case(str(number), str(number)) for number in range(setting.rows)]
     before = {case.id: score for case, score in zip(cases, found.committed.tolist(), strict=True)}
-    after = {case.id: score for case, score in zip(cases, best.tolist(), strict=True)}
-    evidence = Evidence(setting.holdout, tried=setting.tried)
-    return decide(paired_lift(after, before, cases), evidence).accepted
+    for look, scores in enumerate(finalists.tolist(), start=1):
+        after = {case.id: score for case, score in zip(cases, scores, strict=True)}
+        evidence = Evidence(setting.holdout, tried=setting.tried, look=look)
+        if decide(paired_lift(after, before, cases), evidence).accepted:
+            return True
+    return False
 
 
 def share(runs: int, setting: Setting, world: str, lift: float, seed: int = 0) -> float:
     """Return the share of runs in which the finalist is accepted; equal arguments, equal figure."""
     place = list(WORLDS).index(world)
-    numbers = (seed, place, round(100 * lift), setting.rows, setting.tried, setting.holdout)
-    draw = np.random.default_rng([int(number) for number in numbers])
+    numbers = (seed, place, round(100 * lift), setting.rows, setting.tried, setting.looks)
+    draw = np.random.default_rng([*numbers, int(setting.holdout)])
     return fmean(accepted(draw, setting, world, lift) for _ in range(runs))
 
 

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from pytest_mipro.plugin.gate.verdict_types import Verdict
 
-SIZES = (20, 50, 200)
+SIZES = (20, 50, 200, 500)
 THRESHOLD, GREAT, GOOD, BAD = 0.80, 0.95, 0.85, 0.70
-REGRESSION, FALL = 0.02, 0.10
+REGRESSION, SMALL_FALL, FALL = 0.02, 0.015, 0.10
 GROUPS, BAD_GROUP, OTHER_GROUPS = 5, 0.40, 0.95
 REPEATS = 5
 Z = 1.959964
@@ -128,9 +128,10 @@ def count_threshold(tally: Tally, draw: np.random.Generator, size: int) -> None:
 
 
 def count_regression(tally: Tally, draw: np.random.Generator, size: int) -> None:
-    """Judge an unchanged and a worse prompt against the lock, both sampled anew."""
+    """Judge an unchanged, an allowed and a worse prompt against the lock, all sampled anew."""
     for what, fall, wrong in (
         ("fails an unchanged prompt", 0.0, "failed"),
+        (f"fails a fall of {SMALL_FALL}, which is allowed", SMALL_FALL, "failed"),
         (f"passes a fall of {FALL:.2f}", FALL, "passed"),
     ):
         before, after = _before_and_after(draw, size, fall)

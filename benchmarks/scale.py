@@ -104,7 +104,7 @@ def search(cases: int, trials: int) -> str:
         searcher=lambda space, seed: TPESearcher(space, seed, startup=10),
         strategies=[GroundedStrategy(), ReflectiveStrategy()],
         check_modules=lambda _: None,
-        finalists_shown=frozenset(),
+        finalists_shown=(),
         earlier_holdout_uses=0,
         record_holdout_use=lambda _: None,
         emit=clock,

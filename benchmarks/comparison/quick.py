@@ -174,7 +174,7 @@ def services_of(client: Any, setup: Setup, settings: OptimizerSettings) -> Servi
         searcher=searcher,
         strategies=BuiltIns().pytest_mipro_proposal_strategies(),
         check_modules=_nothing,
-        finalists_shown=frozenset(),
+        finalists_shown=(),
         earlier_holdout_uses=0,
         record_holdout_use=_nothing,
         emit=_nothing,

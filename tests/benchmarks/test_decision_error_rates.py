@@ -51,9 +51,16 @@ def test_the_luckiest_of_equals_is_accepted_where_it_does_not_pay(benchmark, mon
     assert paid <= 0.1 < benchmark.share(RUNS, setting, "pass/fail", 0.0)
 
 
+def test_many_looks_err_as_rarely_as_one(benchmark, monkeypatch):
+    setting = benchmark.Setting(50, 20, holdout=True, looks=10)
+    spent = benchmark.share(RUNS, setting, "pass/fail", 0.0)
+    monkeypatch.setattr(benchmark.Evidence, "level", 0.95)
+    assert spent <= 0.05 + 0.071 < benchmark.share(RUNS, setting, "pass/fail", 0.0)
+
+
 def test_equal_seeds_give_equal_figures(benchmark, settings):
     once, again, other = (
-        benchmark.share(20, settings[0], "pass/fail", 0.1, seed) for seed in (0, 0, 1)
+        benchmark.share(RUNS, settings[0], "pass/fail", 0.1, seed) for seed in (0, 0, 1)
     )
     assert once == again
     assert once != other

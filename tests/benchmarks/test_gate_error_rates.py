@@ -62,6 +62,18 @@ def test_chance_rarely_looks_like_a_regression(shares):
     assert share_of(shares, "a plain fall", wrong, 100) > 0.15
 
 
+def test_an_allowed_fall_rarely_fails_and_a_large_one_mostly_does(benchmark):
+    tally = benchmark.Tally()
+    draw = benchmark.np.random.default_rng(1)
+    for _ in range(60):
+        benchmark.count_regression(tally, draw, 500)
+    shares = {(row.who, row.what): row.shares for row in tally.rows()}
+    rule = "`max_regression=0.02`"
+    # 5 %, and two and a half standard errors of so few runs; against 0 it was 23 %
+    assert share_of(shares, rule, "fails a fall of 0.015", 500) <= 0.05 + 0.071
+    assert share_of(shares, rule, "passes a fall of 0.10", 500) <= 0.2
+
+
 def test_only_the_group_rule_sees_a_failing_group(shares):
     wrong = "passes a group at"
     assert share_of(shares, "`group`, pass/fail", wrong, 100) < 0.3
@@ -82,6 +94,9 @@ def test_intervals_cover_and_naive_ones_do_not(shares):
 def test_the_table_is_markdown_of_equal_columns(benchmark, capsys):
     assert benchmark.main(["--runs", "1", "--seed", "3"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "| rule or interval | what happens | 20 cases | 50 cases | 200 cases |"
-    assert {line.count("|") for line in lines} == {6}
+    assert (
+        lines[0]
+        == "| rule or interval | what happens | 20 cases | 50 cases | 200 cases | 500 cases |"
+    )
+    assert {line.count("|") for line in lines} == {7}
     assert len(lines) > 30
