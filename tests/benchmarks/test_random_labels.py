@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from benchmarks.random_labels import OUTCOMES, main, random_world, run, table
+from pytest_mipro.optimizer.study.split import Split
 
 pytestmark = pytest.mark.slow
 
@@ -29,6 +30,12 @@ def test_what_is_written_on_random_labels_is_rare(rows, most):
     verdicts = {verdict for verdict, _ in found}
     # with few rows the search does find something: it is the decision that refuses it
     assert ("undecided" in verdicts) == (rows < 25)
+
+
+def test_noise_is_written_where_rows_decide_that_the_proposers_saw(monkeypatch):
+    monkeypatch.setattr(Split, "decides", True)
+    found = [run(seed, 24, 1) for seed in range(4)]
+    assert sum(written for _, written in found) >= 2
 
 
 def test_the_table_tells_shares():
