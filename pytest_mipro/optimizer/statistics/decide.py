@@ -76,6 +76,11 @@ class Decision:
     bound: float
     level: float
 
+    @property
+    def on_demand(self) -> bool:
+        """Whether the finalist is not shown to be better, and accepted only on demand."""
+        return self.verdict in ("likely", "undecided")
+
 
 def decide(
     lift: PairedLift, evidence: Evidence, failed: Sequence[str] = (), accept: Accept = "better"

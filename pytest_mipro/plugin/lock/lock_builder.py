@@ -46,7 +46,7 @@ def lock_of(study: Study, result: StudyResult, path: Path, seed: int, before: Lo
         logical_calls=result.calls,
         holdout_uses=result.holdout_uses,
         confirmed=decision.verdict == "accept",
-        accepted_as=decision.verdict if decision.verdict in ("likely", "undecided") else "",
+        accepted_as=decision.verdict if decision.on_demand else "",
         demo_rows=tuple({demo.case for prompt in prompts.values() for demo in prompt.demos}),
         lessons=(*(before.lessons if before else ()), *lessons)[-_MOST_LESSONS:],
         modules=tuple(locked_module(call, prompts, path.parent) for call in called.values()),

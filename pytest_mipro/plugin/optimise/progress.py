@@ -29,6 +29,7 @@ from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.study.case import CaseCost
 from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.optimise.plan_lines import describe_plan, describe_spending
+from pytest_mipro.plugin.report.contents import describe_demand
 
 _LABEL_WIDTH = 12
 _BAR_WIDTH = 24
@@ -234,15 +235,9 @@ class Progress:
 
     def _draw_result(self, result: StudyResult, kept: str) -> None:
         """Draw what is written, on whose demand, and where a refused finalist is."""
-        verdict = result.decision.verdict if result.decision else "reject"
-        on_demand = verdict in ("likely", "undecided")
-        if result.prompts and on_demand:
-            what = "likely better" if verdict == "likely" else "undecided"
-            self._say(
-                "result",
-                f"accepted by --mipro-accept=likely: {what}, not confirmed; the lock says so",
-                yellow=True,
-            )
+        on_demand = result.decision is not None and result.decision.on_demand
+        if label := describe_demand(result):
+            self._say("result", f"{label}; the lock says so", yellow=True)
         elif not result.prompts:
             more = "; --mipro-accept=likely writes the finalist" if on_demand else ""
             stays = f"the committed prompts stay; nothing is written{more}"

@@ -97,6 +97,15 @@ class Optimizations:
         self.trials.append(trial)
 
 
+def describe_demand(result: StudyResult) -> str:
+    """Return the label of prompts that were only accepted on demand, "" for others."""
+    decision = result.decision
+    if decision is None or not (decision.on_demand and decision.accepted):
+        return ""
+    what = "likely better" if decision.verdict == "likely" else decision.verdict
+    return f"accepted by --mipro-accept=likely: {what}, not confirmed"
+
+
 OPTIMIZATIONS = "mipro-optimizations"
 """The name that the plugin is registered by."""
 

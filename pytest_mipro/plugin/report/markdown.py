@@ -11,7 +11,12 @@ from pytest_mipro.optimizer.run.events import Measured
 from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.report.case_lines import format_lift, format_mean, short_id
-from pytest_mipro.plugin.report.contents import GatedStudy, OptimizedStudy, RunReport
+from pytest_mipro.plugin.report.contents import (
+    GatedStudy,
+    OptimizedStudy,
+    RunReport,
+    describe_demand,
+)
 
 MAX_CHARS = 60_000  # a comment on GitHub may have 65,536
 _MOST_ROWS = 100
@@ -52,11 +57,14 @@ def _bounded(blocks: Sequence[str]) -> str:
 
 def _title(report: RunReport) -> str:
     if report.optimize:
-        better = sum(bool(item.result.prompts) for item in report.optimizations)
+        accepted = [item.result for item in report.optimizations if item.result.prompts]
+        better = sum(not describe_demand(result) for result in accepted)
         count = len(report.optimizations)
         many = "1 study" if count == 1 else f"{count} studies"
         if better:
             return f"pytest-mipro: {better} of {many} improved"
+        if accepted:
+            return f"pytest-mipro: {len(accepted)} of {many} accepted, none shown to be better"
         return f"pytest-mipro: {'nothing better was found' if count else _UNDECIDED}"
     judged = [v for study in report.studies for v in study.verdicts if v.judged]
     failed = sum(verdict.status != "passed" for verdict in judged)
@@ -170,6 +178,8 @@ def _optimization(item: OptimizedStudy, words: Words) -> list[str]:
     if item.changed:
         names = (words.code(signature.label) for signature in item.changed)
         notes.append(f"prompts changed: {', '.join(names)}")
+    if label := describe_demand(result):
+        notes.append(words.prose(label))
     if result.ended:
         notes.append(words.prose(result.ended))
     return [*lines, "", *(f"- {text}" for text in notes)]

@@ -130,7 +130,8 @@ def test_the_kept_diff_applies_to_new_and_to_changed_prompts(pytester):
 
 def test_what_is_accepted_on_demand_is_labelled_everywhere(pytester):
     write_project(pytester, FEW)
-    result = optimize(pytester, "--mipro-accept=likely", "--mipro-json=report.json")
+    reports = ("--mipro-json=report.json", "--mipro-markdown=report.md")
+    result = optimize(pytester, "--mipro-accept=likely", *reports)
     result.stdout.fnmatch_lines(
         ["result      accepted by --mipro-accept=likely: undecided, not confirmed; *", "wrote *"]
     )
@@ -140,6 +141,9 @@ def test_what_is_accepted_on_demand_is_labelled_everywhere(pytester):
     (item,) = json.loads((pytester.path / "report.json").read_text())["optimizations"]
     decision = item["decision"]
     assert (decision["verdict"], decision["accepted"]) == ("undecided", True)
+    markdown = (pytester.path / "report.md").read_text()
+    assert "1 of 1 study accepted, none shown to be better" in markdown
+    assert "undecided, not confirmed" in markdown
     run(pytester, "--mipro-update-lock")  # the same prompts, so the same label
     assert json.loads(written(pytester)[LOCK])["accepted_as"] == "undecided"
 
