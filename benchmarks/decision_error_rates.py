@@ -66,6 +66,7 @@ class Case:
     id: str
     row: str
     test: str = "test"
+    unit: str = ""
 
 
 @dataclass(frozen=True)

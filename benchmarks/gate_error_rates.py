@@ -102,7 +102,7 @@ def verdict(scores: Sequence[float], locked: Sequence[float] = (), **mark: objec
     cases = (
         LockedCase(f"test[{n}]", "test", f"row{n}", "", score) for n, score in enumerate(locked)
     )
-    lock = Lock("salt", 0, 0, cases=tuple(cases)) if locked else None
+    lock = Lock("", 0, 0, cases=tuple(cases)) if locked else None
     plan = replace(_PLAN, expected=len(results), selected=len(results), **mark)
     return judge(plan, results, Reference(lock, Holdout(frozenset()), "all"))
 

@@ -93,7 +93,7 @@ def study_of(cases: int) -> Study:
     rows = tuple(
         Case(f"test[{n}]", f"r{n}", "test", run(n), {"number": str(n)}) for n in range(cases)
     )
-    return Study("scale", rows, {"test": TestSpec("test")}, "salt")
+    return Study("scale", rows, {"test": TestSpec("test")})
 
 
 def search(cases: int, trials: int) -> str:

@@ -126,7 +126,7 @@ def study_of(world: World, program: Callable[..., str], *, labels: bool) -> Stud
         for row in columns(world, world.rows)
     )
     marked = {world.stages[-1].name: world.answer} if labels else {}
-    return Study("tests/test_program.mipro", cases, {test: TestSpec(test, labels=marked)}, "salt")
+    return Study("tests/test_program.mipro", cases, {test: TestSpec(test, labels=marked)})
 
 
 def judged(

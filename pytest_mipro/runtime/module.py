@@ -135,7 +135,7 @@ class LMModule(Generic[P, R]):
     def _render(
         self, context: CallContext | None, inputs: Mapping[str, Any]
     ) -> tuple[Message, ...]:
-        prompt = self._prompt(context).without(context.row if context else None)
+        prompt = self._prompt(context).without(context.row if context else None, inputs)
         return render(self.signature, prompt, inputs)
 
     def _bind(

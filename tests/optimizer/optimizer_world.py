@@ -146,7 +146,6 @@ def make_study(
             for row in rows or make_rows()
         ),
         tests={name: TestSpec(name, **(specs or {}).get(name, {})) for name in tests},
-        salt="salt",
     )
 
 

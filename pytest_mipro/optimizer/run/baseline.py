@@ -23,8 +23,16 @@ from pytest_mipro.optimizer.run.result import measured
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.statistics.decide import detectable_lift
 from pytest_mipro.optimizer.study.amount import Amount, total
-from pytest_mipro.optimizer.study.case import Case, CaseRun, Evaluation, Study, cases_of
-from pytest_mipro.optimizer.study.split import RowTag, Split, split_rows
+from pytest_mipro.optimizer.study.case import (
+    Case,
+    CaseRun,
+    Evaluation,
+    Study,
+    cases_of,
+    row_tags,
+    seen_inputs,
+)
+from pytest_mipro.optimizer.study.split import Split, split_rows
 from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.signature.signature import Signature
@@ -107,11 +115,13 @@ def measure_baseline(run: StudyRun) -> Baseline:
     run.services.check_modules(signatures)
     committed = {item.prompt_path: run.services.load_prompt(item) for item in signatures}
     run.accounting.cost_model.calibrate()
-    tags = (RowTag(case.row, case.split) for case in cases)
+    split = split_rows(row_tags(cases, seen_inputs(runs)), run.settings.min_holdout)
+    cases = tuple(replace(case, unit=split.units[case.row]) for case in cases)
+    study = replace(study, cases=cases)
     calls, bounded = calls_by_row(runs), run.settings.limits.by_worst_case
     baseline = Baseline(
         study=study,
-        split=split_rows(tags, study.salt, min_holdout=run.settings.min_holdout),
+        split=split,
         evaluation=replace(evaluation, runs=runs),
         row_calls={row: sum(call.requests for call in made) for row, made in calls.items()},
         usage=WorstCase(calls, committed, run.accounting.cost_model) if bounded else None,

@@ -33,11 +33,10 @@ def join_compatible(
     chosen["parts"] = sorted(settings.parts)
     parts = {
         "cases": [
-            [case.id, case.row, case.test, case.split, case.demo, dict(case.columns)]
+            [case.id, case.row, case.test, case.split, case.demo, case.cluster, case.digest]
             for case in study.cases
         ],
         "mark arguments": {name: asdict(test) for name, test in sorted(study.tests.items())},
-        "salt of the split": study.salt,
         "options": chosen,
         **membership.project,
     }

@@ -128,7 +128,7 @@ def detectable_lift(split: Split, trials: int, look: int = 1) -> float:
     if not split.decides:
         return 1.0
     level = Evidence(split.confirmed, trials, look).level
-    return detectable_difference(len(split.holdout or split.validation), level=level)
+    return detectable_difference(split.deciding, level=level)
 
 
 def _rows_wanted(lift: PairedLift) -> str:

@@ -33,12 +33,14 @@ TYPICAL_SD = 0.56
 
 
 class _ScoredCase(Protocol):
-    """A case: its unique id, the key of the row that it was made from, and its test."""
+    """A case: its unique id, its row, the unit of that row ("": the row itself), and its test."""
 
     @property
     def id(self) -> str: ...
     @property
     def row(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
     @property
     def test(self) -> str: ...
 
@@ -139,7 +141,7 @@ def objective_interval(scores: Mapping[str, float], cases: Iterable[_ScoredCase]
     measured = list(cases)
     if len({case.test for case in measured}) <= 1:
         values = [scores[case.id] for case in measured]
-        return mean_interval(values, [case.row for case in measured])
+        return mean_interval(values, [case.unit or case.row for case in measured])
     return _bounded_interval(_case_units(scores, measured), LEVEL)
 
 
@@ -214,7 +216,7 @@ def _units(weighted: Iterable[tuple[float, str, float]]) -> list[Unit]:
 def _case_units(values: Mapping[str, float], cases: Sequence[_ScoredCase]) -> list[Unit]:
     """Gather cases into rows whose weighted mean is the mean of the tests' means."""
     sizes = Counter(case.test for case in cases)
-    return _units((1 / sizes[case.test], case.row, values[case.id]) for case in cases)
+    return _units((1 / sizes[case.test], case.unit or case.row, values[case.id]) for case in cases)
 
 
 def _moments(units: Sequence[Unit]) -> tuple[float, float, float]:

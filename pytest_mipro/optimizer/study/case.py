@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import fsum
+from types import MappingProxyType
 from typing import Any
 
 from pytest_mipro.errors import MiproError
+from pytest_mipro.optimizer.study.identity import RowTag, seen_digest
 from pytest_mipro.runtime.calls.context import ModuleCall
+
+NOTHING_SEEN: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,13 @@ class TestSpec:
 class Case:
     """One case of one test.
 
-    `id` is unique in the study. `row` is the key by which split, demos and clustering go; `test`
-    names the `TestSpec`. `run` calls the test once and raises nothing but KeyboardInterrupt.
-    `columns` are the row's values; `split` forces the row into a part; with `demo` False the row is
-    kept out of demos and proposals.
+    `id` is unique in the study. `row` is the key of what the case is about: cases with equal inputs
+    have one row, and demos are taken by row. `test` names the `TestSpec`. `run` calls the test once
+    and raises nothing but KeyboardInterrupt. `columns` are the row's values, without those that say
+    how it is used: `split` forces the row into a part, rows of one `cluster` ("": none) are
+    related, with `demo` False the row is kept out of demos and proposals. `content` and `digest`
+    are digests of the row without and with these. `unit` is the key by which split and intervals
+    go, once the traces tell which rows are one; "" is the row itself.
     """
 
     id: str
@@ -83,6 +91,10 @@ class Case:
     columns: Mapping[str, Any] = field(default_factory=dict)
     split: str | None = None
     demo: bool = True
+    cluster: str = ""
+    content: str = ""
+    digest: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,13 +102,28 @@ class Study:
     """The cases that are optimised together.
 
     `name` is the lock's path as seen from pytest's ini file, `cases` are sorted by id, `tests`
-    holds the `TestSpec` of each test by name, `salt` fixes the split.
+    holds the `TestSpec` of each test by name.
     """
 
     name: str
     cases: tuple[Case, ...]
     tests: Mapping[str, TestSpec]
-    salt: str
+
+
+def row_tags(cases: Iterable[Case], seen: Mapping[str, str] = NOTHING_SEEN) -> list[RowTag]:
+    """Return the tags of the cases' rows; `seen` holds what cases showed, by id."""
+    return [
+        RowTag(case.row, case.split, case.content, case.cluster, case.test, seen.get(case.id, ""))
+        for case in cases
+    ]
+
+
+def seen_inputs(runs: Iterable[CaseRun]) -> dict[str, str]:
+    """Return by case a digest of what its runs showed to the models (see `seen_digest`)."""
+    calls: defaultdict[str, list[ModuleCall]] = defaultdict(list)
+    for run in runs:
+        calls[run.case.id] += run.calls
+    return {case: seen_digest(made) for case, made in calls.items()}
 
 
 def cases_of(study: Study, rows: Sequence[str]) -> tuple[Case, ...]:

@@ -1,7 +1,7 @@
 """Split rows into training, validation and holdout, and draw the minibatches of trials.
 
-A row's place is a hash of the salt and the row's key: neither the seed, nor the order of rows, nor
-the presence of other rows moves it.
+Rows are ranked by a hash of their content, and the ranking is cut at exact sizes: neither the seed
+nor a name moves a row, and a few rows more or less move only those beside a cut.
 """
 
 from __future__ import annotations
@@ -9,26 +9,20 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, cast, get_args
 
 from pytest_mipro.errors import ConfigurationError
+from pytest_mipro.optimizer.study.identity import RowTag, unit_contents, units_of
 
 Place = Literal["train", "validation", "holdout"]
 
 MIN_HOLDOUT = 30
-# The expected fractions of the rows; the rest is for training.
-HOLDOUT_SHARE, _VALIDATION = 0.3, 0.4
-# Below this many rows, separate training and validation parts are too small to be of use.
+# Of ten units, as many are held out, and as many serve validation; the rest is for training.
+_HOLDOUT, _VALIDATION = 3, 4
+HOLDOUT_SHARE = _HOLDOUT / 10
+# Below this many units, separate training and validation parts are too small to be of use.
 MIN_APART = 25
-
-
-@dataclass(frozen=True)
-class RowTag:
-    """A row's key and the place that its column `split` asks for, None where it asks for none."""
-
-    row: str
-    split: str | None = None
 
 
 @dataclass(frozen=True)
@@ -36,13 +30,15 @@ class Split:
     """The keys of a study's rows by part, each sorted.
 
     `train` serves demos and proposals, `validation` the search, `holdout` the decision (empty if it
-    would be too small). `shared`: training and validation have rows in common.
+    would be too small). `shared`: training and validation have rows in common. `units` maps each
+    row to its unit (see `units_of`): rows that stay together and count as one.
     """
 
     train: tuple[str, ...]
     validation: tuple[str, ...]
     holdout: tuple[str, ...] = ()
     shared: bool = False
+    units: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def confirmed(self) -> bool:
@@ -54,29 +50,32 @@ class Split:
         """Whether rows decide that no proposal is written from."""
         return self.confirmed or not self.shared
 
+    @property
+    def deciding(self) -> int:
+        """How many units decide: those of the holdout, or of validation without one."""
+        return len({self.units.get(row, row) for row in self.holdout or self.validation})
 
-def place_of(row: str, salt: str) -> Place:
-    """Return the place of an untagged row: a function of salt and key alone."""
-    point = _unit_hash(salt, row)
-    if point < HOLDOUT_SHARE:
-        return "holdout"
-    return "validation" if point < HOLDOUT_SHARE + _VALIDATION else "train"
+    def digest(self) -> str:
+        """Return 16 hex digits of which rows are held out, "" if none is."""
+        text = "\0".join(self.holdout)
+        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16] if text else ""
 
 
-def split_rows(rows: Iterable[RowTag], salt: str, min_holdout: int = MIN_HOLDOUT) -> Split:
-    """Return the split of the rows; a row may come several times, once a test.
+def split_rows(rows: Iterable[RowTag], min_holdout: int = MIN_HOLDOUT) -> Split:
+    """Return the split of the rows; a row may come several times, once a case.
 
-    Tags are honoured. A holdout of fewer than `min_holdout` rows joins validation, and so does one
-    that leaves no rows for the others. Under 25 rows in all, or where training or validation would
-    be empty, the two share their untagged rows, those of a dissolved holdout included. Raises
-    ConfigurationError for an unknown or contradictory tag, and where the tags leave no row for
-    training or for validation.
+    Of the units, 30 % are held out and 40 % serve validation, rounded; tags are honoured, and count
+    towards these sizes. A holdout of fewer than `min_holdout` units joins validation, and so does
+    one that leaves no units for the others. Under 25 units in all, or where training or validation
+    would be empty, the two share their untagged units, those of a dissolved holdout included.
+    Raises ConfigurationError for an unknown or contradictory tag, and where the tags leave no row
+    for training or for validation.
     """
-    tags = _tags(rows)
-    parts: dict[Place, set[str]] = {"train": set(), "validation": set(), "holdout": set()}
-    for row, tag in tags.items():
-        parts[tag or place_of(row, salt)].add(row)
-    untagged = {row for row, tag in tags.items() if tag is None}
+    known = list(rows)
+    units = units_of(known)
+    tags = _tags(known, units)
+    untagged = {unit for unit, tag in tags.items() if tag is None}
+    parts = _parts(tags, unit_contents(known, units))
     starved = not (parts["train"] and parts["validation"]) and untagged <= parts["holdout"]
     if starved or len(parts["holdout"]) < min_holdout:
         parts["validation"] |= parts["holdout"]
@@ -87,14 +86,34 @@ def split_rows(rows: Iterable[RowTag], salt: str, min_holdout: int = MIN_HOLDOUT
     for place in ("train", "validation"):
         if tags and not parts[place]:
             raise ConfigurationError(
-                f"the column `split` leaves none of {len(tags)} rows for {place}: tag or untag some"
+                f"the column `split` leaves none of {len(units)} rows for {place}: "
+                "tag or untag some"
             )
-    return Split(
-        train=tuple(sorted(parts["train"])),
-        validation=tuple(sorted(parts["validation"])),
-        holdout=tuple(sorted(parts["holdout"])),
-        shared=bool(parts["train"] & parts["validation"]),
+    train, validation, holdout = (
+        tuple(sorted(row for row, unit in units.items() if unit in parts[place]))
+        for place in get_args(Place)
     )
+    shared = bool(parts["train"] & parts["validation"])
+    return Split(train, validation, holdout, shared, units)
+
+
+def _parts(tags: Mapping[str, Place | None], contents: Mapping[str, str]) -> dict[Place, set[str]]:
+    """Return the units of each part: as tagged, then by the rank of their content."""
+    parts: dict[Place, set[str]] = {"train": set(), "validation": set(), "holdout": set()}
+    for unit, tag in tags.items():
+        if tag is not None:
+            parts[tag].add(unit)
+    ranked = sorted(
+        (unit for unit, tag in tags.items() if tag is None), key=lambda unit: (contents[unit], unit)
+    )
+    shares: tuple[tuple[Place, int], ...] = (("holdout", _HOLDOUT), ("validation", _VALIDATION))
+    for place, tenths in shares:
+        quota = (tenths * len(tags) + 5) // 10
+        missing = max(0, quota - len(parts[place]))
+        parts[place] |= set(ranked[:missing])
+        ranked = ranked[missing:]
+    parts["train"] |= set(ranked)
+    return parts
 
 
 def minibatch(
@@ -120,19 +139,27 @@ def minibatch(
     return (*cover, *(row for row in spread if row not in set(cover)))[: max(0, size)]
 
 
-def _tags(rows: Iterable[RowTag]) -> dict[str, Place | None]:
+def _tags(rows: Iterable[RowTag], units: Mapping[str, str]) -> dict[str, Place | None]:
+    """Return the tag of each unit; rows of a unit have one, or none."""
     tags: dict[str, Place | None] = {}
-    for tagged in rows:
-        wanted, known = tagged.split, tags.get(tagged.row)
+    tagged: dict[str, str] = {}
+    for tag in rows:
+        unit, wanted = units[tag.row], tag.split
         if wanted is not None and wanted not in get_args(Place):
             raise ConfigurationError(
-                f"row {tagged.row!r}: split must be train, validation or holdout, got {wanted!r}"
+                f"row {tag.row!r}: split must be train, validation or holdout, got {wanted!r}"
             )
+        known = tags.get(unit)
         if wanted and known and wanted != known:
+            other = tagged[unit]
+            both = f"row {tag.row!r} is" if other == tag.row else f"rows {other!r} and {tag.row!r}"
+            why = "" if other == tag.row else ", equal in their inputs or of one cluster, are"
             raise ConfigurationError(
-                f"row {tagged.row!r} is tagged split={known!r} and split={wanted!r}: give it one"
+                f"{both}{why} tagged split={known!r} and split={wanted!r}: give it one"
             )
-        tags[tagged.row] = cast("Place | None", wanted) or known
+        if wanted:
+            tagged[unit] = tag.row
+        tags[unit] = cast("Place | None", wanted) or known
     return tags
 
 

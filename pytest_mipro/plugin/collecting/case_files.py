@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
 from pytest_mipro.errors import CaseFileError
+from pytest_mipro.optimizer.study.identity import content_digest
 from pytest_mipro.optimizer.study.split import Place
 from pytest_mipro.runtime.text.redaction import one_line
 from pytest_mipro.runtime.text.strict_json import NotFiniteError, load_json
 from pytest_mipro.runtime.text.yaml_subset import MAX_DEPTH, YAMLTextError, load_rows
 
-ID, SPLIT, DEMO = "id", "split", "demo"
-"""Columns with a meaning: the row's name, the part it is forced into, whether it may be a demo."""
+ID, SPLIT, DEMO, CLUSTER = "id", "split", "demo", "cluster"
+_USAGE = frozenset({ID, SPLIT, DEMO, CLUSTER})
+"""Columns that say how a row is used, and nothing of what it is about."""
 
 _TRUTH = {"true": True, "false": False, "": True}
 
@@ -38,17 +40,31 @@ class Row:
 
     `key` is `<file name>:<id>` for a row of a case file, `params:` and 16 hex digits for other
     parameters, and `<test file>::<test>` for a test without any. `columns` are JSON values and
-    must not be changed. `split` forces a part; `demo=False` keeps the row out of demos. `id`
-    (unique in its file) and `line` are those of the case `file`, which is None for other rows.
+    must not be changed. `split` forces a part; `demo=False` keeps the row out of demos; rows of one
+    `cluster` ("": none) are related. `id` (unique in its file) and `line` are those of the case
+    `file`, which is None for other rows.
     """
 
     key: str
     columns: Mapping[str, Any] = field(default_factory=dict)
     split: str | None = None
     demo: bool = True
+    cluster: str = ""
     file: Path | None = None
     id: str = ""
     line: int = 0
+
+    @cached_property
+    def facts(self) -> Mapping[str, Any]:
+        """The columns without those that say how the row is used."""
+        if self.file is None:
+            return self.columns
+        return {name: value for name, value in self.columns.items() if name not in _USAGE}
+
+    @cached_property
+    def content(self) -> str:
+        """A digest of the facts, "" without any."""
+        return content_digest(self.facts) if self.facts else ""
 
 
 @dataclass(frozen=True)
@@ -195,6 +211,7 @@ def _row(path: Path, line: int, columns: Any) -> Row:
         file=path,
         line=line,
         columns=columns,
+        cluster=_cluster(line, columns.get(CLUSTER)),
         split=_split(line, columns.get(SPLIT)),
         demo=_demo(line, columns.get(DEMO)),
     )
@@ -214,9 +231,7 @@ def _refuse_deep(line: int, columns: Any) -> None:
 def _id(line: int, columns: Mapping[str, Any]) -> str:
     if ID not in columns:
         # What a row is, without how it is to be used: a tag does not make it another row.
-        content = {name: columns[name] for name in columns if name not in {SPLIT, DEMO}}
-        text = json.dumps(content, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
+        return content_digest({name: columns[name] for name in columns if name not in _USAGE})[:8]
     value = columns[ID]
     if isinstance(value, bool) or not isinstance(value, (str, int, float)) or value == "":
         raise LineError(line, f"the id must be a text or a number, got {json.dumps(value)}")
@@ -229,6 +244,15 @@ def _split(line: int, value: Any) -> str | None:
     if value not in get_args(Place):
         known = ", ".join(get_args(Place))
         raise LineError(line, f"the column `split` must be one of {known}, got {value!r}")
+    return str(value)
+
+
+def _cluster(line: int, value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        got = json.dumps(value)
+        raise LineError(line, f"the column `cluster` must be a text or a number, got {got}")
     return str(value)
 
 
@@ -248,8 +272,6 @@ def _refuse_duplicates(rows: tuple[Row, ...]) -> None:
             if ID in row.columns:
                 text = f"the id {row.id!r} is also in line {lines[row.id]}; ids must be unique"
             else:
-                text = (
-                    f"the row is the same as in line {lines[row.id]}; drop one or give both an id"
-                )
+                text = f"the row is the same as in line {lines[row.id]}; drop one"
             raise LineError(row.line, text)
         lines[row.id] = row.line

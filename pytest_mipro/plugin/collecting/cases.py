@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import inspect
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
@@ -14,7 +12,8 @@ from typing import Any
 import pytest
 
 from pytest_mipro.errors import CaseFileError, ConfigurationError, UsageError
-from pytest_mipro.plugin.collecting.case_files import CaseFile, Row, read_case_file
+from pytest_mipro.optimizer.study.identity import content_digest
+from pytest_mipro.plugin.collecting.case_files import ID, CaseFile, Row, read_case_file
 from pytest_mipro.plugin.collecting.marks import CASES_MARK, metric_mark
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.runtime.signature.json_values import to_json
@@ -32,7 +31,8 @@ def cases(path: str | os.PathLike[str]) -> pytest.MarkDecorator:
     The path is relative to the test file. Each of the test's parameters that is a column gets the
     row's value, as in `pytest.mark.parametrize`; the others stay fixtures. The column `id` names
     the row (else the first 8 hex digits of its digest do), `split` (train, validation, holdout)
-    and `demo` (false) say how it may be used; the test need not take them.
+    and `demo` (false) say how it may be used, and rows of one `cluster` (a customer, a document)
+    stay together; the test need not take them.
     """
     try:
         text = os.fspath(path)
@@ -115,6 +115,17 @@ def case_row(item: pytest.Item) -> Row:
     """
     row = _marked_row(item)
     return row if row is not None else _parameter_row(item)
+
+
+def inputs_digest(item: pytest.Item, row: Row) -> str:
+    """Return a digest of what the item's test takes of a row of a case file.
+
+    "" where that does not tell the row: it is from no file, or the test looks it up by its id.
+    """
+    given = getattr(getattr(item, "callspec", None), "params", {})
+    taken = {name: value for name, value in row.facts.items() if name in given}
+    known = row.file is not None and ID not in given
+    return content_digest(taken) if taken and known else ""
 
 
 def _parametrise(metafunc: pytest.Metafunc, marks: Sequence[pytest.Mark]) -> None:
@@ -210,8 +221,7 @@ def _parameter_row(item: pytest.Item) -> Row:
             columns[name] = _portable(value, item.path.parent)
         except TypeError:
             unnamed = str(getattr(callspec, "id", ""))
-    text = json.dumps([columns, unnamed], sort_keys=True)
-    return Row(f"params:{hashlib.sha256(text.encode()).hexdigest()[:16]}", columns)
+    return Row(f"params:{content_digest([columns, unnamed])}", columns)
 
 
 def _portable(value: Any, folder: Path) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,10 +12,12 @@ import pytest
 
 from pytest_mipro.errors import UsageError
 from pytest_mipro.optimizer.study.case import TestSpec
+from pytest_mipro.optimizer.study.identity import RowTag, equal_rows
 from pytest_mipro.plugin.collecting.case_files import Row
 from pytest_mipro.plugin.collecting.cases import (
     case_row,
     expected_count,
+    inputs_digest,
     marked_tests,
     nodeid_of_test,
 )
@@ -84,7 +86,8 @@ PLANNED = pytest.StashKey[PlannedCase]()
 def plan_cases(items: Iterable[pytest.Item]) -> tuple[PlannedCase, ...]:
     """Return the cases of the marked items, in their order; each is also in its item's stash.
 
-    Raises UsageError for a mark that can't be used, and for two case files of one name in a study.
+    Rows of a study that give its tests equal inputs get one key, whatever their ids are. Raises
+    UsageError for a mark that can't be used, and for two case files of one name in a study.
     """
     marked = [(item, mark) for item in items if (mark := metric_mark(item)) is not None]
     studies = _studies(marked)
@@ -101,12 +104,13 @@ def plan_cases(items: Iterable[pytest.Item]) -> tuple[PlannedCase, ...]:
         test = tests[nodeid]
         parameters = item.nodeid.removeprefix(nodeid)
         id_, row = f"{test.name}{parameters}", case_row(item)
-        case = PlannedCase(item, id_, row, test, study, mark.rerun_safe)
-        item.stash[PLANNED] = case
-        planned.append(case)
+        planned.append(PlannedCase(item, id_, row, test, study, mark.rerun_safe))
     _refuse_unknown_groups(planned)
     _refuse_files_of_one_name(planned)
-    return tuple(planned)
+    found = tuple(_with_equal_rows(planned))
+    for case in found:
+        case.item.stash[PLANNED] = case
+    return found
 
 
 def by_study(cases: Iterable[PlannedCase]) -> dict[StudyKey, list[PlannedCase]]:
@@ -115,6 +119,21 @@ def by_study(cases: Iterable[PlannedCase]) -> dict[StudyKey, list[PlannedCase]]:
     for case in cases:
         groups[case.study].append(case)
     return {key: groups[key] for key in sorted(groups, key=lambda key: str(key.lock))}
+
+
+def _with_equal_rows(planned: Sequence[PlannedCase]) -> Iterator[PlannedCase]:
+    """Yield the cases; rows of a study with equal inputs get the key of the first of them."""
+    keys = {
+        study: equal_rows(
+            RowTag(case.row.key, test=case.test.name, seen=inputs_digest(case.item, case.row))
+            for case in cases
+        )
+        for study, cases in by_study(planned).items()
+    }
+    for case in planned:
+        key = keys[case.study][case.row.key]
+        same = key == case.row.key
+        yield case if same else replace(case, row=replace(case.row, key=key))
 
 
 def refusal(item: pytest.Item) -> str | None:

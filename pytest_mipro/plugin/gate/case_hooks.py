@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.optimizer.study.identity import content_digest, seen_digest
 from pytest_mipro.plugin.collecting.partial_study import is_partial
 from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase
 from pytest_mipro.plugin.gate.case_run import RecordedCall, encodable, group_of, recording
 from pytest_mipro.plugin.gate.junit import PREFIX, case_properties
 from pytest_mipro.plugin.gate.state import RunState
-from pytest_mipro.plugin.lock.lock_builder import call_key, columns_digest, locked_module
+from pytest_mipro.plugin.lock.lock_builder import call_key, locked_module
 from pytest_mipro.plugin.lock.lock_file import LockedModule
 from pytest_mipro.plugin.measuring.feedback import note_comparison
 from pytest_mipro.plugin.measuring.measure import case_status
@@ -124,7 +125,10 @@ class Gate:
             steps=run.steps if run else (),
             group=group_of(case),
             split=row.split,
-            digest=columns_digest(row.columns),
+            digest=content_digest(row.columns),
+            content=row.content,
+            cluster=encodable(row.cluster),
+            seen=seen_digest(run.calls) if run else "",
         )
         modules, demo_rows = self._new_modules(case.study.lock, run.calls if run else ())
         return MeasuredCase(case.test, result, *self._studies[case.study], modules, demo_rows)

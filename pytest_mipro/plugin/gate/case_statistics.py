@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import fmean
+from typing import NamedTuple
 
 from pytest_mipro.optimizer.statistics.intervals import (
     ALPHA,
@@ -22,14 +23,23 @@ ROUNDING = 1e-9
 """How far a mean of repeats may miss its exact value."""
 
 
+class _Paired(NamedTuple):
+    """A locked case with the unit that its row is in now."""
+
+    id: str
+    row: str
+    unit: str
+    test: str
+
+
 def scored_rows(results: Iterable[CaseResult]) -> tuple[list[float], list[str]]:
-    """Return the scores and the row of each, of the cases that have a score."""
-    pairs = [(result.score, result.row) for result in results]
+    """Return the scores and the unit of each, of the cases that have a score."""
+    pairs = [(result.score, result.unit or result.row) for result in results]
     return [s for s, _ in pairs if s is not None], [row for s, row in pairs if s is not None]
 
 
 def mean_of(results: Iterable[CaseResult]) -> Mean:
-    """Return the mean of the scored cases, its interval clustered by row."""
+    """Return the mean of the scored cases, its interval clustered by the rows' units."""
     scores, rows = scored_rows(results)
     mean = fmean(scores) if scores else None
     return Mean(mean, mean_interval(scores, rows), cases=len(scores), rows=len(set(rows)))
@@ -83,10 +93,11 @@ def compare(results: Sequence[CaseResult], lock: Lock | None) -> Comparison | No
         return None
     before = {case.id: lock.scores[case.id] for case in common}
     after = {name: scored[name].score or 0.0 for name in before}
+    mine = [_Paired(case.id, case.row, scored[case.id].unit, case.test) for case in common]
     changes = [CaseChange(scored[name], old, after[name] - old) for name, old in before.items()]
     changes.sort(key=lambda change: (-abs(change.gain), change.result.id))
     return Comparison(
-        lift=paired_lift(after, before, common),
+        lift=paired_lift(after, before, mine),
         improved=tuple(change for change in changes if change.gain > ROUNDING),
         regressed=tuple(change for change in changes if change.gain < -ROUNDING),
         left_out=len(scored) - len(common),

@@ -29,7 +29,7 @@ from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.lock.lock_file import Lock, LockedModule
 
 FormatPath = Callable[[Path], str]
-Kind = Literal["lock", "prompt", "docstring", "signature", "model", "module", "cases"]
+Kind = Literal["lock", "prompt", "docstring", "signature", "model", "module", "cases", "split"]
 
 _CASE_KINDS = ("new", "changed", "gone", "no longer scored")
 _EDIT = "the difference from the lock is this edit's"
@@ -134,6 +134,8 @@ def differences(
         elif complete:
             what = f"module {before[path][0].name} is no longer called"
             found.append(Difference("module", what, _PROGRAM))
+    if complete and (lock.holdout or lock.logical_calls):
+        found += _split(lock, verdicts)
     return (*found, *_cases(lock, study, verdicts))
 
 
@@ -186,6 +188,15 @@ def _models(locked: Sequence[LockedModule], now: Sequence[LockedModule]) -> Iter
 def _parameters(module: LockedModule) -> str:
     pairs = (f"{key}={value!r}" for key, value in sorted(module.parameters.items()))
     return ", ".join(pairs) or "no parameters"
+
+
+def _split(lock: Lock, verdicts: Sequence[Verdict]) -> Iterator[Difference]:
+    if any(verdict.held_out != lock.holdout for verdict in verdicts):
+        yield Difference(
+            "split",
+            "the holdout has other rows than the search held out",
+            "its mean may rest on rows that the search used, until the next search",
+        )
 
 
 def _cases(lock: Lock, study: StudyProvenance, verdicts: Sequence[Verdict]) -> Iterator[Difference]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +11,9 @@ import pytest
 from pytest_mipro.errors import ConfigurationError, LockError
 from pytest_mipro.optimizer.statistics.intervals import detectable_distance
 from pytest_mipro.optimizer.study.case import Outcome
-from pytest_mipro.optimizer.study.split import RowTag, place_of, split_rows
+from pytest_mipro.optimizer.study.identity import RowTag, units_of
+from pytest_mipro.optimizer.study.split import split_rows
 from pytest_mipro.plugin.collecting.plan import TestPlan
-from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.config.options import GateOn, options_of
 from pytest_mipro.plugin.gate.case_statistics import (
@@ -25,7 +25,7 @@ from pytest_mipro.plugin.gate.case_statistics import (
 )
 from pytest_mipro.plugin.gate.rules import group_rule, regression_rule, threshold_rule
 from pytest_mipro.plugin.gate.verdict_types import Comparison, Rule, Ruling, Verdict
-from pytest_mipro.plugin.lock.lock_file import Lock, read_lock, split_salt
+from pytest_mipro.plugin.lock.lock_file import Lock, read_lock
 from pytest_mipro.plugin.measuring.measure import RETURNED_NOTHING, Status, returned_nothing
 from pytest_mipro.plugin.measuring.report_data import CaseResult
 
@@ -36,10 +36,15 @@ _NONE_HELD_OUT = (
 
 @dataclass(frozen=True)
 class Holdout:
-    """The keys of the holdout's rows; where there are none, `problem` says why, with a remedy."""
+    """The keys of the holdout's rows; where there are none, `problem` says why, with a remedy.
+
+    `units` are the units of the study's rows, `digest` is the split's.
+    """
 
     rows: frozenset[str]
     problem: str = ""
+    units: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,9 +61,8 @@ def reference_of(config: pytest.Config, path: Path, study: Sequence[CaseResult])
 
     `study` holds all measured cases of the study, as its rows are split together.
     """
-    options, lock = options_of(config), locked(path)
-    salt = split_salt(lock, path, ini_folder(config))
-    return Reference(lock, holdout_of(study, salt, options.min_holdout), options.gate_on)
+    options = options_of(config)
+    return Reference(locked(path), holdout_of(study, options.min_holdout), options.gate_on)
 
 
 def locked(path: Path) -> Lock | None:
@@ -69,30 +73,36 @@ def locked(path: Path) -> Lock | None:
         return None
 
 
-def holdout_of(results: Iterable[CaseResult], salt: str, min_holdout: int) -> Holdout:
+def holdout_of(results: Iterable[CaseResult], min_holdout: int) -> Holdout:
     """Return the holdout of a study's measured cases, as the optimisation splits them.
 
     Skipped cases are no part of a study.
     """
-    tags = [RowTag(result.row, result.split) for result in results if not result.outcome.skipped]
+    tags = [
+        RowTag(case.row, case.split, case.content, case.cluster, case.test, case.seen)
+        for case in results
+        if not case.outcome.skipped
+    ]
     try:
-        split = split_rows(tags, salt, min_holdout=min_holdout)
+        split = split_rows(tags, min_holdout)
+        if split.confirmed:
+            return Holdout(frozenset(split.holdout), "", split.units, split.digest())
+        smaller = split_rows(tags, min_holdout=0)
     except ConfigurationError as error:
-        return Holdout(frozenset(), str(error))
-    if split.holdout:
-        return Holdout(frozenset(split.holdout))
-    asked = {tag.row: tag.split for tag in sorted(tags, key=lambda tag: tag.split or "")}
-    found = sum((place or place_of(row, salt)) == "holdout" for row, place in asked.items())
+        return Holdout(frozenset(), str(error), units_of(tags))
+    found = smaller.deciding if smaller.confirmed else 0
     return Holdout(
         frozenset(),
         f"the study has {found} holdout rows of the {min_holdout} that it needs; add cases, "
         "tag rows with split=holdout, or lower mipro_min_holdout",
+        split.units,
     )
 
 
 def judge(plan: TestPlan, results: Sequence[CaseResult], reference: Reference) -> Verdict:
     """Return the verdict on a test from its measured cases."""
-    results = list(results)
+    units = reference.holdout.units
+    results = [replace(result, unit=units.get(result.row, "")) for result in results]
     for place in returned_nothing(result.outcome for result in results):
         results[place] = replace(results[place], outcome=Outcome(None, error=RETURNED_NOTHING))
     statuses = [result.status(plan.pass_score) for result in results]
@@ -116,6 +126,7 @@ def judge(plan: TestPlan, results: Sequence[CaseResult], reference: Reference) -
         pass_all=share_passing_all(results, plan.pass_score) if plan.repeats > 1 else None,
         detectable=detectable_distance(*scored_rows(judged)) if judged else None,
         results=tuple(results),
+        held_out=reference.holdout.digest,
     )
     status, reason, rules = _ruling(verdict, judged, reference)
     return replace(verdict, status=status, reason=reason, rules=rules)

@@ -1,12 +1,12 @@
 """Write the lock from a plain run's own scores, after a hand edit (`--mipro-update-lock`).
 
 Nothing is searched: the run measures whole studies as any gate does, and its scores are locked.
-Salt, seed and the count of holdout uses stay what they were.
+Seed and the count of holdout uses stay what they were.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +14,12 @@ import pytest
 
 from pytest_mipro.errors import LockError, MiproError, UsageError
 from pytest_mipro.plugin.collecting.partial_study import is_partial
-from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
+from pytest_mipro.plugin.config.cache_folder import mipro_folder
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.gate.provenance import StudyProvenance, provenance_of
 from pytest_mipro.plugin.gate.state import RunState
 from pytest_mipro.plugin.gate.verdict_types import Verdict
-from pytest_mipro.plugin.lock.lock_file import Lock, LockedCase, dump_lock, read_lock, split_salt
+from pytest_mipro.plugin.lock.lock_file import Lock, LockedCase, dump_lock, read_lock
 from pytest_mipro.plugin.lock.write_journal import FileWrite, flush
 from pytest_mipro.runtime.text.files import ensure_private_folder
 
@@ -66,7 +66,7 @@ class UpdateLock:
                 problems.append(f"{self._shown(study.lock)}: not written: {problem}")
                 continue
             try:
-                lock = updated_lock(study, verdicts, ini_folder(self._config))
+                lock = updated_lock(study, verdicts)
             except LockError as error:  # broken since it was read at collection
                 problems.append(f"not written: {error}")
                 continue
@@ -110,18 +110,19 @@ def unmeasured(study: StudyProvenance, verdicts: Sequence[Verdict]) -> str:
     return ""
 
 
-def updated_lock(study: StudyProvenance, verdicts: Iterable[Verdict], root: Path) -> Lock:
+def updated_lock(study: StudyProvenance, verdicts: Sequence[Verdict]) -> Lock:
     """Return the lock of what was measured; what only a search knows is taken from the old one.
 
     Prompts that differ from the locked ones were not confirmed by a holdout.
     """
-    old = read_lock(study.lock) or Lock(split_salt(None, study.lock, root), 0, logical_calls=0)
+    old = read_lock(study.lock) or Lock("", seed=0, logical_calls=0)
     known = {(module.prompt_path, module.prompt) for module in old.modules}
     same = all((module.prompt_path, module.prompt) in known for module in study.modules)
     return replace(
         old,
         confirmed=old.confirmed and same,
         accepted_as=old.accepted_as if same else "",
+        holdout=next((verdict.held_out for verdict in verdicts), ""),
         demo_rows=tuple(study.demo_rows),
         modules=study.modules,
         cases=tuple(

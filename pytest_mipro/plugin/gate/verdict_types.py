@@ -99,7 +99,8 @@ class Verdict:
     `comparison.regressed`, and `broken` those with an error or a failure; the worst come first.
     `pass_all` is the share of rows of which every sample passes (pass^k), None without repeats;
     `flaky` are cases of which some samples pass. `detectable` is the distance of the mean from a
-    threshold that this many cases tell in 70 % of runs, None without scores.
+    threshold that this many cases tell in 70 % of runs, None without scores. `held_out` is a digest
+    of the study's holdout rows, "" where it has none.
     """
 
     plan: TestPlan
@@ -118,6 +119,7 @@ class Verdict:
     pass_all: float | None = None
     detectable: float | None = None
     results: tuple[CaseResult, ...] = ()
+    held_out: str = ""
 
     @property
     def judged(self) -> bool:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from pytest_mipro.optimizer.proposing.proposal_plan import Lesson, ProposalPlan
 from pytest_mipro.optimizer.run.result import StudyResult
@@ -41,12 +39,12 @@ def lock_of(study: Study, result: StudyResult, path: Path, seed: int, before: Lo
         for call in run.calls:
             called.setdefault(call_key(call), call)
     return Lock(
-        salt=study.salt,
         seed=seed,
         logical_calls=result.calls,
         holdout_uses=result.holdout_uses,
         confirmed=decision.verdict == "accept",
         accepted_as=decision.verdict if decision.on_demand else "",
+        holdout=result.split.digest(),
         demo_rows=tuple({demo.case for prompt in prompts.values() for demo in prompt.demos}),
         lessons=(*(before.lessons if before else ()), *lessons)[-_MOST_LESSONS:],
         modules=tuple(locked_module(call, prompts, path.parent) for call in called.values()),
@@ -55,7 +53,7 @@ def lock_of(study: Study, result: StudyResult, path: Path, seed: int, before: Lo
                 case.id,
                 case.test,
                 case.row,
-                columns_digest(case.columns),
+                case.digest,
                 None if case.id in skipped else scores.get(case.id),
             )
             for case in study.cases
@@ -97,9 +95,3 @@ def locked_module(call: ModuleCall, prompts: Mapping[Path, Prompt], folder: Path
         parameters=dict(call.parameters),
         frozen=not signature.optimize,
     )
-
-
-def columns_digest(columns: Mapping[str, Any]) -> str:
-    """Return 16 hex digits that change when a value of a case's row changes."""
-    text = json.dumps(dict(columns), sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

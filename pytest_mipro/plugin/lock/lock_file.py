@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -12,7 +11,6 @@ from types import MappingProxyType
 from typing import Any
 
 from pytest_mipro.errors import LockError
-from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.runtime.text.strict_json import (
     COUNT,
     OBJECT,
@@ -83,14 +81,14 @@ class LockedLesson:
 class Lock:
     """The content of a lock, in an order that doesn't depend on how it was given.
 
-    `salt` fixes the split, `holdout_uses` counts the uses of the holdout, `logical_calls` the
-    distinct requests of the study; `demo_rows` are the rows that became demos; `lessons` are the
-    proposal lessons, oldest first, if switched on. `confirmed` tells whether a holdout that the
-    search never used confirmed the prompts. `accepted_as` is "likely" or "undecided" where they
-    were written on demand, without being shown to be better.
+    `holdout` is a digest of which rows are held out, "" for none; `holdout_uses` counts its uses,
+    `logical_calls` the distinct requests of the study; `demo_rows` are the rows that became demos;
+    `lessons` are the proposal lessons, oldest first, if switched on. `confirmed` tells whether a
+    holdout that the search never used confirmed the prompts. `accepted_as` is "likely" or
+    "undecided" where they were written on demand, without being shown to be better.
     """
 
-    salt: str
+    holdout: str
     seed: int
     logical_calls: int
     holdout_uses: int = 0
@@ -112,13 +110,6 @@ class Lock:
     def scores(self) -> Mapping[str, float]:
         """The scores by case id; skipped cases have none."""
         return {case.id: case.score for case in self.cases if case.score is not None}
-
-
-def split_salt(lock: Lock | None, path: Path, root: Path) -> str:
-    """Return the salt of a study's split: the lock's, else one made of its `path` below `root`."""
-    if lock is not None:
-        return lock.salt
-    return hashlib.sha256(relative_path(path, root).encode()).hexdigest()[:16]
 
 
 def _place(module: LockedModule) -> tuple[str, ...]:
@@ -183,7 +174,7 @@ def _with_commas(text: str) -> str:
 
 
 # Left out where they are empty.
-_OPTIONAL: Mapping[str, Any] = MappingProxyType({"accepted_as": "", "lessons": []})
+_OPTIONAL: Mapping[str, Any] = MappingProxyType({"accepted_as": "", "holdout": "", "lessons": []})
 _ENTRY = ('    {"', '    "')
 _REMEDY = "restore the file, or delete it and run `pytest --mipro-update-lock`"
 
@@ -241,6 +232,7 @@ def _lock(data: Any, lines: list[str]) -> Lock:
         text = f"schema_version is {version!r:.60}, this release reads {SCHEMA_VERSION}"
         raise _ProblemError(text, line_of("schema_version"))
     data = {**_OPTIONAL, **data}
+    data.pop("salt", None)  # of releases whose split had one
     if problem := field_problem(data, _rules(Lock)):
         raise _ProblemError(problem.text, line_of(problem.key))
     for index, row in enumerate(data["demo_rows"]):

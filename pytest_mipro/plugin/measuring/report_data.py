@@ -81,8 +81,10 @@ class CaseResult:
     """A measured case: its id and row in the study, how it ended, what its calls took.
 
     `samples` holds the score of each sample, `steps` the module calls of the worst one. `group` is
-    the text of the column that the mark names, None where there is none. `split` is the row's own
-    column. `digest` is of the row's columns, as in the lock.
+    the text of the column that the mark names, None where there is none. `split` and `cluster` are
+    the row's own columns. `digest` is of the row's columns, as in the lock, `content` of its facts,
+    `seen` of what the case showed to the models. `unit` is the key by which intervals are
+    clustered, "" until the study's cases are known.
     """
 
     id: str
@@ -94,6 +96,15 @@ class CaseResult:
     group: str | None = None
     split: str | None = None
     digest: str = ""
+    content: str = ""
+    cluster: str = ""
+    seen: str = ""
+    unit: str = ""
+
+    @property
+    def test(self) -> str:
+        """The name of the case's test in the study."""
+        return self.id.partition("[")[0]
 
     @property
     def score(self) -> float | None:

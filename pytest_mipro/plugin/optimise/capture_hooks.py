@@ -16,13 +16,14 @@ from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
 
 from pytest_mipro.errors import UsageError
 from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
+from pytest_mipro.optimizer.study.identity import content_digest
 from pytest_mipro.plugin.collecting.partial_study import is_partial
 from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase, StudyKey, by_study
 from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.gate.state import RunState
-from pytest_mipro.plugin.lock.lock_file import read_lock, split_salt
+from pytest_mipro.plugin.lock.lock_file import read_lock
 from pytest_mipro.plugin.lock.prompt_targets import check_conflicts
 from pytest_mipro.plugin.lock.write_journal import HeaderLines
 from pytest_mipro.plugin.measuring.fixtures import (
@@ -236,7 +237,6 @@ def build_study(
         # By id: plugins that shuffle or sort the items must not change a study's path.
         cases=tuple(sorted(map(_case, captured), key=lambda case: case.id)),
         tests=specs,
-        salt=split_salt(read_lock(key.lock), key.lock, root),
     )
 
 
@@ -247,9 +247,12 @@ def _case(captured: Captured) -> Case:
         row=row.key,
         test=planned.test.name,
         run=partial(measure, captured.call) if captured.call else _never,
-        columns=row.columns,
+        columns=row.facts,
         split=row.split,
         demo=row.demo,
+        cluster=row.cluster,
+        content=row.content,
+        digest=content_digest(row.columns),
     )
 
 

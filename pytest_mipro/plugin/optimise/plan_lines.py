@@ -11,9 +11,9 @@ from pytest_mipro.optimizer.run.forecast import Forecast, StageSize, stage_sizes
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.statistics.decide import detectable_lift
 from pytest_mipro.optimizer.study.amount import Amount, Limits, total
-from pytest_mipro.optimizer.study.case import Study
+from pytest_mipro.optimizer.study.case import Study, row_tags
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
-from pytest_mipro.optimizer.study.split import MIN_APART, RowTag, Split, split_rows
+from pytest_mipro.optimizer.study.split import MIN_APART, Split, split_rows
 from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.lock.lock_file import Lock
 
@@ -191,8 +191,7 @@ def _planned(size: StageSize) -> int:
 
 
 def _split(study: Study, settings: OptimizerSettings) -> Split:
-    tags = (RowTag(case.row, case.split) for case in study.cases)
-    return split_rows(tags, study.salt, min_holdout=settings.min_holdout)
+    return split_rows(row_tags(study.cases), settings.min_holdout)
 
 
 def _sizes(

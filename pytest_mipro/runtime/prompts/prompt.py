@@ -13,7 +13,7 @@ from typing import Any
 class Demo:
     """One demonstration: a call of the module in a case that passed.
 
-    `case` is the row it was taken from; that row never sees its own demo. `inputs` and
+    `case` is the row it was taken from; that row never sees its own demo in a test. `inputs` and
     `output` are JSON values; `reasoning` is set if the module asks for it.
     """
 
@@ -30,11 +30,15 @@ class Prompt:
     instruction: str
     demos: tuple[Demo, ...] = field(default=())
 
-    def without(self, row: str | None) -> Prompt:
-        """Return the prompt without the demos taken from this row."""
-        if row is None or all(demo.case != row for demo in self.demos):
+    def without(self, row: str | None, inputs: Mapping[str, Any]) -> Prompt:
+        """Return the prompt without demos that hold a row's answer; all demos where `row` is None.
+
+        They were taken from the row, or from another one with the `inputs` of the call.
+        """
+        if row is None:
             return self
-        return replace(self, demos=tuple(demo for demo in self.demos if demo.case != row))
+        kept = tuple(d for d in self.demos if d.case != row and dict(d.inputs) != dict(inputs))
+        return self if len(kept) == len(self.demos) else replace(self, demos=kept)
 
     def digest(self) -> str:
         """Return the first 16 hex digits of the SHA-256 of the prompt's JSON text.

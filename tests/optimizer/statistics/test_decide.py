@@ -24,6 +24,7 @@ class Scored:
     id: str
     row: str
     test: str = "test_queue"
+    unit: str = ""
 
 
 def lift_of(after: list[float], before: list[float]) -> PairedLift:

@@ -25,6 +25,7 @@ class Scored:
     id: str
     row: str
     test: str = "test_queue"
+    unit: str = ""
 
 
 def rows(n: int, test: str = "test_queue", start: int = 0) -> list[Scored]:

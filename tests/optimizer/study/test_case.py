@@ -30,7 +30,7 @@ def test_a_case_may_lend_demos_and_falls_into_any_part() -> None:
 
 
 def test_data_do_not_change() -> None:
-    study = Study("s", (), {}, "salt")
-    for item, name in ((study, "salt"), (TestSpec("t"), "repeats"), (Outcome(1.0), "score")):
+    study = Study("s", (), {})
+    for item, name in ((study, "name"), (TestSpec("t"), "repeats"), (Outcome(1.0), "score")):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(item, name, None)

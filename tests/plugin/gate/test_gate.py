@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from pytest_mipro.plugin.lock.lock_builder import columns_digest
+from pytest_mipro.optimizer.study.identity import content_digest
 from pytest_mipro.plugin.lock.lock_file import Lock, LockedCase, dump_lock
 from pytest_mipro.runtime.settings import current_settings
 
@@ -20,7 +20,7 @@ def test_echo(wanted):
 
 
 def digest_of(**columns):
-    return columns_digest(columns)
+    return content_digest(columns)
 
 
 def test_a_reached_threshold_passes_and_shows_the_missed_case(pytester, desk):
@@ -32,7 +32,7 @@ def test_a_reached_threshold_passes_and_shows_the_missed_case(pytester, desk):
     result.stdout.fnmatch_lines(
         [
             "*- mipro: test_desk.py -*",
-            "test_echo  0.750 (0.30 to 0.95)  4 cases  1 missed",
+            "test_echo  0.750 (0.27 to 0.94)  4 cases  1 missed",
             "*passed: threshold 0.75 reached",
             "4 LM calls: 1 cached, 3 live; * tokens",
         ]
@@ -307,7 +307,7 @@ def test_the_gate_reads_the_lock_for_the_difference(pytester, desk):
     (pytester.path / "test_desk.mipro.json").write_text(dump_lock(Lock("s", 0, 9, cases=cases)))
     result = pytester.runpytest()
     result.stdout.fnmatch_lines(
-        ["    +0.333 (-0.64 to +0.91) against the lock: 1 improved; 1 case not in it"]
+        ["    +0.333 (-0.86 to +0.83) against the lock: 1 improved; 1 case not in it"]
     )
 
 

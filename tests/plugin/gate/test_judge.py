@@ -50,7 +50,7 @@ def lock_of(scores, digest=""):
         LockedCase(f"test_x[{n:03}]", "test_x", f"row{n:03}", digest, score)
         for n, score in enumerate(scores)
     )
-    return Lock("salt", 0, 1, cases=tuple(cases))
+    return Lock("", 0, 1, cases=tuple(cases))
 
 
 def verdict_on(results, lock=None, holdout=NO_HOLDOUT, gate_on="all", **mark):
@@ -261,11 +261,10 @@ def test_a_gate_on_a_holdout_that_is_too_small_is_incomplete():
 
 def test_the_holdout_is_that_of_the_split():
     results = passing(200, 200)
-    found = holdout_of(results, "salt", 30)
-    assert 30 <= len(found.rows) <= 90
-    assert holdout_of(results[:-1], "salt", 30).rows >= found.rows - {results[-1].row}
-    assert holdout_of(results, "pepper", 30).rows != found.rows
-    few = holdout_of(results, "salt", 150)
+    found = holdout_of(results, 30)
+    assert len(found.rows) == 60
+    assert len(holdout_of(results[:-1], 30).rows & found.rows) >= 58
+    few = holdout_of(results, 150)
     assert not few.rows
     assert few.problem.startswith(
         f"the study has {len(found.rows)} holdout rows of the 150 that it needs; add cases"
@@ -277,10 +276,10 @@ def test_columns_place_rows_and_skipped_rows_have_no_place():
     rest = [replace(r, row=f"t{n}", split="train") for n, r in enumerate(passing(9, 9))]
     more = [replace(r, row=f"v{n}", split="validation") for n, r in enumerate(passing(9, 9))]
     skipped = CaseResult("test_x[s]", "s", Outcome(None, skipped="x"), split="holdout")
-    found = holdout_of([*tagged, *rest, *more, skipped], "salt", 30)
+    found = holdout_of([*tagged, *rest, *more, skipped], 30)
     assert found.rows == {result.row for result in tagged}
     clash = [tagged[0], replace(tagged[0], split="train")]
-    assert "is tagged split=" in holdout_of(clash, "salt", 30).problem
+    assert "is tagged split=" in holdout_of(clash, 30).problem
 
 
 def test_samples_that_disagree_are_flaky_and_count_in_pass_k():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ lessons = st.builds(
 )
 locks = st.builds(
     Lock,
-    salt=texts,
+    holdout=texts,
     seed=st.integers(0, 2**40),
     logical_calls=st.integers(0, 10**6),
     holdout_uses=st.integers(0, 9),
@@ -83,20 +84,25 @@ def test_each_case_has_a_line_of_its_own(lock):
     assert [entry["id"] for entry in entries] == sorted(case.id for case in lock.cases)
 
 
+def test_the_salt_of_an_older_lock_is_left_out():
+    older = TEXT.replace('"holdout": "5a17"', '"salt": "tests/test_desk"')
+    assert parse_lock(older, PATH) == replace(EXAMPLE, holdout="")
+
+
 def test_a_lock_without_lessons_names_none():
-    assert "lessons" not in dump_lock(Lock("salt", 0, 1))
+    assert "lessons" not in dump_lock(Lock("", 0, 1))
 
 
 def test_a_broken_lesson_is_told_by_its_line():
     lesson = LockedLesson("grounded", "none", True, True, "mixed", 1.0, "a/b", 0.1, 25)
-    text = dump_lock(Lock("salt", 0, 1, lessons=(lesson,))).replace("0.1,", '"much",')
+    text = dump_lock(Lock("", 0, 1, lessons=(lesson,))).replace("0.1,", '"much",')
     line = 1 + text.split("\n").index(next(one for one in text.split("\n") if "much" in one))
     with pytest.raises(LockError, match=f"^{PATH}:{line}: 'lift' must be a number, not 'much'; "):
         parse_lock(text, PATH)
 
 
 EXAMPLE = Lock(
-    salt="tests/test_desk",
+    holdout="5a17",
     seed=0,
     logical_calls=2810,
     holdout_uses=1,
@@ -121,7 +127,7 @@ EXAMPLE = Lock(
 TEXT = """\
 {
   "schema_version": 1,
-  "salt": "tests/test_desk",
+  "holdout": "5a17",
   "seed": 0,
   "logical_calls": 2810,
   "holdout_uses": 1,
@@ -169,7 +175,7 @@ def test_a_whole_number_is_a_score_too():
         ('"seed": 0', '"seed": true', 4, "'seed' must be a whole number from 0 on, not True"),
         ('"seed": 0', '"seed": 0, "sed": 1', 1, "unknown key 'sed'"),
         ('  "seed": 0,\n', "", 1, "the key 'seed' is missing"),
-        ('"seed": 0', '"salt": "x"', 4, "the key 'salt' appears twice"),
+        ('"seed": 0', '"holdout": "x"', 4, "the key 'holdout' appears twice"),
         ('"score": 1.0', '"score": 1.5', 17, "'score' must be a score in 0…1 or null, not 1.5"),
         ('"score": 1.0', '"score": NaN', 17, "NaN is not a finite number"),
         ('"temperature": 0', '"temperature": 1e999', 13, "1e999 is not a finite number"),
@@ -224,7 +230,7 @@ def test_a_broken_lock_stops_the_run_in_one_line(pytester, desk):
 @pytest.mark.parametrize("entry", ['    {"digest": "', '    "row '])
 def test_a_merge_that_keeps_lines_of_both_sides_needs_no_commas(entry: str) -> None:
     cases = tuple(LockedCase(name, "t", name, name, 1.0) for name in "abc")
-    lock = Lock("salt", 0, 0, demo_rows=("row a", "row b", "row c"), cases=cases)
+    lock = Lock("", 0, 0, demo_rows=("row a", "row b", "row c"), cases=cases)
     lines = dump_lock(lock).split("\n")
     first, second, last = (n for n, line in enumerate(lines) if line.startswith(entry))
     # Each side added a last entry: the one of ours has no comma behind it.
@@ -242,4 +248,4 @@ def test_what_is_no_entry_keeps_its_commas() -> None:
     text = json.dumps(json.loads(dump_lock(EXAMPLE)), indent=4)
     assert parse_lock(text, PATH) == EXAMPLE
     with pytest.raises(LockError, match=r"mipro\.json:3: not JSON"):
-        parse_lock(dump_lock(EXAMPLE).replace('"salt": "', '"salt" "'), PATH)
+        parse_lock(dump_lock(EXAMPLE).replace('"holdout": "', '"holdout" "'), PATH)

@@ -22,7 +22,7 @@ from pytest_mipro.runtime.prompts.prompt_file import dump_prompt, parse_prompt
 NEW = {
     "prompts/a.yaml": dump_prompt("a", Prompt("new")),
     "prompts/b.yaml": dump_prompt("b", Prompt("new")),
-    "test_a.mipro.json": dump_lock(Lock("salt", 0, 1)),
+    "test_a.mipro.json": dump_lock(Lock("", 0, 1)),
 }
 OLD = {"prompts/a.yaml": dump_prompt("a", Prompt("old"))}
 

@@ -150,14 +150,14 @@ def test_the_next_optimisation_starts_from_what_was_written(pytester):
     result.stdout.fnmatch_lines(["before      0.9*"])
 
 
-def test_a_lock_is_replaced_and_its_salt_stays(pytester):
+def test_a_lock_is_replaced_and_nothing_in_it_moves_the_split(pytester):
     write_project(pytester)
     optimize(pytester)
     lock = pytester.path / LOCK
     before = json.loads(lock.read_text())
-    lock.write_text(lock.read_text().replace(before["salt"], "another salt"))
+    lock.write_text(lock.read_text().replace(f'"{before["holdout"]}"', '"another"'))
     (pytester.path / PROMPT).unlink()
     result = optimize(pytester, "--mipro-seed=4")
     result.stdout.fnmatch_lines([f"wrote {LOCK}"])
     after = json.loads(lock.read_text())
-    assert (after["salt"], after["seed"]) == ("another salt", 4)
+    assert (after["holdout"], after["seed"]) == (before["holdout"], 4)

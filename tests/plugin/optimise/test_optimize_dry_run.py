@@ -27,7 +27,7 @@ def test_without_a_lock_what_is_not_known_is_said(pytester):
         [
             "mipro: test_numbers.py",
             "tests       test_parity",
-            "rows        40: 11 training, 18 validation, 11 holdout",
+            "rows        40: 12 training, 16 validation, 12 holdout",
             "search      3 rounds, 6 trials of 8 rows*",
             "case runs   at most *",
             "modules     unknown before the first run*",

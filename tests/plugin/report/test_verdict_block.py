@@ -8,7 +8,7 @@ import pytest
 
 # Imported here, as numpy can't be loaded a second time by a run inside this process.
 import pytest_mipro.plugin.optimise.capture_hooks  # noqa: F401
-from pytest_mipro.plugin.lock.lock_builder import columns_digest
+from pytest_mipro.optimizer.study.identity import content_digest
 from pytest_mipro.plugin.lock.lock_file import Lock, LockedCase, dump_lock
 
 WORKERS = pytest.mark.parametrize("workers", ["-n0", "-n1"])
@@ -38,12 +38,12 @@ def lock(pytester, rows, scores):
             f"test_echo[{row['id']}]",
             "test_echo",
             f"tickets.jsonl:{row['id']}",
-            columns_digest(row),
+            content_digest(row),
             score,
         )
         for row, score in zip(rows, scores, strict=True)
     )
-    text = dump_lock(Lock("salt", 0, 9, cases=cases))
+    text = dump_lock(Lock("", 0, 9, cases=cases))
     (pytester.path / "test_desk.mipro.json").write_text(text)
 
 
@@ -168,7 +168,7 @@ def test_the_gate_can_judge_the_holdout_alone(pytester, desk):
     tickets(
         pytester,
         *(
-            (f"T-{n:02}", "yes", "no" if n < 3 else "yes", {"split": place})
+            (f"T-{n:02}", f"yes {n}", "no" if n < 3 else f"yes {n}", {"split": place})
             for n, place in enumerate(places)
         ),
     )
@@ -200,26 +200,28 @@ def test_a_gate_on_a_holdout_that_is_too_small_says_so(pytester, desk):
     result.stderr.fnmatch_lines(["*mipro_gate_on must be one of all, holdout, got 'some'*"])
 
 
-def test_the_holdout_is_that_of_the_lock_or_of_a_first_run(pytester, desk):
+def test_the_holdout_is_that_of_the_rows_whatever_the_study_is_called(pytester, desk):
     desk(TICKETS.format(mark="threshold=0.1"))
-    rows = tickets(pytester, *((f"T-{n}", "yes", "yes", {}) for n in range(24)))
+    rows = tickets(pytester, *((f"T-{n}", f"yes {n}", f"yes {n}", {}) for n in range(24)))
     with (pytester.path / "tox.ini").open("a") as ini:
         ini.write("\nmipro_min_holdout = 2\n")
 
     def held_out():
-        (line,) = [line for line in block(pytester.runpytest()) if "holdout" in line]
-        return line.split()[-2]
+        result = pytester.runpytest()
+        (line,) = [line for line in result.stdout.lines if "    holdout" in line]
+        return result, line
 
     plan = pytester.runpytest("--mipro-optimize", "--mipro-dry-run")
-    plan.stdout.fnmatch_lines([f"*{held_out()} holdout*"])
-    first = held_out()
-    counts = set()
-    for salt in ("a", "b"):
-        lock(pytester, rows, [1.0] * 24)
-        path = pytester.path / "test_desk.mipro.json"
-        path.write_text(path.read_text().replace('"salt": "salt"', f'"salt": "{salt}"'))
-        counts.add(held_out())
-    assert counts - {first}
+    plan.stdout.fnmatch_lines(["*: 17 training, 17 validation, 7 holdout"])
+    _, first = held_out()
+    assert first.endswith(" 7 cases")
+    lock(pytester, rows, [1.0] * 24)
+    result, second = held_out()
+    assert second == first
+    result.stdout.fnmatch_lines(["*the holdout has other rows than the search held out*"])
+    test = pytester.path / "test_desk.py"
+    test.write_text(test.read_text().replace("threshold=0.1", 'threshold=0.1, study="chosen"'))
+    assert held_out()[1] == first
 
 
 def test_samples_that_disagree_are_named(pytester, desk):
@@ -234,9 +236,9 @@ def test_steady(text): assert echo(text=text) == text
 """)
     lines = block(pytester.runpytest())
     assert lines[:5] == [
-        "test_sampled  0.222 (0.07 to 0.69)  3 cases  3 missed",
+        "test_sampled  0.222 (0.03 to 0.85)  3 cases  3 missed",
         "    passed: threshold 0.20 reached",
-        "    too few cases to tell 0.22 from 0.20: 3 cases detect a distance of 0.35",
+        "    too few cases to tell 0.22 from 0.20: 3 cases detect a distance of 0.50",
         "    all 3 samples pass in 0.0 % of the rows (pass^3)",
         "    flaky (2): 0 1/3, 1 1/3",
     ]

@@ -8,15 +8,23 @@ from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 
 ONE = Demo("one", {"x": "a", "y": 1}, "b")
 TWO = Demo("two", {"x": "c", "y": 2}, "d")
+OTHER = {"x": "z", "y": 1}
 PROMPT = Prompt("Go.", (ONE, TWO, replace(ONE, output="e")))
 
 
 def test_a_row_never_sees_its_own_demo() -> None:
-    assert PROMPT.without("one").demos == (TWO,)
-    assert PROMPT.without("two").demos == (ONE, PROMPT.demos[2])
-    assert PROMPT.without("three") is PROMPT
-    assert PROMPT.without(None) is PROMPT
-    assert PROMPT.without("one").instruction == "Go."
+    assert PROMPT.without("one", OTHER).demos == (TWO,)
+    assert PROMPT.without("two", OTHER).demos == (ONE, PROMPT.demos[2])
+    assert PROMPT.without("three", OTHER) is PROMPT
+    assert PROMPT.without("one", OTHER).instruction == "Go."
+
+
+def test_a_row_never_sees_the_answer_of_another_row_with_its_inputs() -> None:
+    assert PROMPT.without("three", {"y": 1, "x": "a"}).demos == (TWO,)
+
+
+def test_outside_cases_every_demo_is_shown() -> None:
+    assert PROMPT.without(None, ONE.inputs) is PROMPT
 
 
 def test_whatever_the_messages_show_changes_the_digest() -> None:
