@@ -23,7 +23,9 @@ from pytest_mipro.runtime.prompts.render import input_text
 from pytest_mipro.runtime.signature.json_values import to_text
 from pytest_mipro.runtime.signature.signature import Signature
 
-Ask = Callable[[tuple[Message, ...], int], Awaitable[str]]
+Messages = tuple[Message, ...]
+Ask = Callable[[Callable[[int], Messages]], Awaitable[str]]
+"""Asks a proposer model; what it is given makes the messages within a limit of characters."""
 _BATCHES = 3
 _BATCH_ROWS = 10
 _VALUE_LIMIT = 400
@@ -85,20 +87,20 @@ def head_and_tail(text: str, limit: int) -> str:
     return text[:head] + mark + text[len(text) - (kept - head) :]
 
 
-async def dataset_summary(cases: Sequence[Case], seed: int, ask: Ask, limit: int) -> str:
+async def dataset_summary(cases: Sequence[Case], seed: int, ask: Ask) -> str:
     """Return the proposer's summary of the rows: observations on batches of them, condensed."""
     rows = list({case.row: case for case in cases if case.demo}.values())
     random.Random(f"{seed}/dataset").shuffle(rows)  # noqa: S311 - a draw, no secret
     starts = range(0, min(len(rows), _BATCHES * _BATCH_ROWS), _BATCH_ROWS)
-    observed = [
-        meta_prompt("observe_dataset", {"rows": _rows_text(rows[i : i + _BATCH_ROWS])}, limit)
-        for i in starts
-    ]
-    if not observed:
+    batches = [_rows_text(rows[start : start + _BATCH_ROWS]) for start in starts]
+    if not batches:
         return "(no rows)"
-    texts = await asyncio.gather(*(ask(messages, 0) for messages, _ in observed))
-    messages, _ = meta_prompt("condense_dataset", {"observations": "\n\n".join(texts)}, limit)
-    return await ask(messages, 0)
+    texts = await asyncio.gather(*(ask(_asking("observe_dataset", rows=text)) for text in batches))
+    return await ask(_asking("condense_dataset", observations="\n\n".join(texts)))
+
+
+def _asking(name: str, **values: str) -> Callable[[int], Messages]:
+    return lambda limit: meta_prompt(name, values, limit)[0]
 
 
 def _rows_text(cases: Iterable[Case]) -> str:
@@ -112,14 +114,12 @@ def _rows_text(cases: Iterable[Case]) -> str:
 
 
 async def program_summary(
-    runs: Iterable[CaseRun], signatures: Sequence[Signature], ask: Ask, limit: int
+    runs: Iterable[CaseRun], signatures: Sequence[Signature], ask: Ask
 ) -> str:
     """Return the proposer's description of the program, from the source seen in the traces."""
     source = head_and_tail(program_source(runs), _SOURCE_LIMIT)
     modules = "\n".join(f"- {module_text(signature)}" for signature in signatures)
-    values = {"source": source, "modules": modules}
-    messages, _ = meta_prompt("describe_program", values, limit)
-    return await ask(messages, 0)
+    return await ask(_asking("describe_program", source=source, modules=modules))
 
 
 def program_source(runs: Iterable[CaseRun]) -> str:
@@ -210,7 +210,8 @@ def proposal_request(
     """Return the request that the meta-prompt `name` makes of the context and these examples.
 
     It shows the best `history` instructions beside the current one, the best one last. The
-    meta-prompt uses the values it has places for.
+    meta-prompt uses the values it has places for. Beyond the limit, every other example is dropped,
+    again if needed, before a text is cut.
     """
     others = [item for item in context.history if item.text != context.instruction][:history]
     scores = [item.score for item in context.history if item.text == context.instruction]
@@ -222,10 +223,15 @@ def proposal_request(
         "instruction": context.instruction,
         "current": f", score {scores[0]:.3f}" if scores else "",
         "history": "\n\n".join(f"Score {i.score:.3f}:\n{i.text}" for i in reversed(others)),
-        "examples": examples_text(examples, context.signature),
         "name": context.signature.name,
     }
-    return ProposalRequest(*meta_prompt(name, values, context.limit))
+    kept = examples
+    while True:
+        values["examples"] = examples_text(kept, context.signature)
+        messages, cut = meta_prompt(name, values, context.limit)
+        if "examples" not in cut or len(kept) <= 1:
+            return ProposalRequest(messages, cut, len(examples) - len(kept))
+        kept = kept[::2] if len(kept) > 2 else kept[:1]
 
 
 def examples_text(examples: Iterable[Example], signature: Signature) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,7 +39,8 @@ _UNKNOWN = "(not known)"
 CHARACTERS_PER_TOKEN = 4
 """A rough figure, so that a limit needs no tokenizer."""
 MAX_PROMPT_CHARACTERS = CHARACTERS_PER_TOKEN * 16_000
-"""The longest request to a proposer model; its longest parts are cut to head and tail."""
+"""The longest request to a proposer model; examples are dropped, then parts cut, to fit it."""
+_LEAST_CHARACTERS = 2_000  # a shorter request would say nothing
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ class Proposal:
 
     `messages` went to the proposer model, `cut` names the parts shortened to the limit, `reply` is
     the last answer ("" if the provider refused), `instruction` is taken from it. It is "" where
-    `problem` says why both replies are unusable.
+    `problem` says why both replies are unusable. `dropped` counts the examples left out for the
+    limit, `halvings` how often the model could not take the request, which was halved then.
     """
 
     signature: Signature
@@ -73,6 +75,8 @@ class Proposal:
     reply: str
     instruction: str
     problem: Problem = ""
+    dropped: int = 0
+    halvings: int = 0
 
 
 def unusable(proposals: Iterable[Proposal]) -> str:
@@ -115,20 +119,27 @@ class ProposerModels:
     ) -> Grounding:
         """Return the summaries that all proposals share; takes at most `GROUNDING_CALLS` calls."""
 
-        async def ask(messages: tuple[Message, ...], sample: int) -> str:
-            try:
-                reply = await self._ask(model, messages, 1.0, sample, _SUMMARY_TOKENS)
-            except ProgramError:
-                return _UNKNOWN  # proposals can do without a summary
-            return without_thoughts(reply.text).strip() or _UNKNOWN
+        async def ask(make: Callable[[int], tuple[Message, ...]]) -> str:
+            limit = MAX_PROMPT_CHARACTERS
+            while limit >= _LEAST_CHARACTERS:
+                messages = make(limit)
+                try:
+                    reply = await self._ask(model, messages, 1.0, 0, _SUMMARY_TOKENS)
+                except ContextWindowError:
+                    limit = sum(len(message.content) for message in messages) // 2
+                except ProgramError:
+                    break
+                else:
+                    return without_thoughts(reply.text).strip() or _UNKNOWN
+            return _UNKNOWN  # proposals can do without a summary
 
         async def summaries() -> Grounding:
             has, seed = self._settings.has, self._settings.seed
             wanted = {}
             if has("dataset"):
-                wanted["dataset"] = dataset_summary(cases, seed, ask, MAX_PROMPT_CHARACTERS)
+                wanted["dataset"] = dataset_summary(cases, seed, ask)
             if has("program"):
-                wanted["program"] = program_summary(runs, signatures, ask, MAX_PROMPT_CHARACTERS)
+                wanted["program"] = program_summary(runs, signatures, ask)
             texts = dict(zip(wanted, await asyncio.gather(*wanted.values()), strict=True))
             return Grounding(texts.get("dataset", ""), texts.get("program", ""))
 
@@ -145,17 +156,37 @@ class ProposerModels:
         samples: dict[tuple[Message, ...], int] = {}
         calls: list[tuple[ProposalTask, ProposalRequest, int]] = []
         for task in tasks:
-            name, request = self._request(task, grounding)
+            name, request = self._request(task, grounding, MAX_PROMPT_CHARACTERS)
             if request is None:
                 continue
             sample = samples.get(request.messages, 0)  # equal requests should differ in the reply
             samples[request.messages] = sample + 1
             calls.append((replace(task, plan=replace(task.plan, strategy=name)), request, sample))
         # Coroutines start only here: a strategy that raises above must not leave one behind.
-        return list(await asyncio.gather(*(self._proposal(*call) for call in calls)))
+        proposals = (self._fitting(grounding, *call) for call in calls)
+        return list(await asyncio.gather(*proposals))
+
+    async def _fitting(
+        self, grounding: Grounding, task: ProposalTask, request: ProposalRequest, sample: int
+    ) -> Proposal:
+        """Return the proposal to the request, or to half of it as long as the model can't take it.
+
+        A request is halved by dropping examples, as `proposal_request` does.
+        """
+        halvings = 0
+        while True:
+            made = await self._proposal(task, request, sample)
+            made = replace(made, dropped=request.dropped, halvings=halvings)
+            if made.problem != "too long":
+                return made
+            _, smaller = self._request(task, grounding, request.length // 2)
+            # Where not even the module's line fits, the request would say nothing.
+            if smaller is None or smaller.length >= request.length or "module" in smaller.cut:
+                return made
+            request, halvings = smaller, halvings + 1
 
     def _request(
-        self, task: ProposalTask, grounding: Grounding
+        self, task: ProposalTask, grounding: Grounding, limit: int
     ) -> tuple[str, ProposalRequest | None]:
         """Return the request of the plan's strategy, or of the next one with enough material."""
         names = list(self._strategies)
@@ -175,7 +206,7 @@ class ProposerModels:
             examples,
             task.history,
             TIPS.get(plan.tip, ""),
-            MAX_PROMPT_CHARACTERS,
+            limit,
         )
         for name in (*names[start:], *names[:start]):
             rng = random.Random(f"{task.key}/{name}")  # noqa: S311 - a draw, no secret

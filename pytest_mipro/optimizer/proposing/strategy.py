@@ -57,7 +57,7 @@ class ProposalContext:
     `signature` is the module. `instruction` is the parent program's, `examples` are the parent's
     calls of the module on training rows, `history` holds the instructions tried so far, best first.
     A text of `grounding` is "" if this proposal leaves it out; `tip` steers the style; `limit`
-    bounds the request in characters.
+    bounds the request in characters. A model that can't take a request gets one of half the length.
     """
 
     signature: Signature
@@ -71,10 +71,19 @@ class ProposalContext:
 
 @dataclass(frozen=True)
 class ProposalRequest:
-    """The `messages` for the proposer model; `cut` names the values shortened to the limit."""
+    """The `messages` for the proposer model.
+
+    `cut` names the values shortened to the limit, `dropped` counts the examples left out for it.
+    """
 
     messages: tuple[Message, ...]
     cut: tuple[str, ...] = ()
+    dropped: int = 0
+
+    @property
+    def length(self) -> int:
+        """The characters of all messages."""
+        return sum(len(message.content) for message in self.messages)
 
 
 @dataclass(frozen=True)

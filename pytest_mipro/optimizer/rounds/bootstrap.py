@@ -200,10 +200,15 @@ def demo_sets(
     return [demos for demos in drawn if demos]
 
 
+def length_of(demo: Demo) -> int:
+    """Return how many characters a demo takes, by estimate."""
+    return len(json.dumps([dict(demo.inputs), demo.output, demo.reasoning]))
+
+
 def _within(demos: Iterable[Demo], size: int, limit: int) -> list[Demo]:
     taken: list[Demo] = []
     for demo in demos:
-        length = len(json.dumps([dict(demo.inputs), demo.output, demo.reasoning]))
+        length = length_of(demo)
         if len(taken) < size and length <= limit:
             taken.append(demo)
             limit -= length

@@ -15,6 +15,7 @@ from pytest_mipro.optimizer.rounds.bootstrap import (
     demo_pools,
     demo_sets,
     labelled_demos,
+    length_of,
     merged_pools,
     parents_of,
     start_attempts,
@@ -56,12 +57,15 @@ def expand_candidates(state: SearchState, proposer: InstructionProposer) -> Sear
         pools = merged_pools(merged_pools(state.pools, more), labelled)
         state = _with_demo_sets(replace(state, pools=pools))
     modules = {item.signature.label: item for item in state.candidates.modules}
+    pools = {name: state.pools.get(m.signature.prompt_path, ()) for name, m in modules.items()}
+    most = _demo_limit(state)
     ready = CandidatesReady(
         state.run.study.name,
         state.round,
         {name: len(item.instructions) for name, item in modules.items()},
         {name: len(item.demo_sets) for name, item in modules.items()},
-        {n: len(state.pools.get(i.signature.prompt_path, ())) for n, i in modules.items()},
+        {name: len(pool) for name, pool in pools.items()},
+        {name: sum(length_of(demo) > most for demo in pool) for name, pool in pools.items()},
     )
     state.run.services.emit(ready)
     return state
@@ -117,10 +121,13 @@ def _with_demo_sets(state: SearchState) -> SearchState:
         name = module.signature.name
         rng = random.Random(f"{settings.seed}/{state.round}/demos/{name}")  # noqa: S311 - no secret
         pool = state.pools.get(module.signature.prompt_path, ())
-        limit = CHARACTERS_PER_TOKEN * settings.max_demo_tokens
-        sets = demo_sets(pool, settings.candidates, settings.max_demos, rng, limit)
+        sets = demo_sets(pool, settings.candidates, settings.max_demos, rng, _demo_limit(state))
         modules.append(extended(module, (), [(), *sets]))  # late modules get the empty set, too
     return replace(state, candidates=Candidates(tuple(modules)))
+
+
+def _demo_limit(state: SearchState) -> int:
+    return CHARACTERS_PER_TOKEN * state.run.settings.max_demo_tokens
 
 
 def search_rounds(

@@ -93,7 +93,8 @@ class Plan:
 class CandidatesReady:
     """How many instructions and demo sets each module has in a round, the current ones included.
 
-    `pool` counts the rows that a module has demos from.
+    `pool` counts the rows that a module has demos from, `too_long` those of them whose demo alone
+    is longer than a demo set may be.
     """
 
     study: str
@@ -101,6 +102,7 @@ class CandidatesReady:
     instructions: Mapping[str, int]
     demo_sets: Mapping[str, int]
     pool: Mapping[str, int]
+    too_long: Mapping[str, int]
 
 
 @dataclass(frozen=True)

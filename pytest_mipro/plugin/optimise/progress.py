@@ -119,6 +119,13 @@ class Progress:
     @_draw.register
     def _(self, event: ProposalsMade) -> None:
         """Draw what was lost: the round's line counts instructions, the record has the texts."""
+        halved = sum(proposal.halvings > 0 for proposal in event.proposals)
+        if halved:
+            self._say(
+                "proposals",
+                f"round {event.round + 1}: {halved} of {len(event.proposals)} requests were longer "
+                "than the model takes: asked again with fewer examples",
+            )
         if lost := event.skipped or unusable(event.proposals):
             self._say("proposals", f"round {event.round + 1}: {lost}", yellow=True)
 
@@ -133,7 +140,7 @@ class Progress:
         texts = [
             f"{shown[name]:<{width}}  {counted(count, 'instruction')}, "
             f"{counted(event.demo_sets[name], 'demo set')} of "
-            f"{counted(event.pool[name], 'passing row')}"
+            f"{counted(event.pool[name], 'passing row')}{_too_long(event, name)}"
             for name, count in event.instructions.items()
         ]
         self._say_all(f"round {event.round + 1}", texts)
@@ -244,6 +251,12 @@ class Progress:
             self._say("result", stays, yellow=True)
             if kept:
                 self._say("", f"{kept}: the refused finalist as a diff, its scores, and why")
+
+
+def _too_long(event: CandidatesReady, name: str) -> str:
+    many = event.too_long[name]
+    every = "all" if many == event.pool[name] else f"{many:,}"
+    return f", {every} too long for demos" if many else ""
 
 
 def _counted(calls: int, asked: int) -> str:

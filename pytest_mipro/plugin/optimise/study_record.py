@@ -81,6 +81,8 @@ class StudyRecord:
             module=proposal.signature.label,
             **asdict(proposal.plan),
             cut=list(proposal.cut),
+            dropped=proposal.dropped,
+            halvings=proposal.halvings,
             saw=[[message.role, message.content] for message in proposal.messages],
             said=proposal.reply,
             instruction=proposal.instruction,

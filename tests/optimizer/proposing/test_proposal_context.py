@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -41,11 +42,12 @@ from pytest_mipro.runtime.client.contract import Message, Usage
 class Proposer:
     """Notes what it is asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = 99_999) -> None:
         self.asked: list[tuple[Message, ...]] = []
+        self._limit = limit
 
-    async def ask(self, messages: tuple[Message, ...], sample: int) -> str:
-        self.asked.append(messages)
+    async def ask(self, make: Callable[[int], tuple[Message, ...]]) -> str:
+        self.asked.append(make(self._limit))
         return f"reply {len(self.asked)}"
 
     @property
@@ -65,8 +67,8 @@ def runs_of(rows: tuple[Row, ...], tests: Any = None) -> tuple[CaseRun, ...]:
 
 
 def summary(cases: Any, seed: int = 0, limit: int = 99_999) -> tuple[str, Proposer]:
-    proposer = Proposer()
-    return asyncio.run(dataset_summary(cases, seed, proposer.ask, limit)), proposer
+    proposer = Proposer(limit)
+    return asyncio.run(dataset_summary(cases, seed, proposer.ask)), proposer
 
 
 # Dataset.
@@ -128,9 +130,7 @@ def test_the_program_is_described_from_its_source_without_the_test() -> None:
     assert "def run" not in source
     assert judged.__name__ not in source
     proposer = Proposer()
-    asked = asyncio.run(
-        program_summary(runs, (note.signature, sort.signature), proposer.ask, 99_999)
-    )
+    asked = asyncio.run(program_summary(runs, (note.signature, sort.signature), proposer.ask))
     assert asked == "reply 1"
     assert source.strip() in proposer.users[0]
     assert "`optimizer_world.sort`: inputs note. Reply with exactly one" in proposer.users[0]

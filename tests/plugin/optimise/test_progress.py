@@ -145,13 +145,15 @@ def test_lines_end_before_the_81st_column():
 
 def test_modules_are_named_short_where_that_is_clear():
     counts = {"a.read": 1, "b.write": 2}
-    lines = draw(CandidatesReady("s", 0, counts, counts, counts)).lines
+    lines = draw(CandidatesReady("s", 0, counts, counts, counts, {"a.read": 1, "b.write": 1})).lines
     assert lines == [
-        "round 1     read   1 instruction, 1 demo set of 1 passing row",
-        "            write  2 instructions, 2 demo sets of 2 passing rows",
+        "round 1     read   1 instruction, 1 demo set of 1 passing row, all too long for",
+        "            demos",
+        "            write  2 instructions, 2 demo sets of 2 passing rows, 1 too long for",
+        "            demos",
     ]
-    same = {"a.read": 1, "b.read": 2}
-    assert "a.read  1 instruction" in draw(CandidatesReady("s", 1, same, same, same)).lines[0]
+    same, none = {"a.read": 1, "b.read": 2}, {"a.read": 0, "b.read": 0}
+    assert "a.read  1 instruction" in draw(CandidatesReady("s", 1, same, same, same, none)).lines[0]
 
 
 def test_skipped_cases_are_named_and_many_are_counted():
