@@ -57,15 +57,15 @@ def expand_candidates(state: SearchState, proposer: InstructionProposer) -> Sear
         pools = merged_pools(merged_pools(state.pools, more), labelled)
         state = _with_demo_sets(replace(state, pools=pools))
     modules = {item.signature.label: item for item in state.candidates.modules}
-    pools = {name: state.pools.get(m.signature.prompt_path, ()) for name, m in modules.items()}
+    found = {name: state.pools.get(m.signature.prompt_path, ()) for name, m in modules.items()}
     most = _demo_limit(state)
     ready = CandidatesReady(
         state.run.study.name,
         state.round,
         {name: len(item.instructions) for name, item in modules.items()},
         {name: len(item.demo_sets) for name, item in modules.items()},
-        {name: len(pool) for name, pool in pools.items()},
-        {name: sum(length_of(demo) > most for demo in pool) for name, pool in pools.items()},
+        {name: len(pool) for name, pool in found.items()},
+        {name: sum(length_of(demo) > most for demo in pool) for name, pool in found.items()},
     )
     state.run.services.emit(ready)
     return state
