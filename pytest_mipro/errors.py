@@ -55,6 +55,10 @@ class PromptFileError(UsageError):
     """A prompt file can't be read or used. The text begins with `path:line`."""
 
 
+class PromptWarning(UserWarning):
+    """An instruction holds what looks like a placeholder, which nothing fills in."""
+
+
 class CaseFileError(UsageError):
     """A case file can't be read. The text begins with `path:line`."""
 

@@ -28,7 +28,7 @@ from pytest_mipro.runtime.calls.stack import project_stack
 from pytest_mipro.runtime.calls.strays import is_offline_child
 from pytest_mipro.runtime.client.contract import LMClient, Message, Request
 from pytest_mipro.runtime.prompts.prompt import Prompt
-from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
+from pytest_mipro.runtime.prompts.prompt_file import PROMPT_SUFFIXES, committed_prompt
 from pytest_mipro.runtime.prompts.render import render
 from pytest_mipro.runtime.settings import check_model, current_settings, resolve_model
 from pytest_mipro.runtime.signature.signature import Signature, signature_of
@@ -231,9 +231,10 @@ def lm_module(
     for name, value in (("reasoning", reasoning), ("optimize", optimize)):
         if not isinstance(value, bool):
             raise ModuleDefinitionError(f"{where}: {name} must be True or False, not {value!r:.60}")
-    if prompt is not None and not (isinstance(prompt, str) and prompt.endswith((".yaml", ".yml"))):
+    if prompt is not None and not (isinstance(prompt, str) and prompt.endswith(PROMPT_SUFFIXES)):
         raise ModuleDefinitionError(
-            f'{where}: prompt must be a path such as "prompts/name.yaml", not {prompt!r:.60}'
+            f'{where}: prompt must be a path such as "prompts/name.yaml" or, for an instruction '
+            f'alone, "prompts/name.md", not {prompt!r:.60}'
         )
     if temperature is not None:
         parameters["temperature"] = temperature

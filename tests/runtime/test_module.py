@@ -505,7 +505,7 @@ def test_wrong_options_are_refused(options: dict[str, Any], text: str) -> None:
         ({"reasoning": "yes"}, "reasoning must be True or False, not 'yes'"),
         ({"optimize": 0}, "optimize must be True or False, not 0"),
         ({"prompt": ""}, "prompt must be a path"),
-        ({"prompt": "prompts/a.txt"}, "prompt must be a path"),
+        ({"prompt": "prompts/a.toml"}, "prompt must be a path"),
         ({"optimise": False}, "did you mean 'optimize'?"),
     ],
 )

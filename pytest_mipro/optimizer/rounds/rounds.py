@@ -30,6 +30,7 @@ from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.search.candidates import Candidates, committed_candidates, extended
 from pytest_mipro.optimizer.study.case import CaseRun
 from pytest_mipro.runtime.prompts.prompt import Demo
+from pytest_mipro.runtime.prompts.prompt_file import holds_demos
 
 
 def expand_candidates(state: SearchState, proposer: InstructionProposer) -> SearchState | None:
@@ -120,7 +121,8 @@ def _with_demo_sets(state: SearchState) -> SearchState:
     for module in state.candidates.modules:
         name = module.signature.name
         rng = random.Random(f"{settings.seed}/{state.round}/demos/{name}")  # noqa: S311 - no secret
-        pool = state.pools.get(module.signature.prompt_path, ())
+        path = module.signature.prompt_path
+        pool = state.pools.get(path, ()) if holds_demos(path) else ()
         sets = demo_sets(pool, settings.candidates, settings.max_demos, rng, _demo_limit(state))
         modules.append(extended(module, (), [(), *sets]))  # late modules get the empty set, too
     return replace(state, candidates=Candidates(tuple(modules)))

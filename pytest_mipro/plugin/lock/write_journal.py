@@ -26,7 +26,7 @@ from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.lock.lock_file import SUFFIX, parse_lock
 from pytest_mipro.plugin.lock.prompt_targets import is_inside, work_tree
-from pytest_mipro.runtime.prompts.prompt_file import parse_prompt
+from pytest_mipro.runtime.prompts.prompt_file import PROMPT_SUFFIXES, holds_demos, parse_prompt
 from pytest_mipro.runtime.text.files import atomic_write, file_lock
 
 JOURNALS = "pending-writes*.json"
@@ -179,8 +179,8 @@ def _check(write: FileWrite, root: Path) -> None:
             raise ConfigurationError("half of a surrogate pair")
         if target.name.endswith(SUFFIX):
             parse_lock(write.text, target)
-        elif target.suffix in {".yaml", ".yml"}:  # Python reads some prompts as code
-            parse_prompt(write.text, target)
+        elif target.suffix in PROMPT_SUFFIXES and (holds_demos(target) or target.is_file()):
+            parse_prompt(write.text, target)  # Python reads some prompts as code
         else:
             raise ConfigurationError("another kind of file")
     except UsageError:

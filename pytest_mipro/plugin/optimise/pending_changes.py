@@ -23,7 +23,7 @@ from pytest_mipro.plugin.lock.write_journal import FileWrite, changed, file_dige
 from pytest_mipro.plugin.optimise.refused_finalist import keep_refused, prompt_diff
 from pytest_mipro.plugin.report.files import redaction
 from pytest_mipro.runtime.prompts.prompt import Prompt
-from pytest_mipro.runtime.prompts.prompt_file import committed_prompt, dump_prompt, read_prompt
+from pytest_mipro.runtime.prompts.prompt_file import committed_prompt, file_text, read_prompt
 from pytest_mipro.runtime.signature.signature import Signature
 from pytest_mipro.runtime.text.files import ensure_private_folder
 
@@ -140,7 +140,7 @@ class PendingChanges:
         """Return the files of the prompts that differ from the committed ones."""
         names = {item.prompt_path: item.name for item in result.signatures}
         return [
-            FileWrite(path, dump_prompt(names[path], prompt), self._digests[path])
+            FileWrite(path, file_text(path, names[path], prompt), self._digests[path])
             for path, prompt in sorted(prompts.items())
             if prompt != result.committed[path]
         ]

@@ -1,12 +1,17 @@
-"""Read and write prompt files (YAML), each once a process. Errors name path:line."""
+"""Read and write prompt files, each once a process. Errors name path:line.
+
+YAML holds an instruction and demos; a text file (`.md`, `.txt`) is an instruction and nothing else.
+"""
 
 from __future__ import annotations
 
+import re
 import threading
+import warnings
 from pathlib import Path
 from typing import Any
 
-from pytest_mipro.errors import OutputParseError, PromptFileError
+from pytest_mipro.errors import OutputParseError, PromptFileError, PromptWarning
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.settings import current_settings
 from pytest_mipro.runtime.signature.reply_text import normalise_instruction
@@ -15,9 +20,24 @@ from pytest_mipro.runtime.text import yaml_subset
 from pytest_mipro.runtime.text.yaml_subset import YAMLTextError, problem
 
 SCHEMA_VERSION = 1
+_TEXT_SUFFIXES = (".md", ".txt")
+PROMPT_SUFFIXES = (".yaml", ".yml", *_TEXT_SUFFIXES)
+"""What the name of a prompt file may end in."""
+# `{company}` and `{{ company }}`, as templates have them; not the braces of LaTeX, JSON or code.
+_PLACEHOLDER = re.compile(r"(?<![\w\\{}])(?:\{([A-Za-z_]\w*)\}|\{\{ ?([A-Za-z_]\w*) ?\}\})(?!\})")
 _KEYS = ("schema_version", "module", "instruction", "demos")
 _DEMO_KEYS = ("case", "inputs", "output", "reasoning")
 _WANTED = {str: "text", dict: "a mapping", list: "a list", int: "a whole number"}
+
+
+def holds_demos(path: Path) -> bool:
+    """Return whether a prompt file can hold demos; a text file is an instruction alone."""
+    return path.suffix not in _TEXT_SUFFIXES
+
+
+def file_text(path: Path, module: str, prompt: Prompt) -> str:
+    """Return the text of a module's prompt file, in the format that its name says."""
+    return dump_prompt(module, prompt) if holds_demos(path) else f"{prompt.instruction}\n"
 
 
 def dump_prompt(module: str, prompt: Prompt) -> str:
@@ -43,6 +63,11 @@ def parse_prompt(text: str, path: Path, signature: Signature | None = None) -> P
     With a signature, the file must belong to this module, and its demos must have the module's
     inputs and output type.
     """
+    if not holds_demos(path):
+        instruction = normalise_instruction(text)
+        if not instruction.strip():
+            raise PromptFileError(f"{path}:1: the instruction is empty")
+        return Prompt(instruction)
     try:
         return _prompt(_Checked(*yaml_subset.load(text), _KEYS), signature)
     except YAMLTextError as error:
@@ -155,10 +180,26 @@ def committed_prompt(signature: Signature) -> Prompt:
     """
     key = (signature.prompt_path, signature.name)
     with _committed_lock:
-        if key not in _committed:
+        first = key not in _committed
+        if first:
             _committed[key] = read_if_there(signature)
         prompt = _committed[key]
-    return _first_prompt(signature) if prompt is None else prompt
+    used = _first_prompt(signature) if prompt is None else prompt
+    if first:
+        _warn_of_placeholders(used, signature.where if prompt is None else signature.prompt_path)
+    return used
+
+
+def _warn_of_placeholders(prompt: Prompt, where: object) -> None:
+    names = [one or two for one, two in _PLACEHOLDER.findall(prompt.instruction)]
+    if names:
+        shown = ", ".join(f"{{{name}}}" for name in dict.fromkeys(names))
+        warnings.warn(
+            f"{where}: the instruction holds {shown}, which nothing fills in: models see it as it "
+            "stands; make it an input of the module, or write the text itself",
+            PromptWarning,
+            stacklevel=2,
+        )
 
 
 def forget_committed_prompts() -> None:
@@ -180,8 +221,10 @@ def read_if_there(signature: Signature) -> Prompt | None:
 def _first_prompt(signature: Signature) -> Prompt:
     required = signature.prompt_required or current_settings().require_prompts
     if required or not signature.instruction:
+        keys = f"`schema_version: {SCHEMA_VERSION}`, `module: {signature.name}`, `instruction: …`"
+        content = keys if holds_demos(signature.prompt_path) else "the text of the instruction"
         raise PromptFileError(
             f"{signature.prompt_path}:1: the prompt file of {signature.name!r} is missing; commit "
-            f"it (`schema_version: {SCHEMA_VERSION}`, `module: {signature.name}`, `instruction: …`)"
+            f"it ({content})"
         )
     return Prompt(signature.instruction)

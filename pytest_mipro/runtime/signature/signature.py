@@ -144,7 +144,7 @@ def signature_of(
     signature = Signature(
         function=function,
         name=name,
-        instruction=_instruction(function, where),
+        instruction=_instruction(function, where, path),
         prompt_path=path.resolve(),
         prompt_required=prompt is not None,
         reasoning=reasoning,
@@ -188,11 +188,12 @@ def _where(function: Callable[..., Any], name: str) -> str:
     return f"{code.co_filename}:{code.co_firstlineno}: LM module {name!r}"
 
 
-def _instruction(function: Callable[..., Any], where: str) -> str:
+def _instruction(function: Callable[..., Any], where: str, path: Path) -> str:
     text = normalise_instruction(inspect.getdoc(function) or "")
     stripped = sys.flags.optimize >= 2  # `python -OO` drops docstrings: prompt files serve then
-    if not text.strip() and not stripped:
+    if not text.strip() and not stripped and not path.exists():
         raise ModuleDefinitionError(
-            f"{where}: it has no docstring; the docstring is its first instruction"
+            f"{where}: it has no docstring, which is its first instruction, and no prompt file "
+            f"{path}; write one of them"
         )
     return text

@@ -299,6 +299,7 @@ def test_the_code_is_a_prompt_to_its_parser():
         ("conftest.py", CODE),
         ("prompts/a.yaml.py", CODE),
         ("prompts/a.YAML", NEW["prompts/a.yaml"]),
+        ("prompts/new.md", "A text prompt that no module names."),
         ("prompts/yaml", NEW["prompts/a.yaml"]),
         ("test_a.json", NEW["test_a.mipro.json"]),
         ("evil.yaml", "not: a prompt"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +16,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_mipro import configure, lm_module
-from pytest_mipro.errors import PromptFileError
+from pytest_mipro.errors import PromptFileError, PromptWarning
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.prompts.prompt_file import (
     committed_prompt,
     dump_prompt,
+    file_text,
     forget_committed_prompts,
     parse_prompt,
     read_prompt,
@@ -283,6 +286,48 @@ def test_two_modules_on_one_path_are_told_apart(signature: Signature) -> None:
     other = Signature(signature.function, "desk.g", "Other.", signature.prompt_path)
     with pytest.raises(PromptFileError, match=r"belongs to module 'desk\.f', not to 'desk\.g'"):
         committed_prompt(other)
+
+
+@pytest.mark.parametrize("suffix", ["md", "txt"])
+def test_a_text_file_is_an_instruction_and_nothing_else(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"own.{suffix}"
+    path.write_bytes("\ufeff\r\n# Sort\r\n\r\n- a: b  \r\n".encode())
+    prompt = read_prompt(path)
+    assert prompt == Prompt("# Sort\n\n- a: b")
+    path.write_text(file_text(path, "desk.f", prompt))
+    assert path.read_text() == "# Sort\n\n- a: b\n"
+    assert read_prompt(path) == prompt
+    path.write_text(" \n")
+    with pytest.raises(PromptFileError, match=rf"own\.{suffix}:1: the instruction is empty"):
+        read_prompt(path)
+    assert file_text(HERE, "desk.f", prompt) == dump_prompt("desk.f", prompt)
+
+
+@pytest.mark.parametrize(
+    ("instruction", "names"),
+    [
+        ("You work for {company}.", "{company}"),
+        ("Greet {{ name }} of {company}, {company}!", "{name}, {company}"),
+        ('Reply with {"a": 1}.', ""),
+        ("Use \\frac{a}{b} and {1, 2} and {}.", ""),
+        ('As in {"a": {b}}.', ""),
+    ],
+)
+def test_a_placeholder_is_told_once(signature: Signature, instruction: str, names: str) -> None:
+    signature.prompt_path.write_text(GOOD.replace("Go.", json.dumps(instruction)))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            assert committed_prompt(signature).instruction == instruction
+    assert [one.category for one in caught] == [PromptWarning] * bool(names)
+    for one in caught:
+        assert f"desk.f.yaml: the instruction holds {names}, which nothing" in str(one.message)
+
+
+def test_a_placeholder_of_a_docstring_is_told_with_its_line(signature: Signature) -> None:
+    asked = Signature(signature.function, "desk.f", "For {company}.", signature.prompt_path)
+    with pytest.warns(PromptWarning, match=r"\.py:\d+: LM module 'desk\.f': .* \{company\}, which"):
+        committed_prompt(asked)
 
 
 def test_a_directory_in_place_of_the_file_is_an_error(signature: Signature) -> None:

@@ -36,6 +36,9 @@ TEXTS = [
 ]
 
 
+pytestmark = pytest.mark.filterwarnings("ignore::pytest_mipro.errors.PromptWarning")
+
+
 @lm_module
 def echo(text: str) -> str:
     """Repeat {text}."""

@@ -116,6 +116,15 @@ def of(function: Callable[..., Any], prompt: str | None = None) -> Any:
     return signature_of(function, prompt=prompt, reasoning=False, optimize=True)
 
 
+def test_a_prompt_file_makes_a_docstring_unnecessary(tmp_path: Path) -> None:
+    path = tmp_path / "own.md"
+    path.write_text("Summarise.")
+    assert of(without_docstring, str(path)).instruction == ""
+    path.unlink()
+    with pytest.raises(ModuleDefinitionError, match=rf"and no prompt file {path}; write one"):
+        of(without_docstring, str(path))
+
+
 @pytest.mark.parametrize(
     ("function", "text"),
     [
