@@ -21,6 +21,7 @@ MiproError
     ├── MissingKeyError         no API key for the model
     ├── MissingReplyError       no recorded reply, where only recorded replies are allowed
     ├── UnknownModelError       no provider serves this model
+    ├── JudgeReplyError         two replies of a judge in a row don't have its output type
     ├── EndpointError           the endpoint refused the call or could not serve it
     │   └── EndpointDownError   time-out, 5xx or 429 after all retries
     │       └── UnreachableError    no connection after all retries
@@ -117,6 +118,10 @@ class MissingKeyError(InfrastructureError):
 
 class MissingReplyError(InfrastructureError):
     """No reply is recorded for a request, and only recorded replies are allowed."""
+
+
+class JudgeReplyError(InfrastructureError):
+    """A judge's reply doesn't have its output type: that tells nothing of the pipeline."""
 
 
 class UnknownModelError(InfrastructureError):

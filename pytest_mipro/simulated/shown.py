@@ -39,6 +39,7 @@ _REQUEST = re.compile(
     r"\n\s*\n(?:Now\b|Write|Propose|Generate|Your task|Please)\b[^\n]*\s*\Z", re.IGNORECASE
 )
 _FENCED = re.compile(r"```[^\n]*\n(.*?)\n```", re.DOTALL)
+_ANSWER = re.compile(r"<answer>\n?(.*?)\n?</answer>\s*\Z", re.DOTALL)
 _TAGGED = re.compile(r"\A\s*<(\w+)>\n(.*)\n</\1>\s*\Z", re.DOTALL)
 
 
@@ -121,7 +122,9 @@ def approves(feedback: str) -> bool:
 
 
 def _unwrapped(output: str) -> str:
-    """Return an output whose only field stands under its name as that field's value."""
+    """Return an output's answer, or the value of its only field, which stands under its name."""
+    if answer := _ANSWER.search(output):
+        return answer[1]
     names = list(_SUBFIELD.finditer(output))
     return output[names[0].end() :].strip() if len(names) == 1 and not names[0].start() else output
 

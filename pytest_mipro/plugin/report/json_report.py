@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import platform
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -147,7 +148,7 @@ def _optimization(item: OptimizedStudy, report: RunReport) -> dict[str, Any]:
         "troubles": _troubles(item.troubles),
         "proposals": {
             "asked": len(item.proposals),
-            "unusable": sum(not proposal.instruction for proposal in item.proposals),
+            "unusable": Counter(p.problem for p in item.proposals if p.problem),
         },
         **_fields(result, "looks=holdout_uses ended"),
     }

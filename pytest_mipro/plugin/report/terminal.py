@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pytest_mipro.optimizer.proposing.proposer_models import unusable
 from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.gate.drift import drift_lines
 from pytest_mipro.plugin.gate.provenance import age_line, provenance_of
@@ -82,10 +83,8 @@ def write_troubles(terminal: Any, config: pytest.Config) -> None:
     locks = (troubles_of(config, lock) for lock in provenance_of(config))
     troubles = [each for found in (*locks, *announced.troubles.values()) for each in found]
     proposals = [each for made in announced.proposals.values() for each in made]
-    unusable = sum(not proposal.instruction for proposal in proposals)
     parts = [f"replies: {text}"] if (text := describe_troubles(troubles)) else []
-    if unusable:
-        parts.append(f"{unusable} of {counted(len(proposals), 'proposal')} unusable")
+    parts += [lost] if (lost := unusable(proposals)) else []
     parts += [result.ended for result in announced.results if result.ended.startswith(_EARLY)]
     if parts:
         terminal.write_line(f"mipro: {'; '.join(parts)}", yellow=True)

@@ -34,7 +34,7 @@ class ModuleCall:
     reply. `usage` and `cost` (US dollars or None) sum up all replies, and so does `latency`
     (seconds); `cached` tells whether no endpoint was asked; `requests` counts LM calls (2 after a
     corrective retry). `error` is "" after success; `stack` holds the project's functions between
-    test and module, outermost first.
+    test and module, outermost first; `cut` tells that the last reply ended at the output limit.
     """
 
     signature: Signature
@@ -51,6 +51,7 @@ class ModuleCall:
     requests: int
     error: str = ""
     stack: tuple[CodeType, ...] = ()
+    cut: bool = False
 
 
 class Trace:

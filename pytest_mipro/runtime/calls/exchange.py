@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from types import CodeType
 from typing import Any
 
-from pytest_mipro.errors import EndpointError, MiproError, OutputParseError
+from pytest_mipro.errors import EndpointError, JudgeReplyError, MiproError, OutputParseError
 from pytest_mipro.runtime.calls.context import ModuleCall, Trace, calling, remembering
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import LMClient, Message, Reply, Request, Usage, at_hand
@@ -62,11 +62,15 @@ class _Exchange:
         try:
             return parse(reply.text, cut=reply.finish_reason == "length")
         except OutputParseError as error:
-            cut = " (it was cut at the output limit)" if reply.finish_reason == "length" else ""
-            raise OutputParseError(
-                f"LM module {self._call.signature.name!r}: the reply can't be used, also after one "
-                f"correction: {error}{cut}"
-            ) from None
+            raise self._unusable(error, reply) from None
+
+    def _unusable(self, error: OutputParseError, reply: Reply) -> MiproError:
+        name = f"LM module {self._call.signature.name!r}"
+        cut = " (it was cut at the output limit)" if reply.finish_reason == "length" else ""
+        said = f"can't be used, also after one correction: {error}{cut}"
+        if _judges(self._call):
+            return JudgeReplyError(f"{name} judges, and its reply {said}; the case has no score")
+        return OutputParseError(f"{name}: the reply {said}")
 
     def record(self, output: Any, reasoning: str | None, error: str) -> ModuleCall:
         costs = [reply.cost for reply in self.replies]
@@ -85,7 +89,19 @@ class _Exchange:
             requests=len(self.replies),
             error=error,
             stack=self._call.stack,
+            cut=bool(self.replies) and self.replies[-1].finish_reason == "length",
         )
+
+
+def _judges(call: Call) -> bool:
+    """Return whether the test calls a frozen module beside its pipeline, as a metric does.
+
+    Of a pipeline's functions, only the test is common to both.
+    """
+    if call.signature.optimize or call.trace is None:
+        return False
+    calls = (other for other in call.trace.calls if other.signature.optimize)
+    return not {code for other in calls for code in other.stack[1:]} & set(call.stack[1:])
 
 
 def execute(call: Call) -> Any:
