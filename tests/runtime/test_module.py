@@ -24,6 +24,7 @@ from pytest_mipro.errors import (
     CallLimitError,
     ConfigurationError,
     EndpointError,
+    JudgeReplyError,
     ModuleCallError,
     ModuleDefinitionError,
     OutputParseError,
@@ -121,6 +122,39 @@ def test_two_wrong_replies_are_an_error_that_is_traced() -> None:
     assert (record.output, record.error, record.requests) == (None, message, 2)
     assert record.text == "r\n---\nham"
     assert trace.broken is None
+
+
+@lm_module(optimize=False)
+def judge(text: str) -> bool:
+    """Is it polite?"""
+
+
+def answer(ticket: str) -> bool:
+    """Return what a frozen module of the pipeline makes of the queue."""
+    return judge(text=choose(ticket=ticket))
+
+
+def test_a_judge_that_can_t_be_read_is_no_fault_of_the_pipeline() -> None:
+    trace = Trace()
+    client = ScriptedClient(["---\nbug", "maybe", "perhaps"])
+    with use(CallContext(client, trace=trace)):
+        queue = choose(ticket="t")
+        with pytest.raises(JudgeReplyError, match="'perhaps' is not `true` or `false`; the case"):
+            judge(text=queue)
+    assert isinstance(trace.broken, JudgeReplyError)
+    trace = Trace()
+    client = ScriptedClient(["---\nbug", "maybe", "perhaps"])
+    with use(CallContext(client, trace=trace)), pytest.raises(OutputParseError):
+        answer("t")
+    assert trace.broken is None
+
+
+@pytest.mark.parametrize("reason", ["stop", "length"])
+def test_a_cut_reply_is_traced_as_cut(reason: str) -> None:
+    trace = Trace()
+    with use(CallContext(Canned([Reply("---\nbug", finish_reason=reason)]), trace=trace)):
+        assert choose(ticket="t") == "bug"
+    assert [call.cut for call in trace.calls] == [reason == "length"]
 
 
 @dataclass

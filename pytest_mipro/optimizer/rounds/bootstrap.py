@@ -128,7 +128,7 @@ def demo_pools(
     for (path, row, _), scored in together.items():
         quality[path, row] += [score for _, score in scored]
         if all(tests[run.case.test].passes(score) for run, score in scored):
-            calls = [call for run, _ in scored for call in run.calls if not call.error]
+            calls = [call for run, _ in scored for call in run.calls if _is_whole(call)]
             mine = [call for call in calls if call.signature.prompt_path == path]
             if mine:
                 passing[path][row] += mine
@@ -141,6 +141,10 @@ def demo_pools(
             for row, call in picked.items()
         )
     return pools
+
+
+def _is_whole(call: ModuleCall) -> bool:
+    return not call.error and not (call.cut and call.signature.output.open_ended)
 
 
 def labelled_demos(

@@ -106,6 +106,7 @@ _SECONDS = Kind(checks.above_zero("seconds"), "SECONDS", "float")
 _MODEL = Kind(checks.model, "MODEL")
 _NAMES: Kind[tuple[str, ...]] = Kind(tuple, "", "args")
 _FILE = Kind(checks.report_file, "FILE", path=True)
+_OWN_ROOM = "4,000; of a model that reasons, 16,000"
 _NO_LIMIT = "no limit"
 _NO_PRICES: Mapping[str, ModelPrice] = {}
 
@@ -185,7 +186,7 @@ class Options:
     max_demo_tokens = _COUNT.ini_key(
         None, "Maximum tokens of a prompt's demos, at four characters per token.", "4000"
     )
-    max_output_tokens = _COUNT.ini_key(None, "Maximum tokens of a reply.", "the provider's")
+    max_output_tokens = _COUNT.ini_key(None, "Maximum tokens of a reply.", _OWN_ROOM)
     max_calls_per_case = _COUNT.ini_key(
         None,
         "Maximum LM calls of one case; beyond that, the case scores 0.",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from pytest_mipro.errors import ConfigurationError, RefusalError
+from pytest_mipro.errors import ConfigurationError, ContextWindowError, RefusalError
 from pytest_mipro.runtime.client.contract import Reply, Request, Usage
 from pytest_mipro.runtime.client.endpoints import (
     access_to,
@@ -21,7 +21,7 @@ from pytest_mipro.runtime.client.endpoints import (
     is_http_url,
 )
 from pytest_mipro.runtime.client.live_errors import BrokenReplyError, failure_of
-from pytest_mipro.runtime.client.prices import MILLION, ModelPrice
+from pytest_mipro.runtime.client.prices import MILLION, ModelPrice, output_limit
 from pytest_mipro.runtime.client.rate_limit import RateLimiter
 from pytest_mipro.runtime.client.retry import (
     ATTEMPTS,
@@ -70,6 +70,11 @@ class LiveSettings:
             )
 
 
+# Tokens of a reply where neither module nor settings limit it; hidden reasoning counts, too.
+_ROOM = 4_000
+_REASONING_ROOM = 16_000
+
+
 class LiteLLMClient:
     """Serves every model that litellm knows. The first call imports litellm, nothing before it."""
 
@@ -80,6 +85,7 @@ class LiteLLMClient:
         self._limiters: dict[str, RateLimiter] = {}
         self._arguments: dict[str, dict[str, Any]] = {}
         self._schemas: dict[str, bool] = {}
+        self._rooms: dict[str, int | None] = {}
         self._unpriced: set[str] = set()
 
     async def complete(self, request: Request) -> Reply:
@@ -118,14 +124,22 @@ class LiteLLMClient:
             RateLimiter(request.model, settings.concurrency, settings.requests_per_minute),
         )
         place, answered, failed = limiter.place(), limiter.answered, 0
+        given_way = False
         while True:
             async with limiter.turn(place) as cuts, self._slots:
                 outcome = await self._attempt(litellm, request, arguments)
                 if isinstance(outcome, Reply):
                     limiter.note_answer()
+                    if given_way:
+                        self._rooms[request.model] = None
                     return outcome
                 if outcome.timed_out:
                     report_lost_attempt()
+                own = output_limit(request.parameters) is None and "max_tokens" in arguments
+                if own and isinstance(outcome.error, ContextWindowError):
+                    del arguments["max_tokens"]  # some servers count it as part of the window
+                    given_way = True
+                    continue
                 if not outcome.retried:
                     raise outcome.error
                 # While other calls are answered, a refusal for the rate doesn't count: the endpoint
@@ -181,6 +195,9 @@ class LiteLLMClient:
             "max_retries": 0,
             "drop_params": True,
         }
+        room = self._room(litellm, request.model)
+        if room is not None and output_limit(request.parameters) is None:
+            arguments["max_tokens"] = room
         if request.response_schema is None:
             return arguments
         if request.model not in self._schemas:
@@ -190,6 +207,17 @@ class LiteLLMClient:
             schema = {"name": "reply", "schema": dict(request.response_schema)}
             arguments["response_format"] = {"type": "json_schema", "json_schema": schema}
         return arguments
+
+    def _room(self, litellm: ModuleType, model: str) -> int | None:
+        """Return the output limit of a call that sets none, so that a rambling model ends soon."""
+        if model not in self._rooms:
+            room = _REASONING_ROOM if litellm.supports_reasoning(model=model) else _ROOM
+            try:
+                known = litellm.get_model_info(model).get("max_output_tokens")
+            except Exception:  # noqa: BLE001 - litellm raises a bare Exception for an unknown model
+                known = None
+            self._rooms[model] = min(room, known or room)
+        return self._rooms[model]
 
     def _reply(self, litellm: ModuleType, request: Request, response: Any, latency: float) -> Reply:
         choices = getattr(response, "choices", None)

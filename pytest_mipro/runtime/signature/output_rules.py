@@ -43,6 +43,11 @@ class OutputRules:
     members: tuple[OutputRules, ...] = ()
     optional: bool = False
 
+    @property
+    def open_ended(self) -> bool:
+        """Whether any text is an output: one that was cut can't be told from a whole one."""
+        return self.kind == "text" or any(member.open_ended for member in self.members)
+
     @cached_property
     def shape(self) -> str:
         """The shape of a JSON reply, as the model is shown it."""

@@ -3,6 +3,7 @@
 import json
 import random
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,6 +27,12 @@ TESTS = {"test": TestSpec("test"), "graded": TestSpec("graded", pass_score=0.7)}
 
 def pools(*runs: CaseRun, rows: str = "abcdefgh", seed: int = 0) -> dict[Any, tuple[Demo, ...]]:
     return demo_pools(runs, set(rows), TESTS, seed)
+
+
+def test_a_cut_text_is_no_demo_and_a_cut_label_is() -> None:
+    note_call, sort_call = call(note, "a", "A"), call(sort, "A", "red")
+    made = pools(run("a", 1.0, replace(note_call, cut=True), replace(sort_call, cut=True)))
+    assert set(made) == {SORT}
 
 
 def test_only_passing_cases_of_training_rows_lend_demos() -> None:

@@ -86,6 +86,27 @@ def test_reply_has_text_usage_cost_and_served_model(server: ScriptedServer) -> N
     assert server.headers[0]["authorization"] == f"Bearer {KEY}"
 
 
+@pytest.mark.parametrize(("model", "room"), [("gpt-4o-mini", 4_000), ("o3", 16_000)])
+def test_a_reply_is_limited_where_nobody_limits_it(
+    server: ScriptedServer, model: str, room: int
+) -> None:
+    ask(client_of(server), request(model=model))
+    (body,) = server.bodies
+    assert body.get("max_tokens", body.get("max_completion_tokens")) == room
+    ask(client_of(server), request(model=model, parameters={"max_completion_tokens": 9}))
+    assert "max_tokens" not in server.bodies[1]
+    assert server.bodies[1]["max_completion_tokens"] == 9
+
+
+def test_a_window_that_does_not_hold_the_default_limit_gets_none(server: ScriptedServer) -> None:
+    full = failure(400, "maximum context length is 4096 tokens", "context_length_exceeded")
+    server.script = [full, completion("a"), completion("b")]
+    client = client_of(server)
+    assert ask(client, request(model="openai/local")).text == "a"
+    assert ask(client, request(model="openai/local")).text == "b"
+    assert ["max_tokens" in body for body in server.bodies] == [True, False, False]
+
+
 def test_cost_of_unknown_models_is_none(server: ScriptedServer) -> None:
     assert ask(client_of(server), request(model="openai/local")).cost is None
 
@@ -322,7 +343,7 @@ def test_other_errors_are_told_at_once(
     server: ScriptedServer, answer: Answer, cause: type[MiproError], said: str
 ) -> None:
     server.script = [answer]
-    error = error_of(client_of(server))
+    error = error_of(client_of(server), request(parameters={"max_tokens": 9}))
     assert type(error) is cause
     assert said in str(error)
     assert "\n" not in str(error)
