@@ -209,14 +209,6 @@ def _reports_wanted(config: pytest.Config) -> bool:
     return asked or (_RUN in config.stash and bool(os.environ.get("GITHUB_STEP_SUMMARY")))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_mipro_redact(config: pytest.Config, text: str) -> str:
-    """Take out keys, passwords and addresses of endpoints."""
-    from pytest_mipro.plugin.config.redaction import without_secrets  # noqa: PLC0415
-
-    return without_secrets(config, text)
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of pytest-xdist when the run began: replies older than that are not fresh."""

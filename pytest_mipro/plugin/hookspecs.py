@@ -57,11 +57,11 @@ def pytest_mipro_searcher(
 def pytest_mipro_redact(config: pytest.Config, text: str) -> str | None:
     """Return the text without what must not stand in files; None leaves it as it is.
 
-    Called for each text of a report, and under `--mipro-replies=record` for each reply's text,
-    served model and finish reason, before the pipeline sees them, on the package's event loop: so
-    it must not wait. Each implementation gets what the one before returned, the built-in rules come
-    first: keys and passwords of the environment, addresses of endpoints, what looks like a key.
-    Equal texts must give equal results.
+    Called for each text of a report or record, in which credentials are hidden already; and under
+    `--mipro-replies=record` for each reply's text, served model and finish reason, before the
+    pipeline sees them, since a replay must measure what was recorded. It is called on the package's
+    event loop: so it must not wait. Each implementation gets what the one before returned. Equal
+    texts must give equal results.
     """
 
 

@@ -11,6 +11,7 @@ from pytest_mipro.plugin.collecting.marks import MARK
 from pytest_mipro.plugin.config.cache_folder import write_cache_line
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.printable import PrintableTerminal
+from pytest_mipro.plugin.config.redaction import hidden_line
 from pytest_mipro.plugin.gate.drift import report_drift
 from pytest_mipro.plugin.gate.error_reports import shorten_repeated_error
 from pytest_mipro.plugin.gate.junit import ProblemText, report_result, verdict_properties
@@ -128,6 +129,10 @@ def summarise(state: RunState, terminal: Any) -> None:
 
     write_troubles(terminal, state.config)
     write_cache_line(terminal, state.config)
+    outcomes = (result.outcome for verdict in state.verdicts for result in verdict.results)
+    texts = (text for each in outcomes for text in (each.feedback, each.error, each.failure))
+    if line := hidden_line(state.config, texts):
+        terminal.write_line(f"mipro: {line}")
 
 
 def _problem(state: RunState, verdict: Verdict) -> ProblemText:

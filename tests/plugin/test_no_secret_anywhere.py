@@ -16,7 +16,8 @@ from urllib.parse import quote
 import pytest
 from scripted_server import Answer, ScriptedServer, completion, failure
 
-from pytest_mipro.runtime.text.redaction import one_line, url_secrets
+from pytest_mipro.runtime.text.credentials import url_secrets
+from pytest_mipro.runtime.text.redaction import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +50,14 @@ def spelt(secret: str) -> Iterator[str]:
     yield f"{secret[:8]}{'*' * 20}{secret[-4:]}"
     yield f"{secret[:6]}...{secret[-6:]}"
     yield f"it begins with {secret[: half + 4]}"
+    yield f"it ends with {secret[-half - 4 :]}"
+    yield secret[::-1]
+    yield secret.upper()
+    yield secret.encode().hex()
+    yield "".join(f"%{byte:02X}" for byte in secret.encode())
+    yield "".join(f"\\u{ord(character):04x}" for character in secret)
+    yield "".join(f"&#{ord(character)};" for character in secret)
+    yield base64.b64encode(base64.b64encode(f"x:{secret}".encode())).decode()
 
 
 def traces(secret: str) -> set[bytes]:
@@ -81,27 +90,47 @@ def found(data: bytes) -> set[bytes]:
     return {trace for secret in SECRETS for trace in traces(secret) if trace in data}
 
 
+def said(content: str | None = "hello", **message: Any) -> Answer:
+    found = json.loads(completion(content).body)
+    found["choices"][0]["message"] |= message
+    return Answer(body=json.dumps(found))
+
+
+CALL = {"name": "search", "arguments": json.dumps({"key": KEY})}
+SAID = [
+    completion(f"I was called with {KEY} by {CREDENTIALS}"),
+    completion("hello", model=f"served-{KEY}"),
+    said(None, refusal=f"not with {KEY}"),
+    completion(f"hello {PASSWORD[::-1]}"),
+    completion(KEY.encode().hex()),
+    # what follows is in no text that is measured or kept
+    said(tool_calls=[{"id": KEY, "type": "function", "function": CALL}]),
+    said(reasoning_content=f"my key is {KEY}"),
+]
+ECHOED = 5
+
+
 def answer(body: dict[str, Any]) -> Answer:
     """Refuse, with an echo that the model's number chooses; or say it in a reply."""
     number = body["model"].removeprefix("m")
     if not number.isdigit():
-        return completion(f"I was called with {KEY} by {CREDENTIALS}", model=f"served-{KEY}")
+        return SAID[int(number.removeprefix("said"))]
     status = STATUSES[int(number) % len(STATUSES)]
     return failure(status, f"Wrong key: {SENT[int(number)]}", retry_after="0")
 
 
 TESTS = f"""
 @pytest.mark.mipro(threshold=0.5)
-@pytest.mark.parametrize("number", [*range({len(SENT)}), "replies"])
+@pytest.mark.parametrize("number", [*range({len(SENT)}), "said0"])
 def test_echo(number):
-    said = echo.using(model=f"openai/m{{number}}")(text="hello")
-    print("it said", said)
-    assert said == "hello", said
+    reply = echo.using(model=f"openai/m{{number}}")(text="hello")
+    print("it said", reply)
+    assert reply == "hello", reply
 
 @pytest.mark.mipro(threshold=0.0)
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range({len(SAID)}))
 def test_reply(number):
-    return Score(0.5, feedback=echo.using(model="openai/mreplies")(text=str(number)))
+    return Score(0.5, feedback=echo.using(model=f"openai/msaid{{number}}")(text=str(number)))
 """
 
 
@@ -145,6 +174,11 @@ def test_a_gate_that_records_leaves_no_key(pytester: pytest.Pytester, left: Any)
     assert result.ret == 1
     assert len([line for line in result.outlines if "hidden" in line]) >= len(SENT)
     assert leaks(pytester.path, result) == {}
+    report = json.loads((pytester.path / "out.json").read_text())
+    (replies,) = [test for test in report["studies"][0]["tests"] if test["name"] == "test_reply"]
+    assert ["echoed a credential" in (case["problem"] or "") for case in replies["cases"]] == [
+        number < ECHOED for number in range(len(SAID))
+    ]
 
 
 def test_a_gate_with_workers_leaves_no_key(pytester: pytest.Pytester, left: Any) -> None:

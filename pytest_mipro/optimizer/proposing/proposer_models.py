@@ -28,7 +28,6 @@ from pytest_mipro.runtime.client.contract import LMClient, Message, Reply, Reque
 from pytest_mipro.runtime.settings import current_settings
 from pytest_mipro.runtime.signature.signature import Signature
 from pytest_mipro.runtime.signature.thoughts import without_thoughts
-from pytest_mipro.runtime.text.redaction import hide_in_data
 
 GROUNDING_CALLS = 5
 """The calls for grounding, at most: three batches, their summary, and the program."""
@@ -239,8 +238,7 @@ class ProposerModels:
             return "", "", "too long"
         except ProgramError:
             return "", "", "refused"
-        text = hide_in_data(reply.text)  # it may be committed
-        instruction, problem = instruction_of(text, reply.finish_reason)
+        instruction, problem = instruction_of(reply.text, reply.finish_reason)
         known = [task.instruction, *(one.text for one in task.history)]
         if not problem and repeats(instruction, messages, known):
             return reply.text, "", "repeated"

@@ -17,7 +17,8 @@ from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from pytest_mipro.errors import ConfigurationError, StorageError
-from pytest_mipro.runtime.text.redaction import hide_secrets, one_line, url_secrets
+from pytest_mipro.runtime.text.credentials import url_secrets
+from pytest_mipro.runtime.text.redaction import hide_secrets, one_line
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage

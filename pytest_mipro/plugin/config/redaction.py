@@ -1,24 +1,58 @@
-"""Redact recorded replies and reports: built-in rules, then the hooks `pytest_mipro_redact`."""
+"""Hide credentials in reports and records: built-in rules, then the hooks `pytest_mipro_redact`."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from typing import Any
+
+import pytest
 
 from pytest_mipro.errors import ConfigurationError
+from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.config.options import options_of
-from pytest_mipro.runtime.text.redaction import HIDDEN, hide_in_data, one_line, url_secrets
-
-if TYPE_CHECKING:
-    import pytest
-
+from pytest_mipro.runtime.text.credentials import url_secrets
+from pytest_mipro.runtime.text.redaction import HIDDEN, hide_secrets, one_line
 
 HOOK = "pytest_mipro_redact"
+_SECRET_NAME = re.compile("key|token|secret|password|passwd", re.IGNORECASE)
+_REDACT = pytest.StashKey[Any]()  # a function, by its config
+_HIDDEN_IN = pytest.StashKey[set[str]]()
+
+
+def redaction(config: pytest.Config) -> Callable[[str], str]:
+    """Return what hides credentials in a text that is kept: known values, then the hooks' rules."""
+    if _REDACT not in config.stash:
+        hooked, secrets = redactor(config), run_secrets(config)
+        kept = config.stash.setdefault(_HIDDEN_IN, set())
+
+        @cache  # names and ids come again and again
+        def redact(text: str) -> str:
+            text = hooked(hide_secrets(text, secrets))
+            if HIDDEN in text:
+                kept.add(text)
+            return text
+
+        config.stash[_REDACT] = redact
+    made: Callable[[str], str] = config.stash[_REDACT]
+    return made
+
+
+def hidden_line(config: pytest.Config, shown: Iterable[str]) -> str:
+    """Return how many credentials are hidden in what was kept, and in the texts `shown`; or ""."""
+    texts = config.stash.get(_HIDDEN_IN, set[str]()).union(shown)
+    count = sum(text.count(HIDDEN) for text in texts)
+    return f"{counted(count, 'credential')} hidden, shown as {HIDDEN}" if count else ""
+
+
+def run_secrets(config: pytest.Config) -> tuple[str, ...]:
+    """Return what may be a credential besides the environment: of the endpoint, of ini keys."""
+    return (*url_secrets(options_of(config).api_base), *_ini_secrets(config))
 
 
 def redactor(config: pytest.Config) -> Callable[[str], str]:
-    """Return what takes secrets out of a text: the built-in rules, then each hook in turn."""
+    """Return what applies the hooks to a text, each in turn."""
     manager = config.pluginmanager
     plugins = [impl.plugin for impl in reversed(getattr(config.hook, HOOK).get_hookimpls())]
     callers = [
@@ -32,15 +66,6 @@ def redactor(config: pytest.Config) -> Callable[[str], str]:
         return text
 
     return redact
-
-
-def without_secrets(config: pytest.Config, text: str) -> str:
-    """Return the text without keys, passwords, the endpoint's address and what looks like a key.
-
-    Values of the environment count where their names end in KEY, TOKEN, SECRET or PASSWORD, and
-    from 8 characters on.
-    """
-    return hide_in_data(text, _addresses(config))
 
 
 def _called(plugin: Any, caller: Any, config: pytest.Config, text: str) -> str:
@@ -60,18 +85,11 @@ def _called(plugin: Any, caller: Any, config: pytest.Config, text: str) -> str:
     return given[0]
 
 
-def _addresses(config: pytest.Config) -> Iterator[str]:
-    """Yield the addresses of endpoints, with their credentials."""
-    given = [options_of(config).api_base or ""]
-    given += [
-        value for name, value in os.environ.items() if name.upper().endswith(("_BASE", "_BASE_URL"))
-    ]
-    for address in given:
-        if "://" in address:
-            yield from url_secrets(address)
-            yield address.strip()
-            yield address.strip().rstrip("/")
-            scheme, _, rest = address.strip().rstrip("/").partition("://")
-            place = rest.rpartition("@")[2]
-            yield f"{scheme}://{place}"
-            yield f"{scheme}://{HIDDEN}@{place}"  # as a reply has it whose credentials are hidden
+def _ini_secrets(config: pytest.Config) -> Iterator[str]:
+    """Yield the values of ini keys that are named like a credential, whoever's they are."""
+    # pytest 9 has no public way to the keys as they stand in the file
+    found = config._inicfg if hasattr(config, "_inicfg") else config.inicfg  # noqa: SLF001
+    for name, given in found.items():
+        value = getattr(given, "value", given)  # newer releases of pytest wrap it
+        if isinstance(value, str) and _SECRET_NAME.search(name):
+            yield value.strip()

@@ -19,11 +19,12 @@ from itertools import product
 from typing import Any
 
 from pytest_mipro.runtime.signature.json_values import to_json
-from pytest_mipro.runtime.text.redaction import hide_in_data
+from pytest_mipro.runtime.text.redaction import hide_secrets
 
 MAX_CHARS = 2000
 """The longest feedback; a longer text keeps its head and its tail."""
 _VALUE_CHARS = 600
+_READ_CHARS = 16 * MAX_CHARS  # what is cut out of a longer text needs no search
 # pytest shortens a value in its middle from its 118th character on, unless -v: what stands before
 # is the same always.
 _DETAIL_CHARS = 100
@@ -118,14 +119,15 @@ def canonical(text: str) -> str:
     """
     if not text:
         return text
-    text = _ADDRESS.sub("", _ANSI.sub("", text))
+    text = _ADDRESS.sub("", _ANSI.sub("", shortened(text, _READ_CHARS)))
     text = text.encode("utf-8", "backslashreplace").decode()
-    return shortened(hide_in_data(_SET.sub(_sorted_set, text).strip()), MAX_CHARS)
+    return shortened(hide_secrets(_SET.sub(_sorted_set, text).strip()), MAX_CHARS)
 
 
 def canonical_repr(value: object) -> str:
     """Return a repr of about 600 characters at most: sets sorted, no address, no credential."""
-    return shortened(hide_in_data(_ADDRESS.sub("", _repr(value, _DEPTH))), _VALUE_CHARS)
+    text = shortened(_repr(value, _DEPTH), _READ_CHARS)
+    return shortened(hide_secrets(_ADDRESS.sub("", text)), _VALUE_CHARS)
 
 
 def assertion_feedback(
@@ -136,7 +138,7 @@ def assertion_feedback(
     `notes` are the comparisons noted in the block that raised it, `outputs` what the program's
     modules gave in it. Where there is no text at all, it is the line that raised.
     """
-    lines = hide_in_data(_ANSI.sub("", str(error))).splitlines()
+    lines = hide_secrets(_ANSI.sub("", shortened(str(error), _READ_CHARS))).splitlines()
     start = _explanation_start(lines)
     if start is None:
         frames = traceback.extract_tb(error.__traceback__)

@@ -26,7 +26,7 @@ from pytest_mipro.plugin.measuring.feedback import (
 )
 from pytest_mipro.runtime.calls.context import Trace, current_context
 from pytest_mipro.runtime.score import Score
-from pytest_mipro.runtime.text.redaction import hide_in_data
+from pytest_mipro.runtime.text.redaction import hide_secrets
 
 RETURNED_NOTHING = (
     "the test returned nothing here and a score elsewhere; return a score on every path"
@@ -195,7 +195,7 @@ def _awaited(value: Any) -> object:
 
 
 def _text(error: BaseException) -> str:
-    return hide_in_data(" ".join(str(error).split())) or type(error).__name__
+    return hide_secrets(" ".join(str(error).split())) or type(error).__name__
 
 
 def _number(value: Any) -> float | None:

@@ -19,7 +19,7 @@ from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import TestPlan
 from pytest_mipro.plugin.lock.lock_file import LockedModule
 from pytest_mipro.plugin.measuring.measure import Status, case_status
-from pytest_mipro.runtime.text.redaction import hide_in_data
+from pytest_mipro.runtime.text.redaction import hide_secrets
 
 _ATTRIBUTE = "mipro"
 
@@ -222,11 +222,11 @@ def _value(kind: Any, data: Any) -> Any:
 def skip_reason(report: pytest.TestReport) -> str:
     """Return why a test was skipped, as its report has it."""
     text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-    return hide_in_data(text.removeprefix("Skipped: ")) or "skipped"
+    return hide_secrets(text.removeprefix("Skipped: ")) or "skipped"
 
 
 def crash_text(report: pytest.TestReport) -> str:
     """Return what a failed report says first, in one line of at most 300 characters."""
     crash = getattr(report.longrepr, "reprcrash", None)
     text = crash.message if crash is not None else str(report.longrepr)
-    return hide_in_data(" ".join(text.split()))[:300]
+    return hide_secrets(" ".join(text.split()))[:300]

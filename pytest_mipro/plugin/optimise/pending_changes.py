@@ -16,12 +16,12 @@ from pytest_mipro.plugin.config.cache_folder import how_to_go_on, ini_folder, mi
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path, relative_path
 from pytest_mipro.plugin.config.printable import PrintableTerminal, unprintable
+from pytest_mipro.plugin.config.redaction import redaction
 from pytest_mipro.plugin.config.study_files import study_file
 from pytest_mipro.plugin.lock.lock_builder import lock_of
 from pytest_mipro.plugin.lock.lock_file import Lock, dump_lock, read_lock
 from pytest_mipro.plugin.lock.write_journal import FileWrite, changed, file_digest, flush
 from pytest_mipro.plugin.optimise.refused_finalist import keep_refused, prompt_diff
-from pytest_mipro.plugin.report.files import redaction
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt, file_text, read_prompt
 from pytest_mipro.runtime.signature.signature import Signature

@@ -20,6 +20,7 @@ from pytest_mipro.plugin.collecting.plan import PlannedCase, StudyKey
 from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path
+from pytest_mipro.plugin.config.redaction import redaction
 from pytest_mipro.plugin.config.study_files import StudyFile, study_file
 from pytest_mipro.plugin.gate.outlook import failing_gates
 from pytest_mipro.plugin.lock.holdout_uses import known_holdout_uses, record_holdout_use
@@ -38,7 +39,6 @@ from pytest_mipro.plugin.replies.client_stack import replies_of, studies_client
 from pytest_mipro.plugin.replies.serving import watching_cases
 from pytest_mipro.plugin.replies.study_client import StudyClient
 from pytest_mipro.plugin.report.contents import optimizations_of
-from pytest_mipro.plugin.report.files import redaction
 from pytest_mipro.runtime.calls.strays import Strays
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt

@@ -4,7 +4,7 @@ Each stack passes a request from left to right until something has the reply.
 
 The run's client, one per process (`run_client`):
 
-    CachedClient → SanitisingClient → BilledClient → BreakerClient → PricedClient → live
+    CachedClient → CheckedClient → BilledClient → BreakerClient → PricedClient → live
     live: the hook's client in a BoundedClient, else ProviderClient, which bounds each provider
 
 The studies' client, by `--mipro-replies`, on the recorded replies of a study, or outside cases on
@@ -37,11 +37,11 @@ import pytest
 from pytest_mipro.plugin.config.cache_folder import cache_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path
-from pytest_mipro.plugin.config.redaction import redactor
+from pytest_mipro.plugin.config.redaction import redactor, run_secrets
 from pytest_mipro.plugin.lock.lock_file import SUFFIX as LOCK_SUFFIX
 from pytest_mipro.plugin.replies.bill import BilledClient
 from pytest_mipro.plugin.replies.circuit_breaker import BreakerClient
-from pytest_mipro.plugin.replies.recording import RecordingClient, SanitisingClient
+from pytest_mipro.plugin.replies.recording import CheckedClient, RecordingClient
 from pytest_mipro.runtime.cache.reply_cache import CachedClient
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import LMClient
@@ -51,7 +51,6 @@ from pytest_mipro.runtime.client.wrappers import BoundedClient, PricedClient
 from pytest_mipro.runtime.replies.recorded import RecordedClient, RecordedReplies
 from pytest_mipro.runtime.replies.replies_file import SUFFIX, read_replies
 from pytest_mipro.runtime.settings import current_settings
-from pytest_mipro.runtime.text.redaction import url_secrets
 
 STARTED = "mipro_started"
 _STARTED = pytest.StashKey[float]()
@@ -95,7 +94,7 @@ def run_client(config: pytest.Config) -> CachedClient:
         client = PricedClient(client, options.prices)
         client = BreakerClient(client)
         client = BilledClient(client)
-        client = SanitisingClient(client, tuple(url_secrets(options.api_base)))
+        client = CheckedClient(client, run_secrets(config))
         since = run_start(config) if options.replies == "fresh" else 0.0
         config.stash[_CLIENT] = CachedClient(client, cache_folder(config), since)
     return config.stash[_CLIENT]
@@ -143,7 +142,7 @@ def studies_client(config: pytest.Config, replies: RecordedReplies, case: str = 
     mode = options_of(config).replies
     if mode == "record":
         redact = config.stash.setdefault(_REDACT, redactor(config))
-        return RecordingClient(run_client(config), replies, redact)
+        return RecordingClient(run_client(config), replies, redact, run_secrets(config))
     if mode == "replay":
         return RecordedClient(replies, None, case)
     return RecordedClient(replies, run_client(config), case) if replies else run_client(config)

@@ -7,69 +7,100 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
+from pytest_mipro.errors import EndpointError, RefusalError
 from pytest_mipro.plugin.replies.troubles import TroubleCounter
 from pytest_mipro.runtime.calls.context import calling_module
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
 from pytest_mipro.runtime.replies.recorded import RecordedReplies
-from pytest_mipro.runtime.text.redaction import SHORTEST_IN_DATA, hide_values
+from pytest_mipro.runtime.text.credentials import echoed_credential, variable_of
+from pytest_mipro.runtime.text.redaction import HIDDEN
 
 
-def _redacted(reply: Reply, redact: Callable[[str], str]) -> Reply:
-    return replace(
-        reply,
-        text=redact(reply.text),
-        model=redact(reply.model),
-        finish_reason=redact(reply.finish_reason),
-    )
+class CheckedClient(ClientWrapper):
+    """Lets replies pass that may be measured and kept, dated, as they are.
 
-
-class SanitisingClient(ClientWrapper):
-    """Makes replies fit for the cache: dated, and without a key that the endpoint put into them."""
+    One that echoes a credential is none: what is measured must be what is kept, and a credential is
+    kept nowhere. `secrets` are credentials besides those of the environment.
+    """
 
     def __init__(self, inner: LMClient, secrets: tuple[str, ...]) -> None:
         super().__init__(inner)
-        self._redact = partial(hide_values, secrets=secrets, shortest=SHORTEST_IN_DATA)
+        self._secrets = secrets
 
-    def received(self, request: Request, reply: Reply) -> Reply:  # noqa: ARG002 - the base's signature
-        """Return the reply, dated and redacted."""
-        return replace(_redacted(reply, self._redact), asked=reply.asked or time.time())
+    async def complete(self, request: Request) -> Reply:
+        """Return the inner client's reply; raises EndpointError for one that echoes a credential.
+
+        That includes the reason of a refusal, which would become feedback.
+        """
+        try:
+            return await super().complete(request)
+        except RefusalError as error:
+            self._refuse_echo(request, (str(error),))
+            if HIDDEN in str(error):
+                raise _echo_error(request, "") from None
+            raise
+
+    def received(self, request: Request, reply: Reply) -> Reply:
+        """Return the reply, dated; raises EndpointError."""
+        self._refuse_echo(request, (reply.text, reply.model, reply.finish_reason))
+        return replace(reply, asked=reply.asked or time.time())
+
+    def _refuse_echo(self, request: Request, texts: tuple[str, ...]) -> None:
+        asked = (request.model, *(message.content for message in request.messages))
+        echo = echoed_credential(texts, self._secrets, asked)
+        if echo:
+            raise _echo_error(request, variable_of(echo))
 
 
-class RecordingClient(ClientWrapper):
+def _echo_error(request: Request, variable: str) -> EndpointError:
+    whose = f", that of {variable}," if variable else ""
+    return EndpointError(
+        f"the endpoint of model {request.model!r} echoed a credential{whose} in its reply, which "
+        "is neither measured nor kept; check what stands between you and the model"
+    )
+
+
+class RecordingClient(CheckedClient):
     """Asks the cache, then the replies recorded before, then the model.
 
     The cache comes first, so that what `--mipro-replies=fresh` fetched gets recorded; the recorded
-    replies save whoever has no cache the price of what did not change. Secrets are removed before
-    the pipeline sees a reply: a later request that holds its text must be the one that a replay
-    makes.
+    replies save whoever has no cache the price of what did not change. The hooks' `redact` changes
+    a reply before the pipeline sees it: a later request that holds its text must be the one that a
+    replay makes.
     """
 
     def __init__(
-        self, cache: LMClient, recorded: RecordedReplies, redact: Callable[[str], str]
+        self,
+        cache: LMClient,
+        recorded: RecordedReplies,
+        redact: Callable[[str], str],
+        secrets: tuple[str, ...] = (),
     ) -> None:
-        super().__init__(cache)
+        super().__init__(cache, secrets)
         self._recorded = recorded
         self._redact = redact
 
     async def complete(self, request: Request) -> Reply:
-        """Return the reply, without secrets."""
+        """Return the reply as the file will hold it; raises EndpointError for an echo."""
         # In a thread: opening the cache may wait for another process.
         known = await asyncio.to_thread(self.lookup, request)
         return known or await super().complete(request)
 
     def lookup(self, request: Request) -> Reply | None:
-        """Return the reply, without secrets, of the cache or a recording."""
+        """Return the reply of the cache or a recording, as the file will hold it."""
         reply = super().lookup(request)
         if reply is None and (found := self._recorded.reply_to(request)) is not None:
             reply = self.received(request, found)
         return reply
 
-    def received(self, request: Request, reply: Reply) -> Reply:  # noqa: ARG002 - the base's signature
-        """Return the reply without secrets."""
-        return _redacted(reply, self._redact)
+    def received(self, request: Request, reply: Reply) -> Reply:
+        """Return the reply as the file will hold it."""
+        redact, asked = self._redact, reply.asked
+        text, model, reason = redact(reply.text), redact(reply.model), redact(reply.finish_reason)
+        changed = replace(reply, text=text, model=model, finish_reason=reason)
+        return replace(super().received(request, changed), asked=asked)
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,22 @@ before pytest captured it, at once, on workers of pytest-xdist too.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import asdict
 from functools import partial
 from typing import TextIO
 
 import pytest
 
+from pytest_mipro.errors import MiproError
 from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase
+from pytest_mipro.plugin.collecting.prompt_check import reachable_modules
 from pytest_mipro.plugin.config.apply_options import options_in_force
 from pytest_mipro.plugin.config.cache_folder import given_up
 from pytest_mipro.plugin.config.options import options_of
@@ -29,7 +33,8 @@ from pytest_mipro.runtime.calls.context import CallContext, process_default, ref
 from pytest_mipro.runtime.calls.offline import leave_alone, no_network
 from pytest_mipro.runtime.calls.strays import Strays, forget_child_reports, telling_children
 from pytest_mipro.runtime.client.contract import LMClient
-from pytest_mipro.runtime.prompts.prompt_file import forget_committed_prompts
+from pytest_mipro.runtime.prompts.prompt_file import committed_prompt, forget_committed_prompts
+from pytest_mipro.runtime.text.credentials import public_texts
 from pytest_mipro.runtime.text.redaction import one_line
 
 _RUNTIME = logging.getLogger("pytest_mipro.runtime")
@@ -95,9 +100,29 @@ def serving(config: pytest.Config, cases: Sequence[PlannedCase]) -> Iterator[Non
         if options_of(config).replies == "replay":
             leave_alone(threading.enumerate())
         forget_committed_prompts()
+        stack.enter_context(public_texts(partial(_texts_of, cases)))
         stack.enter_context(options_in_force(config))
         stack.enter_context(process_default(CallContext(_begin(config, cases))))
         yield
+
+
+def _texts_of(cases: Sequence[PlannedCase]) -> Iterator[str]:
+    """Yield what the repo shows to every reader: the cases with their labels, and the prompts."""
+    for case in cases:
+        yield case.id
+        yield json.dumps(dict(case.row.columns), ensure_ascii=False)
+    files = {case.item.path: case.item for case in cases}.values()
+    modules = (
+        module
+        for item in files
+        if isinstance(item, pytest.Function)
+        for module in reachable_modules(vars(item.module))
+    )
+    for module in modules:
+        with suppress(MiproError):  # told where the module is called
+            prompt = committed_prompt(module.signature)
+            yield prompt.instruction
+            yield json.dumps([asdict(demo) for demo in prompt.demos], ensure_ascii=False)
 
 
 @contextmanager

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from collections.abc import Sequence
 
 import pytest
 
@@ -13,17 +11,15 @@ from pytest_mipro.errors import MiproError
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.config.printable import printable
-from pytest_mipro.plugin.config.redaction import redactor
+from pytest_mipro.plugin.config.redaction import redaction
 from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.report.contents import run_report
 from pytest_mipro.plugin.report.json_report import json_report
 from pytest_mipro.plugin.report.markdown import markdown_report
 from pytest_mipro.runtime.text.files import atomic_write
-from pytest_mipro.runtime.text.redaction import hide_secrets, url_secrets
 
 _LINES = pytest.StashKey[list[tuple[str, bool]]]()
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
-_SECRET_NAME = re.compile("key|token|secret|password|passwd", re.IGNORECASE)
 
 
 def write_reports(session: pytest.Session, verdicts: Sequence[Verdict]) -> None:
@@ -61,21 +57,3 @@ def write_report_lines(terminal: pytest.TerminalReporter, config: pytest.Config)
     """Say which reports were written, as pytest says it of its own."""
     for line, well in config.stash.get(_LINES, []):
         terminal.write_sep("-", f"mipro: {printable(line)}", **({} if well else {"red": True}))
-
-
-def redaction(config: pytest.Config) -> Callable[[str], str]:
-    """Return what hides credentials in a text: known values, and what the hooks take out."""
-    hooked = redactor(config)
-    secrets = (*url_secrets(options_of(config).api_base), *_ini_secrets(config))
-    # names and ids come again and again
-    return cache(lambda text: hooked(hide_secrets(text, secrets)))
-
-
-def _ini_secrets(config: pytest.Config) -> Iterator[str]:
-    """Yield the values of ini keys that are named like a credential, whoever's they are."""
-    # pytest 9 has no public way to the keys as they stand in the file
-    found = config._inicfg if hasattr(config, "_inicfg") else config.inicfg  # noqa: SLF001
-    for name, given in found.items():
-        value = getattr(given, "value", given)  # newer releases of pytest wrap it
-        if isinstance(value, str) and _SECRET_NAME.search(name):
-            yield value.strip()

@@ -40,8 +40,8 @@ class _Flight:
 class CachedClient(ClientWrapper):
     """A client with a memory on disk in `folder`.
 
-    The key is the request's digest with the inner client's endpoint; the row holds the request
-    itself, and a row of another request is never used. Identical requests in flight share one inner
+    The key is the request's digest with the inner client's endpoint; a row of another request is
+    never used. Identical requests in flight share one inner
     call, whose failure reaches all of them. Several processes may share the folder: they wait for
     each other's calls instead of paying for them again. A cached reply has `cached=True`, and cost,
     usage and latency as they were recorded. Replies asked before `since` (Unix seconds) don't

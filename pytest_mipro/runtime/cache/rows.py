@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from pytest_mipro.runtime.client.contract import Reply, Usage
+from pytest_mipro.runtime.text.redaction import HIDDEN
 from pytest_mipro.runtime.text.strict_json import (
     COST,
     COUNT,
@@ -29,21 +30,27 @@ _USAGE_RULES = {"prompt_tokens": COUNT, "completion_tokens": COUNT}
 
 
 def row_of(key: str, canonical_json: str, reply: Reply) -> dict[str, Any]:
-    """Return the row under `key`, as JSON data, of a reply to the request of this JSON text."""
+    """Return the row under `key`, as JSON data, of a reply to the request of this JSON text.
+
+    The request is in it as part of the checksum alone: a pipeline may put secrets into it.
+    """
     data = asdict(replace(reply, cached=False))
-    return {"request": canonical_json, "reply": data, "check": _check(key, canonical_json, data)}
+    return {"reply": data, "check": _check(key, canonical_json, data)}
 
 
 def reply_of(row: object, key: str, canonical_json: str) -> Reply | None:
     """Return the reply of the row found under `key`, with `cached=True`.
 
     None if the row holds another request, was written under another key (of another endpoint, say),
-    is damaged, or is of another version or forged.
+    is damaged, or is of another version or forged; and if its release, which wrote the request too,
+    hid parts of replies and did so here.
     """
-    if not isinstance(row, dict) or row.get("request") != canonical_json:
+    data = row.get("reply") if isinstance(row, dict) else None
+    if not isinstance(row, dict) or not isinstance(data, dict):
         return None
-    data = row.get("reply")
-    if not isinstance(data, dict) or row.get("check") != _check(key, canonical_json, data):
+    if row.get("check") != _check(key, canonical_json, data):
+        return None
+    if "request" in row and HIDDEN in str(data.get("text")):
         return None
     if field_problem(data, _REPLY_RULES) or field_problem(data["usage"], _USAGE_RULES):
         return None

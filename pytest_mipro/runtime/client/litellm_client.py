@@ -31,7 +31,8 @@ from pytest_mipro.runtime.client.retry import (
     back_off,
     report_lost_attempt,
 )
-from pytest_mipro.runtime.text.redaction import one_line, url_secrets
+from pytest_mipro.runtime.text.credentials import url_secrets
+from pytest_mipro.runtime.text.redaction import one_line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,7 +228,7 @@ class LiteLLMClient:
         finish_reason = str(choices[0].finish_reason or "stop")
         refusal = getattr(message, "refusal", None)
         if refusal or (finish_reason == "content_filter" and not message.content):
-            reason = f": {one_line(refusal)}" if refusal else ""
+            reason = f": {one_line(refusal, secrets=self._secrets)}" if refusal else ""
             raise RefusalError(f"model {request.model!r} or its filter refused to reply{reason}")
         usage = getattr(response, "usage", None)
         return Reply(

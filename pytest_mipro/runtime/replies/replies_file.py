@@ -13,6 +13,7 @@ from pytest_mipro.errors import RepliesFileError
 from pytest_mipro.runtime.client.contract import Usage
 from pytest_mipro.runtime.replies.recorded import RECORD, RecordedReply
 from pytest_mipro.runtime.replies.request_parts import RequestParts
+from pytest_mipro.runtime.text.redaction import HIDDEN
 from pytest_mipro.runtime.text.strict_json import (
     COST,
     COUNT,
@@ -24,9 +25,11 @@ from pytest_mipro.runtime.text.strict_json import (
     load_json,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SUFFIX = ".replies.jsonl"
 _HEAD = {"schema_version": SCHEMA_VERSION}
+# Its releases put `[hidden]` into replies, which then measured something else: these are none.
+_REDACTING_VERSION = 1
 _REMEDY = f"restore the file, or delete it and run `{RECORD}`"
 _CONFLICT = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
 
@@ -53,18 +56,21 @@ def parse_replies(text: str, name: str) -> list[RecordedReply]:
     """Return the replies in a file's text; raises RepliesFileError that begins with `name:line`."""
     replies: list[RecordedReply] = []
     known: dict[str, tuple[int, str]] = {}
+    redacting = False
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             data = _parsed(line)
             if number == 1 or "schema_version" in data:  # a merge may have left two
-                _check_head(data)
+                redacting |= _is_redacting(data)
                 continue
             reply = _reply(data)
         except _ProblemError as problem:
             remedy = "" if ";" in str(problem) else f"; {_REMEDY}"
             raise RepliesFileError(f"{name}:{number}: {problem}{remedy}") from None
+        if redacting and HIDDEN in reply.text:
+            continue
         first, text = known.setdefault(reply.key, (number, reply.text))
         if text != reply.text:  # which one counts would silently decide scores
             raise RepliesFileError(
@@ -115,14 +121,17 @@ def _parsed(line: str) -> dict[str, Any]:
     return data
 
 
-def _check_head(data: dict[str, Any]) -> None:
+def _is_redacting(data: dict[str, Any]) -> bool:
     if "schema_version" not in data:
         raise _ProblemError("the first line must hold the schema_version")
+    if data == {"schema_version": _REDACTING_VERSION}:
+        return True
     if data != _HEAD:
         version = data["schema_version"]
         raise _ProblemError(
             f"schema_version is {version!r:.60}, this release reads {SCHEMA_VERSION}"
         )
+    return False
 
 
 def _reply(data: dict[str, Any]) -> RecordedReply:

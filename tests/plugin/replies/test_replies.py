@@ -71,7 +71,7 @@ def file_of(pytester: pytest.Pytester, name: str = "test_desk") -> Path:
 
 def entries(pytester: pytest.Pytester, name: str = "test_desk") -> list[dict[str, object]]:
     lines = file_of(pytester, name).read_text(encoding="utf-8").splitlines()
-    assert json.loads(lines[0]) == {"schema_version": 1}
+    assert json.loads(lines[0]) == {"schema_version": 2}
     return [json.loads(line) for line in lines[1:]]
 
 
@@ -382,51 +382,68 @@ def test_a_fresh_optimisation_says_what_it_gives_up(pytester, recordable):
 # Secrets
 
 
-CANARIES = {
-    "DESK_API_KEY": "canary-key-0815",
-    "DESK_TOKEN": "canary+token/4711=",
-    "DESK_BASE_URL": "https://canary-user:canary-password@canary-host.example/v1",
-}
+CANARY = "canary-key-0815"
+ECHOES = ("{}", "{}[::-1]", "{}.upper()", "{}.encode().hex()", "{}[:12]")
 
 
-@WORKERS
-def test_no_secret_is_recorded_though_the_endpoint_echoes_it(
-    pytester, recordable, monkeypatch, workers
+@pytest.mark.parametrize("echo", ECHOES)
+@pytest.mark.parametrize(("workers", "mode"), [("-n0", "auto"), ("-n0", "record"), ("-n1", "auto")])
+def test_a_reply_that_echoes_a_key_is_an_error_and_kept_nowhere(
+    pytester, recordable, monkeypatch, workers, mode, echo
 ):
-    for name, value in CANARIES.items():
-        monkeypatch.setenv(name, value)
-    echoed = (
-        "' '.join(['got', os.environ['DESK_API_KEY'], os.environ['DESK_TOKEN'],"
-        " os.environ['DESK_BASE_URL'], 'https://canary-ini:canary-secret@canary-gate.example/v2',"
-        " 'sk-canary0815canary0815', 'at http://x:canary-inline@h/', 'a basic functionality'])"
-    )
+    monkeypatch.setenv("DESK_API_KEY", CANARY)
+    key = echo.format("os.environ['DESK_API_KEY']")
     recordable(
-        "@pytest.mark.mipro\n@pytest.mark.parametrize('n', [1, 2])\n"
-        "def test_two(n): echo(text=echo(text=str(n)))",
-        reply=echoed,
+        "@pytest.mark.mipro\n@pytest.mark.parametrize('n', ['one', 'two'])\n"
+        "def test_two(n): echo(text=n)",
+        reply=f"text + {key} if text == 'two' else text",
     )
-    ini = pytester.path / "tox.ini"
-    secret = "mipro_api_base = https://canary-ini:canary-secret@canary-gate.example/v2"
-    ini.write_text(f"{ini.read_text()}\n{secret}\n")
-    result = pytester.runpytest(workers, RECORD)
-    assert result.ret == 0
-    text = file_of(pytester).read_text(encoding="utf-8")
-    assert "canary" not in text
-    assert "got [hidden] [hidden] [hidden] [hidden]" in text
-    assert "a basic functionality" in text
-    # What the second call was asked holds the redacted text, as a replay's will.
-    assert len(entries(pytester)) == 3
+    result = pytester.runpytest(workers, f"--mipro-replies={mode}")
+    assert result.ret == 1
+    said = " ".join(result.stdout.str().split())
+    assert "echoed a credential, that of DESK_API_KEY, in its reply" in said
+    assert asked(pytester) == ["one", "two"]
+    for path in pytester.path.rglob("*"):
+        if path.is_file() and path.suffix not in {".ini", ".pyc", ".py"}:
+            assert b"canary" not in path.read_bytes().lower(), path
+    assert "canary" not in result.stdout.str().lower()
+    pytester.runpytest(workers, f"--mipro-replies={mode}")
+    assert asked(pytester) == ["two"]  # the good reply is kept, the other one is not
+
+
+def test_a_key_that_the_cache_holds_is_not_recorded(pytester, recordable, monkeypatch):
+    recordable("@pytest.mark.mipro\ndef test_it(): echo(text='one')", reply=f"text + {CANARY!r}")
+    assert pytester.runpytest().ret == 0
+    monkeypatch.setenv("DESK_API_KEY", CANARY)
+    result = pytester.runpytest(RECORD)
+    assert "echoed a credential" in result.stdout.str()
+    assert not file_of(pytester).exists() or not entries(pytester)
+
+
+def test_values_that_are_no_secrets_change_nothing(pytester, recordable, monkeypatch):
+    for name, value in {
+        "PGPASSWORD": "postgres",
+        "SORT_KEY": "delivery",
+        "OPENAI_API_KEY": "none",
+        "PARTITION_KEY": "queue2-of-desk7",
+    }.items():
+        monkeypatch.setenv(name, value)
+    texts = ["postgres", "delivery", "none", "queue2-of-desk7", "sk-proj-0123456789abcdef"]
+    recordable(
+        f"@pytest.mark.mipro(threshold=1.0)\n@pytest.mark.parametrize('n', {texts})\n"
+        "def test_all(n): assert echo(text=n) == n"
+    )
+    assert pytester.runpytest("--mipro-json=out.json", RECORD).ret == 0
+    assert sorted(str(entry["text"]) for entry in entries(pytester)) == sorted(texts)
+    ids = {
+        case["id"]
+        for case in json.loads((pytester.path / "out.json").read_text())["studies"][0]["tests"][0][
+            "cases"
+        ]
+    }
+    assert {f"test_all[{text}]" for text in texts[:4]} <= ids
     forget_the_cache(pytester)
-    for name in CANARIES:
-        monkeypatch.delenv(name)
-    assert pytester.runpytest(workers, REPLAY).ret == 0
-
-
-def test_short_values_are_no_secrets(pytester, recordable, monkeypatch):
-    monkeypatch.setenv("DESK_API_KEY", "one")
-    recordable()
-    assert pytester.runpytest(RECORD).ret == 0
-    assert "one" in [entry["text"] for entry in entries(pytester)]
+    assert pytester.runpytest(REPLAY).ret == 0
 
 
 HOOK = """
@@ -436,17 +453,16 @@ def pytest_mipro_redact(config, text):
 
 
 @WORKERS
-def test_a_hook_adds_to_the_redaction(pytester, recordable, monkeypatch, workers):
-    monkeypatch.setenv("DESK_API_KEY", "canary-key-0815")
+def test_hooks_change_what_is_recorded_and_measured(pytester, recordable, workers):
     recordable(
-        "@pytest.mark.mipro\ndef test_it(): assert echo(text='Ms Smith') == '[person] [hidden] x'",
-        reply="text + ' canary-key-0815 y'",
+        "@pytest.mark.mipro\ndef test_it(): assert echo(text='Ms Smith') == '[person] y x'",
+        reply="text + ' z x'",
     )
     conftest = pytester.path / "conftest.py"
     conftest.write_text(conftest.read_text() + HOOK.format(old="Ms Smith", new="[person]"))
-    pytester.makepyfile(more=HOOK.format(old="[hidden] y", new="[hidden] x"))
+    pytester.makepyfile(more=HOOK.format(old="[person] z", new="[person] y"))
     assert pytester.runpytest(workers, RECORD, "-p", "more").ret == 0
-    assert [entry["text"] for entry in entries(pytester)] == ["[person] [hidden] x"]
+    assert [entry["text"] for entry in entries(pytester)] == ["[person] y x"]
 
 
 @pytest.mark.parametrize(("body", "told"), [("return 7", "must return"), ("1/0", "raised Zero")])

@@ -7,9 +7,14 @@ import json
 import pytest
 from gate_project import TESTS, write_gate
 
+SAID = """
+def said(number):
+    import json, pathlib
+    return json.loads(pathlib.Path("said.bin").read_bytes()[::-1])[int(number[1:])]
+"""
 CANARIES = {
     "environment": "canary-environment-1234",
-    "address": "canary-address-password",
+    "address": "canary-address-passw0rd",
     "query": "canary-query-value-77",
     "ini": "canary-ini-value-4321",
     "shape": "sk-canary0123456789abcdef",
@@ -23,16 +28,17 @@ def pytest_mipro_redact(config, text): return text.replace("canary-of-the-house"
 
 @pytest.fixture
 def leaky(pytester, monkeypatch):
-    """A project whose rows, which the model echoes, hold all canaries."""
+    """A project whose tests say all canaries in their feedback."""
     address = f"https://user:{CANARIES['address']}@desk.invalid/v1?key={CANARIES['query']}"
     monkeypatch.setenv("DESK_API_KEY", CANARIES["environment"])
-    tests = TESTS.replace("== text.upper()", "== text.upper(), text")
+    tests = f"{SAID}\n{TESTS}".replace("== text.upper()", "== text.upper(), said(text)")
     ini = f"mipro_api_base = {address}\ndesk_api_key = {CANARIES['ini']}\n"
     write_gate(pytester, tests, ini=ini)
     conftest = pytester.path / "conftest.py"
     conftest.write_text(conftest.read_text() + HOOK)
     said = [*CANARIES.values(), f"see {address} for it", "\\u00e4" + CANARIES["ini"]]
-    rows = [{"id": f"w{n}", "text": text} for n, text in enumerate(said)]
+    (pytester.path / "said.bin").write_bytes(json.dumps(said).encode()[::-1])
+    rows = [{"id": f"w{n}", "text": f"w{n}"} for n in range(len(said))]
     (pytester.path / "words.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     return pytester
 
@@ -43,6 +49,8 @@ def test_no_canary_in_any_report(leaky, monkeypatch):
     result.stdout.no_fnmatch_line("*Warning*")
     result.stderr.no_fnmatch_line("*Warning*")
     texts = {name: (leaky.path / name).read_text() for name in ("out.json", "out.md", "summary.md")}
+    (line,) = [line for line in result.outlines if "credential" in line]
+    assert line == "mipro: 8 credentials hidden, shown as [hidden]"
     for name, text in texts.items():
         assert "hidden" in text, name
         assert "house" in text, name

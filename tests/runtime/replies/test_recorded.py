@@ -248,7 +248,7 @@ def test_its_bytes_are_sorted_and_the_same_for_the_same_replies():
     assert text == dump_replies(reversed(entries))
     assert parse_replies(text, "f") == sorted(entries, key=lambda reply: reply.sort_key)
     lines = [json.loads(line) for line in text.splitlines()]
-    assert lines[0] == {"schema_version": 1}
+    assert lines[0] == {"schema_version": 2}
     assert [line["case"] for line in lines[1:]] == ["test_it[1]", "test_it[1]", "test_it[2]"]
     assert lines[1]["asked"] == "2026-03-31"
 
@@ -280,7 +280,7 @@ def line(**changes: object) -> str:
     return json.dumps(json.loads(to_line(entry())) | changes)
 
 
-HEAD = '{"schema_version": 1}'
+HEAD = '{"schema_version": 2}'
 GOOD = to_line(entry())
 
 
@@ -288,7 +288,7 @@ GOOD = to_line(entry())
     ("lines", "number", "told"),
     [
         ([GOOD], 1, "the first line must hold the schema_version"),
-        (['{"schema_version": 2}'], 1, "schema_version is 2, this release reads 1"),
+        (['{"schema_version": 3}'], 1, "schema_version is 3, this release reads 2"),
         ([HEAD, GOOD[:-1]], 2, "not JSON"),
         ([HEAD, "[]"], 2, "expected an object"),
         ([HEAD, "", '{"case": "a", "case": "b"}'], 3, "the key 'case' appears twice"),
@@ -322,6 +322,15 @@ def test_a_broken_file_is_refused_by_its_line(tmp_path, lines, number, told):
     assert told in text
     assert "; " in text  # the remedy
     assert "\n" not in text
+
+
+def test_replies_that_an_earlier_release_changed_count_as_none(tmp_path):
+    path = tmp_path / "x.replies.jsonl"
+    lines = [GOOD, line(text="it is [hidden]", key="0" * 32)]
+    path.write_text("\n".join([HEAD, *lines]), encoding="utf-8")
+    assert len(read_replies(path)) == 2  # a model may say so
+    path.write_text("\n".join(['{"schema_version": 1}', *lines]), encoding="utf-8")
+    assert [reply.text for reply in read_replies(path)] == [entry().text]
 
 
 def test_bytes_that_are_no_text_are_refused_by_their_line(tmp_path):

@@ -1,0 +1,184 @@
+"""What counts as a credential, where it stands in a text, and that finding it takes linear time."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import time
+from urllib.parse import quote
+
+import pytest
+
+from pytest_mipro.runtime.text.credentials import (
+    can_be_secret,
+    credentials,
+    echoed_credential,
+    public_texts,
+)
+from pytest_mipro.runtime.text.redaction import HIDDEN, hide_secrets, one_line
+
+KEY = "qX7/vb+Nw2&Zk41mR9tLd0"
+
+
+def b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("none", "postgres", "delivery", "EMPTY", "changeme", "created_at", "deliveryStatus"),
+        *("local-dev-key", "not-needed", "", "1234567"),
+    ],
+)
+def test_what_can_be_no_secret_is_none(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not can_be_secret(value)
+    monkeypatch.setenv("SORT_KEY", value)
+    assert hide_secrets(f"queue: {value}.") == f"queue: {value}."
+    assert not echoed_credential([f"queue: {value}."])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("Summer2026", "correct-horse-battery-staple", "xkqzvbnmwrtp", "abcdefghijklmnopqrst"),
+        *("a8Kd0-22", "p@ssw0rd", "AKIAIOSFODNN7EXAMPLE"),
+    ],
+)
+def test_what_can_be_a_secret_is_hidden(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", value)
+    assert hide_secrets(f"refused {value}.") == f"refused {HIDDEN}."
+    assert echoed_credential([f"refused {value}."]) == value
+
+
+FORMS = {
+    "plain": KEY,
+    "hex": KEY.encode().hex(),
+    "upper hex": KEY.encode().hex().upper(),
+    "percent": quote(KEY, safe=""),
+    "every percent": "".join(f"%{ord(c):02X}" for c in KEY),
+    "json unicode": "".join(f"\\u{ord(c):04x}" for c in KEY),
+    "html numbers": "".join(f"&#{ord(c)};" for c in KEY),
+    "html hex numbers": "".join(f"&#x{ord(c):X};" for c in KEY),
+    "python bytes": "".join(f"\\x{ord(c):02x}" for c in KEY),
+    "html": html.escape(KEY),
+    "nested json": json.dumps({"body": json.dumps({"key": KEY})}),
+    "base64": b64(KEY),
+    "base64 within": b64(f"user:{KEY}"),
+    "base64 of a URL": base64.urlsafe_b64encode(f"id:{KEY};".encode()).decode(),
+    "double base64": b64(b64(KEY)),
+    "double base64 within": b64(f"x{b64('user:' + KEY)}"),
+    "reversed": KEY[::-1],
+    "upper": KEY.upper(),
+    "lower": KEY.lower(),
+    "first half": KEY[: len(KEY) // 2],
+    "second half": KEY[-(len(KEY) // 2) :],
+    "most of it": KEY[2:],
+    "half in base64": b64(KEY)[:18],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_is_hidden_and_is_an_echo(form: str) -> None:
+    text = f"I was called with {FORMS[form]} today, İstanbul"
+    assert echoed_credential([text]) == KEY
+    hidden = hide_secrets(text)
+    assert HIDDEN in hidden
+    assert hidden.startswith("I was called with ")
+    assert hidden.endswith(" today, İstanbul")
+    assert not echoed_credential([hidden])
+
+
+@pytest.mark.parametrize("mask", ["****", "...", "…", "xxxx", "••••"])
+def test_a_masked_key_is_hidden_in_an_error(mask: str) -> None:
+    assert one_line(f"wrong key {KEY[:4]}{mask}{KEY[-4:]} sent") == f"wrong key {HIDDEN} sent"
+    assert one_line(f"wrong key {KEY[:9]}{mask} sent") == f"wrong key {HIDDEN} sent"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a basic functionality", "bearer of good news", "sk-learn and hf_transformers", "qX7..."),
+        *("see task-oriented work", f"a {KEY[:7]} of it", "key=none", "https://host/path@home"),
+    ],
+)
+def test_ordinary_text_stays(text: str) -> None:
+    assert hide_secrets(text) == text
+    assert not echoed_credential([text])
+
+
+def test_half_of_a_phrase_is_no_echo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_TOKEN", "local-development-only-please")
+    assert not echoed_credential(["a local development; local-develop it"])
+    assert echoed_credential(["local-development-only-please"])
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("http://user:pw@host/v1", "http://[hidden]@host/v1"),
+        ("GET /v1?api-key=abc&n=1", "GET /v1?api-key=[hidden]&n=1"),
+        ("Authorization: Bearer abcdefgh12345678", "Authorization: Bearer [hidden]"),
+        ("key sk-proj-0123456789abcdef is", "key [hidden] is"),
+        ("key sk-ab*******yz is", "key [hidden] is"),
+        ("AKIAIOSFODNN7EXAMPLE is", "[hidden] is"),
+    ],
+)
+def test_the_shapes_of_credentials_are_hidden(text: str, hidden: str) -> None:
+    assert hide_secrets(text) == hidden
+    assert hide_secrets(hidden) == hidden
+
+
+def test_what_the_repo_shows_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARTITION_KEY", "queue2-of-desk7")
+    assert "queue2-of-desk7" in credentials()
+    with public_texts(lambda: ['{"label": "queue2-of-desk7"}']):
+        assert credentials() == {KEY}
+        assert hide_secrets("got queue2-of-desk7") == "got queue2-of-desk7"
+    assert "queue2-of-desk7" in credentials()
+
+
+def test_what_stands_in_the_request_is_no_echo() -> None:
+    assert not echoed_credential([f"you said {KEY}"], public=[f"my key is {KEY}"])
+
+
+def test_an_endpoint_s_address_holds_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_URL", "https://desk:w0rd-of-2026@host/v1?sig=a8Kd0-22")
+    assert {"w0rd-of-2026", "desk:w0rd-of-2026", "a8Kd0-22"} <= credentials()
+
+
+NEAR_MISSES = [
+    KEY[:10],
+    KEY[1:],
+    "qx7****",
+    "qx7",
+    "sk-",
+    "eyJ-",
+    "eyJabcdefgh.",
+    "a**b",
+    "bearer ",
+    "://a",
+    "?token",
+    KEY[:-1] + "!",
+]
+
+
+@pytest.mark.parametrize("part", NEAR_MISSES)
+def test_a_megabyte_of_near_misses_takes_linear_time(part: str) -> None:
+    text = part * (1_000_000 // len(part))
+    started = time.process_time()
+    hide_secrets(text)
+    echoed_credential([text])
+    assert time.process_time() - started < 20  # a search in quadratic time takes hours
+
+
+def test_a_long_error_is_bounded_before_it_is_searched() -> None:
+    started = time.process_time()
+    assert len(one_line(f"{KEY[:7]}** " * 1_000_000)) == 300
+    assert time.process_time() - started < 2
