@@ -113,6 +113,7 @@ def measure_baseline(run: StudyRun) -> Baseline:
     found = [call.signature for call in first.values()]
     signatures = tuple(item for item in found if item.optimize)
     run.services.check_modules(signatures)
+    run.services.check_baseline(evaluation)
     committed = {item.prompt_path: run.services.load_prompt(item) for item in signatures}
     run.accounting.cost_model.calibrate()
     split = split_rows(row_tags(cases, seen_inputs(runs)), run.settings.min_holdout)

@@ -52,11 +52,11 @@ class Services:
     """The client, searcher, strategies and callbacks that the plugin gives the optimiser.
 
     `searcher` makes a searcher from a space and a seed. `check_modules` raises, before anything is
-    searched, if the modules found can't be optimised. `finalists_shown` holds the digests of the
-    finalists measured on this study's holdout before, in this order, and `earlier_holdout_uses`
-    counts those before them; `record_holdout_use` gets a finalist's digest before it is measured
-    there.
-    `load_prompt` returns a module's committed prompt. `lessons` come from earlier runs of the
+    searched, if the modules found can't be optimised, and `check_baseline` if nothing is to be
+    searched from it. `finalists_shown` holds the digests of the finalists measured on this study's
+    holdout before, in this order, and `earlier_holdout_uses` counts those before them;
+    `record_holdout_use` gets a finalist's digest before it is measured there. `load_prompt` returns
+    a module's committed prompt. `lessons` come from earlier runs of the
     study. `price` returns a model's price, None if unknown; `bill` is the actual cost.
     `describe_error` puts an error that ends a stage into words, and may name the option of its
     limit. `evaluating` makes the evaluator if several processes share the study.
@@ -71,6 +71,7 @@ class Services:
     record_holdout_use: Callable[[str], None]
     emit: Emit
     load_prompt: Callable[[Signature], Prompt]
+    check_baseline: Callable[[Evaluation], None] = lambda _: None
     lessons: Sequence[Lesson] = ()
     price: Callable[[str], ModelPrice | None] = lambda _: None
     bill: Bill = field(default_factory=NoBill)

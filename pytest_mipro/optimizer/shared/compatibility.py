@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore
 from pytest_mipro.optimizer.shared.heartbeat import heartbeat_interval
 from pytest_mipro.optimizer.shared.worker import Membership
 from pytest_mipro.optimizer.study.case import Study
+from pytest_mipro.optimizer.study.fingerprint import digest_of_json, fingerprint_of
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 
 if TYPE_CHECKING:
@@ -29,19 +27,8 @@ def join_compatible(
     storage: BaseStorage, membership: Membership, study: Study, settings: OptimizerSettings
 ) -> CoordinationStore:
     """Return the store of all processes that agree on study, settings and project."""
-    chosen = {name: value for name, value in asdict(settings).items() if name != "concurrency"}
-    chosen["parts"] = sorted(settings.parts)
-    parts = {
-        "cases": [
-            [case.id, case.row, case.test, case.split, case.demo, case.cluster, case.digest]
-            for case in study.cases
-        ],
-        "mark arguments": {name: asdict(test) for name, test in sorted(study.tests.items())},
-        "options": chosen,
-        **membership.project,
-    }
-    fingerprint = {name: _digest(value) for name, value in parts.items()}
-    name = f"{_PREFIX.format(study.name)}{_digest(fingerprint)}"
+    fingerprint = fingerprint_of(study, settings, membership.project)
+    name = f"{_PREFIX.format(study.name)}{digest_of_json(fingerprint)}"
     store = CoordinationStore(storage, membership.url, name)
     store.set_attribute(_ATTRIBUTE, fingerprint)
     return store
@@ -76,8 +63,3 @@ def _lives(store: CoordinationStore, timeout: float) -> bool:
         if heartbeats() - before:
             return True
     return False
-
-
-def _digest(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, ensure_ascii=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

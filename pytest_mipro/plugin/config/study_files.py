@@ -1,4 +1,4 @@
-"""Paths of a study's own files inside `.mipro/`: bill, record, holdout uses, refused finalist."""
+"""Paths of a study's own files inside `.mipro/`: bill, record, holdout uses, result."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Literal
 
 from pytest_mipro.runtime.text.files import ensure_private_folder
 
-StudyFile = Literal["bills", "records", "looks", "refused"]
+StudyFile = Literal["bills", "records", "looks", "refused", "finished"]
 
 _NAMES: Mapping[StudyFile, str] = {
     "bills": "{stem}-{digest:.8}.jsonl",
     "records": "{stem}-{digest:.8}.jsonl",
     "looks": "{digest:.16}.json",
     "refused": "{stem}-{digest:.8}.diff",
+    "finished": "{digest:.16}.json",
 }
 
 

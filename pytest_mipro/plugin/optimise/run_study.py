@@ -15,6 +15,7 @@ from pytest_mipro.optimizer.run.events import Emit, Event, TrialFinished
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.run.study_run import Services
 from pytest_mipro.optimizer.study.case import Study
+from pytest_mipro.optimizer.study.fingerprint import fingerprint_of
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.plugin.collecting.plan import PlannedCase, StudyKey
 from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
@@ -28,6 +29,7 @@ from pytest_mipro.plugin.lock.lock_builder import lessons_of
 from pytest_mipro.plugin.lock.lock_file import read_lock
 from pytest_mipro.plugin.lock.prompt_targets import check_targets
 from pytest_mipro.plugin.optimise.budget_limits import check_budget, describe_error
+from pytest_mipro.plugin.optimise.finished_study import AlreadyFinishedError, FinishedStudy
 from pytest_mipro.plugin.optimise.optimizer_inputs import searcher_of, settings_of, strategies_of
 from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
 from pytest_mipro.plugin.optimise.plan_lines import describe_dry_run, planned_sizes
@@ -43,6 +45,11 @@ from pytest_mipro.runtime.calls.strays import Strays
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.signature.signature import Signature
+
+_FINISHED = (
+    "this study has ended, and its result is in place: nothing is asked anew; for another search, "
+    "change a prompt, the cases or --mipro-seed"
+)
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,7 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     if inputs.partial:
         screen.line("only part of the study's cases are selected: nothing will be written")
     progress = Progress(screen, inputs.alone)
+    finished = FinishedStudy(_file(inputs, "finished"), fingerprint_of(study, settings, {}))
     record = StudyRecord(_file(inputs, "records"), redaction(config))
     with ExitStack() as stack:
         cost_model = check_budget(config, settings, read_lock(inputs.key.lock))
@@ -96,13 +104,22 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
         if options_of(config).storage is None:
             record.open()
         emit = partial(_emit, config, strays, (progress, record, told))
-        services = replace(_services(inputs, client, emit), bill=bill, price=cost_model.price)
-        result = _optimize(inputs, services, settings)
+        services = replace(
+            _services(inputs, client, emit),
+            bill=bill,
+            price=cost_model.price,
+            check_baseline=finished.refuse_repetition,
+        )
+        try:
+            result = _optimize(inputs, services, settings)
+        except AlreadyFinishedError:
+            result = _FINISHED
         _refuse(strays)
         if isinstance(result, str):
             screen.line(result, always=True)
             return
         bill.finish(result, planned_sizes(study, settings, len(result.signatures)))
+    finished.record(result)
     kept = inputs.changes.keep_refused(study, result)
     progress.finished(
         result,
