@@ -143,7 +143,12 @@ def _source(code: CodeType) -> str:
 def module_text(signature: Signature) -> str:
     """Return one line with the module's name, inputs and output."""
     output = signature.output.instruction() or "Reply with plain text."
-    return f"`{signature.name}`: inputs {', '.join(signature.inputs) or 'none'}. {output}"
+    inputs = [_input_text(name, signature.described) for name in signature.inputs]
+    return f"`{signature.name}`: inputs {', '.join(inputs) or 'none'}. {output}"
+
+
+def _input_text(name: str, described: Mapping[str, str]) -> str:
+    return f"{name} ({described[name]})" if name in described else name
 
 
 def module_examples(

@@ -1,8 +1,8 @@
 """Render a call as chat messages: one renderer for search, gate and production.
 
-The system message holds instruction and output format, each demo is a pair of user and assistant
-messages, and the last user message holds the inputs. Values are inserted once and never parsed, so
-`System:`, `{{x}}`, YAML or JSON in a value arrives unchanged.
+The system message holds instruction, descriptions of inputs and output format, each demo is a pair
+of user and assistant messages, and the last user message holds the inputs. Values are inserted once
+and never parsed, so `System:`, `{{x}}`, YAML or JSON in a value arrives unchanged.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ def render(signature: Signature, prompt: Prompt, inputs: Mapping[str, Any]) -> t
 
 
 def system_text(signature: Signature, instruction: str) -> str:
-    """Return the system message: the instruction and the output format, if any."""
-    output = signature.output.instruction()
-    return f"{instruction}\n\n{output}" if output else instruction
+    """Return the system message: the instruction, then what inputs are and the output format."""
+    inputs = "\n".join(f"- `{name}`: {said}" for name, said in signature.described.items())
+    parts = (instruction, inputs and f"The inputs:\n{inputs}", signature.output.instruction())
+    return "\n\n".join(filter(None, parts))
 
 
 def input_text(inputs: Mapping[str, Any]) -> str:

@@ -75,15 +75,31 @@ class Signature:
         return tuple(self.parameters.parameters)
 
     @cached_property
+    def described(self) -> dict[str, str]:
+        """What annotations say of inputs, as `Annotated[str, Field(description="…")]` does."""
+        found = {}
+        for name, parameter in self.parameters.parameters.items():
+            with contextlib.suppress(Exception):  # it may name what only a type checker imports
+                for note in getattr(self._resolved(parameter.annotation), "__metadata__", ()):
+                    said = getattr(note, "description", None) or getattr(note, "documentation", "")
+                    if isinstance(said, str) and said.strip():
+                        found[name] = " ".join(said.split())
+        return found
+
+    def _resolved(self, annotation: Any) -> Any:
+        """Return what an annotation means; raises what its text raises."""
+        holder = SimpleNamespace(__annotations__={"one": annotation})
+        globals_ = self.function.__globals__
+        return typing.get_type_hints(holder, globals_, include_extras=True)["one"]
+
+    @cached_property
     def output(self) -> OutputFormat:
         """The output format; the annotation resolves here, at the first call at the latest."""
         return output_format(self._output_type(), reasoning=self.reasoning, where=self.where)
 
     def _output_type(self) -> Any:
-        # Inputs' annotations stay unread: they may name types that only a type checker imports.
-        returned = SimpleNamespace(__annotations__={"return": self.parameters.return_annotation})
         try:
-            hints = typing.get_type_hints(returned, self.function.__globals__, include_extras=True)
+            return self._resolved(self.parameters.return_annotation)
         except NameError as error:
             raise UnresolvedTypeError(
                 f"{self.where}: the output type {error.name!r} is not defined; define or import it "
@@ -94,7 +110,6 @@ class Signature:
                 f"{self.where}: the output type {self.parameters.return_annotation!r} can't be "
                 f"read ({type(error).__name__}: {' '.join(str(error).split())})"
             ) from error
-        return hints["return"]
 
     @property
     def where(self) -> str:
@@ -126,7 +141,8 @@ class Signature:
 
     def digest(self) -> str:
         """Return 16 hex digits that change when inputs, output format or reasoning change."""
-        text = json.dumps([list(self.inputs), self.output.instruction(), self.reasoning])
+        parts = [list(self.inputs), self.output.instruction(), self.reasoning]
+        text = json.dumps([*parts, self.described] if self.described else parts)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -157,6 +158,9 @@ def test_a_modules_line_names_inputs_and_output() -> None:
         "`optimizer_world.note`: inputs text. Reply with plain text."
     )
     assert "Reply with `true` or `false`" in module_text(judge.signature)
+    described = replace(note.signature)
+    described.__dict__["described"] = {"text": "what was said"}
+    assert "inputs text (what was said). " in module_text(described)
 
 
 # Examples.

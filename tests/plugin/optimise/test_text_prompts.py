@@ -1,4 +1,4 @@
-"""A module with a text file as its instruction is optimised without demos; the file stays a text."""
+"""A module with a text file is optimised without demos; the file stays a text."""
 
 from optimize_project import LOCK, PIPELINE, optimize, write_project
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from module_calls import called
+from pydantic import Field
 
 from pytest_mipro import lm_module
 from pytest_mipro.errors import OutputParseError
@@ -143,3 +144,22 @@ def test_a_correction_shows_the_reply_and_the_error() -> None:
     assert correction.role == "user"
     assert correction.content.startswith("Your reply could not be used: it is wrong. Reply again")
     assert corrective_messages(" \n", OutputParseError("x"))[0].content.strip()
+
+
+@lm_module
+def noted(
+    ticket: Annotated[str, Field(description="the customer's\n words")],
+    product: Annotated[str, "a note"],
+    other: Annotated[Unknown, Field(description="never read")] = 1,  # type: ignore[name-defined]  # noqa: F821
+) -> Literal["a", "b"]:
+    """Choose."""
+
+
+def test_what_annotations_say_of_inputs_is_shown() -> None:
+    (system, _) = noted.messages(ticket="x", product="y")
+    assert system["content"] == (
+        "Choose.\n\nThe inputs:\n- `ticket`: the customer's words\n\n"
+        "Reply with exactly one of these values and nothing else:\n- a\n- b"
+    )
+    assert noted.signature.described == {"ticket": "the customer's words"}
+    assert noted.signature.digest() != label.signature.digest()
