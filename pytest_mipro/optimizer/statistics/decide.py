@@ -13,7 +13,7 @@ from pytest_mipro.optimizer.statistics.intervals import (
     detectable_difference,
 )
 from pytest_mipro.optimizer.study.settings import Accept
-from pytest_mipro.optimizer.study.split import HOLDOUT_SHARE, MIN_APART, Split
+from pytest_mipro.optimizer.study.split import HOLDOUT_SHARE, MIN_APART, MIN_HOLDOUT, Split
 
 Verdict = Literal["accept", "unconfirmed", "likely", "undecided", "reject"]
 
@@ -132,13 +132,13 @@ def detectable_lift(split: Split, trials: int, look: int = 1) -> float:
 
 
 def _rows_wanted(lift: PairedLift) -> str:
-    """Return from how many rows on something is decided, by the standards of a first holdout."""
+    """Return from how many rows on something is decided, and how many hold enough of them out."""
     enough = lift.rows_to_detect(Evidence(holdout=True).level)
     words = f"from {MIN_APART} rows on, other rows decide than the search learns from"
     if enough is None:
         return words
-    in_all = max(MIN_APART, ceil(enough / HOLDOUT_SHARE))
-    return f"{words}, and about {in_all:,} would confirm such a lift"
+    in_all = ceil(max(enough, MIN_HOLDOUT) / HOLDOUT_SHARE)
+    return f"{words}, and about {in_all:,} would confirm such a lift on a holdout"
 
 
 def _facts(lift: PairedLift, evidence: Evidence, bound: float) -> str:

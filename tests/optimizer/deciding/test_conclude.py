@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from optimizer_world import (
@@ -18,9 +19,14 @@ from optimizer_world import (
 from world_model import MODEL, WorldClient, module_of, own_row
 
 from pytest_mipro.errors import BudgetError
-from pytest_mipro.optimizer.deciding.conclude import Conclusion, conclude, program_digest
+from pytest_mipro.optimizer.deciding.conclude import (
+    Conclusion,
+    conclude,
+    failed_gates,
+    program_digest,
+)
 from pytest_mipro.optimizer.deciding.reserve import reserve_for_decision
-from pytest_mipro.optimizer.study.case import Outcome, Study, cases_of
+from pytest_mipro.optimizer.study.case import CaseRun, Evaluation, Outcome, Study, cases_of
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 
 NOTE, SORT = note.signature.prompt_path, sort.signature.prompt_path
@@ -274,3 +280,56 @@ def test_the_final_pass_takes_every_sample_that_the_gate_takes() -> None:
         if module_of(request) == "note" and "keep the word" in request.messages[0].content
     }
     assert asked == {(row.id, sample) for row in make_rows() for sample in range(3)}
+
+
+@pytest.mark.parametrize(
+    ("limits", "fallen", "failed"),
+    [
+        ({"max_regression": 0.02}, 12, True),  # surely more than allowed
+        ({"max_regression": 0.2}, 12, False),  # a sure fall, but within the limit or by chance
+        ({"max_regression": 0.02}, 2, False),  # more than allowed, and may be chance
+        ({"max_regression": 0.02, "confidence": 0.6}, 3, True),
+        ({"threshold": 0.85}, 8, True),
+        ({"threshold": 0.80}, 8, False),
+        ({"threshold": 0.80, "confidence": 0.95}, 8, True),  # what the gate compares
+        ({}, 1, True),  # each case passed
+    ],
+)
+def test_a_gate_is_failed_by_the_rules_of_the_gate(
+    limits: dict[str, float], fallen: int, failed: bool
+) -> None:
+    study = make_study(make_rows(0, 50, 0), specs={"test_colour": limits})
+
+    def scored(lost: int) -> Evaluation:
+        runs = (
+            CaseRun(case, 0, Outcome(float(n >= lost)), ()) for n, case in enumerate(study.cases)
+        )
+        return Evaluation(tuple(runs))
+
+    baseline = SimpleNamespace(study=study, evaluation=scored(0))
+    assert failed_gates(cast("Any", baseline), scored(fallen)) == ("test_colour",) * failed
+    unmet = SimpleNamespace(study=study, evaluation=scored(fallen))
+    assert failed_gates(cast("Any", unmet), scored(fallen)) == ()
+
+
+def test_only_on_demand_is_a_likely_finalist_measured_on_all_cases() -> None:
+    study = make_study(make_rows(14, 6, 14))
+    services = {"earlier_holdout_uses": 300}  # so late a look confirms nothing
+    with baseline_of(study, services=services) as (run, baseline):
+        end = conclude(reserve_for_decision(run, baseline), BETTER, 3)
+    assert end.decision is not None
+    assert (end.decision.verdict, end.accepted, end.final) == ("likely", False, None)
+    with baseline_of(study, services=services, accept="likely") as (run, baseline):
+        end = conclude(reserve_for_decision(run, baseline), BETTER, 3)
+    assert end.decision is not None
+    assert (end.decision.verdict, end.accepted) == ("likely", True)
+    assert end.final is not None
+    assert end.prompts == BETTER
+
+
+def test_a_finalist_that_is_measured_again_keeps_the_level_of_its_look() -> None:
+    shown = (program_digest(BETTER), "a later finalist")
+    end = concluded(BETTER, finalists_shown=shown)
+    assert end.holdout_uses == 2
+    assert "97.5 % lower bound" in end.reason
+    assert "(look 1 at this holdout)" in end.reason

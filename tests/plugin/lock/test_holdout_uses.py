@@ -14,6 +14,13 @@ from optimize_project import (
     written,
 )
 
+from pytest_mipro.plugin.lock.holdout_uses import (
+    HoldoutUses,
+    known_holdout_uses,
+    record_holdout_use,
+)
+from pytest_mipro.plugin.lock.lock_file import Lock
+
 NO_DEMOS = ("-o", "mipro_max_demos=0")
 
 
@@ -73,3 +80,13 @@ def test_a_run_that_breaks_after_its_holdout_use_counts(pytester, monkeypatch):
     monkeypatch.delenv("MIPRO_TEST_CALLS")
     optimize(pytester)
     assert written(pytester) == first
+
+
+def test_the_record_keeps_the_order_of_the_looks(tmp_path):
+    known = HoldoutUses()
+    for finalist in ("zebra", "ant", "zebra"):
+        record_holdout_use(tmp_path, "study", known, finalist)
+        known = known_holdout_uses(tmp_path, "study", None)
+    assert known == HoldoutUses(("zebra", "ant"))
+    # a lock that knows of more puts them before
+    assert known_holdout_uses(tmp_path, "study", Lock("s", 0, 1, holdout_uses=5)).earlier == 2
