@@ -86,7 +86,7 @@ class InstructionProposer:
             meter.abandon()
             raise
         meter.settle()
-        run.services.emit(ProposalsMade(run.study.name, state.round, tuple(proposals)))
+        run.services.emit(ProposalsMade(run.study.name, state.round + 1, tuple(proposals)))
         return replace(
             state,
             candidates=_extended(state.candidates, proposals),
@@ -183,7 +183,7 @@ class InstructionProposer:
         if self._policy:
             for lesson in lessons.values():
                 self._policy.learn(lesson)
-        event = LessonsLearnt(self._run.study.name, state.round, tuple(lessons.values()))
+        event = LessonsLearnt(self._run.study.name, state.round + 1, tuple(lessons.values()))
         self._run.services.emit(event)
         return replace(
             state,

@@ -62,7 +62,7 @@ def expand_candidates(state: SearchState, proposer: InstructionProposer) -> Sear
     most = _demo_limit(state)
     ready = CandidatesReady(
         state.run.study.name,
-        state.round,
+        state.round + 1,
         {name: len(item.instructions) for name, item in modules.items()},
         {name: len(item.demo_sets) for name, item in modules.items()},
         {name: len(pool) for name, pool in found.items()},

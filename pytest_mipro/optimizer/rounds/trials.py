@@ -272,8 +272,8 @@ class _Trials:
         self._run.services.emit(
             TrialFinished(
                 study=self._run.study.name,
-                number=trial.number,
-                round=self.state.round,
+                number=trial.number + 1,
+                round=self.state.round + 1,
                 kind=trial.kind,
                 assignment=trial.assignment,
                 estimate=assessment.estimate if assessment else None,

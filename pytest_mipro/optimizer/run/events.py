@@ -1,4 +1,7 @@
-"""The events that the optimiser emits; the terminal and the reports draw the same ones."""
+"""The events that the optimiser emits; the terminal and the reports draw the same ones.
+
+Trials and rounds are counted from 1, as people see them.
+"""
 
 from __future__ import annotations
 
@@ -109,11 +112,13 @@ class CandidatesReady:
 class TrialFinished:
     """One trial of a search.
 
-    `study` is the study's name, `number` counts its trials and `round` its rounds. `kind` is
-    "minibatch" or "full" (all validation rows). `assignment` has one index for each dimension,
-    `estimate` (0…1) is its score, `rows` the number of rows measured, `calls` the LM requests made;
-    `best` is the best estimate so far. `dropped` says why a trial has no score: it used more than
-    was reserved for it. `stopped` is set if it ended as hopeless after its first rows.
+    `study` is the study's name, `number` counts its trials and `round` its rounds, from 1. `kind`
+    is "minibatch" or "full" (all validation rows). `assignment` has one index for each dimension.
+    `estimate` (0…1) is the committed prompts' score on all validation rows and the lift on the
+    `rows` measured; of a whole full trial it is the score itself. `calls` counts the LM requests
+    made; `best` is the best score of a full trial so far. `dropped` says why a trial has no score:
+    it used more than was reserved for it. `stopped` is set if it ended as hopeless after its first
+    rows.
     """
 
     study: str

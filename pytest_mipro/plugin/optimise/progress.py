@@ -62,7 +62,7 @@ class Progress:
         self._screen = screen
         self._alone = alone or {}
         self._best: float | None = None
-        self._trials = 0
+        self._trials = self._done = self._full = 0
         self._label = ""
         self._tried: set[Assignment] = set()
 
@@ -143,21 +143,24 @@ class Progress:
             f"{counted(event.pool[name], 'passing row')}{_too_long(event, name)}"
             for name, count in event.instructions.items()
         ]
-        self._say_all(f"round {event.round + 1}", texts)
+        self._say_all(f"round {event.round}", texts)
 
     @_draw.register
     def _(self, event: TrialFinished) -> None:
         full = event.kind == "full"
+        self._full += full
+        self._done += 1
         self._tried.add(event.assignment)  # where there are few rows, each trial is a full one
         if self._screen.live or full or event.dropped:
             better = self._best is None or event.best > self._best
             self._best = event.best
-            text = f"{event.number + 1:>3}  "
+            text = f"{event.number:>3}  "
             if event.dropped:
                 text += f"dropped: {event.dropped}"
             else:
-                rows = f"{'all ' if full and not event.stopped else ''}{event.rows} rows"
-                text += f"{event.estimate:.3f} on {rows:<12}{event.calls:>6,} calls"
+                whole = full and not event.stopped  # the rows of others allow an estimate alone
+                rows = f"{'on all' if whole else 'by estimate from'} {event.rows} rows"
+                text += f"{event.estimate:.3f} {rows:<25}{event.calls:>6,} calls"
                 text += "   stopped early" if event.stopped else ""
             if full and better and not event.dropped:
                 text += f"   best {event.best:.3f}"
@@ -232,6 +235,7 @@ class Progress:
             )
             for test, mean in result.after.tests.items():
                 self._say("", f"{test}: {result.before.tests[test]:.3f} → {mean:.3f}")
+        self._say("trials", self._counts(result.trials))
         ended = f"; {result.ended}" if result.ended else ""
         self._say("calls", f"{_counted(result.calls, result.asked)}, {result.live:,} live{ended}")
         self._say_all("bill", describe_spending(result))
@@ -239,6 +243,11 @@ class Progress:
         for test in failing:
             self._say("gate", f"still fails {test}", yellow=True)
         self._draw_result(result, kept)
+
+    def _counts(self, programs: int) -> str:
+        kinds = {"on a minibatch": self._done - self._full, "on all validation rows": self._full}
+        parts = ", ".join(f"{count} {where}" for where, count in kinds.items() if count)
+        return f"{self._done}{f': {parts}' if parts else ''}; {counted(programs, 'program')} scored"
 
     def _draw_result(self, result: StudyResult, kept: str) -> None:
         """Draw what is written, on whose demand, and where a refused finalist is."""

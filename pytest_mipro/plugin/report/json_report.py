@@ -20,7 +20,7 @@ from pytest_mipro.plugin.measuring.report_data import CaseResult
 from pytest_mipro.plugin.replies.troubles import Trouble
 from pytest_mipro.plugin.report.contents import GatedStudy, OptimizedStudy, RunReport
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Goes up when a key goes or changes its meaning, not when a new key comes."""
 _LIFT = "mean low high lower_one_sided rows"
 _CHANGE = "id=result.id before gain"

@@ -171,8 +171,9 @@ def _optimization(item: OptimizedStudy, words: Words) -> list[str]:
     ]
     lines += table(("", "before", "after"), rows)
     parts = {"training": split.train, "validation": split.validation, "holdout": split.holdout}
+    tried = f"{counted(len(item.trials), 'trial')} of {counted(result.trials, 'program')}"
     notes = [
-        f"{counted(result.trials, 'candidate')} tried, {result.calls:,} distinct LM calls",
+        f"{tried}, {result.calls:,} distinct LM calls",
         f"rows: {', '.join(f'{len(keys)} {part}' for part, keys in parts.items())}",
     ]
     if item.changed:

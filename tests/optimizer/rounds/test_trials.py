@@ -44,8 +44,10 @@ def trials_of(played: Played) -> list[TrialFinished]:
     return played.seen(TrialFinished)
 
 
-def test_trials_are_told_in_order_and_numbered_from_zero(played: Played) -> None:
-    assert [trial.number for trial in trials_of(played)] == list(range(len(trials_of(played))))
+def test_trials_are_told_in_order_and_numbered_from_one(played: Played) -> None:
+    assert [trial.number for trial in trials_of(played)] == list(
+        range(1, len(trials_of(played)) + 1)
+    )
 
 
 def test_minibatches_and_the_leaders_fully(played: Played) -> None:
@@ -57,7 +59,7 @@ def test_minibatches_and_the_leaders_fully(played: Played) -> None:
     assert len(minibatches) == played.settings.trials == played.result.trials
     assert 1 <= len(full) <= played.settings.rounds * played.settings.full_a_round
     for trial in full:  # the best of the minibatches that were open then
-        seen = [t for t in trials[: trial.number] if t.kind == "minibatch"]
+        seen = [t for t in trials[: trial.number - 1] if t.kind == "minibatch"]
         done = {t.assignment for t in full if t.number < trial.number}
         estimates = {t.assignment: t.estimate for t in seen if t.assignment not in done}
         assert estimates[trial.assignment] == max(estimates.values())
@@ -254,7 +256,9 @@ def test_a_dropped_assignment_is_not_tried_again_in_a_later_round() -> None:
 
 def test_trial_numbers_go_on_from_round_to_round() -> None:
     played = play_wandering(rounds=3, trials=30, max_demos=0, full_a_round=0)
-    assert [trial.number for trial in trials_of(played)] == list(range(len(trials_of(played))))
+    assert [trial.number for trial in trials_of(played)] == list(
+        range(1, len(trials_of(played)) + 1)
+    )
 
 
 # Racing.
@@ -306,7 +310,7 @@ def test_what_hopeless_trials_leave_over_goes_to_more_of_them(race: Played) -> N
 
 
 def test_hopeless_trials_are_told_in_their_turn_too(race: Played) -> None:
-    assert [trial.number for trial in trials_of(race)] == list(range(len(trials_of(race))))
+    assert [trial.number for trial in trials_of(race)] == list(range(1, len(trials_of(race)) + 1))
     assert any(trial.stopped for trial in trials_of(race))
 
 

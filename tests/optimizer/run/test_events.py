@@ -71,7 +71,7 @@ def test_baseline_and_result_tell_the_same(played: Played) -> None:
 
 def test_candidates_grow_from_round_to_round(played: Played) -> None:
     first, second = played.seen(CandidatesReady)
-    assert (first.round, second.round) == (0, 1)
+    assert (first.round, second.round) == (1, 2)
     names = set(played.seen(Plan)[0].modules)
     for counts in ("instructions", "demo_sets", "pool"):
         before, after = getattr(first, counts), getattr(second, counts)
@@ -80,7 +80,7 @@ def test_candidates_grow_from_round_to_round(played: Played) -> None:
     assert second.demo_sets != first.demo_sets
     assert second.pool != first.pool  # the incumbent passes more training rows
     for trial in played.seen(TrialFinished):
-        ready = (first, second)[trial.round]
+        ready = (first, second)[trial.round - 1]
         sizes = [
             size
             for name in ready.instructions

@@ -143,7 +143,7 @@ def pytest_mipro_trial_finished(config, trial):
 def pytest_mipro_study_finished(config, result):
     there = [path.name for path in pathlib.Path("prompts").glob("*")]
     with open("seen.txt", "w") as file:
-        print(NUMBERS == list(range(len(NUMBERS))), len(NUMBERS) > result.trials > 0,
+        print(NUMBERS == list(range(1, len(NUMBERS) + 1)), len(NUMBERS) > result.trials > 0,
               result.decision.accepted, result.after.objective > result.before.objective,
               there, file=file)
 """

@@ -47,7 +47,7 @@ def trial(number: int, kind: str = "minibatch", **more) -> TrialFinished:
         "calls": 75,
         "assignment": (number, 0),
     } | more
-    return TrialFinished("s", number, 0, kind, **values)
+    return TrialFinished("s", number, 1, kind, **values)
 
 
 def draw(*events, live: bool = False) -> Paper:
@@ -59,30 +59,30 @@ def draw(*events, live: bool = False) -> Paper:
 
 
 def test_a_quiet_output_shows_full_and_dropped_trials_alone():
-    dropped = trial(2, estimate=None, dropped="more than the 9 calls reserved for it")
-    paper = draw(trial(0), trial(1, "full", rows=99), dropped)
+    dropped = trial(3, estimate=None, dropped="more than the 9 calls reserved for it")
+    paper = draw(trial(1), trial(2, "full", rows=99), dropped)
     assert paper.lines == [
-        "trial         2  0.500 on all 99 rows     75 calls   best 0.400",
+        "trial         2  0.500 on all 99 rows               75 calls   best 0.400",
         "trial         3  dropped: more than the 9 calls reserved for it",
     ]
     assert paper.statuses == []
 
 
 def test_the_best_is_named_where_it_changes():
-    paper = draw(trial(0, "full"), trial(1, "full"), trial(2, "full", best=0.6), live=True)
+    paper = draw(trial(1, "full"), trial(2, "full"), trial(3, "full", best=0.6), live=True)
     assert [("best" in line) for line in paper.lines] == [True, False, True]
     assert paper.marked == [paper.lines[0], paper.lines[2]]
 
 
 def test_a_hopeless_trial_is_told_as_stopped():
-    paper = draw(trial(0, rows=10, stopped=True), trial(1), live=True)
+    paper = draw(trial(1, rows=10, stopped=True), trial(2), live=True)
     assert [line.endswith("75 calls   stopped early") for line in paper.lines] == [True, False]
-    few = draw(trial(0, "full", rows=10, stopped=True), live=True)
-    assert "on 10 rows" in few.lines[0]
+    few = draw(trial(1, "full", rows=10, stopped=True), live=True)
+    assert "by estimate from 10 rows" in few.lines[0]
 
 
 def test_proposals_are_told_by_the_candidates_that_came_of_them():
-    paper = draw(ProposalsMade("s", 0, ()), live=True)
+    paper = draw(ProposalsMade("s", 1, ()), live=True)
     assert (paper.lines, paper.statuses) == ([], [])
 
 
@@ -107,18 +107,18 @@ def module(text: str) -> str:
 
 
 def test_trial_numbers_are_aligned():
-    lines = draw(trial(8), trial(9), trial(99), live=True).lines
+    lines = draw(trial(9), trial(10), trial(100), live=True).lines
     assert {line.index("0.500") for line in lines} == {17}
 
 
 def test_the_bar_fills_with_the_trials():
-    leader = trial(1, "full", assignment=(0, 0))
-    paper = draw(StageStarted("s", "search", 4), trial(0), leader, trial(2), live=True)
+    leader = trial(2, "full", assignment=(1, 0))
+    paper = draw(StageStarted("s", "search", 4), trial(1), leader, trial(3), live=True)
     assert [status[12:36].count("█") for status in paper.statuses] == [0, 6, 6, 12]
     assert paper.statuses[-1].endswith(" 2/4 trials")
-    more = draw(StageStarted("s", "search", 1), trial(0, stopped=True), trial(1), live=True)
+    more = draw(StageStarted("s", "search", 1), trial(1, stopped=True), trial(2), live=True)
     assert more.statuses[-1].endswith(" 1/1 trials")
-    few = draw(StageStarted("s", "search", 2), trial(0, "full"), trial(1, "full"), live=True)
+    few = draw(StageStarted("s", "search", 2), trial(1, "full"), trial(2, "full"), live=True)
     assert few.statuses[-1].endswith(" 2/2 trials")
 
 
@@ -145,7 +145,7 @@ def test_lines_end_before_the_81st_column():
 
 def test_modules_are_named_short_where_that_is_clear():
     counts = {"a.read": 1, "b.write": 2}
-    lines = draw(CandidatesReady("s", 0, counts, counts, counts, {"a.read": 1, "b.write": 1})).lines
+    lines = draw(CandidatesReady("s", 1, counts, counts, counts, {"a.read": 1, "b.write": 1})).lines
     assert lines == [
         "round 1     read   1 instruction, 1 demo set of 1 passing row, all too long for",
         "            demos",

@@ -100,3 +100,25 @@ def test_a_record_that_can_not_be_written_is_one_line(pytester):
     result = optimize(pytester)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*records*can't be written (Is a directory); move it away*"])
+
+
+def test_screen_record_and_reports_count_the_same_trials(pytester):
+    write_project(pytester)
+    result = optimize(pytester, "--mipro-json=r.json", "--mipro-markdown=r.md")
+    (told,) = (line for line in result.outlines if line.startswith("trials "))
+    (study,) = json.loads((pytester.path / "r.json").read_text())["optimizations"]
+    trials = study["trials"]
+    recorded = kinds(record(pytester), "trial")
+    assert [{k: v for k, v in one.items() if k != "event"} for one in recorded] == trials
+    full = [trial for trial in trials if trial["kind"] == "full"]
+    count, programs = len(trials), len({tuple(trial["assignment"]) for trial in trials})
+    where = f"{count - len(full)} on a minibatch, {len(full)} on all validation rows"
+    assert told.split(maxsplit=1)[1] == f"{count}: {where}; {programs} programs scored"
+    text = (pytester.path / "r.md").read_text()
+    assert f"- {count} trials of {programs} programs, {study['calls']} distinct" in text
+    shown = [line.split() for line in result.outlines if line.startswith("trial ")]
+    assert [(int(words[1]), words[2]) for words in shown] == [
+        (trial["number"], f"{trial['estimate']:.3f}") for trial in full
+    ]
+    rounds = [line for line in result.outlines if line.startswith("round ")]
+    assert {int(line.split()[1]) for line in rounds} == {trial["round"] for trial in trials}

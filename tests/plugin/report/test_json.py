@@ -30,7 +30,7 @@ def report(pytester: pytest.Pytester, name: str = "out.json") -> Any:
 def test_the_schema_is_one_and_refuses_what_it_does_not_know():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.Draft202012Validator(SCHEMA).validate({"schema_version": 2})
+        jsonschema.Draft202012Validator(SCHEMA).validate({"schema_version": 1})
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n1"])
@@ -44,7 +44,7 @@ def test_a_gate(pytester, workers):
     assert result.ret == 0
     result.stdout.fnmatch_lines(["*- mipro: wrote reports/out.json -*"])
     data = report(pytester, "reports/out.json")
-    assert (data["schema_version"], data["kind"], data["exit_status"]) == (1, "gate", 0)
+    assert (data["schema_version"], data["kind"], data["exit_status"]) == (2, "gate", 0)
     assert data["versions"]["pytest-mipro"] == version("pytest-mipro")
     (study,) = data["studies"]
     assert study["name"] == "test_words.py"
@@ -115,7 +115,7 @@ def test_an_optimisation(pytester):
     assert item["decision"]["verdict"] in ("accept", "unconfirmed")
     assert item["decision"]["bound"] > 0
     assert sum(item["split"][place] for place in ("train", "validation", "holdout")) == 40
-    assert [trial["number"] for trial in item["trials"]] == list(range(len(item["trials"])))
+    assert [trial["number"] for trial in item["trials"]] == list(range(1, len(item["trials"]) + 1))
     assert {trial["kind"] for trial in item["trials"]} == {"minibatch", "full"}
     assert item["after"]["objective"] > item["before"]["objective"]
     (module,) = item["modules"]
