@@ -12,6 +12,7 @@ from pytest_mipro.optimizer.statistics.intervals import (
     PairedLift,
     detectable_difference,
 )
+from pytest_mipro.optimizer.statistics.notation import with_interval
 from pytest_mipro.optimizer.study.settings import Accept
 from pytest_mipro.optimizer.study.split import HOLDOUT_SHARE, MIN_APART, MIN_HOLDOUT, Split
 
@@ -143,7 +144,7 @@ def _rows_wanted(lift: PairedLift) -> str:
 
 def _facts(lift: PairedLift, evidence: Evidence, bound: float) -> str:
     rows = "holdout" if evidence.holdout else "validation"
-    text = f"lift {lift.mean:+.3f} [{lift.low:+.3f}, {lift.high:+.3f}] on {lift.rows} {rows} rows"
+    text = f"lift {with_interval(lift.mean, lift.low, lift.high, '+')} on {lift.rows} {rows} rows"
     if evidence.shared:
         return f"{text}, from which its instructions were written"
     text += f", one-sided {100 * evidence.level:.4g} % lower bound {bound:+.3f}"

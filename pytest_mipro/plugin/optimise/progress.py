@@ -26,6 +26,7 @@ from pytest_mipro.optimizer.run.events import (
 )
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.statistics.notation import with_interval
 from pytest_mipro.optimizer.study.case import CaseCost
 from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.optimise.plan_lines import describe_plan, describe_spending
@@ -226,7 +227,7 @@ class Progress:
             self._say(
                 "score",
                 f"{rows} {_figures(result.deciding_before)} → {_figures(result.deciding_after)}, "
-                f"lift {lift.mean:+.3f} [{lift.low:+.3f}, {lift.high:+.3f}]",
+                f"lift {with_interval(lift.mean, lift.low, lift.high, '+')}",
             )
         if result.after is not None:
             self._say(
@@ -289,4 +290,4 @@ def _short_names(names: Iterable[str]) -> dict[str, str]:
 
 def _figures(measured: Measured) -> str:
     interval = measured.interval
-    return f"{measured.objective:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+    return with_interval(measured.objective, interval.low, interval.high)

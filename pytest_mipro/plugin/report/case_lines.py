@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from textwrap import wrap
 
 from pytest_mipro.optimizer.statistics.intervals import PairedLift
+from pytest_mipro.optimizer.statistics.notation import with_interval
 from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.gate.error_reports import cause_of
 from pytest_mipro.plugin.gate.verdict_types import CaseChange, Mean, Verdict
@@ -104,12 +105,12 @@ def format_mean(mean: Mean) -> str:
     """Return a mean with its interval, as "0.600 (0.23 to 0.88)"."""
     if mean.mean is None:
         return "no score"
-    return f"{mean.mean:.3f} ({mean.interval.low:.2f} to {mean.interval.high:.2f})"
+    return with_interval(mean.mean, mean.interval.low, mean.interval.high)
 
 
 def format_lift(lift: PairedLift) -> str:
     """Return a difference from the lock with its interval, as "+0.100 (-0.02 to +0.21)"."""
-    return f"{lift.mean:+.3f} ({lift.low:+.2f} to {lift.high:+.2f})"
+    return with_interval(lift.mean, lift.low, lift.high, "+")
 
 
 def _paragraph(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from pytest_mipro.optimizer.run.events import Measured
+from pytest_mipro.optimizer.statistics.notation import with_interval
 from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.report.case_lines import format_lift, format_mean, short_id
@@ -188,7 +189,7 @@ def _optimization(item: OptimizedStudy, words: Words) -> list[str]:
 
 def _pair(before: Measured, after: Measured | None) -> list[str]:
     return [
-        f"{item.objective:.3f} ({item.interval.low:.2f} to {item.interval.high:.2f})"
+        with_interval(item.objective, item.interval.low, item.interval.high)
         if item is not None
         else ""
         for item in (before, after)

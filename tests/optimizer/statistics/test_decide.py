@@ -47,7 +47,7 @@ def test_a_clear_lift_on_the_holdout_is_accepted_with_its_figures() -> None:
     assert decision.accepted
     lift = decision.lift
     assert decision.reason == (
-        f"better: lift +0.177 [{lift.low:+.3f}, {lift.high:+.3f}] on 62 holdout rows, "
+        f"better: lift +0.177 ({lift.low:+.2f} to {lift.high:+.2f}) on 62 holdout rows, "
         f"one-sided 97.5 % lower bound {lift.lower(0.975):+.3f} (look 1 at this holdout)"
     )
     assert decision.bound == lift.lower(decision.level) > 0
@@ -75,7 +75,7 @@ def test_too_few_rows_are_told_from_no_lift() -> None:
     assert few.reason.endswith(f", {enough:,} would detect this one")
     worse = decide(changes(3, 5, 30), HOLDOUT)
     assert worse.verdict == "reject"
-    assert worse.reason.startswith("not better: lift -0.067 [")
+    assert worse.reason.startswith("not better: lift -0.067 (")
     assert not worse.accepted
 
 
@@ -84,7 +84,7 @@ def test_a_likely_lift_is_accepted_on_demand_only() -> None:
     refused = decide(lift, HOLDOUT)
     assert lift.lower(0.8) > 0 > lift.lower(0.975)
     assert (refused.verdict, refused.accepted) == ("likely", False)
-    assert refused.reason.startswith("likely better: lift +0.065 [-0.0")
+    assert refused.reason.startswith("likely better: lift +0.065 (-0.0")
     assert decide(lift, HOLDOUT, accept="likely").accepted
     # what chose the finalist can't make it likely, too
     picked = Evidence(holdout=False, tried=20)
@@ -95,7 +95,7 @@ def test_rows_that_instructions_were_written_from_decide_nothing() -> None:
     shared = Evidence(holdout=False, tried=1, shared=True)
     decision = decide(changes(12, 0, 15), shared)
     assert (decision.verdict, decision.accepted) == ("undecided", False)
-    assert decision.reason.startswith("so few rows decide nothing: lift +0.800 [")
+    assert decision.reason.startswith("so few rows decide nothing: lift +0.800 (")
     assert "on 15 validation rows, from which its instructions were written" in decision.reason
     wanted = "from 25 rows on, other rows decide than the search learns from, and about "
     assert re.search(rf"; {wanted}100 would confirm such a lift on a holdout$", decision.reason)

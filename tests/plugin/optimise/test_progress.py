@@ -134,7 +134,7 @@ def test_no_stage_without_steps_divides_by_nothing():
 
 def test_lines_end_before_the_81st_column():
     text = (
-        "better: lift +0.139 [0.055, 0.217] on 81 holdout rows, one-sided 95 % lower bound +0.068"
+        "better: lift +0.139 (+0.06 to +0.22) on 81 holdout rows, one-sided 95 % lower bound +0.068"
     )
     lines = draw(Decided("s", None, f"{text}, {text}")).lines
     assert len(lines) == 3
@@ -160,7 +160,7 @@ def test_skipped_cases_are_named_and_many_are_counted():
     measured = Measured(0.5, Interval(0.4, 0.6), {"test_a": 0.5}, 7, 7)
     removed = tuple(f"test_a[{n}]" for n in range(7))
     lines = draw(BaselineMeasured("s", measured, removed)).lines
-    assert lines[0] == "before      0.500 [0.400, 0.600] on 7 cases of 7 rows"
+    assert lines[0] == "before      0.500 (0.40 to 0.60) on 7 cases of 7 rows"
     assert "and 2 more" in lines[-1]
 
 
