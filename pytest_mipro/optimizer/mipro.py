@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from pytest_mipro.errors import MiproError
 from pytest_mipro.optimizer.deciding.conclude import Conclusion, choose_finalist, conclude
-from pytest_mipro.optimizer.deciding.reserve import reserve_for_decision
 from pytest_mipro.optimizer.rounds.rounds import search_rounds
 from pytest_mipro.optimizer.rounds.search_state import SearchState
-from pytest_mipro.optimizer.run.baseline import measure_baseline
+from pytest_mipro.optimizer.run.baseline import hold_for_decision, measure_baseline
 from pytest_mipro.optimizer.run.events import Decided
+from pytest_mipro.optimizer.run.plan import plan_of
 from pytest_mipro.optimizer.run.result import StudyResult, measured
 from pytest_mipro.optimizer.run.study_run import Services, study_run
 from pytest_mipro.optimizer.study.case import Study
@@ -27,13 +27,14 @@ def optimize(study: Study, services: Services, settings: OptimizerSettings) -> S
     run = study_run(study, services, settings)
     try:
         baseline = measure_baseline(run)
-        reserve = reserve_for_decision(run, baseline)
-        state = search_rounds(run, baseline, reserve.try_reserve)
+        services.emit(plan_of(run, baseline))
+        hold_for_decision(run, baseline)
+        state = search_rounds(run, baseline)
         run.release_kept()
         if state.best == state.candidates.committed:
             conclusion = Conclusion(state.nothing_better())
         else:
-            conclusion = conclude(reserve, choose_finalist(state), state.tried)
+            conclusion = conclude(run, baseline, choose_finalist(state), state.tried)
         services.emit(Decided(study.name, conclusion.decision, conclusion.reason))
         return _result(state, conclusion)
     except MiproError:
@@ -67,9 +68,9 @@ def _result(state: SearchState, conclusion: Conclusion) -> StudyResult:
         deciding_before=measured(before, deciding),
         deciding_after=measured(decided.scores(), deciding) if decided else None,
         trials=state.tried,
-        calls=run.budget.spent.calls,
-        asked=run.accounting.ledger.asked,
-        live=run.accounting.ledger.live,
+        calls=run.ledger.spent.calls,
+        asked=run.accounting.spending.asked,
+        live=run.accounting.spending.live,
         ended=state.ended,
         spending=run.accounting.spending.entries(),
         billed=run.services.bill.billed,

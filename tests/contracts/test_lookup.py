@@ -10,10 +10,8 @@ import pytest
 
 from pytest_mipro import lm_module
 from pytest_mipro.errors import BudgetError, EndpointError, InfrastructureError, ModuleCallError
-from pytest_mipro.optimizer.budget.budget import Budget, LogicalLedger
-from pytest_mipro.optimizer.budget.cost_model import CostModel
-from pytest_mipro.optimizer.budget.limits import Deadline
-from pytest_mipro.optimizer.budget.meter import Meter, MeteredClient
+from pytest_mipro.optimizer.budget.ledger import Ledger
+from pytest_mipro.optimizer.budget.meter import Accounting
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 from pytest_mipro.plugin.replies.study_client import StudyClient
 from pytest_mipro.runtime.cache.reply_cache import CachedClient
@@ -139,21 +137,19 @@ def test_a_lookup_that_breaks_the_contract_is_told() -> None:
 
 def test_the_meter_counts_a_cached_request_once(cached: Threads) -> None:
     loop.run(cached.complete(ASKED))
-    budget = Budget(Limits(5))
-    reservation = budget.reserve(Amount(2), "a trial")
-    assert reservation is not None
-    ledger = LogicalLedger()
-    meter = Meter(reservation, ledger)
-    client = MeteredClient(cached, meter, CostModel(), Deadline())
+    part = Ledger(Limits(5)).part("a trial", Amount(2), stage="search")
+    assert part is not None
+    accounting = Accounting()
+    meter, client = accounting.opened(cached, part)
     assert at_hand(client, ASKED) == at_hand(client, ASKED)
     other = Request("m", (Message("user", "other"),))
     assert at_hand(client, other) is None
     loop.run(client.complete(other))
-    assert reservation.spent.calls == 2
+    assert part.ledger.spent.calls == 2
     with pytest.raises(BudgetError):
-        at_hand(client, Request("m", (Message("user", "a third"),)))
+        loop.run(client.complete(Request("m", (Message("user", "a third"),))))
     assert meter.settle() == 2
-    assert (ledger.asked, ledger.live) == (3, 1)
+    assert (accounting.spending.asked, accounting.spending.live) == (3, 1)
 
 
 def test_a_study_that_has_ended_refuses_cached_replies_too(cached: Threads) -> None:

@@ -14,8 +14,7 @@ from optimizer_world import (
 )
 from world_model import MODEL, WorldClient, answer, module_of, own_row
 
-from pytest_mipro.optimizer.deciding.reserve import reserve_for_decision
-from pytest_mipro.optimizer.run.baseline import measure_baseline
+from pytest_mipro.optimizer.run.baseline import hold_for_decision, measure_baseline
 from pytest_mipro.optimizer.run.events import Plan, StageStarted, TrialFinished
 from pytest_mipro.optimizer.run.study_run import study_run
 from pytest_mipro.optimizer.study.case import Outcome, Study
@@ -94,14 +93,13 @@ def test_decision_and_final_pass_have_their_calls_set_aside() -> None:
     services = make_services(WorldClient())
     run = study_run(REPEATED, services, make_settings(max_calls=1000))
     try:
-        reserve = reserve_for_decision(run, measure_baseline(run))
+        baseline = measure_baseline(run)
+        hold_for_decision(run, baseline)
     finally:
         run.evaluator.close()
     # 14 rows decide; 12 training and 16 validation rows are new; each makes 2 x 2 calls
-    assert (reserve.decision.amount.calls, reserve.final.amount.calls) == (
-        56 * 3 // 2 + 10,
-        112 * 3 // 2 + 10,
-    )
+    assert (len(baseline.deciding_rows), len(baseline.final_rows)) == (14, 28)
+    assert run.ledger.held.calls == 56 * 1.25 + 112 * 1.25
 
 
 def test_the_plan_counts_the_validation_rows_twice() -> None:

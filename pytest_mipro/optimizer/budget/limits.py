@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pytest_mipro.errors import BudgetError, LimitReachedError, MiproError, UnboundedCallError
-from pytest_mipro.optimizer.budget.budget import Budget
-from pytest_mipro.optimizer.study.amount import Amount
+from pytest_mipro.optimizer.study.amount import Amount, Limits, describe_money
 
 Currency = Literal["calls", "tokens", "nanodollars", "seconds"]
 _NANO = 1_000_000_000
@@ -29,6 +28,12 @@ class Limit:
         value = f"{self.value / _NANO if money else self.value:,}".removesuffix(".0")
         return f"the limit of ${value}" if money else f"the limit of {value} {self.currency}"
 
+    def words(self, value: float) -> str:
+        """Return a value in the limit's currency, for people."""
+        if self.currency == "nanodollars":
+            return describe_money(value)
+        return f"{value:,} {self.currency}"
+
 
 class LimitTooSmallError(BudgetError):
     """A limit does not hold what the run needs before its search; None: no single limit."""
@@ -38,17 +43,17 @@ class LimitTooSmallError(BudgetError):
         self.limit = limit
 
 
-class TimeUsedUpError(LimitReachedError):
-    """The time of the run is used up."""
+class LimitUsedUpError(LimitReachedError):
+    """Time is used up, or what is billed could exceed a limit."""
 
-    def __init__(self, limit: Limit) -> None:
-        super().__init__(f"{limit} is used up")
+    def __init__(self, limit: Limit, why: str = "") -> None:
+        super().__init__(f"{limit} is used up{why}")
         self.limit = limit
 
 
 def limit_of(error: MiproError) -> Limit | None:
     """Return the limit that an error is about, None where it names none."""
-    return error.limit if isinstance(error, LimitTooSmallError | TimeUsedUpError) else None
+    return error.limit if isinstance(error, LimitTooSmallError | LimitUsedUpError) else None
 
 
 class UnboundedOutputError(UnboundedCallError):
@@ -80,14 +85,9 @@ class Shortage:
     needed: int
 
     def describe(self, purpose: str) -> str:
-        """Return what the limit leaves, and what the purpose may need."""
-        left, needed = max(0, self.limit.value - self.taken), self.needed
-        if self.limit.currency == "nanodollars":
-            return (
-                f"{self.limit} leaves ${left / _NANO:,.4f}, "
-                f"{purpose} may need ${needed / _NANO:,.4f}"
-            )
-        return f"{self.limit} leaves {left:,} {self.limit.currency}, {purpose} may need {needed:,}"
+        """Return what the limit leaves, and what the purpose is expected to need."""
+        left = self.limit.words(max(0, self.limit.value - self.taken))
+        return f"{self.limit} leaves {left}, {purpose} needs about {self.limit.words(self.needed)}"
 
     def error(self, purpose: str, remedy: str = "") -> LimitTooSmallError:
         """Return the error that says so; `remedy` is appended."""
@@ -101,14 +101,14 @@ class Shortage:
         return str(value)
 
 
-def shortage(budget: Budget, amount: Amount) -> Shortage | None:
+def shortage(limits: Limits, taken: Amount, amount: Amount) -> Shortage | None:
     """Return the first limit that does not hold the amount beside what is taken; None: all do."""
     currencies: tuple[Currency, ...] = ("calls", "tokens", "nanodollars")
     for currency in currencies:
-        most, needed = getattr(budget.limits, currency), getattr(amount, currency)
-        taken = getattr(budget.taken, currency) or 0
-        if most is not None and needed is not None and taken + needed > most:
-            return Shortage(Limit(currency, most), taken, needed)
+        most, needed = getattr(limits, currency), getattr(amount, currency)
+        before = getattr(taken, currency) or 0
+        if most is not None and needed is not None and before + needed > most:
+            return Shortage(Limit(currency, most), before, needed)
     return None
 
 
@@ -139,11 +139,11 @@ class Deadline:
         return self._seconds - self._kept - self.passed
 
     def check(self) -> None:
-        """Raise TimeUsedUpError where no time is left."""
+        """Raise LimitUsedUpError where no time is left."""
         left = self.left()
         if left is not None and left <= 0:
             raise self.error()
 
-    def error(self) -> TimeUsedUpError:
+    def error(self) -> LimitUsedUpError:
         """Return the error of a time that is used up."""
-        return TimeUsedUpError(Limit("seconds", self._seconds or 0.0))
+        return LimitUsedUpError(Limit("seconds", self._seconds or 0.0))

@@ -1,4 +1,4 @@
-"""Meter one part of a run: count each request before it is made, and its usage afterwards."""
+"""Meter one part of a run: each request in flight at its worst case, then what its reply told."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import asyncio
 import threading
 from dataclasses import dataclass, field, replace
 
-from pytest_mipro.errors import BudgetError
-from pytest_mipro.optimizer.budget.budget import UNFINISHED, LogicalLedger, Reservation, Spending
+from pytest_mipro.errors import BudgetError, ProgramError
 from pytest_mipro.optimizer.budget.cost_model import CostModel
+from pytest_mipro.optimizer.budget.ledger import Part
 from pytest_mipro.optimizer.budget.limits import Deadline
-from pytest_mipro.optimizer.study.amount import ONE_CALL, Amount, format_amount, total
+from pytest_mipro.optimizer.budget.spending import UNFINISHED, Spending
+from pytest_mipro.optimizer.study.amount import NOTHING, ONE_CALL, Amount, describe_amount, total
 from pytest_mipro.runtime.calls.context import calling_module
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
@@ -18,104 +19,155 @@ from pytest_mipro.runtime.client.wrappers import ClientWrapper
 
 @dataclass(frozen=True)
 class MeteredRequest:
-    """A request new to the run: its module and model, its usage or worst case, if it was live."""
+    """A request new to the run: its module and model, what it took, and whether it was live.
+
+    `amount` is its worst case until a reply tells, and `spare` what the worst case had beyond it.
+    """
 
     digest: str
     user: tuple[str, str]
     amount: Amount
     live: bool = False
+    spare: Amount = NOTHING
 
 
 class Meter:
-    """Spends the requests of one part of the run that are new to the run, before they are made.
+    """Counts the requests of one part of the run that are new to the run. Thread-safe."""
 
-    With `by_usage` (worst cases are not known yet), tokens and money are spent at the part's end.
-    """
-
-    def __init__(
-        self,
-        reservation: Reservation,
-        ledger: LogicalLedger,
-        spending: Spending | None = None,
-        *,
-        by_usage: bool = False,
-    ) -> None:
-        self._reservation = reservation
-        self._ledger = ledger
-        self._spending = spending or Spending()
-        self._mark = ledger.mark
+    def __init__(self, part: Part, spending: Spending) -> None:
+        self._part = part
+        self._spending = spending
+        self._mark = spending.mark
         self._lock = threading.Lock()
         self._asked: dict[str, MeteredRequest] = {}
-        self._by_usage = by_usage
+        self._open: set[str] = set()
+        self._waiting: list[asyncio.Future[None]] = []
         self.closed = False
         """Whether the part has ended."""
 
     @property
     def requests(self) -> list[MeteredRequest]:
-        """The requests new to the run, with their usage or worst case."""
+        """The requests new to the run."""
         with self._lock:
             return list(self._asked.values())
 
     @property
     def exceeded(self) -> str:
-        """What a dropped part needed, for people."""
-        return f"more than the {format_amount(self._reservation.amount, ' or ')} reserved for it"
+        """What a part that was stopped needed, for people."""
+        return f"more than the {describe_amount(self._part.most, ' or ')} reserved for it"
 
-    def see(self, digest: str, worst: Amount = ONE_CALL, user: tuple[str, str] = ("", "")) -> None:
-        """Note a request of `user`, a module and its model, that takes at most `worst`.
+    @property
+    def over(self) -> bool:
+        """Whether the requests, in some order, come to one that does not fit at its worst case."""
+        asked = self.requests
+        spent = total(item.amount for item in asked)
+        return not all((spent + item.spare).within(self._part.ledger.limits) for item in asked)
 
-        Raises BudgetError when it is beyond the reservation, or the part has ended.
+    async def begin(self, digest: str, worst: Amount, user: tuple[str, str]) -> None:
+        """Count a request as in flight, as soon as it fits beside the others.
+
+        Raises BudgetError when it does not fit beside nothing in flight, or the part has ended.
         """
-        with self._lock:
-            if self.closed:
-                raise BudgetError(f"{self._reservation.purpose}: a call came after its end")
-            if digest not in self._asked and not self._ledger.known(digest, self._mark):
-                self._reservation.spend(worst)
-                self._asked[digest] = MeteredRequest(digest, user, worst)
+        while (turn := self._begin(digest, worst, user)) is not None:
+            await turn
 
-    def answered(self, digest: str, actual: Amount, *, live: bool = False) -> None:
-        """Note the usage of a reply, and whether an endpoint gave it just now."""
-        self._ledger.note_reply(live=live)
+    def _begin(
+        self, digest: str, worst: Amount, user: tuple[str, str]
+    ) -> asyncio.Future[None] | None:
         with self._lock:
-            asked = self._asked.get(digest)
-            if asked is not None:
-                self._asked[digest] = replace(asked, amount=actual, live=asked.live or live)
+            ledger = self._part.ledger
+            if self._is_counted(digest):
+                return None
+            if ledger.begin(worst):
+                self._asked[digest] = MeteredRequest(digest, user, worst)
+                self._open.add(digest)
+                return None
+            if ledger.in_flight == NOTHING:
+                raise self._too_much(ledger.spent + worst.known)
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            return turn
+
+    def end(self, digest: str, worst: Amount, took: Amount, *, live: bool | None = None) -> None:
+        """Count what a request took that was in flight at its worst case.
+
+        `live` tells whether an endpoint answered it just now, None: no reply came.
+        """
+        if live is not None:
+            self._spending.note_reply(live=live)
+        with self._lock:
+            if digest in self._open:  # not counted before, and the first reply of this part
+                self._open.remove(digest)
+                self._part.ledger.end(worst, took)
+                spare = worst.known - took.known
+                self._asked[digest] = replace(self._asked[digest], amount=took, spare=spare)
+                self._wake()
+            if live and digest in self._asked:
+                self._asked[digest] = replace(self._asked[digest], live=True)
+
+    def note(self, item: MeteredRequest) -> None:
+        """Count a request that has its reply. Raises BudgetError where it does not fit."""
+        self._spending.note_reply(live=item.live)
+        with self._lock:
+            if self._is_counted(item.digest):
+                return
+            ledger = self._part.ledger
+            if not ledger.begin(item.amount):
+                raise self._too_much(ledger.spent + item.amount.known)
+            ledger.end(item.amount, item.amount)
+            self._asked[item.digest] = item
+
+    def _is_counted(self, digest: str) -> bool:
+        if self.closed:
+            raise BudgetError(f"{self._part.purpose}: a call came after its end")
+        return digest in self._asked or self._spending.known(digest, self._mark)
+
+    def _too_much(self, wanted: Amount) -> BudgetError:
+        limits = self._part.ledger.limits
+        needed = describe_amount(limits.counted(wanted))
+        most = describe_amount(self._part.most)
+        return BudgetError(f"{self._part.purpose}: {needed}, but {most} were reserved")
+
+    def _wake(self) -> None:
+        for turn in self._waiting:
+            turn.get_loop().call_soon_threadsafe(_arrive, turn)
+        self._waiting.clear()
 
     def settle(self, *, whole: bool = False) -> int:
-        """Close the reservation and return the calls charged: requests that are new to the run.
+        """Close the part and return the calls charged: requests that are new to the run.
 
-        A request is charged its usage, or its worst case where no reply came. `whole` charges the
-        whole reservation: which requests came before the limit depends on timing, and the budget
-        must not. Raises BudgetError where usage exceeds the reservation.
+        A request is charged what it took. `whole` charges all that was reserved: which requests
+        came before the limit depends on timing, and the budget must not.
         """
-        with self._lock:
-            self.closed = True
-        reservation = self._reservation
+        self._close()
         if whole:
-            return self._charge_whole(reservation.amount)
-        fresh = [self._asked[digest] for digest in self._ledger.count_all(self._asked)]
-        charged = total(item.amount for item in fresh)
-        if self._by_usage:
-            reservation.spend(charged - charged.at_most(reservation.spent))
-        reservation.settle(charged.at_most(reservation.spent))
+            return self._charge_unfinished(self._part.most)
+        fresh = [self._asked[digest] for digest in self._spending.count_all(self._asked)]
+        self._part.close(total(item.amount for item in fresh))
         for item in fresh:
-            self._spending.add(reservation.stage, item.user, item.amount, live=int(item.live))
+            self._spending.add(self._part.stage, item.user, item.amount, live=int(item.live))
         return len(fresh)
 
     def abandon(self) -> None:
-        """Close the reservation before all its calls ended: what was begun counts as spent."""
-        with self._lock:
-            if self.closed:
-                return
-            self.closed = True
-        self._charge_whole(self._reservation.spent)
+        """Close the part before all its calls ended: what was begun counts as spent."""
+        if not self.closed:
+            self._close()
+            self._charge_unfinished(self._part.ledger.spent)
 
-    def _charge_whole(self, amount: Amount) -> int:
-        spent = self._reservation.spent
-        self._reservation.spend(amount - spent.at_most(amount))
-        self._reservation.settle(amount)
-        self._spending.add(self._reservation.stage, (UNFINISHED, ""), amount)
+    def _close(self) -> None:
+        with self._lock:
+            self.closed = True
+            self._wake()
+
+    def _charge_unfinished(self, amount: Amount) -> int:
+        self._part.close(amount)
+        self._spending.add(self._part.stage, (UNFINISHED, ""), amount)
         return amount.calls
+
+
+def _arrive(turn: asyncio.Future[None]) -> None:
+    if not turn.done():
+        turn.set_result(None)
 
 
 class MeteredClient(ClientWrapper):
@@ -124,31 +176,44 @@ class MeteredClient(ClientWrapper):
     Raises LimitReachedError for one that would wait beyond the deadline.
     """
 
-    def __init__(
-        self, inner: LMClient, meter: Meter, cost_model: CostModel, deadline: Deadline
-    ) -> None:
+    def __init__(self, inner: LMClient, meter: Meter, accounting: Accounting) -> None:
         super().__init__(inner)
         self._meter = meter
-        self._cost_model = cost_model
-        self._deadline = deadline
+        self._accounting = accounting
 
     async def complete(self, request: Request) -> Reply:
-        """Count the request and pass it on."""
-        digest, worst = self._count(request)
-        reply = await self._in_time(request)
-        self._note(digest, request, reply, worst)
+        """Count the request and pass it on; one that is lost stays at its worst case."""
+        digest, cost_model = self._digest(request), self._accounting.cost_model
+        took = worst = cost_model.worst(request)
+        await self._meter.begin(digest, worst, (calling_module(), request.model))
+        live = None
+        try:
+            reply = await self._in_time(request)
+            took, live = cost_model.noted(request, reply, worst), not reply.cached
+        except ProgramError:  # endpoints charge nothing for a refusal
+            took = ONE_CALL
+            raise
+        finally:
+            self._meter.end(digest, worst, took, live=live)
         return reply
 
     def lookup(self, request: Request) -> Reply | None:
-        """Count the request, cached or not, and return the reply that the inner client has."""
-        digest, worst = self._count(request)
+        """Return the reply that the inner client has, counted."""
         reply = super().lookup(request)
         if reply is not None:
-            self._note(digest, request, reply, worst)
+            cost_model, user = self._accounting.cost_model, (calling_module(), request.model)
+            worst = cost_model.worst(request)
+            took = cost_model.noted(request, reply, worst)
+            spare = worst.known - took.known
+            live = not reply.cached
+            self._meter.note(MeteredRequest(self._digest(request), user, took, live, spare))
         return reply
 
+    def _digest(self, request: Request) -> str:
+        return request.digest(self._inner.endpoint(request.model))
+
     async def _in_time(self, request: Request) -> Reply:
-        left = self._deadline.left()
+        left = self._accounting.deadline.left()
         if left is None:
             return await self._inner.complete(request)
         try:
@@ -156,32 +221,19 @@ class MeteredClient(ClientWrapper):
                 return await self._inner.complete(request)
         except TimeoutError:
             if limit.expired():
-                raise self._deadline.error() from None
+                raise self._accounting.deadline.error() from None
             raise
-
-    def _count(self, request: Request) -> tuple[str, Amount]:
-        digest = request.digest(self._inner.endpoint(request.model))
-        worst = self._cost_model.worst(request)
-        self._meter.see(digest, worst, (calling_module(), request.model))
-        return digest, worst
-
-    def _note(self, digest: str, request: Request, reply: Reply, worst: Amount) -> None:
-        self._cost_model.note(request, reply)
-        actual = self._cost_model.actual(request, reply, worst)
-        self._meter.answered(digest, actual, live=not reply.cached)
 
 
 @dataclass(frozen=True)
 class Accounting:
     """What every part of a run is counted by."""
 
-    ledger: LogicalLedger = field(default_factory=LogicalLedger)
     spending: Spending = field(default_factory=Spending)
     cost_model: CostModel = field(default_factory=CostModel)
     deadline: Deadline = field(default_factory=Deadline)
 
-    def opened(self, inner: LMClient, reservation: Reservation) -> tuple[Meter, MeteredClient]:
-        """Return a meter for a reservation, and the client whose calls it counts."""
-        by_usage = not self.cost_model.calibrated
-        meter = Meter(reservation, self.ledger, self.spending, by_usage=by_usage)
-        return meter, MeteredClient(inner, meter, self.cost_model, self.deadline)
+    def opened(self, inner: LMClient, part: Part) -> tuple[Meter, MeteredClient]:
+        """Return a meter for a part, and the client whose calls it counts."""
+        meter = Meter(part, self.spending)
+        return meter, MeteredClient(inner, meter, self)

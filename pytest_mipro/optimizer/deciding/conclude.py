@@ -10,15 +10,15 @@ from functools import partial
 from pathlib import Path
 
 from pytest_mipro.errors import LimitReachedError
-from pytest_mipro.optimizer.budget.budget import Reservation
-from pytest_mipro.optimizer.deciding.reserve import Reserve
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.events import FinalistChosen, Stage
+from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.search.assessments import Assessment, Record
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.statistics.decide import Decision, Evidence, decide
 from pytest_mipro.optimizer.statistics.intervals import judged_mean, paired_lift, sure_fall
+from pytest_mipro.optimizer.study.amount import NOTHING
 from pytest_mipro.optimizer.study.case import Case, Evaluation, TestSpec, cases_of
 from pytest_mipro.runtime.prompts.prompt import Prompt
 
@@ -97,13 +97,15 @@ class Conclusion:
         return replace(self, decision=decision, reason=decision.reason, accepted=decision.accepted)
 
 
-def conclude(reserve: Reserve, program: Mapping[Path, Prompt], tried: int) -> Conclusion:
+def conclude(
+    run: StudyRun, baseline: Baseline, program: Mapping[Path, Prompt], tried: int
+) -> Conclusion:
     """Return the conclusion on a finalist, the best of `tried` assignments on validation rows.
 
     Only an accepted finalist is measured on all cases, as the gate will measure them: the next
     plain run is served from the cache. Sampled replies are other samples than it was chosen on.
     """
-    services, baseline = reserve.run.services, reserve.baseline
+    services = run.services
     digest, shown = program_digest(program), services.finalists_shown
     look = services.earlier_holdout_uses + (*shown, digest).index(digest) + 1
     holdout_uses = services.holdout_uses
@@ -111,7 +113,9 @@ def conclude(reserve: Reserve, program: Mapping[Path, Prompt], tried: int) -> Co
         holdout_uses += digest not in shown
         services.record_holdout_use(digest)  # first: the run may end here
     conclusion = Conclusion("", prompts=program, finalist=digest, holdout_uses=holdout_uses)
-    deciding = _measure(reserve, program, "decision", baseline.deciding, reserve.decision)
+    run.ledger.hold(baseline.final_needs(program))
+    rows = baseline.deciding_rows
+    deciding = _measure(run, baseline, program, "decision", baseline.deciding, rows)
     if deciding.over_budget:
         return replace(conclusion, reason=f"the finalist needs {deciding.over_budget}")
     lift = paired_lift(deciding.scores(), baseline.evaluation.scores(), baseline.deciding)
@@ -121,12 +125,14 @@ def conclude(reserve: Reserve, program: Mapping[Path, Prompt], tried: int) -> Co
         look=look,
         shared=not baseline.split.decides,
     )
-    decided = partial(decide, lift, evidence, accept=reserve.run.settings.accept)
+    decided = partial(decide, lift, evidence, accept=run.settings.accept)
     conclusion = replace(conclusion, prompts=_called(program, deciding), deciding=deciding)
     conclusion = conclusion.with_decision(decided())
     if not conclusion.accepted:
         return conclusion
-    final = _measure(reserve, program, "final pass", baseline.study.cases, reserve.final)
+    run.hold(NOTHING)
+    cases, rows = baseline.study.cases, baseline.final_rows
+    final = _measure(run, baseline, program, "final pass", cases, rows)
     if final.over_budget:
         rejected = replace(
             decided(),
@@ -146,17 +152,24 @@ def _called(program: Mapping[Path, Prompt], evaluation: Evaluation) -> dict[Path
 
 
 def _measure(
-    reserve: Reserve,
+    run: StudyRun,
+    baseline: Baseline,
     program: Mapping[Path, Prompt],
     stage: Stage,
     cases: Sequence[Case],
-    reservation: Reservation,
+    rows: Sequence[str],
 ) -> Evaluation:
-    """Measure the finalist; if bill or time run out, it counts as over its budget."""
+    """Measure the finalist, new on `rows`, with all that is left.
+
+    If bill or time run out, it counts as over its budget.
+    """
+    part = run.ledger.part(f"the {stage}", baseline.worst(rows, program), NOTHING, stage=stage)
+    if part is None:
+        return Evaluation((), 0, over_budget="more than the limits leave")
     try:
-        return reserve.run.measure(stage, program, cases, reservation, reserve.baseline.rules)
+        return run.measure(stage, program, cases, part, baseline.rules)
     except LimitReachedError as error:
-        reason = reserve.run.services.describe_error(error)
+        reason = run.services.describe_error(error)
         return Evaluation((), 0, over_budget=f"more than the limits leave: {reason}")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_mipro.errors import BudgetError, CaseTimeoutError, LimitReachedError, UnboundedCallError
-from pytest_mipro.optimizer.budget.budget import Reservation
+from pytest_mipro.optimizer.budget.ledger import Part
 from pytest_mipro.optimizer.budget.limits import Deadline
 from pytest_mipro.optimizer.budget.meter import Accounting, Meter
 from pytest_mipro.optimizer.measuring.case_threads import DaemonPool, run_within
@@ -36,6 +36,20 @@ class Pending(Protocol):
 
     def abandon(self) -> None:
         """Wait no longer; see `PendingEvaluation.abandon`."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An evaluation that has ended."""
+
+    evaluation: Evaluation
+
+    def result(self, progress: Callable[[int], None] | None = None) -> Evaluation:  # noqa: ARG002
+        """Return the evaluation."""
+        return self.evaluation
+
+    def abandon(self) -> None:
+        """Do nothing."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +82,7 @@ class Evaluating(Protocol):
         self,
         prompts: Mapping[Path, Prompt],
         cases: Iterable[Case],
-        reservation: Reservation,
+        part: Part,
         rules: MeasuringRules,
     ) -> Pending:
         """Begin to measure the cases under `prompts`; see `Evaluator.start`."""
@@ -98,9 +112,9 @@ class PendingEvaluation:
         if ended is not None:
             self.abandon()
             raise ended
-        over = next((run for run in runs if run.outcome.error == _OVER_BUDGET), None)
-        calls = self.meter.settle(whole=over is not None)
-        if over is not None:
+        over = self.meter.over or any(run.outcome.error == _OVER_BUDGET for run in runs)
+        calls = self.meter.settle(whole=over)
+        if over:
             return Evaluation((), calls, over_budget=self.meter.exceeded)
         self.rules.expectations.check(runs, self.prompts, self.rules.teacher)
         return Evaluation(runs, calls)
@@ -163,11 +177,11 @@ class Evaluator:
         self,
         prompts: Mapping[Path, Prompt],
         cases: Iterable[Case],
-        reservation: Reservation,
+        part: Part,
         rules: MeasuringRules = _NO_RULES,
     ) -> PendingEvaluation:
         """Begin to measure the cases under `prompts` (by prompt path; others stay committed)."""
-        meter, client = self._accounting.opened(self._client, reservation)
+        meter, client = self._accounting.opened(self._client, part)
         futures = []
         for case in cases:
             test = self._study.tests[case.test]

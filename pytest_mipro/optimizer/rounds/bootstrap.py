@@ -7,13 +7,15 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from pytest_mipro.errors import OutputParseError
-from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules, Pending
+from pytest_mipro.optimizer.measuring.evaluate import Ended, MeasuringRules, Pending
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.search.assessments import drawn_parents
 from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.study.amount import NOTHING, Amount
 from pytest_mipro.optimizer.study.case import Case, CaseRun, TestSpec, cases_of
 from pytest_mipro.runtime.calls.context import ModuleCall, Teacher
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
@@ -48,14 +50,18 @@ def training_runs(state: SearchState, programs: Sequence[Assignment]) -> list[Pa
     train = cases_of(baseline.study, baseline.split.train)
     size = run.settings.training_rows // len(programs)
     rows = state.draw_rows(train, size, draw=-state.round)
-    started = []
+    started: list[tuple[Assignment, Pending | None]] = []
     for assignment in programs:
         pending = None
         if assignment != state.candidates.committed:
             program = state.candidates.program(assignment)
             cases = cases_of(baseline.study, rows)
             rules = replace(baseline.rules, repeats=False)
-            pending = _start(state, program, cases, "programs on training rows", rules)
+            begin = partial(_start, state, program, cases, "programs on training rows", rules)
+            pending = begin()
+            if pending is None:  # it may fit once it is alone
+                started = [(item, end and Ended(end.result())) for item, end in started]
+                pending = begin()
             if pending is None:
                 break
         started.append((assignment, pending))
@@ -66,12 +72,15 @@ def training_runs(state: SearchState, programs: Sequence[Assignment]) -> list[Pa
 
 
 def start_attempts(
-    state: SearchState, program: Mapping[Path, Prompt], failing: Sequence[Case]
+    state: SearchState,
+    program: Mapping[Path, Prompt],
+    failing: Sequence[Case],
+    beside: Amount | None = None,
 ) -> Pending | None:
     """Start another run of rows with failing cases, at temperature 1 and by the teacher, if any.
 
     A row runs with all its cases, as a demo has to pass all its tests. None if no case fails or the
-    budget does not hold the runs.
+    budget does not hold the runs, and `beside` them what it may take.
     """
     settings = state.run.settings
     cases: list[Case] = []
@@ -86,7 +95,9 @@ def start_attempts(
         first_sample=_FIRST_ATTEMPT + state.round,
         teacher=Teacher(settings.teacher_model),
     )
-    return _start(state, program, cases, "further attempts", rules) if cases else None
+    if not cases:
+        return None
+    return _start(state, program, cases, "further attempts", rules, beside)
 
 
 def _start(
@@ -95,16 +106,23 @@ def _start(
     cases: Sequence[Case],
     purpose: str,
     rules: MeasuringRules,
+    beside: Amount | None = None,
 ) -> Pending | None:
     """Start the cases; None if the budget does not hold them."""
+    baseline = state.baseline
     rows = sorted({case.row for case in cases})
-    worst = state.baseline.worst(rows, program, rules.teacher.model if rules.teacher else None)
-    reservation = state.run.budget.reserve(
-        worst, purpose, stage="bootstrap", keep=state.baseline.worst_full
+    teacher = rules.teacher.model if rules.teacher else None
+    part = state.run.ledger.part(
+        purpose,
+        baseline.worst(rows, program, teacher),
+        baseline.expects(rows, program, teacher) if beside is None else None,
+        stage="bootstrap",
+        keep=baseline.expects(baseline.split.validation) + (beside or NOTHING),
     )
-    if reservation is None:
+    if part is None:
         return None
-    return state.run.evaluator.start(program, cases, reservation, rules)
+    pending = state.run.evaluator.start(program, cases, part, rules)
+    return pending if part.whole else Ended(pending.result())
 
 
 def demo_pools(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pytest_mipro.errors import BudgetError, LimitReachedError
-from pytest_mipro.optimizer.budget.budget import Reservation
+from pytest_mipro.optimizer.budget.ledger import Part
 from pytest_mipro.optimizer.proposing.proposal_context import module_examples
 from pytest_mipro.optimizer.proposing.proposal_plan import Lesson, PlanPolicy, PlanSpace
 from pytest_mipro.optimizer.proposing.proposer_models import (
@@ -22,6 +22,7 @@ from pytest_mipro.optimizer.rounds.bootstrap import Parent
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.events import LessonsLearnt, ProposalsMade
+from pytest_mipro.optimizer.run.plan import proposal_amounts, proposer_models
 from pytest_mipro.optimizer.run.result import measured
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.search.candidates import Candidates, ModuleCandidates, extended
@@ -46,8 +47,8 @@ class InstructionProposer:
         self._strategies = {
             item.name: item for item in run.strategies() if isinstance(item, InstructionStrategy)
         }
-        first = baseline.models[baseline.signatures[0].prompt_path]
-        self._models = settings.proposer_models or (first,)
+        self._models = proposer_models(run, baseline)
+        self._each, self._dearest = proposal_amounts(run, baseline)
         self._policy: PlanPolicy | None = None
         if self._strategies:
             plans = PlanSpace(tuple(self._strategies), self._models, settings)
@@ -65,11 +66,11 @@ class InstructionProposer:
         if not tasks:
             return state
         grounding_calls = GROUNDING_CALLS if state.grounding is None else 0
-        reservation, again = self._reserved(len(tasks), grounding_calls)
-        if reservation is None:
+        part, again = self._part(len(tasks), grounding_calls)
+        if part is None:
             return self._skipped(state, "the budget holds no proposals")
         run.start("proposals", len(tasks) + grounding_calls)
-        meter, client = run.accounting.opened(run.services.client, reservation)
+        meter, client = run.accounting.opened(run.services.client, part)
         proposer = ProposerModels(client, self._strategies, run.settings, again=again)
         try:
             grounding = state.grounding or proposer.summarise(
@@ -79,13 +80,16 @@ class InstructionProposer:
                 self._models[0],
             )
             proposals = proposer.propose(tasks, grounding)
-        except BudgetError:  # the prompts have more tokens a character than any of the baseline's
+        except BudgetError:
             meter.settle(whole=True)
-            return self._skipped(state, "the proposals took more than was reserved for them")
+            return self._skipped(state, "the proposals took more than was left for them")
         except LimitReachedError:
             meter.abandon()
             raise
-        meter.settle()
+        over = meter.over
+        meter.settle(whole=over)
+        if over:
+            return self._skipped(state, "the proposals took more than was left for them")
         run.services.emit(ProposalsMade(run.study.name, state.round + 1, tuple(proposals)))
         return replace(
             state,
@@ -98,15 +102,19 @@ class InstructionProposer:
         self._run.services.emit(ProposalsMade(self._run.study.name, state.round, (), reason))
         return state
 
-    def _reserved(self, proposals: int, grounding: int) -> tuple[Reservation | None, bool]:
-        """Return the reservation, and whether it holds a second request for each proposal."""
+    def _part(self, proposals: int, grounding: int) -> tuple[Part | None, bool]:
+        """Return the part, and whether it holds a second request for each proposal."""
         for again in (True, False):
-            worst = self._worst(grounding + proposals, proposals if again else 0)
-            reservation = self._run.budget.reserve(
-                worst, "the proposals", stage="proposals", keep=self._baseline.worst_full
+            calls = grounding + proposals * (2 if again else 1)
+            part = self._run.ledger.part(
+                "the proposals",
+                self._worst(grounding + proposals, proposals if again else 0),
+                self._each.times(calls) + replace(self._dearest, calls=0),
+                stage="proposals",
+                keep=self._baseline.expects(self._baseline.split.validation),
             )
-            if reservation is not None:
-                return reservation, again
+            if part is not None:
+                return part, again
         return None, False
 
     def _tasks(self, state: SearchState, parents: Sequence[Parent]) -> list[ProposalTask]:
@@ -143,6 +151,14 @@ class InstructionProposer:
         failures = failure_shares(parent.runs, paths, self._baseline.study.tests)
         return allocate_proposals(settings.candidates * len(modules), lifts, failures)
 
+    @property
+    def worst_round(self) -> Amount:
+        """The most that a round's proposals can take."""
+        if self._policy is None:
+            return Amount()
+        proposals = self._run.settings.candidates * len(self._baseline.signatures)
+        return self._worst(GROUNDING_CALLS + proposals, proposals)
+
     def _worst(self, calls: int, again: int) -> Amount:
         """Return the most that these requests to the proposer models can take.
 
@@ -155,9 +171,9 @@ class InstructionProposer:
             for factor in (1, 2):
                 request = Request(model, (longest,), {"max_tokens": factor * proposal_limit()})
                 if factor == 1:
-                    once = once.at_least(cost_model.worst(request))
+                    once = once.at_least(cost_model.worst(request).known)
                 else:
-                    twice = twice.at_least(cost_model.worst(request))
+                    twice = twice.at_least(cost_model.worst(request).known)
         return once.times(calls) + twice.times(again)
 
     def learn(self, state: SearchState) -> SearchState:

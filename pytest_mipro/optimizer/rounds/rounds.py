@@ -22,12 +22,13 @@ from pytest_mipro.optimizer.rounds.bootstrap import (
     training_runs,
 )
 from pytest_mipro.optimizer.rounds.instruction_proposer import InstructionProposer
-from pytest_mipro.optimizer.rounds.search_state import SearchState, TryReserve, baseline_record
+from pytest_mipro.optimizer.rounds.search_state import SearchState, baseline_record
 from pytest_mipro.optimizer.rounds.trials import search_round
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.events import CandidatesReady
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.search.candidates import Candidates, committed_candidates, extended
+from pytest_mipro.optimizer.study.amount import NOTHING, Amount
 from pytest_mipro.optimizer.study.case import CaseRun
 from pytest_mipro.runtime.prompts.prompt import Demo
 from pytest_mipro.runtime.prompts.prompt_file import holds_demos
@@ -49,10 +50,12 @@ def expand_candidates(state: SearchState, proposer: InstructionProposer) -> Sear
             pools = merged_pools(_demos_of(state, parent.runs), pools)
         state = replace(state, pools=pools)
     # Instructions and further attempts don't depend on each other: both are requested at once.
-    attempts = _start_attempts(state, parents[0]) if has("demos") else None
+    beside = proposer.worst_round if has("instructions") else NOTHING
+    attempts = _start_attempts(state, parents[0], beside) if has("demos") else None
     if has("instructions"):
         state = proposer.extend(state, parents)
     if has("demos"):
+        attempts = attempts or _start_attempts(state, parents[0])
         more = _demos_of(state, attempts.result().runs) if attempts else {}
         labelled = labelled_demos(parents[0].runs, state.baseline.study.tests)
         pools = merged_pools(merged_pools(state.pools, more), labelled)
@@ -98,7 +101,9 @@ def _demos_of(state: SearchState, runs: Iterable[CaseRun]) -> Mapping[Path, tupl
     return demo_pools(runs, train, baseline.study.tests, state.run.settings.seed)
 
 
-def _start_attempts(state: SearchState, incumbent: Parent) -> Pending | None:
+def _start_attempts(
+    state: SearchState, incumbent: Parent, beside: Amount | None = None
+) -> Pending | None:
     """Retry the incumbent's failing cases if there is a teacher or some pool is small."""
     settings, tests = state.run.settings, state.baseline.study.tests
     paths = [module.signature.prompt_path for module in state.candidates.modules]
@@ -112,7 +117,7 @@ def _start_attempts(state: SearchState, incumbent: Parent) -> Pending | None:
         and item.case.demo
         and not tests[item.case.test].passes(item.outcome.score)
     ]
-    return start_attempts(state, state.candidates.program(incumbent.assignment), failing)
+    return start_attempts(state, state.candidates.program(incumbent.assignment), failing, beside)
 
 
 def _with_demo_sets(state: SearchState) -> SearchState:
@@ -132,16 +137,11 @@ def _demo_limit(state: SearchState) -> int:
     return CHARACTERS_PER_TOKEN * state.run.settings.max_demo_tokens
 
 
-def search_rounds(
-    run: StudyRun, baseline: Baseline, try_reserve: TryReserve = lambda _: True
-) -> SearchState:
-    """Run all rounds and return the final state; limits, plateau or perfection end them early.
-
-    Only programs for which `try_reserve` can reserve a decision are tried.
-    """
+def search_rounds(run: StudyRun, baseline: Baseline) -> SearchState:
+    """Run all rounds and return the final state; limits, plateau or perfection end them early."""
     candidates = committed_candidates(baseline.signatures, baseline.committed)
     record = baseline_record(candidates, baseline)
-    state = SearchState(run, baseline, candidates, record, try_reserve)
+    state = SearchState(run, baseline, candidates, record)
     proposer = InstructionProposer(run, baseline)
     settings = run.settings
     run.start("search", settings.trials)

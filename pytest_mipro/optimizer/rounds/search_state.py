@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,10 +17,9 @@ from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.statistics.intervals import objective
 from pytest_mipro.optimizer.study.case import Case, cases_of, mean_cost
 from pytest_mipro.optimizer.study.split import minibatch
-from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
+from pytest_mipro.runtime.prompts.prompt import Demo
 from pytest_mipro.runtime.signature.signature import Signature
 
-TryReserve = Callable[[Mapping[Path, Prompt]], bool]
 # Estimates are sums of floats: 0.95 and a lift of 0.05 need not make 1 exactly.
 _ROUNDING = 1e-9
 _PERFECT = "every validation row has the full score"
@@ -30,7 +29,6 @@ _PERFECT = "every validation row has the full score"
 class SearchState:
     """The search of one study so far; each step of a round returns the next state.
 
-    `try_reserve` reserves what the decision on a program needs, and returns whether that fits.
     `round` counts from 0. `pools` holds each module's demo candidates. `rewarded` are the indices
     of the `proposals` that a lesson was drawn from. `late` maps the modules that only candidates
     reach to their models. `ended` says why the search ended early ("" if it didn't).
@@ -40,7 +38,6 @@ class SearchState:
     baseline: Baseline
     candidates: Candidates
     record: Record
-    try_reserve: TryReserve = lambda _: True
     round: int = 0
     pools: Mapping[Path, tuple[Demo, ...]] = field(default_factory=dict)
     grounding: Grounding | None = None

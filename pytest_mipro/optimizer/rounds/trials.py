@@ -6,6 +6,9 @@ order calls complete in, so the same seed and replies always walk the same path.
 All trials of a round share one minibatch: candidates are compared on the same rows, and calls of
 modules whose prompts they share are made once. The next round draws another one. A trial runs on
 the first rows of the minibatch and, unless it is hopeless by then, on the rest.
+
+A trial starts when it is asked if its worst case fits beside the others'. If it does not, it waits
+until all earlier ones are told, and runs alone if what it is expected to take fits.
 """
 
 from __future__ import annotations
@@ -13,26 +16,26 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial
 
 from pytest_mipro.errors import ConfigurationError, LimitReachedError
-from pytest_mipro.optimizer.budget.budget import Reservation
-from pytest_mipro.optimizer.budget.limits import Shortage, shortage
+from pytest_mipro.optimizer.budget.ledger import Part
 from pytest_mipro.optimizer.measuring.evaluate import Pending
 from pytest_mipro.optimizer.proposing.strategy import ProgramContext, ProgramStrategy
 from pytest_mipro.optimizer.rounds.search_state import SearchState
+from pytest_mipro.optimizer.rounds.trial_parts import Trial, part_of_rest, parts_of, why_not
 from pytest_mipro.optimizer.run.events import TrialFinished, TrialKind
 from pytest_mipro.optimizer.search.assessments import Assessment
 from pytest_mipro.optimizer.search.racing import first_heat, hopeless
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.statistics.intervals import paired_lift
-from pytest_mipro.optimizer.study.amount import Amount
-from pytest_mipro.optimizer.study.case import CaseRun, Evaluation, cases_of, mean_cost
+from pytest_mipro.optimizer.study.amount import NOTHING
+from pytest_mipro.optimizer.study.case import Evaluation, cases_of, mean_cost
 
 # A lift measured on n rows is shrunk towards 0 by n / (n + this): a few lucky rows are no leader.
 _PRIOR_ROWS = 10
-_PURPOSES = {"minibatch": "the next trial with its leader", "full": "the next full evaluation"}
+_DROPPED = Evaluation((), 0, over_budget="more than what is left")
 
 
 def search_round(state: SearchState, first: Iterable[Assignment]) -> SearchState:
@@ -43,27 +46,6 @@ def search_round(state: SearchState, first: Iterable[Assignment]) -> SearchState
     trials = _Trials(state, tuple(first))
     trials.run()
     return trials.state
-
-
-@dataclass(frozen=True)
-class _Trial:
-    """A trial under way: on `rows` now, and on `rest` unless it is hopeless by then.
-
-    `ended` is the first heat's evaluation if the trial ends with it; `runs` and `calls` are the
-    first heat's once the trial goes on.
-    """
-
-    number: int
-    kind: TrialKind
-    assignment: Assignment
-    rows: tuple[str, ...]
-    pending: Pending
-    rest: tuple[str, ...] = ()
-    reserved: Reservation | None = None
-    rival: Assessment | None = None
-    ended: Evaluation | None = None
-    runs: tuple[CaseRun, ...] = ()
-    calls: int = 0
 
 
 class _Trials:
@@ -98,17 +80,17 @@ class _Trials:
             self._searcher.enqueue(assignment)
 
     def run(self) -> None:
-        window: deque[_Trial] = deque()
+        window: deque[Trial] = deque()
         try:
             self._run_window(window)
         except LimitReachedError as error:
             self._end_early(self._run.services.describe_error(error))
             self._run.end_search()
             for trial in window:
-                if trial.reserved:  # for a heat that has not begun
-                    trial.reserved.settle()
+                if trial.later:  # for a heat that has not begun
+                    trial.later.close(NOTHING)
 
-    def _run_window(self, window: deque[_Trial]) -> None:
+    def _run_window(self, window: deque[Trial]) -> None:
         in_flight = self._settings.in_flight
         while True:
             while len(window) < in_flight:
@@ -118,19 +100,21 @@ class _Trials:
                 window.append(trial)
             if not window:
                 return
+            self._start_all(window)
+            if not window:
+                continue
             # Read the first heats of half the trials ahead of their turn: their second heats are
             # then under way, and the endpoint stays busy.
             for place in range(min(len(window), (in_flight + 1) // 2)):
                 window[place] = self._raced(window[place])
             self._finish(window.popleft())
 
-    def _next(self, window: Sequence[_Trial]) -> _Trial | None:
+    def _next(self, window: Sequence[Trial]) -> Trial | None:
         if self._rows_left >= len(self._batch):
             assignment = self._combined() or self._asked()
             kind: TrialKind = "full" if self._all_full else "minibatch"
-            trial = self._start(kind, assignment) if assignment is not None else None
-            if trial is not None:
-                return trial
+            if assignment is not None:
+                return self._trial(kind, assignment)
             self._rows_left = 0
         if any(trial.kind == "minibatch" for trial in window) or self._full_left == 0:
             return None
@@ -138,7 +122,7 @@ class _Trials:
         if leader is None:
             return None
         self._full_left -= 1
-        return self._start("full", leader)
+        return self._trial("full", leader)
 
     def _asked(self) -> Assignment | None:
         """Return the searcher's next assignment that was not tried; None if it has none.
@@ -185,30 +169,13 @@ class _Trials:
         best = max(promising, key=lambda item: (item.leading, -item.number), default=None)
         return best.assignment if best else None
 
-    def _start(self, kind: TrialKind, assignment: Assignment) -> _Trial | None:
-        """Reserve the whole trial and start its first heat; None if the budget is too small."""
+    def _trial(self, kind: TrialKind, assignment: Assignment) -> Trial:
+        """Return the next trial, which has not begun."""
         self._run.accounting.deadline.check()
         whole = self._rows if kind == "full" else self._batch
         races = self._settings.has("racing") and assignment not in self.state.record
         rows, rest = first_heat(self._batch, whole) if races else (whole, ())
-        program = self.state.candidates.program(assignment)
-        worst = partial(self.state.baseline.worst, program=program)
-        # A minibatch is of no use without the full evaluation of its leader: keep that much.
-        keep = Amount() if kind == "full" else worst(self._rows)
         number = self.state.record.asked
-        reserve = partial(
-            self._run.budget.reserve, purpose=f"trial {number}", stage="search", keep=keep
-        )
-        now = reserve(worst(rows)) if self.state.try_reserve(program) else None
-        later = reserve(worst(rest)) if now and rest else None
-        if now is None or (rest and later is None):
-            if now:
-                now.settle()
-            needed = worst(rows) + (worst(rest) if rest else Amount()) + keep
-            short = shortage(self._run.budget, needed)
-            longer = "too little is left to decide on a longer prompt"
-            self._end_early(self._described(short, _PURPOSES[kind]) if short else longer)
-            return None
         record = replace(self.state.record, asked=number + 1)
         self.state = replace(self.state, record=record)
         self._seen.add(assignment)
@@ -216,51 +183,74 @@ class _Trials:
             self._full.add(assignment)
         if kind == "minibatch" or self._all_full:
             self._rows_left -= len(whole)
-        pending = self._evaluate(kind, assignment, rows, now)
-        return _Trial(number, kind, assignment, rows, pending, rest, later, self.state.record.best)
+        return Trial(number, kind, assignment, rows, record.best, rest)
 
-    def _described(self, short: Shortage, purpose: str) -> str:
-        return self._run.services.describe_error(short.error(purpose))
+    def _start_all(self, window: deque[Trial]) -> None:
+        """Start the trials that have not begun, in order, as far as they fit beside the others.
+
+        If what the first one is expected to take does not fit either, the search ends.
+        """
+        for place, trial in enumerate(window):
+            if trial.pending is not None:
+                continue
+            parts = parts_of(self.state, trial, first=place == 0)
+            if parts is None:
+                if place == 0:
+                    self._end_with(trial)
+                    window.clear()
+                return
+            now, later = parts
+            pending = self._evaluate(trial, trial.rows, now)
+            window[place] = replace(trial, pending=pending, later=later)
+
+    def _end_with(self, trial: Trial) -> None:
+        """End the search before a trial that does not fit; a leader may follow minibatches."""
+        self._rows_left = 0
+        self.state = replace(self.state, record=replace(self.state.record, asked=trial.number))
+        self._end_early(why_not(self.state, trial))
 
     def _end_early(self, reason: str) -> None:
-        self.state = replace(self.state, ended=f"the search ended early: {reason}")
+        ended = self.state.ended or f"the search ended early: {reason}"
+        self.state = replace(self.state, ended=ended)
 
-    def _evaluate(
-        self,
-        kind: TrialKind,
-        assignment: Assignment,
-        rows: tuple[str, ...],
-        reservation: Reservation,
-    ) -> Pending:
+    def _evaluate(self, trial: Trial, rows: tuple[str, ...], part: Part) -> Pending:
         baseline = self.state.baseline
-        rules = replace(baseline.rules, repeats=kind == "full", first_sample=baseline.search_sample)
-        program = self.state.candidates.program(assignment)
-        return self._run.evaluator.start(program, self._cases_of(rows), reservation, rules)
+        repeats = trial.kind == "full"
+        rules = replace(baseline.rules, repeats=repeats, first_sample=baseline.search_sample)
+        program = self.state.candidates.program(trial.assignment)
+        return self._run.evaluator.start(program, self._cases_of(rows), part, rules)
 
-    def _raced(self, trial: _Trial) -> _Trial:
+    def _raced(self, trial: Trial) -> Trial:
         """Wait for a first heat; return the trial in its second one, or ended."""
-        if not trial.rest or trial.ended or not (trial.reserved and trial.rival):
+        if not trial.rest or trial.ended or trial.pending is None:
             return trial
         heat = trial.pending.result()
         cases = self._cases_of(trial.rows)
         if heat.over_budget or hopeless(heat.scores(), trial.rival.scores, cases):
             return replace(trial, ended=heat)
+        part = trial.later or part_of_rest(self.state, trial)
+        if part is None:
+            return replace(trial, ended=_DROPPED)
         return replace(
             trial,
             rows=(*trial.rows, *trial.rest),
-            pending=self._evaluate(trial.kind, trial.assignment, trial.rest, trial.reserved),
+            pending=self._evaluate(trial, trial.rest, part),
             rest=(),
+            later=None,
             runs=heat.runs,
             calls=heat.calls,
         )
 
-    def _finish(self, trial: _Trial) -> None:
+    def _finish(self, trial: Trial) -> None:
         """Wait for the trial, release what it left over, record and report the result."""
+        if trial.pending is None:
+            raise ValueError(f"trial {trial.number} has not begun")
         last = trial.ended or trial.pending.result()
         evaluation = replace(last, runs=(*trial.runs, *last.runs), calls=trial.calls + last.calls)
-        if trial.rest and trial.reserved:
-            trial.reserved.settle()
+        if trial.rest:
             self._rows_left += len(trial.rest)
+        if trial.later:
+            trial.later.close(NOTHING)
         assessment = None if evaluation.over_budget else self._assess(trial, evaluation)
         if assessment is None:
             record = self.state.record.with_dropped(trial.assignment)
@@ -285,7 +275,7 @@ class _Trials:
             )
         )
 
-    def _assess(self, trial: _Trial, evaluation: Evaluation) -> Assessment:
+    def _assess(self, trial: Trial, evaluation: Evaluation) -> Assessment:
         scores = evaluation.scores()
         lift = paired_lift(scores, self._before[trial.kind], self._cases_of(trial.rows))
         base, shrunk = self._committed.estimate, lift.mean * lift.rows / (lift.rows + _PRIOR_ROWS)

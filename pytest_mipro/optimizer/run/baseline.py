@@ -7,22 +7,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from pytest_mipro.errors import BudgetError, ConfigurationError, LimitReachedError
+from pytest_mipro.errors import ConfigurationError, LimitReachedError
 from pytest_mipro.optimizer.budget.cost_model import (
-    CALLS_EXTRA,
-    CALLS_FACTOR,
-    WorstCase,
+    Expectation,
+    Sizes,
     calls_by_row,
+    sizes_of,
 )
-from pytest_mipro.optimizer.budget.limits import Limit, LimitTooSmallError, limit_of
+from pytest_mipro.optimizer.budget.limits import (
+    Limit,
+    LimitTooSmallError,
+    limit_of,
+    shortage,
+)
 from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules
 from pytest_mipro.optimizer.measuring.expectations import MeasurementError, expectations_of
-from pytest_mipro.optimizer.run.events import BaselineMeasured, Plan
-from pytest_mipro.optimizer.run.forecast import Forecast, Forecaster, stage_sizes
+from pytest_mipro.optimizer.run.events import BaselineMeasured
 from pytest_mipro.optimizer.run.result import measured
 from pytest_mipro.optimizer.run.study_run import StudyRun
-from pytest_mipro.optimizer.statistics.decide import detectable_lift
-from pytest_mipro.optimizer.study.amount import Amount, total
+from pytest_mipro.optimizer.study.amount import NOTHING, Amount
 from pytest_mipro.optimizer.study.case import (
     Case,
     CaseRun,
@@ -38,6 +41,12 @@ from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.signature.signature import Signature
 
 _UNLIMITED = 10**9
+# A program may make this many times the committed prompts' calls on the same rows, and a few more.
+_CALLS_FACTOR = 1.5
+_CALLS_EXTRA = 10
+# The decision gets this many times what it is expected to take, in money and in time.
+_DECISION_FACTOR = 1.25
+_TIME_FACTOR = 1.5
 # A case may make this many times the most calls that one case made under the committed prompts.
 _MOST_CALLS_FACTOR = 5
 _COMMITTED: Mapping[Path, Prompt] = MappingProxyType({})
@@ -47,8 +56,9 @@ _COMMITTED: Mapping[Path, Prompt] = MappingProxyType({})
 class Baseline:
     """The measured baseline of a study. `study` holds the cases that were not skipped.
 
-    `evaluation` holds the committed prompts' scores, `row_calls` their calls for each row, `usage`
-    their tokens and cost if these are limited. `signatures` are the modules to optimise in order of
+    `evaluation` holds the committed prompts' scores. `expectation` is of programs run with all
+    repeats, `once` of one run of each case; `sizes` are those of its requests.
+    `signatures` are the modules to optimise in order of
     their first call, `frozen` the names of the others; `models` and `committed` are each module's
     model and prompt by prompt path; `rules` apply to every later measurement.
 
@@ -60,8 +70,9 @@ class Baseline:
     study: Study
     split: Split
     evaluation: Evaluation
-    row_calls: Mapping[str, int]
-    usage: WorstCase | None
+    expectation: Expectation
+    once: Expectation
+    sizes: Sizes
     signatures: tuple[Signature, ...]
     frozen: tuple[str, ...]
     models: Mapping[Path, str]
@@ -76,9 +87,25 @@ class Baseline:
         return cases_of(self.study, self.split.holdout or self.split.validation)
 
     @property
-    def worst_full(self) -> Amount:
-        """The most that a full evaluation may take; the search keeps it until its end."""
-        return self.worst(self.split.validation)
+    def deciding_rows(self) -> Sequence[str]:
+        """The rows whose calls are new to the decision.
+
+        Validation rows are measured before a finalist is chosen, unless on other samples.
+        """
+        validation = set() if self.search_sample else set(self.split.validation)
+        return sorted({case.row for case in self.deciding} - validation)
+
+    @property
+    def final_rows(self) -> Sequence[str]:
+        """The rows whose calls are new to the final pass."""
+        known = {case.row for case in self.deciding}
+        known |= set() if self.search_sample else set(self.split.validation)
+        return sorted(set(self.expectation.calls) - known)
+
+    def dearest(self, program: Mapping[Path, Prompt], teacher: str | None = None) -> Amount:
+        """Return the highest worst case of a request under a program."""
+        most = self.sizes.dearest
+        return self.expectation.dearer(most, program, teacher)
 
     def worst(
         self,
@@ -90,10 +117,58 @@ class Baseline:
 
         Other prompts are the committed ones; a `teacher` may answer for its modules.
         """
-        calls = int(CALLS_FACTOR * sum(map(self.row_calls.__getitem__, rows))) + CALLS_EXTRA
-        if self.usage is None:
-            return Amount(calls)
-        return replace(self.usage.of(rows, program, teacher), calls=calls)
+        made = sum(call.requests for row in rows for call in self.expectation.calls[row])
+        calls = int(_CALLS_FACTOR * made) + _CALLS_EXTRA
+        return replace(self.dearest(program, teacher).times(calls), calls=calls)
+
+    def expects(
+        self,
+        rows: Sequence[str],
+        program: Mapping[Path, Prompt] = _COMMITTED,
+        teacher: str | None = None,
+    ) -> Amount:
+        """Return what one run of the cases of these rows is expected to take.
+
+        It holds a call in flight, which the last one is until its reply comes.
+        """
+        expected = self.once.of(rows, program, teacher)
+        return expected + replace(self.dearest(program, teacher), calls=0) if rows else NOTHING
+
+    def _needs(self, rows: Sequence[str], program: Mapping[Path, Prompt]) -> Amount:
+        expected = self.expectation.of(rows, program).times(_DECISION_FACTOR)
+        return expected + replace(self.dearest(program), calls=0) if rows else NOTHING
+
+    def final_needs(self, program: Mapping[Path, Prompt] = _COMMITTED) -> Amount:
+        """Return what the final pass needs: as expected, and a margin."""
+        return self._needs(self.final_rows, program)
+
+    def decision_needs(self, program: Mapping[Path, Prompt] = _COMMITTED) -> Amount:
+        """Return what decision and final pass need."""
+        return self._needs(self.deciding_rows, program) + self.final_needs(program)
+
+
+def hold_for_decision(run: StudyRun, baseline: Baseline) -> None:
+    """Hold back what decision and final pass need, in money and time.
+
+    Raises LimitTooSmallError if the limits do not hold it; it also says what a search needs.
+    """
+    needs = baseline.decision_needs()
+    if not run.hold(needs):
+        short = shortage(run.settings.limits, run.ledger.spent, needs)
+        if short is None:
+            raise ValueError(f"{needs} fit, and can't be held")
+        trial = baseline.expects(baseline.split.validation).times(2)
+        raise short.error(
+            "the decision with its final pass",
+            f"; raise it to {short.enough()} or more, "
+            f"and to about {short.enough(trial)} for a first trial",
+        )
+    rows = len(baseline.deciding_rows) + len(baseline.final_rows)
+    # As long as the baseline takes if nothing is cached.
+    calls = [call for item in baseline.evaluation.runs for call in item.calls]
+    waited = sum(call.latency for call in calls) / run.settings.concurrency
+    share = rows / len(baseline.expectation.calls)
+    run.accounting.deadline.keep(_TIME_FACTOR * share * max(waited, baseline.seconds))
 
 
 def measure_baseline(run: StudyRun) -> Baseline:
@@ -115,17 +190,19 @@ def measure_baseline(run: StudyRun) -> Baseline:
     run.services.check_modules(signatures)
     run.services.check_baseline(evaluation)
     committed = {item.prompt_path: run.services.load_prompt(item) for item in signatures}
-    run.accounting.cost_model.calibrate()
+    cost_model = run.accounting.cost_model
+    sizes = sizes_of((c for item in runs for c in item.calls), committed, cost_model.dearest)
     split = split_rows(row_tags(cases, seen_inputs(runs)), run.settings.min_holdout)
     cases = tuple(replace(case, unit=split.units[case.row]) for case in cases)
     study = replace(study, cases=cases)
-    calls, bounded = calls_by_row(runs), run.settings.limits.by_worst_case
+    once = calls_by_row(item for item in runs if item.sample == 0)
     baseline = Baseline(
         study=study,
         split=split,
         evaluation=replace(evaluation, runs=runs),
-        row_calls={row: sum(call.requests for call in made) for row, made in calls.items()},
-        usage=WorstCase(calls, committed, run.accounting.cost_model) if bounded else None,
+        expectation=Expectation(calls_by_row(runs), committed, cost_model, sizes),
+        once=Expectation(once, committed, cost_model, sizes),
+        sizes=sizes,
         signatures=signatures,
         frozen=tuple(item.label for item in found if not item.optimize),
         models={path: call.model for path, call in first.items()},
@@ -136,7 +213,6 @@ def measure_baseline(run: StudyRun) -> Baseline:
     )
     scores = measured(baseline.evaluation.scores(), cases)
     run.services.emit(BaselineMeasured(study.name, scores, tuple(sorted(skipped))))
-    run.services.emit(_plan(run, baseline))
     return baseline
 
 
@@ -145,22 +221,19 @@ def _measure(run: StudyRun) -> Evaluation:
     whole = Amount(
         _UNLIMITED if limits.calls is None else limits.calls, limits.tokens, limits.nanodollars
     )
-    reservation = run.reserve(whole, "the baseline", stage="baseline")
+    part = run.ledger.part("the baseline", whole, stage="baseline")
+    if part is None:
+        raise ValueError("the ledger of a new run is empty")
     rules = MeasuringRules(settings.max_calls_per_case)
     where = f"within the baseline of {len(run.study.cases)} cases; raise it"
     try:
-        evaluation = run.measure("baseline", {}, run.study.cases, reservation, rules)
+        evaluation = run.measure("baseline", {}, run.study.cases, part, rules)
     except LimitReachedError as error:
         raise LimitTooSmallError(f"{error}, {where}", limit_of(error)) from None
-    except BudgetError:  # by the usage in the replies
-        limit = (
-            Limit("tokens", limits.tokens or 0)
-            if limits.nanodollars is None
-            else Limit("nanodollars", limits.nanodollars)
-        )
-        raise LimitTooSmallError(f"{limit} ends {where}", limit) from None
     if evaluation.over_budget:
-        limit = Limit("calls", limits.calls or 0)
+        dearest = run.accounting.cost_model.dearest
+        short = shortage(limits, part.ledger.spent, dearest)
+        limit = short.limit if short else Limit("calls", limits.calls or 0)
         raise LimitTooSmallError(f"{limit} ends {where}", limit)
     return evaluation
 
@@ -207,45 +280,3 @@ def _rules(
         run.settings.max_calls_per_case or _MOST_CALLS_FACTOR * most,
         expectations_of(runs, committed),
     )
-
-
-def _plan(run: StudyRun, baseline: Baseline) -> Plan:
-    settings, split = run.settings, baseline.split
-    tests = run.study.tests.values()
-    calling = {item.case.test for item in baseline.evaluation.runs if item.calls}
-    return Plan(
-        study=baseline.study.name,
-        modules=tuple(item.label for item in baseline.signatures),
-        frozen=baseline.frozen,
-        split=split,
-        rounds=settings.rounds,
-        trials=settings.trials,
-        candidates=settings.candidates,
-        minibatch=settings.batch_of(len(split.validation)),
-        forecast=forecast_run(run, baseline),
-        limits=settings.limits,
-        max_seconds=settings.max_seconds,
-        detectable=detectable_lift(split, settings.trials, run.services.holdout_uses + 1),
-        one_at_a_time=tuple(sorted(test.name for test in tests if not test.concurrent)),
-        silent=tuple(sorted({case.test for case in baseline.study.cases} - calling)),
-    )
-
-
-def forecast_run(run: StudyRun, baseline: Baseline) -> Forecast:
-    """Return the forecast of the whole run, based on its baseline."""
-    settings, runs = run.settings, baseline.evaluation.runs
-    # If all replies so far came from the cache, the price table need not be loaded.
-    priced = settings.max_cost is not None or run.accounting.ledger.live > 0
-    forecaster = Forecaster(
-        calls_by_row(runs),
-        (len(runs), len(baseline.study.cases)),
-        run.accounting.cost_model.price if priced else lambda _: None,
-        baseline.committed,
-        demos=settings.max_demos if settings.has("demos") else 0,
-        demo_tokens=settings.max_demo_tokens,
-    )
-    sampled = baseline.search_sample > 0
-    sizes = stage_sizes(settings, baseline.split, len(baseline.signatures), sampled=sampled)
-    spent = total(entry.amount for entry in run.accounting.spending.entries())
-    first = baseline.models[baseline.signatures[0].prompt_path]
-    return forecaster.forecast(sizes, spent, (*settings.proposer_models, first)[0])

@@ -1,60 +1,60 @@
-"""Forecast a study's case runs, calls, tokens and cost by stage, expected and at worst."""
+"""Forecast a study's case runs, calls, tokens, cost and time by stage."""
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_mipro.optimizer.budget.cost_model import CALLS_EXTRA, CALLS_FACTOR
-from pytest_mipro.optimizer.proposing.proposer_models import GROUNDING_CALLS, proposal_limit
-from pytest_mipro.optimizer.study.amount import Amount, nanodollars, total
+from pytest_mipro.optimizer.budget.cost_model import Expectation, Sizes
+from pytest_mipro.optimizer.budget.limits import shortage
+from pytest_mipro.optimizer.proposing.proposer_models import GROUNDING_CALLS
+from pytest_mipro.optimizer.study.amount import Amount, Limits, total
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.optimizer.study.split import Split
 from pytest_mipro.runtime.calls.context import ModuleCall
-from pytest_mipro.runtime.client.contract import Usage
-from pytest_mipro.runtime.client.prices import ModelPrice, output_limit
-from pytest_mipro.runtime.prompts.prompt import Prompt
 
-# The typical size of a request for an instruction; the real one depends on its examples.
-_PROPOSAL = Usage(2_000, 300)
 # The share of the demos a prompt may have that the programs of a search have on average.
-_DEMO_SHARE = 0.6
+_DEMO_SHARE = 0.8
+# The tokens by which their instructions are longer than committed ones, by experience.
+_LONGER_INSTRUCTION = 120
 
 
 @dataclass(frozen=True)
 class StageSize:
     """The size of a stage: `rows`, of which `fresh` ones make calls that no earlier stage made.
 
-    It has `parts` reservations; with `repeats` each case runs as often as its test says. `calls`
-    are the optimiser's own.
+    With `repeats` each case runs as often as its test says. `calls` are the optimiser's own.
     """
 
     stage: str
     rows: int
     fresh: int
-    parts: int = 1
     repeats: bool = True
     calls: int = 0
 
 
 @dataclass(frozen=True)
 class StageForecast:
-    """A stage's case runs, what it is expected to take, and what it takes at worst."""
+    """A stage's case runs, and what it is expected to take."""
 
     stage: str
     case_runs: int
     expected: Amount
-    worst: Amount
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a whole run takes, by stage; `models` holds the expected amount for each model."""
+    """What a whole run is expected to take, by stage and by model.
+
+    `seconds` is the time if no reply is cached, None where no latency is known.
+    """
 
     stages: tuple[StageForecast, ...]
     models: Mapping[str, Amount]
+    seconds: float | None = None
 
     @property
     def case_runs(self) -> int:
@@ -66,10 +66,23 @@ class Forecast:
         """What the run is expected to take."""
         return total(stage.expected for stage in self.stages)
 
-    @property
-    def worst(self) -> Amount:
-        """What the run takes at worst, unless a limit ends it."""
-        return total(stage.worst for stage in self.stages)
+    def ending(self, limits: Limits, trials: int) -> tuple[int, str] | None:
+        """Return how many trials the limits hold, and the limit that is enough; None: all of them.
+
+        Decision and final pass count first, and with what is held back for them.
+        """
+        stages = {stage.stage: stage.expected for stage in self.stages}
+        late = (stages.get("decision", Amount()) + stages.get("final pass", Amount())).times(1.25)
+        fixed = stages.get("baseline", Amount()) + late
+        search = total(amount for stage, amount in stages.items() if stage in _SEARCH)
+        short = shortage(limits, fixed, search)
+        if short is None:
+            return None
+        share = max(0.0, (short.limit.value - short.taken) / max(1, short.needed))
+        return int(share * trials), f"{short.limit.words(short.taken + short.needed)}"
+
+
+_SEARCH = ("bootstrap", "proposals", "search")
 
 
 def stage_sizes(
@@ -86,8 +99,6 @@ def stage_sizes(
     later = settings.rounds - 1
     attempts = settings.attempts_at(len(split.train))
     training = later * min(settings.training_rows, len(split.train)) + attempts
-    parents = settings.parents if settings.has("parents") else 1
-    trying = settings.rounds if attempts else 0
     wanted = settings.candidates if settings.has("instructions") else 0
     proposals = settings.rounds * wanted * modules
     grounding = GROUNDING_CALLS if proposals else 0
@@ -95,13 +106,12 @@ def stage_sizes(
     new = deciding if split.holdout or sampled else 0
     return (
         StageSize("baseline", rows, rows),
-        StageSize("bootstrap", training, training, later * parents + trying, repeats=False),
-        StageSize("proposals", 0, 0, settings.rounds, calls=grounding + proposals),
+        StageSize("bootstrap", training, training, repeats=False),
+        StageSize("proposals", 0, 0, calls=grounding + proposals),
         StageSize(
             "search",
             settings.trials * batch + full * validation,
             settings.trials * batch + full * (validation - batch),
-            settings.trials + full,
             repeats=False,
         ),
         StageSize("decision", deciding, new),
@@ -109,104 +119,78 @@ def stage_sizes(
     )
 
 
-class Forecaster:
-    """Forecasts from the distinct calls of the baseline.
+@dataclass(frozen=True)
+class Pass:
+    """One pass of all rows under programs of one kind: `case_runs`, and what it takes by model."""
 
-    `calls` are these by row, `runs` the case runs of all rows with and without repeats. `price`
-    returns a model's price, None if unknown. Candidates of the `committed` prompts have up to
-    `demos` demos, of `demo_tokens` tokens together; each is about as long as the call it comes
-    from, without that call's own demos.
+    case_runs: int
+    models: Mapping[str, Amount]
+
+
+@dataclass(frozen=True)
+class Typical:
+    """What a forecast rests on: passes of candidates with all repeats, and with one run a case.
+
+    `proposal` is what one request to the `proposer` takes; `latency` is the mean of a call in
+    seconds, 0 if unknown.
     """
 
-    def __init__(
-        self,
-        calls: Mapping[str, Sequence[ModuleCall]],
-        runs: tuple[int, int],
-        price: Callable[[str], ModelPrice | None],
-        committed: Mapping[Path, Prompt],
-        *,
-        demos: int = 0,
-        demo_tokens: int = 0,
-    ) -> None:
-        self._rows = max(1, len(calls))
-        self._calls = [call for listed in calls.values() for call in listed]
-        self._runs = runs
-        self._price = price
-        self._committed_demos = {path: len(prompt.demos) for path, prompt in committed.items()}
-        self._demos = demos
-        self._demo_tokens = demo_tokens
+    rows: int
+    repeated: Pass
+    once: Pass
+    proposer: str
+    proposal: Amount
+    latency: float = 0.0
 
-    def forecast(self, sizes: Iterable[StageSize], baseline: Amount, proposer: str) -> Forecast:
-        """Return the forecast; `baseline` is what that stage took."""
-        stages = []
-        models: defaultdict[str, Amount] = defaultdict(Amount)
-        for size in sizes:
-            by_model = self._expected(size, proposer)
-            for model, amount in by_model.items():
-                models[model] += amount
-            expected, worst = total(by_model.values()), self._worst(size, proposer)
-            if size.stage == "baseline":
-                expected = worst = baseline
-            runs_of_all_rows = self._runs[0 if size.repeats else 1]
-            case_runs = round(size.rows * runs_of_all_rows / self._rows)
-            stages.append(StageForecast(size.stage, case_runs, expected, worst))
-        return Forecast(tuple(stages), dict(models))
 
-    def _expected(self, size: StageSize, proposer: str) -> dict[str, Amount]:
-        amounts: defaultdict[str, Amount] = defaultdict(Amount)
-        for call in self._calls:
-            amounts[call.model] += (
-                _took(call) if size.stage == "baseline" else self._with_demos(call)
-            )
-        for model, amount in amounts.items():
-            amounts[model] = amount.times(size.fresh / self._rows, round)
+def forecast(
+    typical: Typical,
+    sizes: Iterable[StageSize],
+    baseline: Mapping[str, Amount],
+    concurrency: int,
+) -> Forecast:
+    """Return the forecast of stages; `baseline` is what that stage took, by model."""
+    stages = []
+    models: defaultdict[str, Amount] = defaultdict(Amount)
+    for size in sizes:
+        whole = typical.repeated if size.repeats else typical.once
+        share = size.fresh / typical.rows
+        by_model = {m: amount.times(share, round) for m, amount in whole.models.items()}
         if size.calls:
-            amounts[proposer] += self._priced(proposer, _PROPOSAL).times(size.calls)
-        return {model: amount for model, amount in amounts.items() if amount.calls}
-
-    def _worst(self, size: StageSize, proposer: str) -> Amount:
-        """Return the sum of the stage's reservations, under the committed prompts."""
-        if size.calls:
-            most = self._priced(proposer, Usage(_PROPOSAL.prompt_tokens, proposal_limit()))
-            return most.times(size.calls)
-        if not size.fresh:
-            return Amount()
-        most = total(self._most(call) for call in self._calls)
-        calls = max(1, most.calls)
-        each = most.times(CALLS_FACTOR * size.fresh / self._rows, round)
-        extra = CALLS_EXTRA * size.parts
-        return each + replace(most.times(extra / calls, round), calls=extra)
-
-    def _with_demos(self, call: ModuleCall) -> Amount:
-        """Return what the call takes under a candidate with an average number of demos."""
-        took = _took(call)
-        there = self._committed_demos.get(call.signature.prompt_path)
-        if there is None:  # a frozen module keeps its prompt
-            return took
-        length = (took.tokens or 0) / max(1, call.requests)
-        alone = length / (1 + there)
-        more = max(0.0, min(self._demo_tokens, _DEMO_SHARE * self._demos * alone) - there * alone)
-        extra = round(call.requests * more)
-        price = self._price(call.model)
-        if price is not None:
-            return took + Amount(0, extra, nanodollars(price.cost(Usage(extra, 0))))
-        scaled = took.times((length + more) / length, round) if length else took
-        return Amount(took.calls, (took.tokens or 0) + extra, scaled.nanodollars)
-
-    def _most(self, call: ModuleCall) -> Amount:
-        limit = output_limit(call.parameters)
-        if limit is None:
-            return Amount(call.requests, None, None)
-        demos = call.requests * (self._demo_tokens if self._demos else 0)
-        usage = Usage(call.usage.prompt_tokens + demos, call.requests * limit)
-        return replace(self._priced(call.model, usage), calls=call.requests)
-
-    def _priced(self, model: str, usage: Usage) -> Amount:
-        price = self._price(model)
-        cost = None if price is None else nanodollars(price.cost(usage))
-        return Amount(1, usage.prompt_tokens + usage.completion_tokens, cost)
+            by_model = {typical.proposer: typical.proposal.times(size.calls)}
+        if size.stage == "baseline":
+            by_model = dict(baseline)
+        expected = total(by_model.values())
+        for model, amount in by_model.items():
+            if amount.calls:
+                models[model] = models[model] + amount
+        case_runs = round(size.rows * whole.case_runs / typical.rows)
+        stages.append(StageForecast(size.stage, case_runs, expected))
+    calls = sum(stage.expected.calls for stage in stages)
+    seconds = calls * typical.latency / concurrency if typical.latency else None
+    return Forecast(tuple(stages), dict(models), seconds)
 
 
-def _took(call: ModuleCall) -> Amount:
-    cost = None if call.cost is None else nanodollars(call.cost)
-    return Amount(call.requests, call.usage.prompt_tokens + call.usage.completion_tokens, cost)
+def usual_growth(
+    expectation: Expectation, settings: OptimizerSettings, sizes: Sizes
+) -> dict[Path, int]:
+    """Return the tokens that an average candidate's demos add to each module's committed prompt."""
+    calls: defaultdict[Path, list[ModuleCall]] = defaultdict(list)
+    for made in expectation.calls.values():
+        for call in made:
+            calls[call.signature.prompt_path].append(call)
+    growth = {}
+    for path, prompt in expectation.committed.items():
+        mine = calls.get(path, [])
+        lengths = [sizes.tokens(call.model, demo_text(call)) for call in mine]
+        mean = sum(lengths) / max(1, len(lengths))
+        most = min(settings.max_demo_tokens, _DEMO_SHARE * settings.max_demos * mean)
+        more = max(0.0, most - len(prompt.demos) * mean) if settings.has("demos") else 0.0
+        longer = _LONGER_INSTRUCTION if settings.has("instructions") else 0
+        growth[path] = round(more) + longer
+    return growth
+
+
+def demo_text(call: ModuleCall) -> str:
+    """Return about what a demo made of the call adds to a prompt."""
+    return json.dumps([dict(call.inputs), call.output, call.reasoning], ensure_ascii=False)

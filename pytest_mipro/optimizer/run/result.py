@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_mipro.optimizer.budget.budget import SpendingEntry
+from pytest_mipro.optimizer.budget.spending import SpendingEntry
 from pytest_mipro.optimizer.proposing.proposal_plan import Lesson
 from pytest_mipro.optimizer.run.events import Measured
 from pytest_mipro.optimizer.statistics.decide import Decision

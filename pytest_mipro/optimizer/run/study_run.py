@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_mipro.errors import MiproError
-from pytest_mipro.optimizer.budget.budget import Budget, Reservation
 from pytest_mipro.optimizer.budget.cost_model import CostModel
-from pytest_mipro.optimizer.budget.limits import Deadline, LimitTooSmallError, shortage
+from pytest_mipro.optimizer.budget.ledger import Ledger, Part
+from pytest_mipro.optimizer.budget.limits import Deadline
 from pytest_mipro.optimizer.budget.meter import Accounting
 from pytest_mipro.optimizer.measuring.evaluate import Evaluating, Evaluator, MeasuringRules
 from pytest_mipro.optimizer.proposing.proposal_plan import Lesson
@@ -91,7 +91,7 @@ class StudyRun:
     study: Study
     services: Services
     settings: OptimizerSettings
-    budget: Budget
+    ledger: Ledger
     accounting: Accounting
     evaluator: Evaluating
 
@@ -100,15 +100,12 @@ class StudyRun:
         given, has = self.services.strategies, self.settings.has
         return [item for item in given if item.name not in PARTS or has(item.name)]
 
-    def reserve(self, amount: Amount, purpose: str, *, stage: str = "") -> Reservation:
-        """Return a reservation; raises LimitTooSmallError if the limits do not hold it."""
-        reservation = self.budget.reserve(amount, purpose, stage=stage)
-        if reservation is None:
-            short = shortage(self.budget, amount)
-            if short is None:
-                raise LimitTooSmallError(f"the limits do not hold {purpose}; raise them")
-            raise short.error(purpose, "; raise it")
-        return reservation
+    def hold(self, amount: Amount) -> bool:
+        """Hold an amount back for the decision; False, and no change, where it does not fit."""
+        fits = self.ledger.hold(amount)
+        if fits:
+            self.services.bill.keep(amount)
+        return fits
 
     def end_search(self) -> None:
         """Abandon what is under way, and release what was kept for the decision."""
@@ -116,9 +113,9 @@ class StudyRun:
         self.release_kept()
 
     def release_kept(self) -> None:
-        """Release what was kept of bill and time for the decision."""
+        """Release what was kept for the decision."""
         self.accounting.deadline.keep(0)
-        self.services.bill.keep(Amount())
+        self.hold(NOTHING)
 
     def start(self, stage: Stage, total: int) -> None:
         """Report that a stage of `total` steps begins."""
@@ -129,7 +126,7 @@ class StudyRun:
         stage: Stage,
         prompts: Mapping[Path, Prompt],
         cases: Sequence[Case],
-        reservation: Reservation,
+        part: Part,
         rules: MeasuringRules,
     ) -> Evaluation:
         """Measure the cases with all their repeats, reporting progress; see `Evaluator`."""
@@ -139,7 +136,7 @@ class StudyRun:
         def progress(done: int) -> None:
             self.services.emit(StageProgress(self.study.name, stage, done, runs))
 
-        return self.evaluator.start(prompts, cases, reservation, rules).result(progress)
+        return self.evaluator.start(prompts, cases, part, rules).result(progress)
 
 
 def study_run(study: Study, services: Services, settings: OptimizerSettings) -> StudyRun:
@@ -156,4 +153,4 @@ def study_run(study: Study, services: Services, settings: OptimizerSettings) -> 
         concurrency=settings.concurrency,
         case_timeout=settings.case_timeout,
     )
-    return StudyRun(study, services, settings, Budget(limits), accounting, make(accounting))
+    return StudyRun(study, services, settings, Ledger(limits), accounting, make(accounting))

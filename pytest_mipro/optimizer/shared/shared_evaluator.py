@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_mipro.errors import BudgetError, LimitReachedError
-from pytest_mipro.optimizer.budget.budget import Reservation
+from pytest_mipro.optimizer.budget.ledger import Part
 from pytest_mipro.optimizer.budget.meter import Accounting, Meter, MeteredRequest
 from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules
 from pytest_mipro.optimizer.run.events import Emit, ProcessLost
@@ -36,7 +36,7 @@ class _Posted:
         """Return what the job took; a reply that was live in an earlier run counts as live."""
         return [
             MeteredRequest(digest, tuple(user), Amount(*amount), live or digest in self.live_before)
-            for digest, user, amount, live in (self.result["requests"] if self.result else ())
+            for digest, user, amount, live, _ in (self.result["requests"] if self.result else ())
         ]
 
     @property
@@ -74,13 +74,13 @@ class SharedEvaluator:
         self,
         prompts: Mapping[Path, Prompt],
         cases: Iterable[Case],
-        reservation: Reservation,
+        part: Part,
         rules: MeasuringRules,
     ) -> SharedEvaluation:
-        """Post the evaluation; each job may use its share of the reservation."""
+        """Post the evaluation; each job may use its share of the part."""
         order = tuple(cases)
         parts = chunks(order, self._study.tests, repeats=rules.repeats)
-        limits = split_calls(reservation.amount.calls, [runs for _, runs in parts])
+        limits = split_calls(part.most.calls, [runs for _, runs in parts])
         whole = Job(
             cases=(),
             prompts=self.serialiser.dump_prompts(prompts),
@@ -95,14 +95,14 @@ class SharedEvaluator:
             job = replace(whole, cases=tuple(case.id for case in mine), limit=limit)
             posted.append(_Posted(job, runs, self._post(job)))
         self._worker.wake()
-        ledger = self._accounting.ledger
+        spending = self._accounting.spending
         pending = SharedEvaluation(
             self,
             posted,
             {case.id: place for place, case in enumerate(order)},
-            reservation,
-            Meter(reservation, ledger, self._accounting.spending, by_usage=True),
-            partial(ledger.known, mark=ledger.mark),
+            part,
+            Meter(part, spending),
+            partial(spending.known, mark=spending.mark),
             partial(rules.expectations.check, prompts=prompts, teacher=rules.teacher),
         )
         self._pending = [item for item in self._pending if not item.meter.closed] + [pending]
@@ -179,7 +179,7 @@ class SharedEvaluation:
     evaluator: SharedEvaluator
     posted: Sequence[_Posted]
     places: Mapping[str, int]
-    reservation: Reservation
+    part: Part
     meter: Meter
     known: Callable[[str], bool]
     check: Callable[[Sequence[CaseRun]], None]
@@ -191,7 +191,7 @@ class SharedEvaluation:
         self.evaluator.withdraw(self.posted)
         with suppress(BudgetError):
             for item in self._spent():
-                self.meter.see(item.digest, user=item.user)
+                self.meter.note(item)
         self.meter.abandon()
 
     def result(self, progress: Callable[[int], None] | None = None) -> Evaluation:
@@ -218,9 +218,9 @@ class SharedEvaluation:
         return [item for posted in self.posted for item in posted.spent()]
 
     def _extend(self) -> bool:
-        """Split what is left of the reservation among jobs that need more than their shares."""
+        """Split what is left of the part among jobs that need more than their shares."""
         new = {item.digest for item in self._spent() if not self.known(item.digest)}
-        left = self.reservation.amount.calls - len(new)
+        left = self.part.most.calls - len(new)
         over = [posted for posted in self.posted if posted.is_over]
         if left <= 0 or not over:
             return False
@@ -233,8 +233,7 @@ class SharedEvaluation:
         over = any(posted.is_over for posted in self.posted)
         try:
             for item in self._spent():
-                self.meter.see(item.digest, user=item.user)
-                self.meter.answered(item.digest, item.amount, live=item.live)
+                self.meter.note(item)
         except BudgetError:
             over = True
         return self.meter.settle(whole=over), over

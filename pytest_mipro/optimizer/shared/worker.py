@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from pytest_mipro.errors import MiproError, StorageError
-from pytest_mipro.optimizer.budget.budget import Budget, LogicalLedger
+from pytest_mipro.optimizer.budget.ledger import Ledger
 from pytest_mipro.optimizer.budget.meter import Accounting
+from pytest_mipro.optimizer.budget.spending import Spending
 from pytest_mipro.optimizer.measuring.evaluate import Evaluator, MeasuringRules, PendingEvaluation
 from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore, Entry
 from pytest_mipro.optimizer.shared.heartbeat import PROCESS_TIMEOUT, Reaper, heartbeat_interval
@@ -31,8 +32,8 @@ class LeadLostError(MiproError):
     """Others took this process, which led, for dead: another one leads now."""
 
 
-class EveryRequest(LogicalLedger):
-    """A ledger to which every request is new: only the leader knows which are new to the study."""
+class EveryRequest(Spending):
+    """Takes every request for new: only the leader knows which are new to the study."""
 
     def known(self, digest: str, mark: int) -> bool:
         """Return False."""
@@ -235,8 +236,8 @@ class Worker:
         if not self._store.claim(entry.id, self.id):
             return
         job = job_of(entry.fact("job"))
-        reservation = Budget(Limits(job.limit)).reserve(Amount(job.limit), "a job")
-        if reservation is None:
+        part = Ledger(Limits(job.limit)).part("a job", Amount(job.limit))
+        if part is None:
             raise ValueError(f"a job can't have a limit of {job.limit}")
         rules = MeasuringRules(
             max_calls_per_case=job.max_calls_per_case,
@@ -247,7 +248,7 @@ class Worker:
         pending = self._evaluator.start(
             self.serialiser.load_prompts(job.prompts),
             [self.serialiser.cases[number] for number in job.cases],
-            reservation,
+            part,
             rules,
         )
         self._running[entry.id] = pending

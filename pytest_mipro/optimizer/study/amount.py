@@ -44,7 +44,7 @@ class Amount:
 
     def at_most(self, other: Amount) -> Amount:
         """Return the lesser of both in each currency, where both are known."""
-        pairs = zip(self._values, other._values, strict=True)
+        pairs = zip(self.values, other.values, strict=True)
         return Amount(
             *(mine if mine is None or most is None else min(mine, most) for mine, most in pairs)
         )
@@ -53,6 +53,11 @@ class Amount:
         """Return whether no currency is above the other's, where both are known."""
         pairs = zip(astuple(self), astuple(other), strict=True)
         return all(mine is None or most is None or mine <= most for mine, most in pairs)
+
+    @property
+    def known(self) -> Amount:
+        """The same amount with 0 for what is not known."""
+        return Amount(*(value or 0 for value in self.values))
 
     @property
     def dollars(self) -> float | None:
@@ -65,14 +70,15 @@ class Amount:
         return any(value is not None and value < 0 for value in astuple(self))
 
     def _combined(self, other: Amount, combine: Callable[[int, int], int]) -> Amount:
-        pairs = zip(self._values, other._values, strict=True)
+        pairs = zip(self.values, other.values, strict=True)
         values: list[Any] = [
             None if mine is None or its is None else combine(mine, its) for mine, its in pairs
         ]
         return Amount(*values)
 
     @property
-    def _values(self) -> tuple[Any, ...]:
+    def values(self) -> tuple[Any, ...]:
+        """Calls, tokens and nanodollars."""
         return self.calls, self.tokens, self.nanodollars
 
 
@@ -80,14 +86,20 @@ NOTHING = Amount()
 ONE_CALL = Amount(1)
 
 
-def format_amount(amount: Amount, joint: str = ", ") -> str:
-    """Return the calls, and the tokens and dollars where they are known, for people."""
+def describe_amount(amount: Amount, joint: str = ", ") -> str:
+    """Return calls, tokens and dollars in words; what is not known or nothing is left out."""
     words = [f"{amount.calls:,} call{'' if amount.calls == 1 else 's'}"]
     if amount.tokens is not None:
         words.append(f"{amount.tokens:,} tokens")
-    if amount.dollars is not None:
-        words.append(f"${amount.dollars:,.4f}")
+    if amount.nanodollars:
+        words.append(describe_money(amount.nanodollars))
     return joint.join(words)
+
+
+def describe_money(nanodollars: float) -> str:
+    """Return nanodollars as dollars: to the cent from one dollar on."""
+    dollars = nanodollars / _NANO
+    return f"${dollars:,.2f}" if dollars >= 1 else f"${dollars:,.4f}"
 
 
 def total(amounts: Iterable[Amount]) -> Amount:
@@ -107,6 +119,14 @@ class Limits:
         if any(value is not None and value < 0 for value in astuple(self)):
             raise ValueError(f"a limit is 0 or more, got {self}")
 
+    def less(self, amount: Amount) -> Amount:
+        """Return what the limits leave beside the amount; None: no limit."""
+        pairs = zip(astuple(self), amount.values, strict=True)
+        left: list[Any] = [
+            None if most is None or value is None else most - value for most, value in pairs
+        ]
+        return Amount(*left)
+
     @property
     def by_worst_case(self) -> bool:
         """Whether tokens or money are limited: a call's cost must then be bounded before it."""
@@ -119,3 +139,13 @@ class Limits:
             None if self.tokens is None else amount.tokens,
             None if self.nanodollars is None else amount.nanodollars,
         )
+
+    def __str__(self) -> str:
+        words = []
+        if self.calls is not None:
+            words.append(f"{self.calls:,} calls")
+        if self.tokens is not None:
+            words.append(f"{self.tokens:,} tokens")
+        if self.nanodollars is not None:
+            words.append(describe_money(self.nanodollars))
+        return ", ".join(words)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
-from pytest_mipro.optimizer.budget.budget import STAGES, UNFINISHED, grouped
+from pytest_mipro.optimizer.budget.spending import STAGES, UNFINISHED, grouped
 from pytest_mipro.optimizer.run.events import Plan
 from pytest_mipro.optimizer.run.forecast import Forecast, StageSize, stage_sizes
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.statistics.decide import detectable_lift
-from pytest_mipro.optimizer.study.amount import Amount, Limits, total
+from pytest_mipro.optimizer.study.amount import Amount, Limits, describe_amount, total
 from pytest_mipro.optimizer.study.case import Study, row_tags
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.optimizer.study.split import MIN_APART, Split, split_rows
@@ -20,6 +21,7 @@ from pytest_mipro.plugin.lock.lock_file import Lock
 _LABEL_WIDTH = 12
 _STAGE_WIDTH = 11
 _SHOWN_USERS = 12
+_MINUTE = 60
 
 
 def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
@@ -39,6 +41,7 @@ def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
     trials = f"{counted(plan.trials, 'trial')} of {plan.minibatch} rows in {rounds}"
     lines = [modules, rows, trials, *describe_forecast(plan.forecast)]
     lines.append(describe_limits(plan.limits, plan.max_seconds))
+    lines += _ending(plan.forecast, plan.limits, plan.max_seconds, plan.trials)
     if split.decides and not split.confirmed:
         lines.append("too few rows for a holdout: the result will be not independently confirmed")
     for test in plan.one_at_a_time:
@@ -60,45 +63,51 @@ def _describe_power(split: Split, detectable: float) -> str:
 
 
 def describe_forecast(forecast: Forecast) -> list[str]:
-    """Return what a run is expected to take, at worst in brackets, by stage and by model."""
+    """Return what a run is expected to take, by stage and by model, and its time."""
     stages = [
-        f"{stage.stage:<{_STAGE_WIDTH}}{_both(stage.expected, stage.worst)}"
+        f"{stage.stage:<{_STAGE_WIDTH}}{describe_amount(stage.expected)}"
         for stage in forecast.stages
-        if stage.expected.calls or stage.worst.calls
+        if stage.expected.calls
     ]
     by_model = [f"{model}: {describe_amount(took)}" for model, took in forecast.models.items()]
-    unbounded = forecast.worst.tokens is None
+    seconds = forecast.seconds
+    time = "unknown, as no latency is" if seconds is None else f"about {_duration(seconds)}"
     return [
         f"the pipeline runs at most {forecast.case_runs:,} times",
-        "by stage, expected (at worst):",
+        "expected, by stage:",
         *stages,
-        f"{'in all':<{_STAGE_WIDTH}}{_both(forecast.expected, forecast.worst)}",
-        *(by_model if len(by_model) > 1 else ()),
-        *(["tokens have no upper bound; mipro_max_output_tokens sets one"] if unbounded else []),
+        f"{'in all':<{_STAGE_WIDTH}}{describe_amount(forecast.expected)}",
+        *by_model,
+        f"time: {time}, if no reply is cached",
     ]
 
 
-def _both(expected: Amount, worst: Amount) -> str:
-    """Return both amounts in words, currency by currency, the second one in brackets."""
-    words = [f"{expected.calls:,} ({worst.calls:,}) calls"]
-    if expected.tokens is not None:
-        most = "" if worst.tokens is None else f" ({worst.tokens:,})"
-        words.append(f"{expected.tokens:,}{most} tokens")
-    if expected.nanodollars or worst.nanodollars:
-        most = "" if worst.nanodollars is None else f" ({_dollars(worst)})"
-        words.append(f"{_dollars(expected)}{most}")
-    return ", ".join(words)
+def _duration(seconds: float) -> str:
+    if seconds < _MINUTE:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / _MINUTE)
+    return f"{minutes} min" if minutes < _MINUTE else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _ending(
+    forecast: Forecast, limits: Limits, max_seconds: float | None, trials: int
+) -> list[str]:
+    """Return at which trial a limit is expected to end the search, and what would be enough."""
+    lines = []
+    ending = forecast.ending(limits, trials)
+    if ending is not None:
+        trial, enough = ending
+        lines.append(f"the limit will end the search at about trial {trial + 1}; enough: {enough}")
+    if max_seconds is not None and forecast.seconds is not None and forecast.seconds > max_seconds:
+        trial = int(trials * max_seconds / forecast.seconds)
+        enough = f"{math.ceil(forecast.seconds):,} s"
+        lines.append(f"time will end the search at about trial {trial + 1}; enough: {enough}")
+    return lines
 
 
 def describe_limits(limits: Limits, max_seconds: float | None) -> str:
     """Return the limits of a run in words."""
-    words = []
-    if limits.calls is not None:
-        words.append(f"{limits.calls:,} calls")
-    if limits.tokens is not None:
-        words.append(f"{limits.tokens:,} tokens")
-    if limits.nanodollars is not None:
-        words.append(_dollars(Amount(0, 0, limits.nanodollars)))
+    words = [str(limits)] if str(limits) else []
     if max_seconds is not None:
         words.append(f"{max_seconds:,g} s")
     return f"limits: {', '.join(words)}" if words else "no limit is set"
@@ -122,20 +131,6 @@ def describe_spending(result: StudyResult) -> list[str]:
     if len(shown) > _SHOWN_USERS:
         lines.append(f"and {len(shown) - _SHOWN_USERS} more, in the JSON report")
     return lines
-
-
-def describe_amount(amount: Amount) -> str:
-    """Return calls, tokens and dollars in words; what is not known is left out or said so."""
-    words = f"{amount.calls:,} call{'' if amount.calls == 1 else 's'}"
-    if amount.tokens is None:
-        return f"{words}, tokens not known"
-    words += f", {amount.tokens:,} tokens"
-    return f"{words}, {_dollars(amount)}" if amount.nanodollars else words
-
-
-def _dollars(amount: Amount) -> str:
-    dollars = amount.dollars or 0.0
-    return f"${dollars:,.2f}" if dollars >= 1 else f"${dollars:,.4f}"
 
 
 def describe_dry_run(

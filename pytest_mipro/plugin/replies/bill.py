@@ -17,9 +17,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Self, TextIO
 
-from pytest_mipro.errors import CacheError, LimitReachedError, MiproError
-from pytest_mipro.optimizer.budget.budget import grouped
+from pytest_mipro.errors import CacheError, MiproError
 from pytest_mipro.optimizer.budget.cost_model import CostModel
+from pytest_mipro.optimizer.budget.ledger import Ledger
+from pytest_mipro.optimizer.budget.limits import LimitUsedUpError, shortage
+from pytest_mipro.optimizer.budget.spending import grouped
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.study.amount import Amount, Limits, total
 from pytest_mipro.plugin.config.study_files import ensure_study_folder
@@ -49,16 +51,14 @@ class JournalBill:
 
     def __init__(self, path: Path, limits: Limits, cost_model: CostModel) -> None:
         self._path = path
-        self._limits = limits
         self._cost_model = cost_model
         self._lock = Lock()
-        self._kept = Amount()
         self._open: dict[int, Amount] = {}
         self._file: TextIO | None = None
         lines = _lines(path)
         self._before = _last_summary(lines)
         earlier = [] if lines and lines[-1].get("finished") else lines
-        self._billed = _sum(earlier)
+        self._ledger = Ledger(limits, _sum(earlier))
         self._next = 1 + max((line.get("call", 0) for line in earlier), default=0)
         self._fresh = not earlier
 
@@ -83,23 +83,21 @@ class JournalBill:
     @property
     def billed(self) -> Amount:
         """What was billed so far, calls in flight at their worst case."""
-        with self._lock:
-            return self._billed + total(self._open.values())
+        return self._ledger.spent
 
     def keep(self, amount: Amount) -> None:
         """Keep an amount for later calls; an empty one lifts what was kept."""
-        with self._lock:
-            self._kept = amount
+        self._ledger.held = amount.known
 
     def begin(self, request: Request) -> int:
         """Note a live call before it is made and return its number.
 
         Raises LimitReachedError if it could exceed a limit.
         """
-        hard = self._cost_model.hard(request)
-        worst = Amount(1, hard.tokens or 0, hard.nanodollars or 0)  # unknown ones have no limit
+        worst = self._cost_model.worst(request).known  # unknown ones have no limit
         with self._lock:
-            self._check_fits("the next call", worst)
+            if not self._ledger.begin(worst):
+                raise self._used_up("the next call", worst)
             number, self._next = self._next, self._next + 1
             self._open[number] = worst
             user = {"model": request.model, "module": calling_module()}
@@ -113,22 +111,20 @@ class JournalBill:
         """
         with self._lock:
             lost = self._open[number]
-            self._billed += lost
+            self._ledger.end(lost, lost)
             self._write({"lost": number, **asdict(lost)})
-            try:
-                self._check_fits("another attempt", Amount())
-            except LimitReachedError:
+            if not self._ledger.begin(lost):
                 del self._open[number]  # no other attempt is made
                 self._write({"took": number, **asdict(Amount())})
-                raise
+                raise self._used_up("another attempt", lost)
 
     def end(self, number: int, took: Amount) -> None:
         """Note what a call took; nothing more if its last attempt was lost."""
         with self._lock:
-            if self._open.pop(number, None) is None:
-                return
-            self._billed += took
-            self._write({"took": number, **asdict(took)})
+            worst = self._open.pop(number, None)
+            if worst is not None:
+                self._ledger.end(worst, took)
+                self._write({"took": number, **asdict(took)})
 
     def finish(self, result: StudyResult, planned: Mapping[str, int]) -> None:
         """Note that the study has finished: the next run begins a new bill.
@@ -148,13 +144,14 @@ class JournalBill:
 
     def took(self, request: Request, reply: Reply) -> Amount:
         """Return what a call took by its reply, its worst case if the reply doesn't say."""
-        return self._cost_model.actual(request, reply, self._cost_model.hard(request))
+        return self._cost_model.took(request, reply)
 
-    def _check_fits(self, what: str, more: Amount) -> None:
-        held = self._billed + total(self._open.values()) + more
-        if not (held + self._kept).within(self._limits):
-            limits = _format_limits(self._limits)
-            raise LimitReachedError(f"{limits} is used up: {what} could exceed it")
+    def _used_up(self, what: str, more: Amount) -> LimitUsedUpError:
+        ledger = self._ledger
+        short = shortage(ledger.limits, ledger.spent + ledger.held, more)
+        if short is None:
+            raise ValueError(f"{more} fits, and was refused")
+        return LimitUsedUpError(short.limit, f": {what} could exceed it")
 
     def _write(self, line: Mapping[str, Any]) -> None:
         if self._file is None:
@@ -229,11 +226,3 @@ def _sum(lines: list[dict[str, Any]]) -> Amount:
 
 def _amount(line: Mapping[str, Any]) -> Amount:
     return Amount(line.get("calls") or 0, line.get("tokens"), line.get("nanodollars"))
-
-
-def _format_limits(limits: Limits) -> str:
-    options = {"calls": limits.calls, "tokens": limits.tokens}
-    words = [f"--mipro-max-{name}={value}" for name, value in options.items() if value is not None]
-    if limits.nanodollars is not None:
-        words.append(f"--mipro-max-cost={Amount(0, 0, limits.nanodollars).dollars:g}")
-    return " or ".join(words)

@@ -2,7 +2,6 @@
 
 import pytest
 
-from pytest_mipro.optimizer.budget.budget import Budget
 from pytest_mipro.optimizer.budget.limits import shortage
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 
@@ -10,42 +9,39 @@ CENT = 10_000_000
 NEXT = Amount(30, 4_000, 25 * CENT + 1)
 
 
-def taken(limits: Limits) -> Budget:
-    budget = Budget(limits)
-    assert budget.reserve(Amount(80, 6_500, 90 * CENT), "what is taken") is not None
-    return budget
+TAKEN = Amount(80, 6_500, 90 * CENT)
 
 
 @pytest.mark.parametrize(
     ("limits", "told", "enough"),
     [
-        (Limits(100), "the limit of 100 calls leaves 20 calls, it may need 30", "110"),
+        (Limits(100), "the limit of 100 calls leaves 20 calls, it needs about 30 calls", "110"),
         (
             Limits(None, 9_000),
-            "the limit of 9,000 tokens leaves 2,500 tokens, it may need 4,000",
+            "the limit of 9,000 tokens leaves 2,500 tokens, it needs about 4,000 tokens",
             "10500",
         ),
         (
             Limits(500, None, 100 * CENT),
-            "the limit of $1 leaves $0.1000, it may need $0.2500",
+            "the limit of $1 leaves $0.1000, it needs about $0.2500",
             "1.1501",
         ),
     ],
 )
 def test_the_limit_what_it_leaves_and_what_is_needed(limits, told, enough) -> None:  # type: ignore[no-untyped-def]
-    short = shortage(taken(limits), NEXT)
+    short = shortage(limits, TAKEN, NEXT)
     assert short is not None
     assert short.describe("it") == told
     assert short.enough() == enough
 
 
 def test_what_follows_is_added_to_what_is_enough() -> None:
-    short = shortage(taken(Limits(100)), NEXT)
+    short = shortage(Limits(100), TAKEN, NEXT)
     assert short is not None
     assert short.enough(Amount(7)) == "117"
 
 
 def test_nothing_is_short_where_all_limits_hold_it() -> None:
-    assert shortage(taken(Limits(110, 10_500)), NEXT) is None
-    assert shortage(taken(Limits()), NEXT) is None
-    assert shortage(taken(Limits(None, 9_000)), Amount(1, None)) is None
+    assert shortage(Limits(110, 10_500), TAKEN, NEXT) is None
+    assert shortage(Limits(), TAKEN, NEXT) is None
+    assert shortage(Limits(None, 9_000), TAKEN, Amount(1, None)) is None

@@ -25,7 +25,8 @@ from pytest_mipro.optimizer.deciding.conclude import (
     failed_gates,
     program_digest,
 )
-from pytest_mipro.optimizer.deciding.reserve import reserve_for_decision
+from pytest_mipro.optimizer.run.baseline import hold_for_decision
+from pytest_mipro.optimizer.study.amount import NOTHING
 from pytest_mipro.optimizer.study.case import CaseRun, Evaluation, Outcome, Study, cases_of
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 
@@ -46,30 +47,43 @@ def concluded(
 ) -> Conclusion:
     """Conclude on a program whose validation rows were measured before, as in a search."""
     with baseline_of(study, client, **settings) as (run, baseline):
-        reserve = reserve_for_decision(run, baseline)
-        validation = cases_of(baseline.study, baseline.split.validation)
-        reservation = run.reserve(baseline.worst(baseline.split.validation), "a trial")
-        run.evaluator.start(program, validation, reservation, baseline.rules).result()
-        return conclude(reserve, program, tried)
+        hold_for_decision(run, baseline)
+        rows = baseline.split.validation
+        part = run.ledger.part("a trial", baseline.worst(rows), stage="search")
+        assert part is not None
+        run.evaluator.start(program, cases_of(baseline.study, rows), part, baseline.rules).result()
+        return conclude(run, baseline, program, tried)
 
 
-def test_decision_and_final_pass_are_set_aside_in_full() -> None:
+def test_decision_and_final_pass_are_held_back_as_expected_and_a_quarter_more() -> None:
     with baseline_of(max_calls=1000) as (run, baseline):
-        reserve = reserve_for_decision(run, baseline)
+        hold_for_decision(run, baseline)
         # 14 rows decide; 12 training rows are new to a finalist; each makes 2 calls
-        assert (reserve.decision.amount.calls, reserve.final.amount.calls) == (52, 46)
-        assert (run.budget.limits.calls - run.budget.taken.calls) == 1000 - 84 - 52 - 46
+        assert run.ledger.held.calls == 28 * 1.25 + 24 * 1.25
+        assert run.ledger.left().calls == 1000 - 84 - 65
     with baseline_of(make_study(make_rows(holdout=0)), max_calls=1000) as (run, baseline):
-        reserve = reserve_for_decision(run, baseline)
-        assert (reserve.decision.amount.calls, reserve.final.amount.calls) == (10, 46)
+        hold_for_decision(run, baseline)
+        assert run.ledger.held.calls == 24 * 1.25
 
 
-@pytest.mark.parametrize("left", [0, 51, 97])
+@pytest.mark.parametrize("left", [0, 51, 64])
 def test_what_decision_and_final_pass_need_together_is_refused_at_once(left: int) -> None:
     with baseline_of(max_calls=84 + left) as (run, baseline):
-        told = rf"leaves {left} calls, decision and final pass may need 98; raise it to 182 or more"
+        told = (
+            rf"leaves {left} calls, the decision with its final pass needs about 65 calls; "
+            "raise it to 149 or more"
+        )
         with pytest.raises(BudgetError, match=told):
-            reserve_for_decision(run, baseline)
+            hold_for_decision(run, baseline)
+
+
+def test_what_is_held_back_is_enough_for_the_decision() -> None:
+    with baseline_of(max_calls=149) as (run, baseline):
+        hold_for_decision(run, baseline)
+        run.hold(NOTHING)
+        end = conclude(run, baseline, BETTER, 3)
+    assert end.decision is not None
+    assert end.deciding is not None
 
 
 def test_an_accepted_finalist_is_measured_on_all_cases() -> None:
@@ -198,9 +212,8 @@ def test_time_that_ends_in_the_decision_is_described_as_the_plugin_words_it() ->
     with baseline_of(max_seconds=60.0) as (measured, baseline):
         services = replace(measured.services, describe_error="<{}>".format)
         run = replace(measured, services=services)
-        reserve = reserve_for_decision(run, baseline)
         run.accounting.deadline.keep(1e6)  # nothing is left
-        conclusion = conclude(reserve, BETTER, 3)
+        conclusion = conclude(run, baseline, BETTER, 3)
     assert conclusion.decision is None
     assert conclusion.reason == (
         "the finalist needs more than the limits leave: <the limit of 60 seconds is used up>"
@@ -226,7 +239,7 @@ def test_holdout_uses_whose_finalists_are_not_known_count_too() -> None:
     for shown, uses in ((("a",), 8), ((digest,), 7)):
         services = {"earlier_holdout_uses": 6, "finalists_shown": shown}
         with baseline_of(services=services) as (run, baseline):
-            end = conclude(reserve_for_decision(run, baseline), BETTER, 3)
+            end = conclude(run, baseline, BETTER, 3)
             assert end.holdout_uses == uses
 
 
@@ -242,7 +255,7 @@ def test_a_look_is_noted_before_the_holdout_is_shown_the_finalist() -> None:
         baseline,
     ):
         before = len(client.requests)
-        conclude(reserve_for_decision(run, baseline), BETTER, 3)
+        conclude(run, baseline, BETTER, 3)
     assert noted == [(program_digest(BETTER), before)]
     assert len(client.requests) > before
 
@@ -251,7 +264,7 @@ def test_without_a_holdout_there_is_no_holdout_use() -> None:
     noted: list[str] = []
     study = make_study(make_rows(12, 14, 0))
     with baseline_of(study, services={"record_holdout_use": noted.append}) as (run, baseline):
-        assert conclude(reserve_for_decision(run, baseline), BETTER, 1).holdout_uses == 0
+        assert conclude(run, baseline, BETTER, 1).holdout_uses == 0
     assert noted == []
 
 

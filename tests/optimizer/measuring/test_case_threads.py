@@ -10,7 +10,7 @@ from optimizer_world import Row, make_rows, make_study, note
 from world_model import WorldClient
 
 from pytest_mipro.errors import CaseTimeoutError
-from pytest_mipro.optimizer.budget.budget import Budget
+from pytest_mipro.optimizer.budget.ledger import Ledger
 from pytest_mipro.optimizer.budget.meter import Accounting
 from pytest_mipro.optimizer.measuring.case_threads import DaemonPool, run_within
 from pytest_mipro.optimizer.measuring.evaluate import Evaluator
@@ -119,10 +119,10 @@ def test_a_hanging_case_scores_zero_and_its_later_calls_are_refused() -> None:
 
     study, client = make_study(make_rows(3, 0, 0), tests={"test_hang": hanging}), WorldClient()
     evaluator = Evaluator(study, client, Accounting(), concurrency=2, case_timeout=0.5)
-    reservation = Budget(Limits()).reserve(Amount(9), "trial")
-    assert reservation is not None
+    part = Ledger(Limits()).part("trial", Amount(9), stage="search")
+    assert part is not None
     try:
-        evaluation = evaluator.start({}, study.cases, reservation).result()
+        evaluation = evaluator.start({}, study.cases, part).result()
         asked = len(client.requests)
         release.set()
         assert refused.wait(30)

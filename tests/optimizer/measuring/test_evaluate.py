@@ -15,8 +15,9 @@ from optimizer_world import Row, make_rows, make_study, metric_colour, note, pro
 from world_model import WorldClient, answer, inputs_of, module_of, own_row
 
 from pytest_mipro.errors import BudgetError, EndpointError
-from pytest_mipro.optimizer.budget.budget import Budget, LogicalLedger
-from pytest_mipro.optimizer.budget.meter import Accounting, Meter
+from pytest_mipro.optimizer.budget.ledger import Ledger, Part
+from pytest_mipro.optimizer.budget.meter import Accounting, Meter, MeteredRequest
+from pytest_mipro.optimizer.budget.spending import Spending
 from pytest_mipro.optimizer.measuring.evaluate import Evaluator, MeasuringRules
 from pytest_mipro.optimizer.measuring.expectations import (
     Expectations,
@@ -31,6 +32,16 @@ from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 
 ROWS = make_rows(train=6, validation=0, holdout=0)
 SPOILT = {sort.signature.prompt_path: Prompt("spoil")}
+
+
+def part_of(ledger: Ledger, calls: int) -> Part:
+    part = ledger.part("trial", Amount(calls), stage="search")
+    assert part is not None
+    return part
+
+
+def left(ledger: Ledger) -> int:
+    return ledger.left().calls
 
 
 @contextmanager
@@ -56,11 +67,10 @@ def evaluate(
 ) -> Evaluation:
     """Measure a test on six rows; the fields of the rules may be given one by one."""
     study = make_study(ROWS, {"test": test}, {"test": {"repeats": repeats}})
-    reservation = Budget(Limits(calls)).reserve(Amount(calls), "trial")
-    assert reservation is not None
+    part = part_of(Ledger(Limits(calls)), calls)
     with evaluator(study, client) as made:
         made_rules = MeasuringRules(**rules, **more_rules)
-        return made.start(prompts or {}, study.cases, reservation, made_rules).result()
+        return made.start(prompts or {}, study.cases, part, made_rules).result()
 
 
 def outcomes(evaluation: Evaluation) -> dict[str, Outcome]:
@@ -377,11 +387,8 @@ def test_cases_of_an_exclusive_test_run_one_at_a_time_also_across_trials(concurr
         {"test_alone": {"concurrent": concurrent}},
     )
     with evaluator(study, concurrency=8) as made:
-        budget = Budget(Limits())
-        pending = [
-            made.start({}, study.cases, budget.reserve(Amount(9), f"trial {n}"))  # type: ignore[arg-type]
-            for n in range(3)
-        ]
+        ledger = Ledger(Limits())
+        pending = [made.start({}, study.cases, part_of(ledger, 9)) for n in range(3)]
         for one in pending:
             assert len(one.result().runs) == 12
     assert free.most > 1
@@ -395,7 +402,7 @@ def test_exclusive_tests_never_run_beside_each_other() -> None:
         ROWS, {"test_a": shared.test, "test_b": shared.test}, {"test_a": alone, "test_b": alone}
     )
     with evaluator(study, concurrency=8) as made:
-        made.start({}, study.cases, Budget(Limits()).reserve(Amount(9), "trial")).result()  # type: ignore[arg-type]
+        made.start({}, study.cases, part_of(Ledger(Limits()), 9)).result()
     assert shared.most == 1
 
 
@@ -403,8 +410,8 @@ def test_concurrency_bounds_the_cases_that_run_at_once() -> None:
     crowd = Crowd()
     study = make_study(ROWS, {"test": crowd.test})
     with evaluator(study, concurrency=2) as made:
-        reservation = Budget(Limits()).reserve(Amount(9), "trial")
-        made.start({}, study.cases, reservation).result()  # type: ignore[arg-type]
+        part = part_of(Ledger(Limits()), 9)
+        made.start({}, study.cases, part).result()
     assert crowd.most == 3  # two calls, and a case that parses meanwhile
 
 
@@ -412,7 +419,7 @@ def test_progress_tells_every_number_once() -> None:
     study = make_study(ROWS, {"test": lambda row: Outcome(1.0)})
     told: list[int] = []
     with evaluator(study, concurrency=6) as made:
-        pending = made.start({}, study.cases, Budget(Limits()).reserve(Amount(9), "trial"))  # type: ignore[arg-type]
+        pending = made.start({}, study.cases, part_of(Ledger(Limits()), 9))
         for future in pending.futures:
             future.result()  # all ended before anybody looks
         pending.result(told.append)
@@ -435,7 +442,7 @@ def test_progress_is_told_while_cases_still_run() -> None:
     told: list[int] = []
     study = make_study(ROWS, {"test": test})
     with evaluator(study, concurrency=6) as made:
-        pending = made.start({}, study.cases, Budget(Limits()).reserve(Amount(9), "trial"))  # type: ignore[arg-type]
+        pending = made.start({}, study.cases, part_of(Ledger(Limits()), 9))
         assert sum(pending.result(tell).scores().values()) == 6
     assert told == [1, 2, 3, 4, 5, 6]
 
@@ -457,7 +464,7 @@ def test_closing_waits_for_cases_under_way_but_not_for_a_stuck_one(
 
     study = make_study(ROWS, {"test": test})
     with evaluator(study, concurrency=2) as made:
-        pending = made.start({}, study.cases, Budget(Limits()).reserve(Amount(9), "trial"))  # type: ignore[arg-type]
+        pending = made.start({}, study.cases, part_of(Ledger(Limits()), 9))
         begun.wait(10)
         start = time.monotonic()
         made.close(wait=True)
@@ -472,15 +479,13 @@ def test_closing_waits_for_cases_under_way_but_not_for_a_stuck_one(
 
 
 def test_more_calls_than_reserved_drop_the_evaluation_and_charge_it_whole() -> None:
-    budget, client = Budget(Limits(100)), WorldClient()
+    ledger, client = Ledger(Limits(100)), WorldClient()
     study = make_study(ROWS)
-    reservation = budget.reserve(Amount(7), "trial")
-    assert reservation is not None
     with evaluator(study, client) as made:
-        evaluation = made.start({}, study.cases, reservation).result()
+        evaluation = made.start({}, study.cases, part_of(ledger, 7)).result()
     assert evaluation.over_budget == "more than the 7 calls reserved for it"
     assert evaluation.runs == ()
-    assert len(client.digests) == evaluation.calls == budget.spent.calls == 7
+    assert len(client.digests) == evaluation.calls == ledger.spent.calls == 7
 
 
 def test_a_budget_error_that_the_pipeline_swallows_drops_the_evaluation_too() -> None:
@@ -495,51 +500,49 @@ def test_a_budget_error_that_the_pipeline_swallows_drops_the_evaluation_too() ->
 
 
 def test_requests_that_evaluations_share_are_charged_once() -> None:
-    budget, client = Budget(Limits(100)), WorldClient(delays=3)
+    ledger, client = Ledger(Limits(100)), WorldClient(delays=3)
     study = make_study(ROWS)
     with evaluator(study, client) as made:
-        first, second = (
-            made.start({}, study.cases, budget.reserve(Amount(12), "trial")) for _ in range(2)
-        )  # type: ignore[arg-type]
-        assert (budget.limits.calls - budget.taken.calls) == 76  # both are reserved whole
+        first, second = (made.start({}, study.cases, part_of(ledger, 12)) for _ in range(2))
+        assert left(ledger) == 76  # both are in flight whole
         assert (first.result().calls, second.result().calls) == (12, 0)
-        assert (budget.spent.calls, (budget.limits.calls - budget.taken.calls)) == (12, 88)
-        known = made.start({}, study.cases, budget.reserve(Amount(0), "trial"))  # type: ignore[arg-type]
+        assert (ledger.spent.calls, left(ledger)) == (12, 88)
+        known = made.start({}, study.cases, part_of(ledger, 0))
         assert known.result().over_budget == ""
     assert len(client.digests) == 12
 
 
+def asked(digest: str) -> MeteredRequest:
+    return MeteredRequest(digest, ("", ""), Amount(1))
+
+
 def test_a_request_counted_after_the_mark_is_paid_until_it_is_settled() -> None:
-    budget, ledger = Budget(Limits(10)), LogicalLedger()
-    early, late = (Meter(budget.reserve(Amount(3), "trial"), ledger) for _ in range(2))  # type: ignore[arg-type]
-    early.see("a")
+    ledger, spending = Ledger(Limits(10)), Spending()
+    early, late = (Meter(part_of(ledger, 3), spending) for _ in range(2))
+    early.note(asked("a"))
     assert early.settle() == 1
-    late.see("a")  # known by now, but not when this part began: timing must not matter
-    late.see("a")
-    assert budget.spent.calls == 2
+    late.note(asked("a"))  # known by now, but not when this part began: timing must not matter
+    late.note(asked("a"))
+    assert len(late.requests) == 1
     assert late.settle() == 0
-    assert budget.spent.calls == len(ledger) == 1
+    assert ledger.spent.calls == spending.mark == 1
 
 
 def test_what_a_dropped_part_asked_is_not_known_to_later_ones() -> None:
     """Which of its requests came before the limit depends on timing; no charge may."""
-    budget, ledger = Budget(Limits(20)), LogicalLedger()
-    dropped = Meter(budget.reserve(Amount(3), "trial"), ledger)  # type: ignore[arg-type]
+    ledger, spending = Ledger(Limits(20)), Spending()
+    dropped = Meter(part_of(ledger, 3), spending)
     for digest in "abc":
-        dropped.see(digest)
+        dropped.note(asked(digest))
     with pytest.raises(BudgetError, match="4 calls, but 3 calls were reserved"):
-        dropped.see("d")
+        dropped.note(asked("d"))
     assert dropped.settle(whole=True) == 3
-    assert (len(ledger), budget.spent.calls, (budget.limits.calls - budget.taken.calls)) == (
-        0,
-        3,
-        17,
-    )
-    later = Meter(budget.reserve(Amount(2), "trial"), ledger)  # type: ignore[arg-type]
-    later.see("a")
-    later.see("d")
+    assert (spending.mark, ledger.spent.calls, left(ledger)) == (0, 3, 17)
+    later = Meter(part_of(ledger, 2), spending)
+    later.note(asked("a"))
+    later.note(asked("d"))
     assert later.settle() == 2
-    assert (len(ledger), budget.spent.calls) == (2, 5)
+    assert (spending.mark, ledger.spent.calls) == (2, 5)
 
 
 def test_cases_of_rows_keep_the_studys_order() -> None:

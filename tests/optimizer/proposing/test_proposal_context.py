@@ -21,7 +21,7 @@ from optimizer_world import (
 )
 from world_model import WorldClient
 
-from pytest_mipro.optimizer.budget.budget import Budget
+from pytest_mipro.optimizer.budget.ledger import Ledger
 from pytest_mipro.optimizer.budget.meter import Accounting
 from pytest_mipro.optimizer.measuring.evaluate import Evaluator
 from pytest_mipro.optimizer.proposing.proposal_context import (
@@ -60,9 +60,9 @@ def runs_of(rows: tuple[Row, ...], tests: Any = None) -> tuple[CaseRun, ...]:
     study = make_study(rows, tests)
     made = Evaluator(study, WorldClient(), Accounting(), concurrency=2)
     try:
-        reservation = Budget(Limits()).reserve(Amount(999), "trial")
-        assert reservation is not None
-        return made.start({}, study.cases, reservation).result().runs
+        part = Ledger(Limits()).part("trial", Amount(999), stage="search")
+        assert part is not None
+        return made.start({}, study.cases, part).result().runs
     finally:
         made.close()
 

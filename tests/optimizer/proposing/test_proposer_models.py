@@ -19,7 +19,7 @@ from optimizer_world import (
 from world_model import PROPOSER, WorldClient, answer, asks_again, module_of
 
 from pytest_mipro.errors import ContextWindowError, EndpointError, RefusalError
-from pytest_mipro.optimizer.budget.budget import Budget
+from pytest_mipro.optimizer.budget.ledger import Ledger
 from pytest_mipro.optimizer.budget.meter import Accounting
 from pytest_mipro.optimizer.measuring.evaluate import Evaluator
 from pytest_mipro.optimizer.proposing.proposal_context import module_examples
@@ -56,10 +56,10 @@ HISTORY = (ScoredInstruction("Sort it.", 0.25), ScoredInstruction("Sort it so.",
 def runs() -> Sequence[CaseRun]:
     study = make_study(make_rows(8, 0, 0))
     made = Evaluator(study, WorldClient(), Accounting(), concurrency=4)
-    reservation = Budget(Limits()).reserve(Amount(99), "baseline")
-    assert reservation is not None
+    part = Ledger(Limits()).part("baseline", Amount(99), stage="search")
+    assert part is not None
     try:
-        return made.start({}, study.cases, reservation).result().runs
+        return made.start({}, study.cases, part).result().runs
     finally:
         made.close()
 

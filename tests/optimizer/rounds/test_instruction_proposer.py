@@ -126,11 +126,11 @@ def test_the_grounding_is_paid_for_once() -> None:
 
 def test_what_the_budget_does_not_hold_is_not_asked_for() -> None:
     client = WorldClient()
-    # 84 calls of the baseline, 58 kept for a full evaluation, 5 for the grounding, 4 proposals
-    before, after = extended(BASE, client=client, max_calls=84 + 58 + 9)
+    # 84 calls of the baseline, 32 kept for a full evaluation, 5 for the grounding, 4 proposals
+    before, after = extended(BASE, client=client, max_calls=84 + 32 + 9)
     assert len(after.proposals) == 4
     client = WorldClient()
-    before, after = extended(BASE, client=client, max_calls=84 + 58 + 8)
+    before, after = extended(BASE, client=client, max_calls=84 + 32 + 8)
     assert after is before
     assert client.requests == []
 
@@ -140,7 +140,7 @@ def test_unusable_proposals_are_asked_for_once_more_where_the_budget_holds_that(
         proposes = request.model == PROPOSER and module_of(request)
         return "" if proposes else answer(request)
 
-    for calls, again in ((84 + 58 + 9 + 4, 4), (84 + 58 + 9, 0)):
+    for calls, again in ((84 + 32 + 9 + 4, 4), (84 + 32 + 9, 0)):
         client = WorldClient(empty)
         _, after = extended(BASE, client=client, max_calls=calls)
         assert {proposal.problem for proposal in after.proposals} == {"empty"}
@@ -149,7 +149,7 @@ def test_unusable_proposals_are_asked_for_once_more_where_the_budget_holds_that(
 
 def test_a_round_without_proposals_says_why() -> None:
     events: list[Any] = []
-    with baseline_of(services={"emit": events.append}, max_calls=84 + 58 + 8) as (run, baseline):
+    with baseline_of(services={"emit": events.append}, max_calls=84 + 32 + 8) as (run, baseline):
         known = searched(run, baseline)
         parents = training_runs(known, [BASE])
         assert parents is not None

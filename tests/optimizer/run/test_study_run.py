@@ -17,12 +17,11 @@ from optimizer_world import (
 from world_model import WorldClient, wandering_client
 
 from pytest_mipro.errors import BudgetError
-from pytest_mipro.optimizer.deciding.reserve import reserve_for_decision
 from pytest_mipro.optimizer.rounds.rounds import search_rounds
-from pytest_mipro.optimizer.run.baseline import measure_baseline
+from pytest_mipro.optimizer.run.baseline import hold_for_decision, measure_baseline
 from pytest_mipro.optimizer.run.events import StageProgress, StageStarted, TrialFinished
 from pytest_mipro.optimizer.run.study_run import study_run
-from pytest_mipro.optimizer.study.amount import Amount
+from pytest_mipro.optimizer.study.amount import NOTHING
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +58,12 @@ def _ending(played: Played, limit: int) -> str:
         # In this world a finalist is always better, but one of few trials may not show it.
         assert bool(result.prompts) == result.decision.accepted == (result.final is not None)
         return "decided early" if result.ended else "decided"
-    assert re.search(r"limit of \d+ calls leaves \d+ calls, the next .* may need", result.ended)
+    assert re.search(r"limit of \d+ calls leaves \d+ calls, the next .* needs about", result.ended)
     return "ended"
 
 
 def test_no_limit_is_ever_exceeded_and_each_ends_in_its_own_way() -> None:
-    limits = [0, 60, 120, *range(180, 480, 18), 1000]
+    limits = [0, 60, 120, *range(140, 400, 20), 1000]
     ways = Counter(ending(limit) for limit in limits)
     assert set(ways) == {"refused", "ended", "decided early", "decided"}
 
@@ -88,10 +87,10 @@ def test_too_few_calls_for_the_decision_are_refused_before_the_search() -> None:
     client, events = WorldClient(), []
     with pytest.raises(BudgetError) as caught:
         play(client=client, max_calls=100, services={"emit": events.append})
-    # 14 holdout and 12 training rows of 2 calls: half as many more, and ten for each of both
+    # 14 holdout and 12 training rows of 2 calls: a quarter more
     assert str(caught.value) == (
-        "the limit of 100 calls leaves 16 calls, decision and final pass may need 98; raise it to "
-        "182 or more, and to about 317 for a first trial"
+        "the limit of 100 calls leaves 16 calls, the decision with its final pass needs about 65 "
+        "calls; raise it to 149 or more, and to about 213 for a first trial"
     )
     assert len(client.digests) == 84
     stages = [event.stage for event in events if isinstance(event, StageStarted)]
@@ -99,12 +98,12 @@ def test_too_few_calls_for_the_decision_are_refused_before_the_search() -> None:
 
 
 def test_what_the_refusal_says_is_enough() -> None:
-    with pytest.raises(BudgetError, match=r"leaves 97 calls, .* raise it to 182 or more"):
-        play(max_calls=181)
-    assert play(max_calls=182).result.ended.startswith(
-        "the search ended early: the limit of 182 calls leaves 0 calls, the next trial "
+    with pytest.raises(BudgetError, match=r"leaves 64 calls, .* raise it to 149 or more"):
+        play(max_calls=148)
+    assert play(max_calls=149).result.ended.startswith(
+        "the search ended early: the limit of 149 calls leaves 0 calls, the next trial "
     )
-    kinds = [trial.kind for trial in play(max_calls=317).seen(TrialFinished)]
+    kinds = [trial.kind for trial in play(max_calls=213).seen(TrialFinished)]
     assert {"minibatch", "full"} <= set(kinds)
 
 
@@ -143,51 +142,33 @@ def test_repeats_count_as_steps() -> None:
     assert play(study).seen(StageStarted)[0].total == 12
 
 
-def test_a_run_begins_with_the_whole_budget_and_an_empty_ledger() -> None:
-    run = study_run(make_study(), make_services(WorldClient()), make_settings(max_calls=7))
-    try:
-        assert (
-            (run.budget.limits.calls - run.budget.taken.calls),
-            run.budget.spent.calls,
-            len(run.accounting.ledger),
-        ) == (
-            7,
-            0,
-            0,
-        )
-        assert run.reserve(Amount(7), "all of it").amount.calls == 7
-        with pytest.raises(BudgetError, match="leaves 0 calls, more may need 1; raise it"):
-            run.reserve(Amount(1), "more")
-    finally:
-        run.evaluator.close()
-
-
 @pytest.mark.parametrize("limit", [280, 330, 1000])
-def test_after_the_search_only_what_is_set_aside_stays_reserved(limit: int) -> None:
+def test_after_the_search_only_what_is_held_back_stays_kept(limit: int) -> None:
     run = study_run(WANDERING, make_services(wandering_client()), make_settings(max_calls=limit))
     try:
         baseline = measure_baseline(run)
-        reserve = reserve_for_decision(run, baseline)
+        hold_for_decision(run, baseline)
         search_rounds(run, baseline)
     finally:
         run.evaluator.close()
-    assert run.budget.spent.calls > 84
-    assert (run.budget.limits.calls - run.budget.taken.calls) == (
-        limit - (run.budget.spent + reserve.decision.amount + reserve.final.amount).calls
-    )
+    assert run.ledger.used.calls > 84
+    assert run.ledger.in_flight == NOTHING
+    assert run.ledger.held.calls >= 65
+    assert run.ledger.left().calls == limit - run.ledger.used.calls - run.ledger.held.calls >= 0
 
 
 def test_a_small_budget_keeps_room_for_one_full_evaluation() -> None:
-    played = play(max_calls=290)
+    played = play(max_calls=210)
     assert [trial.kind for trial in played.seen(TrialFinished)].count("full") == 1
     assert played.result.decision is not None
     assert played.result.ended
 
 
 def test_the_reason_tells_a_search_that_never_came_to_a_full_evaluation() -> None:
-    for limit in (190, 200, 210):
+    for limit in (160, 170, 180):
         assert re.fullmatch(
             rf"the search ended early: the limit of {limit} calls leaves \d+ calls, the next trial "
-            r"with its leader may need \d+, and no candidate was measured on all validation rows",
+            r"with its leader needs about \d+ calls, and no candidate was measured on all "
+            r"validation rows",
             play(max_calls=limit).result.reason,
         )

@@ -70,7 +70,7 @@ def test_without_a_study_nothing_is_billed() -> None:
 def test_a_lost_attempt_counts_as_spent(tmp_path: Path) -> None:
     with made(tmp_path) as bill:
         ask(bill, Client(lost=2))
-        worst = CostModel(LIMITS).hard(request()).tokens
+        worst = CostModel(LIMITS).worst(request()).tokens
         assert worst is not None
         assert bill.billed.tokens == 2 * worst + 4
         assert bill.billed.calls == 3
@@ -101,7 +101,7 @@ def test_a_cancelled_call_counts_as_spent(tmp_path: Path) -> None:
         with billing(bill):
             asyncio.run(cancelled(bill))
         spent = bill.billed
-    assert spent.tokens == CostModel(LIMITS).hard(request()).tokens
+    assert spent.tokens == CostModel(LIMITS).worst(request()).tokens
     with made(tmp_path) as again:
         assert again.billed.tokens == spent.tokens
 
@@ -120,7 +120,7 @@ def test_a_refused_call_takes_no_tokens(tmp_path: Path) -> None:
 def test_what_is_kept_is_left(tmp_path: Path) -> None:
     with made(tmp_path) as bill:
         bill.keep(Amount(0, 990, 0))
-        with pytest.raises(LimitReachedError, match="--mipro-max-tokens=1000 is used up"):
+        with pytest.raises(LimitReachedError, match="the limit of 1,000 tokens is used up"):
             ask(bill, Client())
         bill.keep(Amount())
         ask(bill, Client())
