@@ -1,4 +1,4 @@
-"""The conclusion: what is reserved for it, what it measures, and how it ends."""
+"""The conclusion: what is held back for it, what it measures, and how it ends."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -329,11 +329,11 @@ def test_only_on_demand_is_a_likely_finalist_measured_on_all_cases() -> None:
     study = make_study(make_rows(14, 6, 14))
     services = {"earlier_holdout_uses": 300}  # so late a look confirms nothing
     with baseline_of(study, services=services) as (run, baseline):
-        end = conclude(reserve_for_decision(run, baseline), BETTER, 3)
+        end = conclude(run, baseline, BETTER, 3)
     assert end.decision is not None
     assert (end.decision.verdict, end.accepted, end.final) == ("likely", False, None)
     with baseline_of(study, services=services, accept="likely") as (run, baseline):
-        end = conclude(reserve_for_decision(run, baseline), BETTER, 3)
+        end = conclude(run, baseline, BETTER, 3)
     assert end.decision is not None
     assert (end.decision.verdict, end.accepted) == ("likely", True)
     assert end.final is not None
