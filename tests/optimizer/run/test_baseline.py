@@ -226,7 +226,7 @@ def test_so_does_one_that_is_forgotten_under_a_candidate_alone() -> None:
     def test(row: Row) -> Outcome:
         right = program(row.text) == row.colour
         if sort.prompt.instruction == "Choose the colour.":
-            return Outcome(float(right), returned=True)
+            return Outcome(float(right), feedback=f"it is {row.colour}", returned=True)
         return Outcome(1.0) if right else Outcome(0.0, feedback="assert")
 
     with pytest.raises(MeasurementError, match="the test returned nothing"):
