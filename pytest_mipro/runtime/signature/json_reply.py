@@ -120,7 +120,7 @@ def bullets(text: str) -> list[str] | None:
             return None
         else:
             before.append(line)
-    lead = " ".join(before).strip()
+    lead = " ".join(before).strip("*_ ")
     if not items or (lead and not lead.endswith(":")) or any(map(_BULLET.match, after.split("\n"))):
         return None
     return items

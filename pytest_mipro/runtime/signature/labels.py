@@ -65,6 +65,8 @@ _AFTER = re.compile(
     r"|seems|looks|fits|is the|would|applies|i think|i guess|it is|to me)\b)",
     re.IGNORECASE,
 )
+_ARTICLE = re.compile(r"\A\s*(?:an?|the)\s+\Z", re.IGNORECASE)
+_NAMED = re.compile(rf"[\s-]+{_NOUN}", re.IGNORECASE)
 _EXPLAINED = re.compile(
     r"[\s*`\"'\u201d]*(?:[,.:;!\u2014\u2013(]|\s-+\s|\s(?:because|since|as|due to)\b)",
     re.IGNORECASE,
@@ -166,6 +168,7 @@ class LabelReader:
 def _is_answer(before: str, after: str) -> bool:
     marked = bool(before) and before[-1:] == after[:1] and after[:1] in ("*", "`")
     linked = _ONLY.match(before) or _LINK.search(before)
+    linked = linked or (_ARTICLE.match(before) and _NAMED.match(after))  # "…, but a bug report"
     return marked or bool(linked and _AFTER.match(after))
 
 

@@ -48,10 +48,11 @@ _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]*\b"
 _NOT_PLAIN = re.compile(
     r"(?:\b(?:at least|at most|(?:more|less|fewer|greater|higher|lower) than|over|under|above"
     r"|below|up to|until"
-    r"|maximum|minimum|between|from)\b|[<>≤≥±])\s*(?:about\s+)?[€$£]?[0-9]"
+    r"|maximum|minimum|between|from|almost|nearly|close to)\b|[<>≤≥±])\s*(?:about\s+)?[€$£]?[0-9]"
     r"|(?:\b(?:not|never|nor|neither|maybe|perhaps|possibly|either|if|unless|might|could)\b"
     r"|n['\u2019]t\b)[^.\n]{0,40}?[0-9]"
-    r"|[0-9]\s*(?:hundred|thousand|million|billion|trillion|dozen|or\b|to\s+[0-9]"
+    r"|[0-9]\s*(?:hundred|thousand|million|billion|trillion|dozen\b|at most|at least|max\b"
+    r"|min\b|maximum|minimum|plus\b|or\b|to\s+[0-9]"
     r"|[-\u2013\u2014]\s*[0-9]|\+(?![0-9]))"
     rf"|[0-9]\s*{_MONTH}|\b{_MONTH}\.?\s*[0-9]"
     r"|[0-9][^.\n]{0,20}\?",
@@ -60,6 +61,7 @@ _NOT_PLAIN = re.compile(
 _DOUBT = re.compile(
     r"\b(?:or|maybe|perhaps|possibly|might|could|actually|wait|rather)\b", re.IGNORECASE
 )
+_NUMBERED = re.compile(r"\s*\(?[0-9]{1,3}[.)]\s+\S")
 _ASIDE = re.compile(r"\s*[(\[][^()\[\]0-9]*[)\]]\s*\Z")
 _EXPLAINED = re.compile(
     r"(?:\s+[-\u2014\u2013]+\s+(?![0-9])|[;:](?=\s)|,\s+(?=[a-z])|,?\s(?=because\b|since\b"
@@ -80,6 +82,8 @@ class NumberReader:
 
     def alone(self, part: str) -> Hashable | None:
         """Return the number that the part is, in digits or as a word, with or without a unit."""
+        if _NUMBERED.match(part):  # "4. 2 flaws" is no list
+            return None
         text = bare(_ASIDE.sub("", part.strip()))
         if _NOT_PLAIN.search(text):
             return None
@@ -96,7 +100,7 @@ class NumberReader:
         match = _EXPLAINED.search(text)
         if match is None:
             return None
-        rest = text[match.end() :]
+        rest = text[match.end() :].lstrip()
         if _NUMBER.match(rest) or (_NUMBER.search(rest) and _DOUBT.search(rest)):
             return None
         return self.alone(text[: match.start()])

@@ -22,6 +22,7 @@ _WRAPPED = re.compile(
     r"\A\s*<(answer|output|result|reply|response)>(.*)</\1>\s*\Z", re.DOTALL | re.IGNORECASE
 )
 
+_FEW_WORDS = 3
 _DATE = re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}[0-9:.Z+-]*)?")
 
 
@@ -71,11 +72,16 @@ def _stated(reader: Reader, body: str, wanted: str) -> Any:
 
 
 def _text(body: str) -> str:
-    wrapped = _WRAPPED.match(body)
-    text = unfenced(wrapped[2].strip("\r\n") if wrapped else body)
+    text = _inside(body)
     if not text.strip():
         raise OutputParseError("it is empty")
     return text
+
+
+def _inside(body: str) -> str:
+    """Return a reply without the tag or the fence around all of it."""
+    wrapped = _WRAPPED.match(body)
+    return unfenced(wrapped[2].strip("\r\n") if wrapped else body)
 
 
 def read_reasoned(output: OutputRules, said: str, *, cut: bool = False) -> tuple[Any, str]:
@@ -89,10 +95,11 @@ def read_reasoned(output: OutputRules, said: str, *, cut: bool = False) -> tuple
     if output.kind == "text":  # the last paragraph of a letter is no letter
         raise OutputParseError("nothing tells its answer from its reasoning")
     reasoning, last = reasoned.last_paragraph(said)
+    places = (last, said) if len(last.split()) <= _FEW_WORDS else (said, last)
     try:
-        return read(output, last, cut=cut), reasoning
+        return read(output, places[0], cut=cut), reasoning
     except OutputParseError:
-        return read(output, said, cut=cut), reasoning
+        return read(output, places[1], cut=cut), reasoning
 
 
 def _reasoned_json(output: OutputRules, body: str, reasoning: str, *, cut: bool) -> tuple[Any, str]:
@@ -136,7 +143,7 @@ def _json(output: OutputRules, body: str, *, cut: bool) -> Any:
     found = _fitting(body, output.validate, fields)
     if found:
         return found[0]
-    items = bullets(unfenced(body)) if kind == "array" and not cut else None
+    items = bullets(_inside(body)) if kind == "array" and not cut else None
     if items is not None:
         return output.validate(items)
     try:

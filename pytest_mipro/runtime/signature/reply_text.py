@@ -12,7 +12,7 @@ _PLAIN_FENCE = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _AROUND = " \t\r\n\"'`*_\u201c\u201d\u2018\u2019«»()[]{}✅✔→\ufe0f"
-_LEAD = re.compile(r"\A(?:\s*(?:[-=]?>|#+|[-*•+]|\(?\d{1,3}[.)]))+\s+(?=\S)")
+_LEAD = re.compile(r"\A(?:\s*(?:[-=]?>|#+|[-*•+]|\(?\d{1,3}[.)]))+[ \t]+(?=\S)")
 
 
 def unfenced(text: str) -> str:
@@ -32,7 +32,7 @@ def bare(text: str) -> str:
     text, before = _LEAD.sub("", text), ""
     while text != before:
         before = text
-        text = text.strip(_AROUND).rstrip(".!,;:。").strip(_AROUND)
+        text = text.strip(_AROUND).rstrip(".!,;:。…").strip(_AROUND)
     return text
 
 

@@ -81,7 +81,28 @@ READ: list[tuple[Any, dict[str, Any]]] = [
         "Not delivery. Refund.": "refund", "No, refund.": "refund", "refund\nrefund": "refund",
         "Team = refund": "refund", "team=refund": "refund", 'team: "refund",': "refund",
         "the team: refund": "refund", "Rejected: refund\nChosen: delivery": "delivery",
-        "refund.\n\nNote: account holders get refunds.": "refund",
+        "refund.\n\nNote: account holders get refunds.": "refund", "My answer: refund": "refund",
+        "Answer → refund": "refund", "refund  ": "refund",
+        "The ticket should be classified as: refund": "refund",
+        "The appropriate team is **refund**.": "refund", "I believe this is refund.": "refund",
+        "I would choose refund.": "refund", "Classification: refund (confidence: 0.92)": "refund",
+        "refund\nConfidence: 0.9": "refund", '"team": "refund"': "refund",
+        "{'team': 'refund',}": "refund", "It is definitely not account. It is refund.": "refund",
+        "This is not an account issue but a refund issue.": "refund",
+        "Based on the account of the customer, this goes to delivery.": "delivery",
+        "account": "account", "Account.": "account", "It's a bug.": "bug",
+        'The team for this ticket would be "sign-in"': "sign-in", "sign\u2011in": "sign-in",
+        "Okay. refund": "refund", "Sure: refund": "refund", "Sure, refund.": "refund",
+        "Output: `refund`": "refund", '```json\n"refund"\n```': "refund",
+        '{"answer": {"team": "refund"}}': "refund", '[{"team": "refund"}]': "refund",
+        '{"team": ["refund"]}': "refund", "refund\n---\nThe ticket is about a charge.": "refund",
+        "**Answer**\n\nrefund": "refund", "**Answer:**\nrefund": "refund",
+        "Answer:\n\n**refund**": "refund",
+        "Answer: **Refund** \u2013 the customer disputes a charge.": "refund",
+        "refund\n\nReason: account was charged; delivery unaffected.": "refund",
+        "delivery, not refund.": "delivery", "refund…": "refund", "'refund'": "refund",
+        "«refund»": "refund", "<think>a</think>\n<think>b</think>\nrefund": "refund",
+        "I choose option 4: refund": "refund", "4. refund": "refund",
     }),
     (bool, {
         "Yes, the text says so.": True, "No, it does not say so.": False,
@@ -90,7 +111,11 @@ READ: list[tuple[Any, dict[str, Any]]] = [
         '{"faithful": false, "reason": "no source"}': False, "Faithful: Yes": True,
         "Yes. It is true that the text says so.": True, "**No.** The summary adds facts.": False,
         "I would say yes.": True, "yes!": True, "y": True, "yes\n\nNo further comments.": True,
-        "Verdict: false": False,
+        "Verdict: false": False, "Answer: Yes, because X is not Y.": True, '"true"': True,
+        "'False'": False, "Result = true": True, '{"result": "yes"}': True,
+        "true.\n\nLet me know if you have questions about no-shows.": True,
+        "No problem! The answer is true.": True, "It is true": True, "Yes/No: Yes": True,
+        "<answer>true</answer>": True, "Truthfully, no.": False, "yes (probably)": True,
     }),
     (int, {
         "three": 3, "Three.": 3, "~3": 3, "approximately 3": 3, "$3": 3, "3 €": 3, "€3": 3,
@@ -103,10 +128,19 @@ READ: list[tuple[Any, dict[str, Any]]] = [
         "zero": 0, "1e3": 1000, "007": 7, "3 (out of 5)": 3, "3 (three)": 3,
         "Score: 4/5\n\nThe summary omits 2 of 3 points.": 4,
         "Step 1: count the words.\nStep 2: 7 words.": 7, "Total: 7.": 7, "Number of items: 7": 7,
+        "Answer is 3": 3, "3 (approx.)": 3, "approx. 3": 3, "ca. 3": 3, "≈3": 3, "3 items.": 3,
+        "I found 3 items.": 3, "2 / 3": 2, "10/10": 10, "Score: 4 (out of 5)": 4, "4/5 stars": 4,
+        "0": 0, "No items: 0": 0, "1.000": 1, "2.0 items": 2, "5 days": 5, "3 of them": 3,
+        '"3"': 3, '{"count": "3"}': 3, '{"count": 3.0}': 3, "3!": 3, "**Score: 4**": 4,
+        "Score - 4": 4, "score 4": 4, "I would rate this a 4.": 4,
+        "I would rate this a 4 out of 5.": 4, "It is 2024.": 2024, "2e3": 2000, "15 %": 15,
+        "roughly 5": 5, "exactly 5": 5,
     }),
     (float, {
         "4.5/5": 4.5, "1.5e-3": 0.0015, "Score: 0.85": 0.85, "The score is 0.85.": 0.85,
-        "$3.50": 3.5, "5": 5.0, "0.85.": 0.85,
+        "$3.50": 3.5, "5": 5.0, "0.85.": 0.85, "1,234.5": 1234.5, "≈ 0.85": 0.85,
+        "Confidence: 0.85 (high)": 0.85, "-0.0": -0.0, ".5.": 0.5, "1e-3": 0.001,
+        "0.85\n\nBecause 3 of 4 rules hold.": 0.85,
     }),
     (Share, {
         "85%": 0.85, "85 %": 0.85, "1%": 0.01, "85 percent": 0.85, "0.85": 0.85, "9/10": 0.9,
@@ -128,7 +162,11 @@ READ: list[tuple[Any, dict[str, Any]]] = [
         '{"reasoning": "x", "tags": ["a","b"]}': ["a", "b"], '["a"]\n["a"]': ["a"],
         '- "a"\n- `b`\n- **c**': ["a", "b", "c"], '<answer>["a"]</answer>': ["a"],
         'See [1] for more: ["a"]': ["a"], '[\n  "a", // first\n  "b",\n]': ["a", "b"],
-        "- a": ["a"],
+        "- a": ["a"], "Here are the items:\n1. a\n2. b\n3. c": ["a", "b", "c"],
+        "• a\n• b": ["a", "b"], "- a\n\n- b": ["a", "b"], "[]\n\nNo tags apply.": [],
+        "```\n- a\n- b\n```": ["a", "b"], 'tags = ["a", "b"]': ["a", "b"],
+        '{"tags": ["a"], "count": 1}': ["a"], "1. a\n2. b\n\nNote: c was left out.": ["a", "b"],
+        "**Tags:**\n- a\n- b": ["a", "b"],
     }),
     (list[int], {
         "- 1\n- 2": [1, 2], "[1,2]": [1, 2],
@@ -150,16 +188,19 @@ READ: list[tuple[Any, dict[str, Any]]] = [
         "```markdown\n# Hi\n```": "# Hi", "```python\nx=1\n```": "```python\nx=1\n```",
         "Use:\n```\nx\n```": "Use:\n```\nx\n```",
         "<answer>Dear customer</answer>": "Dear customer", '"Quoted"': '"Quoted"',
-        "Answer: yes": "Answer: yes",
+        "Answer: yes": "Answer: yes", "<think>\n\n</think>\n\nDear customer": "Dear customer",
+        "Dear customer<|im_end|>": "Dear customer",
+        "```text\nDear customer\n```\n": "Dear customer", "<|channel|>final<|message|>Hi": "Hi",
     }),
     (Optional[str], {
-        "None": None, '"foo"': "foo", "7": "7",
+        "None": None, '"foo"': "foo", "7": "7", "null.": None, "`null`": None, "none": None,
+        "No value was found.": "No value was found.",
     }),
     (Optional[Team], {
         "Team: refund": "refund", "None.": None, '"refund"': "refund",
     }),
     (Optional[int], {
-        "about 3": 3, "null": None,
+        "about 3": 3, "null": None, "none": None, '{"n": 3}': 3,
     }),
     (Optional[bool], {
         "no": False,
@@ -217,12 +258,26 @@ REFUSED: list[tuple[Any, list[str]]] = [
         "If the charge is disputed, refund.", "neither refund nor delivery", "none of the above",
         "other", "Cannot determine; insufficient information about the account.",
         "Please provide the ticket.", "I cannot help with that.", "refund: 0.8\ndelivery: 0.2",
-        "There is a bug in the app.",
+        "There is a bug in the app.", "I don't think this is delivery.",
+        "It could be refund or it could be delivery.", "refund and/or delivery",
+        "refund & delivery", "refund; delivery", "refund > delivery",
+        "Primary: refund\nSecondary: delivery", "1) refund\n2) account",
+        "Both refund and delivery apply.", "refund (or possibly delivery)", "refund?\n",
+        "Do you mean refund?", "Sorry, I cannot classify this as refund.",
+        "I am not sure it is refund.", "n/a", "null", "None", "The customer accounts for a bug.",
+        "accounts", "bugs", "debug", "order", "howTo", '{"team": ["refund", "delivery"]}',
+        '{"team": null}', '{"team": "spam"}',
+        "The ticket mentions a charge, which falls under refund; however, it is a bug.",
+        "Not refund\nNot delivery", "no", "Refund\n\n(if not: delivery)", "<think>refund?</think>",
+        "Reply with one of these values:\n- bug\n- account\n- sign-in\n- refund",
+        "bug\naccount\nsign-in\nrefund\nprivacy\ndelivery",
     ]),
     (bool, [
         "There is no evidence.", "No evidence was found.", "Yes and no", '{"a": true, "b": false}',
-        "true or false", "True/False", "true, false", "not true", "1", "unknown", "N/A",
-        "No, that is true.", "Is it true?", "It depends. Yes if paid, no otherwise.",
+        "true or false", "True/False", "true, false", "not true", "unknown", "N/A",
+        "No, that is true.", "Is it true?", "It depends. Yes if paid, no otherwise.", "Yes.\nNo.",
+        "yes, no", "Correct", "It isn't true", "I think so", "nope", "yeah", "TRUE\nFALSE",
+        "no, it is true", "Maybe yes",
     ]),
     (int, [
         "four items", "3-4", "3 to 4", "between 3 and 4", "at least 3", "more than 3", "3+", "<3",
@@ -230,11 +285,16 @@ REFUSED: list[tuple[Any, list[str]]] = [
         "3 million", "1,5", "1 234", "Score: 4\nLength: 3", "4 or 5", "4, or maybe 5", "4, 5",
         "There are 3 items in 2 boxes.", "not 3", "Is it 3?", '{"score": 4, "max": 5}',
         "40 + 2 = 42", "no items", "3.5", "3.5 points for 2 flaws", "٤", "9" * 5000, "3²", "2^3",
-        "3 (or 4)", "4\n\nActually 5.", "I rate it 4 since 2 of 3 rules hold.",
+        "3 (or 4)", "4\n\nActually 5.", "I rate it 4 since 2 of 3 rules hold.", "three items",
+        "one or two", "2-3", "2\u20133", "★★★★", "-", "N/A", "unknown", "zero items", "1 000", "1.5",
+        "3 2", "3, 4", "3; 4", "3 and 4", "3 & 4", "from 3", "3 h 20 min", "3h", '{"count": true}',
+        "[1, 2]", "3?", "Rated 4, since rule 2 is broken.", "12/05/2024", "12:30", "+49 30 1234",
+        "0x10", "IV", "under 5", "up to 5", "5 or more", "5 at most", "5 minimum",
+        "no more than 5", "almost 5", "nearly 5", "5ish", "5.\n\n6.",
     ]),
     (float, [
         "85%", "1/2", "3.5 million", "0,85", "0.85 ± 0.05", "0.8-0.9", "nan", "-inf", "1e999",
-        "between 0.8 and 0.9",
+        "between 0.8 and 0.9", "3/4", "50 %", "0,5", "0.8 to 0.9", "half",
     ]),
     (Share, [
         "85", "150%",
@@ -247,7 +307,8 @@ REFUSED: list[tuple[Any, list[str]]] = [
     ]),
     (list[str], [
         '["a"] or ["b"]', "I found none.", "- a\n  - b", '["a", 1]', '["a"', "a, b",
-        "Options:\n- a\n- b\n\nI choose:\n- a",
+        "Options:\n- a\n- b\n\nI choose:\n- a", "a\nb", '["a"] and ["b"]', '{"a": "b"}', "null",
+        "none", '["a","b"', "[a, b]", '["a"]["b"]', '{"tags": ["a"], "other": ["b"]}',
     ]),
     (list[int], [
         "[1, true]",
@@ -258,15 +319,19 @@ REFUSED: list[tuple[Any, list[str]]] = [
     (Order, [
         '{"team":"refund","days":2} or {"team":"bug","days":2}', '{"team":"refund"',
         "team: refund\ndays: 2", '{"team":"refund","days":2.5}', '{"team":"refund","days":null}',
+        '```json\n{"team":"refund","days":2}\n```\n```json\n{"team":"bug","days":2}\n```',
+        '{"team":"refund","days":"2 days"}', '{"team":"refund","days":2,"tags":"a"}',
+        '{"team":"refund","days":2,"tags":[true]}', "I cannot.", "", "{}",
+        '{"team":"refund" "days":2}',
     ]),
     (str, [
-        "  \n ", "<think>never ends",
+        "  \n ", "<think>never ends", "<|channel|>analysis<|message|>Hi",
     ]),
     (Optional[str], [
         "",
     ]),
     (Optional[Team], [
-        "refund or delivery",
+        "refund or delivery", "not refund",
     ]),
     (Optional[int], [
         "3 or 4",
@@ -308,6 +373,13 @@ REASONED: list[tuple[Any, dict[str, Any]]] = [
         "The charge was made twice. Therefore the answer is refund.": "refund",
         "Step 1: a charge.\nStep 2: refund.\n\n<answer>\nrefund\n</answer>\nDone": "refund",
         "<reasoning>It says <answer> tags</reasoning>\n<answer>delivery</answer>": "delivery",
+        "**Reasoning**\nThe ticket mentions delivery and a bug.\n\n**Answer**\nrefund": "refund",
+        "Reasoning: delivery were late.\nFinal answer: delivery.": "delivery",
+        "<answer>refund</answer>\n\nThis is because of delivery.": "refund",
+        "Let me think.\n\n- delivery: no\n- bug: no\n- refund: yes\n\nSo the answer is refund.":
+            "refund",
+        '{"reasoning": "a charge", "answer": "refund"}': "refund", "---\nrefund\n---": "refund",
+        "Reason\n---\n\n```\nrefund\n```": "refund", "Because…\n\n**refund**": "refund",
     }),
     (bool, {
         "The text says so.\n\nTrue": True, "<answer>yes</answer>": True,
@@ -315,26 +387,31 @@ REASONED: list[tuple[Any, dict[str, Any]]] = [
     (Order, {
         '{"reasoning": "r", "output": {"team":"refund","days":2}}': Order(team="refund", days=2),
         'Because of a charge.\n\n{"team":"refund","days":2}': Order(team="refund", days=2),
-
-              '<reasoning>a</reasoning><answer>{"team":"refund","days":2}</answer>':
+        '<reasoning>a</reasoning><answer>{"team":"refund","days":2}</answer>':
             Order(team="refund", days=2),
         '{"reasoning":"a","team":"refund","days":2}': Order(team="refund", days=2),
     }),
     (str, {
-
-              "<reasoning>r</reasoning>\n<answer>\nDear customer\n\nBye\n</answer>":
+        "<reasoning>r</reasoning>\n<answer>\nDear customer\n\nBye\n</answer>":
             "Dear customer\n\nBye",
         "Reasoning: x\nAnswer: Dear customer": "Dear customer",
         "<answer>Dear customer\n---\nPS</answer>": "Dear customer\n---\nPS",
         "<reasoning>r</reasoning>\n\nDear customer": "Dear customer",
+        "Thoughts\n***\nDear customer": "Dear customer", "<answer>Dear customer": "Dear customer",
+        "**Reasoning:** r\n\n**Answer:** Dear customer": "Dear customer",
+    }),
+    (int, {
+        "2 + 3 = 5\n---\n5": 5, "<reasoning>2 and 3</reasoning><answer>about 5</answer>": 5,
     }),
 ]
 REASONED_REFUSED: list[tuple[Any, list[str]]] = [
     (Team, [
         "It could be refund or delivery.",
+        "<reasoning>x</reasoning>\n\n<answer>refund or delivery</answer>",
+        "The customer was charged.\n---\nNot refund", "<reasoning>\nfoo",
     ]),
     (str, [
-        "Dear customer", "Para one.\n\nPara two.",
+        "Dear customer", "Para one.\n\nPara two.", "<reasoning>r</reasoning><answer></answer>",
     ]),
 ]
 # fmt: on
