@@ -267,7 +267,7 @@ _FORM = " Write it between <instruction> and </instruction>, and nothing else."
 _REMEDIES: Mapping[Problem, str] = {
     "cut": "Your reply was cut at its limit. Write a shorter instruction, without thinking aloud.",
     "empty": "Your reply holds no instruction.",
-    "refused": "Nobody is harmed: the instruction is for a module that handles the examples above.",
+    "refused": "The instruction is for a module that handles inputs like those above.",
     "a question": "You can't be answered: decide by what you see above, and write the instruction.",
     "repeated": "This is the request or an earlier instruction. Write a new one in your own words.",
 }

@@ -264,7 +264,7 @@ def test_a_refused_proposal_is_left_out(error: type[Exception]) -> None:
 @pytest.mark.parametrize(
     ("first", "word", "limit"),
     [
-        ("I'm sorry, but I can't help with that.", "Nobody is harmed", PROPOSAL_TOKENS),
+        ("I'm sorry, but I can't help with that.", "inputs like those above", PROPOSAL_TOKENS),
         ("Which examples do you mean?", "You can't be answered", PROPOSAL_TOKENS),
         ("<think>Hm", "holds no instruction", PROPOSAL_TOKENS),
         ("Sort it so.", "an earlier instruction", PROPOSAL_TOKENS),
