@@ -58,7 +58,7 @@ class MeasuringRules:
 
     `max_calls_per_case` bounds the LM calls of a run (None: no limit). Samples are counted from
     `first_sample` on; with `repeats=False` each case runs with that one alone. A `teacher` answers
-    in place of the modules' models, to gather demos.
+    in place of the modules' models, to gather demos. `one_at_a_time`: no case runs beside another.
     """
 
     max_calls_per_case: int | None = None
@@ -66,6 +66,7 @@ class MeasuringRules:
     repeats: bool = True
     first_sample: int = 0
     teacher: Teacher | None = None
+    one_at_a_time: bool = False
 
     def samples(self, test: TestSpec) -> range:
         """Return the sample indices that a case of the test runs with."""
@@ -185,7 +186,8 @@ class Evaluator:
         futures = []
         for case in cases:
             test = self._study.tests[case.test]
-            pool = self._pool if test.concurrent else self._lane
+            beside = test.concurrent and not rules.one_at_a_time
+            pool = self._pool if beside else self._lane
             for sample in rules.samples(test):
                 context = CallContext(
                     client,
@@ -230,7 +232,9 @@ class Evaluator:
             return again
         if again.outcome.failure != first.outcome.failure:
             error = (
-                f"raised {first.outcome.failure!r} in one run and not in the next on equal replies"
+                f"raised {first.outcome.failure!r} in one run and not in the next on equal "
+                "replies; a test that changes what cases share, as os.environ, needs "
+                "concurrent=False"
             )
             return CaseRun(case, context.sample, Outcome(None, error=error), first.calls)
         scored = replace(first.outcome, score=0.0, feedback=first.outcome.failure)

@@ -6,7 +6,7 @@ A run that breaks them is no measurement: the study stops, and no score is drawn
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,3 +106,16 @@ def expectations_of(runs: Sequence[CaseRun], committed: Mapping[Path, Prompt]) -
         returns=frozenset(run.case.test for run in runs if run.outcome.returned),
         committed=committed,
     )
+
+
+def refuse_broken_tests(runs: Iterable[CaseRun]) -> None:
+    """Refuse a test that raises an exception in every case: no prompt can repair it."""
+    failures: dict[str, list[str]] = {}
+    for item in runs:
+        failures.setdefault(item.case.test, []).append(item.outcome.failure)
+    for test, texts in failures.items():
+        if all(texts):
+            raise MeasurementError(
+                f"{test}: each of its {len(texts)} case runs raised an exception, such as "
+                f"{texts[0]}; repair the test or the pipeline"
+            )

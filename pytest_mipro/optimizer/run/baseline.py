@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -20,8 +21,9 @@ from pytest_mipro.optimizer.budget.limits import (
     limit_of,
     shortage,
 )
+from pytest_mipro.optimizer.measuring.disturbance import Disturbed, disturbed_tests
 from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules
-from pytest_mipro.optimizer.measuring.expectations import MeasurementError, expectations_of
+from pytest_mipro.optimizer.measuring.expectations import expectations_of, refuse_broken_tests
 from pytest_mipro.optimizer.run.events import BaselineMeasured
 from pytest_mipro.optimizer.run.result import measured
 from pytest_mipro.optimizer.run.study_run import StudyRun
@@ -64,7 +66,8 @@ class Baseline:
 
     `search_sample` is the first sample index of the search: 0 if equal requests have one reply. If
     replies are sampled, it comes after the gate's own samples, so that the finalist's score does
-    not rest on the replies it was chosen by. `seconds` is how long the baseline took.
+    not rest on the replies it was chosen by. `seconds` is how long the baseline took. For the sake
+    of `disturbed` tests all cases run one at a time.
     """
 
     study: Study
@@ -80,6 +83,7 @@ class Baseline:
     rules: MeasuringRules
     search_sample: int = 0
     seconds: float = 0.0
+    disturbed: tuple[Disturbed, ...] = ()
 
     @property
     def deciding(self) -> tuple[Case, ...]:
@@ -176,14 +180,14 @@ def measure_baseline(run: StudyRun) -> Baseline:
 
     Raises MiproError if a case can't be measured, no module is called, or the budget ends.
     """
-    evaluation = _measure(run)
+    evaluation, disturbed = _undisturbed(run)
     skipped = frozenset(evaluation.skipped)
     cases = tuple(case for case in run.study.cases if case.id not in skipped)
     if not cases:
         raise ConfigurationError(f"study {run.study.name}: every case was skipped")
     study = replace(run.study, cases=cases)
     runs = tuple(item for item in evaluation.runs if item.case.id not in skipped)
-    _refuse_broken_tests(runs)
+    refuse_broken_tests(runs)
     first = _first_calls(study, runs)
     found = [call.signature for call in first.values()]
     signatures = tuple(item for item in found if item.optimize)
@@ -207,7 +211,8 @@ def measure_baseline(run: StudyRun) -> Baseline:
         frozen=tuple(item.label for item in found if not item.optimize),
         models={path: call.model for path, call in first.items()},
         committed=committed,
-        rules=_rules(run, runs, committed),
+        rules=replace(_rules(run, runs, committed), one_at_a_time=bool(disturbed)),
+        disturbed=disturbed,
         search_sample=_search_sample(study, runs),
         seconds=run.accounting.deadline.passed,
     )
@@ -216,18 +221,36 @@ def measure_baseline(run: StudyRun) -> Baseline:
     return baseline
 
 
-def _measure(run: StudyRun) -> Evaluation:
-    limits, settings = run.settings.limits, run.settings
-    whole = Amount(
-        _UNLIMITED if limits.calls is None else limits.calls, limits.tokens, limits.nanodollars
-    )
+def _undisturbed(run: StudyRun) -> tuple[Evaluation, tuple[Disturbed, ...]]:
+    """Return the evaluation of all cases, and the tests for whose sake they ran one at a time.
+
+    Cases that may not run concurrently, or that several processes share, are not checked. All else
+    is, whatever the concurrency: it must not change a result.
+    """
+    rules = MeasuringRules(run.settings.max_calls_per_case)
+    evaluation = _measure(run, run.study.cases, rules)
+    concurrent = any(test.concurrent for test in run.study.tests.values())
+    if not concurrent or run.services.evaluating is not None:
+        return evaluation, ()
+    alone = replace(rules, one_at_a_time=True)
+    once = partial(_measure, run, rules=replace(alone, repeats=False))
+    disturbed = disturbed_tests(evaluation, once)
+    return _measure(run, run.study.cases, alone) if disturbed else evaluation, disturbed
+
+
+def _measure(run: StudyRun, cases: Sequence[Case], rules: MeasuringRules) -> Evaluation:
+    limits = run.settings.limits
+    calls = _UNLIMITED if limits.calls is None else limits.calls
+    whole = Amount(calls, limits.tokens, limits.nanodollars) - run.ledger.spent
     part = run.ledger.part("the baseline", whole, stage="baseline")
     if part is None:
-        raise ValueError("the ledger of a new run is empty")
-    rules = MeasuringRules(settings.max_calls_per_case)
+        raise ValueError("the baseline has all that the limits leave")
     where = f"within the baseline of {len(run.study.cases)} cases; raise it"
     try:
-        evaluation = run.measure("baseline", {}, run.study.cases, part, rules)
+        if rules.repeats:
+            evaluation = run.measure("baseline", {}, cases, part, rules)
+        else:  # a sample that runs again is no step of its own
+            evaluation = run.evaluator.start({}, cases, part, rules).result()
     except LimitReachedError as error:
         raise LimitTooSmallError(f"{error}, {where}", limit_of(error)) from None
     if evaluation.over_budget:
@@ -236,19 +259,6 @@ def _measure(run: StudyRun) -> Evaluation:
         limit = short.limit if short else Limit("calls", limits.calls or 0)
         raise LimitTooSmallError(f"{limit} ends {where}", limit)
     return evaluation
-
-
-def _refuse_broken_tests(runs: Iterable[CaseRun]) -> None:
-    """Refuse a test that raises an exception in every case: no prompt can repair it."""
-    failures: dict[str, list[str]] = {}
-    for item in runs:
-        failures.setdefault(item.case.test, []).append(item.outcome.failure)
-    for test, texts in failures.items():
-        if all(texts):
-            raise MeasurementError(
-                f"{test}: each of its {len(texts)} case runs raised an exception, such as "
-                f"{texts[0]}; repair the test or the pipeline"
-            )
 
 
 def _first_calls(study: Study, runs: Iterable[CaseRun]) -> dict[Path, ModuleCall]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from pytest_mipro.optimizer.measuring.disturbance import Disturbed
 from pytest_mipro.optimizer.proposing.proposal_plan import Lesson
 from pytest_mipro.optimizer.proposing.proposer_models import Proposal
 from pytest_mipro.optimizer.run.forecast import Forecast
@@ -73,7 +74,8 @@ class Plan:
     `forecast` is what the whole run takes, cached replies and the baseline included; `limits` and
     `max_seconds` bound it. `detectable` is the lift that the deciding rows show in 70 % of runs;
     `one_at_a_time` names the tests whose cases can't run concurrently, `silent` those whose cases
-    called no module.
+    called no module. `disturbed` are those whose cases ended otherwise beside others than alone: if
+    there are any, all cases run one at a time.
     """
 
     study: str
@@ -90,6 +92,7 @@ class Plan:
     detectable: float
     one_at_a_time: tuple[str, ...]
     silent: tuple[str, ...] = ()
+    disturbed: tuple[Disturbed, ...] = ()
 
 
 @dataclass(frozen=True)

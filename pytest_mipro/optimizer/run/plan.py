@@ -53,6 +53,7 @@ def plan_of(run: StudyRun, baseline: Baseline) -> Plan:
         max_seconds=settings.max_seconds,
         detectable=detectable_lift(split, settings.trials, run.services.holdout_uses + 1),
         one_at_a_time=tuple(sorted(test.name for test in tests if not test.concurrent)),
+        disturbed=baseline.disturbed,
         silent=tuple(sorted({case.test for case in baseline.study.cases} - calling)),
     )
 

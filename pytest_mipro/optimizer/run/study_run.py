@@ -130,7 +130,7 @@ class StudyRun:
         rules: MeasuringRules,
     ) -> Evaluation:
         """Measure the cases with all their repeats, reporting progress; see `Evaluator`."""
-        runs = sum(self.study.tests[case.test].repeats for case in cases)
+        runs = sum(len(rules.samples(self.study.tests[case.test])) for case in cases)
         self.start(stage, runs)
 
         def progress(done: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
 from pytest_mipro.optimizer.budget.spending import STAGES, UNFINISHED, grouped
+from pytest_mipro.optimizer.measuring.disturbance import Disturbed
 from pytest_mipro.optimizer.run.events import Plan
 from pytest_mipro.optimizer.run.forecast import Forecast, StageSize, stage_sizes
 from pytest_mipro.optimizer.run.result import StudyResult
@@ -44,6 +45,7 @@ def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
     lines += _ending(plan.forecast, plan.limits, plan.max_seconds, plan.trials)
     if split.decides and not split.confirmed:
         lines.append("too few rows for a holdout: the result will be not independently confirmed")
+    lines += _describe_disturbed(plan.disturbed)
     for test in plan.one_at_a_time:
         fixtures = ", ".join(map(repr, alone.get(test, ())))
         why = f", as its cases share {fixtures} (rerun_safe declares them safe)" if fixtures else ""
@@ -60,6 +62,18 @@ def _describe_power(split: Split, detectable: float) -> str:
         "decide nothing, as instructions are written from the rows that would decide: only "
         f"--mipro-accept=likely writes a finalist; {MIN_APART} untagged rows or more are kept apart"
     )
+
+
+def _describe_disturbed(disturbed: Sequence[Disturbed]) -> list[str]:
+    if not disturbed:
+        return []
+    tests = ", ".join(f"{each.test} ({each.cases} of {each.sample})" for each in disturbed)
+    line = (
+        f"cases score otherwise beside others than alone: {tests}. All run one at a time now; mark "
+        "a test that changes what they share (a patched module, os.environ, the folder) "
+        "concurrent=False"
+    )
+    return [line]
 
 
 def describe_forecast(forecast: Forecast) -> list[str]:

@@ -178,7 +178,8 @@ def test_the_edge_may_refuse_the_modules_before_anything_is_searched() -> None:
     with pytest.raises(ConfigurationError, match="two studies on one module"):
         play(client=client, services={"check_modules": refuse})
     assert asked == [(note.signature, sort.signature)]
-    assert len(client.requests) == 84
+    sample = 2 * 30  # which runs once more alone, from the cache if there is one
+    assert len(client.requests) == 84 + sample
 
 
 @contextmanager
@@ -225,8 +226,9 @@ def test_a_score_forgotten_in_some_cases_ends_the_study() -> None:
 def test_so_does_one_that_is_forgotten_under_a_candidate_alone() -> None:
     def test(row: Row) -> Outcome:
         right = program(row.text) == row.colour
-        if sort.prompt.instruction == "Choose the colour.":
-            return Outcome(float(right), feedback=f"it is {row.colour}", returned=True)
+        committed = {"Choose the colour.", "Note what the text is about."}
+        if {sort.prompt.instruction, note.prompt.instruction} == committed:
+            return Outcome(float(right), returned=True)
         return Outcome(1.0) if right else Outcome(0.0, feedback="assert")
 
     with pytest.raises(MeasurementError, match="the test returned nothing"):
