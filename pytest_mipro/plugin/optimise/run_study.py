@@ -95,10 +95,10 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
         stack.enter_context(bill)
         stack.enter_context(billing(bill))
         inner = studies_client(config, replies_of(config, [inputs.key.lock]))
-        client = stack.enter_context(StudyClient(inner))
+        strays = stack.enter_context(watching_cases(config))
+        client = stack.enter_context(StudyClient(inner, strays))
         told = optimizations_of(config)
         stack.callback(lambda: told.troubles.update({study.name: client.troubles}))
-        strays = stack.enter_context(watching_cases(config))
         stack.enter_context(captured_logging_off())
         stack.callback(record.close)
         if options_of(config).storage is None:

@@ -7,6 +7,7 @@ from typing import Self
 
 from pytest_mipro.errors import InfrastructureError, LimitReachedError
 from pytest_mipro.plugin.replies.troubles import TroubleCounter
+from pytest_mipro.runtime.calls.strays import Strays
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 from pytest_mipro.runtime.client.loop import background_loop
 
@@ -16,12 +17,13 @@ class StudyClient(TroubleCounter):
 
     A study that ends early, by an error or Ctrl-C, leaves cases behind in their threads: they must
     neither pay for further calls nor keep the process alive. So the first InfrastructureError,
-    which stops the study, also answers all later calls. Calls in flight go on in the inner client,
-    so that what is paid reaches the cache.
+    which stops the study, also answers all later calls, and so does the first of the `strays`.
+    Calls in flight go on in the inner client, so that what is paid reaches the cache.
     """
 
-    def __init__(self, inner: LMClient) -> None:
+    def __init__(self, inner: LMClient, strays: Strays | None = None) -> None:
         super().__init__(inner)
+        self._strays = strays or Strays()
         self._waiting: set[asyncio.Task[object]] = set()
         self._end: InfrastructureError | None = None
 
@@ -44,8 +46,7 @@ class StudyClient(TroubleCounter):
         if task is None:
             raise RuntimeError("an LM client is awaited on the package's event loop")
         with self._lock:
-            if self._end is not None:
-                raise InfrastructureError(str(self._end))
+            self._refuse_after_end()
             self._waiting.add(task)
         try:
             return await super().complete(request)
@@ -64,13 +65,18 @@ class StudyClient(TroubleCounter):
 
     def lookup(self, request: Request) -> Reply | None:
         """Return the reply at hand; raises InfrastructureError once the study has ended."""
-        if self._end is not None:
-            raise InfrastructureError(str(self._end))
+        self._refuse_after_end()
         try:
             return super().lookup(request)
         except InfrastructureError as error:
             self._finish(error)
             raise
+
+    def _refuse_after_end(self) -> None:
+        if self._end is not None:
+            raise InfrastructureError(str(self._end))
+        if self._strays.found:  # the study is about to end: the next event tells it
+            raise InfrastructureError("a case called a module without its context")
 
     def _finish(self, end: InfrastructureError) -> None:
         with self._lock:

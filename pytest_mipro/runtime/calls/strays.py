@@ -28,11 +28,14 @@ class Strays:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._errors: list[InfrastructureError] = []
+        self.found = False
+        """Whether there ever was one of this process."""
 
     def add(self, error: InfrastructureError) -> None:
         """Keep an error."""
         with self._lock:
             self._errors.append(error)
+            self.found = True
 
     def taken(self) -> list[InfrastructureError]:
         """Return the errors kept since the last call, those of child processes last."""
