@@ -23,7 +23,7 @@ from pytest_mipro.runtime.calls.context import (
     remembering,
 )
 from pytest_mipro.runtime.calls.exchange import Call, execute, execute_async
-from pytest_mipro.runtime.calls.parameters import checked_parameters
+from pytest_mipro.runtime.calls.parameters import Parameters, checked_parameters
 from pytest_mipro.runtime.calls.stack import project_stack
 from pytest_mipro.runtime.calls.strays import is_offline_child
 from pytest_mipro.runtime.client.contract import LMClient, Message, Request
@@ -49,13 +49,13 @@ class LMModule(Generic[P, R]):
         self,
         signature: Signature,
         model: str | None,
-        parameters: Mapping[str, Any],
+        parameters: Parameters,
         override: str | None = None,
         origin: LMModule[P, R] | None = None,
     ) -> None:
         self.signature = signature
         self._model = model
-        self._parameters = dict(parameters)
+        self._parameters = parameters
         self._override = override  # of `using`; it beats `configure(models=…)`
         self._origin = origin or self
         functools.update_wrapper(self, signature.function)
@@ -75,7 +75,13 @@ class LMModule(Generic[P, R]):
             return cast("R", execute_async(call))
         return cast("R", execute(call))
 
-    def using(self, *, model: str | None = None, **parameters: Any) -> LMModule[P, R]:
+    def using(
+        self,
+        *,
+        model: str | None = None,
+        private_parameters: Mapping[str, Any] | None = None,
+        **parameters: Any,
+    ) -> LMModule[P, R]:
         """Return the same module with another model or other sampling parameters for its calls.
 
         Raises ModuleCallError for a model or a parameter that can't be sent.
@@ -83,10 +89,10 @@ class LMModule(Generic[P, R]):
         where = f"LM module {self.signature.name!r}: using(…)"
         if model is not None:
             check_model(model, where, ModuleCallError)
-        added = checked_parameters(parameters, where, ModuleCallError)
+        added = checked_parameters(parameters, private_parameters, where, ModuleCallError)
         return self._variant(model or self._override, self._parameters | added)
 
-    def _variant(self, override: str | None, parameters: Mapping[str, Any]) -> LMModule[P, R]:
+    def _variant(self, override: str | None, parameters: Parameters) -> LMModule[P, R]:
         return LMModule(self.signature, self._model, parameters, override, self._origin)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
@@ -153,6 +159,7 @@ class LMModule(Generic[P, R]):
             model=model or resolve_model(self.signature, self._override, self._model),
             messages=self._render(context, inputs),
             parameters=self._sampling() | taught,
+            private=self._parameters.private,
             response_schema=self.signature.output.response_schema,
             sample=context.sample if context else 0,
         )
@@ -172,7 +179,7 @@ class LMModule(Generic[P, R]):
         parameters: dict[str, Any] = {"temperature": 0}
         if limit is not None:
             parameters["max_tokens"] = limit
-        return parameters | self._parameters
+        return parameters | dict(self._parameters.recorded)
 
 
 def _live_client() -> LMClient:
@@ -202,6 +209,7 @@ def lm_module(
     temperature: float | None = None,
     prompt: str | None = None,
     optimize: bool = True,
+    private_parameters: Mapping[str, Any] | None = None,
     **parameters: Any,
 ) -> Callable[[Callable[P, R]], LMModule[P, R]]: ...
 
@@ -215,12 +223,14 @@ def lm_module(
     temperature: float | None = None,
     prompt: str | None = None,
     optimize: bool = True,
+    private_parameters: Mapping[str, Any] | None = None,
     **parameters: Any,
 ) -> Any:
     """Make an LM module of a typed `def` or `async def` function; its docstring is the instruction.
 
     `model` is a litellm model name; `reasoning=True` asks for a reasoning before the output;
-    `temperature` (0 unless set) and `parameters` (`max_tokens`, …) are sent with each call;
+    `temperature` (0 unless set) and `parameters` (`max_tokens`, …) are sent with each call, as are
+    `private_parameters`, whose values are kept nowhere but as a digest;
     `prompt` is the prompt file's path relative to the source file, which then must exist (default
     `prompts/<source stem>.<function>.yaml`); `optimize=False` freezes the
     module: called, priced and traced, never a candidate. Raises ModuleDefinitionError.
@@ -238,7 +248,7 @@ def lm_module(
         )
     if temperature is not None:
         parameters["temperature"] = temperature
-    sent = checked_parameters(parameters, where, ModuleDefinitionError)
+    sent = checked_parameters(parameters, private_parameters, where, ModuleDefinitionError)
 
     def decorate(function: Callable[..., Any]) -> LMModule[..., Any]:
         signature = signature_of(function, prompt=prompt, reasoning=reasoning, optimize=optimize)

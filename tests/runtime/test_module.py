@@ -500,6 +500,29 @@ def test_using_leaves_the_module_as_it_is() -> None:
     ]
 
 
+UNKNOWN = (
+    *("aws_secret_access_key", "azure_ad_token", "vertex_credentials", "client_secret"),
+    *("default_headers", "extra_body", "api_Key", "user"),
+)
+
+
+def test_a_private_parameter_is_sent_and_kept_as_a_digest() -> None:
+    body = {"extra_body": {"key": "sk-secret"}}
+    client, trace = ScriptedClient(echo), Trace()
+    variant = summarize.using(private_parameters=body)
+    again = pickle.loads(pickle.dumps(variant))
+    with use(CallContext(client, trace=trace)):
+        for module in (variant, again, summarize.using(private_parameters={"extra_body": {}})):
+            module("t")
+    first, second, other = client.requests
+    assert first.private == body
+    assert first.parameters["extra_body"].startswith("private:")
+    assert first.digest() == second.digest() != other.digest()
+    assert trace.calls[0].parameters == first.parameters
+    kept = [first.canonical_json(), repr(first), repr(trace.calls), repr(vars(variant))]
+    assert not [text for text in kept if "sk-secret" in text]
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
@@ -520,6 +543,12 @@ def test_using_leaves_the_module_as_it_is() -> None:
         ({"stop": object()}, "has no JSON form"),
         ({"stop": {"a"}}, "has no JSON form"),
         ({"top_p": float("inf")}, "has no JSON form"),
+        *(({name: "sk-secret"}, f"set private_parameters={{{name!r}: …}}") for name in UNKNOWN),
+        ({"private_parameters": ["sk-secret"]}, "private_parameters must map names to values"),
+        ({"private_parameters": {"key": {"sk-secret"}}}, "private_parameters: key has no JSON"),
+        ({"private_parameters": {"api_key": "sk-secret"}}, "api_key can't be set here"),
+        ({"private_parameters": {"top_p": 1}}, "top_p can't be private; set it as top_p=…"),
+        ({"private_parameters": {7: "sk-secret"}}, "the name of a parameter is a text"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, Any], text: str) -> None:

@@ -27,6 +27,8 @@ from pytest_mipro.plugin.gate.provenance import StudyProvenance, provenance_of
 from pytest_mipro.plugin.gate.state import RunState
 from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.lock.lock_file import Lock, LockedModule
+from pytest_mipro.runtime.calls.parameters import PRIVATE_PREFIX, RECORDED
+from pytest_mipro.runtime.text.redaction import HIDDEN
 
 FormatPath = Callable[[Path], str]
 Kind = Literal["lock", "prompt", "docstring", "signature", "model", "module", "cases", "split"]
@@ -186,8 +188,14 @@ def _models(locked: Sequence[LockedModule], now: Sequence[LockedModule]) -> Iter
 
 
 def _parameters(module: LockedModule) -> str:
-    pairs = (f"{key}={value!r}" for key, value in sorted(module.parameters.items()))
+    pairs = (f"{key}={_shown(key, value)}" for key, value in sorted(module.parameters.items()))
     return ", ".join(pairs) or "no parameters"
+
+
+def _shown(name: str, value: object) -> str:
+    """Return the value of a parameter, hidden where an earlier release kept a private one."""
+    digest = isinstance(value, str) and value.startswith(PRIVATE_PREFIX)
+    return repr(value) if name in RECORDED else str(value) if digest else HIDDEN
 
 
 def _split(lock: Lock, verdicts: Sequence[Verdict]) -> Iterator[Difference]:

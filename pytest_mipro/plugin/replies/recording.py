@@ -11,7 +11,13 @@ from dataclasses import dataclass, replace
 from pytest_mipro.errors import EndpointError, RefusalError
 from pytest_mipro.plugin.replies.troubles import TroubleCounter
 from pytest_mipro.runtime.calls.context import calling_module
-from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
+from pytest_mipro.runtime.client.contract import (
+    LMClient,
+    Reply,
+    Request,
+    known_cost,
+    known_usage,
+)
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
 from pytest_mipro.runtime.replies.recorded import RecordedReplies
 from pytest_mipro.runtime.text.credentials import echoed_credential, variable_of
@@ -43,9 +49,14 @@ class CheckedClient(ClientWrapper):
             raise
 
     def received(self, request: Request, reply: Reply) -> Reply:
-        """Return the reply, dated; raises EndpointError."""
+        """Return the reply, dated, without an impossible usage or cost; raises EndpointError."""
         self._refuse_echo(request, (reply.text, reply.model, reply.finish_reason))
-        return replace(reply, asked=reply.asked or time.time())
+        return replace(
+            reply,
+            usage=known_usage(reply.usage.prompt_tokens, reply.usage.completion_tokens),
+            cost=known_cost(reply.cost),
+            asked=reply.asked or time.time(),
+        )
 
     def _refuse_echo(self, request: Request, texts: tuple[str, ...]) -> None:
         asked = (request.model, *(message.content for message in request.messages))

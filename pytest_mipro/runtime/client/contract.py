@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -29,7 +30,8 @@ class Request:
     parameters with litellm's names (`temperature`, `max_tokens`, …), JSON values only.
     `response_schema` is the JSON schema wanted for the reply; it is sent along if the model
     supports it. `sample` (0, 1, …) distinguishes repeated draws of the same request; it is never
-    sent.
+    sent. `private` are the true values of parameters of which `parameters` hold a digest: they are
+    sent, and never kept or shown.
     """
 
     model: str
@@ -37,6 +39,7 @@ class Request:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     response_schema: Mapping[str, Any] | None = None
     sample: int = 0
+    private: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def canonical_json(self) -> str:
         """Return the request as JSON text with sorted keys, no white space and UTF-8 unescaped."""
@@ -75,6 +78,23 @@ class Usage:
             self.prompt_tokens + other.prompt_tokens,
             self.completion_tokens + other.completion_tokens,
         )
+
+
+_MOST_TOKENS = 100_000_000  # of one call; a larger count is a mistake
+
+
+def known_usage(prompt_tokens: object, completion_tokens: object) -> Usage:
+    """Return the usage that an endpoint reports, unknown if a count is none of a call's."""
+    counts = [0 if count is None else count for count in (prompt_tokens, completion_tokens)]
+    if any(type(count) is not int or not 0 <= count <= _MOST_TOKENS for count in counts):
+        return Usage()
+    return Usage(*counts)  # type: ignore[arg-type] # checked above
+
+
+def known_cost(cost: object) -> float | None:
+    """Return the US dollars that an endpoint reports, None for what is no amount."""
+    number = float(cost) if type(cost) in (int, float) else math.nan  # type: ignore[arg-type]
+    return number if math.isfinite(number) and number >= 0 else None
 
 
 @dataclass(frozen=True)

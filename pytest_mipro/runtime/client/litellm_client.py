@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from pytest_mipro.errors import ConfigurationError, ContextWindowError, RefusalError
-from pytest_mipro.runtime.client.contract import Reply, Request, Usage
+from pytest_mipro.runtime.client.contract import Reply, Request, known_cost, known_usage
 from pytest_mipro.runtime.client.endpoints import (
     access_to,
     api_base,
@@ -186,6 +186,7 @@ class LiteLLMClient:
             self._arguments[request.model] = access
         arguments: dict[str, Any] = {
             **request.parameters,
+            **request.private,
             **self._arguments[request.model],
             "model": request.model,
             "messages": [
@@ -226,16 +227,24 @@ class LiteLLMClient:
             raise BrokenReplyError("the answer holds no reply")
         message = choices[0].message
         finish_reason = str(choices[0].finish_reason or "stop")
+        # litellm turns a reason that it does not know into "stop"
+        reasons = (finish_reason, _field(choices[0], "native_finish_reason"))
+        if "error" in reasons or _field(choices[0], "error"):
+            raise BrokenReplyError("the endpoint gave an error in place of a reply")
         refusal = getattr(message, "refusal", None)
         if refusal or (finish_reason == "content_filter" and not message.content):
             reason = f": {one_line(refusal, secrets=self._secrets)}" if refusal else ""
             raise RefusalError(f"model {request.model!r} or its filter refused to reply{reason}")
+        whole = finish_reason != "length" and not _field(message, "tool_calls")
+        thought = _field(message, "reasoning_content") or _field(message, "reasoning")
+        if whole and (message.content is None or (thought and not message.content)):
+            what = "reasoning alone" if thought else "no content"
+            raise BrokenReplyError(f"the answer holds {what}")
         usage = getattr(response, "usage", None)
         return Reply(
             text=message.content or "",
-            usage=Usage(
-                int(getattr(usage, "prompt_tokens", 0) or 0),
-                int(getattr(usage, "completion_tokens", 0) or 0),
+            usage=known_usage(
+                getattr(usage, "prompt_tokens", 0), getattr(usage, "completion_tokens", 0)
             ),
             cost=self._cost(litellm, request.model, response),
             latency=latency,
@@ -250,7 +259,13 @@ class LiteLLMClient:
                 known = litellm.completion_cost(completion_response=response, model=model)
             except Exception:  # noqa: BLE001 - litellm raises many types for "no price known"
                 self._unpriced.add(model)  # searching for it takes a seventh of a call's CPU time
-        return None if known is None else float(known)
+        return known_cost(known)
+
+
+def _field(item: Any, name: str) -> Any:
+    """Return a field as the endpoint named it, wherever litellm keeps it; None without it."""
+    beside = getattr(item, "provider_specific_fields", None) or {}
+    return getattr(item, name, None) or beside.get(name)
 
 
 def _sendable(text: str) -> str:

@@ -42,7 +42,7 @@ def can_be_secret(value: str) -> bool:
 def _count_words(text: str) -> int:
     """Return of how many words the text consists, 0 if it holds anything else."""
     words = []
-    for part in re.split(r"[\W_]+", text):
+    for part in re.split(r"[\s_.-]+", text):
         found = _WORD.findall(part)
         if "".join(found) != part:
             return 0

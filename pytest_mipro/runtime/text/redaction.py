@@ -17,7 +17,7 @@ _SHAPES = (
         r"(?<=[?&])([\w-]{0,40}(?:key|token|secret|sig|signature|password)=)[^&\s'\"]+",
         re.IGNORECASE,
     ),
-    re.compile(r"\b(bearer\s)(?=\S{0,400}\d)[\w.~+/=-]{16,}", re.IGNORECASE),
+    re.compile(r"\b(bearer\s)(?=\S{0,400}\d)[\w.~+/=-]{12,}", re.IGNORECASE),
     re.compile(r"\b(basic\s)(?=\S{0,400}[\d=])[\w.~+/=-]{16,}", re.IGNORECASE),
     re.compile(r"\b()(?:sk|pk|rk|gsk|xai|hf)[-_](?=[\w-]{0,200}\d)[\w-]{15,}"),
     re.compile(r"\b()(?:sk|pk|rk|gsk|xai|hf)[-_][\w-]{0,40}\*{3,}[\w*-]*"),

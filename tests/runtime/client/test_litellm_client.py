@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import math
 import subprocess
 import sys
 import time
@@ -17,6 +19,7 @@ from scripted_server import Answer, ScriptedServer, completion, failure
 from pytest_mipro.errors import (
     ConfigurationError,
     ContextWindowError,
+    EndpointDownError,
     EndpointError,
     MiproError,
     MissingKeyError,
@@ -24,7 +27,14 @@ from pytest_mipro.errors import (
     UnknownModelError,
 )
 from pytest_mipro.runtime.client import loop
-from pytest_mipro.runtime.client.contract import Message, Reply, Request, Usage
+from pytest_mipro.runtime.client.contract import (
+    Message,
+    Reply,
+    Request,
+    Usage,
+    known_cost,
+    known_usage,
+)
 from pytest_mipro.runtime.client.litellm_client import LiteLLMClient, LiveSettings
 from pytest_mipro.runtime.client.live_errors import failure_of
 from pytest_mipro.runtime.client.rate_limit import RateLimiter
@@ -145,6 +155,76 @@ def test_reply_without_text_is_empty(server: ScriptedServer) -> None:
     server.script = [completion(None, finish_reason="length", usage=None)]
     reply = ask(client_of(server))
     assert (reply.text, reply.finish_reason) == ("", "length")
+
+
+def choice(message: dict[str, Any], finish_reason: str = "stop", **fields: Any) -> Answer:
+    body = json.loads(completion("").body)
+    message = {"role": "assistant", **message}
+    body["choices"] = [{"index": 0, "message": message, "finish_reason": finish_reason, **fields}]
+    return Answer(body=json.dumps(body))
+
+
+CALL = {"id": "1", "type": "function", "function": {"name": "search", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        choice({"content": None}),
+        choice({}),
+        choice({"content": "", "reasoning_content": "hm"}),
+        choice({"content": None, "reasoning": "hm"}),
+        choice({"content": "so far"}, "error"),
+        choice({"content": ""}, error={"code": 502, "message": "the provider is down"}),
+    ],
+)
+def test_an_answer_without_a_reply_is_a_fault_of_the_endpoint(
+    server: ScriptedServer, fault: Answer
+) -> None:
+    server.script = [fault, completion("now")]
+    assert ask(client_of(server)).text == "now"
+    server.script = [fault]
+    assert isinstance(error_of(client_of(server, attempts=2)), EndpointDownError)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        choice({"content": ""}),
+        choice({"content": None, "tool_calls": [CALL]}, "tool_calls"),
+        choice({"content": None, "reasoning": "hm"}, "length"),
+    ],
+)
+def test_an_empty_reply_is_the_model_s(server: ScriptedServer, reply: Answer) -> None:
+    server.script = [reply]
+    assert ask(client_of(server)).text == ""
+    assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize("prompt", [-1, 10**30, 10**400])
+def test_a_usage_that_can_not_be_is_unknown(server: ScriptedServer, prompt: int) -> None:
+    usage = {"prompt_tokens": prompt, "completion_tokens": 3, "total_tokens": 4}
+    server.script = [completion("hello", usage=usage)]
+    try:
+        reply = ask(client_of(server, attempts=1))
+    except EndpointDownError:  # litellm refuses some of them
+        return
+    assert reply.usage == Usage()
+    assert reply.cost is None or reply.cost >= 0
+
+
+@pytest.mark.parametrize("count", [-1, 10**30, "many", 1.5, True, math.nan])
+def test_only_counts_and_amounts_are_known(count: object) -> None:
+    assert known_usage(count, 3) == known_usage(3, count) == Usage()
+    assert known_usage(None, 3) == Usage(0, 3)
+    assert known_cost(0.25) == 0.25
+    assert [known_cost(cost) for cost in (-1, math.inf, math.nan, "1", None)] == [None] * 5
+
+
+def test_private_parameters_are_sent(server: ScriptedServer) -> None:
+    asked = Request(MODEL, request().messages, {"user": "private:1"}, private={"user": "me"})
+    ask(client_of(server), asked)
+    assert server.bodies[0]["user"] == "me"
 
 
 @pytest.mark.parametrize(
@@ -417,9 +497,9 @@ def test_echoed_credentials_are_hidden(
 def test_redaction_leaves_ordinary_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MONKEY", "banana")
     monkeypatch.setenv("SHORT_KEY", "a")
-    monkeypatch.setenv("LONG_API_KEY", "banana-split")
+    monkeypatch.setenv("LONG_API_KEY", "banana-split7")
     monkeypatch.setenv("PART_TOKEN", "banana-")
-    assert hide_secrets("a banana, banana-split") == "a banana, [hidden]"
+    assert hide_secrets("a banana, banana-split7") == "a banana, [hidden]"
     assert hide_secrets("at http://a:b@host/") == "at http://[hidden]@host/"
     assert hide_secrets("https://x/?api_key=12345&a=1") == "https://x/?api_key=[hidden]&a=1"
     assert one_line("a\n b\x1b[0m") == "a b\ufffd[0m"
@@ -493,7 +573,7 @@ def test_process_that_made_a_call_ends_without_warnings(server: ScriptedServer) 
     code = f"""
 import gc
 from pytest_mipro.runtime.client import loop
-from pytest_mipro.runtime.client.contract import Message, Request
+from pytest_mipro.runtime.client.contract import Message, Request, known_cost, known_usage
 from pytest_mipro.runtime.client.litellm_client import LiteLLMClient, LiveSettings
 client = LiteLLMClient(LiveSettings(api_base={server.base!r}))
 print(loop.run(client.complete(Request({MODEL!r}, (Message("user", "hi"),)))).text)
