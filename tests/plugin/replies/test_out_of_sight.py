@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 
 import pytest
@@ -126,6 +127,46 @@ def work(text):
     return "ONE"
 """
     replay(pytester, PROBE + body).assert_outcomes(passed=5)
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:  # the refusal ends with the run
+        probe.connect(("203.0.113.7", 9))
+
+
+def test_threads_from_before_the_run_are_left_alone_in_a_replay(pytester):
+    conftest = """
+import queue, socket, threading
+orders, answers = queue.Queue(), queue.Queue()
+
+def upload():
+    while orders.get():
+        try:
+            with socket.socket(type=socket.SOCK_DGRAM) as s:
+                answers.put(s.connect(("203.0.113.7", 9)))
+        except OSError as error:
+            answers.put(error)
+
+def pytest_configure(config):
+    threading.Thread(target=upload, daemon=True).start()
+    config.add_cleanup(lambda: orders.put(False))
+"""
+    body = """
+from conftest import answers, orders
+def work(text):
+    orders.put(True)
+    return "ONE" if answers.get(timeout=5) is None else ""
+"""
+    write_gate(pytester, TEST.format(body=body))
+    path = pytester.path / "conftest.py"
+    path.write_text(path.read_text() + conftest)
+    pytester.runpytest_inprocess("--mipro-replies=replay").assert_outcomes(passed=4)
+
+
+def test_workers_of_xdist_tell_the_refusal(pytester):
+    body = (
+        "import socket\ndef work(text): socket.create_connection(('203.0.113.7', 443), timeout=1)"
+    )
+    result = replay(pytester, body, "-n2")
+    result.stdout.fnmatch_lines([REFUSED.format(address="203.0.113.7:443")])
+    result.stdout.fnmatch_lines(["*INCOMPLETE: 3 cases had an error*"])
 
 
 def test_other_modes_refuse_no_connection(pytester):
