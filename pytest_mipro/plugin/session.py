@@ -38,9 +38,11 @@ _STATUS: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
 def begin(state: RunState, session: pytest.Session) -> None:
     """Begin the marked part of a run: the plain gate, or the optimisation of its studies."""
     from pytest_mipro.plugin.lock.write_journal import finish_interrupted_writes  # noqa: PLC0415
+    from pytest_mipro.plugin.measuring.feedback import ComparisonHook  # noqa: PLC0415
 
     try:
         finish_interrupted_writes(session.config)
+        session.config.pluginmanager.register(ComparisonHook(), "mipro-comparisons")
         if options_of(session.config).optimize:
             from pytest_mipro.plugin.optimise.capture_hooks import begin_optimize  # noqa: PLC0415 - imports optuna
 

@@ -142,7 +142,8 @@ def _source(code: CodeType) -> str:
 
 def module_text(signature: Signature) -> str:
     """Return one line with the module's name, inputs and output."""
-    output = signature.output.instruction() or "Reply with plain text."
+    wanted = signature.output.instruction()
+    output = f"The format that it is told by itself: {wanted}" if wanted else "It replies in text."
     inputs = [_input_text(name, signature.described) for name in signature.inputs]
     return f"`{signature.name}`: inputs {', '.join(inputs) or 'none'}. {output}"
 

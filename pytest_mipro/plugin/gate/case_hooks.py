@@ -18,7 +18,6 @@ from pytest_mipro.plugin.gate.junit import PREFIX, case_properties
 from pytest_mipro.plugin.gate.state import RunState
 from pytest_mipro.plugin.lock.lock_builder import call_key, locked_module
 from pytest_mipro.plugin.lock.lock_file import LockedModule
-from pytest_mipro.plugin.measuring.feedback import note_comparison
 from pytest_mipro.plugin.measuring.measure import case_status
 from pytest_mipro.plugin.measuring.report_data import (
     CaseResult,
@@ -105,11 +104,6 @@ class Gate:
             item.user_properties[:] = [*others, *case_properties(measured.result)]
             report.user_properties = list(item.user_properties)
         return report
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> None:
-        """Note what was compared, for feedback that no option changes; pytest's text stays."""
-        note_comparison(op, left, right)
 
     def _measured(
         self, case: PlannedCase, outcome: Outcome, run: RecordedCall | None

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+import pytest
+
 from pytest_mipro.runtime.signature.json_values import to_json
 from pytest_mipro.runtime.text.redaction import hide_secrets
 
@@ -82,12 +84,15 @@ def noting_comparisons() -> Iterator[list[Comparison]]:
         _comparisons.reset(token)
 
 
-def note_comparison(operator: str, left: object, right: object) -> None:
-    """Keep a failed comparison; called by pytest's assertion rewriting through its hook."""
-    notes = _comparisons.get()
-    if notes is not None:
-        texts = (canonical_repr(left), canonical_repr(right))
-        notes.append(Comparison(operator, left, right, texts))
+class ComparisonHook:
+    """Notes what pytest compares, in the gate and in optimisation."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> None:
+        """Note a failed comparison, for feedback that no option changes; pytest's text stays."""
+        notes = _comparisons.get()
+        if notes is not None:
+            notes.append(Comparison(op, left, right, (canonical_repr(left), canonical_repr(right))))
 
 
 def _key(value: object, *, tidied: bool) -> str | None:

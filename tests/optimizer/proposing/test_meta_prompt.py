@@ -75,7 +75,10 @@ def test_no_meta_prompt_is_longer_than_its_limit(name: str, wanted: list[int], l
     _, _, bare = lengths(name, [1] * 9, 0)
     shown, cut, whole = lengths(name, wanted, limit)
     assert whole <= max(limit, bare)  # the file's own text is never cut
-    for place, size in zip(shown, wanted, strict=False):
+    given = dict(zip(shown, wanted, strict=False))
+    for place, size in given.items():
+        if place == "current" and not given["instruction"]:
+            continue  # it stands in the heading of a section that is left out
         assert (shown[place] < size) == (place in cut)
     if whole < limit - 30 * len(shown) - 30:  # there was room for more than marks and roles
         assert cut == ()

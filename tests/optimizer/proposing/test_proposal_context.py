@@ -134,7 +134,10 @@ def test_the_program_is_described_from_its_source_without_the_test() -> None:
     asked = asyncio.run(program_summary(runs, (note.signature, sort.signature), proposer.ask))
     assert asked == "reply 1"
     assert source.strip() in proposer.users[0]
-    assert "`optimizer_world.sort`: inputs note. Reply with exactly one" in proposer.users[0]
+    assert (
+        "`optimizer_world.sort`: inputs note. The format that it is told by itself: Reply"
+        in proposer.users[0]
+    )
 
 
 def test_a_call_made_by_the_test_itself_shows_no_source() -> None:
@@ -155,7 +158,7 @@ def test_a_call_made_by_the_test_itself_shows_no_source() -> None:
 
 def test_a_modules_line_names_inputs_and_output() -> None:
     assert module_text(note.signature) == (
-        "`optimizer_world.note`: inputs text. Reply with plain text."
+        "`optimizer_world.note`: inputs text. It replies in text."
     )
     assert "Reply with `true` or `false`" in module_text(judge.signature)
     described = replace(note.signature)

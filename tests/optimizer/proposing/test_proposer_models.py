@@ -158,7 +158,7 @@ def test_the_limit_in_characters_bounds_each_request(
     assert size(whole.messages) > 1600
     assert size(made.messages) <= 1600
     assert made.cut == ()
-    assert (whole.dropped, made.dropped) == (0, len(runs) // 2)
+    assert whole.dropped == 0 < made.dropped < len(runs)
 
 
 def size(messages: Sequence[Message]) -> int:

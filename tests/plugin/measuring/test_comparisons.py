@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from pytest_mipro.plugin.measuring.feedback import note_comparison, noting_comparisons
+from pytest_mipro.plugin.measuring.feedback import ComparisonHook, noting_comparisons
 
 
 class Queue(enum.Enum):
@@ -16,7 +16,7 @@ class Queue(enum.Enum):
 
 def told(operator: str, left: object, right: object, outputs: Sequence[object]) -> str:
     with noting_comparisons() as notes:
-        note_comparison(operator, left, right)
+        ComparisonHook().pytest_assertrepr_compare(operator, left, right)
     return notes[-1].told(outputs)
 
 

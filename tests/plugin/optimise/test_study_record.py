@@ -31,6 +31,9 @@ def test_each_proposal_shows_what_the_model_saw_and_said(pytester):
         assert "instruction" in said
         assert "`pipeline.parity`" in shown
         assert str(one["said"]).startswith("Look carefully")
+    shown = "".join(one["saw"][1][1] for one in proposals)  # by the trace: which side is whose
+    assert "got 'odd', wanted 'even'" in shown
+    assert "assert 'odd' == 'even'" not in shown
     assert len(kinds(lines, "trial")) >= 6
     (decision,) = kinds(lines, "decision")
     assert decision["verdict"] == "accept"
