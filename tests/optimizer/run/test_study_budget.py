@@ -8,7 +8,7 @@ from optimizer_world import make_study, play
 from world_model import PROPOSER, WorldClient
 
 from pytest_mipro.errors import BudgetError, LimitReachedError, UnboundedCallError
-from pytest_mipro.optimizer.run.events import TrialFinished
+from pytest_mipro.optimizer.run.events import Plan, TrialFinished
 from pytest_mipro.optimizer.study.amount import Amount, nanodollars, total
 from pytest_mipro.runtime.client.contract import Reply, Request, Usage
 from pytest_mipro.runtime.client.prices import ModelPrice
@@ -82,6 +82,23 @@ def test_tokens_are_never_exceeded() -> None:
 def test_money_is_never_exceeded() -> None:
     ways = {ending(max_cost=limit) for limit in (0.2, 1.0, 2.0, 4.5, 7.0, 50.0)}
     assert {"refused", "decided"} <= ways
+
+
+def test_a_limit_of_twice_what_is_expected_lets_the_search_run_to_its_end() -> None:
+    """A call may take 400 times what it takes: only what is under way counts at that."""
+    replace_settings(replace(current_settings(), max_output_tokens=2_000))
+    free = play(client=BillingClient(), services=SERVICES, **SMALL)
+    (plan,) = free.seen(Plan)
+    dollars = plan.forecast.expected.dollars
+    assert dollars is not None
+    client = BillingClient()
+    limited = play(client=client, services=SERVICES, max_cost=2 * dollars, **SMALL)
+    assert limited.result.ended == free.result.ended == ""
+    assert limited.result.prompts == free.result.prompts
+    assert limited.result.trials == free.result.trials
+    assert (client.spent.dollars or 0) <= 2 * dollars
+    worst = PRICE.cost(Usage(0, 2_000)) * limited.result.calls
+    assert worst > 20 * dollars
 
 
 def test_a_search_that_a_token_limit_ends_is_the_same_whatever_the_concurrency() -> None:
