@@ -17,6 +17,7 @@ from pytest_mipro.plugin.gate.error_reports import shorten_repeated_error
 from pytest_mipro.plugin.gate.junit import ProblemText, report_result, verdict_properties
 from pytest_mipro.plugin.gate.provenance import record_provenance, record_replies
 from pytest_mipro.plugin.gate.update_lock import UPDATE_LOCK, UpdateLock, refuse_partial_selection
+from pytest_mipro.plugin.gate.usage_file import keep_usage
 from pytest_mipro.plugin.gate.write_replies import record_at_end
 from pytest_mipro.plugin.measuring.report_data import attached
 
@@ -105,7 +106,9 @@ def status_of(report: pytest.CollectReport | pytest.TestReport) -> tuple[str, st
 
 def judge_tests(state: RunState) -> None:
     """Judge the tests, and report each verdict and each difference as a result of its own."""
-    for verdict in state.conclude():
+    verdicts = state.conclude()
+    keep_usage(state.config, verdicts)
+    for verdict in verdicts:
         if verdict.judged:
             plan = verdict.plan
             # A test without parameters has a case of the same id.

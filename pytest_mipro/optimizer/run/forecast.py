@@ -19,7 +19,7 @@ from pytest_mipro.runtime.calls.context import ModuleCall
 # The share of the demos a prompt may have that the programs of a search have on average.
 _DEMO_SHARE = 0.8
 # The tokens by which their instructions are longer than committed ones, by experience.
-_LONGER_INSTRUCTION = 120
+LONGER_INSTRUCTION = 120
 
 
 @dataclass(frozen=True)
@@ -184,11 +184,16 @@ def usual_growth(
         mine = calls.get(path, [])
         lengths = [sizes.tokens(call.model, demo_text(call)) for call in mine]
         mean = sum(lengths) / max(1, len(lengths))
-        most = min(settings.max_demo_tokens, _DEMO_SHARE * settings.max_demos * mean)
+        most = usual_demos(settings, mean)
         more = max(0.0, most - len(prompt.demos) * mean) if settings.has("demos") else 0.0
-        longer = _LONGER_INSTRUCTION if settings.has("instructions") else 0
+        longer = LONGER_INSTRUCTION if settings.has("instructions") else 0
         growth[path] = round(more) + longer
     return growth
+
+
+def usual_demos(settings: OptimizerSettings, tokens: float) -> float:
+    """Return the tokens of a usual candidate's demos, if each one has so many."""
+    return min(settings.max_demo_tokens, _DEMO_SHARE * settings.max_demos * tokens)
 
 
 def demo_text(call: ModuleCall) -> str:

@@ -9,9 +9,10 @@ from typing import Literal
 
 from pytest_mipro.runtime.text.files import ensure_private_folder
 
-StudyFile = Literal["bills", "records", "looks", "refused", "finished"]
+StudyFile = Literal["bills", "records", "looks", "refused", "finished", "usage"]
 
 _NAMES: Mapping[StudyFile, str] = {
+    "usage": "{stem}-{digest:.8}.json",
     "bills": "{stem}-{digest:.8}.jsonl",
     "records": "{stem}-{digest:.8}.jsonl",
     "looks": "{digest:.16}.json",

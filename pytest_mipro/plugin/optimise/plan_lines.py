@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
+from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.budget.spending import STAGES, UNFINISHED, grouped
 from pytest_mipro.optimizer.measuring.disturbance import Disturbed
 from pytest_mipro.optimizer.run.events import Plan
@@ -17,7 +18,9 @@ from pytest_mipro.optimizer.study.case import Study, row_tags
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.optimizer.study.split import MIN_APART, Split, split_rows
 from pytest_mipro.plugin.config.number_words import counted
+from pytest_mipro.plugin.gate.usage_file import GateUsage
 from pytest_mipro.plugin.lock.lock_file import Lock
+from pytest_mipro.plugin.optimise.gate_forecast import forecast_of
 
 _LABEL_WIDTH = 12
 _STAGE_WIDTH = 11
@@ -153,17 +156,25 @@ def describe_dry_run(
     lock: Lock | None,
     last: Mapping[str, Any] | None = None,
     look: int = 1,
+    gate: tuple[GateUsage, CostModel] | None = None,
 ) -> list[str]:
     """Return the plan's lines: rows, case runs, and what calls take as far as that is known.
 
-    `last` is the summary of the study's last finished run on this machine. The holdout would be
-    looked at for the `look`-th time.
+    `last` is the summary of the study's last finished run on this machine; without one, `gate` is
+    what its last gate run took, and the prices of now. The holdout would be looked at for the
+    `look`-th time.
     """
     split = _split(study, settings)
     rows = len({case.row for case in study.cases})
     known = len(split.train), len(split.validation), len(split.holdout)
     deciding = split.holdout or split.validation
     modules, names = _modules(lock, last)
+    frozen = (
+        frozenset(module.name for module in lock.modules if module.frozen) if lock else frozenset()
+    )
+    if gate is not None:
+        found = {part.module for part in gate[0].modules} - frozen
+        modules, names = len(found), ", ".join(sorted(found))
     sizes = _sizes(study, settings, split, modules)
     per_row = sum(study.tests[case.test].repeats for case in study.cases) / rows
     runs = sum(round(per_row * size.rows) for size in sizes)
@@ -178,8 +189,11 @@ def describe_dry_run(
         ("search", f"{trials}, at most {full} full evaluations"),
         ("case runs", f"at most {runs:,}, baseline, decision and final pass included"),
         ("modules", names),
-        ("LM calls", _calls(lock, last)),
-        *_expected(sizes, lock, last),
+        *(
+            _by_gate(gate, sizes, settings, frozenset(frozen))
+            if gate
+            else _by_run(sizes, lock, last)
+        ),
         (
             "limits",
             describe_limits(settings.limits, settings.max_seconds).removeprefix("limits: "),
@@ -237,21 +251,44 @@ def _searched(lock: Lock | None) -> TypeGuard[Lock]:
     return lock is not None and lock.logical_calls > 0
 
 
-def _expected(
+def _by_gate(
+    gate: tuple[GateUsage, CostModel],
+    sizes: tuple[StageSize, ...],
+    settings: OptimizerSettings,
+    frozen: frozenset[str],
+) -> list[tuple[str, str]]:
+    """Return what each stage takes by the calls of the last gate run."""
+    usage, cost_model = gate
+    calls = sum(part.usage.calls for part in usage.modules)
+    made = forecast_of(usage, sizes, settings, cost_model, frozen)
+    first, *lines = [
+        *describe_forecast(made)[1:],
+        *_ending(made, settings.limits, settings.max_seconds, settings.trials),
+    ]
+    return [
+        ("LM calls", f"the last gate run made {calls:,} distinct calls"),
+        ("forecast", f"{first} at today's prices, by these calls"),
+        *(("", line) for line in lines),
+    ]
+
+
+def _by_run(
     sizes: tuple[StageSize, ...], lock: Lock | None, last: Mapping[str, Any] | None
 ) -> list[tuple[str, str]]:
     """Return what each stage takes by the bill of the last run."""
+    calls = ("LM calls", _calls(lock, last))
     if last is None:
         where = "run on this machine" if _searched(lock) else "run"
-        return [("tokens", f"unknown before the first {where}, and so is the cost")]
+        return [calls, ("tokens", f"unknown before the first {where}, and so is the cost")]
     amounts = {size.stage: _as_last_time(size, last) for size in sizes}
     lines = [
         ("", f"{stage:<{_STAGE_WIDTH}}{describe_amount(amount)}")
         for stage, amount in amounts.items()
         if amount.calls
     ]
-    whole = f"about {describe_amount(total(amounts.values()))} by the last run; cached replies are "
-    return [("expected", f"{whole}not billed"), *lines]
+    models = f" with {', '.join(last['models'])}" if last.get("models") else ""
+    whole = f"about {describe_amount(total(amounts.values()))} by the last run{models}; cached "
+    return [calls, ("expected", f"{whole}replies are not billed"), *lines]
 
 
 def _as_last_time(size: StageSize, last: Mapping[str, Any]) -> Amount:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.mipro import optimize
 from pytest_mipro.optimizer.run.events import Emit, Event, TrialFinished
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.run.study_run import Services
+from pytest_mipro.optimizer.study.amount import Limits
 from pytest_mipro.optimizer.study.case import Study
 from pytest_mipro.optimizer.study.fingerprint import fingerprint_of
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
@@ -24,12 +26,14 @@ from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.config.redaction import redaction
 from pytest_mipro.plugin.config.study_files import StudyFile, study_file
 from pytest_mipro.plugin.gate.outlook import failing_gates
+from pytest_mipro.plugin.gate.usage_file import default_model, read_usage
 from pytest_mipro.plugin.lock.holdout_uses import known_holdout_uses, record_holdout_use
 from pytest_mipro.plugin.lock.lock_builder import lessons_of
 from pytest_mipro.plugin.lock.lock_file import read_lock
 from pytest_mipro.plugin.lock.prompt_targets import check_targets
 from pytest_mipro.plugin.optimise.budget_limits import check_budget, describe_error
 from pytest_mipro.plugin.optimise.finished_study import AlreadyFinishedError, FinishedStudy
+from pytest_mipro.plugin.optimise.gate_forecast import asked_now
 from pytest_mipro.plugin.optimise.optimizer_inputs import searcher_of, settings_of, strategies_of
 from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
 from pytest_mipro.plugin.optimise.plan_lines import describe_dry_run, planned_sizes
@@ -37,7 +41,7 @@ from pytest_mipro.plugin.optimise.progress import Progress
 from pytest_mipro.plugin.optimise.study_record import StudyRecord
 from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen, captured_logging_off
 from pytest_mipro.plugin.replies.bill import JournalBill, billing, last_summary
-from pytest_mipro.plugin.replies.client_stack import replies_of, studies_client
+from pytest_mipro.plugin.replies.client_stack import replies_of, run_client, studies_client
 from pytest_mipro.plugin.replies.serving import watching_cases
 from pytest_mipro.plugin.replies.study_client import StudyClient
 from pytest_mipro.plugin.report.contents import optimizations_of
@@ -73,10 +77,15 @@ class StudyInputs:
 def plan_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     """Draw the plan of `--mipro-dry-run`."""
     settings, lock = settings_of(inputs.config), read_lock(inputs.key.lock)
-    last = last_summary(_file(inputs, "bills"))
+    last, usage = last_summary(_file(inputs, "bills")), read_usage(_file(inputs, "usage"))
+    usage = usage and asked_now(usage, default_model(inputs.config))
+    if last and usage and not {part.model for part in usage.modules} <= {*last.get("models", ())}:
+        last = None  # its dollars are those of another model
+    price = run_client(inputs.config).price
+    gate = (usage, CostModel(Limits(), price)) if usage and not last else None
     uses = known_holdout_uses(mipro_folder(inputs.config), inputs.study.name, lock)
     look = uses.earlier + len(uses.finalists) + 1
-    for line in describe_dry_run(inputs.study, settings, lock, last, look):
+    for line in describe_dry_run(inputs.study, settings, lock, last, look, gate):
         screen.line(line, always=True)
 
 

@@ -136,6 +136,7 @@ class JournalBill:
             "finished": True,
             "rows": result.before.rows,
             "modules": len(result.signatures),
+            "models": sorted({entry.model for entry in result.spending if entry.model}),
             "planned": dict(planned),
             "stages": {name: asdict(amount) for name, amount in stages.items()},
         }

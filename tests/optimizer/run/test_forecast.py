@@ -122,7 +122,7 @@ class Telling(WorldClient):
 
 def test_what_is_forecast_is_near_what_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     # Instructions and proposals of this world are a few words long.
-    monkeypatch.setattr("pytest_mipro.optimizer.run.forecast._LONGER_INSTRUCTION", 10)
+    monkeypatch.setattr("pytest_mipro.optimizer.run.forecast.LONGER_INSTRUCTION", 10)
     monkeypatch.setattr("pytest_mipro.optimizer.run.plan._PROPOSAL_OUTPUT", 10)
     played = play(make_study(), Telling())
     (plan,) = played.seen(Plan)

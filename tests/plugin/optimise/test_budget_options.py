@@ -174,7 +174,7 @@ def test_a_dry_run_tells_what_the_last_run_took(pytester):
     optimize(pytester, "--mipro-diff")
     result = optimize(pytester, "--mipro-dry-run")
     result.stdout.fnmatch_lines(
-        ["expected    about * calls, * tokens, $* by the last run; cached replies are not billed"]
+        ["expected    about * calls, * tokens, $* by the last run with test/fake; cached replies *"]
     )
 
 

@@ -191,3 +191,38 @@ def test_an_interrupted_writing_is_not_finished_by_a_dry_run(pytester):
     remove_written(pytester)
     run(pytester)
     assert not (folder / "pending-writes.json").exists()
+
+
+PRICES = "mipro_max_demo_tokens = 60\nmipro_prices =\n    test/fake 100 1000\n    test/other 1 1\n"
+
+
+def test_after_a_gate_run_it_knows_modules_calls_and_tokens(pytester):
+    write_project(pytester, ini=PRICES)
+    run(pytester)
+    (usage,) = (pytester.path / ".mipro" / "usage").glob("*.json")
+    measured = json.loads(usage.read_text())
+    assert (measured["rows"], measured["cases"], measured["model"]) == (40, 40, "test/fake")
+    result = optimize(pytester, "--mipro-dry-run", "--mipro-max-calls=90")
+    result.stdout.fnmatch_lines(
+        [
+            "modules     pipeline.parity",
+            "LM calls    the last gate run made 40 distinct calls",
+            "forecast    expected, by stage: at today's prices, by these calls",
+            "            baseline   40 calls, * tokens, $*",
+            "            test/fake: * calls, * tokens, $*",
+            "            time: unknown*",
+            "            the limit will end the search at about trial *; enough: * calls",
+        ]
+    )
+    assert live_calls(pytester) == 0
+
+
+def test_it_is_priced_for_the_model_that_is_asked_now(pytester):
+    write_project(pytester, ini=PRICES)
+    run(pytester)
+    told = {}
+    for model in ("test/fake", "test/other"):
+        lines = optimize(pytester, "--mipro-dry-run", f"--mipro-model={model}").outlines
+        (line,) = (line for line in lines if line.strip().startswith(f"{model}: "))
+        told[model] = float(line.rpartition("$")[2].replace(",", ""))
+    assert told["test/fake"] > 50 * told["test/other"] > 0

@@ -1,0 +1,87 @@
+"""What the cases of a study took in the last gate run, kept for the forecast of a dry run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
+from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.config.paths import relative_path
+from pytest_mipro.plugin.config.study_files import study_file
+from pytest_mipro.plugin.gate.verdict_types import Verdict
+from pytest_mipro.plugin.measuring.report_data import (
+    CallUsage,
+    CaseResult,
+    ModuleUsage,
+    by_module,
+)
+from pytest_mipro.runtime.settings import current_settings
+from pytest_mipro.runtime.text.files import atomic_write
+
+
+@dataclass(frozen=True)
+class GateUsage:
+    """What one pass of a study's `rows` took: by module, calls that cases of a row share once.
+
+    `cases` and `samples` count what ran; `model` was the one of modules that name none.
+    """
+
+    rows: int
+    cases: int
+    samples: int
+    model: str | None
+    modules: tuple[ModuleUsage, ...]
+
+
+def default_model(config: pytest.Config) -> str | None:
+    """Return the model of modules that name none; see `resolve_model`."""
+    given = current_settings().model or options_of(config).model
+    return given or os.environ.get("MIPRO_MODEL") or None
+
+
+def keep_usage(config: pytest.Config, verdicts: Iterable[Verdict]) -> None:
+    """Write what each study took, where `.mipro/` is there; what can't be written is left out."""
+    for lock, mine in groupby(verdicts, key=lambda verdict: verdict.plan.lock):
+        results = [result for verdict in mine for result in verdict.results]
+        modules = _distinct(results)
+        folder = mipro_folder(config)
+        if not modules or not folder.is_dir():
+            continue
+        samples = sum(len(result.samples) or 1 for result in results)
+        rows = len({result.row for result in results})
+        usage = GateUsage(rows, len(results), samples, default_model(config), modules)
+        name = relative_path(Path(lock), ini_folder(config))
+        with suppress(OSError):
+            atomic_write(study_file(folder, "usage", name), json.dumps(asdict(usage)) + "\n")
+
+
+def _distinct(results: Iterable[CaseResult]) -> tuple[ModuleUsage, ...]:
+    """Return the usage by module: cases of a row make equal calls, which are made once."""
+    most: dict[tuple[str, str, str], ModuleUsage] = {}
+    for result in results:
+        for part in result.usages:
+            key = (result.row, part.module, part.model)
+            if key not in most or most[key].usage.calls < part.usage.calls:
+                most[key] = part
+    return by_module(most.values())
+
+
+def read_usage(path: Path) -> GateUsage | None:
+    """Return what the last gate run took, None where that is not known."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        modules = tuple(
+            ModuleUsage(each["module"], each["model"], CallUsage(**each["usage"]))
+            for each in data.pop("modules")
+        )
+        return GateUsage(**data, modules=modules)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
