@@ -127,6 +127,9 @@ def differences(
     broken = any(outcome.error or outcome.failure for outcome in outcomes)
     complete = not study.partial and not broken and len(outcomes) == study.selected
     found: list[Difference] = []
+    if lock.edited:
+        what = f"{counted(lock.edited, 'line')} of the lock edited since it was written"
+        found.append(Difference("lock", what, "restore the file, or lock these scores"))
     for path in sorted(before.keys() | now.keys()):
         if path in now and path in before:
             file = Path(os.path.normpath(study.lock.parent / path))

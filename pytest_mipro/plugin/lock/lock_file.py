@@ -11,12 +11,18 @@ from types import MappingProxyType
 from typing import Any
 
 from pytest_mipro.errors import LockError
+from pytest_mipro.plugin.lock.lock_checks import (
+    CHECK,
+    check_of_head,
+    checked_entry,
+    count_edited,
+    to_json,
+)
 from pytest_mipro.runtime.text.strict_json import (
     COUNT,
     OBJECT,
     TEXT,
     FieldRule,
-    escape_unsafe,
     field_problem,
     load_json,
 )
@@ -86,6 +92,8 @@ class Lock:
     `lessons` are the proposal lessons, oldest first, if switched on. `confirmed` tells whether a
     holdout that the search never used confirmed the prompts. `accepted_as` is "likely" or
     "undecided" where they were written on demand, without being shown to be better.
+
+    `edited` counts the entries that changed since the lock was written (see `lock_checks`).
     """
 
     holdout: str
@@ -98,6 +106,7 @@ class Lock:
     lessons: tuple[LockedLesson, ...] = ()
     modules: tuple[LockedModule, ...] = ()
     cases: tuple[LockedCase, ...] = ()
+    edited: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         modules = sorted(self.modules, key=_place)
@@ -137,11 +146,12 @@ def read_lock(path: Path) -> Lock | None:
 def dump_lock(lock: Lock) -> str:
     """Return the text of a lock: sorted, one entry a line, the same bytes for the same lock."""
     data: dict[str, Any] = {"schema_version": SCHEMA_VERSION}
-    data |= {item.name: getattr(lock, item.name) for item in fields(lock)}
+    data |= {item.name: getattr(lock, item.name) for item in _FIELDS}
     for name in _OPTIONAL:
         if not data[name]:
             del data[name]
-    blocks = [f"  {_json(key)}: {_block(value)}" for key, value in data.items()]
+    data[CHECK] = check_of_head(data)
+    blocks = [f"  {to_json(key)}: {_block(value)}" for key, value in data.items()]
     return "{\n" + ",\n".join(blocks) + "\n}\n"
 
 
@@ -173,6 +183,7 @@ def _with_commas(text: str) -> str:
     return "\n".join(lines)
 
 
+_FIELDS = tuple(item for item in fields(Lock) if item.name != "edited")
 # Left out where they are empty.
 _OPTIONAL: Mapping[str, Any] = MappingProxyType({"accepted_as": "", "holdout": "", "lessons": []})
 _ENTRY = ('    {"', '    "')
@@ -185,15 +196,13 @@ class _ProblemError(ValueError):
         self.line = line
 
 
-def _json(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False)
-    return escape_unsafe(text)
-
-
 def _block(value: Any) -> str:
     if not isinstance(value, tuple):
-        return _json(value)
-    entries = [_json(entry if isinstance(entry, str) else asdict(entry)) for entry in value]
+        return to_json(value)
+    entries = [
+        to_json(entry) if isinstance(entry, str) else checked_entry(asdict(entry))
+        for entry in value
+    ]
     return "[\n    " + ",\n    ".join(entries) + "\n  ]" if entries else "[]"
 
 
@@ -227,6 +236,7 @@ def _lock(data: Any, lines: list[str]) -> Lock:
     if not isinstance(data, dict):
         raise _ProblemError("expected an object")
     line_of = partial(_line_of, lines)
+    edited = count_edited(data, _ENTRIES)
     version = data.pop("schema_version", None)
     if version != SCHEMA_VERSION:
         text = f"schema_version is {version!r:.60}, this release reads {SCHEMA_VERSION}"
@@ -257,7 +267,7 @@ def _lock(data: Any, lines: list[str]) -> Lock:
         known.add(case["id"])
         case["score"] = None if case["score"] is None else float(case["score"])
     entries = {key: tuple(kind(**one) for one in data[key]) for key, kind in _ENTRIES.items()}
-    return Lock(**data | entries | {"demo_rows": tuple(data["demo_rows"])})
+    return Lock(**data | entries | {"demo_rows": tuple(data["demo_rows"]), "edited": edited})
 
 
 _ENTRIES: dict[str, type[Any]] = {
@@ -268,7 +278,8 @@ _ENTRIES: dict[str, type[Any]] = {
 
 
 def _rules(kind: type[Any]) -> dict[str, FieldRule]:
-    return {item.name: _RULES[str(item.type).partition("[")[0]] for item in fields(kind)}
+    items = _FIELDS if kind is Lock else fields(kind)
+    return {item.name: _RULES[str(item.type).partition("[")[0]] for item in items}
 
 
 def _is_number(value: Any) -> bool:

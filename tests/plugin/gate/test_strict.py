@@ -186,10 +186,21 @@ def test_a_missing_lock_is_a_difference_to_a_strict_run_alone(gate, change):
         [
             f"differs from {lock}:",
             "  there is no lock: restore the file, or commit a new one",
-            f"FAILED {lock}::lock - 1 difference from the lock (mipro_strict): *",
+            f"FAILED {lock}::lock - 1 difference from the lock (mipro_st*",
         ]
     )
     assert gate.runpytest("--mipro-strict", UPDATE).ret == 0
+    assert gate.runpytest("--mipro-strict").ret == 0
+
+
+@pytest.mark.parametrize("score", ["0.0", "null"])
+def test_scores_edited_in_the_lock_are_told_and_fail_a_strict_run(gate, score):
+    edit(gate, LOCK, '"score": 1.0', f'"score": {score}')
+    plain = gate.runpytest()
+    assert plain.ret == 0
+    plain.stdout.fnmatch_lines(["  1 line of the lock edited since it was written: restore the *"])
+    assert gate.runpytest("--mipro-strict").ret == 1
+    gate.runpytest(UPDATE)
     assert gate.runpytest("--mipro-strict").ret == 0
 
 

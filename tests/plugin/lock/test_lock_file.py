@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -151,9 +152,46 @@ TEXT = """\
 """
 
 
+CHECK = re.compile(r',\s+"check": "[0-9a-f]{8}"')
+
+
 def test_the_text_of_a_lock():
-    assert dump_lock(EXAMPLE) == TEXT
+    text = dump_lock(EXAMPLE)
+    assert CHECK.sub("", text) == TEXT
+    assert len(CHECK.findall(text)) == 4, "the head, a module and two cases"
+    assert parse_lock(text, PATH) == EXAMPLE
+    assert parse_lock(text, PATH).edited == 0
+    assert parse_lock(TEXT, PATH).edited == 0, "older locks have no checks"
     assert parse_lock(TEXT, PATH).scores == {"test_queue[T-2]": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"score": 1.0', '"score": 0.0'),
+        ('"score": null', '"score": 0.5'),
+        ('"holdout_uses": 1', '"holdout_uses": 0'),
+        ('"confirmed": true', '"confirmed": false'),
+        ('"prompt": "aa"', '"prompt": "ab"'),
+    ],
+)
+def test_an_edited_lock_is_noticed(old, new):
+    text = dump_lock(EXAMPLE)
+    assert old in text
+    assert parse_lock(text.replace(old, new), PATH).edited == 1
+
+
+@pytest.mark.parametrize("which", range(4))
+def test_a_check_that_was_taken_out_is_noticed(which):
+    text = dump_lock(EXAMPLE)
+    taken = CHECK.findall(text)[which]
+    assert parse_lock(text.replace(taken, ""), PATH).edited == 1
+
+
+def test_reordered_lines_and_spaces_are_no_edit():
+    data = json.loads(dump_lock(EXAMPLE))
+    data["cases"].reverse()
+    assert parse_lock(json.dumps(data, indent=4), PATH).edited == 0
 
 
 def test_a_whole_number_is_a_score_too():

@@ -1,0 +1,52 @@
+"""Checks in a lock: short digests of each entry and of the head, which expose careless edits.
+
+They are no signature: who edits a score can compute its check. Each entry has its own, so that two
+branches that changed different entries still merge.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pytest_mipro.runtime.text.strict_json import escape_unsafe
+
+CHECK = "check"
+
+
+def to_json(value: Any) -> str:
+    """Return a JSON value in one line, with sorted keys."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False)
+    return escape_unsafe(text)
+
+
+def checked_entry(data: Mapping[str, Any]) -> str:
+    """Return an entry in one line, with its check at the end."""
+    return f'{to_json(data)[:-1]}, "{CHECK}": "{_digest(data)}"}}'
+
+
+def check_of_head(data: Mapping[str, Any]) -> str:
+    """Return the check of a lock's fields that are no lists of entries."""
+    return _digest({name: it for name, it in data.items() if not isinstance(it, (list, tuple))})
+
+
+def count_edited(data: dict[str, Any], lists: Iterable[str]) -> int:
+    """Take the checks out of a lock's data, and return how many don't fit.
+
+    `lists` names the lists of entries. A lock of a release without checks has none, and counts 0.
+    """
+    found = [(data.pop(CHECK, None), check_of_head(data))]
+    for name in lists:
+        entries = data.get(name)
+        for entry in entries if isinstance(entries, list) else ():
+            if isinstance(entry, dict):
+                found.append((entry.pop(CHECK, None), _digest(entry)))
+    if all(check is None for check, _ in found):
+        return 0
+    return sum(check != wanted for check, wanted in found)
+
+
+def _digest(data: Mapping[str, Any]) -> str:
+    return hashlib.sha256(to_json(data).encode()).hexdigest()[:8]
