@@ -38,11 +38,9 @@ def count_edited(data: dict[str, Any], lists: Iterable[str]) -> int:
     `lists` names the lists of entries. A lock of a release without checks has none, and counts 0.
     """
     found = [(data.pop(CHECK, None), check_of_head(data))]
-    for name in lists:
-        entries = data.get(name)
-        for entry in entries if isinstance(entries, list) else ():
-            if isinstance(entry, dict):
-                found.append((entry.pop(CHECK, None), _digest(entry)))
+    values = [data.get(name) for name in lists]
+    entries = [entry for value in values if isinstance(value, list) for entry in value]
+    found += [(it.pop(CHECK, None), _digest(it)) for it in entries if isinstance(it, dict)]
     if all(check is None for check, _ in found):
         return 0
     return sum(check != wanted for check, wanted in found)
