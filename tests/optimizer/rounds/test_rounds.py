@@ -141,7 +141,7 @@ def test_without_a_better_incumbent_the_baselines_runs_serve_again() -> None:
     played = play(client=WorldClient(fixed), trials=4, parts=without("attempts"))
     train = set(played.result.split.train)
     asked = [r for r in played.client.of(MODEL) if own_row(r) in train]
-    assert len(asked) == 2 * len(train)  # the baseline alone
+    assert len({r.digest() for r in asked}) == 2 * len(train)  # the baseline alone
 
 
 @pytest.mark.parametrize(("patience", "rounds"), [(1, 1), (2, 2), (3, 3), (9, 5)])
