@@ -88,10 +88,10 @@ def reply(request):
     return _reply(request) + (" canary-0123456789" if "carefully" in _reply(request) else "")
 """,
     )
-    optimize(pytester)
+    result = optimize(pytester)
+    result.stdout.fnmatch_lines(["*echoed a credential, that of THEIR_API_KEY,*"])
     (path,) = (pytester.path / ".mipro" / "records").glob("*.jsonl")
-    assert "canary" not in path.read_text(encoding="utf-8")
-    assert "[hidden]" in path.read_text(encoding="utf-8")
+    assert "canary" not in path.read_text(encoding="utf-8") + result.stdout.str()
 
 
 def test_a_record_that_can_not_be_written_is_one_line(pytester):
