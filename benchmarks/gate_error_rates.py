@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_mipro.optimizer.statistics.intervals import mean_interval, paired_lift
-from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.optimizer.study.case import Case, Outcome
 from pytest_mipro.plugin.collecting.plan import TestPlan
 from pytest_mipro.plugin.gate.judge import Holdout, Reference, judge
 from pytest_mipro.plugin.lock.lock_file import Lock, LockedCase
@@ -247,7 +247,7 @@ def _before_and_after(
 
 
 def _in_paired(before: Sequence[float], after: Sequence[float], truth: float) -> bool:
-    cases = [LockedCase(str(n), "test", str(n), "", 0.0) for n in range(len(before))]
+    cases = [Case(str(n), str(n), "test", Outcome) for n in range(len(before))]
     first = {case.id: score for case, score in zip(cases, before, strict=True)}
     second = {case.id: score for case, score in zip(cases, after, strict=True)}
     lift = paired_lift(second, first, cases)

@@ -32,7 +32,8 @@ def failing_gates(
         found = CaseResult(case.id, case.row.key, outcome, group=group_of(case))
         plans[case.test.name] = case.test
         tests.setdefault(case.test.name, []).append(found)
-    reference = Reference(None, Holdout(frozenset(result.split.holdout)), gate_on)
+    holdout = Holdout(frozenset(result.split.holdout), units=result.split.units)
+    reference = Reference(None, holdout, gate_on)
     verdicts = [judge(plans[name], results, reference) for name, results in tests.items()]
     failing = [f"{v.plan.name}: {v.reason}" for v in verdicts if v.status == "failed"]
     return failing + [
