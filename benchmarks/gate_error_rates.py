@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from pytest_mipro.plugin.gate.verdict_types import Verdict
 
-SIZES = (20, 50, 200, 500)
+SIZES = (20, 50, 200)
 THRESHOLD, GREAT, GOOD, BAD = 0.80, 0.95, 0.85, 0.70
 REGRESSION, SMALL_FALL, FALL = 0.02, 0.015, 0.10
 GROUPS, BAD_GROUP, OTHER_GROUPS = 5, 0.40, 0.95
