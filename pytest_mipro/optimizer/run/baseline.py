@@ -39,6 +39,7 @@ from pytest_mipro.optimizer.study.case import (
 )
 from pytest_mipro.optimizer.study.split import Split, split_rows
 from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.client.contract import LMClient, samples_at_0
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.signature.signature import Signature
 
@@ -213,7 +214,7 @@ def measure_baseline(run: StudyRun) -> Baseline:
         committed=committed,
         rules=replace(_rules(run, runs, committed), one_at_a_time=bool(disturbed)),
         disturbed=disturbed,
-        search_sample=_search_sample(study, runs),
+        search_sample=_search_sample(study, runs, run.services.client),
         seconds=run.accounting.deadline.passed,
     )
     scores = measured(baseline.evaluation.scores(), cases)
@@ -275,9 +276,11 @@ def _first_calls(study: Study, runs: Iterable[CaseRun]) -> dict[Path, ModuleCall
     return found
 
 
-def _search_sample(study: Study, runs: Iterable[CaseRun]) -> int:
+def _search_sample(study: Study, runs: Sequence[CaseRun], client: LMClient) -> int:
     repeats = max(study.tests[case.test].repeats for case in study.cases)
-    sampled = any(call.parameters.get("temperature") != 0 for run in runs for call in run.calls)
+    calls = [call for run in runs for call in run.calls]
+    asked = any(call.parameters.get("temperature") != 0 for call in calls)
+    sampled = asked or any(samples_at_0(client, model) for model in {call.model for call in calls})
     return repeats if repeats > 1 or sampled else 0
 
 

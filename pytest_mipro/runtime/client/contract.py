@@ -156,6 +156,16 @@ def at_hand(client: LMClient, request: Request) -> Reply | None:
     return None if lookup is None else lookup(request)
 
 
+def samples_at_0(client: LMClient, model: str) -> bool:
+    """Return whether a model's replies are samples though temperature 0 is asked for.
+
+    The client's optional method `samples_at_0(model)` says so; False without one. It may take
+    seconds: litellm is imported for what it knows.
+    """
+    known: Callable[[str], bool] | None = getattr(client, "samples_at_0", None)
+    return known is not None and known(model)
+
+
 class OfflineClient:
     """The base of clients that ask no endpoint and hold nothing open."""
 

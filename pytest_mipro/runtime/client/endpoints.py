@@ -86,6 +86,22 @@ def access_to(litellm: ModuleType, model: str, configured: str | None) -> dict[s
     return access
 
 
+def drops_temperature(litellm: ModuleType, model: str, configured: str | None) -> bool:
+    """Return whether litellm leaves `temperature=0` out for the model, as for the o-series."""
+    try:
+        base = api_base(model, configured)
+        name, provider, _, _ = litellm.get_llm_provider(model=model, api_base=base)
+        one, other = (
+            litellm.utils.get_optional_params(
+                model=name, custom_llm_provider=provider, drop_params=True, **asked
+            )
+            for asked in ({"temperature": 0}, {})
+        )
+    except Exception:  # noqa: BLE001 - litellm raises many types for an unknown model
+        return False
+    return bool(one == other)
+
+
 def _missing_key(litellm: ModuleType, model: str, provider: str) -> str:
     """Return the variable to set, empty where a key is set or none is known to be needed."""
     if getattr(litellm, "api_key", None) or getattr(litellm, f"{provider}_key", None):

@@ -17,10 +17,11 @@ from pytest_mipro.runtime.client.contract import Reply, Request, known_cost, kno
 from pytest_mipro.runtime.client.endpoints import (
     access_to,
     api_base,
+    drops_temperature,
     endpoint_digest,
     is_http_url,
 )
-from pytest_mipro.runtime.client.live_errors import BrokenReplyError, failure_of
+from pytest_mipro.runtime.client.live_errors import BrokenReplyError, failure_of, refuse_broken
 from pytest_mipro.runtime.client.prices import MILLION, ModelPrice, output_limit
 from pytest_mipro.runtime.client.rate_limit import RateLimiter
 from pytest_mipro.runtime.client.retry import (
@@ -104,6 +105,10 @@ class LiteLLMClient:
         if prompt is None or completion is None:
             return None
         return ModelPrice(MILLION * float(prompt), MILLION * float(completion))
+
+    def samples_at_0(self, model: str) -> bool:
+        """Return whether litellm leaves out `temperature=0`, as for o-series and gpt-5."""
+        return drops_temperature(_load(), model, self._settings.api_base)
 
     def endpoint(self, model: str) -> str:
         """Return 12 hex digits for the base URL in use, empty for the provider's own."""
@@ -227,19 +232,11 @@ class LiteLLMClient:
             raise BrokenReplyError("the answer holds no reply")
         message = choices[0].message
         finish_reason = str(choices[0].finish_reason or "stop")
-        # litellm turns a reason that it does not know into "stop"
-        reasons = (finish_reason, _field(choices[0], "native_finish_reason"))
-        if "error" in reasons or _field(choices[0], "error"):
-            raise BrokenReplyError("the endpoint gave an error in place of a reply")
         refusal = getattr(message, "refusal", None)
         if refusal or (finish_reason == "content_filter" and not message.content):
             reason = f": {one_line(refusal, secrets=self._secrets)}" if refusal else ""
             raise RefusalError(f"model {request.model!r} or its filter refused to reply{reason}")
-        whole = finish_reason != "length" and not _field(message, "tool_calls")
-        thought = _field(message, "reasoning_content") or _field(message, "reasoning")
-        if whole and (message.content is None or (thought and not message.content)):
-            what = "reasoning alone" if thought else "no content"
-            raise BrokenReplyError(f"the answer holds {what}")
+        refuse_broken(choices[0])
         usage = getattr(response, "usage", None)
         return Reply(
             text=message.content or "",
@@ -260,12 +257,6 @@ class LiteLLMClient:
             except Exception:  # noqa: BLE001 - litellm raises many types for "no price known"
                 self._unpriced.add(model)  # searching for it takes a seventh of a call's CPU time
         return known_cost(known)
-
-
-def _field(item: Any, name: str) -> Any:
-    """Return a field as the endpoint named it, wherever litellm keeps it; None without it."""
-    beside = getattr(item, "provider_specific_fields", None) or {}
-    return getattr(item, name, None) or beside.get(name)
 
 
 def _sendable(text: str) -> str:

@@ -31,6 +31,33 @@ class BrokenReplyError(Exception):
     """An answer with status 200 that holds no reply."""
 
 
+def refuse_broken(choice: Any) -> None:
+    """Raise BrokenReplyError for a choice that holds no reply: an error, no content, only thoughts.
+
+    An empty text is a reply, and so is what was cut before any text came.
+    """
+    # litellm turns a reason that it does not know into "stop"
+    if "error" in (choice.finish_reason, _field(choice, "native_finish_reason")):
+        raise BrokenReplyError("the endpoint ended its reply by an error")
+    if _field(choice, "error"):
+        raise BrokenReplyError("the endpoint gave an error in place of a reply")
+    message = choice.message
+    if choice.finish_reason == "length" or _field(message, "tool_calls"):
+        return
+    if not message.content and (
+        _field(message, "reasoning_content") or _field(message, "reasoning")
+    ):
+        raise BrokenReplyError("the answer holds reasoning alone")
+    if message.content is None:
+        raise BrokenReplyError("the answer holds no content")
+
+
+def _field(item: Any, name: str) -> Any:
+    """Return a field as the endpoint named it, wherever litellm keeps it; None without it."""
+    beside = getattr(item, "provider_specific_fields", None) or {}
+    return getattr(item, name, None) or beside.get(name)
+
+
 def failure_of(error: Exception, model: str, secrets: tuple[str, ...] = ()) -> Failure:
     """Return what an exception of litellm, a time-out or a broken reply means.
 

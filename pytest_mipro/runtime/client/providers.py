@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from pytest_mipro.errors import UnknownModelError
-from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
+from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, samples_at_0
 from pytest_mipro.runtime.client.litellm_client import LiteLLMClient, LiveSettings
 from pytest_mipro.runtime.client.prices import ModelPrice, known_price
 from pytest_mipro.runtime.client.wrappers import BoundedClient
@@ -36,6 +36,10 @@ class ProviderClient:
     def price(self, model: str) -> ModelPrice | None:
         """Return the price that the model's client knows."""
         return known_price(self._client(model), model)
+
+    def samples_at_0(self, model: str) -> bool:
+        """Return what the model's client knows of it."""
+        return samples_at_0(self._client(model), model)
 
     def endpoint(self, model: str) -> str:
         """Return the endpoint of the model's client."""

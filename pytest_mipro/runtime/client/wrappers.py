@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, at_hand
+from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, at_hand, samples_at_0
 from pytest_mipro.runtime.client.prices import ModelPrice, known_price
 
 
@@ -38,6 +38,10 @@ class ClientWrapper:
     def price(self, model: str) -> ModelPrice | None:
         """Return the price that the inner client knows."""
         return known_price(self._inner, model)
+
+    def samples_at_0(self, model: str) -> bool:
+        """Return what the inner client knows of the model."""
+        return samples_at_0(self._inner, model)
 
     def endpoint(self, model: str) -> str:
         """Return the inner client's endpoint."""

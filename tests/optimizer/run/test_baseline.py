@@ -366,3 +366,11 @@ def test_deciding_cases_are_holdout_or_validation() -> None:
     small = measure(make_study(make_rows(holdout=3))).baseline
     assert {case.row for case in small.deciding} == set(small.split.validation)
     assert len(small.split.validation) == 19
+
+
+@pytest.mark.parametrize("samples", [True, False])
+def test_a_model_that_takes_no_temperature_gives_samples(samples: bool) -> None:
+    client = WorldClient()
+    client.samples_at_0 = lambda model: samples and model == MODEL  # type: ignore[attr-defined]
+    measurement = measure(make_study(make_rows()), client)
+    assert measurement.baseline.search_sample == (1 if samples else 0)

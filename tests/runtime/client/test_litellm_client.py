@@ -31,14 +31,18 @@ from pytest_mipro.runtime.client.contract import (
     Message,
     Reply,
     Request,
+    ScriptedClient,
     Usage,
     known_cost,
     known_usage,
+    samples_at_0,
 )
 from pytest_mipro.runtime.client.litellm_client import LiteLLMClient, LiveSettings
 from pytest_mipro.runtime.client.live_errors import failure_of
+from pytest_mipro.runtime.client.providers import ProviderClient
 from pytest_mipro.runtime.client.rate_limit import RateLimiter
 from pytest_mipro.runtime.client.retry import back_off, counting_lost_attempts, retry_after
+from pytest_mipro.runtime.client.wrappers import BoundedClient
 from pytest_mipro.runtime.text.redaction import hide_secrets, one_line
 
 if TYPE_CHECKING:
@@ -219,6 +223,20 @@ def test_only_counts_and_amounts_are_known(count: object) -> None:
     assert known_usage(None, 3) == Usage(0, 3)
     assert known_cost(0.25) == 0.25
     assert [known_cost(cost) for cost in (-1, math.inf, math.nan, "1", None)] == [None] * 5
+
+
+@pytest.mark.parametrize(
+    ("model", "samples"),
+    [
+        *(("openai/o3-mini", True), ("gpt-5-mini", True), ("azure/gpt-5", True)),
+        *(("openai/gpt-4o-mini", False), ("anthropic/claude-3-5-haiku-latest", False)),
+        *(("openai/own-model", False), ("nowhere", False)),
+    ],
+)
+def test_models_that_take_no_temperature_are_known(model: str, samples: bool) -> None:
+    client = ProviderClient(LiveSettings())
+    assert samples_at_0(BoundedClient(client, 1), model) is samples
+    assert not samples_at_0(ScriptedClient(["x"]), model)
 
 
 def test_private_parameters_are_sent(server: ScriptedServer) -> None:
