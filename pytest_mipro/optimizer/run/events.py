@@ -18,6 +18,7 @@ from pytest_mipro.optimizer.statistics.decide import Decision
 from pytest_mipro.optimizer.statistics.intervals import Interval
 from pytest_mipro.optimizer.study.amount import Limits
 from pytest_mipro.optimizer.study.case import CaseCost
+from pytest_mipro.optimizer.study.near_duplicates import NearDuplicates
 from pytest_mipro.optimizer.study.split import Split
 
 Stage = Literal["baseline", "proposals", "search", "decision", "final pass"]
@@ -75,7 +76,8 @@ class Plan:
     `max_seconds` bound it. `detectable` is the lift that the deciding rows show in 70 % of runs;
     `one_at_a_time` names the tests whose cases can't run concurrently, `silent` those whose cases
     called no module. `disturbed` are those whose cases ended otherwise beside others than alone: if
-    there are any, all cases run one at a time.
+    there are any, all cases run one at a time. `near` tells of rows on both sides of the split that
+    are nearly the same.
     """
 
     study: str
@@ -93,6 +95,7 @@ class Plan:
     one_at_a_time: tuple[str, ...]
     silent: tuple[str, ...] = ()
     disturbed: tuple[Disturbed, ...] = ()
+    near: NearDuplicates | None = None
 
 
 @dataclass(frozen=True)

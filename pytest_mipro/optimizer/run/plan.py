@@ -28,6 +28,8 @@ from pytest_mipro.optimizer.run.forecast import (
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.statistics.decide import detectable_lift
 from pytest_mipro.optimizer.study.amount import Amount
+from pytest_mipro.optimizer.study.case import texts_of
+from pytest_mipro.optimizer.study.near_duplicates import near_duplicates
 from pytest_mipro.runtime.client.contract import Message, Request, Usage
 
 # The tokens of a reply to a request for an instruction, by experience.
@@ -54,6 +56,7 @@ def plan_of(run: StudyRun, baseline: Baseline) -> Plan:
         detectable=detectable_lift(split, settings.trials, run.services.holdout_uses + 1),
         one_at_a_time=tuple(sorted(test.name for test in tests if not test.concurrent)),
         disturbed=baseline.disturbed,
+        near=near_duplicates(texts_of(baseline.evaluation.runs), split),
         silent=tuple(sorted({case.test for case in baseline.study.cases} - calling)),
     )
 

@@ -11,6 +11,7 @@ from pytest_mipro.optimizer.statistics.intervals import (
     ALPHA,
     PairedLift,
     detectable_difference,
+    rows_to_detect,
 )
 from pytest_mipro.optimizer.statistics.notation import with_interval
 from pytest_mipro.optimizer.study.settings import Accept
@@ -130,6 +131,14 @@ def detectable_lift(split: Split, trials: int, look: int = 1) -> float:
         return 1.0
     level = Evidence(split.confirmed, trials, look).level
     return detectable_difference(split.deciding, level=level)
+
+
+def rows_for_lift(lift: float) -> int:
+    """Return of how many rows in all the holdout detects a lift (0…1) in 70 % of first looks."""
+    enough = rows_to_detect(lift, level=Evidence(holdout=True).level)
+    if enough is None:
+        raise ValueError(f"no number of rows detects a lift of {lift}")
+    return ceil(max(MIN_HOLDOUT, enough) / HOLDOUT_SHARE)
 
 
 def _rows_wanted(lift: PairedLift) -> str:

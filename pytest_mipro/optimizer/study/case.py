@@ -12,6 +12,7 @@ from typing import Any
 from pytest_mipro.errors import MiproError
 from pytest_mipro.optimizer.study.identity import RowTag, seen_digest
 from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.signature.json_values import to_text
 
 NOTHING_SEEN: Mapping[str, str] = MappingProxyType({})
 
@@ -124,6 +125,16 @@ def seen_inputs(runs: Iterable[CaseRun]) -> dict[str, str]:
     for run in runs:
         calls[run.case.id] += run.calls
     return {case: seen_digest(made) for case, made in calls.items()}
+
+
+def texts_of(runs: Iterable[CaseRun]) -> dict[str, str]:
+    """Return by row the texts that its cases' first samples showed to the modules to optimise."""
+    texts: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for run in runs:
+        for call in run.calls if run.sample == 0 else ():
+            if call.signature.optimize:
+                texts[run.case.row] |= dict.fromkeys(map(to_text, call.inputs.values()))
+    return {row: "\n".join(found) for row, found in texts.items()}
 
 
 def cases_of(study: Study, rows: Sequence[str]) -> tuple[Case, ...]:

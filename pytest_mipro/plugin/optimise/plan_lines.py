@@ -12,7 +12,7 @@ from pytest_mipro.optimizer.measuring.disturbance import Disturbed
 from pytest_mipro.optimizer.run.events import Plan
 from pytest_mipro.optimizer.run.forecast import Forecast, StageSize, stage_sizes
 from pytest_mipro.optimizer.run.result import StudyResult
-from pytest_mipro.optimizer.statistics.decide import detectable_lift
+from pytest_mipro.optimizer.statistics.decide import detectable_lift, rows_for_lift
 from pytest_mipro.optimizer.study.amount import Amount, Limits, describe_amount, total
 from pytest_mipro.optimizer.study.case import Study, row_tags
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
@@ -48,6 +48,7 @@ def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
     lines += _ending(plan.forecast, plan.limits, plan.max_seconds, plan.trials)
     if split.decides and not split.confirmed:
         lines.append("too few rows for a holdout: the result will be not independently confirmed")
+    lines += _describe_related(plan)
     lines += _describe_disturbed(plan.disturbed)
     for test in plan.one_at_a_time:
         fixtures = ", ".join(map(repr, alone.get(test, ())))
@@ -60,11 +61,30 @@ def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
 def _describe_power(split: Split, detectable: float) -> str:
     """Return what the deciding rows can tell."""
     if split.decides:
-        return f"detect a lift of {detectable:.2f} in 70 % of runs"
+        wanted = " and ".join(
+            f"{rows_for_lift(lift):,} rows in all would one of {lift}" for lift in (0.2, 0.1)
+        )
+        return f"detect a lift of {detectable:.2f} in 70 % of runs; {wanted}"
     return (
         "decide nothing, as instructions are written from the rows that would decide: only "
         f"--mipro-accept=likely writes a finalist; {MIN_APART} untagged rows or more are kept apart"
     )
+
+
+def _describe_related(plan: Plan) -> list[str]:
+    """Return which rows count as one, and which nearly are one and do not."""
+    units, near, lines = plan.split.units, plan.near, []
+    if twins := len(units) - len(set(units.values())):
+        lines.append(
+            f"{counted(twins, 'row')} with the inputs or the cluster of another: they stay "
+            f"together and count as one, {len(units) - twins:,} in all"
+        )
+    if near is not None:
+        lines.append(
+            f"{counted(near.count, 'row')} to decide by with nearly the text of one that the "
+            f"search uses, as {near.row} and {near.like}: a column `cluster` keeps them together"
+        )
+    return lines
 
 
 def _describe_disturbed(disturbed: Sequence[Disturbed]) -> list[str]:

@@ -226,3 +226,41 @@ def test_it_is_priced_for_the_model_that_is_asked_now(pytester):
         (line,) = (line for line in lines if line.strip().startswith(f"{model}: "))
         told[model] = float(line.rpartition("$")[2].replace(",", ""))
     assert told["test/fake"] > 50 * told["test/other"] > 0
+FROM_FILE = """
+from pytest_mipro import cases
+
+@pytest.mark.mipro(threshold=0.1)
+@cases("numbers.jsonl")
+def test_parity(number, wanted):
+    assert parity(number=number) == wanted
+"""
+
+
+def write_rows(pytester, rows):
+    write_project(pytester, FROM_FILE)
+    (pytester.path / "numbers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_equal_rows_with_other_ids_are_one_row(pytester):
+    rows = [
+        {"id": f"{twin}{n}", "number": str(n), "wanted": "odd"} for n in range(50) for twin in "ab"
+    ]
+    write_rows(pytester, rows)
+    result = optimize(pytester, "--mipro-dry-run")
+    result.stdout.fnmatch_lines(["rows        50: 15 training, 20 validation, 15 holdout"])
+
+
+def test_equal_texts_with_other_labels_and_clusters_count_as_one(pytester):
+    rows = [
+        {"id": f"{n}-{label}", "number": str(n), "wanted": label}
+        for n in range(40)
+        for label in ("odd", "even")
+    ]
+    rows += [
+        {"id": f"c{n}", "number": str(n), "wanted": "odd", "cluster": n % 10}
+        for n in range(100, 140)
+    ]
+    write_rows(pytester, rows)
+    text = " ".join(optimize(pytester).stdout.str().split())
+    assert "70 rows with the inputs or the cluster of another" in text
+    assert "they stay together and count as one, 50 in all" in text
