@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pytest_mipro.optimizer.statistics.distributions import binomial_tail
 from pytest_mipro.optimizer.statistics.intervals import ALPHA
-from pytest_mipro.optimizer.study.case import Case, Evaluation
+from pytest_mipro.optimizer.study.case import Case, Evaluation, Study
 from pytest_mipro.optimizer.study.identity import content_digest
 
 # So many cases of each test run again alone; their replies are cached.
@@ -56,6 +56,12 @@ def disturbed_tests(beside: Evaluation, alone: Callable[[Sequence[Case]], Evalua
         if odd and 1 - binomial_tail(odd - 1, differing, 1 / 3) < ALPHA:
             found.append(Disturbed(test, odd, len(cases)))
     return tuple(found)
+
+
+def runs_alone(study: Study) -> int:
+    """Return how many case runs show that no test of the study is disturbed."""
+    concurrent = any(test.concurrent for test in study.tests.values())
+    return len(_sample(study.cases)) if concurrent else 0
 
 
 def _sample(cases: Iterable[Case]) -> list[Case]:

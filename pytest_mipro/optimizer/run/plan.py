@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_mipro.optimizer.budget.cost_model import Expectation
 from pytest_mipro.optimizer.budget.spending import grouped
+from pytest_mipro.optimizer.measuring.disturbance import runs_alone
 from pytest_mipro.optimizer.proposing.proposal_context import module_examples
 from pytest_mipro.optimizer.proposing.proposer_models import MAX_PROMPT_CHARACTERS, proposal_limit
 from pytest_mipro.optimizer.proposing.strategy import (
@@ -79,7 +81,13 @@ def forecast_run(run: StudyRun, baseline: Baseline) -> Forecast:
         proposal=proposal_amounts(run, baseline)[0],
         latency=waited / max(1, sum(call.requests for call in calls)),
     )
-    return forecast(typical, sizes, spent, settings.concurrency)
+    found = forecast(typical, sizes, spent, settings.concurrency)
+    more = {"baseline": runs_alone(run.study) if run.services.evaluating is None else 0}
+    stages = (
+        replace(stage, case_runs=stage.case_runs + more.get(stage.stage, 0))
+        for stage in found.stages
+    )
+    return replace(found, stages=tuple(stages))
 
 
 def _all_rows(expectation: Expectation, longer: Mapping[Path, int]) -> Mapping[str, Amount]:

@@ -8,19 +8,24 @@ from typing import Any, TypeGuard
 
 from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.budget.spending import STAGES, UNFINISHED, grouped
-from pytest_mipro.optimizer.measuring.disturbance import Disturbed
+from pytest_mipro.optimizer.measuring.disturbance import runs_alone
 from pytest_mipro.optimizer.run.events import Plan
 from pytest_mipro.optimizer.run.forecast import Forecast, StageSize, stage_sizes
 from pytest_mipro.optimizer.run.result import StudyResult
-from pytest_mipro.optimizer.statistics.decide import detectable_lift, rows_for_lift
+from pytest_mipro.optimizer.statistics.decide import detectable_lift
 from pytest_mipro.optimizer.study.amount import Amount, Limits, describe_amount, total
 from pytest_mipro.optimizer.study.case import Study, row_tags
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
-from pytest_mipro.optimizer.study.split import MIN_APART, Split, split_rows
+from pytest_mipro.optimizer.study.split import Split, split_rows
 from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.gate.usage_file import GateUsage
 from pytest_mipro.plugin.lock.lock_file import Lock
 from pytest_mipro.plugin.optimise.gate_forecast import forecast_of
+from pytest_mipro.plugin.optimise.row_lines import (
+    describe_disturbed,
+    describe_power,
+    describe_related,
+)
 
 _LABEL_WIDTH = 12
 _STAGE_WIDTH = 11
@@ -39,7 +44,7 @@ def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
     modules = f"{counted(len(plan.modules), 'module')}: {', '.join(plan.modules)}{frozen}"
     rows = (
         f"rows: {names}, {len(split.validation)} validation, {len(split.holdout)} holdout; they "
-        f"{_describe_power(split, plan.detectable)}"
+        f"{describe_power(split, plan.detectable)}"
     )
     rounds = counted(plan.rounds, "round")
     trials = f"{counted(plan.trials, 'trial')} of {plan.minibatch} rows in {rounds}"
@@ -48,55 +53,14 @@ def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
     lines += _ending(plan.forecast, plan.limits, plan.max_seconds, plan.trials)
     if split.decides and not split.confirmed:
         lines.append("too few rows for a holdout: the result will be not independently confirmed")
-    lines += _describe_related(plan)
-    lines += _describe_disturbed(plan.disturbed)
+    lines += describe_related(plan)
+    lines += describe_disturbed(plan.disturbed)
     for test in plan.one_at_a_time:
         fixtures = ", ".join(map(repr, alone.get(test, ())))
         why = f", as its cases share {fixtures} (rerun_safe declares them safe)" if fixtures else ""
         lines.append(f"{test}: one case at a time{why}")
     lines += [f"{test}: no case called an LM module" for test in plan.silent]
     return lines
-
-
-def _describe_power(split: Split, detectable: float) -> str:
-    """Return what the deciding rows can tell."""
-    if split.decides:
-        wanted = " and ".join(
-            f"{rows_for_lift(lift):,} rows in all would one of {lift}" for lift in (0.2, 0.1)
-        )
-        return f"detect a lift of {detectable:.2f} in 70 % of runs; {wanted}"
-    return (
-        "decide nothing, as instructions are written from the rows that would decide: only "
-        f"--mipro-accept=likely writes a finalist; {MIN_APART} untagged rows or more are kept apart"
-    )
-
-
-def _describe_related(plan: Plan) -> list[str]:
-    """Return which rows count as one, and which nearly are one and do not."""
-    units, near, lines = plan.split.units, plan.near, []
-    if twins := len(units) - len(set(units.values())):
-        lines.append(
-            f"{counted(twins, 'row')} with the inputs or the cluster of another: they stay "
-            f"together and count as one, {len(units) - twins:,} in all"
-        )
-    if near is not None:
-        lines.append(
-            f"{counted(near.count, 'row')} to decide by with nearly the text of one that the "
-            f"search uses, as {near.row} and {near.like}: a column `cluster` keeps them together"
-        )
-    return lines
-
-
-def _describe_disturbed(disturbed: Sequence[Disturbed]) -> list[str]:
-    if not disturbed:
-        return []
-    tests = ", ".join(f"{each.test} ({each.cases} of {each.sample})" for each in disturbed)
-    line = (
-        f"cases score otherwise beside others than alone: {tests}. All run one at a time now; mark "
-        "a test that changes what they share (a patched module, os.environ, the folder) "
-        "concurrent=False"
-    )
-    return [line]
 
 
 def describe_forecast(forecast: Forecast) -> list[str]:
@@ -197,8 +161,8 @@ def describe_dry_run(
         modules, names = len(found), ", ".join(sorted(found))
     sizes = _sizes(study, settings, split, modules)
     per_row = sum(study.tests[case.test].repeats for case in study.cases) / rows
-    runs = sum(round(per_row * size.rows) for size in sizes)
-    power = _describe_power(split, detectable_lift(split, settings.trials, look))
+    runs = runs_alone(study) + sum(round(per_row * size.rows) for size in sizes)
+    power = describe_power(split, detectable_lift(split, settings.trials, look))
     batch = settings.batch_of(len(split.validation))
     trials = f"{settings.rounds} rounds, {settings.trials} trials of {batch} rows"
     full = settings.rounds * settings.full_a_round

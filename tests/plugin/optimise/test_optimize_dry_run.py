@@ -226,6 +226,8 @@ def test_it_is_priced_for_the_model_that_is_asked_now(pytester):
         (line,) = (line for line in lines if line.strip().startswith(f"{model}: "))
         told[model] = float(line.rpartition("$")[2].replace(",", ""))
     assert told["test/fake"] > 50 * told["test/other"] > 0
+
+
 FROM_FILE = """
 from pytest_mipro import cases
 
