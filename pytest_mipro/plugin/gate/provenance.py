@@ -116,6 +116,16 @@ def age_line(config: pytest.Config, lock: str) -> str:
     return f"replies: {', '.join(parts)}" if parts else ""
 
 
+def other_models(config: pytest.Config, lock: str) -> list[str]:
+    """Return a line for each model of a study in whose place another one replied."""
+    study = replies_used(config).get(lock)
+    usages = study.cases.values() if study else ()
+    pairs = sorted({pair for usage in usages for pair in usage.others})
+    return [
+        f"asked {asked}, served by {served}: scores are the latter's" for asked, served in pairs
+    ]
+
+
 def count_replies(count: int) -> str:
     """Return "1 reply", "2,000 replies"."""
     return f"{count:,} {'reply' if count == 1 else 'replies'}"

@@ -149,9 +149,10 @@ class RepliesUsage:
 
     `calls` counts the replies, `recorded` those that came from the replies file. `oldest` is the
     earliest time that one was asked for, in seconds since the epoch, 0 where no reply has one.
-    `troubles` counts replies that were cut, empty or refused: module, what, how many. The rest is
-    of a recording run: the lines of the replies `used`, the calls that no replay repeats (case,
-    module and difference), and whether the case could not be checked for such calls.
+    `troubles` counts replies that were cut, empty or refused: module, what, how many. `others` are
+    models in whose place another one replied, each with that one. The rest is of a recording run:
+    the lines of the replies `used`, the calls that no replay repeats (case, module and difference),
+    and whether the case could not be checked for such calls.
     """
 
     lock: str
@@ -162,6 +163,7 @@ class RepliesUsage:
     changing: tuple[tuple[str, str, str], ...] = ()
     unchecked: bool = False
     troubles: tuple[tuple[str, str, int], ...] = ()
+    others: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

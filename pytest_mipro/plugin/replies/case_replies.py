@@ -134,6 +134,7 @@ class CaseReplies:
             calls=client.calls,
             recorded=client.recorded,
             oldest=client.oldest if client.oldest < math.inf else 0.0,
+            others=tuple(sorted(client.others)),
             troubles=client.troubles,
         )
         if not self.recording:

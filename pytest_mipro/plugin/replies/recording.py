@@ -114,6 +114,14 @@ class RecordingClient(CheckedClient):
         return replace(super().received(request, changed), asked=asked)
 
 
+def is_other_model(asked: str, served: str) -> bool:
+    """Return whether another model served than was asked; a dated version is no other one."""
+    one, other = (
+        name.rpartition("/")[2].lower().removesuffix("-latest") for name in (asked, served)
+    )
+    return bool(other) and not (other.startswith(one) or one.startswith(other))
+
+
 @dataclass(frozen=True)
 class UsedReply:
     """A request with the reply that it got, and the module that asked."""
@@ -126,7 +134,8 @@ class UsedReply:
 class TrackingClient(TroubleCounter):
     """Tracks replies: how many came, when the oldest was asked, and all of them if `keep`.
 
-    `oldest` is in Unix seconds, infinite if no reply has a date.
+    `oldest` is in Unix seconds, infinite if no reply has a date. `others` are the models asked for
+    another than which served, each with that one.
     """
 
     def __init__(self, inner: LMClient, *, keep: bool) -> None:
@@ -136,6 +145,7 @@ class TrackingClient(TroubleCounter):
         self.calls = 0
         self.oldest = math.inf
         self.used: list[UsedReply] = []
+        self.others: set[tuple[str, str]] = set()
 
     @property
     def recorded(self) -> int:
@@ -147,6 +157,8 @@ class TrackingClient(TroubleCounter):
         with self._lock:
             self.calls += 1
             self.oldest = min(self.oldest, reply.asked or math.inf)
+            if is_other_model(request.model, reply.model):
+                self.others.add((request.model, reply.model))
             if self._keep:
                 self.used.append(UsedReply(calling_module(), request, reply))
         return super().received(request, reply)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_mipro.plugin.replies.recording import is_other_model
+
 RECORD, REPLAY, FRESH = (f"--mipro-replies={mode}" for mode in ("record", "replay", "fresh"))
 WORKERS = pytest.mark.parametrize("workers", ["-n0", "-n1"])
 # Where it matters that a request, or a file, is one for all workers.
@@ -646,3 +648,35 @@ def test_the_next_recording_tidies_a_merge(pytester, recordable):
     assert pytester.runpytest(REPLAY).ret == 0
     pytester.runpytest(RECORD)
     assert file_of(pytester).read_text() == good
+
+
+@pytest.mark.parametrize(
+    ("asked", "served", "other"),
+    [
+        ("openai/gpt-4o", "gpt-4o-2024-08-06", False),
+        ("anthropic/claude-3-5-haiku-latest", "claude-3-5-haiku-20241022", False),
+        ("openai/gpt-4o", "gpt-3.5-turbo-0125", True),
+        ("openai/gpt-4o", "", False),
+        ("hosted_vllm/meta/Llama-3", "llama-3", False),
+    ],
+)
+def test_another_model_is_told_from_a_version(asked, served, other):
+    assert is_other_model(asked, served) is other
+
+
+def test_a_served_model_other_than_the_asked_one_is_told(pytester, recordable):
+    recordable()
+    conftest = pytester.path / "conftest.py"
+    other = """
+class Other(ScriptedClient):
+    async def complete(self, request):
+        from dataclasses import replace
+        return replace(await super().complete(request), model="tiny-1")
+
+def pytest_mipro_client(config):
+    return Other(reply)
+"""
+    conftest.write_text(conftest.read_text() + other)
+    for _ in range(2):
+        result = pytester.runpytest()
+        result.stdout.fnmatch_lines(["asked test/echo, served by tiny-1: scores are the latter's"])
