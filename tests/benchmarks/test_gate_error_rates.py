@@ -94,9 +94,6 @@ def test_intervals_cover_and_naive_ones_do_not(shares):
 def test_the_table_is_markdown_of_equal_columns(benchmark, capsys):
     assert benchmark.main(["--runs", "1", "--seed", "3"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert (
-        lines[0]
-        == "| rule or interval | what happens | 20 cases | 50 cases | 200 cases |"
-    )
+    assert lines[0] == "| rule or interval | what happens | 20 cases | 50 cases | 200 cases |"
     assert {line.count("|") for line in lines} == {6}
     assert len(lines) > 30

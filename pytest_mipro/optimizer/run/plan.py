@@ -82,7 +82,7 @@ def forecast_run(run: StudyRun, baseline: Baseline) -> Forecast:
         latency=waited / max(1, sum(call.requests for call in calls)),
     )
     found = forecast(typical, sizes, spent, settings.concurrency)
-    more = {"baseline": runs_alone(run.study) if run.services.evaluating is None else 0}
+    more = {"baseline": runs_alone(run.study)}
     stages = (
         replace(stage, case_runs=stage.case_runs + more.get(stage.stage, 0))
         for stage in found.stages

@@ -215,3 +215,22 @@ def test_what_was_written_is_read_from_jsonl_and_yaml_alike(tmp_path_factory, wr
     assert [row.columns for row in rows(tmp_path, "t.jsonl", jsonl)] == written
     as_yaml = yaml.safe_dump(written, allow_unicode=True)
     assert [row.columns for row in rows(tmp_path, "t.yaml", as_yaml)] == written
+
+
+def test_what_says_how_a_row_is_used_is_no_fact_of_it(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    usage = {"id": "a", "split": "train", "demo": False, "cluster": 7}
+    path.write_text(
+        json.dumps({"text": "x", **usage}) + "\n" + json.dumps({"text": "x", "id": "b"})
+    )
+    one, other = read_case_file(path).rows
+    assert dict(one.facts) == {"text": "x"}
+    assert (one.cluster, one.split, one.demo) == ("7", "train", False)
+    assert one.content == other.content != ""
+
+
+def test_a_cluster_is_a_text_or_a_number(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "x", "cluster": ["a"]}\n')
+    with pytest.raises(CaseFileError, match=r"rows.jsonl:1: the column `cluster` must be a text"):
+        read_case_file(path)
