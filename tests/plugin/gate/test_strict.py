@@ -9,6 +9,9 @@ from fnmatch import fnmatch
 import pytest
 from gate_project import LOCK, TESTS, WORDS, lock_text, write_gate, write_prompt, write_words
 
+from pytest_mipro.plugin.gate.drift import _parameters
+from pytest_mipro.plugin.lock.lock_file import LockedModule
+
 UPDATE = "--mipro-update-lock"
 DIFFERS = f"differs from {LOCK}:"
 
@@ -298,3 +301,9 @@ def test_a_failure_in_one_line_reads_as_in_the_summary(gate):
     result = gate.runpytest("--mipro-strict", "--tb=line")
     result.stdout.fnmatch_lines([f"{LOCK}: 1 difference from the lock (mipro_strict): *"])
     result.stdout.no_fnmatch_line("*namespace(*")
+
+
+def test_no_value_of_a_private_parameter_is_shown():
+    values = {"temperature": 0, "extra_body": {"key": "s3cret-value"}, "user": "private:0a1b2c3d"}
+    module = LockedModule("m", "p", "d", "d", "s", "test/fake", values)
+    assert _parameters(module) == "extra_body=[hidden], temperature=0, user=private:0a1b2c3d"
