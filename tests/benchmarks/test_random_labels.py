@@ -32,6 +32,10 @@ def test_what_is_written_on_random_labels_is_rare(rows, most):
     assert ("undecided" in verdicts) == (rows < 25)
 
 
+def test_copies_of_texts_confirm_no_noise():
+    assert sum(run(seed, 180, 3)[1] for seed in range(5)) <= 1
+
+
 def test_noise_is_written_where_rows_decide_that_the_proposers_saw(monkeypatch):
     monkeypatch.setattr(Split, "decides", True)
     found = [run(seed, 24, 1) for seed in range(4)]

@@ -10,8 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_mipro.optimizer.statistics.distributions import binomial_tail
-from pytest_mipro.optimizer.statistics.intervals import ALPHA
+from pytest_mipro.optimizer.statistics.distributions import ALPHA, binomial_tail
 from pytest_mipro.optimizer.study.case import Case, Evaluation, Study
 from pytest_mipro.optimizer.study.identity import content_digest
 

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Literal
 
-from pytest_mipro.optimizer.statistics.intervals import (
-    ALPHA,
-    PairedLift,
-    detectable_difference,
-    rows_to_detect,
-)
+from pytest_mipro.optimizer.statistics.distributions import ALPHA
+from pytest_mipro.optimizer.statistics.intervals import PairedLift
 from pytest_mipro.optimizer.statistics.notation import with_interval
+from pytest_mipro.optimizer.statistics.power import detectable_difference, rows_to_detect
 from pytest_mipro.optimizer.study.settings import Accept
 from pytest_mipro.optimizer.study.split import HOLDOUT_SHARE, MIN_APART, MIN_HOLDOUT, Split
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 import math
 from statistics import NormalDist
 
+ALPHA = 0.05
+"""The significance level of every decision, on finalists and on tests."""
+LEVEL = 1 - ALPHA
+"""The confidence level of the decision and of every interval that is reported."""
+
 _NORMAL = NormalDist()
 
 

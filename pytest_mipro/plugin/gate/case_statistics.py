@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
+from pytest_mipro.optimizer.statistics.distributions import ALPHA
 from pytest_mipro.optimizer.statistics.intervals import (
-    ALPHA,
     below_p_value,
     holm,
     mean_interval,

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_mipro.optimizer.statistics.intervals import LEVEL, detectable_distance, judged_mean
+from pytest_mipro.optimizer.statistics.distributions import LEVEL
+from pytest_mipro.optimizer.statistics.intervals import (
+    detectable_distance,
+    judged_mean,
+)
 from pytest_mipro.plugin.collecting.plan import TestPlan
 from pytest_mipro.plugin.config.number_words import apart, counted, plain
 from pytest_mipro.plugin.config.options import GateOn

@@ -8,12 +8,8 @@ import numpy as np
 import pytest
 
 from pytest_mipro.optimizer.statistics.decide import Evidence, decide, detectable_lift
-from pytest_mipro.optimizer.statistics.intervals import (
-    PairedLift,
-    detectable_difference,
-    paired_lift,
-    rows_to_detect,
-)
+from pytest_mipro.optimizer.statistics.intervals import PairedLift, paired_lift
+from pytest_mipro.optimizer.statistics.power import detectable_difference, rows_to_detect
 from pytest_mipro.optimizer.study.split import Split
 
 HOLDOUT = Evidence(holdout=True)

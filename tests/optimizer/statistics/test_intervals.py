@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from pytest_mipro.optimizer.statistics.intervals import (
     Interval,
     PairedLift,
-    detectable_difference,
     mean_interval,
     objective,
     objective_interval,
     paired_lift,
 )
-from pytest_mipro.optimizer.statistics.intervals import test_means as means_by_test  # not a test
+from pytest_mipro.optimizer.statistics.intervals import test_means as means_by_test  # not a test,
 from pytest_mipro.optimizer.statistics.lower_bound import Unit, lower_bound
+from pytest_mipro.optimizer.statistics.power import detectable_difference
 
 
 @dataclass(frozen=True)
