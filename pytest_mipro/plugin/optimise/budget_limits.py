@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from threading import Lock as ThreadLock
+
 import pytest
 
 from pytest_mipro.errors import MiproError
@@ -12,7 +15,12 @@ from pytest_mipro.optimizer.budget.limits import (
     limit_of,
 )
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
-from pytest_mipro.plugin.lock.lock_file import Lock
+from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
+from pytest_mipro.plugin.config.paths import relative_path
+from pytest_mipro.plugin.config.study_files import study_file
+from pytest_mipro.plugin.lock.lock_file import Lock, read_lock
+from pytest_mipro.plugin.optimise.optimizer_inputs import settings_of
+from pytest_mipro.plugin.replies.bill import BILLS, JournalBill
 from pytest_mipro.plugin.replies.client_stack import run_client
 from pytest_mipro.runtime.client.prices import output_limit
 from pytest_mipro.runtime.settings import current_settings
@@ -47,6 +55,32 @@ def check_budget(
         given = in_force.max_output_tokens is not None or output_limit(module.parameters)
         cost_model.check(module.model, bounded=bool(given))
     return cost_model
+
+
+class StudyBills:
+    """The bills of a run's studies, each opened at its first call, which may be a fixture's."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._lock = ThreadLock()
+        self._bills: dict[Path, JournalBill] = {}
+        config.stash[BILLS] = self.of
+
+    def of(self, lock: Path) -> JournalBill:
+        """Return the bill of a lock's study; raises UnboundedCallError as `check_budget` does."""
+        with self._lock:
+            if lock not in self._bills:
+                self._bills[lock] = self._opened(lock)
+            return self._bills[lock]
+
+    def _opened(self, lock: Path) -> JournalBill:
+        config, settings = self._config, settings_of(self._config)
+        cost_model = check_budget(config, settings, read_lock(lock))
+        study = relative_path(lock, ini_folder(config))
+        path = study_file(mipro_folder(config), "bills", study)
+        bill = JournalBill(path, settings.limits, cost_model).__enter__()
+        config.add_cleanup(bill.__exit__)
+        return bill
 
 
 def describe_error(error: MiproError) -> str:

@@ -36,6 +36,7 @@ from pytest_mipro.plugin.measuring.fixtures import (
 from pytest_mipro.plugin.measuring.measure import measure
 from pytest_mipro.plugin.measuring.repeated import RepeatedTest
 from pytest_mipro.plugin.measuring.report_data import attach
+from pytest_mipro.plugin.optimise.budget_limits import StudyBills
 from pytest_mipro.plugin.optimise.optimizer_inputs import BuiltIns
 from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
 from pytest_mipro.plugin.optimise.run_study import StudyInputs, plan_study, run_study
@@ -92,6 +93,7 @@ class Optimization:
         self._lfplugin: Any = config.pluginmanager.get_plugin("lfplugin")
         self._last_failed = dict(getattr(self._lfplugin, "lastfailed", {}))
         self.changes = PendingChanges(config)
+        StudyBills(config)
         config.pluginmanager.register(BuiltIns(), "mipro-built-ins")
         config.pluginmanager.register(Optimizations(), OPTIMIZATIONS)
         config.pluginmanager.register(self.changes, "mipro-changes")

@@ -31,7 +31,7 @@ from pytest_mipro.plugin.lock.holdout_uses import known_holdout_uses, record_hol
 from pytest_mipro.plugin.lock.lock_builder import lessons_of
 from pytest_mipro.plugin.lock.lock_file import read_lock
 from pytest_mipro.plugin.lock.prompt_targets import check_targets
-from pytest_mipro.plugin.optimise.budget_limits import check_budget, describe_error
+from pytest_mipro.plugin.optimise.budget_limits import describe_error
 from pytest_mipro.plugin.optimise.finished_study import AlreadyFinishedError, FinishedStudy
 from pytest_mipro.plugin.optimise.gate_forecast import asked_now
 from pytest_mipro.plugin.optimise.optimizer_inputs import searcher_of, settings_of, strategies_of
@@ -40,7 +40,7 @@ from pytest_mipro.plugin.optimise.plan_lines import describe_dry_run, planned_si
 from pytest_mipro.plugin.optimise.progress import Progress
 from pytest_mipro.plugin.optimise.study_record import StudyRecord
 from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen, captured_logging_off
-from pytest_mipro.plugin.replies.bill import JournalBill, billing, last_summary
+from pytest_mipro.plugin.replies.bill import BILLS, billing, last_summary
 from pytest_mipro.plugin.replies.client_stack import replies_of, run_client, studies_client
 from pytest_mipro.plugin.replies.serving import watching_cases
 from pytest_mipro.plugin.replies.study_client import StudyClient
@@ -99,9 +99,7 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     finished = FinishedStudy(_file(inputs, "finished"), fingerprint_of(study, settings, {}))
     record = StudyRecord(_file(inputs, "records"), redaction(config))
     with ExitStack() as stack:
-        cost_model = check_budget(config, settings, read_lock(inputs.key.lock))
-        bill = JournalBill(_file(inputs, "bills"), settings.limits, cost_model)
-        stack.enter_context(bill)
+        bill = config.stash[BILLS](inputs.key.lock)
         stack.enter_context(billing(bill))
         inner = studies_client(config, replies_of(config, [inputs.key.lock]))
         strays = stack.enter_context(watching_cases(config))
@@ -116,7 +114,7 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
         services = replace(
             _services(inputs, client, emit),
             bill=bill,
-            price=cost_model.price,
+            price=bill.cost_model.price,
             check_baseline=finished.refuse_repetition,
         )
         try:

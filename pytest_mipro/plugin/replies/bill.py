@@ -9,13 +9,16 @@ summary of that run.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, Self, TextIO
+
+import pytest
 
 from pytest_mipro.errors import CacheError, MiproError
 from pytest_mipro.optimizer.budget.cost_model import CostModel
@@ -51,7 +54,7 @@ class JournalBill:
 
     def __init__(self, path: Path, limits: Limits, cost_model: CostModel) -> None:
         self._path = path
-        self._cost_model = cost_model
+        self.cost_model = cost_model
         self._lock = Lock()
         self._open: dict[int, Amount] = {}
         self._file: TextIO | None = None
@@ -75,6 +78,9 @@ class JournalBill:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
         with self._lock:
             if self._file is not None:
                 self._file.close()
@@ -94,7 +100,7 @@ class JournalBill:
 
         Raises LimitReachedError if it could exceed a limit.
         """
-        worst = self._cost_model.worst(request).known  # unknown ones have no limit
+        worst = self.cost_model.worst(request).known  # unknown ones have no limit
         with self._lock:
             if not self._ledger.begin(worst):
                 raise self._used_up("the next call", worst)
@@ -104,19 +110,20 @@ class JournalBill:
             self._write({"call": number, **user, **asdict(worst)})
         return number
 
-    def lose(self, number: int) -> None:
-        """Note that an attempt of the call was lost: it counts as spent, and another one follows.
+    def lose(self, number: int, again: bool) -> None:
+        """Note that the answer to an attempt of the call was lost: the attempt counts as spent.
 
-        Raises LimitReachedError if that one could exceed a limit.
+        `again` tells that another one follows; raises LimitReachedError if it could exceed a limit.
         """
         with self._lock:
             lost = self._open[number]
             self._ledger.end(lost, lost)
             self._write({"lost": number, **asdict(lost)})
-            if not self._ledger.begin(lost):
+            if not (again and self._ledger.begin(lost)):
                 del self._open[number]  # no other attempt is made
                 self._write({"took": number, **asdict(Amount())})
-                raise self._used_up("another attempt", lost)
+                if again:
+                    raise self._used_up("another attempt", lost)
 
     def end(self, number: int, took: Amount) -> None:
         """Note what a call took; nothing more if its last attempt was lost."""
@@ -142,10 +149,11 @@ class JournalBill:
         }
         with self._lock:
             self._write(summary)
+        self._close()  # the limits go on to hold: fixtures may call models in their teardown
 
     def took(self, request: Request, reply: Reply) -> Amount:
         """Return what a call took by its reply, its worst case if the reply doesn't say."""
-        return self._cost_model.took(request, reply)
+        return self.cost_model.took(request, reply)
 
     def _used_up(self, what: str, more: Amount) -> LimitUsedUpError:
         ledger = self._ledger
@@ -170,12 +178,17 @@ class JournalBill:
         )
 
 
+BILLS = pytest.StashKey[Callable[[Path], JournalBill]]()
+"""Returns the bill of a lock's study, in an optimisation."""
 _bill: ContextVar[JournalBill | None] = ContextVar("mipro_bill", default=None)
 
 
 @contextmanager
-def billing(bill: JournalBill) -> Iterator[None]:
-    """Count the live calls of this context, and of tasks and threads begun in it, by the bill."""
+def billing(bill: JournalBill | None) -> Iterator[None]:
+    """Count the live calls of this context, and of tasks and threads begun in it, by the bill.
+
+    None: nothing counts them.
+    """
     token = _bill.set(bill)
     try:
         yield
@@ -193,7 +206,7 @@ class BilledClient(ClientWrapper):
             return await super().complete(request)
         number = bill.begin(request)
         try:
-            with counting_lost_attempts(lambda: bill.lose(number)):
+            with counting_lost_attempts(partial(bill.lose, number)):
                 reply = await super().complete(request)  # cancelled, it stays at its worst
         except MiproError:  # endpoints charge nothing for a refusal
             bill.end(number, Amount(1))

@@ -6,12 +6,14 @@ import os
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_mipro.errors import MissingReplyError
 from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase
+from pytest_mipro.plugin.replies.bill import JournalBill, billing
 from pytest_mipro.runtime.calls.context import CallContext, calling_module, process_default
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, at_hand
 from pytest_mipro.runtime.replies.recorded import RecordedClient, RecordedReplies, recorded
@@ -30,6 +32,8 @@ class Caller:
 
     def __init__(self, cases: Sequence[PlannedCase]) -> None:
         self._item: pytest.Item | None = None
+        self.study: Path | None = None
+        """The lock of the study whose case ran last."""
         self._fixtures: list[pytest.FixtureDef[Any]] = []
         self._cases = cases
         self._users: dict[pytest.FixtureDef[Any], tuple[str, ...]] = {}
@@ -40,6 +44,8 @@ class Caller:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Note which item runs."""
         self._item = item
+        if PLANNED in item.stash:
+            self.study = item.stash[PLANNED].study.lock
         try:
             return (yield)
         finally:
@@ -102,13 +108,21 @@ class OutsideClient:
     """Answers calls outside cases by the mode: those of fixtures are recorded and replayed.
 
     Calls of unmarked tests are not recorded; in a replay only a client configured for them answers.
-    `client` returns what answers the calls of a caller of that name.
+    `client` returns what answers the calls of a caller of that name, `bill` what counts those of a
+    study, None where nothing does.
     """
 
-    def __init__(self, caller: Caller, client: Callable[[str], LMClient], mode: str) -> None:
+    def __init__(
+        self,
+        caller: Caller,
+        client: Callable[[str], LMClient],
+        mode: str,
+        bill: Callable[[Path], JournalBill | None] = lambda _: None,
+    ) -> None:
         self._caller = caller
         self._client = client
         self._mode = mode
+        self._bill = bill
 
     @property
     def at_once(self) -> bool:
@@ -121,7 +135,9 @@ class OutsideClient:
         if configured is not None:
             return await configured.complete(request)
         try:
-            reply = await self._client(self._caller.name).complete(request)
+            study = self._caller.study
+            with billing(self._bill(study) if study else None):
+                reply = await self._client(self._caller.name).complete(request)
         except MissingReplyError:
             if self._caller.locks:
                 raise

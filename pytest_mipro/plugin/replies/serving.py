@@ -15,6 +15,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import TextIO
 
 import pytest
@@ -26,6 +27,7 @@ from pytest_mipro.plugin.config.apply_options import options_in_force
 from pytest_mipro.plugin.config.cache_folder import given_up
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.measuring.report_data import attach
+from pytest_mipro.plugin.replies.bill import BILLS, JournalBill
 from pytest_mipro.plugin.replies.case_replies import reported_usage
 from pytest_mipro.plugin.replies.client_stack import close_run_client, replies_of, studies_client
 from pytest_mipro.plugin.replies.outside_cases import Caller, OutsideClient
@@ -79,10 +81,16 @@ def _begin(config: pytest.Config, cases: Sequence[PlannedCase]) -> LMClient:
     replies = replies_of(config, sorted({case.study.lock for case in cases}, key=str))
     caller = Caller(cases)
     config.pluginmanager.register(_ReplyReports(config, caller), "mipro-replies")
-    if replies or options_of(config).replies in ("record", "replay"):
+    options = options_of(config)
+    if replies or options.replies in ("record", "replay") or options.optimize:
         config.pluginmanager.register(caller, "mipro-replies-caller")
     client = partial(studies_client, config, replies)  # the run's client waits for a first call
-    return OutsideClient(caller, client, options_of(config).replies)
+    return OutsideClient(caller, client, options.replies, partial(_bill_of, config))
+
+
+def _bill_of(config: pytest.Config, lock: Path) -> JournalBill | None:
+    find = config.stash.get(BILLS, None)
+    return find(lock) if find else None
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from pytest_mipro.runtime.client.endpoints import (
 from pytest_mipro.runtime.client.live_errors import BrokenReplyError, failure_of, refuse_broken
 from pytest_mipro.runtime.client.prices import MILLION, ModelPrice, output_limit
 from pytest_mipro.runtime.client.rate_limit import RateLimiter
+from pytest_mipro.runtime.client.redirects import redirects_refused, watch_redirects
 from pytest_mipro.runtime.client.retry import (
     ATTEMPTS,
     BACKOFF_SECONDS,
@@ -139,19 +140,21 @@ class LiteLLMClient:
                     if given_way:
                         self._rooms[request.model] = None
                     return outcome
-                if outcome.timed_out:
-                    report_lost_attempt()
                 own = output_limit(request.parameters) is None and "max_tokens" in arguments
                 if own and isinstance(outcome.error, ContextWindowError):
                     del arguments["max_tokens"]  # some servers count it as part of the window
                     given_way = True
                     continue
                 if not outcome.retried:
+                    if outcome.lost:
+                        report_lost_attempt(again=False)
                     raise outcome.error
                 # While other calls are answered, a refusal for the rate doesn't count: the endpoint
                 # works, and this call's turn comes.
                 failed += not (outcome.limited and limiter.answered > answered)
                 answered = limiter.answered
+                if outcome.lost:
+                    report_lost_attempt(again=failed < settings.attempts)
                 wait = self._wait(outcome, failed, request)
                 if outcome.limited:
                     limiter.note_refusal(cuts, wait)
@@ -172,9 +175,11 @@ class LiteLLMClient:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self._settings.timeout):
-                response = await litellm.acompletion(**arguments)
+                with redirects_refused():
+                    response = await litellm.acompletion(**arguments)
             return self._reply(litellm, request, response, time.perf_counter() - started)
         except RefusalError:
+            report_lost_attempt(again=False)  # it was answered
             raise
         except Exception as error:  # noqa: BLE001 - litellm raises whatever a provider's SDK does
             return failure_of(error, request.model, self._secrets)
@@ -285,6 +290,7 @@ def _load() -> ModuleType:
 
             litellm.suppress_debug_info = True
             litellm.telemetry = False
+            watch_redirects()
             gc.freeze()  # its million objects would make each collection, and the exit, slow
             _loaded = litellm
     return _loaded

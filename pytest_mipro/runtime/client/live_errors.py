@@ -17,6 +17,7 @@ from pytest_mipro.errors import (
     UnknownModelError,
     UnreachableError,
 )
+from pytest_mipro.runtime.client.redirects import RedirectRefusedError
 from pytest_mipro.runtime.client.retry import Failure, is_transient, retry_after
 from pytest_mipro.runtime.text.redaction import one_line
 
@@ -24,6 +25,8 @@ _POLICY_CODES = ("content_filter", "content_policy_violation", "responsibleaipol
 _WINDOW_CODES = ("context_length_exceeded", "maximum context length", "context window")
 _KEY_TEXTS = ("missing credentials", "api_key client option must be set", "missing api key")
 _QUOTA_TEXTS = ("insufficient_quota", "exceeded your current quota")
+_UNREADABLE = ("jsondecodeerror", "error converting to valid response")
+_LOST_STATUS = frozenset({408, 502, 504})  # of gateways: the model behind may have answered
 _NO_CONNECTION = ("ConnectError", "ClientConnectorError", "ClientConnectorDNSError")
 
 
@@ -67,7 +70,10 @@ def failure_of(error: Exception, model: str, secrets: tuple[str, ...] = ()) -> F
     text = _text(error, secrets)
     with suppress(TypeError, ValueError, AttributeError):
         status = int(error.status_code)  # type: ignore[attr-defined] # most of litellm's have it
-    permanent = _permanent_cause(error, model, status, text)
+    permanent = _redirect(error, model)
+    # litellm takes an answer that it can't read for the caller's mistake
+    if permanent is None and not _unreadable(error, text):
+        permanent = _permanent_cause(error, model, status, text)
     if permanent is not None:
         return Failure(permanent, retried=False, status=status)
     kind = UnreachableError if _never_connected(error) else EndpointDownError
@@ -76,10 +82,17 @@ def failure_of(error: Exception, model: str, secrets: tuple[str, ...] = ()) -> F
         retried=True,
         status=status,
         wait=_asked_wait(error),
-        timed_out=status == 408
-        or isinstance(error, TimeoutError)
-        or "Timeout" in type(error).__name__,
+        lost=kind is EndpointDownError and _answer(error) in {None, *_LOST_STATUS},
     )
+
+
+def _redirect(error: Exception, model: str) -> MiproError | None:
+    found = next((link for link in _chain(error) if isinstance(link, RedirectRefusedError)), None)
+    return EndpointError(f"the endpoint of model {model!r} {found}") if found else None
+
+
+def _unreadable(error: Exception, text: str) -> bool:
+    return _answer(error) is None and any(sign in _signs(error, text) for sign in _UNREADABLE)
 
 
 def _permanent_cause(
@@ -146,6 +159,16 @@ def _never_connected(error: Exception) -> bool:
         or type(link).__name__ in _NO_CONNECTION
         for link in _chain(error)
     )
+
+
+def _answer(error: Exception) -> int | None:
+    """Return the status by which the endpoint refused the call, None where it sent none.
+
+    litellm gives its exceptions a status of its own where no answer came.
+    """
+    told = (link for link in _chain(error) if type(link).__name__ == "HTTPStatusError")
+    response = next((getattr(link, "response", None) for link in told), None)
+    return getattr(response, "status_code", None)
 
 
 def _asked_wait(error: Exception) -> float | None:

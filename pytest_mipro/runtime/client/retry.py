@@ -40,15 +40,16 @@ def is_transient(status: int | None) -> bool:
 class Failure:
     """One failed attempt: the error for the user, and what decides on another attempt.
 
-    `wait` is the Retry-After in seconds, None without one. `timed_out` means that no answer came,
-    though the endpoint may have worked on one.
+    `wait` is the Retry-After in seconds, None without one. `lost` means that the endpoint may have
+    answered, and be paid for it, though no usable answer came: the connection was cut, the time was
+    up, a gateway gave up, or the answer held no reply.
     """
 
     error: MiproError
     retried: bool
     status: int | None = None
     wait: float | None = None
-    timed_out: bool = False
+    lost: bool = False
 
     @property
     def limited(self) -> bool:
@@ -92,12 +93,15 @@ def back_off(attempt: int, first: float, salt: str) -> float:
     return float(first * 2 ** (attempt - 1) * (0.5 + share / 2))
 
 
-_count_lost: ContextVar[Callable[[], None] | None] = ContextVar("mipro_lost", default=None)
+_count_lost: ContextVar[Callable[[bool], None] | None] = ContextVar("mipro_lost", default=None)
 
 
 @contextmanager
-def counting_lost_attempts(count: Callable[[], None]) -> Iterator[None]:
-    """Call `count` for each attempt in the block that timed out: a provider may bill it."""
+def counting_lost_attempts(count: Callable[[bool], None]) -> Iterator[None]:
+    """Call `count` for each attempt in the block whose answer was lost: a provider may bill it.
+
+    It is told whether another attempt follows.
+    """
     token = _count_lost.set(count)
     try:
         yield
@@ -105,8 +109,11 @@ def counting_lost_attempts(count: Callable[[], None]) -> Iterator[None]:
         _count_lost.reset(token)
 
 
-def report_lost_attempt() -> None:
-    """Report that an attempt timed out; raises what the counter raises."""
+def report_lost_attempt(*, again: bool) -> None:
+    """Report an attempt whose answer was lost, and whether another follows.
+
+    Raises what the counter raises.
+    """
     count = _count_lost.get()
     if count is not None:
-        count()
+        count(again)

@@ -2,9 +2,11 @@
 
 import json
 import re
+import socket
+import threading
 
 import pytest
-from optimize_project import live_calls, optimize, run, write_project, written
+from optimize_project import TESTS, check_output, live_calls, optimize, run, write_project, written
 
 PRICED = """
 mipro_max_output_tokens = 2
@@ -216,3 +218,88 @@ def test_parity(number):
     assert result.ret == 0
     assert result.duration < 40
     result.stdout.fnmatch_lines(["before      0.975 *"])
+
+
+FIXTURE = """
+import pytest
+from concurrent.futures import ThreadPoolExecutor
+from pipeline import parity
+
+@pytest.fixture(scope="session", autouse=True)
+def summaries():
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda n: parity(number=str(1000 + n)), range(CALLS)))
+    yield done
+    parity(number="2000")
+"""
+
+
+def test_calls_of_session_fixtures_count(pytester):
+    write_project(pytester, FIXTURE.replace("CALLS", "30") + TESTS)
+    optimize(pytester, "--mipro-diff")
+    ample = live_calls(pytester)
+    assert len([line for line in journal(pytester) if "call" in line]) == ample - 1  # its teardown
+    for limit in (ample - 20, 25):
+        result = optimize(pytester, f"--mipro-max-calls={limit}", "--mipro-replies=fresh")
+        assert 20 < live_calls(pytester) <= limit
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*the limit of 25 calls is used up: the next call could exceed*"])
+
+
+class CuttingServer:
+    """An endpoint that counts what it answers, and cuts every third answer short."""
+
+    def __init__(self):
+        self.answered = 0
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.base = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
+        self._lock = threading.Lock()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection):
+        with connection, connection.makefile("rb") as asked:
+            length = 0
+            while (line := asked.readline()) not in (b"\r\n", b""):
+                name, _, value = line.partition(b":")
+                length = int(value) if name.lower() == b"content-length" else length
+            text = asked.read(length).decode()
+            with self._lock:
+                self.answered += 1
+                cut = self.answered % 3 == 0
+            reply = "odd" if "<number>" in text else "Look at the last digit."
+            message = {"role": "assistant", "content": reply}
+            choice = {"index": 0, "message": message, "finish_reason": "stop"}
+            body = {"id": "1", "object": "chat.completion", "created": 1, "model": "m"}
+            usage = {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}
+            data = json.dumps(body | {"choices": [choice], "usage": usage}).encode()
+            head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+            head += f"content-length: {len(data)}\r\nconnection: close\r\n\r\n"
+            connection.sendall(head.encode() + (data[:40] if cut else data))
+
+    def close(self):
+        self._socket.close()
+
+
+def test_a_connection_that_cuts_answers_lets_no_more_through_than_the_limit(pytester, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "test-key-2f8a91c04b")
+    limit = 60
+    write_project(pytester, FIXTURE.replace("CALLS", "9") + TESTS)
+    (pytester.path / "conftest.py").unlink()
+    server = CuttingServer()
+    model = ("-o", "mipro_model=openai/own", "-o", f"mipro_api_base={server.base}")
+    try:  # in a process of its own: litellm stays imported
+        result = pytester.runpytest_subprocess(
+            "--mipro-optimize", *model, f"--mipro-max-calls={limit}"
+        )
+    finally:
+        server.close()
+    check_output(result)
+    assert limit / 2 < server.answered <= limit

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_mipro.errors import EndpointError, LimitReachedError
+from pytest_mipro.errors import EndpointDownError, EndpointError, LimitReachedError
 from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 from pytest_mipro.plugin.replies.bill import BilledClient, JournalBill, billing, last_summary
@@ -38,7 +38,7 @@ class Client(ScriptedClient):
 
     async def complete(self, request: Request) -> Reply:
         for _ in range(self.lost):
-            report_lost_attempt()
+            report_lost_attempt(again=True)
         reply = await super().complete(request)
         return replace(reply, usage=Usage(3, 1))
 
@@ -83,6 +83,21 @@ def test_lost_attempts_end_at_the_limit(tmp_path: Path) -> None:
         with pytest.raises(LimitReachedError, match="another attempt could exceed it"):
             ask(bill, Client(lost=1_000))
         assert bill.billed.within(LIMITS)
+
+
+def test_a_last_attempt_that_is_lost_counts_once(tmp_path: Path) -> None:
+    class Cut(ScriptedClient):
+        async def complete(self, request: Request) -> Reply:
+            for number in range(3):
+                report_lost_attempt(again=number < 2)
+            raise EndpointDownError("cut")
+
+    with made(tmp_path, Limits(calls=3)) as bill:
+        with pytest.raises(EndpointDownError):
+            ask(bill, Cut([]))
+        assert bill.billed.calls == 3
+    with made(tmp_path) as again:
+        assert again.billed.calls == 3
 
 
 def test_a_cancelled_call_counts_as_spent(tmp_path: Path) -> None:

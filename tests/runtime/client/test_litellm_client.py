@@ -258,13 +258,23 @@ def test_private_parameters_are_sent(server: ScriptedServer) -> None:
         Answer(body="<html>", headers={"content-type": "text/html"}),
         Answer(body='{"id": "1", "object": "chat.completion", "created": 1, "model": "m"}'),
         completion("x", choices=[]),
+        completion("x", choices=None),
         Answer(body=completion("hello").body, cut=True),
         Answer(body=completion("late").body, delay=1.0),
         Answer(body=completion("slow").body, drip=0.05),
     ],
     ids=[
         *("408", "409", "429", "500", "503", "529"),
-        *("broken json", "html", "no choices", "empty choices", "cut", "time-out", "drip"),
+        *(
+            "broken json",
+            "html",
+            "no choices",
+            "empty choices",
+            "null choices",
+            "cut",
+            "time-out",
+            "drip",
+        ),
     ],
 )
 def test_faults_of_the_world_are_tried_again(server: ScriptedServer, fault: Answer) -> None:
@@ -622,17 +632,107 @@ print(sorted(unwanted & set(sys.modules)))
     assert done.stdout == "[]\n"
 
 
-def test_attempts_that_time_out_are_told_of_and_others_are_not(server: ScriptedServer) -> None:
-    server.script = [
-        replace(completion("late"), delay=6.0),
-        failure(500, "boom"),
-        completion("yes"),
-    ]
-    lost: list[int] = []
+@pytest.mark.parametrize("model", [MODEL, "gemini/own"])
+@pytest.mark.parametrize(
+    ("fault", "is_lost"),
+    [
+        (replace(completion("late"), delay=1.0), True),
+        (replace(completion("cut"), cut=True), True),
+        (Answer(body="no JSON"), True),
+        (Answer(body="{}"), True),
+        (failure(502, "bad gateway"), True),
+        (failure(504, "gateway time-out"), True),
+        (failure(500, "boom"), False),
+        (failure(503, "overloaded"), False),
+        (failure(429, "slow down", retry_after="0"), False),
+    ],
+    ids=["time-out", "cut", "no JSON", "nothing", "502", "504", "500", "503", "429"],
+)
+def test_attempts_whose_answer_is_lost_are_told_of(
+    server: ScriptedServer,
+    monkeypatch: pytest.MonkeyPatch,
+    model: str,
+    fault: Answer,
+    is_lost: bool,
+) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    server.script = [fault]
+    lost: list[bool] = []
 
     async def counted() -> Reply:
-        with counting_lost_attempts(lambda: lost.append(1)):
-            return await client_of(server, timeout=3.0).complete(request())
+        with counting_lost_attempts(lost.append):
+            client = client_of(server, timeout=0.5, attempts=2)
+            return await client.complete(request(model=model))
 
-    assert loop.run(counted()).text == "yes"
-    assert lost == [1]
+    with pytest.raises(EndpointDownError):
+        loop.run(counted())
+    assert len(server.bodies) == 2
+    assert lost == ([True, False] if is_lost else [])
+
+
+def test_a_refused_connection_loses_no_answer() -> None:
+    lost: list[bool] = []
+
+    async def counted() -> Reply:
+        settings = LiveSettings(api_base="http://127.0.0.1:9/v1", attempts=2, backoff=0.01)
+        with counting_lost_attempts(lost.append):
+            return await LiteLLMClient(settings).complete(request())
+
+    with pytest.raises(EndpointDownError):
+        loop.run(counted())
+    assert lost == []
+
+
+def test_a_refusal_is_an_answer_that_is_paid(server: ScriptedServer) -> None:
+    server.script = [choice({"content": None, "refusal": "I won't"})]
+    lost: list[bool] = []
+
+    async def counted() -> Reply:
+        with counting_lost_attempts(lost.append):
+            return await client_of(server).complete(request())
+
+    with pytest.raises(RefusalError):
+        loop.run(counted())
+    assert lost == [False]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    "model", [MODEL, "anthropic/claude-3-haiku-20240307", "gemini/own", "azure/gpt-4o"]
+)
+def test_a_redirect_to_another_origin_carries_no_key(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, model: str, status: int
+) -> None:
+    for provider in ("ANTHROPIC", "GEMINI", "AZURE"):
+        monkeypatch.setenv(f"{provider}_API_KEY", KEY)
+    monkeypatch.setenv("AZURE_API_VERSION", "2024-10-21")
+    other = ScriptedServer()
+    try:
+        server.script = [Answer(status, "{}", {"location": f"{other.base}/elsewhere?key={KEY}"})]
+        error = error_of(client_of(server), request(model=model))
+    finally:
+        other.close()
+    assert (len(server.bodies), other.headers) == (1, [])
+    assert isinstance(error, EndpointError)
+    assert f"redirects the call from {server.base[:-3]} to {other.base[:-3]}" in str(error)
+    assert KEY not in str(error)
+    assert "\n" not in str(error)
+
+
+def test_a_redirect_within_the_origin_is_followed(server: ScriptedServer) -> None:
+    server.script = [Answer(307, "{}", {"location": "/v1/there"}), completion("there")]
+    assert ask(client_of(server)).text == "there"
+
+
+def test_redirects_of_other_clients_are_left_alone(server: ScriptedServer) -> None:
+    import httpx  # noqa: PLC0415 - as in the package
+
+    ask(client_of(server))
+    other = ScriptedServer()
+    try:
+        server.script = [Answer(307, "{}", {"location": f"{other.base}/elsewhere"})]
+        done = httpx.post(f"{server.base}/x", json={}, follow_redirects=True)
+    finally:
+        other.close()
+    assert done.status_code == 200
+    assert len(other.bodies) == 1
