@@ -49,9 +49,7 @@ def test_a_budget_that_leaves_no_decision_is_one_line(pytester):
     result = optimize(pytester, "--mipro-max-calls=41")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
-        [
-            "*the limit of 41 calls leaves 1 calls, the decision with its *raise it to * (--mipro-max*"
-        ]
+        ["*the limit of 41 calls leaves 1 calls, the decision with its *raise it * (--mipro-m*"]
     )
     assert written(pytester) == {}
 
