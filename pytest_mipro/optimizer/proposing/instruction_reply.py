@@ -11,8 +11,10 @@ from pytest_mipro.runtime.signature.json_reply import json_values
 from pytest_mipro.runtime.signature.reply_text import normalise_instruction, only_fence
 from pytest_mipro.runtime.signature.thoughts import without_thoughts
 
-Problem = Literal["", "cut", "empty", "refused", "a question", "repeated", "too long"]
-"""Why there is no instruction: none is new ("repeated"), or no request fits ("too long")."""
+Problem = Literal[
+    "", "cut", "empty", "refused", "a question", "repeated", "too long", "request too long"
+]
+"""Why there is no instruction: none is new ("repeated"), or no request fits the model, …"""
 
 _NEW = r"(?:new|improved|revised|updated|better|final|proposed|rewritten|optimi[sz]ed|suggested)"
 _WHAT = r"(?:(?:system )?prompt|instruction)"

@@ -39,6 +39,8 @@ CHARACTERS_PER_TOKEN = 4
 """A rough figure, so that a limit needs no tokenizer."""
 MAX_PROMPT_CHARACTERS = CHARACTERS_PER_TOKEN * 16_000
 """The longest request to a proposer model; examples are dropped, then parts cut, to fit it."""
+MAX_INSTRUCTION_CHARACTERS = 8_000
+"""The longest instruction that is taken; a quarter more than the module's where that is longer."""
 _LEAST_CHARACTERS = 2_000  # a shorter request would say nothing
 
 
@@ -176,7 +178,7 @@ class ProposerModels:
         while True:
             made = await self._proposal(task, request, sample)
             made = replace(made, dropped=request.dropped, halvings=halvings)
-            if made.problem != "too long":
+            if made.problem != "request too long":
                 return made
             _, smaller = self._request(task, grounding, request.length // 2)
             # Where not even the module's line fits, the request would say nothing.
@@ -235,13 +237,15 @@ class ProposerModels:
         try:
             reply = await self._ask(plan.model, messages, plan.temperature, sample, limit)
         except ContextWindowError:
-            return "", "", "too long"
+            return "", "", "request too long"
         except ProgramError:
             return "", "", "refused"
         instruction, problem = instruction_of(reply.text, reply.finish_reason)
         known = [task.instruction, *(one.text for one in task.history)]
         if not problem and repeats(instruction, messages, known):
             return reply.text, "", "repeated"
+        if len(instruction) > max(MAX_INSTRUCTION_CHARACTERS, len(task.instruction) * 5 // 4):
+            return reply.text, "", "too long"
         return reply.text, instruction, problem
 
     async def _ask(
@@ -267,6 +271,7 @@ _FORM = " Write it between <instruction> and </instruction>, and nothing else."
 _REMEDIES: Mapping[Problem, str] = {
     "cut": "Your reply was cut at its limit. Write a shorter instruction, without thinking aloud.",
     "empty": "Your reply holds no instruction.",
+    "too long": "That is too long for an instruction. Write a much shorter one.",
     "refused": "The instruction is for a module that handles inputs like those above.",
     "a question": "You can't be answered: decide by what you see above, and write the instruction.",
     "repeated": "This is the request or an earlier instruction. Write a new one in your own words.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -114,12 +115,20 @@ class RecordingClient(CheckedClient):
         return replace(super().received(request, changed), asked=asked)
 
 
+# A dated or numbered version of the same model: not -mini, -32k, or the -1 behind claude-opus-4.
+_VERSION = re.compile(
+    r"[-@:](?:latest|(?:v\d+|\d{3,}|\d\d-\d\d)(?:[-:@.]?v?\d+)*)(?:-(?:preview|exp|beta))?(?![a-z0-9])"
+)
+_VENDOR = re.compile(r"(?:[a-z]+\.)+(?=[a-z])")  # as in Bedrock's us.anthropic.claude-…
+
+
 def is_other_model(asked: str, served: str) -> bool:
     """Return whether another model served than was asked; a dated version is no other one."""
     one, other = (
-        name.rpartition("/")[2].lower().removesuffix("-latest") for name in (asked, served)
+        _VERSION.sub("", _VENDOR.sub("", name.rpartition("/")[2].lower(), count=1))
+        for name in (asked, served)
     )
-    return bool(other) and not (other.startswith(one) or one.startswith(other))
+    return bool(other) and one != other
 
 
 @dataclass(frozen=True)

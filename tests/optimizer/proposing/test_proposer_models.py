@@ -267,6 +267,7 @@ def test_a_refused_proposal_is_left_out(error: type[Exception]) -> None:
         ("I'm sorry, but I can't help with that.", "inputs like those above", PROPOSAL_TOKENS),
         ("Which examples do you mean?", "You can't be answered", PROPOSAL_TOKENS),
         ("<think>Hm", "holds no instruction", PROPOSAL_TOKENS),
+        ("Mind this. " * 800, "a much shorter one", PROPOSAL_TOKENS),
         ("Sort it so.", "an earlier instruction", PROPOSAL_TOKENS),
         ("cut", "was cut at its limit", 2 * PROPOSAL_TOKENS),
     ],
@@ -292,6 +293,22 @@ def test_an_unusable_reply_is_asked_for_once_more(first: str, word: str, limit: 
     (lost,) = once.propose(asked(), GROUNDING)
     assert lost.instruction == ""
     assert unusable([made, lost]) == f"1 of 2 proposals unusable: 1 {lost.problem}"
+
+
+def test_an_instruction_has_a_longest_length() -> None:
+    def lengths(module: str, *proposed: int) -> list[int]:
+        replies = iter(["y" * length for length in proposed])
+        tasks = [replace(task, instruction=module) for task in asked(count=len(proposed))]
+        client = WorldClient(lambda _: next(replies))
+        once = ProposerModels(
+            client, {"grounded": GroundedStrategy()}, make_settings(), again=False
+        )
+        made = once.propose(tasks, GROUNDING)
+        assert {each.problem for each in made if not each.instruction} <= {"too long"}
+        return [len(each.instruction) for each in made]
+
+    assert lengths("Sort it.", 8_000, 8_001) == [8_000, 0]
+    assert lengths("x" * 10_000, 12_500, 12_501) == [12_500, 0]
 
 
 def test_a_summary_is_what_follows_the_thoughts() -> None:

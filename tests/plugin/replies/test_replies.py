@@ -658,6 +658,16 @@ def test_the_next_recording_tidies_a_merge(pytester, recordable):
         ("openai/gpt-4o", "gpt-3.5-turbo-0125", True),
         ("openai/gpt-4o", "", False),
         ("hosted_vllm/meta/Llama-3", "llama-3", False),
+        ("gemini/gemini-1.5-flash", "gemini-1.5-flash-002", False),
+        ("gemini/gemini-2.5-pro-preview", "gemini-2.5-pro-preview-05-06", False),
+        ("bedrock/us.anthropic.claude-3-haiku-20240307-v1:0", "claude-3-haiku-20240307", False),
+        ("openai/gpt-4o", "gpt-4o-mini-2024-07-18", True),
+        ("openai/gpt-4o-mini", "gpt-4o", True),
+        ("openai/gpt-4", "gpt-4.1", True),
+        ("together_ai/llama-3-405b", "llama-3-900b", True),
+        ("openai/gpt-4", "gpt-4-32k", True),
+        ("anthropic/claude-opus-4-1", "claude-opus-4-20250514", True),
+        ("openrouter/meta-llama/llama-3-8b", "meta-llama/llama-3-70b", True),
     ],
 )
 def test_another_model_is_told_from_a_version(asked, served, other):
