@@ -68,7 +68,9 @@ def reply(request):
     if wanted.startswith("<number>"):
         return wanted.split()[1]
     if not wanted.startswith("<last>"):  # a proposal, or grounding
-        return f"Look carefully at the last digit, way {request.sample}."
+        asked = "".join(message.content for message in request.messages) + str(request.sample)
+        way = hashlib.sha256(asked.encode()).hexdigest()[:4]  # other requests, other instructions
+        return f"Look carefully at the last digit, way {way}."
     number = wanted.split()[1]
     point = hashlib.sha256(number.encode()).digest()[0] / 256
     right = int(number) % 2
