@@ -100,7 +100,7 @@ def event_name(_, event):
 
 if KIND != "none":
     wrapped(progress.Progress, "__call__", "event", event_name)
-    wrapped(write_journal, "atomic_write", "write", lambda path, text: path.name)
+    wrapped(write_journal, "atomic_write", "write", lambda path, *_: path.name)
     wrapped(write_journal.Path, "unlink", "write", lambda path, **_: f"remove {path.name}")
     wrapped(store.Store, "set", "kept", lambda _, key, value: key)
 ''',
