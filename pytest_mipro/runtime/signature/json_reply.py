@@ -11,9 +11,10 @@ from pytest_mipro.errors import OutputParseError
 from pytest_mipro.runtime.signature.reply_text import only_fence
 from pytest_mipro.runtime.text.strict_json import NotFiniteError, load_json
 
-# Strings, comments, a comma before a closing bracket, and what Python calls null.
+# Strings, names without quotes, comments, a comma before a closing bracket, and Python's null.
 _LOOSE = re.compile(
-    r"(\"(?:\\.|[^\"\\])*\")|'((?:\\.|[^'\\])*)'|\b(True|False|None)\b"
+    r"(\"(?:\\.|[^\"\\])*\")|'((?:\\.|[^'\\])*)'|\u201c([^\u201c\u201d]*)\u201d"
+    r"|(?<=[{,\s])([A-Za-z_]\w*)(?=\s*:)|\b(True|False|None)\b"
     r"|//[^\n]*|/\*.*?\*/|,(?=\s*(?://[^\n]*\s*)?[}\]])",
     re.DOTALL,
 )
@@ -21,7 +22,6 @@ _PYTHON = {"True": "true", "False": "false", "None": "null"}
 _BRACKET = re.compile(r"[{\[]")
 _MARK = re.compile(r"\\.|[\"'{}\[\]]", re.DOTALL)
 _TAG = re.compile(r"<(answer|output|result|json|response)>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
-_BULLET = re.compile(r"^(\s*)(?:[-*•+]|\(?\d{1,3}[.)])\s+(?=\S)")
 _REASON = re.compile(
     r"(?:reason|explan|rational|justif|comment|note|why|thought|analysis|evidence|confidence)",
     re.IGNORECASE,
@@ -63,11 +63,13 @@ def _loaded(text: str) -> Any:
 
 def _strict(match: re.Match[str]) -> str:
     """Return the JSON spelling of what models write instead."""
-    double, single, constant = match.groups()
+    double, single, curly, name, constant = match.groups()
     if double:
         return double.replace("\n", "\\n").replace("\t", "\\t").replace("\r", "")
     if single is not None:
         return json.dumps(single.replace("\\'", "'").replace("\\n", "\n"), ensure_ascii=False)
+    if curly is not None or name:
+        return json.dumps(curly or name or "", ensure_ascii=False)
     return _PYTHON.get(constant or "", "")
 
 
@@ -90,7 +92,7 @@ def _closing(text: str, start: int) -> int | None:
 
 
 def scalars(value: Any) -> Iterator[str]:
-    """Yield the texts, numbers and truth values in a JSON value, as texts; reasons stay out."""
+    """Yield the texts and other single values in a JSON value, as texts; reasons stay out."""
     if isinstance(value, dict):
         for key, item in value.items():
             if not _REASON.match(str(key)):
@@ -98,40 +100,8 @@ def scalars(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from scalars(item)
-    elif value is not None:
+    else:
         yield value if isinstance(value, str) else json.dumps(value)
-
-
-def bullets(text: str) -> list[str] | None:
-    """Return the items of a bulleted or numbered list, None where the text is none.
-
-    A line before the list ends with a colon; what follows it stands behind a blank line.
-    """
-    before, items, after = [], list[str](), ""
-    for line in text.strip().split("\n"):
-        match = _BULLET.match(line)
-        if match and not after.strip():
-            if match[1] and items:  # an inner list
-                return None
-            items.append(_unquoted(line[match.end() :].strip()))
-        elif items and (after or not line.strip()):
-            after += line + "\n"
-        elif items:
-            return None
-        else:
-            before.append(line)
-    lead = " ".join(before).strip("*_ ")
-    if not items or (lead and not lead.endswith(":")) or any(map(_BULLET.match, after.split("\n"))):
-        return None
-    return items
-
-
-def _unquoted(text: str) -> str:
-    for mark in ("**", '"', "'", "`"):
-        inner = text[len(mark) : -len(mark)]
-        if text == f"{mark}{inner}{mark}" and inner and mark not in inner:
-            return inner
-    return text
 
 
 def fitting_json(text: str, fits: Callable[[Any], Any], fields: Iterable[str]) -> list[Any]:
@@ -187,3 +157,5 @@ def _unwrapped(value: Any, fields: frozenset[str]) -> Iterator[Any]:
             yield from inner or value.values()
     elif isinstance(value, list) and len(value) == 1:
         yield value[0]
+    if isinstance(value, dict):  # one object where a list of them is wanted
+        yield [value]

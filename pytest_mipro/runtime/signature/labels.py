@@ -13,7 +13,7 @@ YES_NO = {"true": True, "yes": True, "y": True, "false": False, "no": False, "n"
 """What models say for a truth value."""
 
 _GAP = r"[\s_\-\u2010-\u2015]+"
-_MARKS = "*`\"'\u201c\u201d\u2018\u2019_"
+_MARKS = "*`\"'\u201e\u201c\u201d\u2018\u2019_"
 _NEGATED = re.compile(
     r"\b(?:not|no|nor|never|neither|without|cannot|isn|rather than|instead of|rule[sd]? out)\b"
     r"|n['\u2019]t\b",
@@ -42,7 +42,7 @@ _ADVERBS = (
     r"|best|okay|ok|a case of|related to|about|i think|i believe|i guess)\s+)*"
 )
 _LINK = re.compile(
-    rf"(?:(?<!there )\b(?:is|are|am|be|was)|['\u2019][sm]|\b(?:as|under|like)"
+    rf"(?:(?<!there )\b(?:is|are|am|be|was|ist|est|es|è|é)|['\u2019][sm]|\b(?:as|under|like)"
     r"|\b(?:go(?:es)?|belongs?|rout\w+|assign\w*|sen[dt]|forward\w*|direct\w*|falls?|fits?"
     r"|file[sd]?|put|placed?"
     r"|mapp?\w*|classif\w+|categori[sz]\w+|label\w*|tag\w*|mark\w*)\b[^.,;]{0,40}?\b(?:to|in"
@@ -87,6 +87,12 @@ class LabelReader:
         known = [key for key, _ in keys]
         self._exact = {spelling for _, spelling in keys}
         self._by_key = {key: name for key, name in keys if key and known.count(key) == 1}
+        joined = [name.replace(" ", "") for name in self._by_key]  # "signin" for sign-in
+        self._joined = {
+            key.replace(" ", ""): name
+            for key, name in self._by_key.items()
+            if joined.count(key.replace(" ", "")) == 1
+        }
         names = sorted(self._by_key, key=len, reverse=True)
         options = "|".join(re.escape(name).replace(r"\ ", _GAP) for name in names)
         self._pattern = (
@@ -98,7 +104,8 @@ class LabelReader:
         for text in (part, part.strip(), bare(part)):
             if text in self._exact:
                 return text
-        return self._by_key.get(_key(part))
+        key = _key(part)
+        return self._by_key.get(key) or self._joined.get(key)
 
     def head(self, part: str) -> str | None:
         """Return the label before a comma, dash or period, unless another one follows."""
@@ -130,7 +137,7 @@ class LabelReader:
         """Return the only label that stands where a sentence states its answer."""
         if not self.named(text):
             raise UnclearError("it states none", none=True)
-        if _UNDECIDED.search(text):
+        if self._pattern and _UNDECIDED.search(self._pattern.sub(" ", text)):
             raise UnclearError("it decides nothing")
         stated = ""
         for label, plain in self._mentions(text):

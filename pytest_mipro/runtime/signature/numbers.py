@@ -10,7 +10,11 @@ from pytest_mipro.runtime.signature.reply_text import bare
 from pytest_mipro.runtime.signature.stated import UnclearError
 from pytest_mipro.runtime.text.strict_json import load_json
 
-_DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:e[-+]?[0-9]+)?"
+# A comma after a lone zero is the point of other countries.
+_DIGITS = (
+    r"(?:0,[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
+    r"(?:e[-+]?[0-9]+)?"
+)
 _NUMBER = re.compile(
     rf"(?<![\w.,^])(?P<digits>[-+\u2212]?{_DIGITS})(?![\w^+]|[.,][0-9])"
     rf"(?P<ratio>\s*(?:stars?|points?)?\s*(?:/|out of"
@@ -134,7 +138,7 @@ class NumberReader:
 
 
 def _read(digits: str) -> int | float:
-    plain = digits.replace(",", "").replace("\u2212", "-").lstrip("+")
+    plain = re.sub(r"\b0,", "0.", digits).replace(",", "").replace("\u2212", "-").lstrip("+")
     sign, plain = ("-", plain[1:]) if plain.startswith("-") else ("", plain)
     plain = re.sub(r"\A0+(?=[0-9])", "", plain)
     value: int | float = load_json(sign + ("0" if plain.startswith(".") else "") + plain)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from typing import Any
 
@@ -82,6 +83,15 @@ class OutputFormat(OutputRules):
         if not said.strip():
             thought = ": it holds only the model's thoughts" if text.strip() else ""
             raise OutputParseError(f"it is empty{thought}")
+        try:
+            return self._read(said, cut=cut)
+        except OutputParseError:
+            plain = html.unescape(said)  # some front ends escape what a model says
+            if plain == said:
+                raise
+        return self._read(plain, cut=cut)
+
+    def _read(self, said: str, *, cut: bool) -> tuple[Any, str | None]:
         if not self.reasoning:
             return reading.read(self, said, cut=cut), None
         return reading.read_reasoned(self, said, cut=cut)

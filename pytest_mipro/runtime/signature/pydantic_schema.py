@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import typing_extensions
@@ -14,6 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema, to_jsonable_python
 
 from pytest_mipro.runtime.signature.json_values import enum_name, to_json
+from pytest_mipro.runtime.signature.labels import LabelReader
 
 Schema = dict[str, Any]
 _VALUES = "$values"
@@ -74,21 +75,26 @@ def unreadable(schema: Any) -> bool:
 
 
 def by_value(value: Any, schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Any:
-    """Return a JSON value with the names of enums' members replaced by the members' values."""
+    """Return a JSON value as the schema spells it.
+
+    The names of enums' members become the members' values; a label or a field's name in another
+    case is that label or name; null for a field that can be left out and can't be null leaves it
+    out.
+    """
     if "$ref" in schema:
         return by_value(value, defs[schema["$ref"].rpartition("/")[2]], defs)
-    if _VALUES in schema:
-        names = dict(zip(schema["enum"], schema[_VALUES], strict=True))
-        return names.get(value, value) if isinstance(value, str) else value
-    for key in ("anyOf", "oneOf", "allOf"):
-        for option in schema.get(key, ()):
-            changed = by_value(value, option, defs)
-            if changed != value:
-                return changed
+    if isinstance(value, str) and schema.keys() & {"enum", "const"}:
+        labels = schema.get("enum", [schema.get("const")])
+        label = _label(value, labels)
+        return dict(zip(labels, schema.get(_VALUES, labels), strict=True)).get(label, label)
+    changed = _by_option(value, schema, defs)
+    if changed != value:
+        return changed
     if isinstance(value, dict):
         parts, more = schema.get("properties", {}), schema.get("additionalProperties", {})
         names = schema.get("propertyNames", {})
         rest = more if isinstance(more, Mapping) else {}
+        value = _fields(value, parts, schema.get("required", ())) if parts else value
         return {
             _text(by_value(name, names, defs)): by_value(item, parts.get(name, rest), defs)
             for name, item in value.items()
@@ -98,6 +104,37 @@ def by_value(value: Any, schema: Mapping[str, Any], defs: Mapping[str, Any]) -> 
         parts = [*first, *[rest] * (len(value) - len(first))]
         return [by_value(item, part, defs) for item, part in zip(value, parts, strict=False)]
     return value
+
+
+def _by_option(value: Any, schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Any:
+    for key in ("anyOf", "oneOf", "allOf"):
+        options = schema.get(key, ())
+        if isinstance(value, str) and any(option == {"type": "string"} for option in options):
+            options = [option for option in options if "$ref" in option or _VALUES in option]
+        for option in options:
+            changed = by_value(value, option, defs)
+            if changed != value:
+                return changed
+    return value
+
+
+def _label(text: str, labels: list[Any]) -> Any:
+    """Return the label that a text is but for case and hyphens."""
+    texts = [label for label in labels if isinstance(label, str)]
+    return LabelReader(texts).alone(text) or text
+
+
+def _fields(value: Schema, parts: Schema, required: Iterable[str]) -> Schema:
+    spelt = {name: name if name in parts else _label(name, list(parts)) for name in value}
+    if len(set(spelt.values())) < len(spelt):
+        return value
+    return {
+        spelt[name]: item
+        for name, item in value.items()
+        if item is not None
+        or spelt[name] in required
+        or parts.get(spelt[name], {}).get("type") in (None, "null")
+    }
 
 
 def _text(key: Any) -> str:

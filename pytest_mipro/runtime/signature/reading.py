@@ -9,12 +9,13 @@ from typing import Any
 
 from pytest_mipro.errors import OutputParseError
 from pytest_mipro.runtime.signature import reasoned
-from pytest_mipro.runtime.signature.json_reply import bullets, fitting_json
+from pytest_mipro.runtime.signature.json_reply import fitting_json, json_values, scalars
 from pytest_mipro.runtime.signature.json_values import to_text
 from pytest_mipro.runtime.signature.labels import YES_NO, LabelReader
 from pytest_mipro.runtime.signature.numbers import NumberReader
 from pytest_mipro.runtime.signature.output_rules import OutputRules
-from pytest_mipro.runtime.signature.reply_text import bare, quoted, unfenced
+from pytest_mipro.runtime.signature.plain_lists import bullets, inline_items, labelled_fields
+from pytest_mipro.runtime.signature.reply_text import bare, only_fence, quoted, unfenced
 from pytest_mipro.runtime.signature.stated import Reader, UnclearError, explicit_parts, stated
 from pytest_mipro.runtime.text.strict_json import load_json
 
@@ -23,6 +24,7 @@ _WRAPPED = re.compile(
 )
 
 _FEW_WORDS = 3
+_NULLS = ("null", "none", "n/a")
 _DATE = re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}[0-9:.Z+-]*)?")
 
 
@@ -50,7 +52,7 @@ def read_label(output: OutputRules, body: str) -> Any:
         for known in (output.labels, output.aliases):
             if text in known:
                 return known[text]
-    if output.labels.get("null", "") is None and bare(body).casefold() == "none":
+    if output.labels.get("null", "") is None and bare(body).casefold() in _NULLS:
         return None
     numbers = all(re.fullmatch(r"-?[0-9]+", label) for label in output.labels)
     reader = NumberReader(whole=True) if numbers else LabelReader(output.labels)
@@ -140,16 +142,25 @@ def _json(output: OutputRules, body: str, *, cut: bool) -> Any:
     if kind == "string":
         return _ruled_text(output, body, root)
     fields = root.get("properties", {}) if not root.get("required") else {}
+    inside, listed = _inside(body), kind == "array" and not cut
+    if named := labelled_fields(inside, root.get("properties", {})):
+        return output.validate(named)
     found = _fitting(body, output.validate, fields)
     if found:
         return found[0]
-    items = bullets(_inside(body)) if kind == "array" and not cut else None
-    if items is not None:
-        return output.validate(items)
+    texts = root.get("items", {}).keys() <= {"type", "title", "description"}
+    items = (bullets(inside) or inline_items(inside, of_texts=texts)) if listed else None
+    return _whole(output, body, cut=cut) if items is None else output.validate(items)
+
+
+def _whole(output: OutputRules, body: str, *, cut: bool) -> Any:
     try:
-        return output.validate(load_json(unfenced(body).strip(), repeated_keys=True))
+        value = load_json(unfenced(body).strip(), repeated_keys=True)
     except ValueError as error:
         raise OutputParseError(f"{quoted(body)} is not JSON ({error})") from None
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):  # JSON, escaped once more
+        return _json(output, value, cut=cut)
+    return output.validate(value)
 
 
 def _root(output: OutputRules) -> dict[str, Any]:
@@ -193,7 +204,7 @@ def _of_union(output: OutputRules, body: str, *, cut: bool) -> Any:
     others = [member for member in output.members if member.kind != "text"]
     with contextlib.suppress(ValueError, OutputParseError):
         return output.validate(load_json(text, repeated_keys=True))
-    if output.optional and bare(text).casefold() in ("null", "none"):
+    if output.optional and bare(only_fence(body) or text).casefold() in _NULLS:
         return None
     if len(others) < len(output.members):  # leniency would read a number out of a letter
         return _text(body)
@@ -208,6 +219,17 @@ def _of_union(output: OutputRules, body: str, *, cut: bool) -> Any:
             found += [value] if value not in found else []
     if len(found) > 1:
         raise OutputParseError(f"{quoted(body)} can be read as {len(found)} values")
-    if not found:
+    if not found and not (output.optional and _states_null(body)):
         raise problem
-    return found[0]
+    return found[0] if found else None
+
+
+def _states_null(body: str) -> bool:
+    """Return whether a reply says null and explains it, or names it in an object."""
+    objects = [value for value in json_values(body) if isinstance(value, dict)]
+    if objects:
+        said = [text.casefold() for text in scalars(objects)]
+        return len(said) == 1 and said[0] in _NULLS
+    with contextlib.suppress(UnclearError):
+        return bool(stated(body, LabelReader(_NULLS)))
+    return False

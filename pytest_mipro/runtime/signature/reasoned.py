@@ -10,9 +10,10 @@ _REASONING_TAG = re.compile(r"<reasoning>(.*?)</reasoning>", re.DOTALL | re.IGNO
 _RULE = re.compile(
     r"^[ \t]*[`*_]*(?:-{3,}|\*{3,}|_{3,}|={3,}|\u2014{1,3})[`*_]*[ \t]*\r?$", re.MULTILINE
 )
+_NAME = r"(?:final )?(?:answer|output|result|reply|response)"
 _ANSWER_LINE = re.compile(
-    r"^[ \t>#]*[*_]{0,3}(?:final )?(?:answer|output|result|reply|response)[*_]{0,3}[ \t]*:"
-    r"[ \t]*[*_]{0,3}[ \t]*",
+    rf"^[ \t>#]*[*_]{{0,3}}{_NAME}[*_]{{0,3}}[ \t]*:[ \t]*[*_]{{0,3}}[ \t]*"
+    rf"|^(?:[ \t]*#+[ \t]*[*_]{{0,3}}{_NAME}[*_]{{0,3}}|[*_]{{2,3}}{_NAME}[*_]{{2,3}})[ \t]*\n+",
     re.IGNORECASE | re.MULTILINE,
 )
 _REASONING_LABEL = re.compile(

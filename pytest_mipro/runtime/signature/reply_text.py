@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _FENCE = re.compile(
     r"^(`{3,}|~{3,})[\w+-]*[ \t]*\r?\n(.*?)\r?\n?^\1[ \t]*\r?$", re.DOTALL | re.MULTILINE
@@ -11,7 +12,8 @@ _PLAIN_FENCE = re.compile(
     r"\A\s*(`{3,}|~{3,})(?:text|txt|plaintext|markdown|md)?[ \t]*\r?\n(.*?)\r?\n?\1\s*\Z",
     re.DOTALL | re.IGNORECASE,
 )
-_AROUND = " \t\r\n\"'`*_\u201c\u201d\u2018\u2019«»()[]{}✅✔→\ufe0f"
+_AROUND = " \t\r\n\"'`*_\u201c\u201d\u201e\u2018\u2019«»()[]{}|✅✔→\ufe0f"
+_DENYING = "❌❎✖✗✘🚫⛔👎★⭐☆"  # such a sign is no ornament: it denies, or it counts
 _LEAD = re.compile(r"\A(?:\s*(?:[-=]?>|#+|[-*•+]|\(?\d{1,3}[.)]))+[ \t]+(?=\S)")
 
 
@@ -33,7 +35,19 @@ def bare(text: str) -> str:
     while text != before:
         before = text
         text = text.strip(_AROUND).rstrip(".!,;:。…").strip(_AROUND)
+        start, end = _ornaments(text), _ornaments(text[::-1])
+        text = text[start : len(text) - end] if start + end < len(text) else text
     return text
+
+
+def _ornaments(text: str) -> int:
+    """Return how many emoji a text begins with."""
+    count = 0
+    while text[count : count + 1] not in ("", *_DENYING) and (
+        text[count] > "\x7f" and unicodedata.category(text[count]) in ("So", "Sk", "Mn", "Cf")
+    ):
+        count += 1
+    return count
 
 
 def quoted(text: str, limit: int = 80) -> str:

@@ -59,7 +59,8 @@ _ANNOUNCED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _LABELLED = re.compile(
-    rf"{_LEAD}(?:\d+[.)] )?([^\W\d][\w -]{{0,40}}?)[*_`\"]*[ \t]*[:=][*_` \t]*(\S.*)$", re.MULTILINE
+    rf"{_LEAD}(?:\d+[.)] )?([^\W\d][\w -]{{0,40}}?)[*_`\"]*[ \t]*[:=\uff1a][*_` \t]*(\S.*)$",
+    re.MULTILINE,
 )
 _DENIED = re.compile(
     r"\b(?:not|rejected|excluded|wrong|incorrect|ruled out|never)\b", re.IGNORECASE

@@ -21,7 +21,7 @@ Rating = Annotated[int, Field(ge=1, le=5)]
 Stars = Literal[1, 2, 3, 4, 5]
 Urgency = Literal["urgent", "not urgent"]
 Spam = Literal["spam", "ham"]
-Unsure = Literal["yes", "no", "unsure"]
+Unsure = Literal["yes", "no", "unsure", "unclear"]
 Mood = Literal["positive", "negative", "neutral"]
 Kind = Literal["bug", "bug report", "feature request"]
 Code = Annotated[str, Field(pattern="^[A-Z]{2}-[0-9]{3}$")]
@@ -32,6 +32,11 @@ class Order(BaseModel):
     team: str
     days: int
     tags: list[str] = []
+
+
+class Graded(BaseModel):
+    grade: Team
+    note: Literal["a"] | str = ""  # noqa: PYI051 - "A" is a text of its own
 
 
 def read(annotation: Any, reply: str, *, reasoning: bool = False) -> Any:
@@ -103,6 +108,9 @@ READ: list[tuple[Any, dict[str, Any]]] = [
         "delivery, not refund.": "delivery", "refund…": "refund", "'refund'": "refund",
         "«refund»": "refund", "<think>a</think>\n<think>b</think>\nrefund": "refund",
         "I choose option 4: refund": "refund", "4. refund": "refund",
+        "refund 💸": "refund", "💸 Refund!": "refund", "&quot;refund&quot;": "refund",
+        "SignIn": "sign-in", "Das Team ist \u201erefund\u201c.": "refund",
+        "分类\uff1arefund": "refund", "| Team |\n|---|\n| refund |": "refund",
     }),
     (bool, {
         "Yes, the text says so.": True, "No, it does not say so.": False,
@@ -166,10 +174,25 @@ READ: list[tuple[Any, dict[str, Any]]] = [
         "• a\n• b": ["a", "b"], "- a\n\n- b": ["a", "b"], "[]\n\nNo tags apply.": [],
         "```\n- a\n- b\n```": ["a", "b"], 'tags = ["a", "b"]': ["a", "b"],
         '{"tags": ["a"], "count": 1}': ["a"], "1. a\n2. b\n\nNote: c was left out.": ["a", "b"],
-        "**Tags:**\n- a\n- b": ["a", "b"],
+        "**Tags:**\n- a\n- b": ["a", "b"], "a, b": ["a", "b"], "a\nb": ["a", "b"],
+        "Tags:\na\nb": ["a", "b"], '"a, b", c': ["a, b", "c"], '"a"': ["a"],
+        "[\u201ca\u201d, \u201cb\u201d]": ["a", "b"], "[&quot;a&quot;]": ["a"],
     }),
     (list[int], {
-        "- 1\n- 2": [1, 2], "[1,2]": [1, 2],
+        "- 1\n- 2": [1, 2], "[1,2]": [1, 2], "1, 2": [1, 2],
+    }),
+    (list[Team], {
+        '["Refund", "sign in"]': ["refund", "sign-in"], "Refund, bug": ["refund", "bug"],
+    }),
+    (list[Order], {
+        '{"team":"a","days":1}': [Order(team="a", days=1)],
+    }),
+    (Graded, {
+        '{"grade": "Sign In", "note": "A"}': Graded(grade="sign-in", note="A"),
+        '{"grade": "BUG"}': Graded(grade="bug"),
+    }),
+    (Share, {
+        "0,85": 0.85, "Score: 0,5": 0.5,
     }),
     (dict[str, int], {
         '{"a": 1}': {"a": 1}, '{"result": {"a": 1}}': {"a": 1},
@@ -182,6 +205,14 @@ READ: list[tuple[Any, dict[str, Any]]] = [
         '{"team":"refund","days":2}\n{"team":"refund","days":2}': Order(team="refund", days=2),
         '{"team":"line\nbreak","days":1}': Order(team="line\nbreak", days=1),
         '{"team": "it\'s {x}", "days": 1}': Order(team="it's {x}", days=1),
+        "team: refund\ndays: 2": Order(team="refund", days=2),
+        "- **Team**: refund\n- **Days:** 2\n- tags: []": Order(team="refund", days=2),
+        '{"Team": "refund", "Days": 2}': Order(team="refund", days=2),
+        '{team: "refund", days: 2}': Order(team="refund", days=2),
+        "{\u201cteam\u201d: \u201crefund\u201d, \u201cdays\u201d: 2}": Order(team="refund", days=2),
+        '{"team": "refund", "days": 2, "tags": null}': Order(team="refund", days=2),
+        '"{\\"team\\": \\"refund\\", \\"days\\": 2}"': Order(team="refund", days=2),
+        '{"team": "a &amp; b", "days": 2}': Order(team="a &amp; b", days=2),
         'Example: {"team": "x"}\nAnswer: {"team":"refund","days":2}': Order(team="refund", days=2),
     }),
     (str, {
@@ -200,13 +231,15 @@ READ: list[tuple[Any, dict[str, Any]]] = [
         "Team: refund": "refund", "None.": None, '"refund"': "refund",
     }),
     (Optional[int], {
-        "about 3": 3, "null": None, "none": None, '{"n": 3}': 3,
+        "about 3": 3, "null": None, "none": None, '{"n": 3}': 3, '{"n": "null"}': None,
+        '{"n": null}': None, "null\n\nThe text gives no number.": None, "N/A": None,
     }),
     (Optional[bool], {
         "no": False,
     }),
     (Optional[Order], {
-        "null": None, 'Here: {"team":"a","days":1}': Order(team="a", days=1),
+        "null": None, "```json\nnull\n```": None,
+        'Here: {"team":"a","days":1}': Order(team="a", days=1),
     }),
     (Union[int, str], {
         "7": 7, '"7"': "7", "I sent 7 items": "I sent 7 items",
@@ -221,7 +254,7 @@ READ: list[tuple[Any, dict[str, Any]]] = [
         "Spam": "spam",
     }),
     (Unsure, {
-        "Yes.": "yes", "I'm unsure.": "unsure",
+        "Yes.": "yes", "I'm unsure.": "unsure", "It is unclear.": "unclear",
     }),
     (Kind, {
         "bug report": "bug report", "This is a bug report.": "bug report", "bug": "bug",
@@ -265,7 +298,8 @@ REFUSED: list[tuple[Any, list[str]]] = [
         "Both refund and delivery apply.", "refund (or possibly delivery)", "refund?\n",
         "Do you mean refund?", "Sorry, I cannot classify this as refund.",
         "I am not sure it is refund.", "n/a", "null", "None", "The customer accounts for a bug.",
-        "accounts", "bugs", "debug", "order", "howTo", '{"team": ["refund", "delivery"]}',
+        "accounts", "bugs", "debug", "order", "🚫 refund", "Das Team ist nicht refund.",
+        '{"team": ["refund", "delivery"]}',
         '{"team": null}', '{"team": "spam"}',
         "The ticket mentions a charge, which falls under refund; however, it is a bug.",
         "Not refund\nNot delivery", "no", "Refund\n\n(if not: delivery)", "<think>refund?</think>",
@@ -294,8 +328,8 @@ REFUSED: list[tuple[Any, list[str]]] = [
         "no more than 5", "almost 5", "nearly 5", "5ish", "5.\n\n6.",
     ]),
     (float, [
-        "85%", "1/2", "3.5 million", "0,85", "0.85 ± 0.05", "0.8-0.9", "nan", "-inf", "1e999",
-        "between 0.8 and 0.9", "3/4", "50 %", "0,5", "0.8 to 0.9", "half",
+        "85%", "1/2", "3.5 million", "1,85", "0.85 ± 0.05", "0.8-0.9", "nan", "-inf", "1e999",
+        "between 0.8 and 0.9", "3/4", "50 %", "0.8 to 0.9", "half",
     ]),
     (Share, [
         "85", "150%",
@@ -307,8 +341,9 @@ REFUSED: list[tuple[Any, list[str]]] = [
         "4 or 5", "7",
     ]),
     (list[str], [
-        '["a"] or ["b"]', "I found none.", "- a\n  - b", '["a", 1]', '["a"', "a, b",
-        "Options:\n- a\n- b\n\nI choose:\n- a", "a\nb", '["a"] and ["b"]', '{"a": "b"}', "null",
+        '["a"] or ["b"]', "I found none.", "- a\n  - b", '["a", 1]', '["a"',
+        "a, or b", "No, none.", "I see a, b", "None, sorry", "Tea is named. So is coffee.",
+        "Options:\n- a\n- b\n\nI choose:\n- a", '["a"] and ["b"]', '{"a": "b"}', "null",
         "none", '["a","b"', "[a, b]", '["a"]["b"]', '{"tags": ["a"], "other": ["b"]}',
     ]),
     (list[int], [
@@ -319,7 +354,8 @@ REFUSED: list[tuple[Any, list[str]]] = [
     ]),
     (Order, [
         '{"team":"refund","days":2} or {"team":"bug","days":2}', '{"team":"refund"',
-        "team: refund\ndays: 2", '{"team":"refund","days":2.5}', '{"team":"refund","days":null}',
+        "team: refund\ndays: 2\nMore follows.", "team: refund", "team: refund\nteam: bug\ndays: 2",
+        '{"team":"refund","days":2.5}', '{"team":"refund","days":null}',
         '```json\n{"team":"refund","days":2}\n```\n```json\n{"team":"bug","days":2}\n```',
         '{"team":"refund","days":"2 days"}', '{"team":"refund","days":2,"tags":"a"}',
         '{"team":"refund","days":2,"tags":[true]}', "I cannot.", "", "{}",
@@ -335,7 +371,7 @@ REFUSED: list[tuple[Any, list[str]]] = [
         "refund or delivery", "not refund",
     ]),
     (Optional[int], [
-        "3 or 4",
+        "3 or 4", "3 or null", '{"n": "x", "m": null}', "None of the 3 boxes has 2 lids.",
     ]),
     (Optional[bool], [
         "unknown",
@@ -400,6 +436,7 @@ REASONED: list[tuple[Any, dict[str, Any]]] = [
         "<reasoning>r</reasoning>\n\nDear customer": "Dear customer",
         "Thoughts\n***\nDear customer": "Dear customer", "<answer>Dear customer": "Dear customer",
         "**Reasoning:** r\n\n**Answer:** Dear customer": "Dear customer",
+        "### Reasoning\nr\n\n### Answer\nDear customer": "Dear customer",
     }),
     (int, {
         "2 + 3 = 5\n---\n5": 5, "<reasoning>2 and 3</reasoning><answer>about 5</answer>": 5,
