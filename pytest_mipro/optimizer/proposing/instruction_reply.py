@@ -8,19 +8,30 @@ from typing import Literal
 
 from pytest_mipro.runtime.client.contract import Message
 from pytest_mipro.runtime.signature.json_reply import json_values
-from pytest_mipro.runtime.signature.reply_text import normalise_instruction, only_fence
+from pytest_mipro.runtime.signature.reply_text import bare, normalise_instruction, only_fence
 from pytest_mipro.runtime.signature.thoughts import without_thoughts
 
 Problem = Literal[
-    "", "cut", "empty", "refused", "a question", "repeated", "too long", "request too long"
+    "",
+    "cut",
+    "empty",
+    "refused",
+    "a question",
+    "several",
+    "repeated",
+    "too long",
+    "request too long",
 ]
 """Why there is no instruction: none is new ("repeated"), or no request fits the model, …"""
 
 _NEW = r"(?:new|improved|revised|updated|better|final|proposed|rewritten|optimi[sz]ed|suggested)"
 _WHAT = r"(?:(?:system )?prompt|instruction)"
+_BOLD = r"(?:\*\*|__|`)?"
 _TAGGED = re.compile(
-    rf"<((?:{_NEW}[_-])?{_WHAT}s?)>(.*?)(?:</\1>|(?=<\1>)|\Z)", re.DOTALL | re.IGNORECASE
+    rf"{_BOLD}<((?:{_NEW}[_-])?{_WHAT}s?)>{_BOLD}(.*?)(?:{_BOLD}</\1>{_BOLD}|(?={_BOLD}<\1>)|\Z)",
+    re.DOTALL | re.IGNORECASE,
 )
+_ESCAPED_TAG = re.compile(rf"&lt;(/?(?:{_NEW}[_-])?{_WHAT}s?)&gt;", re.IGNORECASE)
 _THINKING = re.compile(
     r"\A\s*<(reasoning|analysis|rationale|scratchpad|reflection)>.*?</\1>\s*",
     re.DOTALL | re.IGNORECASE,
@@ -83,8 +94,8 @@ _REMARK = re.compile(
 _REFUSAL = re.compile(
     r"(?:i['\u2019]?m (?:very |so |truly )?sorry\b|i am sorry\b|sorry(?:[,.!]| but| i\b| for)"
     r"|(?:my )?apolog|i apologi[sz]e|unfortunately,? i\b"
-    r"|(?:i|we) (?:can['\u2019]?t|cannot|can not|am (?:not able|unable) to"
-    r"|['\u2019]?m (?:not able|unable) to|won['\u2019]?t|will not)\b"
+    r"|(?:i|we) ?(?:can['\u2019]?t|cannot|can not"
+    r"|(?:['\u2019]?m|['\u2019]re|am|are) (?:not able|unable) to|won['\u2019]?t|will not)\b"
     r"[^\n.]{0,40}\b(?:help|assist|comply|do (?:that|this|it|so)|provide|fulfil\w*|write|create"
     r"|generate|access|see|continue"
     r"|rewrite|improve|produce|share|give|process|engage)\b|i must decline\b"
@@ -95,6 +106,11 @@ _QUESTION = re.compile(
     r"(?:could|can|would|will|do|does|which|what|may i|is there|are there|should)\b[^\n]*\?",
     re.IGNORECASE,
 )
+_ADDRESSED = re.compile(
+    r"\b(?:i|me)\b|\b(?:can|could|will|would) you\b"
+    r"|\byou (?:want|need|mean|have|like|prefer|share|provide|send|give|tell)\b",
+    re.IGNORECASE,
+)
 _ASKS_BACK = re.compile(
     r"[^\n]*\b(?:please|kindly) (?:provide|share|send|give me|paste"
     r"|upload)\b[^\n]{0,30}\b(?:the|your|some|a few|any|more)\b"
@@ -103,6 +119,12 @@ _ASKS_BACK = re.compile(
     r"|i (?:don['\u2019]t|do not) see (?:any|the)\b"
     r"|(?:you (?:haven['\u2019]t|didn['\u2019]t|have not|did not)|there (?:are"
     r"|were) no examples|no examples)\b",
+    re.IGNORECASE,
+)
+_SEVERAL = re.compile(
+    r"[^\n]{0,80}\b(?:here|below) are\b[^\n]{0,60}\b(?:alternatives|options|versions|variants"
+    rf"|variations|candidates|{_WHAT}s)\b[^\n]{{0,40}}:\s*\n\s*(?:\d|option|version|alternative"
+    r"|variant|[*#])",
     re.IGNORECASE,
 )
 _UNCHANGED = re.compile(
@@ -132,13 +154,17 @@ def instruction_of(reply: str, finish_reason: str = "stop") -> tuple[str, Proble
     """
     if finish_reason in ("length", "max_tokens"):
         return "", "cut"
-    text = _THINKING.sub("", without_thoughts(reply).replace("\r\n", "\n")).strip()
+    said = _ESCAPED_TAG.sub(r"<\1>", without_thoughts(reply).replace("\r\n", "\n"))
+    text = _THINKING.sub("", said).strip()
     blocks = [inner.strip() for _, inner in _TAGGED.findall(text)]
     blocks = [inner for inner in blocks if inner.strip(" .…").casefold() not in ("and", "or", "")]
+    if not blocks and _SEVERAL.match(text):
+        return "", "several"
     found = _dressed(blocks[-1]) if blocks else _stripped(_TAGGED.sub("", text).strip())
     found = "" if _HEADING.fullmatch(found) else found
     instruction = normalise_instruction(found).strip()
-    if not re.search(r"\w", instruction):
+    nothing = bare(instruction).casefold() in ("null", "none", "n/a")
+    if nothing or not re.search(r"\w", instruction):
         return "", "empty"
     problem = _no_instruction(instruction)
     return ("", problem) if problem else (instruction, "")
@@ -148,7 +174,7 @@ def _no_instruction(text: str) -> Problem:
     if _REFUSAL.match(text):
         return "refused"
     # An instruction may begin with a question that it then answers.
-    asks = text.endswith("?") or re.search(r"\b(?:i|me|you)\b", text, re.IGNORECASE)
+    asks = text.endswith("?") or _ADDRESSED.search(text)
     if len(text) < 600 and ((asks and _QUESTION.match(text)) or _ASKS_BACK.match(text)):
         return "a question"
     return "repeated" if _UNCHANGED.match(text) and len(text) < 300 else ""
@@ -179,10 +205,18 @@ def _stripped(text: str) -> str:
         return as_json
     headings = [found for found in _HEADING.finditer(text) if text[found.end() :].strip()]
     if headings:
-        text = text[headings[-1].end() :].strip()
+        text = _section(text[headings[-1].end() :].strip(), headings[-1][0])
     text, count = _FIRST_HEADING.subn("", text, count=1)
     text = _between_rules(text.strip(), announced=bool(headings or count))
     return _dressed(_without_remarks(_fenced(text, announced=bool(headings or count))))
+
+
+def _section(text: str, heading: str) -> str:
+    """Return the text up to a heading of the same level that gives reasons."""
+    level = heading[: len(heading) - len(heading.lstrip("#"))]
+    ends = [found.start() for found in _MAYBE_AFTER.finditer(text) if level]
+    same = [end for end in ends if text.startswith(f"{level} ", end) and text[:end].strip()]
+    return text[: min(same)].strip() if same else text
 
 
 def _dressed(text: str) -> str:
@@ -195,7 +229,8 @@ def _dressed(text: str) -> str:
     if all(line.startswith(">") for line in lines):
         text = "\n".join(line[1:].removeprefix(" ") for line in lines).strip()
     inner = text[1:-1]
-    if len(text) > 1 and _QUOTES.get(text[0]) == text[-1] and not {text[0], text[-1]} & set(inner):
+    marks = re.sub(r"(?<=\w)['\u2019](?=\w)", "", inner)  # an apostrophe closes no quotes
+    if len(text) > 1 and _QUOTES.get(text[0]) == text[-1] and not {text[0], text[-1]} & set(marks):
         return inner
     return text
 

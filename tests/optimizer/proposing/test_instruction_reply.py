@@ -59,6 +59,10 @@ DRESSED = {
 
     "Because.\n\n**Improved instruction:**\n\nSort it.\n- a\n- b\n\nThis helps.":
         "Sort it.\n- a\n- b",
+    "**<instruction>**\nSort it.\n**</instruction>**": "Sort it.",
+    "&lt;instruction&gt;Sort it.&lt;/instruction&gt; It is short.": "Sort it.",
+    "### Improved instruction:\nSort it.\n\n### Rationale:\nIt names rules.": "Sort it.",
+    "'Sort the customer's mail.'": "Sort the customer's mail.",
 }
 WHOLE = [
     "1. Read the ticket.\n2. Choose.",
@@ -80,23 +84,30 @@ WHOLE = [
     "What the customer wants decides the label. Sort it.", "Should the ticket be empty, say none.",
     "Can the text be sorted? Choose yes or no.", '"a" goes to "b"',
     "Sort these.\n```\nx\n```", "Use ```x``` here.", "```\nSort.\n```\n\n```\nx\n```",
-    "Put thoughts in <think></think> first.",
+    "Do you see a charge? Then choose a. Otherwise choose b.",
+    "Here are the rules:\n1. Sort it.\n2. Reply.",
 ]
 UNUSABLE = {
     "empty": [
         "<think>\nWhat of it? It might", "```\n```", '""', "<instruction></instruction>",
         "<instruction>...</instruction>", "...", "Instruction:",
+        "null", "`None`",
     ],
     "refused": [
         "<instruction>I'm sorry, I can't.</instruction>", "I can't do that, sorry.",
         "As an AI language model, I cannot.", "Unfortunately, I am unable to write this.",
-        "I won't help.",
+        "I won't help.", "I'm unable to produce an instruction without details.",
     ],
     "a question": [
         "What kind of tickets are these?",
         "Please share the current instruction and a few examples.",
         "I need more information about the module.", "There are no examples in your request.",
+        "Do you have more examples? The labels are unclear to me.",
         "Which labels should be used?\n\nOnce I know I can write it.",
+    ],
+    "several": [
+        "Here are three alternatives:\n\n1. Sort it.\n2. Choose a label.",
+        "Sure! Here are two options:\n\n**Option A**\nSort it.\n\n**Option B**\nChoose.",
     ],
     "repeated": [
         "The current instruction is already good.", "No changes needed.",
