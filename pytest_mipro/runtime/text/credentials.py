@@ -1,7 +1,8 @@
 """Tell which values are credentials, and find them in texts however they are spelt.
 
 A value counts only if it can be a secret: eight characters or more, not made of up to three words
-(`postgres`, `created_at`, `local-dev-key`), and not part of what the repo shows to every reader.
+(`postgres`, `created_at`, `local-dev-key`), no number or date (`2024-02-01`), and not part of what
+the repo shows to every reader.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import filterfalse
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 _SHORTEST = 8
@@ -21,12 +23,14 @@ _SHORTEST_ENCODED = 12  # characters of base64: shorter ones stand in texts by c
 # What is enough of a secret: half of it, but never less than this.
 _SHORTEST_HALF, _SHORTEST_HALF_ENCODED = 8, 16
 _MOST_WORDS, _LONGEST_WORD = 3, 15
+_SHORTEST_NUMBER = 16  # characters without a letter: shorter ones are dates, amounts, ids
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _UNSPEAKABLE = re.compile(r"[bcdfghjklmnpqrstvwxz]{5}", re.IGNORECASE)
 
 _SECRET_NAME = re.compile(
     r"(?:(?:^|_)(?:API)?(?:KEY|TOKEN|SECRET)|PASSWORD|PASSWD|PASSPHRASE)$", re.IGNORECASE
 )
+_SECRET_PART = re.compile(r"key|token|secret|sig|pass|pwd|auth|cred|code", re.IGNORECASE)
 # Beside a mask, as in `sk-ab****yz`, this much of the beginning and of the end is a secret's.
 _SHORTEST_END = 3
 _MASK = re.compile(r"\*{2,}|•{2,}|…|\.{3,}|[xX]{4,}")
@@ -36,13 +40,18 @@ Span = tuple[int, int]
 
 def can_be_secret(value: str) -> bool:
     """Return whether a value can be a secret, and does not stand in texts by chance."""
-    return len(value) >= _SHORTEST and not 0 < _count_words(value) <= _MOST_WORDS
+    by_chance = 0 < _count_words(value) <= _MOST_WORDS or _is_number(value)
+    return len(value) >= _SHORTEST and not by_chance
+
+
+def _is_number(text: str) -> bool:
+    return len(text) < _SHORTEST_NUMBER and re.fullmatch(r"[0-9\s.,:/_+-]+", text) is not None
 
 
 def _count_words(text: str) -> int:
     """Return of how many words the text consists, 0 if it holds anything else."""
     words = []
-    for part in re.split(r"[\s_.-]+", text):
+    for part in re.split(r"[\s_.:-]+", text):
         found = _WORD.findall(part)
         if "".join(found) != part:
             return 0
@@ -53,16 +62,15 @@ def _count_words(text: str) -> int:
 
 
 def url_secrets(url: str | None) -> Iterator[str]:
-    """Yield the user name, the password and the values of the query of a URL."""
+    """Yield the password of a URL, or the user name without one, and the query's secrets."""
     try:
         parts = urlsplit(url or "")
     except ValueError:  # not a URL, so it has no parts
         return
     user_info, at, _ = parts.netloc.rpartition("@")
     if at:
-        yield from (unquote(part) for part in user_info.split(":"))
-        yield unquote(user_info)
-    yield from (value for _, value in parse_qsl(parts.query))
+        yield from (unquote(user_info), unquote(user_info.partition(":")[2]))
+    yield from (value for name, value in parse_qsl(parts.query) if _SECRET_PART.search(name))
 
 
 _public_texts: Callable[[], Iterable[str]] = tuple
@@ -83,7 +91,7 @@ def credentials(given: Iterable[str] = ()) -> frozenset[str]:
     """Return the credentials: what can be a secret of `given` and of the environment.
 
     Those are the values of variables named `…KEY`, `…TOKEN`, `…SECRET`, `…PASSWORD`, `…PASSWD` or
-    `…PASSPHRASE`, and the user names, passwords and queries of addresses (`…_URL`, `…_BASE`).
+    `…PASSPHRASE`, and what `url_secrets` finds in addresses (`…_URL`, `…_BASE`).
     """
     return _secret_ones(frozenset((*given, *_environment_values())), _public_texts)
 
@@ -180,11 +188,16 @@ def _spellings(value: str) -> tuple[tuple[str, str, str], ...]:
 
 def _with_ends(form: str, least: int) -> tuple[str, str, str]:
     half = max(least, len(form) // 2)
-    # half of a phrase may stand in a text by chance
+    # half of a phrase, a number or a date may stand in a text by chance
     lengths = range(half, max(half, _SHORTEST_HALF_ENCODED))
-    begin = next((form[:n] for n in lengths if not _count_words(form[:n])), form[: lengths.stop])
-    end = next((form[-n:] for n in lengths if not _count_words(form[-n:])), form[-lengths.stop :])
+    begins, ends = (form[:n] for n in lengths), (form[-n:] for n in lengths)
+    begin = next(filterfalse(_is_common, begins), form[: lengths.stop])
+    end = next(filterfalse(_is_common, ends), form[-lengths.stop :])
     return _folded(form), _folded(begin), _folded(end)
+
+
+def _is_common(text: str) -> bool:
+    return _count_words(text) > 0 or _is_number(text)
 
 
 def _encoded(value: str) -> Iterator[str]:

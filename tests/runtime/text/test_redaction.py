@@ -34,7 +34,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     "value",
     [
         *("none", "postgres", "delivery", "EMPTY", "changeme", "created_at", "deliveryStatus"),
-        *("local-dev-key", "not-needed", "", "1234567"),
+        *("local-dev-key", "not-needed", "", "1234567", "1234567890", "2024-02-01", "12:30:45.5"),
     ],
 )
 def test_what_can_be_no_secret_is_none(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,6 +111,33 @@ def test_a_masked_key_is_hidden_in_an_error(mask: str) -> None:
 def test_ordinary_text_stays(text: str) -> None:
     assert hide_secrets(text) == text
     assert not echoed_credential([text])
+
+
+@pytest.mark.parametrize(
+    ("address", "text"),
+    [
+        ("https://host/v1?api-version=2024-02-01-preview", "it is due on 2024-02-01"),
+        ("https://host/v1?lang=de-DE-1996&channel=support-2", "channel support-2 in de-DE-1996"),
+        ("postgres://postgres:postgres@localhost/db", "use postgres:16 or postgres: the latest"),
+    ],
+)
+def test_what_an_address_says_beside_its_credentials_is_no_secret(
+    address: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_URL", address)
+    assert not echoed_credential([text])
+    assert hide_secrets(text) == text
+
+
+def test_a_date_or_number_within_a_secret_is_no_echo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_TOKEN", "2024-02-01-qZk41mR9t")
+    assert not echoed_credential(["due 2024-02-01, order 2024-02-0"])
+    assert echoed_credential(["2024-02-01-qZk4"])
+
+
+def test_a_user_name_without_a_password_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPO_URL", "https://tok3n-of-2026@host/repo")
+    assert "tok3n-of-2026" in credentials()
 
 
 def test_half_of_a_phrase_is_no_echo(monkeypatch: pytest.MonkeyPatch) -> None:
