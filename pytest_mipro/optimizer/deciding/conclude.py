@@ -197,7 +197,7 @@ def _meets(spec: TestSpec, cases: Sequence[Case], scores: Mapping[str, float]) -
     """Return whether the threshold is met, or, without any limit, whether each case passes."""
     values = [scores[case.id] for case in cases]
     if spec.threshold is not None:
-        value, _ = judged_mean(values, [case.row for case in cases], spec.confidence)
+        value, _ = judged_mean(values, [case.unit or case.row for case in cases], spec.confidence)
         return value >= spec.threshold - _ROUNDING
     if spec.max_regression is not None:
         return True

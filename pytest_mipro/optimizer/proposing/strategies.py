@@ -14,7 +14,8 @@ from pytest_mipro.optimizer.search.assessments import front
 from pytest_mipro.optimizer.search.credit_assignment import composed
 from pytest_mipro.optimizer.search.searcher import Assignment
 
-_EXAMPLES = 32
+EXAMPLES = 32
+"""The most examples of a request."""
 
 
 class GroundedStrategy:
@@ -28,7 +29,7 @@ class GroundedStrategy:
 
     def request(self, context: ProposalContext, rng: random.Random) -> ProposalRequest | None:
         """Return the request, with its own draw of examples."""
-        examples = choose_examples(context.examples, _EXAMPLES, rng)
+        examples = choose_examples(context.examples, EXAMPLES, rng)
         return proposal_request("instruction", context, examples, history=4)
 
 
@@ -44,7 +45,7 @@ class HistoryStrategy:
         """Return the request; None while fewer than two instructions have been tried."""
         if len(context.history) < 2:
             return None
-        examples = choose_examples(context.examples, _EXAMPLES, rng)
+        examples = choose_examples(context.examples, EXAMPLES, rng)
         return proposal_request("history", context, examples, history=12)
 
 

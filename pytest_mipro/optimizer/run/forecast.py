@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from pytest_mipro.optimizer.budget.cost_model import Expectation, Sizes
 from pytest_mipro.optimizer.budget.limits import shortage
-from pytest_mipro.optimizer.proposing.proposer_models import GROUNDING_CALLS
-from pytest_mipro.optimizer.study.amount import Amount, Limits, total
+from pytest_mipro.optimizer.budget.prompt_parts import PromptParts
+from pytest_mipro.optimizer.proposing.proposer_models import GROUNDING_CALLS, PROPOSAL_TOKENS
+from pytest_mipro.optimizer.study.amount import NOTHING, Amount, Limits, total
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.optimizer.study.split import Split
-from pytest_mipro.runtime.calls.context import ModuleCall
-
-# The share of the demos a prompt may have that the programs of a search have on average.
-_DEMO_SHARE = 0.8
-# The tokens by which their instructions are longer than committed ones, by experience.
-LONGER_INSTRUCTION = 120
 
 
 @dataclass(frozen=True)
 class StageSize:
-    """The size of a stage: `rows`, of which `fresh` ones make calls that no earlier stage made.
+    """The size of a stage: how many rows run `once` a case, and how many with all repeats.
 
-    With `repeats` each case runs as often as its test says. `calls` are the optimiser's own.
+    Of them, `fresh_once` and `fresh_repeated` make calls that no earlier stage made. `calls` are
+    the optimiser's own.
     """
 
     stage: str
-    rows: int
-    fresh: int
-    repeats: bool = True
+    once: int = 0
+    repeated: int = 0
+    fresh_once: int = 0
+    fresh_repeated: int = 0
     calls: int = 0
+
+    @property
+    def planned(self) -> int:
+        """How many rows and calls of its own the stage asks anew."""
+        return self.fresh_once + self.fresh_repeated + self.calls
 
 
 @dataclass(frozen=True)
@@ -86,36 +86,40 @@ _SEARCH = ("bootstrap", "proposals", "search")
 
 
 def stage_sizes(
-    settings: OptimizerSettings, split: Split, modules: int, *, sampled: bool
+    settings: OptimizerSettings,
+    split: Split,
+    modules: int,
+    *,
+    sampled: bool,
+    failing: int | None = None,
 ) -> tuple[StageSize, ...]:
     """Return the sizes of all stages; `sampled`: the search uses other samples than the gate.
 
-    Calls that trials share count for each of them, so the expectation is an upper estimate.
+    `failing` is how many training rows are attempted again, None: not known, and so all. Calls that
+    trials share count for each of them, so the expectation is an upper estimate.
     """
     validation, deciding = len(split.validation), len(split.holdout or split.validation)
     rows = len({*split.train, *split.validation, *split.holdout})
-    batch = settings.batch_of(validation)
-    full = settings.rounds * settings.full_a_round
-    later = settings.rounds - 1
-    attempts = settings.attempts_at(len(split.train))
-    training = later * min(settings.training_rows, len(split.train)) + attempts
+    batch, full = settings.batch_of(validation), settings.rounds * settings.full_a_round
+    attempts = settings.attempts_at(len(split.train) if failing is None else failing)
+    training = (settings.rounds - 1) * min(settings.training_rows, len(split.train)) + attempts
     wanted = settings.candidates if settings.has("instructions") else 0
     proposals = settings.rounds * wanted * modules
-    grounding = GROUNDING_CALLS if proposals else 0
     known = 0 if sampled else validation
     new = deciding if split.holdout or sampled else 0
     return (
-        StageSize("baseline", rows, rows),
-        StageSize("bootstrap", training, training, repeats=False),
-        StageSize("proposals", 0, 0, calls=grounding + proposals),
+        StageSize("baseline", repeated=rows, fresh_repeated=rows),
+        StageSize("bootstrap", training, fresh_once=training),
+        StageSize("proposals", calls=(GROUNDING_CALLS if proposals else 0) + proposals),
         StageSize(
             "search",
-            settings.trials * batch + full * validation,
-            settings.trials * batch + full * (validation - batch),
-            repeats=False,
+            settings.trials * batch,
+            full * validation,
+            fresh_once=max(0, settings.trials - full) * batch,  # the leaders' batches run again
+            fresh_repeated=full * validation,
         ),
-        StageSize("decision", deciding, new),
-        StageSize("final pass", rows, rows - known - new),
+        StageSize("decision", repeated=deciding, fresh_repeated=new),
+        StageSize("final pass", repeated=rows, fresh_repeated=rows - known - new),
     )
 
 
@@ -131,8 +135,8 @@ class Pass:
 class Typical:
     """What a forecast rests on: passes of candidates with all repeats, and with one run a case.
 
-    `proposal` is what one request to the `proposer` takes; `latency` is the mean of a call in
-    seconds, 0 if unknown.
+    `grounding` is what all requests for summaries to the `proposer` take, `proposal` what one for
+    an instruction does; `latency` is the mean of a call in seconds, 0 if unknown.
     """
 
     rows: int
@@ -140,6 +144,7 @@ class Typical:
     once: Pass
     proposer: str
     proposal: Amount
+    grounding: Amount = NOTHING
     latency: float = 0.0
 
 
@@ -153,49 +158,63 @@ def forecast(
     stages = []
     models: defaultdict[str, Amount] = defaultdict(Amount)
     for size in sizes:
-        whole = typical.repeated if size.repeats else typical.once
-        share = size.fresh / typical.rows
-        by_model = {m: amount.times(share, round) for m, amount in whole.models.items()}
-        if size.calls:
-            by_model = {typical.proposer: typical.proposal.times(size.calls)}
-        if size.stage == "baseline":
-            by_model = dict(baseline)
-        expected = total(by_model.values())
+        by_model = _asked(typical, size) if size.stage != "baseline" else baseline
         for model, amount in by_model.items():
             if amount.calls:
                 models[model] = models[model] + amount
-        case_runs = round(size.rows * whole.case_runs / typical.rows)
-        stages.append(StageForecast(size.stage, case_runs, expected))
+        runs = size.once * typical.once.case_runs + size.repeated * typical.repeated.case_runs
+        expected = total(by_model.values())
+        stages.append(StageForecast(size.stage, round(runs / typical.rows), expected))
     calls = sum(stage.expected.calls for stage in stages)
     seconds = calls * typical.latency / concurrency if typical.latency else None
     return Forecast(tuple(stages), dict(models), seconds)
 
 
-def usual_growth(
-    expectation: Expectation, settings: OptimizerSettings, sizes: Sizes
-) -> dict[Path, int]:
-    """Return the tokens that an average candidate's demos add to each module's committed prompt."""
-    calls: defaultdict[Path, list[ModuleCall]] = defaultdict(list)
-    for made in expectation.calls.values():
-        for call in made:
-            calls[call.signature.prompt_path].append(call)
-    growth = {}
-    for path, prompt in expectation.committed.items():
-        mine = calls.get(path, [])
-        lengths = [sizes.tokens(call.model, demo_text(call)) for call in mine]
-        mean = sum(lengths) / max(1, len(lengths))
-        most = usual_demos(settings, mean)
-        more = max(0.0, most - len(prompt.demos) * mean) if settings.has("demos") else 0.0
-        longer = LONGER_INSTRUCTION if settings.has("instructions") else 0
-        growth[path] = round(more) + longer
-    return growth
+def _asked(typical: Typical, size: StageSize) -> dict[str, Amount]:
+    """Return what a stage asks anew, by model."""
+    if size.calls:
+        proposals = max(0, size.calls - GROUNDING_CALLS)
+        return {typical.proposer: typical.grounding + typical.proposal.times(proposals)}
+    asked: defaultdict[str, Amount] = defaultdict(Amount)
+    for fresh, whole in (
+        (size.fresh_once, typical.once),
+        (size.fresh_repeated, typical.repeated),
+    ):
+        for model, amount in whole.models.items():
+            asked[model] += amount.times(fresh / typical.rows, round)
+    return asked
 
 
-def usual_demos(settings: OptimizerSettings, tokens: float) -> float:
-    """Return the tokens of a usual candidate's demos, if each one has so many."""
-    return min(settings.max_demo_tokens, _DEMO_SHARE * settings.max_demos * tokens)
+def usual_length(instruction: float) -> float:
+    """Return the tokens of a usual proposal for a module whose instruction has so many.
+
+    It is between the current length and the proposer's limit. Of such bounds the geometric mean is
+    wrong by the least factor at worst.
+    """
+    shortest = min(max(1.0, instruction), PROPOSAL_TOKENS)
+    return math.sqrt(shortest * PROPOSAL_TOKENS)
 
 
-def demo_text(call: ModuleCall) -> str:
-    """Return about what a demo made of the call adds to a prompt."""
-    return json.dumps([dict(call.inputs), call.output, call.reasoning], ensure_ascii=False)
+def usual_demos(settings: OptimizerSettings, rows: int, tokens: float) -> float:
+    """Return the tokens of a usual demo set drawn from so many rows, if each demo has so many.
+
+    Sets are drawn alternately of the largest and of random size; see `demo_sets`.
+    """
+    largest = min(settings.max_demos, rows)
+    if not (settings.has("demos") and largest):
+        return 0.0
+    smaller = settings.candidates // 2 / max(1, settings.candidates)
+    mean = (1 - smaller) * largest + smaller * (1 + largest) / 2
+    return min(settings.max_demo_tokens, mean * tokens)
+
+
+def usual_growth(settings: OptimizerSettings, parts: PromptParts, calls: int, rows: int) -> int:
+    """Return the tokens by which a usual candidate's prompt is longer than the committed one.
+
+    `parts` is summed over so many `calls`; demos are drawn from so many `rows`.
+    """
+    made = max(1, calls)
+    instruction, demo = parts.instruction / made, parts.demo / made
+    more = max(0.0, usual_demos(settings, rows, demo) - parts.demos / made)
+    longer = usual_length(instruction) - instruction if settings.has("instructions") else 0.0
+    return round(more + max(0.0, longer))

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from statistics import fmean
 
 from pytest_mipro.optimizer.budget.cost_model import Expectation
+from pytest_mipro.optimizer.budget.prompt_parts import prompt_parts
 from pytest_mipro.optimizer.budget.spending import grouped
 from pytest_mipro.optimizer.measuring.disturbance import runs_alone
-from pytest_mipro.optimizer.proposing.proposal_context import module_examples
+from pytest_mipro.optimizer.proposing.proposal_context import (
+    dataset_summary,
+    module_examples,
+    program_summary,
+)
 from pytest_mipro.optimizer.proposing.proposer_models import MAX_PROMPT_CHARACTERS, proposal_limit
 from pytest_mipro.optimizer.proposing.strategy import (
     Grounding,
@@ -26,16 +34,16 @@ from pytest_mipro.optimizer.run.forecast import (
     forecast,
     stage_sizes,
     usual_growth,
+    usual_length,
 )
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.statistics.decide import detectable_lift
-from pytest_mipro.optimizer.study.amount import Amount
-from pytest_mipro.optimizer.study.case import texts_of
+from pytest_mipro.optimizer.study.amount import Amount, total
+from pytest_mipro.optimizer.study.case import cases_of, texts_of
 from pytest_mipro.optimizer.study.near_duplicates import near_duplicates
+from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Message, Request, Usage
-
-# The tokens of a reply to a request for an instruction, by experience.
-_PROPOSAL_OUTPUT = 300
 
 
 def plan_of(run: StudyRun, baseline: Baseline) -> Plan:
@@ -65,11 +73,11 @@ def plan_of(run: StudyRun, baseline: Baseline) -> Plan:
 
 def forecast_run(run: StudyRun, baseline: Baseline) -> Forecast:
     """Return the forecast of the whole run, based on its baseline."""
-    settings = run.settings
-    sampled = baseline.search_sample > 0
-    sizes = stage_sizes(settings, baseline.split, len(baseline.signatures), sampled=sampled)
+    settings, modules = run.settings, len(baseline.signatures)
+    sampled, again = baseline.search_sample > 0, _attempted(run, baseline)
+    sizes = stage_sizes(settings, baseline.split, modules, sampled=sampled, failing=again)
     spent = grouped(run.accounting.spending.entries(), lambda entry: entry.model)
-    longer = usual_growth(baseline.once, settings, baseline.sizes)
+    longer = _growth(run, baseline)
     runs = baseline.evaluation.runs
     calls = [call for item in runs for call in item.calls]
     waited = sum(call.latency for call in calls)
@@ -79,6 +87,7 @@ def forecast_run(run: StudyRun, baseline: Baseline) -> Forecast:
         once=Pass(len(baseline.study.cases), _all_rows(baseline.once, longer)),
         proposer=proposer_models(run, baseline)[0],
         proposal=proposal_amounts(run, baseline)[0],
+        grounding=_grounding(run, baseline),
         latency=waited / max(1, sum(call.requests for call in calls)),
     )
     found = forecast(typical, sizes, spent, settings.concurrency)
@@ -88,6 +97,68 @@ def forecast_run(run: StudyRun, baseline: Baseline) -> Forecast:
         for stage in found.stages
     )
     return replace(found, stages=tuple(stages))
+
+
+def _growth(run: StudyRun, baseline: Baseline) -> dict[Path, int]:
+    """Return the tokens by which a usual candidate's prompts are longer than the committed ones."""
+    made: defaultdict[Path, list[ModuleCall]] = defaultdict(list)
+    rows: defaultdict[Path, set[str]] = defaultdict(set)
+    train = {case.row for case in cases_of(baseline.study, baseline.split.train) if case.demo}
+    for row, calls in baseline.once.calls.items():
+        for call in calls:
+            made[call.signature.prompt_path].append(call)
+            rows[call.signature.prompt_path] |= {row} & train
+    committed, sizes = baseline.committed, baseline.sizes
+    return {
+        path: usual_growth(
+            run.settings,
+            prompt_parts(made[path], committed, sizes),
+            len(made[path]),
+            len(rows[path]),
+        )
+        for path in committed
+    }
+
+
+def _attempted(run: StudyRun, baseline: Baseline) -> int:
+    """Return how many training rows are run again for their demos: those that fail, if few pass."""
+    settings, tests = run.settings, baseline.study.tests
+    training = set(baseline.split.train)
+    runs = [item for item in baseline.evaluation.runs if item.case.row in training]
+    failing = {
+        item.case.row
+        for item in runs
+        if item.case.demo and not tests[item.case.test].passes(item.outcome.score or 0.0)
+    }
+    pools: dict[Path, set[str]] = {path: set() for path in baseline.committed}
+    for item in runs:
+        for call in item.calls if item.case.demo and item.case.row not in failing else ():
+            pools.setdefault(call.signature.prompt_path, set()).add(item.case.row)
+    few = any(len(pools[path]) < settings.max_demos for path in baseline.committed)
+    return len(failing) if few or settings.teacher_model else 0
+
+
+def _grounding(run: StudyRun, baseline: Baseline) -> Amount:
+    """Return what the requests for summaries take, as they are made of the baseline."""
+    settings, train = run.settings, baseline.split.train
+    requests: list[str] = []
+
+    async def ask(make: Callable[[int], tuple[Message, ...]]) -> str:
+        requests.append("".join(message.content for message in make(MAX_PROMPT_CHARACTERS)))
+        return ""
+
+    async def summaries() -> None:
+        runs = [item for item in baseline.evaluation.runs if item.case.row in set(train)]
+        if settings.has("dataset"):
+            await dataset_summary(cases_of(baseline.study, train), settings.seed, ask)
+        if settings.has("program"):
+            await program_summary(runs, baseline.signatures, ask)
+
+    loop.run(summaries())
+    model, cost_model = proposer_models(run, baseline)[0], run.accounting.cost_model
+    reply = round(usual_length(1))
+    tokens = (baseline.sizes.tokens(model, request) for request in requests)
+    return total(cost_model.amount(model, Usage(asked, reply)) for asked in tokens)
 
 
 def _all_rows(expectation: Expectation, longer: Mapping[Path, int]) -> Mapping[str, Amount]:
@@ -106,11 +177,14 @@ def proposal_amounts(run: StudyRun, baseline: Baseline) -> tuple[Amount, Amount]
     It is as long as those that the strategies make of the baseline, without summaries.
     """
     cost_model = run.accounting.cost_model
+    instructions = [prompt.instruction for prompt in baseline.committed.values()]
     texts = sorted(_proposal_texts(run, baseline), key=len) or [""]
-    middle, longest = texts[len(texts) // 2], Message("user", texts[-1])
+    longest = Message("user", texts[-1])
     each = worst = Amount(1)
     for model in proposer_models(run, baseline):
-        usage = Usage(baseline.sizes.tokens(model, middle), _PROPOSAL_OUTPUT)
+        tokens = partial(baseline.sizes.tokens, model)
+        replies = [usual_length(tokens(text)) for text in instructions]
+        usage = Usage(round(fmean(map(tokens, texts))), round(fmean(replies)))
         each = each.at_least(cost_model.amount(model, usage))
         request = Request(model, (longest,), {"max_tokens": proposal_limit()})
         worst = worst.at_least(cost_model.worst(request).known)

@@ -141,3 +141,12 @@ def cache_place(value: Any, folder: Path) -> Path | Literal["off"]:
 
 def _absolute(value: Any, folder: Path) -> Path:
     return folder / Path(os.path.expandvars(value)).expanduser()
+
+
+def shown(value: Any) -> str:
+    """Return a refused value in one line, without the password of an address."""
+    from pytest_mipro.runtime.text.credentials import url_secrets  # noqa: PLC0415
+    from pytest_mipro.runtime.text.redaction import one_line  # noqa: PLC0415
+
+    # An address without its scheme is refused for that, and may still hold a password.
+    return one_line(repr(value), secrets=tuple(url_secrets(f"http://{value}")))

@@ -296,9 +296,4 @@ def _checked(config: pytest.Config, row: Setting[Any], place: str, value: Any) -
     try:
         return row.kind.check(value, *folder)
     except ValueError as error:
-        from pytest_mipro.runtime.text.credentials import url_secrets  # noqa: PLC0415
-        from pytest_mipro.runtime.text.redaction import one_line  # noqa: PLC0415
-
-        # An address without its scheme is refused for that, and may still hold a password.
-        got = one_line(repr(value), secrets=tuple(url_secrets(f"http://{value}")))
-        raise pytest.UsageError(f"{place} must be {error}, got {got}") from None
+        raise pytest.UsageError(f"{place} must be {error}, got {checks.shown(value)}") from None

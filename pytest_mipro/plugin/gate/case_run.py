@@ -11,6 +11,9 @@ from typing import Any, cast
 import pytest
 
 from pytest_mipro.errors import DetachedCallError
+from pytest_mipro.optimizer.budget.cost_model import sizes_of
+from pytest_mipro.optimizer.budget.prompt_parts import prompt_parts
+from pytest_mipro.optimizer.study.amount import ONE_CALL
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import PlannedCase
 from pytest_mipro.plugin.config.options import options_of
@@ -28,6 +31,7 @@ from pytest_mipro.plugin.replies.circuit_breaker import NOT_TRIED
 from pytest_mipro.runtime.calls.context import CallContext, ModuleCall, Trace, use
 from pytest_mipro.runtime.calls.strays import Strays
 from pytest_mipro.runtime.client.contract import LMClient
+from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.signature.json_values import to_text
 
 _GROUP_CHARS = 60
@@ -136,11 +140,18 @@ class RecordedCall:
     def usages(self) -> tuple[ModuleUsage, ...]:
         """What the module calls of all samples took."""
         found = []
+        committed = {
+            path: committed_prompt(call.signature)
+            for call in self.calls
+            if call.signature.optimize and (path := call.signature.prompt_path)
+        }
+        sizes = sizes_of(self.calls, committed, ONE_CALL)
         for call in self.calls:
             cached = call.requests if call.cached else 0
             tokens = call.usage.prompt_tokens, call.usage.completion_tokens
             usage = CallUsage(call.requests, cached, *tokens, call.cost)
-            found.append(ModuleUsage(call.signature.label, call.model, usage))
+            parts = prompt_parts([call], committed, sizes)
+            found.append(ModuleUsage(call.signature.label, call.model, usage, parts))
         return by_module(found)
 
     @property

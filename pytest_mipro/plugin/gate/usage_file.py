@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_mipro.optimizer.budget.prompt_parts import PromptParts
 from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import relative_path
@@ -79,7 +80,12 @@ def read_usage(path: Path) -> GateUsage | None:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         modules = tuple(
-            ModuleUsage(each["module"], each["model"], CallUsage(**each["usage"]))
+            ModuleUsage(
+                each["module"],
+                each["model"],
+                CallUsage(**each["usage"]),
+                PromptParts(**each["parts"]),
+            )
             for each in data.pop("modules")
         )
         return GateUsage(**data, modules=modules)

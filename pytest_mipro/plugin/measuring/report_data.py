@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from functools import cache, lru_cache
 from types import UnionType
 from typing import Any, get_args, get_type_hints
 
 import pytest
 
+from pytest_mipro.optimizer.budget.prompt_parts import PromptParts
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import TestPlan
 from pytest_mipro.plugin.lock.lock_file import LockedModule
@@ -52,20 +53,22 @@ class CallUsage:
 
 @dataclass(frozen=True)
 class ModuleUsage:
-    """What the calls of one module with one model took."""
+    """What the calls of one module with one model took, and the parts of their prompts."""
 
     module: str
     model: str
     usage: CallUsage
+    parts: PromptParts = field(default_factory=PromptParts)
 
 
 def by_module(parts: Iterable[ModuleUsage]) -> tuple[ModuleUsage, ...]:
     """Return the sum for each module and model, ordered by their names."""
-    total: dict[tuple[str, str], CallUsage] = {}
+    total: dict[tuple[str, str], ModuleUsage] = {}
     for part in parts:
         key = (part.module, part.model)
-        total[key] = total.get(key, CallUsage()) + part.usage
-    return tuple(ModuleUsage(*key, total[key]) for key in sorted(total))
+        known = total.get(key, ModuleUsage(*key, CallUsage()))
+        total[key] = ModuleUsage(*key, known.usage + part.usage, known.parts + part.parts)
+    return tuple(total[key] for key in sorted(total))
 
 
 @dataclass(frozen=True)

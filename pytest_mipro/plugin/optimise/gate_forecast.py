@@ -7,14 +7,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from pytest_mipro.optimizer.budget.cost_model import CostModel
+from pytest_mipro.optimizer.budget.prompt_parts import PromptParts
+from pytest_mipro.optimizer.proposing.proposer_models import GROUNDING_CALLS
+from pytest_mipro.optimizer.proposing.strategies import EXAMPLES
 from pytest_mipro.optimizer.run.forecast import (
-    LONGER_INSTRUCTION,
     Forecast,
     Pass,
     StageSize,
     Typical,
     forecast,
-    usual_demos,
+    usual_growth,
+    usual_length,
 )
 from pytest_mipro.optimizer.study.amount import Amount
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
@@ -23,11 +26,6 @@ from pytest_mipro.plugin.measuring.report_data import CallUsage
 from pytest_mipro.runtime.client.contract import Usage
 from pytest_mipro.runtime.settings import current_settings
 
-# A demo has about this share of the tokens of a call: the rest is its instruction.
-_DEMO_OF_CALL = 0.5
-# A request for an instruction: its text, as many examples, and its reply.
-_REQUEST, _EXAMPLES, _REPLY = 1_000, 32, 300
-
 
 def forecast_of(
     usage: GateUsage,
@@ -35,25 +33,32 @@ def forecast_of(
     settings: OptimizerSettings,
     cost_model: CostModel,
     frozen: frozenset[str],
+    training: int,
 ) -> Forecast:
-    """Return the forecast, at the prices of the usage's models."""
+    """Return the forecast with so many rows of training, at the prices of the usage's models."""
     committed: defaultdict[str, Amount] = defaultdict(Amount)
     candidate: defaultdict[str, Amount] = defaultdict(Amount)
+    asked = [part for part in usage.modules if part.module not in frozen]
     for part in usage.modules:
-        model = part.model
-        longer = 0 if part.module in frozen else _longer(part.usage, settings)
-        committed[model] += _amount(cost_model, model, part.usage, 0)
-        candidate[model] += _amount(cost_model, model, part.usage, longer)
-    calls = max(1, sum(part.usage.calls for part in usage.modules))
-    length = sum(part.usage.tokens for part in usage.modules) / calls
+        longer = 0
+        if part in asked:
+            longer = usual_growth(settings, part.parts, part.usage.calls, training)
+        committed[part.model] += _amount(cost_model, part.model, part.usage, 0)
+        candidate[part.model] += _amount(cost_model, part.model, part.usage, longer)
     proposer = (*settings.proposer_models, *committed)[0]
-    request = Usage(round(_REQUEST + _EXAMPLES * length), _REPLY)
+    made = max(1, sum(part.usage.calls for part in asked))
+    parts = sum((part.parts for part in asked), PromptParts())
+    own, example = parts.instruction / made, parts.demo / made
+    shown = min(EXAMPLES, training * made / max(1, len(asked) * usage.rows)) * example
+    request = Usage(round(own + shown), round(usual_length(own)))
+    proposal = cost_model.amount(proposer, request)
     typical = Typical(
         rows=usage.rows,
         repeated=Pass(usage.samples, candidate),
         once=Pass(usage.cases, _times(candidate, usage.cases / usage.samples)),
         proposer=proposer,
-        proposal=cost_model.amount(proposer, request),
+        proposal=proposal,
+        grounding=proposal.times(GROUNDING_CALLS),
     )
     return forecast(typical, sizes, committed, settings.concurrency)
 
@@ -68,12 +73,6 @@ def asked_now(usage: GateUsage, default: str | None) -> GateUsage:
         for part in usage.modules
     )
     return replace(usage, modules=tuple(modules))
-
-
-def _longer(usage: CallUsage, settings: OptimizerSettings) -> int:
-    demo = _DEMO_OF_CALL * usage.tokens / max(1, usage.calls)
-    demos = usual_demos(settings, demo) if settings.has("demos") else 0.0
-    return round(demos) + (LONGER_INSTRUCTION if settings.has("instructions") else 0)
 
 
 def _amount(cost_model: CostModel, model: str, usage: CallUsage, longer: int) -> Amount:

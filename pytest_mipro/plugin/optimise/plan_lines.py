@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Any, TypeGuard
 
 from pytest_mipro.optimizer.budget.cost_model import CostModel
@@ -101,7 +101,7 @@ def _ending(
         lines.append(f"the limit will end the search at about trial {trial + 1}; enough: {enough}")
     if max_seconds is not None and forecast.seconds is not None and forecast.seconds > max_seconds:
         trial = int(trials * max_seconds / forecast.seconds)
-        enough = f"{math.ceil(forecast.seconds):,} s"
+        enough = f"{ceil(forecast.seconds):,} s"
         lines.append(f"time will end the search at about trial {trial + 1}; enough: {enough}")
     return lines
 
@@ -160,8 +160,9 @@ def describe_dry_run(
         found = {part.module for part in gate[0].modules} - frozen
         modules, names = len(found), ", ".join(sorted(found))
     sizes = _sizes(study, settings, split, modules)
-    per_row = sum(study.tests[case.test].repeats for case in study.cases) / rows
-    runs = runs_alone(study) + sum(round(per_row * size.rows) for size in sizes)
+    samples = sum(study.tests[case.test].repeats for case in study.cases)
+    of_rows = sum(s.once * len(study.cases) + s.repeated * samples for s in sizes)
+    runs = runs_alone(study) + ceil(of_rows / rows)
     power = describe_power(split, detectable_lift(split, settings.trials, look))
     batch = settings.batch_of(len(split.validation))
     trials = f"{settings.rounds} rounds, {settings.trials} trials of {batch} rows"
@@ -174,7 +175,7 @@ def describe_dry_run(
         ("case runs", f"at most {runs:,}, baseline, decision and final pass included"),
         ("modules", names),
         *(
-            _by_gate(gate, sizes, settings, frozenset(frozen))
+            _by_gate(gate, sizes, settings, frozen, len(split.train))
             if gate
             else _by_run(sizes, lock, last)
         ),
@@ -190,11 +191,7 @@ def describe_dry_run(
 def planned_sizes(study: Study, settings: OptimizerSettings, modules: int) -> dict[str, int]:
     """Return how many rows and calls of its own each stage asks anew, by the plan."""
     sizes = _sizes(study, settings, _split(study, settings), modules)
-    return {size.stage: _planned(size) for size in sizes}
-
-
-def _planned(size: StageSize) -> int:
-    return size.fresh + size.calls
+    return {size.stage: size.planned for size in sizes}
 
 
 def _split(study: Study, settings: OptimizerSettings) -> Split:
@@ -240,11 +237,12 @@ def _by_gate(
     sizes: tuple[StageSize, ...],
     settings: OptimizerSettings,
     frozen: frozenset[str],
+    training: int,
 ) -> list[tuple[str, str]]:
     """Return what each stage takes by the calls of the last gate run."""
     usage, cost_model = gate
     calls = sum(part.usage.calls for part in usage.modules)
-    made = forecast_of(usage, sizes, settings, cost_model, frozen)
+    made = forecast_of(usage, sizes, settings, cost_model, frozen, training)
     first, *lines = [
         *describe_forecast(made)[1:],
         *_ending(made, settings.limits, settings.max_seconds, settings.trials),
@@ -283,10 +281,10 @@ def _as_last_time(size: StageSize, last: Mapping[str, Any]) -> Amount:
     stages: Mapping[str, Any] = last["stages"]
     if size.stage in stages:
         before = last["planned"].get(size.stage)
-        factor = _planned(size) / before if before else 1.0
+        factor = size.planned / before if before else 1.0
         return Amount(**stages[size.stage]).times(factor, round)
     reached = max(STAGES.index(stage) for stage in stages if stage in STAGES)
     if STAGES.index(size.stage) < reached:  # all that it asked was asked before
         return Amount()
-    share = size.fresh / max(1, last["rows"])
+    share = (size.planned - size.calls) / max(1, last["rows"])
     return Amount(size.calls, 0, 0) + Amount(**stages["baseline"]).times(share, round)

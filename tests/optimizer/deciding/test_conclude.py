@@ -325,6 +325,23 @@ def test_a_gate_is_failed_by_the_rules_of_the_gate(
     assert failed_gates(cast("Any", unmet), scored(fallen)) == ()
 
 
+@pytest.mark.parametrize(("size", "failed"), [(1, ()), (5, ("test_colour",))])
+def test_related_rows_count_as_one_for_a_threshold_with_confidence(
+    size: int, failed: tuple[str, ...]
+) -> None:
+    specs = {"test_colour": {"threshold": 0.7, "confidence": 0.95}}
+    study = make_study(make_rows(0, 50, 0), specs=specs)
+    cases = [replace(case, unit=f"u{n // size}") for n, case in enumerate(study.cases)]
+    study = replace(study, cases=tuple(cases))
+
+    def scored(lost: int) -> Evaluation:
+        runs = [CaseRun(case, 0, Outcome(float(n >= lost)), ()) for n, case in enumerate(cases)]
+        return Evaluation(tuple(runs))
+
+    baseline = SimpleNamespace(study=study, evaluation=scored(0))
+    assert failed_gates(cast("Any", baseline), scored(8)) == failed
+
+
 def test_only_on_demand_is_a_likely_finalist_measured_on_all_cases() -> None:
     study = make_study(make_rows(14, 6, 14))
     services = {"earlier_holdout_uses": 300}  # so late a look confirms nothing

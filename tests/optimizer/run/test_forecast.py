@@ -1,15 +1,30 @@
 """The forecast: what stages, their proposals and the demos of candidates take."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from made_runs import call
-from optimizer_world import make_settings, make_study, note, play, sort, without
+from optimizer_world import (
+    HARD,
+    LATE,
+    TWO_TESTS,
+    Row,
+    make_settings,
+    make_study,
+    metric_hard,
+    note,
+    play,
+    sort,
+    without,
+)
 from world_model import WorldClient
 
 from pytest_mipro.optimizer.budget.cost_model import CostModel, Expectation, Sizes
+from pytest_mipro.optimizer.budget.prompt_parts import PromptParts, prompt_parts
+from pytest_mipro.optimizer.proposing.proposer_models import GROUNDING_CALLS, PROPOSAL_TOKENS
 from pytest_mipro.optimizer.run.events import Plan
 from pytest_mipro.optimizer.run.forecast import (
     Forecast,
@@ -19,8 +34,10 @@ from pytest_mipro.optimizer.run.forecast import (
     Typical,
     forecast,
     usual_growth,
+    usual_length,
 )
 from pytest_mipro.optimizer.study.amount import Amount, Limits
+from pytest_mipro.optimizer.study.case import Outcome, Study
 from pytest_mipro.runtime.client.contract import Reply, Request, Usage
 from pytest_mipro.runtime.client.prices import ModelPrice
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
@@ -39,19 +56,39 @@ def expectation(committed: dict[Path, Prompt], *, module: Any = note) -> Expecta
     return Expectation({"a": (made,)}, committed, CostModel(Limits(), lambda _: PRICE), sizes)
 
 
-def growth(committed: dict[Path, Prompt], **settings: Any) -> dict[Path, int]:
-    made = expectation(committed)
-    chosen = make_settings(**{"parts": without("instructions"), "max_demos": 8, **settings})
-    return usual_growth(made, chosen, Sizes({"test/fake": 0.5}, Amount(1)))
+def growth(measured: PromptParts, calls: int = 10, rows: int = 30, **settings: Any) -> int:
+    chosen = {"parts": without("instructions"), "max_demos": 8, "candidates": 2, **settings}
+    return usual_growth(make_settings(**chosen), measured, calls, rows)
 
 
 def test_the_usual_demos_come_on_top_of_a_prompt_without_any() -> None:
-    plain = growth({NOTE: Prompt("Note it.")})[NOTE]
-    one = plain / (0.8 * 8)
-    assert 50 < one < 140
-    assert growth({NOTE: Prompt("Note it.", DEMOS[:2])})[NOTE] == pytest.approx(4.4 * one, abs=2)
-    assert growth({NOTE: Prompt("Note it.", DEMOS)})[NOTE] == 0
-    assert growth({NOTE: Prompt("Note it.")}, max_demo_tokens=99) == {NOTE: 99}
+    usual = (8 + (1 + 8) / 2) / 2  # a set of all that fit, and one of random size
+    assert growth(PromptParts(100, 0, 400)) == 40 * usual
+    assert growth(PromptParts(100, 800, 400)) == 40 * usual - 80
+    assert growth(PromptParts(100, 4_000, 400)) == 0
+    assert growth(PromptParts(100, 0, 400), rows=2) == 40 * (2 + 1.5) / 2
+    assert growth(PromptParts(100, 0, 400), max_demo_tokens=99) == 99
+    assert growth(PromptParts(100, 0, 400), parts=without("instructions", "demos")) == 0
+    assert growth(PromptParts(), calls=0, rows=0) == 0
+
+
+def test_a_usual_instruction_is_between_the_current_one_and_the_limit_of_a_proposal() -> None:
+    for current in (0.0, 8.0, 400.0):
+        assert usual_length(current) == pytest.approx((max(1.0, current) * PROPOSAL_TOKENS) ** 0.5)
+    assert usual_length(5_000) == PROPOSAL_TOKENS
+    longer = round(usual_length(10) - 10)
+    assert growth(PromptParts(100, 0, 0), parts=without("demos")) == longer
+    assert growth(PromptParts(50_000, 0, 0), parts=without("demos")) == 0
+
+
+def test_prompts_are_measured_by_part_in_the_tokens_of_their_model() -> None:
+    made = call(note, "a" * 180, "A")
+    sizes = Sizes({made.model: 0.5}, Amount(1))
+    parts = prompt_parts([made, made], {NOTE: Prompt("Note it.", DEMOS)}, sizes)
+    assert parts.instruction == 2 * 4
+    assert parts.demo == 2 * round(0.5 * len(f"<text>\n{'a' * 180}\n</text>A"))
+    assert parts.demos == 2 * round(0.5 * 8 * len("<text>\nx\n</text>A"))
+    assert prompt_parts([made], {SORT: Prompt("of another module")}, sizes) == PromptParts()
 
 
 def test_a_longer_prompt_costs_its_tokens_in_each_call() -> None:
@@ -71,27 +108,28 @@ TYPICAL = Typical(
     once=Pass(10, {"m": Amount(20, 2_000, 200)}),
     proposer="p",
     proposal=Amount(1, 900, 90),
+    grounding=Amount(4, 1_000, 100),
     latency=2.0,
 )
 
 
 def test_stages_take_their_share_of_a_pass_and_proposals_their_own_calls() -> None:
     sizes = [
-        StageSize("baseline", 10, 10),
-        StageSize("proposals", 0, 0, calls=3),
-        StageSize("search", 25, 20, repeats=False),
-        StageSize("final pass", 10, 5),
+        StageSize("baseline", repeated=10, fresh_repeated=10),
+        StageSize("proposals", calls=GROUNDING_CALLS + 3),
+        StageSize("search", 25, 5, fresh_once=20, fresh_repeated=5),
+        StageSize("final pass", repeated=10, fresh_repeated=5),
     ]
     made = forecast(TYPICAL, sizes, {"m": Amount(40, 3_000, 300)}, concurrency=4)
     assert [stage.expected for stage in made.stages] == [
         Amount(40, 3_000, 300),
-        Amount(3, 2_700, 270),
-        Amount(40, 4_000, 400),
+        Amount(7, 3_700, 370),
+        Amount(60, 6_000, 600),
         Amount(20, 2_000, 200),
     ]
-    assert [stage.case_runs for stage in made.stages] == [20, 0, 25, 20]
-    assert made.models["p"] == Amount(3, 2_700, 270)
-    assert made.seconds == (40 + 3 + 40 + 20) * 2.0 / 4
+    assert [stage.case_runs for stage in made.stages] == [20, 0, 35, 20]
+    assert made.models["p"] == Amount(7, 3_700, 370)
+    assert made.seconds == (40 + 7 + 60 + 20) * 2.0 / 4
     unknown = forecast(replace(TYPICAL, latency=0.0), sizes, {}, concurrency=4)
     assert unknown.seconds is None
 
@@ -120,12 +158,24 @@ class Telling(WorldClient):
         return replace(reply, usage=Usage(size // 4, len(reply.text) // 4 + 1), latency=0.5)
 
 
-def test_what_is_forecast_is_near_what_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Instructions and proposals of this world are a few words long.
-    monkeypatch.setattr("pytest_mipro.optimizer.run.forecast.LONGER_INSTRUCTION", 10)
-    monkeypatch.setattr("pytest_mipro.optimizer.run.plan._PROPOSAL_OUTPUT", 10)
-    played = play(make_study(), Telling())
+@pytest.mark.parametrize(
+    "study", [make_study(), HARD, TWO_TESTS, LATE], ids=["plain", "hard", "two", "late"]
+)
+def test_what_is_forecast_is_near_what_is_taken(study: Study) -> None:
+    played = play(study, Telling())
     (plan,) = played.seen(Plan)
     took = sum(entry.amount.tokens or 0 for entry in played.result.spending)
-    assert plan.forecast.expected.tokens is not None
-    assert 0.6 <= plan.forecast.expected.tokens / took <= 2.0
+    # Instructions of this world are a few words long, those of no model are.
+    assert 1.0 <= (plan.forecast.expected.tokens or 0) / took <= 2.0
+
+
+def test_the_pipeline_runs_no_more_often_than_forecast_where_cases_repeat() -> None:
+    runs = Counter[str]()
+
+    def counted(row: Row) -> Outcome:
+        runs[row.id] += 1
+        return metric_hard(row)
+
+    study = make_study(tests={"test_hard": counted}, specs={"test_hard": {"repeats": 4}})
+    (plan,) = play(study, trials=6).seen(Plan)
+    assert sum(runs.values()) <= plan.forecast.case_runs

@@ -1,0 +1,45 @@
+"""The parts of prompts in tokens: what a candidate changes, as the committed prompts measure it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_mipro.optimizer.budget.cost_model import Sizes
+from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.prompts.prompt import Prompt
+from pytest_mipro.runtime.prompts.render import input_text
+
+
+@dataclass(frozen=True)
+class PromptParts:
+    """Tokens summed over calls: of instructions, demos, and of each call if it were a demo."""
+
+    instruction: int = 0
+    demos: int = 0
+    demo: int = 0
+
+    def __add__(self, other: PromptParts) -> PromptParts:
+        return PromptParts(
+            self.instruction + other.instruction, self.demos + other.demos, self.demo + other.demo
+        )
+
+
+def prompt_parts(
+    calls: Iterable[ModuleCall], committed: Mapping[Path, Prompt], sizes: Sizes
+) -> PromptParts:
+    """Return the sum over the calls; those of modules without a committed prompt are left out."""
+    parts = PromptParts()
+    for call in calls:
+        prompt, output = committed.get(call.signature.prompt_path), call.signature.output
+        if prompt is None:
+            continue
+        shown = "".join(
+            input_text(demo.inputs) + output.reply_text(demo.output, demo.reasoning)
+            for demo in prompt.demos
+        )
+        reply = call.text if call.error else output.reply_text(call.output, call.reasoning)
+        texts = prompt.instruction, shown, input_text(call.inputs) + reply
+        parts += PromptParts(*(sizes.tokens(call.model, text) for text in texts))
+    return parts
