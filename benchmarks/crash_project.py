@@ -1,48 +1,26 @@
-"""The project that `crashes.py` optimises: two modules, 40 cases, and a model that logs its calls.
+"""The projects that `crashes.py` kills runs of, with a model that logs its calls.
 
-Its conftest logs each point that a run passes to `log.jsonl`, and ends the run at the point that
-the environment names.
+Their conftest logs each point that a run passes to `log.jsonl`, and ends the run at the point that
+the environment names. `NUMBERS` is one test file of two modules. `DESK` is of other making: asyncio
+and a session fixture that call modules, a study of two files, cases of a CSV file, repeated cases,
+a reasoning and an instruction in a text file.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+OPTIMIZE = ("--mipro-optimize", "--mipro-trials=6")
 CONCURRENCY = 8
-FILES = {
-    "pytest.ini": f"""
-[pytest]
-pythonpath = .
-mipro_model = test/fake
-mipro_min_holdout = 5
-mipro_candidates = 2
-mipro_max_demos = 2
-mipro_minibatch_size = 8
-mipro_concurrency = {CONCURRENCY}
-""",
-    "pipeline.py": '''
-from typing import Literal
-from pytest_mipro import lm_module
-
-@lm_module
-def digit(number: str) -> str:
-    """Name the last digit."""
-
-@lm_module
-def parity(last: str) -> Literal["odd", "even"]:
-    """Say whether the number is odd."""
-''',
-    "test_numbers.py": """
-import pytest
-from pipeline import digit, parity
-
-@pytest.mark.mipro(threshold=0.1)
-@pytest.mark.parametrize("number", range(40))
-def test_parity(number):
-    assert parity(last=digit(number=str(number))) == ("odd" if number % 2 else "even")
-""",
-    "conftest.py": '''
+_CONFTEST = '''
 import asyncio, hashlib, json, os, signal, time
-from pytest_mipro.plugin.optimise import progress
+from pytest_mipro.plugin.gate import write_replies
 from pytest_mipro.plugin.lock import write_journal
+from pytest_mipro.plugin.optimise import progress
 from pytest_mipro.runtime.cache import store
 from pytest_mipro.runtime.client.contract import ScriptedClient
 
@@ -63,19 +41,10 @@ def skill(messages):
     demos = sum(message.role == "assistant" for message in messages)
     return 0.25 + 0.6 * ("carefully" in messages[0].content) + 0.05 * min(demos, 2)
 
-def reply(request):
-    wanted = request.messages[-1].content
-    if wanted.startswith("<number>"):
-        return wanted.split()[1]
-    if not wanted.startswith("<last>"):  # a proposal, or grounding
-        asked = "".join(message.content for message in request.messages) + str(request.sample)
-        way = hashlib.sha256(asked.encode()).hexdigest()[:4]  # other requests, other instructions
-        return f"Look carefully at the last digit, way {way}."
-    number = wanted.split()[1]
-    point = hashlib.sha256(number.encode()).digest()[0] / 256
-    right = int(number) % 2
-    return ["even", "odd"][right if point < skill(request.messages) else 1 - right]
+def way(request):
+    return hashlib.sha256(request.canonical_json().encode()).hexdigest()[:4]
 
+MODEL
 class Client(ScriptedClient):
     async def complete(self, request):
         passed("asked", request.digest())
@@ -101,7 +70,144 @@ def event_name(_, event):
 if KIND != "none":
     wrapped(progress.Progress, "__call__", "event", event_name)
     wrapped(write_journal, "atomic_write", "write", lambda path, *_: path.name)
+    wrapped(write_replies, "atomic_write", "write", lambda path, *_: path.name)
+    wrapped(write_journal.Path, "replace", "write", lambda _, path: f"rename to {path.name}")
     wrapped(write_journal.Path, "unlink", "write", lambda path, **_: f"remove {path.name}")
     wrapped(store.Store, "set", "kept", lambda _, key, value: key)
+'''
+_INI = f"""
+[pytest]
+pythonpath = .
+mipro_model = test/fake
+mipro_min_holdout = 5
+mipro_candidates = 2
+mipro_max_demos = 2
+mipro_minibatch_size = 8
+mipro_concurrency = {CONCURRENCY}
+"""
+_NUMBERS_MODEL = """
+def reply(request):
+    wanted = request.messages[-1].content
+    if wanted.startswith("<number>"):
+        return wanted.split()[1]
+    if not wanted.startswith("<last>"):  # a proposal, or grounding
+        return f"Look carefully at the last digit, way {way(request)}."
+    number = wanted.split()[1]
+    point = hashlib.sha256(number.encode()).digest()[0] / 256
+    right = int(number) % 2
+    return ["even", "odd"][right if point < skill(request.messages) else 1 - right]
+"""
+NUMBERS = {
+    "pytest.ini": _INI,
+    "pipeline.py": '''
+from typing import Literal
+from pytest_mipro import lm_module
+
+@lm_module
+def digit(number: str) -> str:
+    """Name the last digit."""
+
+@lm_module
+def parity(last: str) -> Literal["odd", "even"]:
+    """Say whether the number is odd."""
 ''',
+    "test_numbers.py": """
+import pytest
+from pipeline import digit, parity
+
+@pytest.mark.mipro(threshold=0.1)
+@pytest.mark.parametrize("number", range(40))
+def test_parity(number):
+    assert parity(last=digit(number=str(number))) == ("odd" if number % 2 else "even")
+""",
+    "conftest.py": _CONFTEST.replace("MODEL", _NUMBERS_MODEL),
 }
+_DESK_MODEL = """
+def field(text, name):
+    return text.partition(f"<{name}>")[2].partition(f"</{name}>")[0].strip()
+
+def reply(request):
+    wanted = request.messages[-1].content
+    if not wanted.startswith("<ticket>"):  # a proposal, or grounding
+        return f"<instruction>Read the ticket carefully, way {way(request)}.</instruction>"
+    ticket, queue = field(wanted, "ticket"), field(wanted, "queue")
+    point = hashlib.sha256(f"{ticket} {queue} {request.sample}".encode()).digest()[0] / 256
+    good = point < skill(request.messages)
+    if queue:
+        return f"Dear customer, {queue if good else 'nobody'} looks at it."
+    right = ["billing", "bug"][int(ticket.split()[-1]) % 2]
+    label = right if good else {"billing": "bug", "bug": "billing"}[right]
+    return f"<reasoning>It is about {right}.</reasoning><answer>{label}</answer>"
+"""
+DESK = {
+    "pytest.ini": _INI.replace("pythonpath = .", "pythonpath = src"),
+    "src/desk/texts/answer.txt": "Answer the customer in a sentence.\n",
+    "src/desk/__init__.py": "",
+    "src/desk/pipeline.py": '''
+from typing import Literal
+from pytest_mipro import lm_module
+
+@lm_module(reasoning=True)
+async def sort(ticket: str) -> Literal["billing", "bug"]:
+    """Sort the ticket."""
+
+@lm_module(prompt="texts/answer.txt")
+def answer(ticket: str, queue: str) -> str:
+    """Answer the customer."""
+''',
+    "tests/tickets.csv": "id,ticket,queue\n"
+    + "".join(f"T-{n},ticket {n},{['billing', 'bug'][n % 2]}\n" for n in range(40)),
+    "tests/queue/test_queue.py": """
+import pytest
+from desk.pipeline import answer, sort
+from pytest_mipro import cases
+
+@pytest.fixture(scope="session")
+def greeting():
+    return answer(ticket="hello 0", queue="billing")
+
+@pytest.mark.mipro(threshold=0.1, study="desk", rerun_safe=["greeting"])
+@cases("../tickets.csv")
+async def test_queue(greeting, ticket, queue):
+    assert await sort(ticket=ticket) == queue
+""",
+    "tests/reply/test_reply.py": """
+import pytest
+from desk.pipeline import answer
+from pytest_mipro import Score, cases
+
+@pytest.mark.mipro(threshold=0.1, study="desk", repeats=2)
+@cases("../tickets.csv")
+def test_reply(ticket, queue):
+    return Score(float(queue in answer(ticket=ticket, queue=queue)), feedback="names no queue")
+""",
+    "conftest.py": _CONFTEST.replace("MODEL", _DESK_MODEL),
+}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A command that is killed, and the project that it runs in.
+
+    `before` is run first, undisturbed, and then `edit` = (file, old, new) made.
+    """
+
+    name: str
+    files: Mapping[str, str]
+    command: Sequence[str]
+    before: Sequence[str] = ()
+    edit: tuple[str, str, str] | None = None
+
+
+SCENARIOS = (
+    Scenario("numbers", NUMBERS, OPTIMIZE),
+    Scenario("desk", DESK, OPTIMIZE),
+    Scenario("record", DESK, ("--mipro-replies=record",)),
+    Scenario(
+        "update-lock",
+        DESK,
+        ("--mipro-update-lock",),
+        OPTIMIZE,
+        ("tests/tickets.csv", "ticket 7,", "another ticket 7,"),
+    ),
+)

@@ -2,11 +2,14 @@
 
     python benchmarks/crashes.py [--random N] [--seed N] [--signals SIGKILL SIGINT] [--only REGEX]
 
-Optimises a small study once undisturbed. Then, from the same start, ends it at each boundary
-between its stages, at each step of writing the files, and N times at a random call of the model or
-reply on its way to disk. A plain pytest run follows, and then the same command again. Checks for
-each kill that the files are all old or all new after the plain run, that at most the calls in
-flight are repeated, and that the files end in the same bytes as those of the undisturbed run.
+Runs a command once undisturbed: an optimisation of each of two projects, a gate that records
+replies, and one that updates a lock. Then, from the same start, ends it at each boundary between
+its stages, at each step of writing files, and N times in each stage at a random call of the model
+or reply on its way to disk. A plain pytest run follows, and then the same command again. Checks for
+each kill that every file is an old or a new one at once, and nothing else is left outside of
+`.mipro`; that the files are all old or all new after the plain run; that at most the calls in
+flight are repeated; that the files end in the same bytes as those of the undisturbed run; and that
+the command asks nothing where they are in place.
 Ctrl-C must end the run within `--patience` seconds (2), and say how to go on. Prints one line per
 kill, with the seconds from the signal to the end of the process, and a summary; the exit code is 1
 if any check fails.
@@ -32,9 +35,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from crash_project import CONCURRENCY, FILES
+from crash_project import CONCURRENCY, OPTIMIZE, SCENARIOS, Scenario
 
 import pytest_mipro.plugin.gate.case_hooks
+import pytest_mipro.plugin.gate.write_replies
 import pytest_mipro.plugin.lock.write_journal
 import pytest_mipro.plugin.optimise.capture_hooks
 import pytest_mipro.plugin.report.terminal
@@ -44,13 +48,16 @@ import pytest_mipro.runtime.cache.store  # noqa: F401 - imported before the fork
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-OPTIMIZE = ("--mipro-optimize", "--mipro-trials=6")
 _BOUNDARIES = ("StageStarted", "BaselineMeasured", "Plan", "CandidatesReady", "Decided")
+_WRITTEN = ("prompts/*", "texts/*", "*.mipro.json", "*.replies.jsonl")
 
 
 @dataclass(frozen=True)
 class Crash:
-    """Where a run is ended: at the `count`-th (from 0) point of a kind, by a signal."""
+    """Where a run is ended: at the `count`-th (from 0) point of a kind, by a signal.
+
+    `name` tells the point, by its stage where it is a random one.
+    """
 
     kind: str
     count: int
@@ -85,12 +92,25 @@ class Ended:
     output: str
 
 
-def write_project(folder: Path) -> None:
-    """Write the project that is optimised, in its state before."""
+def write_project(folder: Path, scenario: Scenario) -> None:
+    """Write the project of a scenario, in its state before the command."""
+    for name, text in scenario.files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    if scenario.before:
+        run(folder, *scenario.before)
+        (folder / "log.jsonl").unlink()
+    if scenario.edit:
+        name, old, new = scenario.edit
+        path = folder / name
+        path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+
+
+def copied(start: Path, folder: Path) -> None:
+    """Put the folder back to the start."""
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    for name, text in FILES.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    shutil.copytree(start, folder)
 
 
 def run(folder: Path, *arguments: str, crash: Crash | None = None) -> Ended:
@@ -125,9 +145,19 @@ def _become_pytest(
 
 
 def written(folder: Path) -> dict[str, bytes]:
-    """Return the bytes of the files that an optimisation writes."""
-    paths = [*folder.glob("prompts/*"), *folder.glob("*.mipro.json")]
-    return {path.name: path.read_bytes() for path in sorted(paths)}
+    """Return the bytes of the files that a command may write."""
+    paths = {path for pattern in _WRITTEN for path in folder.rglob(pattern)}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(paths)
+        if ".mipro" not in path.parts
+    }
+
+
+def names(folder: Path) -> set[str]:
+    """Return the names of all files of the repo, without what Python makes."""
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return {str(path) for path in paths if not {".mipro", "__pycache__"} & set(path.parts)}
 
 
 def log(folder: Path, kind: str) -> list[Any]:
@@ -141,38 +171,64 @@ def log(folder: Path, kind: str) -> list[Any]:
 
 
 def crashes(folder: Path, count: int, seed: int, signals: Sequence[int]) -> Iterator[Crash]:
-    """Yield all boundaries of the folder's past run, and `count` random points."""
+    """Yield all boundaries of the folder's past run, and `count` random points of each stage."""
     rng = random.Random(seed)
     for number in signals:
         for kind in ("event", "write"):
             for index, name in enumerate(log(folder, kind)):
                 if kind == "write" or name.startswith(_BOUNDARIES):
                     yield Crash(kind, index, number, name)
-        for _ in range(count):
-            kind = rng.choice(["asked", "answered", "kept"])
-            index = rng.randrange(len(log(folder, kind)))
-            yield Crash(kind, index, number, f"{index + 1} of {len(log(folder, kind))}")
+        for stage, points in by_stage(folder).items():
+            for kind, index in rng.sample(points, min(count, len(points))):
+                yield Crash(kind, index, number, f"{index + 1} of {stage}")
 
 
-def outcome_of(folder: Path, crash: Crash, new: dict[str, bytes], patience: float) -> Outcome:
+def by_stage(folder: Path) -> dict[str, list[tuple[str, int]]]:
+    """Return the calls and replies of the folder's past run, as (kind, index), by their stage."""
+    stages: dict[str, list[tuple[str, int]]] = {}
+    counts: Counter[str] = Counter()
+    stage = "cases"
+    for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines():
+        kind, name = json.loads(line)
+        if kind == "event" and name.startswith(("StageStarted", "CandidatesReady")):
+            begun = name.removeprefix("StageStarted ")
+            # The search begins with demos; its trials come behind each round's candidates.
+            stage = "bootstrap" if begun == "search" else begun
+            stage = "search" if begun.startswith("CandidatesReady") else stage
+        if kind in ("asked", "answered", "kept"):
+            stages.setdefault(stage, []).append((kind, counts[kind]))
+            counts[kind] += 1
+    return stages
+
+
+def outcome_of(
+    folder: Path, start: Path, scenario: Scenario, crash: Crash, whole: Path, patience: float
+) -> Outcome:
     """End a run at a point, run on, and return what became of it."""
-    write_project(folder)
-    ended = run(folder, *OPTIMIZE, crash=crash)
+    copied(start, folder)
+    old, new, known = written(start), written(whole), names(whole)
+    ended = run(folder, *scenario.command, crash=crash)
     signalled = log(folder, "signal")
     at, processor = signalled[0] if signalled else (ended.at, ended.processor)
     seconds = ended.at - at
     found = [] if signalled else ["the run did not come to this point"]
     if crash.signal == signal.SIGINT and signalled:
-        found += _interrupted(ended, seconds, patience)
+        found += _interrupted(ended, seconds, patience, scenario)
+    found += [f"left {name}" for name in names(folder) - known]
+    for name, data in written(folder).items():
+        if data not in (old.get(name), new.get(name)):
+            found.append(f"{name} is neither the old file nor the new one")
     plain = run(folder, "-q")
     if plain.code != 0:
         found.append(f"the plain run ended with {plain.code}: {plain.output[-300:]}")
-    if written(folder) not in ({}, new):
+    if written(folder) not in (old, new):
         found.append(f"neither old nor new: {sorted(written(folder))}")
-    if not written(folder):
-        again = run(folder, *OPTIMIZE)
-        if again.code != 0 or written(folder) != new:
-            found.append(f"ended with {again.code} and other bytes: {again.output[-300:]}")
+    done, before = written(folder) == new, len(log(folder, "asked"))
+    again = run(folder, *scenario.command)
+    if again.code != 0 or written(folder) != new:
+        found.append(f"ended with {again.code} and other bytes: {again.output[-300:]}")
+    if done and len(log(folder, "asked")) > before:
+        found.append("asked anew, though its files are in place")
     twice = sum(times - 1 for times in Counter(log(folder, "asked")).values())
     # Half as many cases again as calls are in work: their replies may not be stored yet.
     if twice > CONCURRENCY + CONCURRENCY // 2:
@@ -180,14 +236,15 @@ def outcome_of(folder: Path, crash: Crash, new: dict[str, bytes], patience: floa
     return Outcome(tuple(found), seconds, ended.processor - processor, twice)
 
 
-def _interrupted(ended: Ended, seconds: float, patience: float) -> list[str]:
+def _interrupted(ended: Ended, seconds: float, patience: float, scenario: Scenario) -> list[str]:
     """Return what is wrong with the end of a run by Ctrl-C."""
     found = []
     if seconds > patience:
         found.append(f"ended {seconds:.1f} s after Ctrl-C")
     # While files are written the study is done: they are written, or by the next run.
     if (
-        ended.code == pytest.ExitCode.INTERRUPTED
+        scenario.command == OPTIMIZE
+        and ended.code == pytest.ExitCode.INTERRUPTED
         and "replies so far are cached" not in ended.output
     ):
         found.append(f"does not say how to go on: {ended.output[-300:]}")
@@ -199,7 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--random", type=int, default=20)
+    parser.add_argument("--random", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--signals", nargs="+", default=["SIGKILL", "SIGINT"])
     parser.add_argument("--only", default="")
@@ -208,24 +265,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signals = [int(signal.Signals[name]) for name in given.signals]
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "project"
-        write_project(folder)
-        whole = run(folder, *OPTIMIZE)
-        new = written(folder)
-        asked = len(log(folder, "asked"))
-        print(f"uninterrupted: {asked} calls, {len(new)} files", flush=True)
-        if whole.code != 0 or len(new) != 3:
-            print(whole.output)
-            return 1
-        for crash in list(crashes(folder, given.random, given.seed, signals)):
-            name = f"{signal.Signals(crash.signal).name} {crash.kind} {crash.name}"
-            if not re.search(given.only, name):
-                continue
-            outcome = outcome_of(folder, crash, new, given.patience)
-            said = "; ".join(outcome.wrong) or "ok"
-            took = f"{outcome.seconds:5.2f} s ({outcome.processor:.2f} s of processor)"
-            print(f"{name:<48} {took}  {outcome.twice} twice  {said}", flush=True)
-            outcomes.append(outcome)
+        for scenario in SCENARIOS:
+            folder, start, whole = (
+                Path(place) / scenario.name / part for part in ("project", "start", "whole")
+            )
+            write_project(folder, scenario)
+            shutil.copytree(folder, start)
+            ended = run(folder, *scenario.command)
+            shutil.copytree(folder, whole)
+            changed = set(written(whole).items()) - set(written(start).items())
+            asked = len(log(whole, "asked"))
+            print(f"{scenario.name}: {asked} calls, {len(changed)} files", flush=True)
+            if ended.code != 0 or not changed:
+                print(ended.output)
+                return 1
+            for crash in list(crashes(whole, given.random, given.seed, signals)):
+                signal_name = signal.Signals(crash.signal).name
+                name = f"{signal_name} {scenario.name} {crash.kind} {crash.name}"
+                if not re.search(given.only, name):
+                    continue
+                outcome = outcome_of(folder, start, scenario, crash, whole, given.patience)
+                said = "; ".join(outcome.wrong) or "ok"
+                took = f"{outcome.seconds:5.2f} s ({outcome.processor:.2f} s of processor)"
+                print(f"{name:<60} {took}  {outcome.twice} twice  {said}", flush=True)
+                outcomes.append(outcome)
     wrong = sum(bool(outcome.wrong) for outcome in outcomes)
     slowest = max((outcome.seconds for outcome in outcomes), default=0.0)
     most = max((outcome.processor for outcome in outcomes), default=0.0)
