@@ -8,11 +8,14 @@ a reasoning and an instruction in a text file.
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 OPTIMIZE = ("--mipro-optimize", "--mipro-trials=6")
 CONCURRENCY = 8
@@ -211,3 +214,31 @@ SCENARIOS = (
         ("tests/tickets.csv", "ticket 7,", "another ticket 7,"),
     ),
 )
+
+
+def log(folder: Path, kind: str) -> list[Any]:
+    """Return the names of the points of a kind that the runs of this folder passed, in order.
+
+    Of the kind "signal" it is not a name: the time and the processor time when it was sent.
+    """
+    path = folder / "log.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [name for what, name in map(json.loads, lines) if what == kind]
+
+
+def by_stage(folder: Path) -> dict[str, list[tuple[str, int]]]:
+    """Return the calls and replies of the folder's past run, as (kind, index), by their stage."""
+    stages: dict[str, list[tuple[str, int]]] = {}
+    counts: Counter[str] = Counter()
+    stage = "cases"
+    for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines():
+        kind, name = json.loads(line)
+        if kind == "event" and name.startswith(("StageStarted", "CandidatesReady")):
+            begun = name.removeprefix("StageStarted ")
+            # The search begins with demos; its trials come behind each round's candidates.
+            stage = "bootstrap" if begun == "search" else begun
+            stage = "search" if begun.startswith("CandidatesReady") else stage
+        if kind in ("asked", "answered", "kept"):
+            stages.setdefault(stage, []).append((kind, counts[kind]))
+            counts[kind] += 1
+    return stages

@@ -188,6 +188,13 @@ def test_a_check_that_was_taken_out_is_noticed(which):
     assert parse_lock(text.replace(taken, ""), PATH).edited == 1
 
 
+def test_who_edits_a_score_can_compute_its_check():
+    forged = dump_lock(replace(EXAMPLE, cases=(replace(EXAMPLE.cases[0], score=0.123),)))
+    lock = parse_lock(forged, PATH)
+    assert lock.edited == 0
+    assert [case.score for case in lock.cases] == [0.123]
+
+
 def test_reordered_lines_and_spaces_are_no_edit():
     data = json.loads(dump_lock(EXAMPLE))
     data["cases"].reverse()

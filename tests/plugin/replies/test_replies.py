@@ -639,6 +639,15 @@ def test_a_broken_file_is_one_line_with_its_number(pytester, recordable, workers
     assert file_of(pytester).read_text().endswith("<<<<<<< ours\n")
 
 
+def test_an_edited_reply_is_replayed_as_it_stands(pytester, recordable):
+    recordable()
+    pytester.runpytest(RECORD)
+    path = file_of(pytester)
+    path.write_text(path.read_text().replace('"text": "one"', '"text": "won"'))
+    result = pytester.runpytest(REPLAY)
+    result.stdout.fnmatch_lines(["*missed (1): one", "*7 of 7 replies recorded*"])
+
+
 def test_the_next_recording_tidies_a_merge(pytester, recordable):
     recordable()
     pytester.runpytest(RECORD)
