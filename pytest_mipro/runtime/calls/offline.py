@@ -8,6 +8,7 @@ replaces by a fake never reaches it. A hook can't be removed, so it is added onc
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import sys
 import threading
@@ -20,9 +21,10 @@ from weakref import WeakSet
 
 from pytest_mipro.errors import OfflineError
 from pytest_mipro.runtime.calls.context import in_case, keep_for_case
+from pytest_mipro.runtime.calls.strays import is_offline_child
 
 _CONNECTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
-_LOOKS_UP = "socket.getaddrinfo"
+_LOOKS_UP = frozenset({"socket.getaddrinfo", "socket.gethostbyname"})
 
 
 @dataclass
@@ -65,13 +67,21 @@ def close_for_good() -> None:
 @cache
 def _add_hook() -> None:
     sys.addaudithook(_audit)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_start_as_child)
+
+
+def _start_as_child() -> None:
+    """Take the only thread of a process forked for a case for the case's."""
+    if is_offline_child():
+        _guard.others.clear()
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     if not _guard.closed or not event.startswith("socket."):
         return
-    if event == _LOOKS_UP:
-        host, port = arguments[:2]
+    if event in _LOOKS_UP:
+        host, port = (*arguments, None)[:2]
         local = host in (None, "", b"") or _is_local(host) or _same(host, socket.gethostname())
     elif event in _CONNECTS:
         sock, address = arguments

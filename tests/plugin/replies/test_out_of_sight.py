@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 
@@ -203,6 +204,36 @@ def test_what_the_pipeline_swallows_of_a_child_breaks_the_case(pytester):
     write_gate(pytester, TEST.format(body=CHILD.format(method="spawn", call=call)))
     result = pytester.runpytest_subprocess()
     result.stdout.fnmatch_lines(["*INCOMPLETE: 3 cases had an error*"])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_fork_of_a_replay_connects_to_nothing_either(pytester):
+    body = """
+import os, socket
+def work(text):
+    child = os.fork()
+    if not child:
+        try:
+            socket.create_connection(("203.0.113.7", 443), timeout=1)
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    return "ONE"
+"""
+    write_gate(pytester, TEST.format(body=body))
+    result = pytester.runpytest_subprocess("--mipro-replies=replay", "-k", "one", "-W", "ignore")
+    result.stdout.fnmatch_lines([REFUSED.format(address="203.0.113.7:443")])
+
+
+def test_a_lookup_alone_leaves_the_machine_too(pytester):
+    body = """
+import socket
+def work(text):
+    socket.gethostbyname(socket.gethostname())
+    socket.gethostbyname("model.example")
+"""
+    result = replay(pytester, body, "-k", "one")
+    result.stdout.fnmatch_lines([REFUSED.format(address="model.example")])
 
 
 def test_a_child_of_a_replay_connects_to_nothing_either(pytester):
