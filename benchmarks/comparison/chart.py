@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 940, 520, 60, 20, 340, 50
 COLOURS = {"own": ("#012a1c", "#0b6e4f", "#08a045", "#6bbf59", "#a7c957"), "peer": (
-    "#9d0208", "#dc2f02", "#e85d04", "#7b2cbf", "#c77dff",
+    "#9d0208", "#dc2f02", "#e85d04", "#f48c06", "#7b2cbf", "#c77dff",
 )}  # fmt: skip
 SHAPES = ("circle", "square", "triangle", "diamond")
 Point = tuple[float, float]

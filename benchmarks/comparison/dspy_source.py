@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchmarks.comparison.output_source import classes_of, imports_of, type_of
+
 if TYPE_CHECKING:
     from benchmarks.comparison.world import Stage, World
 
 _HEAD = '''"""The program."""
 
-from typing import Literal
-
+{imports}
 import dspy
-'''
+{classes}'''
 
 
 def program_source(world: World) -> str:
     """Return the source of a file with a signature a stage and the class `Program`."""
-    return _HEAD + "".join(_signature(stage) for stage in world.stages) + _program(world)
+    head = _HEAD.format(imports=imports_of(world), classes=classes_of(world))
+    return head + "".join(_signature(stage) for stage in world.stages) + _program(world)
 
 
 def _signature(stage: Stage) -> str:
-    kind = f"Literal[{', '.join(map(repr, stage.labels))}]" if stage.labels else "str"
     inputs = "".join(f"    {name}: str = dspy.InputField()\n" for name in stage.inputs)
     return (
         f'\n\nclass {_class_name(stage)}(dspy.Signature):\n    """{stage.instruction}"""\n\n'
-        f"{inputs}    {stage.output}: {kind} = dspy.OutputField()\n"
+        f"{inputs}    {stage.output}: {type_of(stage)} = dspy.OutputField()\n"
     )
 
 

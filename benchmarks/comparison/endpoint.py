@@ -17,21 +17,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MODEL = "openai/simulated/small"
+CONCURRENCY = 16
+"""Calls in flight at once, the same for everybody."""
 
 
 @dataclass(frozen=True)
 class Counted:
-    """Calls that were answered, and the tokens read and written by them."""
+    """Calls that were answered, and the tokens read and written by them.
+
+    `saved` are seconds that recorded replies saved, where a run that broke off goes on.
+    """
 
     calls: int
     prompt_tokens: int
     completion_tokens: int
+    saved: float = 0.0
 
     def __sub__(self, earlier: Counted) -> Counted:
         return Counted(
             self.calls - earlier.calls,
             self.prompt_tokens - earlier.prompt_tokens,
             self.completion_tokens - earlier.completion_tokens,
+            self.saved - earlier.saved,
         )
 
 
@@ -57,4 +64,9 @@ def counted(url: str) -> Counted:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(f"{url.removesuffix('/v1')}/stats", timeout=60) as answer:
         told = json.load(answer)
-    return Counted(told["answered"], told["prompt_tokens"], told["completion_tokens"])
+    return Counted(
+        told["answered"],
+        told["prompt_tokens"],
+        told["completion_tokens"],
+        told.get("seconds_saved", 0.0),
+    )

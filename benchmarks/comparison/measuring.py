@@ -8,16 +8,16 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmarks.comparison.endpoint import counted
+from benchmarks.comparison.metric import metric_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-CONCURRENCY = 16
-"""Calls in flight at once, the same for everybody."""
+    from benchmarks.comparison.world import World
 
 FOUND = "measured.json"
 
@@ -25,7 +25,7 @@ FOUND = "measured.json"
 class Contestant(Protocol):
     """One optimiser with one draw of a world."""
 
-    def answers(self) -> Sequence[str | None]:
+    def answers(self) -> Sequence[Any]:
         """Return what the program in its present state says to each test row; None: an error."""
 
     def optimise(self) -> str:
@@ -36,13 +36,14 @@ class Contestant(Protocol):
 class Measured:
     """What one run left.
 
-    `before` and `after` hold 1 for each test row that the program got right and 0 for the others.
+    `before` and `after` hold the score of each test row, 0…1.
     Calls and tokens are the endpoint's count of the optimisation alone, `test_calls` that of the
-    two tests; `seconds` is the optimisation's wall time, in a process that was started before.
+    two tests; `seconds` is the optimisation's wall time, in a process that was started before, and
+    the time that recorded replies of a broken attempt took when they were made.
     """
 
-    before: tuple[int, ...]
-    after: tuple[int, ...]
+    before: tuple[float, ...]
+    after: tuple[float, ...]
     calls: int
     prompt_tokens: int
     completion_tokens: int
@@ -51,14 +52,14 @@ class Measured:
     ended: str
 
 
-def measured(url: str, contestant: Contestant, right: Sequence[str]) -> Measured:
-    """Test, optimise and test again; `right` are the test rows' answers."""
+def measured(url: str, contestant: Contestant, world: World) -> Measured:
+    """Test on the world's test rows, optimise, and test again."""
     start = counted(url)
-    before, untouched = _marks(contestant.answers, right), counted(url)
+    before, untouched = _scores(contestant, world), counted(url)
     began = time.perf_counter()
     ended = contestant.optimise()
     seconds, optimised = time.perf_counter() - began, counted(url)
-    after, end = _marks(contestant.answers, right), counted(url)
+    after, end = _scores(contestant, world), counted(url)
     spent = optimised - untouched
     return Measured(
         before,
@@ -67,13 +68,15 @@ def measured(url: str, contestant: Contestant, right: Sequence[str]) -> Measured
         spent.prompt_tokens,
         spent.completion_tokens,
         (untouched - start).calls + (end - optimised).calls,
-        seconds,
+        seconds + spent.saved,
         ended,
     )
 
 
-def _marks(answers: Callable[[], Sequence[str | None]], right: Sequence[str]) -> tuple[int, ...]:
-    return tuple(int(given == wanted) for given, wanted in zip(answers(), right, strict=True))
+def _scores(contestant: Contestant, world: World) -> tuple[float, ...]:
+    score = metric_of(world.stages[-1])
+    pairs = zip(contestant.answers(), world.test_rows, strict=True)
+    return tuple(round(score(given, row.answer), 4) for given, row in pairs)
 
 
 def write(folder: Path, found: Measured) -> None:

@@ -26,6 +26,7 @@ OPTIMISERS = (
     Optimiser("dspy-mipro-light", "DSPy MIPROv2 light", "peer"),
     Optimiser("dspy-mipro-medium", "DSPy MIPROv2 medium", "peer"),
     Optimiser("dspy-bootstrap", "DSPy BootstrapFewShotWithRandomSearch", "peer"),
+    Optimiser("dspy-bootstrap-10", "DSPy random search, 10 sets", "peer"),
     Optimiser("dspy-gepa-light", "DSPy GEPA light", "peer"),
     Optimiser("dspy-gepa-medium", "DSPy GEPA medium", "peer"),
 )

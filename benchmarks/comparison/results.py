@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+FILE = "results.jsonl"
+
+
 @dataclass(frozen=True)
 class Job:
     """One run to make: an optimiser on one draw of a world."""
@@ -49,10 +52,7 @@ class Result:
 
 def append(path: Path, result: Result) -> None:
     """Add a run to the file."""
-    marks = {
-        name: "".join(map(str, getattr(result.measured, name))) for name in ("before", "after")
-    }
-    line = json.dumps(asdict(result.job) | asdict(result.measured) | marks)
+    line = json.dumps(asdict(result.job) | asdict(result.measured))
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
         file.write(line + "\n")
@@ -69,6 +69,6 @@ def read(path: Path) -> list[Result]:
         except ValueError:
             continue
         job = Job(data.pop("world"), data.pop("seed"), data.pop("optimiser"))
-        marks = {name: tuple(map(int, data[name])) for name in ("before", "after")}
-        found.append(Result(job, Measured(**(data | marks))))
+        scores = {name: tuple(map(float, data[name])) for name in ("before", "after")}
+        found.append(Result(job, Measured(**(data | scores))))
     return found

@@ -42,13 +42,34 @@ def tables(results: Sequence[Result]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def each(results: Sequence[Result]) -> str:
+    """Return a table with a line a run."""
+    head = ("run", "seed", "before", "after", "calls", "tokens", "seconds", "ended")
+    return _table(
+        head,
+        (
+            (
+                f"{one.job.world}, {one.job.optimiser}",
+                str(one.job.seed),
+                f"{one.before:.3f}",
+                f"{one.after:.3f}",
+                f"{one.measured.calls:,}",
+                f"{one.tokens:,}",
+                f"{one.measured.seconds:.0f}",
+                one.measured.ended,
+            )
+            for one in sorted(results, key=lambda one: (*_draw(one), one.job.optimiser))
+        ),
+    )
+
+
 def _of(results: Iterable[Result], optimiser: Optimiser) -> list[Result]:
     return [one for one in results if one.job.optimiser == optimiser.name]
 
 
 def _worlds(results: Iterable[Result]) -> list[str]:
     found = {one.job.world for one in results}
-    return [world for world in WORLDS if world in found]
+    return [*(world for world in WORLDS if world in found), *sorted(found - set(WORLDS))]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -8,16 +8,19 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 ROWS, TEST_ROWS = 180, 300
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One LM call of the program. Without `labels` its output is free text.
+    """One LM call of the program.
 
-    `inputs` are columns of the row or outputs of earlier stages; `output` is the column's name of
-    the right answer in the last stage.
+    Its output is one of the `labels`, `several` of them as a list, an object with the `fields`
+    (optional strings), or, with neither labels nor fields, free text. `inputs` are columns of the
+    row or outputs of earlier stages; `output` is the column's name of the right answer in the last
+    stage.
     """
 
     name: str
@@ -25,6 +28,8 @@ class Stage:
     inputs: tuple[str, ...]
     output: str
     labels: tuple[str, ...] = ()
+    several: bool = False
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Row:
 
     id: str
     inputs: Mapping[str, str]
-    answer: str
+    answer: Any
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.comparison import vocabulary
+from benchmarks.comparison import task_files, vocabulary
 from benchmarks.comparison.world import Stage, World, drawn, sentence
 
 if TYPE_CHECKING:
@@ -142,3 +143,11 @@ WORLDS: Mapping[str, Callable[[int], World]] = {
     "conditional": conditional,
     "staged": staged,
 }
+
+
+def world_of(name: str, seed: int, rows: int | None = None) -> World:
+    """Return the draw of the world, or the task of the file whose path `name` is.
+
+    A task has the same rows for every seed; `rows` limits them.
+    """
+    return WORLDS[name](seed) if name in WORLDS else task_files.read(Path(name), rows)

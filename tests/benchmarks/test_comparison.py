@@ -15,6 +15,7 @@ from benchmarks.comparison.estimates import across
 from benchmarks.comparison.measuring import Measured
 from benchmarks.comparison.optimisers import OPTIMISERS
 from benchmarks.comparison.results import Job, Result
+from benchmarks.comparison.running import missing
 from benchmarks.comparison.table import tables
 
 pytestmark = pytest.mark.slow
@@ -102,8 +103,8 @@ def test_results_are_read_as_they_were_written_and_a_cut_line_is_left_out(tmp_pa
 
 
 def test_only_what_is_missing_is_run():
-    options = comparison.parsed(["--worlds", "named", "opaque", "--seeds", "2"])
-    jobs = comparison.missing(options, SEVERAL)
+    optimisers = [one.name for one in OPTIMISERS]
+    jobs = missing(["named", "opaque"], range(2), optimisers, SEVERAL)
     assert len(jobs) == 4 * len(OPTIMISERS) - len(SEVERAL)
     assert not {one.job for one in SEVERAL} & set(jobs)
 
