@@ -190,7 +190,9 @@ def repeats(instruction: str, messages: Sequence[Message], known: Iterable[str])
         return True
     lines = {line.strip() for text in known for line in text.split("\n")}
     asked = {line.strip() for message in messages for line in message.content.split("\n")} - lines
-    said = [line.strip() for line in instruction.split("\n")]
+    said = [line.strip() for line in instruction.split("\n") if line.strip()]
+    if said[0] in asked and not set(said) - asked - lines:  # "Score 0.400:" and what had it
+        return True
     long = [line for line in said if len(line) >= _LONG_LINE]  # labels may be listed as they were
     return 2 * sum(len(line) for line in long if line in asked) > sum(map(len, long))
 

@@ -61,7 +61,7 @@ class CheckedClient(ClientWrapper):
 
     def _refuse_echo(self, request: Request, texts: tuple[str, ...]) -> None:
         asked = (request.model, *(message.content for message in request.messages))
-        echo = echoed_credential(texts, self._secrets, asked)
+        echo = echoed_credential(texts, (*self._secrets, *request.secrets), asked)
         if echo:
             raise _echo_error(request, variable_of(echo))
 

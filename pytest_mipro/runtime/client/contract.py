@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -41,6 +41,11 @@ class Request:
     sample: int = 0
     private: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The texts in the private parameters, which no error or reply may show."""
+        return tuple(_texts(self.private))
+
     def canonical_json(self) -> str:
         """Return the request as JSON text with sorted keys, no white space and UTF-8 unescaped."""
         data = {
@@ -58,6 +63,14 @@ class Request:
         `endpoint` is the one that `LMClient.endpoint` returns.
         """
         return request_digest(self.canonical_json(), endpoint)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (Mapping, list, tuple)):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(item)
 
 
 def request_digest(canonical_json: str, endpoint: str) -> str:

@@ -182,7 +182,7 @@ class LiteLLMClient:
             report_lost_attempt(again=False)  # it was answered
             raise
         except Exception as error:  # noqa: BLE001 - litellm raises whatever a provider's SDK does
-            return failure_of(error, request.model, self._secrets)
+            return failure_of(error, request.model, (*self._secrets, *request.secrets))
 
     def _wait(self, failure: Failure, failed: int, request: Request) -> float:
         wait = failure.wait
@@ -239,7 +239,8 @@ class LiteLLMClient:
         finish_reason = str(choices[0].finish_reason or "stop")
         refusal = getattr(message, "refusal", None)
         if refusal or (finish_reason == "content_filter" and not message.content):
-            reason = f": {one_line(refusal, secrets=self._secrets)}" if refusal else ""
+            secrets = (*self._secrets, *request.secrets)
+            reason = f": {one_line(refusal, secrets=secrets)}" if refusal else ""
             raise RefusalError(f"model {request.model!r} or its filter refused to reply{reason}")
         refuse_broken(choices[0])
         usage = getattr(response, "usage", None)

@@ -147,6 +147,8 @@ def test_an_answer_with_the_request_repeats_it() -> None:
     assert repeats(examples[: len(examples) // 2], request, known)
     assert repeats(f"{known[0]}\n\n{examples}", request, known)
     assert repeats("sort the ticket into its queue. Reply with one LABEL", request, known)
+    assert repeats(f"Input:\n{known[0]}", request, known)
+    assert not repeats(f"{known[0]}\nInput:", request, known)
     assert not repeats(f"{known[0]}\nA parcel that never came is a delivery.", request, known)
     quoting = (
         "A parcel belongs to delivery, whatever the customer says about it: The parcel 3 never came"

@@ -245,6 +245,13 @@ def test_private_parameters_are_sent(server: ScriptedServer) -> None:
     assert server.bodies[0]["user"] == "me"
 
 
+def test_an_error_shows_no_private_parameter(server: ScriptedServer) -> None:
+    private = {"extra_body": {"tenants": ["desk-7f3a9c2e-eu"]}}
+    server.script = [failure(400, "desk-7f3a9c2e-eu is no tenant")]
+    asked = Request(MODEL, request().messages, {"extra_body": "private:1"}, private=private)
+    assert "[hidden] is no tenant" in str(error_of(client_of(server), asked))
+
+
 @pytest.mark.parametrize(
     "fault",
     [

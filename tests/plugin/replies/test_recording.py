@@ -1,0 +1,25 @@
+"""What may be kept of a reply: nothing that gives away what was sent in private."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from pytest_mipro.errors import EndpointError
+from pytest_mipro.plugin.replies.recording import CheckedClient
+from pytest_mipro.runtime.client.contract import Message, Request, ScriptedClient
+
+PRIVATE = {"extra_body": {"tenants": ["desk-7f3a9c2e-eu"], "mode": "fast", "depth": 3}}
+
+
+def said(text: str) -> str:
+    client = CheckedClient(ScriptedClient([text]), ())
+    asked = Request("m", (Message("user", "hi"),), {"extra_body": "private:1"}, private=PRIVATE)
+    return asyncio.run(client.complete(asked)).text
+
+
+def test_a_reply_that_echoes_a_private_parameter_is_an_error() -> None:
+    assert said("a fast reply, 3 words") == "a fast reply, 3 words"
+    with pytest.raises(EndpointError, match="echoed a credential in its reply"):
+        said("hello desk-7f3a9c2e-eu")
