@@ -211,9 +211,14 @@ def demo_sets(
 ) -> list[tuple[Demo, ...]]:
     """Return `count` sets drawn from the pool, alternately of the largest and of random size.
 
-    Sets cover distinct outputs first, so that a classifier's small set shows many labels. The demos
-    of a set have at most `limit` characters together; those that would exceed it are skipped.
+    Sets cover distinct outputs first, so that a classifier's small set shows many labels. Of demos
+    with equal inputs, as of equal rows, only the first counts. The demos of a set have at most
+    `limit` characters together; those that would exceed it are skipped.
     """
+    first: dict[str, Demo] = {}
+    for demo in pool:
+        first.setdefault(json.dumps(dict(demo.inputs), sort_keys=True), demo)
+    pool = list(first.values())
     largest = min(max_demos, len(pool))
     if largest == 0:
         return []

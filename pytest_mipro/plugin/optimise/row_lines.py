@@ -30,7 +30,8 @@ def describe_related(plan: Plan) -> list[str]:
     if twins := len(units) - len(set(units.values())):
         lines.append(
             f"{counted(twins, 'row')} with the inputs or the cluster of another: they stay "
-            f"together and count as one, {len(units) - twins:,} in all"
+            f"together and count as one, {len(units) - twins:,} in all, {plan.split.deciding:,} to "
+            "decide by"
         )
     if near is not None:
         lines.append(

@@ -125,7 +125,7 @@ outputs = st.lists(st.sampled_from(["red", "green", "blue", {"k": [1]}]), max_si
 def test_sets_hold_distinct_demos_of_the_pool_within_the_limit(
     labels: list[Any], count: int, max_demos: int, seed: int
 ) -> None:
-    pool = [Demo(f"r{n}", {}, label) for n, label in enumerate(labels)]
+    pool = [Demo(f"r{n}", {"n": n}, label) for n, label in enumerate(labels)]
     sets = demo_sets(pool, count, max_demos, random.Random(seed), 9_999)
     largest = min(len(pool), max_demos)
     assert len(sets) == (count if largest else 0)
@@ -145,7 +145,7 @@ def test_sets_hold_distinct_demos_of_the_pool_within_the_limit(
 
 
 def test_sets_differ_in_what_they_show_and_in_size() -> None:
-    pool = [Demo(f"r{n}", {}, f"label {n % 2}") for n in range(30)]
+    pool = [Demo(f"r{n}", {"n": n}, f"label {n % 2}") for n in range(30)]
     sets = demo_sets(pool, 20, 8, random.Random(0), 9_999)
     assert len({tuple(demo.case for demo in demos) for demos in sets}) > 15
     assert len({len(demos) for demos in sets}) > 3
@@ -169,7 +169,10 @@ def test_no_set_is_longer_than_its_limit(values: list[str], limit: int, seed: in
 
 
 def test_a_long_demo_is_passed_over_for_shorter_ones() -> None:
-    pool = [Demo("long", {"text": "x" * 500}, "A"), *(Demo(f"{n}", {}, "B") for n in range(3))]
+    pool = [
+        Demo("long", {"text": "x" * 500}, "A"),
+        *(Demo(f"{n}", {"n": n}, "B") for n in range(3)),
+    ]
     sets = demo_sets(pool, 8, 4, random.Random(0), 100)
     assert max(len(demos) for demos in sets) == 3
     assert all(demo.case != "long" for demos in sets for demo in demos)
@@ -177,10 +180,16 @@ def test_a_long_demo_is_passed_over_for_shorter_ones() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_set_as_large_as_the_labels_shows_each_of_them(seed: int) -> None:
-    pool = [Demo(f"a{n}", {}, "common") for n in range(50)]
-    pool += [Demo("b", {}, "rare"), Demo("c", {}, "rarer")]
+    pool = [Demo(f"a{n}", {"n": n}, "common") for n in range(50)]
+    pool += [Demo("b", {"n": -1}, "rare"), Demo("c", {"n": -2}, "rarer")]
     (demos, *_) = demo_sets(pool, 2, 3, random.Random(seed), 9_999)
     assert {demo.output for demo in demos} == {"common", "rare", "rarer"}
+
+
+def test_a_set_shows_equal_inputs_once() -> None:
+    pool = [Demo(f"r{n}", {"text": f"text {n // 3}"}, "A" if n % 3 else "B") for n in range(9)]
+    for demos in demo_sets(pool, 6, 8, random.Random(0), 9_999):
+        assert {demo.case for demo in demos} <= {"r0", "r3", "r6"}
 
 
 def labelled(*runs: CaseRun, labels: dict[str, str]) -> dict[Any, tuple[Demo, ...]]:

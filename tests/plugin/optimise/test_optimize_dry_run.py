@@ -265,4 +265,4 @@ def test_equal_texts_with_other_labels_and_clusters_count_as_one(pytester):
     write_rows(pytester, rows)
     text = " ".join(optimize(pytester).stdout.str().split())
     assert "70 rows with the inputs or the cluster of another" in text
-    assert "they stay together and count as one, 50 in all" in text
+    assert "they stay together and count as one, 50 in all, 15 to decide by" in text
