@@ -25,7 +25,7 @@ from pytest_mipro.plugin.measuring.report_data import (
     by_module,
 )
 from pytest_mipro.runtime.settings import current_settings
-from pytest_mipro.runtime.text.files import atomic_write
+from pytest_mipro.runtime.text.files import atomic_write, read_text
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _distinct(results: Iterable[CaseResult]) -> tuple[ModuleUsage, ...]:
 def read_usage(path: Path) -> GateUsage | None:
     """Return what the last gate run took, None where that is not known."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_text(path))
         modules = tuple(
             ModuleUsage(
                 each["module"],

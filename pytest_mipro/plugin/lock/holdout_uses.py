@@ -15,7 +15,7 @@ from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.optimizer.deciding.conclude import digest_of_prompts
 from pytest_mipro.plugin.config.study_files import ensure_study_folder, study_file
 from pytest_mipro.plugin.lock.lock_file import Lock
-from pytest_mipro.runtime.text.files import atomic_write
+from pytest_mipro.runtime.text.files import atomic_write, read_text
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _with(finalists: tuple[str, ...], finalist: str) -> tuple[str, ...]:
 
 def _recorded(path: Path) -> HoldoutUses:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_text(path))
         return HoldoutUses(tuple(map(str, data["finalists"])), int(data.get("earlier", 0)))
     except FileNotFoundError:
         return HoldoutUses()

@@ -18,6 +18,7 @@ from pytest_mipro.plugin.lock.lock_checks import (
     count_edited,
     to_json,
 )
+from pytest_mipro.runtime.text.files import read_text
 from pytest_mipro.runtime.text.strict_json import (
     COUNT,
     OBJECT,
@@ -133,7 +134,7 @@ def _place(module: LockedModule) -> tuple[str, ...]:
 def read_lock(path: Path) -> Lock | None:
     """Return the lock at the path, None where there is none; raises LockError naming the line."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as error:

@@ -27,7 +27,7 @@ from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.lock.lock_file import SUFFIX, parse_lock
 from pytest_mipro.plugin.lock.prompt_targets import is_inside, work_tree
 from pytest_mipro.runtime.prompts.prompt_file import PROMPT_SUFFIXES, holds_demos, parse_prompt
-from pytest_mipro.runtime.text.files import atomic_write, file_lock
+from pytest_mipro.runtime.text.files import atomic_write, file_lock, read_bytes, read_text
 
 JOURNALS = "pending-writes*.json"
 _LOCK = "pending-writes.lock"
@@ -58,7 +58,7 @@ class RolledForward(NamedTuple):
 def file_digest(path: Path) -> str:
     """Return 16 hex digits of a file's bytes, "" where there is no file."""
     try:
-        return _digest(path.read_bytes())
+        return _digest(read_bytes(path))
     except FileNotFoundError:
         return ""
 
@@ -159,7 +159,7 @@ class _UnusableError(Exception):
 
 def _read(journal: Path, root: Path) -> list[FileWrite]:
     try:
-        text = journal.read_text(encoding="utf-8")
+        text = read_text(journal)
         writes = TypeAdapter(list[FileWrite]).validate_json(text)
     except OSError as error:
         raise _UnusableError(f"can't be read ({error.strerror})") from None

@@ -19,7 +19,7 @@ from pytest_mipro.plugin.config.study_files import ensure_study_folder
 from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
-from pytest_mipro.runtime.text.files import atomic_write
+from pytest_mipro.runtime.text.files import atomic_write, read_text
 
 
 class AlreadyFinishedError(Exception):
@@ -36,7 +36,7 @@ class FinishedStudy:
     def refuse_repetition(self, baseline: Evaluation) -> None:
         """Raise AlreadyFinishedError if this baseline is what the recorded result left behind."""
         try:
-            recorded = json.loads(self.path.read_text(encoding="utf-8"))
+            recorded = json.loads(read_text(self.path))
         except (OSError, ValueError):  # none, or damaged: then the search begins
             return
         if recorded == self._state(baseline, {}):

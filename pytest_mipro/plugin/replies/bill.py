@@ -32,6 +32,7 @@ from pytest_mipro.runtime.calls.context import calling_module
 from pytest_mipro.runtime.client.contract import Reply, Request
 from pytest_mipro.runtime.client.retry import counting_lost_attempts
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
+from pytest_mipro.runtime.text.files import read_text
 
 
 def last_summary(path: Path) -> Mapping[str, Any] | None:
@@ -218,7 +219,7 @@ class BilledClient(ClientWrapper):
 def _lines(path: Path) -> list[dict[str, Any]]:
     """Return the journal's lines, without one that was cut off."""
     try:
-        texts = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        texts = read_text(path, errors="replace").splitlines()
     except FileNotFoundError:
         return []
     except OSError as error:

@@ -22,7 +22,7 @@ from pytest_mipro.runtime.client.contract import (
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
 from pytest_mipro.runtime.replies.recorded import RecordedReplies
 from pytest_mipro.runtime.text.credentials import echoed_credential, variable_of
-from pytest_mipro.runtime.text.redaction import HIDDEN
+from pytest_mipro.runtime.text.redaction import HIDDEN, one_line
 
 
 class CheckedClient(ClientWrapper):
@@ -117,15 +117,17 @@ class RecordingClient(CheckedClient):
 
 # A dated or numbered version of the same model: not -mini, -32k, or the -1 behind claude-opus-4.
 _VERSION = re.compile(
-    r"[-@:](?:latest|(?:v\d+|\d{3,}|\d\d-\d\d)(?:[-:@.]?v?\d+)*)(?:-(?:preview|exp|beta))?(?![a-z0-9])"
+    r"[-@:](?:latest|(?:v\d+|\d{3,}|\d\d-\d\d)(?:[-:@.]v?\d+)*)"
+    r"(?:-(?:preview|exp|beta))?(?![a-z0-9])"
 )
-_VENDOR = re.compile(r"(?:[a-z]+\.)+(?=[a-z])")  # as in Bedrock's us.anthropic.claude-…
+_VENDOR = re.compile(r"\A(?:[a-z]+\.)+(?=[a-z])")  # as in Bedrock's us.anthropic.claude-…
+_LONGEST_NAME = 200
 
 
 def is_other_model(asked: str, served: str) -> bool:
     """Return whether another model served than was asked; a dated version is no other one."""
     one, other = (
-        _VERSION.sub("", _VENDOR.sub("", name.rpartition("/")[2].lower(), count=1))
+        _VERSION.sub("", _VENDOR.sub("", name[:_LONGEST_NAME].rpartition("/")[2].lower()))
         for name in (asked, served)
     )
     return bool(other) and one != other
@@ -167,7 +169,7 @@ class TrackingClient(TroubleCounter):
             self.calls += 1
             self.oldest = min(self.oldest, reply.asked or math.inf)
             if is_other_model(request.model, reply.model):
-                self.others.add((request.model, reply.model))
+                self.others.add((request.model, one_line(reply.model, _LONGEST_NAME)))
             if self._keep:
                 self.used.append(UsedReply(calling_module(), request, reply))
         return super().received(request, reply)

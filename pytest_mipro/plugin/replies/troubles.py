@@ -11,6 +11,7 @@ from pytest_mipro.errors import ContextWindowError, RefusalError
 from pytest_mipro.runtime.calls.context import calling_module
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
+from pytest_mipro.runtime.text.redaction import one_line
 
 Trouble = tuple[str, str, int]
 """A module's label ("" for the optimiser's own calls), what went wrong, and how often."""
@@ -49,7 +50,7 @@ class TroubleCounter(ClientWrapper):
         if reply.finish_reason == "length":
             self._note(request, _CUT)
         elif reply.finish_reason != "stop":
-            self._note(request, f"ended by {reply.finish_reason!r}")
+            self._note(request, f"ended by {one_line(reply.finish_reason, 60)!r}")
         elif not reply.text.strip():
             self._note(request, _EMPTY)
         return reply

@@ -17,6 +17,7 @@ from pytest_mipro.runtime.settings import current_settings
 from pytest_mipro.runtime.signature.reply_text import normalise_instruction
 from pytest_mipro.runtime.signature.signature import Signature
 from pytest_mipro.runtime.text import yaml_subset
+from pytest_mipro.runtime.text.files import read_bytes
 from pytest_mipro.runtime.text.yaml_subset import YAMLTextError, problem
 
 SCHEMA_VERSION = 1
@@ -156,7 +157,7 @@ def _demo(item: _Checked, signature: Signature | None) -> Demo:
 def read_prompt(path: Path, signature: Signature | None = None) -> Prompt:
     """Return the prompt of a file; raises PromptFileError, also where it can't be read."""
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         raise PromptFileError(f"{path}:1: can't be read ({error.strerror})") from error
     try:

@@ -13,6 +13,7 @@ from pytest_mipro.errors import RepliesFileError
 from pytest_mipro.runtime.client.contract import Usage
 from pytest_mipro.runtime.replies.recorded import RECORD, RecordedReply
 from pytest_mipro.runtime.replies.request_parts import RequestParts
+from pytest_mipro.runtime.text.files import read_text
 from pytest_mipro.runtime.text.redaction import HIDDEN
 from pytest_mipro.runtime.text.strict_json import (
     COST,
@@ -41,7 +42,7 @@ def read_replies(path: Path, name: str = "") -> list[RecordedReply]:
     """
     name = name or str(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except FileNotFoundError:
         return []
     except UnicodeDecodeError as error:

@@ -57,6 +57,28 @@ def _write_draft(folder: Path, path: Path, content: bytes, mode: int | None) -> 
         raise
 
 
+def read_text(path: Path, errors: str = "strict") -> str:
+    """Return a UTF-8 file's text; raises OSError, also for a pipe or device: it may never end."""
+    with open(path, encoding="utf-8", errors=errors, opener=_open_regular) as file:
+        return file.read()
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return a file's bytes; raises OSError, also for a pipe or device: it may never end."""
+    with open(path, "rb", opener=_open_regular) as file:
+        return file.read()
+
+
+def _open_regular(path: str, flags: int) -> int:
+    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return handle
+    os.close(handle)
+    code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+    raise OSError(code, os.strerror(code) if code == errno.EISDIR else "not a regular file", path)
+
+
 @contextmanager
 def file_lock(path: Path, seconds: float) -> Iterator[None]:
     """Hold the file's lock, for one process at a time; where there are no such locks, nothing.

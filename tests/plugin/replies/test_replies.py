@@ -683,6 +683,11 @@ def test_another_model_is_told_from_a_version(asked, served, other):
     assert is_other_model(asked, served) is other
 
 
+@pytest.mark.parametrize("name", ["m" * 99_999, "-111" + "1" * 99 + "a", "a." * 50_000, "-1" * 999])
+def test_a_strange_model_name_takes_no_time(name):
+    assert is_other_model("openai/gpt-4o", name)
+
+
 def test_a_served_model_other_than_the_asked_one_is_told(pytester, recordable):
     recordable()
     conftest = pytester.path / "conftest.py"

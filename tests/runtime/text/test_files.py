@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pytest_mipro.runtime.text.files import atomic_write
+from pytest_mipro.runtime.text.files import atomic_write, read_bytes, read_text
 
 
 def names(folder: Path) -> list[str]:
@@ -109,3 +111,19 @@ def test_long_names_and_many_writers(tmp_path: Path) -> None:
         thread.join()
     assert path.read_text() in texts
     assert names(tmp_path) == [path.name]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes and devices are POSIX's")
+@pytest.mark.parametrize("read", [read_text, read_bytes])
+def test_what_may_never_end_is_not_read(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/zero")
+    for name in ("pipe", "link"):
+        with pytest.raises(OSError, match="not a regular file"):
+            read(tmp_path / name)
+    with pytest.raises(IsADirectoryError):
+        read(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        read(tmp_path / "none")
+    (tmp_path / "file").write_bytes(b"one\r\ntwo")
+    assert read(tmp_path / "file") in ("one\ntwo", b"one\r\ntwo")
