@@ -6,6 +6,7 @@ import copy
 import inspect
 import os
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -76,9 +77,11 @@ def check_items(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
     for parameter in _parameters(getattr(first, "obj", None), getattr(first, "fixturenames", ())):
         if parameter not in known:
             file = _case_file(config, row.file)
+            near = get_close_matches(parameter, file.columns, n=1)
+            meant = f"did you mean {near[0]!r}? " if near else ""
             raise pytest.Collector.CollectError(
                 f"{file.shown}:1: {name} takes {parameter!r}, which is neither a column nor a "
-                f"fixture; columns: {', '.join(file.columns)}"
+                f"fixture; {meant}columns: {', '.join(file.columns)}"
             )
 
 

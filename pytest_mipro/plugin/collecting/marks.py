@@ -95,7 +95,9 @@ def _is_number(value: object) -> bool:
 
 def _unit(name: str, value: Any) -> float:
     if not _is_number(value) or not 0 <= value <= 1:
-        raise _ArgumentError(f"{name} must be a number in 0…1, got {_shown(value)}")
+        percent = _is_number(value) and 10 <= value <= 100
+        remedy = f"; write {value / 100:g}" if percent else ""
+        raise _ArgumentError(f"{name} must be a number in 0…1, got {_shown(value)}{remedy}")
     return float(value)
 
 

@@ -16,7 +16,7 @@ from pytest_mipro.plugin.lock.lock_file import LockedModule
 from pytest_mipro.plugin.lock.write_journal import file_digest
 from pytest_mipro.plugin.measuring.report_data import MeasuredCase, RepliesUsage, ReportData
 from pytest_mipro.plugin.replies.troubles import Trouble, added
-from pytest_mipro.runtime.replies.recorded import RecordedReply
+from pytest_mipro.runtime.replies.recorded import RECORD, RecordedReply
 from pytest_mipro.runtime.replies.replies_file import from_line
 
 
@@ -113,7 +113,8 @@ def age_line(config: pytest.Config, lock: str) -> str:
         if days > 0 or parts:
             age = f"{counted(days, 'day')} ago" if days > 0 else "today"
             parts.append(f"the oldest asked on {day.isoformat()}, {age}")
-    return f"replies: {', '.join(parts)}" if parts else ""
+    remedy = f"; `{RECORD}` records the others" if 0 < recorded < calls else ""
+    return f"replies: {', '.join(parts)}{remedy}" if parts else ""
 
 
 def other_models(config: pytest.Config, lock: str) -> list[str]:

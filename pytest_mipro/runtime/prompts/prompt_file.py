@@ -139,7 +139,8 @@ def _demo(item: _Checked, signature: Signature | None) -> Demo:
     if signature is not None:
         if set(inputs) != set(signature.inputs):
             raise problem(
-                f"the demo has the inputs {sorted(inputs)}, not {sorted(signature.inputs)}",
+                f"the demo has the inputs {sorted(inputs)}, not {sorted(signature.inputs)}; rename "
+                "them, or delete the demo",
                 item.at("inputs"),
             )
         inputs = {name: inputs[name] for name in signature.inputs}
@@ -187,17 +188,20 @@ def committed_prompt(signature: Signature) -> Prompt:
         prompt = _committed[key]
     used = _first_prompt(signature) if prompt is None else prompt
     if first:
-        _warn_of_placeholders(used, signature.where if prompt is None else signature.prompt_path)
+        _warn_of_placeholders(used, signature, from_file=prompt is not None)
     return used
 
 
-def _warn_of_placeholders(prompt: Prompt, where: object) -> None:
+def _warn_of_placeholders(prompt: Prompt, signature: Signature, *, from_file: bool) -> None:
     names = [one or two for one, two in _PLACEHOLDER.findall(prompt.instruction)]
     if names:
+        where = signature.prompt_path if from_file else signature.where
         shown = ", ".join(f"{{{name}}}" for name in dict.fromkeys(names))
+        inputs = ", ".join(signature.inputs) or "none"
         warnings.warn(
             f"{where}: the instruction holds {shown}, which nothing fills in: models see it as it "
-            "stands; make it an input of the module, or write the text itself",
+            f"stands, and the inputs ({inputs}) behind the instruction; name an input without "
+            "braces, or write the text itself",
             PromptWarning,
             stacklevel=2,
         )

@@ -75,9 +75,10 @@ def _load(text: str, kind: type[_Loader | _RowLoader]) -> tuple[Any, yaml.Node |
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        mark, text = error.problem_mark or error.context_mark, str(error.problem or error.context)
+        if "unexpected end of stream" in text and error.context_mark:  # where the quote opened
+            mark, text = error.context_mark, "a quote that is opened here is never closed; close it"
         line = mark.line + 1 if mark else 1
-        text = str(error.problem or error.context)
         if "nesting depth" in text:  # newer parsers read ahead, and stop at a depth of their own
             text = _TOO_DEEP
         raise YAMLTextError(text, line) from None

@@ -151,6 +151,10 @@ REFUSED = {
         '@cases("tickets.jsonl")\ndef test_it(ticket, produkt): pass',
         f"tickets.jsonl:1: {IT} takes 'produkt', which is {NEITHER}; {COLUMNS}",
     ),
+    "a name beside that of a column": (
+        '@cases("tickets.jsonl")\ndef test_it(ticket, fakts): pass',
+        f"tickets.jsonl:1: {IT} takes 'fakts', which is {NEITHER}; did you mean 'facts'? {COLUMNS}",
+    ),
     "a row without the column": (
         '@cases("tickets.jsonl")\ndef test_it(ticket, split): pass',
         "tickets.jsonl:2: the row 'T-2' has no column 'split', which test_desk.py::test_it takes",

@@ -74,7 +74,7 @@ class TestIt:
     [
         ({"treshold": 0.8}, "unknown argument 'treshold'; did you mean 'threshold'?"),
         ({"zzz": 1}, "unknown argument 'zzz'; known: threshold, pass_score"),
-        ({"threshold": 80}, "threshold must be a number in 0…1, got 80"),
+        ({"threshold": 80}, "threshold must be a number in 0…1, got 80; write 0.8"),
         ({"threshold": -0.1}, "threshold must be a number in 0…1, got -0.1"),
         ({"threshold": True}, "threshold must be a number in 0…1, got True"),
         ({"threshold": "0.8"}, "threshold must be a number in 0…1, got '0.8'"),

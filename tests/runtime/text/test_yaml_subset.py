@@ -109,3 +109,12 @@ def test_rows_have_a_depth(text: str, parser: None) -> None:
 
 def test_no_rows(parser: None) -> None:
     assert load_rows("# nothing\n") == load_rows("[]") == []
+
+
+@pytest.mark.parametrize("read", [load, load_rows])
+def test_an_open_quote_is_refused_where_it_begins(read: Any, parser: None) -> None:
+    with pytest.raises(
+        YAMLTextError, match="a quote that is opened here is never closed"
+    ) as caught:
+        read('- id: 1\n- text: "open\n- id: 3\n- id: 4\n')
+    assert caught.value.line == 2
