@@ -162,14 +162,20 @@ class LabelReader:
         if self._pattern is None:
             return
         around = self._pattern.sub(" ", clause)
+        # So long a clause is a model that rambles; reading it would take quadratic time.
+        doubt = doubt or len(clause) > _LONGEST_CLAUSE or bool(_DOUBT.search(around))
+        negated = not doubt and _NEGATED.search(around)
         for match in self._pattern.finditer(clause):
             label = self._by_key[_key(match[0])]
-            if doubt or _DOUBT.search(around):
+            if doubt:
                 yield label, None
-            elif _NEGATED.search(around):
+            elif negated:
                 yield label, False
             else:
                 yield label, _is_answer(clause[: match.start()], clause[match.end() :])
+
+
+_LONGEST_CLAUSE = 2_000
 
 
 def _is_answer(before: str, after: str) -> bool:

@@ -8,6 +8,8 @@ import unicodedata
 _FENCE = re.compile(
     r"^(`{3,}|~{3,})[\w+-]*[ \t]*\r?\n(.*?)\r?\n?^\1[ \t]*\r?$", re.DOTALL | re.MULTILINE
 )
+_FENCE_LINE = re.compile(r"^(?:`{3}|~{3})", re.MULTILINE)
+_MOST_FENCE_LINES = 100
 _PLAIN_FENCE = re.compile(
     r"\A\s*(`{3,}|~{3,})(?:text|txt|plaintext|markdown|md)?[ \t]*\r?\n(.*?)\r?\n?\1\s*\Z",
     re.DOTALL | re.IGNORECASE,
@@ -25,6 +27,8 @@ def unfenced(text: str) -> str:
 
 def only_fence(text: str) -> str | None:
     """Return the content of the only fenced block; None unless there is exactly one."""
+    if len(_FENCE_LINE.findall(text)) > _MOST_FENCE_LINES:  # linear, and a fence has two
+        return None
     blocks = _FENCE.findall(text)
     return str(blocks[0][1]) if len(blocks) == 1 else None
 
