@@ -109,8 +109,18 @@ def expectations_of(runs: Sequence[CaseRun], committed: Mapping[Path, Prompt]) -
 
 
 def refuse_broken_tests(runs: Iterable[CaseRun]) -> None:
-    """Refuse a test that raises an exception in every case: no prompt can repair it."""
+    """Refuse a test that raises an exception in every case: no prompt can repair it.
+
+    So are runs that all ended in an unreadable reply, also after a correction.
+    """
     failures: dict[str, list[str]] = {}
+    runs = tuple(runs)
+    unreadable = [item.calls[-1].error for item in runs if item.calls and item.calls[-1].unreadable]
+    if len(unreadable) == len(runs) >= _ENOUGH_RUNS:
+        raise MeasurementError(
+            f"all {len(runs):,} case runs ended in an unreadable reply, such as {unreadable[0]}; "
+            "is this the right model or endpoint?"
+        )
     for item in runs:
         failures.setdefault(item.case.test, []).append(item.outcome.failure)
     for test, texts in failures.items():

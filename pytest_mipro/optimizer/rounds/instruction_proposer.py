@@ -99,7 +99,7 @@ class InstructionProposer:
         )
 
     def _skipped(self, state: SearchState, reason: str) -> SearchState:
-        self._run.services.emit(ProposalsMade(self._run.study.name, state.round, (), reason))
+        self._run.services.emit(ProposalsMade(self._run.study.name, state.round + 1, (), reason))
         return state
 
     def _part(self, proposals: int, grounding: int) -> tuple[Part | None, bool]:

@@ -167,7 +167,11 @@ class RecordedCall:
         lowest = [-1.0 if score is None else score for score in scores]
         worst = self._traces[lowest.index(min(lowest))].calls if lowest else ()
         return tuple(
-            Step(call.signature.label, encodable(call.error or to_text(call.output), _STEP_CHARS))
+            Step(
+                call.signature.label,
+                encodable(call.error or to_text(call.output), _STEP_CHARS),
+                bool(call.error),
+            )
             for call in worst[-_STEPS:]
         )
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from pytest_mipro.errors import CacheError
 from pytest_mipro.optimizer.budget.prompt_parts import PromptParts
 from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import relative_path
-from pytest_mipro.plugin.config.study_files import study_file
+from pytest_mipro.plugin.config.study_files import ensure_study_folder, study_file
 from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.measuring.report_data import (
     CallUsage,
@@ -60,8 +61,10 @@ def keep_usage(config: pytest.Config, verdicts: Iterable[Verdict]) -> None:
         rows = len({result.row for result in results})
         usage = GateUsage(rows, len(results), samples, default_model(config), modules)
         name = relative_path(Path(lock), ini_folder(config))
-        with suppress(OSError):
-            atomic_write(study_file(folder, "usage", name), json.dumps(asdict(usage)) + "\n")
+        with suppress(OSError, CacheError):
+            path = study_file(folder, "usage", name)
+            ensure_study_folder(path)
+            atomic_write(path, json.dumps(asdict(usage)) + "\n")
 
 
 def _distinct(results: Iterable[CaseResult]) -> tuple[ModuleUsage, ...]:

@@ -6,6 +6,7 @@ import os
 import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.plugin.lock.lock_file import Lock
@@ -47,23 +48,31 @@ def check_study_file(path: Path, ini_folder: Path) -> None:
         )
 
 
-def check_conflicts(locks: Mapping[Path, Lock]) -> None:
-    """Refuse two studies whose locks claim the same module's prompt.
+def check_conflicts(
+    locks: Mapping[Path, Lock], called: Mapping[Path, Iterable[Signature]] = MappingProxyType({})
+) -> None:
+    """Refuse two studies that claim the same module's prompt.
 
-    `locks` maps a lock's path to its content. Raises ConfigurationError, one line.
+    `locks` maps a lock's path to its content, `called` to the modules that the study's last gate
+    run called. Raises ConfigurationError, one line.
     """
     owners: dict[str, Path] = {}
-    for path in sorted(locks):
-        for module in locks[path].modules:
-            if module.frozen:
-                continue
-            target = Path(os.path.normpath(path.parent / module.prompt_path))
+    for path in sorted({*locks, *called}):
+        modules = locks[path].modules if path in locks else ()
+        claims = {
+            Path(os.path.normpath(path.parent / module.prompt_path)): module.name
+            for module in modules
+            if not module.frozen
+        }
+        claims |= {it.prompt_path: it.name for it in called.get(path, ()) if it.optimize}
+        for target, name in claims.items():
             owner = owners.setdefault(_folded(target), path)
             if owner != path:
+                told = "" if path in locks and owner in locks else ", by their last run of pytest"
                 raise ConfigurationError(
-                    f"{path}: module {module.name!r} also belongs to the study of {owner}, and two "
-                    'studies can\'t write one prompt; join them with `study="name"`, or freeze the '
-                    "module with `optimize=False`"
+                    f"{path}: module {name!r} also belongs to the study of {owner}{told}, and two "
+                    'studies can\'t write one prompt; join them with `study="name"`, freeze the '
+                    "module with `optimize=False`, or optimise one study at a time"
                 )
 
 

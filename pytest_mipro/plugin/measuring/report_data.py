@@ -73,10 +73,14 @@ def by_module(parts: Iterable[ModuleUsage]) -> tuple[ModuleUsage, ...]:
 
 @dataclass(frozen=True)
 class Step:
-    """A module call of a case's trace: the module's name and its output (or error), shortened."""
+    """A module call of a case's trace: the module's name and its output, shortened.
+
+    Of a call that `failed`, it is the error.
+    """
 
     module: str
     output: str
+    failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,10 +156,10 @@ class RepliesUsage:
 
     `calls` counts the replies, `recorded` those that came from the replies file. `oldest` is the
     earliest time that one was asked for, in seconds since the epoch, 0 where no reply has one.
-    `troubles` counts replies that were cut, empty or refused: module, what, how many. `others` are
-    models in whose place another one replied, each with that one. The rest is of a recording run:
-    the lines of the replies `used`, the calls that no replay repeats (case, module and difference),
-    and whether the case could not be checked for such calls.
+    `troubles` counts replies that were cut, empty, unreadable or refused: module, what, how many.
+    `others` are models in whose place another one replied, each with that one. The rest is of a
+    recording run: the lines of the replies `used`, the calls that no replay repeats (case, module
+    and difference), and whether the case could not be checked for such calls.
     """
 
     lock: str

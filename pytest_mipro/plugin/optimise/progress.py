@@ -124,11 +124,11 @@ class Progress:
         if halved:
             self._say(
                 "proposals",
-                f"round {event.round + 1}: {halved} of {len(event.proposals)} requests were longer "
+                f"round {event.round}: {halved} of {len(event.proposals)} requests were longer "
                 "than the model takes: asked again with fewer examples",
             )
         if lost := event.skipped or unusable(event.proposals):
-            self._say("proposals", f"round {event.round + 1}: {lost}", yellow=True)
+            self._say("proposals", f"round {event.round}: {lost}", yellow=True)
 
     @_draw.register
     def _(self, event: LessonsLearnt) -> None:

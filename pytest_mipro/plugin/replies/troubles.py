@@ -1,4 +1,4 @@
-"""Count the replies that a score does not tell of: cut, empty, refused, not asked for at all."""
+"""Count the replies that a score does not tell of: cut, empty, unreadable, refused, never asked."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ Trouble = tuple[str, str, int]
 """A module's label ("" for the optimiser's own calls), what went wrong, and how often."""
 
 _CUT, _EMPTY = "cut at the output limit", "empty"
+_UNREADABLE = "unreadable, also after a correction"
 _REFUSED, _TOO_LONG = "refused", "longer than the model's context window"
 _ERRORS = {RefusalError: _REFUSED, ContextWindowError: _TOO_LONG}
 
@@ -54,6 +55,13 @@ class TroubleCounter(ClientWrapper):
         elif not reply.text.strip():
             self._note(request, _EMPTY)
         return reply
+
+    def unreadable(self, request: Request) -> None:
+        """Count a reply that can't be read, unless its end tells why."""
+        with self._lock:
+            known = any(request.digest() in digests for digests in self._found.values())
+        if not known:
+            self._note(request, _UNREADABLE)
 
     @contextmanager
     def _noting(self, request: Request) -> Iterator[None]:

@@ -145,7 +145,7 @@ def _case(result: CaseResult, score: str, verdict: Verdict, lines: Lines) -> lis
     if len(head) + len(text) + 2 > room:
         block = [head, *(f"    {s}" for s in lines.wrapped(text, room - 4, _FEEDBACK_LINES))]
     for step in result.steps:
-        if outcome.error and step.output[:_SAME_CHARS] in text:  # the call that broke the case
+        if step.failed and step.output[:_SAME_CHARS] in text:  # the call that ended the case
             continue
         first, *rest = lines.wrapped(f"{step.module}: {step.output}", room - 6, _STEP_LINES)
         block += [f"    - {first}", *(f"      {line}" for line in rest)]

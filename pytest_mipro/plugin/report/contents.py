@@ -27,7 +27,7 @@ class GatedStudy:
     """A study as a plain run measured it.
 
     `lock` is the lock's path as reports show it; `differences` is None where there was no lock to
-    compare with; `troubles` counts replies that were cut, empty or refused.
+    compare with; `troubles` counts replies that were cut, empty, unreadable or refused.
     """
 
     name: str

@@ -34,7 +34,8 @@ class ModuleCall:
     reply. `usage` and `cost` (US dollars or None) sum up all replies, and so does `latency`
     (seconds); `cached` tells whether no endpoint was asked; `requests` counts LM calls (2 after a
     corrective retry). `error` is "" after success; `stack` holds the project's functions between
-    test and module, outermost first; `cut` tells that the last reply ended at the output limit.
+    test and module, outermost first; `cut` tells that the last reply ended at the output limit,
+    `unreadable` that it could not be read as an output.
     """
 
     signature: Signature
@@ -52,6 +53,7 @@ class ModuleCall:
     error: str = ""
     stack: tuple[CodeType, ...] = ()
     cut: bool = False
+    unreadable: bool = False
 
 
 class Trace:

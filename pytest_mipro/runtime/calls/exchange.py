@@ -16,7 +16,15 @@ from typing import Any
 from pytest_mipro.errors import EndpointError, JudgeReplyError, MiproError, OutputParseError
 from pytest_mipro.runtime.calls.context import ModuleCall, Trace, calling, remembering
 from pytest_mipro.runtime.client import loop
-from pytest_mipro.runtime.client.contract import LMClient, Message, Reply, Request, Usage, at_hand
+from pytest_mipro.runtime.client.contract import (
+    LMClient,
+    Message,
+    Reply,
+    Request,
+    Usage,
+    at_hand,
+    note_unreadable,
+)
 from pytest_mipro.runtime.prompts.render import corrective_messages
 from pytest_mipro.runtime.signature.signature import Signature
 
@@ -38,6 +46,7 @@ class _Exchange:
     def __init__(self, call: Call, waits: bool) -> None:
         self._call = call
         self._waits = waits
+        self._last = call.request
         self.replies: list[Reply] = []
 
     async def ask(self, messages: tuple[Message, ...]) -> Reply:
@@ -45,8 +54,8 @@ class _Exchange:
         if call.trace:
             call.trace.count_request()
         with calling(call.signature.label):
-            request = replace(call.request, messages=messages)
-            reply = await _ask(call.client, request, self._waits)
+            self._last = replace(call.request, messages=messages)
+            reply = await _ask(call.client, self._last, self._waits)
         self.replies.append(reply)
         return reply
 
@@ -62,6 +71,8 @@ class _Exchange:
         try:
             return parse(reply.text, cut=reply.finish_reason == "length")
         except OutputParseError as error:
+            with calling(self._call.signature.label):
+                note_unreadable(self._call.client, self._last)
             raise self._unusable(error, reply) from None
 
     def _unusable(self, error: OutputParseError, reply: Reply) -> MiproError:
@@ -72,7 +83,9 @@ class _Exchange:
             return JudgeReplyError(f"{name} judges, and its reply {said}; the case has no score")
         return OutputParseError(f"{name}: the reply {said}")
 
-    def record(self, output: Any, reasoning: str | None, error: str) -> ModuleCall:
+    def record(
+        self, output: Any, reasoning: str | None, error: str, *, unreadable: bool = False
+    ) -> ModuleCall:
         costs = [reply.cost for reply in self.replies]
         return ModuleCall(
             signature=self._call.signature,
@@ -90,6 +103,7 @@ class _Exchange:
             error=error,
             stack=self._call.stack,
             cut=bool(self.replies) and self.replies[-1].finish_reason == "length",
+            unreadable=unreadable,
         )
 
 
@@ -129,7 +143,9 @@ async def _execute(call: Call, *, waits: bool) -> Any:
     except Exception as error:  # a user's validator may raise anything
         if call.trace:
             call.trace.remember(error)
-            call.trace.close(call.place, exchange.record(None, None, str(error)))
+            unreadable = isinstance(error, OutputParseError)
+            ended = exchange.record(None, None, str(error), unreadable=unreadable)
+            call.trace.close(call.place, ended)
         raise
     if call.trace:
         output = call.signature.output.dump(value)

@@ -169,6 +169,13 @@ def at_hand(client: LMClient, request: Request) -> Reply | None:
     return None if lookup is None else lookup(request)
 
 
+def note_unreadable(client: LMClient, request: Request) -> None:
+    """Tell the client, by its optional method `unreadable`, that its last reply can't be read."""
+    note: Callable[[Request], None] | None = getattr(client, "unreadable", None)
+    if note is not None:
+        note(request)
+
+
 def samples_at_0(client: LMClient, model: str) -> bool:
     """Return whether a model's replies are samples though temperature 0 is asked for.
 

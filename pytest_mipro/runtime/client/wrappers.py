@@ -6,7 +6,14 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, at_hand, samples_at_0
+from pytest_mipro.runtime.client.contract import (
+    LMClient,
+    Reply,
+    Request,
+    at_hand,
+    note_unreadable,
+    samples_at_0,
+)
 from pytest_mipro.runtime.client.prices import ModelPrice, known_price
 
 
@@ -34,6 +41,10 @@ class ClientWrapper:
     def received(self, request: Request, reply: Reply) -> Reply:  # noqa: ARG002 - for subclasses
         """Return what the caller gets for a reply of the inner client."""
         return reply
+
+    def unreadable(self, request: Request) -> None:
+        """Tell the inner client that its reply can't be read."""
+        note_unreadable(self._inner, request)
 
     def price(self, model: str) -> ModelPrice | None:
         """Return the price that the inner client knows."""

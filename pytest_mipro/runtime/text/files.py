@@ -116,14 +116,15 @@ def ensure_private_folder(path: Path) -> None:
     Raises CacheError where it can't be made. Existing parents stay as they are.
     """
     try:
-        for folder in reversed([path, *path.parents]):
-            if not folder.is_dir():
-                with suppress(FileExistsError):  # another process was faster
-                    folder.mkdir(mode=0o700)
-        if path.stat().st_mode & 0o077:
-            path.chmod(0o700)
-        with suppress(FileExistsError), (path / ".gitignore").open("x", encoding="utf-8") as file:
-            file.write("*\n")
+        missing = [folder for folder in reversed(path.parents) if not folder.is_dir()]
+        for folder in (*missing, path):
+            with suppress(FileExistsError):  # another process was faster
+                folder.mkdir(mode=0o700)
+            if folder.stat().st_mode & 0o077:
+                folder.chmod(0o700)
+            ignore = folder / ".gitignore"
+            with suppress(FileExistsError), ignore.open("x", encoding="utf-8") as file:
+                file.write("*\n")
     except OSError as error:
         raise CacheError(
             f"{path}: the folder can't be made private: {error.strerror or error}; "

@@ -178,6 +178,8 @@ def test_the_cache_lies_in_the_folder_of_the_ini_file(pytester, desk):
     inner = pytester.mkdir("elsewhere")
     pytester.runpytest(f"--rootdir={inner}", f"-c{pytester.path / 'tox.ini'}")
     assert (pytester.path / ".mipro/cache").is_dir()
+    assert (pytester.path / ".mipro/usage").is_dir()
+    assert (pytester.path / ".mipro/.gitignore").read_text() == "*\n"
     assert not (inner / ".mipro").exists()
 
 

@@ -122,6 +122,34 @@ def test_a_conflict_that_the_locks_know_is_refused_before_anything_runs(pytester
     assert live_calls(pytester) == 0
 
 
+def test_a_conflict_that_the_last_gate_run_knows_is_refused_before_anything_runs(pytester):
+    write_project(pytester, test_second=TESTS)
+    run(pytester)
+    live_calls(pytester)
+    result = optimize(pytester)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: *pipeline.parity*belongs to the study of *, by their last run of pytest, *"]
+    )
+    assert live_calls(pytester) == 0
+    assert optimize(pytester, "test_second.py").ret == 0
+
+
+def test_a_frozen_module_that_the_last_gate_run_called_is_no_conflict(pytester):
+    twin = FROZEN.replace("(optimize=False)", "").replace("judge", "twin")
+    tests = "from pipeline import judge, twin\n" + TESTS.replace(
+        "    assert", "    judge(number=str(number))\n    assert"
+    )
+    write_project(
+        pytester,
+        tests,
+        pipeline=FROZEN + twin,
+        test_second=tests.replace("parity(number=", "twin(number="),
+    )
+    run(pytester)
+    assert optimize(pytester).ret == 0
+
+
 def prompt_at(place: str) -> str:
     return f'''
 from typing import Literal

@@ -96,9 +96,9 @@ def test_lost_proposals_are_told_on_every_screen():
     for live in (False, True):
         paper = draw(ProposalsMade("s", 1, tuple(made)), live=live)
         assert paper.lines == [
-            "proposals   round 2: 4 of 7 proposals unusable: 3 refused, 1 cut",
+            "proposals   round 1: 4 of 7 proposals unusable: 3 refused, 1 cut",
         ]
-        skipped = draw(ProposalsMade("s", 0, (), "the budget holds no proposals"), live=live)
+        skipped = draw(ProposalsMade("s", 1, (), "the budget holds no proposals"), live=live)
         assert skipped.lines == ["proposals   round 1: the budget holds no proposals"]
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from gate_project import write_gate
-from optimize_project import optimize, write_project
+from optimize_project import live_calls, optimize, run, write_project
 
 from pytest_mipro.plugin.replies.troubles import describe_troubles
 
@@ -123,3 +123,36 @@ def test_counts_of_a_kind_are_summed_over_modules() -> None:
     text = "4 empty (a.b 3, a.c 1), 4 refused (the optimiser's own 4)"
     assert describe_troubles(troubles) == text
     assert describe_troubles([]) == ""
+
+
+GARBAGE = """
+_reply = Client.complete
+
+async def complete(self, request):
+    from dataclasses import replace
+    reply = await _reply(self, request)
+    is_task = any(m.content.startswith("<number>") for m in request.messages)
+    return replace(reply, text="so it is") if is_task else reply
+
+Client.complete = complete
+"""
+
+
+def test_unreadable_replies_are_counted_and_each_is_shown_once(pytester):
+    write_project(pytester, conftest=GARBAGE)
+    result = run(pytester)
+    result.stdout.fnmatch_lines(
+        ["mipro: replies: 40 unreadable, also after a correction (pipeline.parity 40)"]
+    )
+    text = " ".join(result.stdout.str().split())
+    assert text.count("LM module 'pipeline.parity': the reply can't be used") == 5
+
+
+def test_a_study_of_unreadable_replies_alone_is_not_searched(pytester):
+    write_project(pytester, conftest=GARBAGE)
+    result = optimize(pytester)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        ["all 40 case runs ended in an unreadable reply, such as *; is this the right model or *"]
+    )
+    assert live_calls(pytester) == 80

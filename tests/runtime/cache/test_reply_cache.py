@@ -579,6 +579,8 @@ def test_folder_is_private_and_ignored_by_git(
     assert stat.S_IMODE(private.stat().st_mode) == 0o700
     assert stat.S_IMODE(private.parent.stat().st_mode) == 0o700
     assert (private / ".gitignore").read_text() == "*\n"
+    assert (private.parent / ".gitignore").read_text() == "*\n"
+    assert not (tmp_path / ".gitignore").exists()
     private.chmod(0o755)
     (private / ".gitignore").write_text("mine\n")
     ensure_private_folder(private)
