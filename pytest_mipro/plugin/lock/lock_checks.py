@@ -35,13 +35,14 @@ def check_of_head(data: Mapping[str, Any]) -> str:
 def count_edited(data: dict[str, Any], lists: Iterable[str]) -> int:
     """Take the checks out of a lock's data, and return how many don't fit.
 
-    `lists` names the lists of entries. A lock of a release without checks has none, and counts 0.
+    `lists` names the lists of entries. A lock of a release without checks, which has a salt
+    instead, counts 0.
     """
     found = [(data.pop(CHECK, None), check_of_head(data))]
     values = [data.get(name) for name in lists]
     entries = [entry for value in values if isinstance(value, list) for entry in value]
     found += [(it.pop(CHECK, None), _digest(it)) for it in entries if isinstance(it, dict)]
-    if all(check is None for check, _ in found):
+    if "salt" in data and all(check is None for check, _ in found):
         return 0
     return sum(check != wanted for check, wanted in found)
 

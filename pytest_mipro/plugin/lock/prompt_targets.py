@@ -48,6 +48,18 @@ def check_study_file(path: Path, ini_folder: Path) -> None:
         )
 
 
+def check_private_folder(folder: Path, ini_folder: Path) -> None:
+    """Refuse a private folder that a link leads out of the work tree of `ini_folder`.
+
+    A repo could have everything below it written to any place. Raises ConfigurationError, one line.
+    """
+    if folder.is_symlink() and not is_inside(folder.resolve(), work_tree(ini_folder)):
+        raise ConfigurationError(
+            f"{folder}: a link to {folder.resolve()}, outside the project; delete the link, and "
+            "keep replies elsewhere with --mipro-cache=PATH"
+        )
+
+
 def check_conflicts(
     locks: Mapping[Path, Lock], called: Mapping[Path, Iterable[Signature]] = MappingProxyType({})
 ) -> None:

@@ -25,7 +25,7 @@ from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.lock.lock_file import SUFFIX, parse_lock
-from pytest_mipro.plugin.lock.prompt_targets import is_inside, work_tree
+from pytest_mipro.plugin.lock.prompt_targets import check_private_folder, is_inside, work_tree
 from pytest_mipro.runtime.prompts.prompt_file import PROMPT_SUFFIXES, holds_demos, parse_prompt
 from pytest_mipro.runtime.text.files import atomic_write, file_lock, read_bytes, read_text
 
@@ -214,11 +214,12 @@ class HeaderLines:
 
 
 def finish_interrupted_writes(config: pytest.Config) -> None:
-    """Roll interrupted runs' journals forward before any prompt is read; the header says so.
+    """Check the private folder, and roll interrupted runs' journals forward; the header says so.
 
     Nothing is written under `--collect-only` and `--mipro-dry-run`. Raises ConfigurationError where
     a file can't be written.
     """
+    check_private_folder(mipro_folder(config), ini_folder(config))
     if config.option.collectonly or options_of(config).dry_run:
         return
     try:

@@ -280,3 +280,16 @@ def test_a_link_out_of_the_project_is_refused_before_a_call(
     line = f"*{name}: a link to {outside}, outside the project *; replace it*"
     result.stdout.fnmatch_lines([line])
     assert (outside.read_bytes() if outside.exists() else None) == before
+
+
+def test_a_private_folder_outside_the_project_is_refused_before_a_call(pytester, tmp_path_factory):
+    write_gate(pytester)
+    outside = tmp_path_factory.mktemp("outside")
+    outside.chmod(0o755)
+    (pytester.path / ".mipro").symlink_to(outside)
+    result = pytester.runpytest()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    line = f"ERROR: *.mipro: a link to {outside}, outside the project; delete the link, *"
+    result.stderr.fnmatch_lines([line])
+    assert list(outside.iterdir()) == []
+    assert outside.stat().st_mode & 0o777 == 0o755

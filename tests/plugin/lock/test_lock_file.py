@@ -161,7 +161,9 @@ def test_the_text_of_a_lock():
     assert len(CHECK.findall(text)) == 4, "the head, a module and two cases"
     assert parse_lock(text, PATH) == EXAMPLE
     assert parse_lock(text, PATH).edited == 0
-    assert parse_lock(TEXT, PATH).edited == 0, "older locks have no checks"
+    older = TEXT.replace('"holdout": "5a17"', '"salt": "5a17"')
+    assert parse_lock(older, PATH).edited == 0, "older locks have no checks"
+    assert parse_lock(TEXT, PATH).edited == 4, "all checks were taken out"
     assert parse_lock(TEXT, PATH).scores == {"test_queue[T-2]": 1.0}
 
 
