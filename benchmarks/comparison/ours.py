@@ -51,7 +51,11 @@ class Own:
         self.world = contest.drawn()
         self._contest = contest
         self._folder = contest.folder / "project"
-        ini = {"mipro_model": contest.model, "mipro_concurrency": contest.concurrency}
+        ini = {
+            "mipro_model": contest.model,
+            "mipro_concurrency": contest.concurrency,
+            "mipro_timeout": 600,  # as long as DSPy waits
+        }
         write_project(self._folder, self.world, ini, labels=True)
         conftest = _CONFTESTS.get(contest.optimiser, "")
         (self._folder / "conftest.py").write_text(conftest, encoding="utf-8")

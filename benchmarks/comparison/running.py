@@ -84,7 +84,7 @@ def make(jobs: Sequence[Job], bench: Bench, at_once: int, folder: Path, path: Pa
         for number, future in enumerate(as_completed(runs)):
             try:
                 one = future.result()
-            except (RuntimeError, OSError, subprocess.TimeoutExpired) as problem:
+            except (RuntimeError, OSError) as problem:
                 failed += 1
                 print(f"failed: {problem}", file=sys.stderr, flush=True)
                 continue
@@ -106,15 +106,17 @@ def line_of(one: Result) -> str:
 def run(job: Job, bench: Bench, peers: Path | None) -> Result:
     """Make the run; `peers` is the interpreter of the peers' environment.
 
-    Raises RuntimeError with the end of the process's output if it fails, TimeoutExpired if it takes
-    too long.
+    Raises RuntimeError with the end of the process's output if it fails, or if it takes too long.
     """
     own = BY_NAME[job.optimiser].kind == "own"
     python = sys.executable if own else str(peers)
     module = f"benchmarks.comparison.{'ours' if own else 'peers'}"
     with bench.served(job) as (url, folder):
         command = [python, "-m", module, *bench.contest(job, url, folder).arguments()]
-        code, said = _ended(command, bench.longest)
+        try:
+            code, said = _ended(command, bench.longest)
+        except subprocess.TimeoutExpired:
+            raise RuntimeError(f"{job}: broken off after {bench.longest:.0f} s") from None
         if code:
             raise RuntimeError(f"{job}: {said.strip()[-2000:]}")
         return Result(job, measuring.read(folder))

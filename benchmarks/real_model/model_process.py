@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import suppress
 
 from xllamacpp import CommonParams, Server
 
@@ -28,7 +29,8 @@ def main() -> None:
     params.cpuparams_batch.n_threads = int(threads)
     server = Server(params)
     print(f"{server.listening_address}/v1", flush=True)
-    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    with suppress(KeyboardInterrupt):
+        signal.pause()
 
 
 if __name__ == "__main__":

@@ -143,6 +143,8 @@ def test_tasks_go_through_and_a_lost_result_is_made_again_from_the_recorded_repl
         assert calls == sum(one.measured.calls + one.measured.test_calls for one in first)
         assert "| seats, mipro-brief | 1 | " in capsys.readouterr().out
         path.unlink()
+        assert real_model.main([*command, "--longest", "0.1"]) == 1
+        assert "seats 1 mipro-brief: broken off after 0 s" in capsys.readouterr().err
         assert real_model.main(command) == 0
         assert server.stats()["answered"] == calls
     again = results.read(path)
