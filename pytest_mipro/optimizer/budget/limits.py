@@ -97,8 +97,8 @@ class Shortage:
         """Return the value of the limit that holds what is needed, and `more`: money in dollars."""
         value = self.taken + self.needed + (getattr(more, self.limit.currency, None) or 0)
         if self.limit.currency == "nanodollars":
-            return f"{math.ceil(value / _CENTICENT) / 10_000:g}"
-        return str(value)
+            return f"{math.ceil(value / _CENTICENT) / 10_000:,.10g}"
+        return f"{value:,}"
 
 
 def shortage(limits: Limits, taken: Amount, amount: Amount) -> Shortage | None:

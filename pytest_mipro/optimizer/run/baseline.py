@@ -55,6 +55,10 @@ _MOST_CALLS_FACTOR = 5
 _COMMITTED: Mapping[Path, Prompt] = MappingProxyType({})
 
 
+class BaselineLimitError(LimitTooSmallError):
+    """A limit ends within the baseline, which alone tells what would be enough."""
+
+
 @dataclass(frozen=True)
 class Baseline:
     """The measured baseline of a study. `study` holds the cases that were not skipped.
@@ -253,12 +257,12 @@ def _measure(run: StudyRun, cases: Sequence[Case], rules: MeasuringRules) -> Eva
         else:  # a sample that runs again is no step of its own
             evaluation = run.evaluator.start({}, cases, part, rules).result()
     except LimitReachedError as error:
-        raise LimitTooSmallError(f"{error}, {where}", limit_of(error)) from None
+        raise BaselineLimitError(f"{error}, {where}", limit_of(error)) from None
     if evaluation.over_budget:
         dearest = run.accounting.cost_model.dearest
         short = shortage(limits, part.ledger.spent, dearest)
         limit = short.limit if short else Limit("calls", limits.calls or 0)
-        raise LimitTooSmallError(f"{limit} ends {where}", limit)
+        raise BaselineLimitError(f"{limit} ends {where}", limit)
     return evaluation
 
 

@@ -67,19 +67,28 @@ class Forecast:
         return total(stage.expected for stage in self.stages)
 
     def ending(self, limits: Limits, trials: int) -> tuple[int, str] | None:
-        """Return how many trials the limits hold, and the limit that is enough; None: all of them.
+        """Return at which trial the limits end the search, and what is enough; None: they do not.
 
-        Decision and final pass count first, and with what is held back for them.
+        0: they hold no search at all.
         """
-        stages = {stage.stage: stage.expected for stage in self.stages}
-        late = (stages.get("decision", Amount()) + stages.get("final pass", Amount())).times(1.25)
-        fixed = stages.get("baseline", Amount()) + late
-        search = total(amount for stage, amount in stages.items() if stage in _SEARCH)
-        short = shortage(limits, fixed, search)
+        short = shortage(limits, self.fixed, self.search)
         if short is None:
             return None
-        share = max(0.0, (short.limit.value - short.taken) / max(1, short.needed))
-        return int(share * trials), f"{short.limit.words(short.taken + short.needed)}"
+        share = (short.limit.value - short.taken) / max(1, short.needed)
+        enough = short.limit.words(short.taken + short.needed)
+        return int(share * trials) + 1 if share >= 0 else 0, enough
+
+    @property
+    def fixed(self) -> Amount:
+        """What baseline, decision and final pass take, with what is held back for the latter."""
+        stages = {stage.stage: stage.expected for stage in self.stages}
+        late = (stages.get("decision", Amount()) + stages.get("final pass", Amount())).times(1.25)
+        return stages.get("baseline", Amount()) + late
+
+    @property
+    def search(self) -> Amount:
+        """What rounds and trials take."""
+        return total(stage.expected for stage in self.stages if stage.stage in _SEARCH)
 
 
 _SEARCH = ("bootstrap", "proposals", "search")

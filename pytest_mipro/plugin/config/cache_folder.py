@@ -79,16 +79,15 @@ def given_up(options: Options) -> str | None:
     return None
 
 
-def how_to_go_on(options: Options) -> str:
-    """Return what a study that stopped has kept, and what the next command does with it."""
+def how_to_go_on(options: Options, once: str = "") -> str:
+    """Return what a study that stopped has kept, and what the next command does with it.
+
+    `once` says what must be done first.
+    """
     if options.cache == "off":
         return "no reply is kept (--mipro-cache=off): the same command starts over"
-    if options.replies == "fresh":
-        return (
-            "replies so far are cached: the same command without --mipro-replies=fresh resumes "
-            "from there"
-        )
-    return "replies so far are cached: the same command resumes from there"
+    which = " without --mipro-replies=fresh" if options.replies == "fresh" else ""
+    return f"replies so far are cached: {once}the same command{which} resumes from there"
 
 
 def _size(count: int) -> str:

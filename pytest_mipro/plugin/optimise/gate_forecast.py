@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from pytest_mipro.optimizer.budget.cost_model import CostModel
+from pytest_mipro.optimizer.budget.limits import Limit
 from pytest_mipro.optimizer.budget.prompt_parts import PromptParts
 from pytest_mipro.optimizer.proposing.proposer_models import GROUNDING_CALLS
 from pytest_mipro.optimizer.proposing.strategies import EXAMPLES
@@ -16,11 +17,14 @@ from pytest_mipro.optimizer.run.forecast import (
     StageSize,
     Typical,
     forecast,
+    stage_sizes,
     usual_growth,
     usual_length,
 )
 from pytest_mipro.optimizer.study.amount import Amount
+from pytest_mipro.optimizer.study.case import Study, row_tags
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
+from pytest_mipro.optimizer.study.split import split_rows
 from pytest_mipro.plugin.gate.usage_file import GateUsage
 from pytest_mipro.plugin.measuring.report_data import CallUsage
 from pytest_mipro.runtime.client.contract import Usage
@@ -61,6 +65,25 @@ def forecast_of(
         grounding=proposal.times(GROUNDING_CALLS),
     )
     return forecast(typical, sizes, committed, settings.concurrency)
+
+
+def enough_by_gate(
+    usage: GateUsage, study: Study, settings: OptimizerSettings, cost_model: CostModel, limit: Limit
+) -> str:
+    """Return how far to raise a limit that ends within the baseline, to hold it and all trials."""
+    split = split_rows(row_tags(study.cases), settings.min_holdout)
+    sampled = any(test.repeats > 1 for test in study.tests.values())
+    sizes = stage_sizes(settings, split, len(usage.modules), sampled=sampled)
+    made = forecast_of(usage, sizes, settings, cost_model, frozenset(), len(split.train))
+    least, whole = (
+        getattr(amount, limit.currency, None) for amount in (made.fixed, made.fixed + made.search)
+    )
+    if not least or not whole:
+        return ""
+    return (
+        f" to about {limit.words(least)} or more, and to about {limit.words(whole)} for all "
+        "trials, by the last run of pytest"
+    )
 
 
 def asked_now(usage: GateUsage, default: str | None) -> GateUsage:

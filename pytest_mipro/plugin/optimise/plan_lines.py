@@ -98,11 +98,12 @@ def _ending(
     ending = forecast.ending(limits, trials)
     if ending is not None:
         trial, enough = ending
-        lines.append(f"the limit will end the search at about trial {trial + 1}; enough: {enough}")
+        where = f"the search at about trial {trial}" if trial else "the run before its first trial"
+        lines.append(f"the limit will end {where}; enough for all: {enough}")
     if max_seconds is not None and forecast.seconds is not None and forecast.seconds > max_seconds:
-        trial = int(trials * max_seconds / forecast.seconds)
+        trial = int(trials * max_seconds / forecast.seconds) + 1
         enough = f"{ceil(forecast.seconds):,} s"
-        lines.append(f"time will end the search at about trial {trial + 1}; enough: {enough}")
+        lines.append(f"time will end the search at about trial {trial}; enough for all: {enough}")
     return lines
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from pytest_mipro.optimizer.budget.cost_model import CostModel
+from pytest_mipro.optimizer.budget.limits import LimitTooSmallError
 from pytest_mipro.optimizer.mipro import optimize
+from pytest_mipro.optimizer.run.baseline import BaselineLimitError
 from pytest_mipro.optimizer.run.events import Emit, Event, TrialFinished
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.run.study_run import Services
@@ -33,7 +35,7 @@ from pytest_mipro.plugin.lock.lock_file import read_lock
 from pytest_mipro.plugin.lock.prompt_targets import check_targets
 from pytest_mipro.plugin.optimise.budget_limits import describe_error
 from pytest_mipro.plugin.optimise.finished_study import AlreadyFinishedError, FinishedStudy
-from pytest_mipro.plugin.optimise.gate_forecast import asked_now
+from pytest_mipro.plugin.optimise.gate_forecast import asked_now, enough_by_gate
 from pytest_mipro.plugin.optimise.optimizer_inputs import searcher_of, settings_of, strategies_of
 from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
 from pytest_mipro.plugin.optimise.plan_lines import describe_dry_run, planned_sizes
@@ -121,6 +123,13 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
             result = _optimize(inputs, services, settings)
         except AlreadyFinishedError:
             result = _FINISHED
+        except BaselineLimitError as error:
+            usage = read_usage(_file(inputs, "usage"))
+            if usage is None or error.limit is None:
+                raise
+            usage = asked_now(usage, default_model(config))
+            enough = enough_by_gate(usage, study, settings, bill.cost_model, error.limit)
+            raise LimitTooSmallError(f"{error}{enough}", error.limit) from None
         _refuse(strays)
         if isinstance(result, str):
             screen.line(result, always=True)

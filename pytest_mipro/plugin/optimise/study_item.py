@@ -11,6 +11,7 @@ from _pytest._code.code import ReprFileLocation, TerminalRepr
 from _pytest._io import TerminalWriter
 
 from pytest_mipro.errors import DetachedCallError, MiproError, StudyStoppedError, UsageError
+from pytest_mipro.optimizer.budget.limits import limit_of
 from pytest_mipro.plugin.collecting.plan import PlannedCase
 from pytest_mipro.plugin.config.cache_folder import how_to_go_on
 from pytest_mipro.plugin.config.options import options_of
@@ -51,7 +52,11 @@ class OptimizeItem(pytest.Item):
         except MiproError as error:
             reason = f"{describe_error(error)}. Nothing is written for this study"
             if not isinstance(error, UsageError | DetachedCallError):
-                reason += f"; {how_to_go_on(options_of(self.config))}"
+                limit = limit_of(error)
+                once = "with a higher limit, " if limit else "once that is put right, "
+                if limit and limit.currency == "seconds":  # each run has them anew
+                    once = ""
+                reason += f"; {how_to_go_on(options_of(self.config), once)}"
             raise StudyStoppedError(reason) from None
 
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:

@@ -145,8 +145,9 @@ def test_it_tells_at_which_trial_a_limit_ends_the_search_and_what_is_enough() ->
         {},
     )
     assert made.ending(Limits(350), 12) is None
-    assert made.ending(Limits(250), 12) == (6, "350 calls")
-    assert made.ending(Limits(120), 12) == (0, "350 calls")
+    assert made.ending(Limits(250), 12) == (7, "350 calls")
+    assert made.ending(Limits(150), 12) == (1, "350 calls")
+    assert made.ending(Limits(149), 12) == (0, "350 calls")
 
 
 class Telling(WorldClient):

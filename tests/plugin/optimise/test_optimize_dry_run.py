@@ -211,7 +211,7 @@ def test_after_a_gate_run_it_knows_modules_calls_and_tokens(pytester):
             "            baseline   40 calls, * tokens, $*",
             "            test/fake: * calls, * tokens, $*",
             "            time: unknown*",
-            "            the limit will end the search at about trial *; enough: * calls",
+            "            the limit will end the search at about trial *; enough for all: * calls",
         ]
     )
     assert live_calls(pytester) == 0

@@ -33,7 +33,7 @@ def test_an_endpoint_that_dies_stops_the_study_and_the_next_run_goes_on(
     stopped(
         result,
         "*the endpoint is gone; start it again. Nothing is written for this study; replies so far "
-        "are cached: the same command resumes from there",
+        "are cached: once that is put right, the same command resumes from there",
     )
     assert written(pytester) == {}
     assert live_calls(pytester) == limit

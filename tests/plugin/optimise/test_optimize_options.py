@@ -1,6 +1,7 @@
 """Options and ini keys of `--mipro-optimize`, one test a matter."""
 
 import json
+import re
 
 import pytest
 from optimize_project import LOCK, calls, live_calls, optimize, run, write_project, written
@@ -42,6 +43,22 @@ def test_a_budget_below_the_baseline_is_one_line(pytester, limit):
     assert sum(line in text for text in result.outlines) >= 1
     assert live_calls(pytester) <= limit
     assert written(pytester) == {}
+
+
+def test_a_budget_below_the_baseline_says_what_is_enough_once_a_gate_run_tells(pytester):
+    write_project(pytester)
+    run(pytester)
+    short = " ".join(optimize(pytester, "--mipro-max-calls=30").stdout.str().split())
+    found = re.search(r"raise it to about (\d+) calls or more, and to about (\d+) calls", short)
+    assert found
+    assert "cached: with a higher limit, the same command resumes from there" in short
+    least, whole = map(int, found.groups())
+    for limit, ends in ((least - 1, True), (least, False)):
+        text = " ".join(optimize(pytester, f"--mipro-max-calls={limit}").stdout.str().split())
+        assert ("will end the run before its first trial" in text) == ends
+        assert ("Nothing is written for this study" in text) == ends
+    plan = optimize(pytester, f"--mipro-max-calls={whole}", "--mipro-dry-run").stdout.str()
+    assert "the limit will end" not in plan
 
 
 def test_a_budget_that_leaves_no_decision_is_one_line(pytester):
