@@ -124,6 +124,7 @@ def conclude(
         tried=tried,
         look=look,
         shared=not baseline.split.decides,
+        rows=len({case.row for case in baseline.deciding}),
     )
     decided = partial(decide, lift, evidence, accept=run.settings.accept)
     conclusion = replace(conclusion, prompts=_called(program, deciding), deciding=deciding)

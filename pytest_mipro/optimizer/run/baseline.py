@@ -222,7 +222,8 @@ def measure_baseline(run: StudyRun) -> Baseline:
         seconds=run.accounting.deadline.passed,
     )
     scores = measured(baseline.evaluation.scores(), cases)
-    run.services.emit(BaselineMeasured(study.name, scores, tuple(sorted(skipped))))
+    clusters = split.clusters(case.row for case in cases)
+    run.services.emit(BaselineMeasured(study.name, scores, tuple(sorted(skipped)), clusters))
     return baseline
 
 

@@ -61,11 +61,15 @@ class Measured:
 
 @dataclass(frozen=True)
 class BaselineMeasured:
-    """The committed prompts were measured on all cases; `removed` were skipped by their tests."""
+    """The committed prompts were measured on all cases; `removed` were skipped by their tests.
+
+    `clusters` counts the rows that count as one for one.
+    """
 
     study: str
     measured: Measured
     removed: tuple[str, ...]
+    clusters: int | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,8 @@ class Plan:
     """The exact plan, known after the baseline.
 
     `forecast` is what the whole run takes, cached replies and the baseline included; `limits` and
-    `max_seconds` bound it. `detectable` is the lift that the deciding rows show in 70 % of runs;
+    `max_seconds` bound it. `detectable` is the lift that the deciding rows show in 70 % of runs,
+    at the `look`-th use of a holdout;
     `one_at_a_time` names the tests whose cases can't run concurrently, `silent` those whose cases
     called no module. `disturbed` are those whose cases ended otherwise beside others than alone: if
     there are any, all cases run one at a time. `near` tells of rows on both sides of the split that
@@ -96,6 +101,7 @@ class Plan:
     silent: tuple[str, ...] = ()
     disturbed: tuple[Disturbed, ...] = ()
     near: NearDuplicates | None = None
+    look: int = 1
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,8 @@ class Typical:
     """What a forecast rests on: passes of candidates with all repeats, and with one run a case.
 
     `grounding` is what all requests for summaries to the `proposer` take, `proposal` what one for
-    an instruction does; `latency` is the mean of a call in seconds, 0 if unknown.
+    an instruction does; `latency` is the mean of a call in seconds, 0 if unknown, `own` the
+    seconds that a case run takes beside its calls.
     """
 
     rows: int
@@ -155,6 +156,7 @@ class Typical:
     proposal: Amount
     grounding: Amount = NOTHING
     latency: float = 0.0
+    own: float = 0.0
 
 
 def forecast(
@@ -175,7 +177,8 @@ def forecast(
         expected = total(by_model.values())
         stages.append(StageForecast(size.stage, round(runs / typical.rows), expected))
     calls = sum(stage.expected.calls for stage in stages)
-    seconds = calls * typical.latency / concurrency if typical.latency else None
+    waited, own = calls * typical.latency / concurrency, sum(s.case_runs for s in stages)
+    seconds = waited + own * typical.own if waited else None
     return Forecast(tuple(stages), dict(models), seconds)
 
 

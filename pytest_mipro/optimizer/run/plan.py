@@ -49,7 +49,7 @@ from pytest_mipro.runtime.client.contract import Message, Request, Usage
 def plan_of(run: StudyRun, baseline: Baseline) -> Plan:
     """Return the exact plan of a run."""
     settings, split = run.settings, baseline.split
-    tests = run.study.tests.values()
+    tests, look = run.study.tests.values(), run.services.holdout_uses + 1
     calling = {item.case.test for item in baseline.evaluation.runs if item.calls}
     return Plan(
         study=baseline.study.name,
@@ -63,7 +63,8 @@ def plan_of(run: StudyRun, baseline: Baseline) -> Plan:
         forecast=forecast_run(run, baseline),
         limits=settings.limits,
         max_seconds=settings.max_seconds,
-        detectable=detectable_lift(split, settings.trials, run.services.holdout_uses + 1),
+        detectable=detectable_lift(split, settings.trials, look),
+        look=look,
         one_at_a_time=tuple(sorted(test.name for test in tests if not test.concurrent)),
         disturbed=baseline.disturbed,
         near=near_duplicates(texts_of(baseline.evaluation.runs), split),
@@ -81,6 +82,8 @@ def forecast_run(run: StudyRun, baseline: Baseline) -> Forecast:
     runs = baseline.evaluation.runs
     calls = [call for item in runs for call in item.calls]
     waited = sum(call.latency for call in calls)
+    live = sum(call.latency for call in calls if not call.cached)
+    own = max(0.0, baseline.seconds - live / settings.concurrency)
     typical = Typical(
         rows=len(baseline.expectation.calls),
         repeated=Pass(len(runs), _all_rows(baseline.expectation, longer)),
@@ -89,6 +92,7 @@ def forecast_run(run: StudyRun, baseline: Baseline) -> Forecast:
         proposal=proposal_amounts(run, baseline)[0],
         grounding=_grounding(run, baseline),
         latency=waited / max(1, sum(call.requests for call in calls)),
+        own=own / len(runs),
     )
     found = forecast(typical, sizes, spent, settings.concurrency)
     more = {"baseline": runs_alone(run.study)}

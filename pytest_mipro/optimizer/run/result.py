@@ -75,5 +75,5 @@ def measured(scores: Mapping[str, float], cases: Sequence[Case]) -> Measured:
         interval=objective_interval(mine, cases),
         tests=test_means(mine, tests),
         cases=len(cases),
-        rows=len({case.unit or case.row for case in cases}),
+        rows=len({case.row for case in cases}),
     )

@@ -30,14 +30,15 @@ class Evidence:
     """Where the lift comes from: `holdout` rows, or validation rows, which the search used, too.
 
     The finalist is the best of `tried` assignments, and the `look`-th to be measured on this
-    holdout. With `shared`, these are
-    validation rows that the proposals were written from.
+    holdout. With `shared`, these are validation rows that the proposals were written from. `rows`
+    counts them where some count as one, else it is 0.
     """
 
     holdout: bool
     tried: int = 1
     look: int = 1
     shared: bool = False
+    rows: int = 0
 
     @property
     def level(self) -> float:
@@ -150,7 +151,9 @@ def _rows_wanted(lift: PairedLift) -> str:
 
 def _facts(lift: PairedLift, evidence: Evidence, bound: float) -> str:
     rows = "holdout" if evidence.holdout else "validation"
-    text = f"lift {with_interval(lift.mean, lift.low, lift.high, '+')} on {lift.rows} {rows} rows"
+    number = evidence.rows or lift.rows
+    text = f"lift {with_interval(lift.mean, lift.low, lift.high, '+')} on {number} {rows} rows"
+    text += f" ({lift.rows} clusters)" if number != lift.rows else ""
     if evidence.shared:
         return f"{text}, from which its instructions were written"
     text += f", one-sided {100 * evidence.level:.4g} % lower bound {bound:+.3f}"

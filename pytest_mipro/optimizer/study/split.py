@@ -53,7 +53,11 @@ class Split:
     @property
     def deciding(self) -> int:
         """How many units decide: those of the holdout, or of validation without one."""
-        return len({self.units.get(row, row) for row in self.holdout or self.validation})
+        return self.clusters(self.holdout or self.validation)
+
+    def clusters(self, rows: Iterable[str]) -> int:
+        """Return how many units the rows are."""
+        return len({self.units.get(row, row) for row in rows})
 
     def digest(self) -> str:
         """Return 16 hex digits of which rows are held out, "" if none is."""

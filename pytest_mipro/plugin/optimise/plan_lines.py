@@ -22,6 +22,7 @@ from pytest_mipro.plugin.gate.usage_file import GateUsage
 from pytest_mipro.plugin.lock.lock_file import Lock
 from pytest_mipro.plugin.optimise.gate_forecast import forecast_of
 from pytest_mipro.plugin.optimise.row_lines import (
+    count_rows,
     describe_disturbed,
     describe_power,
     describe_related,
@@ -39,13 +40,9 @@ def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
     `alone` names the fixtures for whose sake a test's cases run one at a time.
     """
     split = plan.split
-    names = "shared with training" if split.shared else f"{len(split.train)} training"
     frozen = f" (frozen: {', '.join(plan.frozen)})" if plan.frozen else ""
     modules = f"{counted(len(plan.modules), 'module')}: {', '.join(plan.modules)}{frozen}"
-    rows = (
-        f"rows: {names}, {len(split.validation)} validation, {len(split.holdout)} holdout; they "
-        f"{describe_power(split, plan.detectable)}"
-    )
+    rows = f"rows: {_parts(split)}; {describe_power(split, plan.detectable, plan.look)}"
     rounds = counted(plan.rounds, "round")
     trials = f"{counted(plan.trials, 'trial')} of {plan.minibatch} rows in {rounds}"
     lines = [modules, rows, trials, *describe_forecast(plan.forecast)]
@@ -63,6 +60,13 @@ def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
     return lines
 
 
+def _parts(split: Split) -> str:
+    training = count_rows(split, split.train, "training")
+    names = "shared with training" if split.shared else training
+    held_out = count_rows(split, split.holdout, "holdout")
+    return f"{names}, {count_rows(split, split.validation, 'validation')}, {held_out}"
+
+
 def describe_forecast(forecast: Forecast) -> list[str]:
     """Return what a run is expected to take, by stage and by model, and its time."""
     stages = [
@@ -72,14 +76,18 @@ def describe_forecast(forecast: Forecast) -> list[str]:
     ]
     by_model = [f"{model}: {describe_amount(took)}" for model, took in forecast.models.items()]
     seconds = forecast.seconds
-    time = "unknown, as no latency is" if seconds is None else f"about {_duration(seconds)}"
+    time = (
+        "unknown, as no reply has told its latency"
+        if seconds is None
+        else f"about {_duration(seconds)}, if no reply is cached"
+    )
     return [
         f"the pipeline runs at most {forecast.case_runs:,} times",
         "expected, by stage:",
         *stages,
         f"{'in all':<{_STAGE_WIDTH}}{describe_amount(forecast.expected)}",
         *by_model,
-        f"time: {time}, if no reply is cached",
+        f"time: {time}",
     ]
 
 
@@ -151,8 +159,6 @@ def describe_dry_run(
     """
     split = _split(study, settings)
     rows = len({case.row for case in study.cases})
-    known = len(split.train), len(split.validation), len(split.holdout)
-    deciding = split.holdout or split.validation
     modules, names = _modules(lock, last)
     frozen = (
         frozenset(module.name for module in lock.modules if module.frozen) if lock else frozenset()
@@ -164,14 +170,14 @@ def describe_dry_run(
     samples = sum(study.tests[case.test].repeats for case in study.cases)
     of_rows = sum(s.once * len(study.cases) + s.repeated * samples for s in sizes)
     runs = runs_alone(study) + ceil(of_rows / rows)
-    power = describe_power(split, detectable_lift(split, settings.trials, look))
+    power = describe_power(split, detectable_lift(split, settings.trials, look), look)
     batch = settings.batch_of(len(split.validation))
     trials = f"{settings.rounds} rounds, {settings.trials} trials of {batch} rows"
     full = settings.rounds * settings.full_a_round
     facts = [
         ("tests", ", ".join(sorted(study.tests))),
-        ("rows", "{}: {} training, {} validation, {} holdout".format(rows, *known)),
-        ("", f"{len(deciding)} deciding rows {power}"),
+        ("rows", f"{rows}: {_parts(split)}"),
+        ("", power),
         ("search", f"{trials}, at most {full} full evaluations"),
         ("case runs", f"at most {runs:,}, baseline, decision and final pass included"),
         ("modules", names),

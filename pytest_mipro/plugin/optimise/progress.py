@@ -105,6 +105,8 @@ class Progress:
     @_draw.register
     def _(self, event: BaselineMeasured) -> None:
         counts = f"{event.measured.cases} cases of {event.measured.rows} rows"
+        if event.clusters not in (None, event.measured.rows):
+            counts += f" ({counted(event.clusters, 'cluster')})"
         self._say("before", f"{_figures(event.measured)} on {counts}")
         for test, mean in event.measured.tests.items():
             self._say("", f"{test}: {mean:.3f}")

@@ -11,15 +11,26 @@ from pytest_mipro.optimizer.study.split import MIN_APART, Split
 from pytest_mipro.plugin.config.number_words import counted
 
 
-def describe_power(split: Split, detectable: float) -> str:
-    """Return what the deciding rows can tell."""
+def count_rows(split: Split, rows: Sequence[str], what: str = "") -> str:
+    """Return how many rows there are, and how many clusters where some count as one."""
+    clusters = split.clusters(rows)
+    apart = f" ({counted(clusters, 'cluster')})" if clusters != len(rows) else ""
+    return f"{len(rows):,} {what}{apart}" if what else f"{counted(len(rows), 'row')}{apart}"
+
+
+def describe_power(split: Split, detectable: float, look: int = 1) -> str:
+    """Return what the deciding rows can tell at the `look`-th use of them."""
+    part = "holdout" if split.confirmed else "validation"
+    rows = count_rows(split, split.holdout or split.validation, f"{part} rows")
     if split.decides:
-        wanted = " and ".join(
-            f"{rows_for_lift(lift):,} rows in all would one of {lift}" for lift in (0.2, 0.1)
-        )
-        return f"detect a lift of {detectable:.2f} in 70 % of runs; {wanted}"
+        text = f"the {rows} detect a lift of {detectable:.2f} in 70 % of runs"
+        if split.confirmed and look > 1:
+            text += f" (look {look} at this holdout)"
+        smaller = [lift for lift in (0.2, 0.1) if lift < detectable]
+        wanted = (f"; one of {lift:.2f} takes {rows_for_lift(lift):,} in all" for lift in smaller)
+        return text + "".join(wanted)
     return (
-        "decide nothing, as instructions are written from the rows that would decide: only "
+        f"the {rows} decide nothing, as instructions are written from them: only "
         f"--mipro-accept=likely writes a finalist; {MIN_APART} untagged rows or more are kept apart"
     )
 

@@ -130,6 +130,8 @@ def test_stages_take_their_share_of_a_pass_and_proposals_their_own_calls() -> No
     assert [stage.case_runs for stage in made.stages] == [20, 0, 35, 20]
     assert made.models["p"] == Amount(7, 3_700, 370)
     assert made.seconds == (40 + 7 + 60 + 20) * 2.0 / 4
+    slow = forecast(replace(TYPICAL, own=0.1), sizes, {"m": Amount(40, 3_000, 300)}, concurrency=4)
+    assert slow.seconds == pytest.approx(made.seconds + 75 * 0.1)
     unknown = forecast(replace(TYPICAL, latency=0.0), sizes, {}, concurrency=4)
     assert unknown.seconds is None
 

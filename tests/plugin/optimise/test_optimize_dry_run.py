@@ -17,6 +17,9 @@ from optimize_project import (
     written,
 )
 
+from pytest_mipro.optimizer.study.split import Split
+from pytest_mipro.plugin.optimise.row_lines import describe_power
+
 
 def test_without_a_lock_what_is_not_known_is_said(pytester):
     write_project(pytester)
@@ -266,3 +269,29 @@ def test_equal_texts_with_other_labels_and_clusters_count_as_one(pytester):
     text = " ".join(optimize(pytester).stdout.str().split())
     assert "70 rows with the inputs or the cluster of another" in text
     assert "they stay together and count as one, 50 in all, 15 to decide by" in text
+
+
+def test_rows_of_a_cluster_are_told_from_clusters_in_the_plan_and_in_the_run(pytester):
+    rows = [
+        {"id": f"n{n}", "number": str(n), "wanted": ("even", "odd")[n % 2], "cluster": n // 2}
+        for n in range(80)
+    ]
+    write_rows(pytester, rows)
+    for option in ("--mipro-dry-run", "-v"):
+        text = " ".join(optimize(pytester, option).stdout.str().split())
+        assert "32 validation (16 clusters), 24 holdout (12 clusters)" in text
+        assert "the 24 holdout rows (12 clusters) detect a lift of 0.51 in 70 % of runs" in text
+    assert "on 80 cases of 80 rows (40 clusters)" in text
+    assert re.search(r"lift \S+ \(\S+ to \S+\) on 24 holdout rows \(12 clusters\)", text)
+
+
+def test_a_smaller_lift_alone_takes_more_rows_and_a_later_look_is_told():
+    split = Split((), (), tuple(f"h{n}" for n in range(75)))
+    first = describe_power(split, 0.17)
+    assert first == (
+        "the 75 holdout rows detect a lift of 0.17 in 70 % of runs; one of 0.10 takes 667 in all"
+    )
+    later = describe_power(split, 0.2, look=2)
+    assert later == first.replace(
+        "0.17 in 70 % of runs", "0.20 in 70 % of runs (look 2 at this holdout)"
+    )
