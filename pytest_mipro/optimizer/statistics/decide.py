@@ -110,7 +110,8 @@ def _verdict(
     if bound > 0:
         return ("accept" if evidence.holdout else "unconfirmed"), f"better: {facts}"
     detectable, enough = lift.detectable(evidence.level), lift.rows_to_detect(evidence.level)
-    power = f"{lift.rows} rows detect a difference of {detectable:.3f} in 70 % of runs"
+    what = "rows" if evidence.rows in (0, lift.rows) else "clusters"
+    power = f"{lift.rows} {what} detect a difference of {detectable:.3f} in 70 % of runs"
     if enough is not None:
         power += f", {enough:,} would detect this one"
     if lift.lower(evidence.likely_level) > 0:
