@@ -19,7 +19,7 @@ TAKEN = Amount(80, 6_500, 90 * CENT)
         (
             Limits(None, 9_000),
             "the limit of 9,000 tokens leaves 2,500 tokens, it needs about 4,000 tokens",
-            "10500",
+            "10,500",
         ),
         (
             Limits(500, None, 100 * CENT),
