@@ -248,9 +248,8 @@ def _lock(data: Any, lines: list[str]) -> Lock:
         raise _ProblemError(problem.text, line_of(problem.key))
     for index, row in enumerate(data["demo_rows"]):
         if not isinstance(row, str):
-            raise _ProblemError(
-                f"demo_rows: {row!r:.60} is not a text", line_of("demo_rows", index)
-            )
+            text = f"demo_rows: {row!r:.60} is not a text"
+            raise _ProblemError(text, line_of("demo_rows", index))
     for key, kind in _ENTRIES.items():
         rules = _rules(kind)
         for index, value in enumerate(data[key]):
@@ -262,9 +261,8 @@ def _lock(data: Any, lines: list[str]) -> Lock:
     known = set[str]()
     for index, case in enumerate(data["cases"]):
         if case["id"] in known:
-            raise _ProblemError(
-                f"the case {case['id']!r:.60} appears twice", line_of("cases", index)
-            )
+            text = f"the case {case['id']!r:.60} appears twice"
+            raise _ProblemError(text, line_of("cases", index))
         known.add(case["id"])
         case["score"] = None if case["score"] is None else float(case["score"])
     entries = {key: tuple(kind(**one) for one in data[key]) for key, kind in _ENTRIES.items()}

@@ -121,21 +121,22 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
         )
         try:
             result = _optimize(inputs, services, settings)
-        except AlreadyFinishedError:
-            result = _FINISHED
         except BaselineLimitError as error:
-            usage = read_usage(_file(inputs, "usage"))
-            if usage is None or error.limit is None:
-                raise
-            usage = asked_now(usage, default_model(config))
-            enough = enough_by_gate(usage, study, settings, bill.cost_model, error.limit)
-            raise LimitTooSmallError(f"{error}{enough}", error.limit) from None
+            raise _with_enough(error, inputs, settings, bill.cost_model) from None
         _refuse(strays)
         if isinstance(result, str):
             screen.line(result, always=True)
             return
         bill.finish(result, planned_sizes(study, settings, len(result.signatures)))
     finished.record(result)
+    _present(inputs, result, progress, record)
+
+
+def _present(
+    inputs: StudyInputs, result: StudyResult, progress: Progress, record: StudyRecord
+) -> None:
+    """Show the result, tell it to the hooks, and queue its files."""
+    config, study = inputs.config, inputs.study
     kept = inputs.changes.keep_refused(study, result)
     progress.finished(
         result,
@@ -147,16 +148,31 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     inputs.changes.add(inputs.key, study, result, partial=inputs.partial, kept=kept)
 
 
+def _with_enough(
+    error: BaselineLimitError, inputs: StudyInputs, settings: OptimizerSettings, costs: CostModel
+) -> LimitTooSmallError:
+    """Return the error with what would be enough, where the last gate run tells it."""
+    usage = read_usage(_file(inputs, "usage"))
+    if usage is None or error.limit is None:
+        return error
+    usage = asked_now(usage, default_model(inputs.config))
+    enough = enough_by_gate(usage, inputs.study, settings, costs, error.limit)
+    return LimitTooSmallError(f"{error}{enough}", error.limit)
+
+
 def _optimize(
     inputs: StudyInputs, services: Services, settings: OptimizerSettings
 ) -> StudyResult | str:
-    """Return the result; for a study that another process decided, the line that says so."""
-    storage = options_of(inputs.config).storage
-    if storage is None:
-        return optimize(inputs.study, services, settings)
-    from pytest_mipro.plugin.optimise.shared_study import shared_result  # noqa: PLC0415 - slow
+    """Return the result; for a study that ended before or elsewhere, the line that says so."""
+    config, storage = inputs.config, options_of(inputs.config).storage
+    try:
+        if storage is None:
+            return optimize(inputs.study, services, settings)
+        from pytest_mipro.plugin.optimise.shared_study import shared_result  # noqa: PLC0415 - slow
 
-    return shared_result(inputs.config, inputs.key, inputs.study, services, settings, storage)
+        return shared_result(config, inputs.key, inputs.study, services, settings, storage)
+    except AlreadyFinishedError:
+        return _FINISHED
 
 
 def _services(inputs: StudyInputs, client: LMClient, emit: Emit) -> Services:
