@@ -71,6 +71,13 @@ _EXPLAINED = re.compile(
     r"[\s*`\"'\u201d]*(?:[,.:;!\u2014\u2013(]|\s-+\s|\s(?:because|since|as|due to)\b)",
     re.IGNORECASE,
 )
+# The mark of an option before the option's own text: "(B) If it rains, stay in."
+_OPTION = re.compile(r"\)\s+[\"'\u201c\u2018]?[A-Z0-9]")
+_IS_NOT = re.compile(
+    r"\W{0,2}\s+(?:is|was|are|were|does|do|did|would|can|could|should|has)"
+    r"(?:n['\u2019]t|\s*not)\b",
+    re.IGNORECASE,
+)
 _DENIAL = re.compile(r"(?:no|not|false|never|unlikely)\b", re.IGNORECASE)
 _TWO = re.compile(r"[\s,;:(/|&]*(?:\b(?:and|or|but|also|then)\b[\s,]*)+", re.IGNORECASE)
 
@@ -111,11 +118,14 @@ class LabelReader:
         """Return the label before a comma, dash or period, unless another one follows."""
         text = bare(part)
         match = self._pattern.match(text) if self._pattern else None
-        if match is None or not _EXPLAINED.match(text, match.end()):
+        if match is None:
+            return None
+        option = len(match[0]) <= _LONGEST_OPTION and _OPTION.match(text, match.end())
+        if not option and not _EXPLAINED.match(text, match.end()):
             return None
         label, rest = (
             self._by_key[_key(match[0])],
-            text[match.end() :].lstrip(" ,.:;!\u2014\u2013-(*`\"'\u201d"),
+            text[match.end() :].lstrip(" ,.:;!\u2014\u2013-()*`\"'\u201d"),
         )
         if _DENIAL.match(rest):
             return None
@@ -147,9 +157,14 @@ class LabelReader:
                 stated = label
             elif plain is None and stated not in ("", label):
                 raise UnclearError("it names another value after its answer")
-        if not stated:
+        if not stated or stated in self._denied(text):
             raise UnclearError("it states none plainly")
         return stated
+
+    def _denied(self, text: str) -> set[str]:
+        """Return the labels that a text says something is not of: "(B) isn't sarcastic"."""
+        matches = self._pattern.finditer(text) if self._pattern else ()
+        return {self._by_key[_key(it[0])] for it in matches if _IS_NOT.match(text, it.end())}
 
     def _mentions(self, text: str) -> Iterator[tuple[str, bool | None]]:
         """Yield each label named, and whether plainly as the answer; None where in doubt."""
@@ -176,6 +191,7 @@ class LabelReader:
 
 
 _LONGEST_CLAUSE = 2_000
+_LONGEST_OPTION = 2
 
 
 def _is_answer(before: str, after: str) -> bool:

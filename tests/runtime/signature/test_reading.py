@@ -46,6 +46,9 @@ def read(annotation: Any, reply: str, *, reasoning: bool = False) -> Any:
 
 # fmt: off
 READ: list[tuple[Any, dict[str, Any]]] = [
+    (Literal["(A)", "(B)"], {
+        "(B) If it rains they stay in.": "(B)", "B) If so": "(B)", '(A) "Oh, great."': "(A)",
+    }),
     (Team, {
         "Refund, since the customer was charged twice.": "refund",
         "refund (the customer was charged twice)": "refund",
@@ -276,6 +279,10 @@ READ: list[tuple[Any, dict[str, Any]]] = [
     }),
 ]
 REFUSED: list[tuple[Any, list[str]]] = [
+    (Literal["(A)", "(B)"], [
+        "(B) is not sarcastic.", "(B) isn't", "(A) He may go. (B) She may go.",
+        "(B) If (A) were true",
+    ]),
     (Team, [
         "refund, delivery", "refund / delivery", "refund and delivery",
         "either refund or delivery", "refund, or maybe delivery", "Refund, maybe delivery",
