@@ -61,10 +61,11 @@ def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def _parts(split: Split) -> str:
-    training = count_rows(split, split.train, "training")
-    names = "shared with training" if split.shared else training
     held_out = count_rows(split, split.holdout, "holdout")
-    return f"{names}, {count_rows(split, split.validation, 'validation')}, {held_out}"
+    if split.shared:
+        return f"{count_rows(split, split.validation, 'training and validation')}, {held_out}"
+    training = count_rows(split, split.train, "training")
+    return f"{training}, {count_rows(split, split.validation, 'validation')}, {held_out}"
 
 
 def describe_forecast(forecast: Forecast) -> list[str]:

@@ -212,7 +212,7 @@ def test_the_holdout_is_that_of_the_rows_whatever_the_study_is_called(pytester, 
         return result, line
 
     plan = pytester.runpytest("--mipro-optimize", "--mipro-dry-run")
-    plan.stdout.fnmatch_lines(["*: 17 training, 17 validation, 7 holdout"])
+    plan.stdout.fnmatch_lines(["*: 17 training and validation, 7 holdout"])
     _, first = held_out()
     assert first.endswith(" 7 cases")
     lock(pytester, rows, [1.0] * 24)
