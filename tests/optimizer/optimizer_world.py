@@ -100,11 +100,12 @@ def metric_hard(row: Row) -> Outcome:
 
 
 def metric_late(row: Row) -> Outcome:
-    """A metric whose program polishes the words that the committed prompts lose."""
+    """A metric whose program polishes the words that the committed prompts lose; some are lost."""
     text = note(text=row.text)
     if int(row.id[1:]) % 5 == 0 and "something" not in text:
         text = polish(word=text)
-    return Outcome(float(sort(note=text) == row.colour), f"{word_of(row.text)} is {row.colour}")
+    right = sort(note=text) == row.colour and int(row.id[1:]) % 13 != 0
+    return Outcome(float(right), f"{word_of(row.text)} is {row.colour}")
 
 
 def judged(test: Test, row: Row) -> Callable[[], Outcome]:

@@ -63,7 +63,7 @@ def test_defaults_of_the_search_and_of_calls():
     documented = {key: cells[1] for key, cells in rows("configuration.md", "## Ini keys").items()}
     settings = OptimizerSettings()
     assert documented["mipro_minibatch_size"] == str(settings.minibatch_size)
-    assert documented["mipro_max_demos"] == str(settings.max_demos)
+    assert (documented["mipro_max_demos"], settings.max_demos) == ("what the tokens hold", None)
     assert documented["mipro_min_holdout"] == str(settings.min_holdout)
     assert float(documented["mipro_timeout"]) == LiveSettings().timeout
 

@@ -14,7 +14,7 @@ from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.events import FinalistChosen, Stage
 from pytest_mipro.optimizer.run.study_run import StudyRun
-from pytest_mipro.optimizer.search.assessments import Assessment, Record
+from pytest_mipro.optimizer.search.assessments import MAX_LOSS, Assessment, Record, cheapest
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.statistics.decide import Decision, Evidence, decide
 from pytest_mipro.optimizer.statistics.intervals import judged_mean, paired_lift, sure_fall
@@ -22,8 +22,6 @@ from pytest_mipro.optimizer.study.amount import NOTHING
 from pytest_mipro.optimizer.study.case import Case, Evaluation, TestSpec, cases_of
 from pytest_mipro.runtime.prompts.prompt import Prompt
 
-# A cheaper program may lose this much of the score (0…1), by estimate.
-MAX_LOSS = 0.01
 # The mean of repeats may miss its exact value by rounding; the gate allows for that, too.
 _ROUNDING = 1e-9
 
@@ -59,20 +57,6 @@ def equally_good(
         and best.estimate - item.estimate <= max_loss + _ROUNDING
         and paired_lift(best.scores, item.scores, cases).lower_one_sided <= 0
     ]
-
-
-def cheapest(programs: Sequence[Assessment]) -> Assessment:
-    """Return the program of the least cost a case, or of the fewest tokens if a cost is unknown.
-
-    Of equally cheap programs, the one with the highest estimate, then the earliest.
-    """
-    priced = all(item.cost.cost is not None for item in programs)
-
-    def rank(item: Assessment) -> tuple[float, float, int]:
-        price = (item.cost.cost or 0.0) if priced else item.cost.tokens
-        return price, -item.estimate, item.number
-
-    return min(programs, key=rank)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
-"""Bootstrap: run programs on training rows, collect demos from passing cases, draw demo sets."""
+"""Bootstrap: run programs on training rows, collect demos from passing cases."""
 
 from __future__ import annotations
 
 import json
 import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -204,55 +204,6 @@ def merged_pools(
         kept = tuple(demo for demo in older.get(path, ()) if demo.case not in rows)
         joined[path] = fresh + kept
     return joined
-
-
-def demo_sets(
-    pool: Sequence[Demo], count: int, max_demos: int, rng: random.Random, limit: int
-) -> list[tuple[Demo, ...]]:
-    """Return `count` sets drawn from the pool, alternately of the largest and of random size.
-
-    Sets cover distinct outputs first, so that a classifier's small set shows many labels. Of demos
-    with equal inputs, as of equal rows, only the first counts. The demos of a set have at most
-    `limit` characters together; those that would exceed it are skipped.
-    """
-    first: dict[str, Demo] = {}
-    for demo in pool:
-        first.setdefault(json.dumps(dict(demo.inputs), sort_keys=True), demo)
-    pool = list(first.values())
-    largest = min(max_demos, len(pool))
-    if largest == 0:
-        return []
-    sizes = [largest if index % 2 == 0 else rng.randint(1, largest) for index in range(count)]
-    drawn = [tuple(_within(_covering(pool, rng), size, limit)) for size in sizes]
-    return [demos for demos in drawn if demos]
-
-
-def length_of(demo: Demo) -> int:
-    """Return how many characters a demo takes, by estimate."""
-    return len(json.dumps([dict(demo.inputs), demo.output, demo.reasoning]))
-
-
-def _within(demos: Iterable[Demo], size: int, limit: int) -> list[Demo]:
-    taken: list[Demo] = []
-    for demo in demos:
-        length = length_of(demo)
-        if len(taken) < size and length <= limit:
-            taken.append(demo)
-            limit -= length
-    return taken
-
-
-def _covering(pool: Sequence[Demo], rng: random.Random) -> list[Demo]:
-    """Return the pool in random order, but each output's k-th demo before any (k+1)-th."""
-    order = list(pool)
-    rng.shuffle(order)
-    turns: Counter[str] = Counter()
-    ranked = []
-    for place, demo in enumerate(order):
-        output = json.dumps(demo.output, sort_keys=True)
-        turns[output] += 1
-        ranked.append((turns[output], place, demo))
-    return [demo for _, _, demo in sorted(ranked, key=lambda item: item[:2])]
 
 
 def _pick(calls: Sequence[ModuleCall], key: str) -> ModuleCall:

@@ -13,13 +13,19 @@ from pytest_mipro.optimizer.proposing.proposer_models import CHARACTERS_PER_TOKE
 from pytest_mipro.optimizer.rounds.bootstrap import (
     Parent,
     demo_pools,
-    demo_sets,
     labelled_demos,
-    length_of,
     merged_pools,
     parents_of,
     start_attempts,
     training_runs,
+)
+from pytest_mipro.optimizer.rounds.demo_sets import (
+    WAYS,
+    DemoSet,
+    DemoSource,
+    length_of,
+    next_sets,
+    text_of,
 )
 from pytest_mipro.optimizer.rounds.instruction_proposer import InstructionProposer
 from pytest_mipro.optimizer.rounds.search_state import SearchState, baseline_record
@@ -28,10 +34,14 @@ from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.events import CandidatesReady
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.search.candidates import Candidates, committed_candidates, extended
+from pytest_mipro.optimizer.search.credit_assignment import main_effects
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount
 from pytest_mipro.optimizer.study.case import CaseRun
-from pytest_mipro.runtime.prompts.prompt import Demo
+from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.prompts.prompt_file import holds_demos
+
+# With fewer demos in a pool, failing cases are tried again.
+_ENOUGH = 8
 
 
 def expand_candidates(state: SearchState, proposer: InstructionProposer) -> SearchState | None:
@@ -59,7 +69,7 @@ def expand_candidates(state: SearchState, proposer: InstructionProposer) -> Sear
         more = _demos_of(state, attempts.result().runs) if attempts else {}
         labelled = labelled_demos(parents[0].runs, state.baseline.study.tests)
         pools = merged_pools(merged_pools(state.pools, more), labelled)
-        state = _with_demo_sets(replace(state, pools=pools))
+        state = _with_demo_sets(replace(state, pools=pools), parents[0])
     modules = {item.signature.label: item for item in state.candidates.modules}
     found = {name: state.pools.get(m.signature.prompt_path, ()) for name, m in modules.items()}
     most = _demo_limit(state)
@@ -105,32 +115,58 @@ def _start_attempts(
     state: SearchState, incumbent: Parent, beside: Amount | None = None
 ) -> Pending | None:
     """Retry the incumbent's failing cases if there is a teacher or some pool is small."""
-    settings, tests = state.run.settings, state.baseline.study.tests
+    settings = state.run.settings
     paths = [module.signature.prompt_path for module in state.candidates.modules]
-    few = any(len(state.pools.get(path, ())) < settings.max_demos for path in paths)
+    enough = _ENOUGH if settings.max_demos is None else min(_ENOUGH, settings.max_demos)
+    few = any(len(state.pools.get(path, ())) < enough for path in paths)
     if not (settings.teacher_model or (few and settings.has("attempts"))):
         return None
-    failing = [
-        item.case
-        for item in incumbent.runs
-        if item.outcome.score is not None
-        and item.case.demo
-        and not tests[item.case.test].passes(item.outcome.score)
-    ]
+    failing = [item.case for item in incumbent.runs if item.case.demo and _fails(state, item)]
     return start_attempts(state, state.candidates.program(incumbent.assignment), failing, beside)
 
 
-def _with_demo_sets(state: SearchState) -> SearchState:
-    settings = state.run.settings
-    modules = []
-    for module in state.candidates.modules:
-        name = module.signature.name
-        rng = random.Random(f"{settings.seed}/{state.round}/demos/{name}")  # noqa: S311 - no secret
-        path = module.signature.prompt_path
-        pool = state.pools.get(path, ()) if holds_demos(path) else ()
-        sets = demo_sets(pool, settings.candidates, settings.max_demos, rng, _demo_limit(state))
-        modules.append(extended(module, (), [(), *sets]))  # late modules get the empty set, too
-    return replace(state, candidates=Candidates(tuple(modules)))
+def _with_demo_sets(state: SearchState, incumbent: Parent) -> SearchState:
+    settings, committed = state.run.settings, state.candidates.committed
+    effects = main_effects(state.record.known, committed)
+    failing = [item for item in incumbent.runs if _fails(state, item)]
+    modules, ways = [], dict(state.ways)
+    for index, module in enumerate(state.candidates.modules):
+        path, name = module.signature.prompt_path, module.signature.name
+        offered = [
+            DemoSet(
+                demos,
+                ways.get(Prompt("", demos).digest(), WAYS[0]),
+                effects.get((2 * index + 1, choice)) if choice else 0.0,
+            )
+            for choice, demos in enumerate(module.demo_sets)
+        ]
+        source = DemoSource(
+            state.pools.get(path, ()) if holds_demos(path) else (),
+            _texts(failing, path),
+            _demo_limit(state),
+            settings.max_demos,
+            random.Random(f"{settings.seed}/{state.round}/demos/{name}"),  # noqa: S311 - no secret
+        )
+        drawn = next_sets(source, offered, settings.candidates)
+        ways |= {Prompt("", item.demos).digest(): item.way for item in drawn}
+        # The new ones first; late modules get the empty set, too.
+        modules.append(extended(module, (), [*(item.demos for item in drawn), ()]))
+    return replace(state, candidates=Candidates(tuple(modules)), ways=ways)
+
+
+def _fails(state: SearchState, run: CaseRun) -> bool:
+    score, test = run.outcome.score, state.baseline.study.tests[run.case.test]
+    return score is not None and not test.passes(score)
+
+
+def _texts(runs: Iterable[CaseRun], path: Path) -> dict[str, str]:
+    """Return the inputs that each row's runs gave the module, as text."""
+    return {
+        run.case.row: text_of(call.inputs)
+        for run in runs
+        for call in run.calls
+        if call.signature.prompt_path == path
+    }
 
 
 def _demo_limit(state: SearchState) -> int:
@@ -163,10 +199,12 @@ def search_rounds(run: StudyRun, baseline: Baseline) -> SearchState:
             return replace(state, ended=f"the search ended early: {reason}")
         late = {item: model for item, model in expanded.late.items() if item not in before.late}
         known = before.with_modules(late).candidates
-        state = search_round(expanded, expanded.candidates.first(expanded.best, known))
+        state = search_round(expanded, expanded.candidates.first(expanded.best, known, number))
         state = proposer.learn(state)
         idle = 0 if state.best != expanded.best else idle + 1
-        if settings.has("plateau") and idle >= settings.patience and number + 1 < settings.rounds:
+        over = settings.has("plateau") and idle >= settings.patience
+        tried = {*state.record.assessments, *state.record.dropped}
+        if over and number + 1 < settings.rounds and not state.candidates.untried(tried):
             reason = f"the search ended after {idle} rounds without a better program"
             return replace(state, ended=state.ended or reason)
     return state

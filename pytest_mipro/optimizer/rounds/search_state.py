@@ -30,7 +30,8 @@ class SearchState:
     """The search of one study so far; each step of a round returns the next state.
 
     `round` counts from 0. `pools` holds each module's demo candidates. `rewarded` are the indices
-    of the `proposals` that a lesson was drawn from. `late` maps the modules that only candidates
+    of the `proposals` that a lesson was drawn from. `ways` says how the demos of a set, given by
+    its digest, were drawn. `late` maps the modules that only candidates
     reach to their models. `ended` says why the search ended early ("" if it didn't).
     """
 
@@ -43,6 +44,7 @@ class SearchState:
     grounding: Grounding | None = None
     proposals: tuple[Proposal, ...] = ()
     rewarded: frozenset[int] = frozenset()
+    ways: Mapping[str, str] = field(default_factory=dict)
     lessons: tuple[Lesson, ...] = ()
     late: Mapping[Signature, str] = field(default_factory=dict)
     ended: str = ""

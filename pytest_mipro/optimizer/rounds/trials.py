@@ -26,7 +26,7 @@ from pytest_mipro.optimizer.proposing.strategy import ProgramContext, ProgramStr
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.rounds.trial_parts import Trial, part_of_rest, parts_of, why_not
 from pytest_mipro.optimizer.run.events import TrialFinished, TrialKind
-from pytest_mipro.optimizer.search.assessments import Assessment
+from pytest_mipro.optimizer.search.assessments import MAX_LOSS, Assessment, cheapest
 from pytest_mipro.optimizer.search.racing import first_heat, hopeless
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.statistics.intervals import paired_lift
@@ -76,7 +76,7 @@ class _Trials:
             self._searcher.tell(item.assignment, item.estimate, item.rows)
         for assignment in sorted(state.record.dropped):
             self._searcher.tell(assignment, 0.0, len(self._batch))
-        for assignment in first[: max(1, trials // 2)]:  # the other trials are the searcher's
+        for assignment in first[: max(1, 3 * trials // 4)]:  # the other trials are the searcher's
             self._searcher.enqueue(assignment)
 
     def run(self) -> None:
@@ -160,14 +160,16 @@ class _Trials:
         return None
 
     def _leader(self) -> Assignment | None:
-        """Return the most promising assignment that was not measured on all rows yet."""
+        """Return the most promising assignment not measured on all rows, or a cheaper equal."""
         promising = [
             item
             for item in self.state.record.known
             if item.assignment not in self._full and item.leading > self._committed.estimate
         ]
-        best = max(promising, key=lambda item: (item.leading, -item.number), default=None)
-        return best.assignment if best else None
+        if not promising:
+            return None
+        best = max(item.leading for item in promising)
+        return cheapest([i for i in promising if i.leading >= best - MAX_LOSS]).assignment
 
     def _trial(self, kind: TrialKind, assignment: Assignment) -> Trial:
         """Return the next trial, which has not begun."""

@@ -210,14 +210,12 @@ def usual_length(instruction: float) -> float:
 def usual_demos(settings: OptimizerSettings, rows: int, tokens: float) -> float:
     """Return the tokens of a usual demo set drawn from so many rows, if each demo has so many.
 
-    Sets are drawn alternately of the largest and of random size; see `demo_sets`.
+    The first sets are a large one and a small one, and so, by and large, are those that follow.
     """
-    largest = min(settings.max_demos, rows)
-    if not (settings.has("demos") and largest):
+    largest = rows if settings.max_demos is None else min(settings.max_demos, rows)
+    if not settings.has("demos"):
         return 0.0
-    smaller = settings.candidates // 2 / max(1, settings.candidates)
-    mean = (1 - smaller) * largest + smaller * (1 + largest) / 2
-    return min(settings.max_demo_tokens, mean * tokens)
+    return min(settings.max_demo_tokens, largest * tokens) / 2
 
 
 def usual_growth(settings: OptimizerSettings, parts: PromptParts, calls: int, rows: int) -> int:

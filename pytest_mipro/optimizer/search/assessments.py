@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.study.case import NO_COST, CaseCost
 
+# A cheaper program may lose this much of the score (0…1), by estimate.
+MAX_LOSS = 0.01
+
 
 @dataclass(frozen=True)
 class Assessment:
@@ -78,6 +81,20 @@ class Record:
 
     def __contains__(self, assignment: Assignment) -> bool:
         return assignment in self.assessments or assignment in self.dropped
+
+
+def cheapest(programs: Sequence[Assessment]) -> Assessment:
+    """Return the program of the least cost a case, or of the fewest tokens if a cost is unknown.
+
+    Of equally cheap programs, the one with the highest estimate, then the earliest.
+    """
+    priced = all(item.cost.cost is not None for item in programs)
+
+    def rank(item: Assessment) -> tuple[float, float, int]:
+        price = (item.cost.cost or 0.0) if priced else item.cost.tokens
+        return price, -item.estimate, item.number
+
+    return min(programs, key=rank)
 
 
 def front(assessments: Sequence[Assessment]) -> list[Assignment]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import cycle, islice
 from pathlib import Path
 
 from pytest_mipro.optimizer.search.searcher import Assignment, Space
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.signature.signature import Signature
+
+# Which of a module's two dimensions a move changes: demos, both, or instruction.
+_MOVES = ((1,), (0, 1), (0,))
 
 
 @dataclass(frozen=True)
@@ -67,39 +72,46 @@ class Candidates:
         ]
         return Candidates((*self.modules, *more))
 
-    def first(self, incumbent: Assignment, known: Candidates) -> tuple[Assignment, ...]:
+    def first(self, incumbent: Assignment, known: Candidates, turn: int) -> list[Assignment]:
         """Return what is worth a trial before the searcher chooses: what is new since `known`.
 
-        TPE rarely tries a category that it has no score of. First come all modules' j-th new
-        instruction and demo set together, then one module at a time beside the incumbent's choices,
-        which credits that module alone. In the first round, plain few-shot comes first of all.
+        TPE rarely tries a category that it has no score of. The kinds of move from the incumbent
+        take turns, in all modules at once: new demos, new instructions with new demos, new
+        instructions. Each move shows candidates that no earlier one showed, as long as there are
+        any. `turn` says which kind begins.
         """
         sizes = zip(known.space.sizes, self.space.sizes, strict=True)
-        fresh = [range(before, now) for before, now in sizes]
-        together = [
-            tuple(
-                choices[min(step, len(choices) - 1)] if choices else choice
-                for choices, choice in zip(fresh, incumbent, strict=True)
-            )
-            for step in range(max(map(len, fresh), default=0))
-        ]
-        single = [
-            (*incumbent[:place], *both[place : place + 2], *incumbent[place + 2 :])
-            for both in together
-            for place in range(0, len(incumbent), 2)
-        ]
-        few_shot = [self._few_shot(fresh)] if incumbent == known.committed else []
-        tried = dict.fromkeys((*few_shot, *together, *single))
-        return tuple(assignment for assignment in tried if assignment != incumbent)
+        fresh = [deque(range(before, now)) for before, now in sizes]
+        moves: list[Assignment] = []
+        kinds = islice(cycle(_MOVES), turn % len(_MOVES), None)
+        while any(fresh):
+            parts = next(kinds)
+            program = list(incumbent)
+            for place, choices in enumerate(fresh):
+                if choices and place % 2 in parts:
+                    program[place] = choices.popleft()
+            if tuple(program) != incumbent:
+                moves.append(tuple(program))
+        return moves
 
-    def _few_shot(self, fresh: Sequence[range]) -> Assignment:
-        """Return the committed instructions with each module's largest new demo set."""
-        assignment = list(self.committed)
-        for index, module in enumerate(self.modules):
-            sizes = [len(demos) for demos in module.demo_sets]
-            if new := fresh[2 * index + 1]:
-                assignment[2 * index + 1] = max(new, key=sizes.__getitem__)
-        return tuple(assignment)
+    def untried(self, tried: Collection[Assignment]) -> bool:
+        """Return whether a kind of move is untried: an instruction, a number of demos, or both."""
+        changes: set[tuple[bool, bool]] = set()
+        numbers: set[tuple[int, int]] = set()
+        for assignment in tried:
+            changed = [a != b for a, b in zip(assignment, self.committed, strict=True)]
+            changes.add((any(changed[::2]), any(changed[1::2])))
+            for index, module in enumerate(self.modules):
+                numbers.add((index, len(module.demo_sets[assignment[2 * index + 1]])))
+        wanted = {
+            (index, len(demos))
+            for index, module in enumerate(self.modules)
+            for demos in module.demo_sets[1:]
+            if demos
+        }
+        some = any(len(module.instructions) > 1 for module in self.modules)
+        moves = {(some, False), (False, bool(wanted)), (some, bool(wanted))} - {(False, False)}
+        return not (changes >= moves and numbers >= wanted)
 
 
 def committed_candidates(

@@ -50,9 +50,10 @@ class OptimizerSettings:
     `parents` programs on `training_rows` rows (shared out among them) before it improves them,
     makes at most `attempts` further attempts at failing cases (by `teacher_model`, if given), and
     measures `full_a_round` leaders on all validation rows. The search ends after `patience` rounds
-    without a better program. A demo set has at most `max_demos` demos and, by estimate,
-    `max_demo_tokens` tokens. A holdout needs `min_holdout` rows. With `accept` "likely", a finalist
-    may be written that is only likely better, or that too few rows decide on.
+    without a better program, but not before each kind of move was tried. A demo set has at most
+    `max_demos` demos (None: as many as fit) and, by estimate, `max_demo_tokens` tokens. A holdout
+    needs `min_holdout` rows. With `accept` "likely", a finalist may be written that is only likely
+    better, or that too few rows decide on.
 
     Limits (None: no limit): `max_calls` distinct LM requests of the study, cached ones included,
     and the `max_tokens` and `max_cost` (US dollars) that they take; `max_seconds` of the run;
@@ -69,7 +70,7 @@ class OptimizerSettings:
     full_a_round: int = 1
     minibatch_size: int = 25
     training_rows: int = 40
-    max_demos: int = 8
+    max_demos: int | None = None
     min_holdout: int = 30
     accept: Accept = "better"
     max_calls: int | None = None

@@ -181,7 +181,7 @@ class Options:
         None, "New instructions, and as many new demo sets, per module and round.", "the effort's"
     )
     max_demos = Kind(checks.whole(0), "N", "int").ini_key(
-        None, "Maximum demos of a prompt; 0 searches only instructions.", "8"
+        None, "Maximum demos of a prompt; 0 searches only instructions.", "what the tokens hold"
     )
     max_demo_tokens = _COUNT.ini_key(
         None, "Maximum tokens of a prompt's demos, at four characters per token.", "4000"

@@ -1,20 +1,15 @@
-"""Bootstrapped demos: which calls may become demos, and how sets are drawn from them."""
+"""Bootstrapped and labelled demos: which calls may become demos."""
 
-import json
 import random
-from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from made_runs import call, run
 from optimizer_world import judge, note, sort
 
 from pytest_mipro.optimizer.rounds.bootstrap import (
     demo_pools,
-    demo_sets,
     labelled_demos,
     merged_pools,
 )
@@ -116,80 +111,6 @@ def test_merged_pools_keep_one_demo_a_row_the_newer_one_first() -> None:
     assert [demo.output for demo in merged[NOTE]] == ["new b", "new c", "old a"]
     assert merged[SORT] == older[SORT]
     assert merged_pools(older, {}) == older
-
-
-outputs = st.lists(st.sampled_from(["red", "green", "blue", {"k": [1]}]), max_size=14)
-
-
-@given(outputs, st.integers(0, 6), st.integers(0, 9), st.integers(0, 3))
-def test_sets_hold_distinct_demos_of_the_pool_within_the_limit(
-    labels: list[Any], count: int, max_demos: int, seed: int
-) -> None:
-    pool = [Demo(f"r{n}", {"n": n}, label) for n, label in enumerate(labels)]
-    sets = demo_sets(pool, count, max_demos, random.Random(seed), 9_999)
-    largest = min(len(pool), max_demos)
-    assert len(sets) == (count if largest else 0)
-    assert sets == demo_sets(pool, count, max_demos, random.Random(seed), 9_999)
-    for index, demos in enumerate(sets):
-        assert 1 <= len(demos) <= largest
-        assert len(demos) == largest or index % 2
-        assert len({demo.case for demo in demos}) == len(demos)
-        assert all(demo in pool for demo in demos)
-        taken = Counter(str(demo.output) for demo in demos)
-        there = Counter(str(demo.output) for demo in pool)
-        # No label comes again before every label that is left came as often.
-        assert all(
-            taken[label] == there[label] or taken[label] >= max(taken.values()) - 1
-            for label in there
-        )
-
-
-def test_sets_differ_in_what_they_show_and_in_size() -> None:
-    pool = [Demo(f"r{n}", {"n": n}, f"label {n % 2}") for n in range(30)]
-    sets = demo_sets(pool, 20, 8, random.Random(0), 9_999)
-    assert len({tuple(demo.case for demo in demos) for demos in sets}) > 15
-    assert len({len(demos) for demos in sets}) > 3
-
-
-texts = st.lists(st.text("ab", max_size=40), max_size=12)
-
-
-@given(texts, st.integers(0, 200), st.integers(0, 3))
-def test_no_set_is_longer_than_its_limit(values: list[str], limit: int, seed: int) -> None:
-    pool = [Demo(f"r{n}", {"text": value}, value, "why") for n, value in enumerate(values)]
-
-    def length(demo: Demo) -> int:
-        return len(json.dumps([dict(demo.inputs), demo.output, demo.reasoning]))
-
-    sets = demo_sets(pool, 4, 6, random.Random(seed), limit)
-    assert all(demos and sum(map(length, demos)) <= limit for demos in sets)
-    fit = [demo for demo in pool if length(demo) <= limit]
-    assert bool(sets) == bool(fit)
-    assert all(demo in fit for demos in sets for demo in demos)
-
-
-def test_a_long_demo_is_passed_over_for_shorter_ones() -> None:
-    pool = [
-        Demo("long", {"text": "x" * 500}, "A"),
-        *(Demo(f"{n}", {"n": n}, "B") for n in range(3)),
-    ]
-    sets = demo_sets(pool, 8, 4, random.Random(0), 100)
-    assert max(len(demos) for demos in sets) == 3
-    assert all(demo.case != "long" for demos in sets for demo in demos)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_a_set_as_large_as_the_labels_shows_each_of_them(seed: int) -> None:
-    pool = [Demo(f"a{n}", {"n": n}, "common") for n in range(50)]
-    pool += [Demo("b", {"n": -1}, "rare"), Demo("c", {"n": -2}, "rarer")]
-    (demos, *_) = demo_sets(pool, 2, 3, random.Random(seed), 9_999)
-    assert {demo.output for demo in demos} == {"common", "rare", "rarer"}
-
-
-def test_a_set_shows_equal_inputs_once() -> None:
-    pool = [Demo(f"r{n}", {"text": f"text {n // 3}"}, "A" if n % 3 else "B") for n in range(9)]
-    for demos in demo_sets(pool, 6, 8, random.Random(0), 9_999):
-        assert {demo.case for demo in demos} <= {"r0", "r3", "r6"}
 
 
 def labelled(*runs: CaseRun, labels: dict[str, str]) -> dict[Any, tuple[Demo, ...]]:

@@ -151,7 +151,7 @@ def test_rounds_without_a_better_program_end_the_search(patience: int, rounds: i
             return "red"
         return answer(request)
 
-    settings = {"rounds": 5, "trials": 10, "patience": patience}
+    settings = {"rounds": 5, "trials": 20, "patience": patience}
     played = play(client=WorldClient(fixed), **settings)
     assert len(played.seen(CandidatesReady)) == rounds
     if rounds == 5:
@@ -161,6 +161,19 @@ def test_rounds_without_a_better_program_end_the_search(patience: int, rounds: i
         assert played.result.ended == wanted
     for_good = play(client=WorldClient(fixed), parts=without("plateau"), **settings)
     assert len(for_good.seen(CandidatesReady)) == 5
+
+
+def test_no_plateau_ends_a_search_before_each_kind_of_move_had_its_turn() -> None:
+    def fixed(request: Request) -> str:
+        if request.model == MODEL and module_of(request) == "sort":
+            return "red"
+        return answer(request)
+
+    played = play(client=WorldClient(fixed), rounds=6, trials=6, patience=1)
+    tried = [trial.assignment for trial in played.seen(TrialFinished)]
+    kinds = {(any(item[::2]), any(item[1::2])) for item in tried}
+    assert kinds == {(True, False), (False, True), (True, True)}
+    assert len(played.seen(CandidatesReady)) >= 3  # with one trial a round
 
 
 def test_a_search_that_solves_every_validation_row_is_at_its_end() -> None:

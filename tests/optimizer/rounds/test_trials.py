@@ -348,7 +348,7 @@ class Watched(MergeStrategy):
 def test_the_last_trial_of_a_round_is_a_program_out_of_those_before() -> None:
     merge = Watched()
     strategies = [GroundedStrategy(), merge]
-    settings = {"rounds": 1, "trials": 5, "candidates": 3, "in_flight": 1}
+    settings = {"rounds": 1, "trials": 5, "candidates": 1, "in_flight": 1}
     played = play(HARD, services={"strategies": strategies}, **settings)
     tried = [trial for trial in trials_of(played) if trial.kind == "minibatch"]
     ((context, made),) = merge.made

@@ -1,5 +1,6 @@
 """Candidates: the space they span, the programs of its assignments, and what is tried first."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from optimizer_world import note, sort
@@ -72,7 +73,7 @@ def test_every_new_candidate_is_tried_before_the_searcher_chooses(
     known, incumbent = COMMITTED, COMMITTED.committed
     for turn, sizes in enumerate((first, second)):
         larger = grown(known, *(_new(turn, sizes[i], sizes[i + 1]) for i in (0, 2)))
-        tried = larger.first(incumbent, known)
+        tried = larger.first(incumbent, known, turn)
         assert len(set(tried)) == len(tried)
         assert all(assignment in larger.space for assignment in tried)
         assert incumbent not in tried
@@ -94,14 +95,48 @@ def _last(candidates: Candidates) -> Assignment:
     return tuple(size - 1 for size in candidates.space.sizes)
 
 
-def test_plain_few_shot_with_the_largest_sets_comes_first() -> None:
-    larger = grown(
-        COMMITTED,
-        (("n1",), (demos("b"), demos("c", "d"))),
-        (("s1",), (demos("b", "c", "d"), demos("b"))),
-    )
-    assert larger.first(COMMITTED.committed, COMMITTED)[0] == (0, 2, 0, 1)
+TWO = grown(
+    COMMITTED,
+    (("n1", "n2"), (demos("b"), demos("c", "d"))),
+    (("s1", "s2"), (demos("b", "c"), demos("b"))),
+)
+
+
+def test_the_kinds_of_move_take_turns_and_each_shows_something_new() -> None:
+    demos_alone, both, instructions = (0, 1, 0, 1), (1, 2, 1, 2), (2, 0, 2, 0)
+    first = TWO.first(COMMITTED.committed, COMMITTED, 0)
+    assert first == [demos_alone, both, instructions]
+    second = TWO.first(COMMITTED.committed, COMMITTED, 1)
+    assert second == [(1, 1, 1, 1), (2, 0, 2, 0), (0, 2, 0, 2)]
+    assert TWO.first(COMMITTED.committed, COMMITTED, 3) == first
 
 
 def test_without_anything_new_nothing_is_wanted() -> None:
-    assert COMMITTED.first(COMMITTED.committed, COMMITTED) == ()
+    assert COMMITTED.first(COMMITTED.committed, COMMITTED, 0) == []
+
+
+@pytest.mark.parametrize(
+    ("tried", "left"),
+    [
+        ([], True),
+        ([(0, 1, 0, 1), (0, 2, 0, 2), (1, 0, 0, 0)], True),  # not both at once
+        ([(0, 1, 0, 1), (0, 2, 0, 2), (1, 1, 0, 0)], True),  # no instruction alone
+        ([(0, 1, 0, 1), (1, 0, 0, 0), (1, 1, 0, 2)], True),  # never two demos of the first
+        ([(1, 0, 0, 0), (1, 1, 0, 1), (1, 2, 0, 2)], True),  # no demos alone
+        ([(0, 1, 0, 1), (1, 0, 0, 0), (1, 2, 0, 2)], False),
+    ],
+)
+def test_a_kind_of_move_is_untried_until_each_had_its_turn(
+    tried: list[Assignment], left: bool
+) -> None:
+    assert TWO.untried([COMMITTED.committed, *tried]) == left
+
+
+def test_without_instructions_or_demos_the_other_moves_are_enough() -> None:
+    only_demos = grown(COMMITTED, ((), (demos("b"),)), ((), ()))
+    assert only_demos.untried([(0, 0, 0, 0)])
+    assert not only_demos.untried([(0, 0, 0, 0), (0, 1, 0, 0)])
+    only_instructions = grown(COMMITTED, (("n1",), ()), ((), ()))
+    assert only_instructions.untried([(0, 0, 0, 0)])
+    assert not only_instructions.untried([(0, 0, 0, 0), (1, 0, 0, 0)])
+    assert not COMMITTED.untried([(0, 0, 0, 0)])

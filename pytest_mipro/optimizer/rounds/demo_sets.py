@@ -1,0 +1,202 @@
+"""Draw a module's demo sets: how many demos, and in which way; a round carries on what paid.
+
+How many demos help, and which, differs from model to model and from task to task, so both are
+searched. The first sets are far apart in number. Later ones start from the set that paid best: a
+larger one that extends it, as many demos drawn in another way, and its first half.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle, islice
+
+from pytest_mipro.optimizer.search.assessments import MAX_LOSS
+from pytest_mipro.runtime.prompts.prompt import Demo
+
+WAYS = ("random", "failing", "near", "cover")
+"""How a set is drawn: at random in the pool's own proportions; rows that fail today first; rows
+like those that fail; or each output's k-th demo before any (k+1)-th."""
+# The first numbers are so many steps of the ladder apart: a large set, then a small one.
+_STRIDE = 3
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class DemoSet:
+    """A set on offer: the `way` it was drawn in, and its `effect` on the score (None: untried)."""
+
+    demos: tuple[Demo, ...]
+    way: str = WAYS[0]
+    effect: float | None = None
+
+
+@dataclass(frozen=True)
+class DemoSource:
+    """What sets are drawn from: one module's `pool`, and the texts that `failing` rows gave it.
+
+    A set has at most `most` demos (None: as many as fit), and these at most `limit` characters.
+    """
+
+    pool: Sequence[Demo]
+    failing: Mapping[str, str]
+    limit: int
+    most: int | None
+    rng: random.Random
+    _shares: Mapping[str, int] = field(init=False)  # in how many demos of the pool a word is
+
+    def __post_init__(self) -> None:
+        first: dict[str, Demo] = {}  # of demos with equal inputs, as of equal rows
+        for demo in self.pool:
+            first.setdefault(json.dumps(dict(demo.inputs), sort_keys=True), demo)
+        object.__setattr__(self, "pool", tuple(first.values()))
+        shares = Counter(word for demo in self.pool for word in words_of(demo.inputs))
+        object.__setattr__(self, "_shares", shares)
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of demos to choose from: 2, 4, 8 … and the largest that fits."""
+        fits = len(_within(self._shuffled(), self.most, self.limit))
+        return [*(2**power for power in range(1, fits.bit_length()) if 2**power < fits), fits]
+
+    def draw(self, number: int, way: str, start: tuple[Demo, ...] = ()) -> DemoSet:
+        """Return a set of up to `number` demos, of which the first are those of `start`."""
+        rows = {demo.case for demo in start}
+        left = [demo for demo in self._shuffled() if demo.case not in rows]
+        room = self.limit - sum(map(length_of, start))
+        more = _within(self._ordered(left, way), number - len(start), room)
+        self.rng.shuffle(more)  # or the model may read a turn out of the order
+        return DemoSet((*start, *more), way)
+
+    def _shuffled(self) -> list[Demo]:
+        return self.rng.sample(self.pool, len(self.pool))
+
+    def _ordered(self, left: list[Demo], way: str) -> Iterable[Demo]:
+        if way == "failing":
+            return sorted(left, key=lambda demo: demo.case not in self.failing)
+        if way == "near" and self.failing:
+            return self._nearest(left)
+        return _covering(left) if way == "cover" else left
+
+    def _nearest(self, left: list[Demo]) -> Iterator[Demo]:
+        """Yield for one failing row after the other the demo most like it, of another row."""
+        texts = {row: frozenset(_WORD.findall(text)) for row, text in self.failing.items()}
+        known = {demo.case: words_of(demo.inputs) for demo in left}
+        for row in cycle(self.rng.sample(sorted(texts), len(texts))):
+            others = [demo for demo in left if demo.case != row] or left
+            if not others:
+                return
+            nearest = max(others, key=lambda demo: self._alike(texts[row], known[demo.case]))
+            left.remove(nearest)
+            yield nearest
+
+    def _alike(self, one: frozenset[str], other: frozenset[str]) -> float:
+        """Return Jaccard's index of two texts' words, 0…1; the rarer a word the more it counts."""
+        both, either = self._weight(one & other), self._weight(one | other)
+        return both / either if either else 0.0
+
+    def _weight(self, words: Iterable[str]) -> float:
+        size = len(self.pool)
+        return math.fsum(math.log((size + 1) / self._shares.get(word, 1)) for word in words)
+
+
+def next_sets(source: DemoSource, offered: Sequence[DemoSet], count: int) -> list[DemoSet]:
+    """Return `count` sets to try beside those `offered`, the committed one first of these."""
+    numbers = source.numbers
+    if numbers == [0]:
+        return []
+    base = _base(offered)
+    wishes = (
+        _from(base, source, offered)
+        if base.demos
+        else _afresh(source, sum(bool(item.demos) for item in offered[1:]))
+    )
+    return list(islice(wishes, count))
+
+
+def _base(offered: Sequence[DemoSet]) -> DemoSet:
+    """Return the set that paid best, or a shorter one that loses little against it."""
+    tried = [(item, item.effect) for item in offered if item.effect is not None]
+    best = max(effect for _, effect in tried)
+    equals = [item for item, effect in tried if effect >= best - MAX_LOSS]
+    return min(equals, key=lambda item: sum(map(length_of, item.demos)))
+
+
+def _from(base: DemoSet, source: DemoSource, offered: Sequence[DemoSet]) -> Iterator[DemoSet]:
+    """Yield the neighbours of a set that paid, over and over, with ways from good to bad."""
+    size = len(base.demos)
+    larger = next((number for number in source.numbers if number > size), None)
+    for way in cycle(_ranked(offered, base.way)):
+        if larger:
+            yield source.draw(larger, way, base.demos)
+        other = source.draw(size, way)
+        if way != base.way or not larger:
+            yield other
+        if size > 1 and way == base.way:
+            yield DemoSet(base.demos[: size // 2], way)
+
+
+def _ranked(offered: Sequence[DemoSet], first: str) -> list[str]:
+    """Return the ways: `first`, then those untried, then by what they brought on average."""
+    found: dict[str, list[float]] = {way: [] for way in WAYS}
+    for item in offered:
+        if item.demos and item.effect is not None:
+            found[item.way].append(item.effect)
+    mean = {way: sum(got) / len(got) if got else math.inf for way, got in found.items()}
+    return sorted(WAYS, key=lambda way: (way != first, -mean[way]))
+
+
+def _afresh(source: DemoSource, offered: int) -> Iterator[DemoSet]:
+    """Yield sets of all numbers and ways in turn, as if `offered` of them had been there before."""
+    ladder = source.numbers
+    numbers = [
+        number for start in range(-1, -1 - _STRIDE, -1) for number in ladder[start::-_STRIDE]
+    ]
+    turn = offered
+    while True:
+        yield source.draw(numbers[turn % len(numbers)], WAYS[turn // 2 % len(WAYS)])
+        turn += 1
+
+
+def words_of(inputs: Mapping[str, object]) -> frozenset[str]:
+    """Return the words of a module's inputs."""
+    return frozenset(_WORD.findall(text_of(inputs)))
+
+
+def text_of(inputs: Mapping[str, object]) -> str:
+    """Return the values of a module's inputs as one text."""
+    return json.dumps(list(inputs.values()), ensure_ascii=False, default=str).casefold()
+
+
+def length_of(demo: Demo) -> int:
+    """Return how many characters a demo takes, by estimate."""
+    return len(json.dumps([dict(demo.inputs), demo.output, demo.reasoning]))
+
+
+def _within(demos: Iterable[Demo], most: int | None, limit: int) -> list[Demo]:
+    """Return the first demos that fit; those that would exceed the limit are skipped."""
+    taken: list[Demo] = []
+    for demo in demos:
+        if most is not None and len(taken) >= most:
+            break
+        length = length_of(demo)
+        if length <= limit:
+            taken.append(demo)
+            limit -= length
+    return taken
+
+
+def _covering(left: Sequence[Demo]) -> list[Demo]:
+    """Return the demos in their order, but each output's k-th one before any (k+1)-th."""
+    turns: Counter[str] = Counter()
+    ranked = []
+    for place, demo in enumerate(left):
+        output = json.dumps(demo.output, sort_keys=True)
+        turns[output] += 1
+        ranked.append((turns[output], place, demo))
+    return [demo for _, _, demo in sorted(ranked, key=lambda item: item[:2])]
