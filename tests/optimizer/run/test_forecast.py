@@ -62,12 +62,13 @@ def growth(measured: PromptParts, calls: int = 10, rows: int = 30, **settings: A
 
 
 def test_the_usual_demos_come_on_top_of_a_prompt_without_any() -> None:
-    usual = (8 + (1 + 8) / 2) / 2  # a set of all that fit, and one of random size
-    assert growth(PromptParts(100, 0, 400)) == 40 * usual
-    assert growth(PromptParts(100, 800, 400)) == 40 * usual - 80
+    assert growth(PromptParts(100, 0, 400)) == 40 * 8 / 2  # large sets and small ones
+    assert growth(PromptParts(100, 800, 400)) == 40 * 8 / 2 - 80
     assert growth(PromptParts(100, 4_000, 400)) == 0
-    assert growth(PromptParts(100, 0, 400), rows=2) == 40 * (2 + 1.5) / 2
-    assert growth(PromptParts(100, 0, 400), max_demo_tokens=99) == 99
+    assert growth(PromptParts(100, 0, 400), rows=2) == 40 * 2 / 2
+    assert growth(PromptParts(100, 0, 400), max_demo_tokens=100) == 50
+    assert growth(PromptParts(100, 0, 400), max_demos=None) == 40 * 30 / 2
+    assert growth(PromptParts(100, 0, 400), max_demos=None, rows=10_000) == 4_000 / 2
     assert growth(PromptParts(100, 0, 400), parts=without("instructions", "demos")) == 0
     assert growth(PromptParts(), calls=0, rows=0) == 0
 
