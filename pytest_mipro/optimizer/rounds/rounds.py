@@ -40,9 +40,6 @@ from pytest_mipro.optimizer.study.case import CaseRun
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.prompts.prompt_file import holds_demos
 
-# With fewer demos in a pool, failing cases are tried again.
-_ENOUGH = 8
-
 
 def expand_candidates(state: SearchState, proposer: InstructionProposer) -> SearchState | None:
     """Return the state with the round's new demo sets and instructions.
@@ -117,8 +114,7 @@ def _start_attempts(
     """Retry the incumbent's failing cases if there is a teacher or some pool is small."""
     settings = state.run.settings
     paths = [module.signature.prompt_path for module in state.candidates.modules]
-    enough = _ENOUGH if settings.max_demos is None else min(_ENOUGH, settings.max_demos)
-    few = any(len(state.pools.get(path, ())) < enough for path in paths)
+    few = any(len(state.pools.get(path, ())) < settings.enough_demos for path in paths)
     if not (settings.teacher_model or (few and settings.has("attempts"))):
         return None
     failing = [item.case for item in incumbent.runs if item.case.demo and _fails(state, item)]
@@ -197,14 +193,13 @@ def search_rounds(run: StudyRun, baseline: Baseline) -> SearchState:
         if expanded is None:
             reason = "what is left does not hold another round's training runs"
             return replace(state, ended=f"the search ended early: {reason}")
-        late = {item: model for item, model in expanded.late.items() if item not in before.late}
-        known = before.with_modules(late).candidates
-        state = search_round(expanded, expanded.candidates.first(expanded.best, known, number))
+        first = expanded.candidates.first(expanded.best, expanded.record.tried, number)
+        state = search_round(expanded, first)
         state = proposer.learn(state)
         idle = 0 if state.best != expanded.best else idle + 1
         over = settings.has("plateau") and idle >= settings.patience
-        tried = {*state.record.assessments, *state.record.dropped}
-        if over and number + 1 < settings.rounds and not state.candidates.untried(tried):
+        untried = state.candidates.untried(state.record.tried)
+        if over and number + 1 < settings.rounds and not untried:
             reason = f"the search ended after {idle} rounds without a better program"
             return replace(state, ended=state.ended or reason)
     return state

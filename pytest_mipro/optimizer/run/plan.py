@@ -138,7 +138,7 @@ def _attempted(run: StudyRun, baseline: Baseline) -> int:
     for item in runs:
         for call in item.calls if item.case.demo and item.case.row not in failing else ():
             pools.setdefault(call.signature.prompt_path, set()).add(item.case.row)
-    few = any(len(pools[path]) < settings.max_demos for path in baseline.committed)
+    few = any(len(pools[path]) < settings.enough_demos for path in baseline.committed)
     return len(failing) if few or settings.teacher_model else 0
 
 

@@ -48,6 +48,11 @@ class Record:
         return max(self.full, key=lambda item: (item.estimate, -item.number))
 
     @property
+    def tried(self) -> list[Assignment]:
+        """All assignments, also those that were dropped."""
+        return [*self.assessments, *(self.dropped - self.assessments.keys())]
+
+    @property
     def full(self) -> list[Assessment]:
         """The assessments that rest on all validation rows."""
         return [item for item in self.assessments.values() if item.full]

@@ -72,16 +72,21 @@ class Candidates:
         ]
         return Candidates((*self.modules, *more))
 
-    def first(self, incumbent: Assignment, known: Candidates, turn: int) -> list[Assignment]:
-        """Return what is worth a trial before the searcher chooses: what is new since `known`.
+    def first(
+        self, incumbent: Assignment, tried: Collection[Assignment], turn: int
+    ) -> list[Assignment]:
+        """Return what is worth a trial before the searcher chooses: candidates in none of `tried`.
 
         TPE rarely tries a category that it has no score of. The kinds of move from the incumbent
         take turns, in all modules at once: new demos, new instructions with new demos, new
         instructions. Each move shows candidates that no earlier one showed, as long as there are
         any. `turn` says which kind begins.
         """
-        sizes = zip(known.space.sizes, self.space.sizes, strict=True)
-        fresh = [deque(range(before, now)) for before, now in sizes]
+        shown = [set(choices) for choices in zip(incumbent, *tried, strict=True)]
+        fresh = [
+            deque(choice for choice in range(size) if choice not in seen)
+            for size, seen in zip(self.space.sizes, shown, strict=True)
+        ]
         moves: list[Assignment] = []
         kinds = islice(cycle(_MOVES), turn % len(_MOVES), None)
         while any(fresh):

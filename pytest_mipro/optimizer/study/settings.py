@@ -36,6 +36,8 @@ OPTIONAL = frozenset({"history", "learning", "parents"})
 DEFAULT = frozenset(PARTS) - OPTIONAL
 """Parts that are on by default."""
 
+_ENOUGH = 8
+
 
 Effort = Literal["light", "medium", "heavy"]
 Accept = Literal["better", "likely"]
@@ -94,6 +96,11 @@ class OptimizerSettings:
         """The limits of the run's spending."""
         money = None if self.max_cost is None else nanodollars(self.max_cost)
         return Limits(self.max_calls, self.max_tokens, money)
+
+    @property
+    def enough_demos(self) -> int:
+        """With fewer demos to draw from, failing cases are tried again."""
+        return _ENOUGH if self.max_demos is None else min(_ENOUGH, self.max_demos)
 
     def has(self, part: str) -> bool:
         """Return whether a part is switched on; ValueError for one that does not exist."""

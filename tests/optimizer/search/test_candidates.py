@@ -71,9 +71,11 @@ def test_every_new_candidate_is_tried_before_the_searcher_chooses(
     first: tuple[int, ...], second: tuple[int, ...]
 ) -> None:
     known, incumbent = COMMITTED, COMMITTED.committed
+    before = [incumbent]
     for turn, sizes in enumerate((first, second)):
         larger = grown(known, *(_new(turn, sizes[i], sizes[i + 1]) for i in (0, 2)))
-        tried = larger.first(incumbent, known, turn)
+        tried = larger.first(incumbent, before, turn)
+        before += tried
         assert len(set(tried)) == len(tried)
         assert all(assignment in larger.space for assignment in tried)
         assert incumbent not in tried
@@ -104,15 +106,16 @@ TWO = grown(
 
 def test_the_kinds_of_move_take_turns_and_each_shows_something_new() -> None:
     demos_alone, both, instructions = (0, 1, 0, 1), (1, 2, 1, 2), (2, 0, 2, 0)
-    first = TWO.first(COMMITTED.committed, COMMITTED, 0)
+    first = TWO.first(COMMITTED.committed, [], 0)
     assert first == [demos_alone, both, instructions]
-    second = TWO.first(COMMITTED.committed, COMMITTED, 1)
+    second = TWO.first(COMMITTED.committed, [], 1)
     assert second == [(1, 1, 1, 1), (2, 0, 2, 0), (0, 2, 0, 2)]
-    assert TWO.first(COMMITTED.committed, COMMITTED, 3) == first
+    assert TWO.first(COMMITTED.committed, [], 3) == first
+    assert TWO.first(COMMITTED.committed, [both], 2) == [(2, 0, 2, 0), (0, 1, 0, 1)]
 
 
 def test_without_anything_new_nothing_is_wanted() -> None:
-    assert COMMITTED.first(COMMITTED.committed, COMMITTED, 0) == []
+    assert COMMITTED.first(COMMITTED.committed, [], 0) == []
 
 
 @pytest.mark.parametrize(
