@@ -14,11 +14,8 @@ if TYPE_CHECKING:
         Example,
         Grounding,
         InstructionStrategy,
-        ProgramContext,
-        ProgramStrategy,
         ProposalContext,
         ProposalRequest,
-        ProposalStrategy,
         ScoredInstruction,
     )
     from pytest_mipro.optimizer.run.events import Measured, TrialFinished
@@ -54,12 +51,9 @@ __all__ = [
     "Message",
     "ModuleCall",
     "Outcome",
-    "ProgramContext",
-    "ProgramStrategy",
     "Prompt",
     "ProposalContext",
     "ProposalRequest",
-    "ProposalStrategy",
     "Reply",
     "Request",
     "ScoredInstruction",
@@ -78,8 +72,7 @@ __all__ = [
 # Imported at first use: a client in a conftest.py must not load the optimiser in every run.
 _HOMES = {
     "pytest_mipro.optimizer.proposing.strategy": (
-        "Example Grounding InstructionStrategy ProgramContext ProgramStrategy ProposalContext "
-        "ProposalRequest ProposalStrategy ScoredInstruction"
+        "Example Grounding InstructionStrategy ProposalContext ProposalRequest ScoredInstruction"
     ),
     "pytest_mipro.optimizer.run.events": "Measured TrialFinished",
     "pytest_mipro.optimizer.run.result": "StudyResult",

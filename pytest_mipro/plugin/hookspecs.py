@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_mipro.optimizer.proposing.strategy import ProposalStrategy
+    from pytest_mipro.optimizer.proposing.strategy import InstructionStrategy
     from pytest_mipro.optimizer.run.events import TrialFinished
     from pytest_mipro.optimizer.run.result import StudyResult
     from pytest_mipro.optimizer.search.searcher import Searcher, Space
@@ -32,12 +32,11 @@ def pytest_mipro_client(config: pytest.Config) -> LMClient | None:
 
 
 @pytest.hookspec
-def pytest_mipro_proposal_strategies(config: pytest.Config) -> Sequence[ProposalStrategy] | None:
+def pytest_mipro_proposal_strategies(config: pytest.Config) -> Sequence[InstructionStrategy] | None:
     """Return proposal strategies, to be used beside the built-in ones.
 
-    Each has a `name`, and either `request`, to ask for an instruction (`InstructionStrategy`), or
-    `programs`, to combine measured programs (`ProgramStrategy`). Called once a session, under
-    `--mipro-optimize` only.
+    Each has a `name`, and a method `request` that makes the request for an instruction. Called once
+    a session, under `--mipro-optimize` only.
     """
 
 

@@ -19,7 +19,6 @@ from pytest_mipro.optimizer.mipro import optimize
 from pytest_mipro.optimizer.proposing.strategies import (
     GroundedStrategy,
     HistoryStrategy,
-    MergeStrategy,
     ReflectiveStrategy,
 )
 from pytest_mipro.optimizer.run.baseline import Baseline, measure_baseline
@@ -173,7 +172,7 @@ def without(*parts: str) -> frozenset[str]:
     return OptimizerSettings().parts - set(parts)
 
 
-ALL_STRATEGIES = (GroundedStrategy(), ReflectiveStrategy(), HistoryStrategy(), MergeStrategy())
+ALL_STRATEGIES = (GroundedStrategy(), ReflectiveStrategy(), HistoryStrategy())
 
 
 def make_services(client: Any, events: list[Any] | None = None, **changes: Any) -> Services:

@@ -1,4 +1,4 @@
-"""The contracts of proposal strategies: `InstructionStrategy` and `ProgramStrategy`."""
+"""The contract of proposal strategies: what they are given, and what they return."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from pytest_mipro.optimizer.search.assessments import Assessment
-from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.client.contract import Message
 from pytest_mipro.runtime.signature.signature import Signature
@@ -86,18 +84,6 @@ class ProposalRequest:
         return sum(len(message.content) for message in self.messages)
 
 
-@dataclass(frozen=True)
-class ProgramContext:
-    """The programs measured so far.
-
-    `assessments` are in the order of their trials; `incumbent` is the best of them. An assignment
-    has two dimensions for each module: its instruction, then its demos.
-    """
-
-    assessments: Sequence[Assessment]
-    incumbent: Assignment
-
-
 @runtime_checkable
 class InstructionStrategy(Protocol):
     """Asks the proposer model for a new instruction of one module.
@@ -110,20 +96,3 @@ class InstructionStrategy(Protocol):
 
     def request(self, context: ProposalContext, rng: random.Random) -> ProposalRequest | None:
         """Return the request whose reply is a new instruction; None without enough material."""
-
-
-@runtime_checkable
-class ProgramStrategy(Protocol):
-    """Combines measured programs into new ones, without a call of its own.
-
-    Equal contexts and generators must give equal programs.
-    """
-
-    name: str
-
-    def programs(self, context: ProgramContext, rng: random.Random) -> Sequence[Assignment]:
-        """Return assignments worth a trial, best first; the search skips those already measured."""
-
-
-ProposalStrategy = InstructionStrategy | ProgramStrategy
-"""A strategy of either kind; a class with both methods is used for both."""

@@ -6,15 +6,12 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_mipro.errors import OutputParseError
 from pytest_mipro.optimizer.measuring.evaluate import Ended, MeasuringRules, Pending
 from pytest_mipro.optimizer.rounds.search_state import SearchState
-from pytest_mipro.optimizer.search.assessments import drawn_parents
-from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount
 from pytest_mipro.optimizer.study.case import Case, CaseRun, TestSpec, cases_of
 from pytest_mipro.runtime.calls.context import ModuleCall, Teacher
@@ -24,51 +21,22 @@ from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 _FIRST_ATTEMPT = 1_000
 
 
-@dataclass(frozen=True)
-class Parent:
-    """A program that new candidates come from, and its runs on training rows."""
+def training_runs(state: SearchState) -> Sequence[CaseRun] | None:
+    """Return the incumbent's runs on training rows; None if they don't fit the budget.
 
-    assignment: Assignment
-    runs: Sequence[CaseRun]
-
-
-def parents_of(state: SearchState) -> list[Assignment]:
-    """Return the programs that the round's candidates come from, the incumbent first."""
-    settings = state.run.settings
-    if state.round == 0 or not settings.has("parents"):
-        return [state.best]
-    rng = random.Random(f"{settings.seed}/{state.round}/parents")  # noqa: S311 - no secret
-    return drawn_parents(state.record.known, state.best, settings.parents, rng)
-
-
-def training_runs(state: SearchState, programs: Sequence[Assignment]) -> list[Parent] | None:
-    """Return the programs with their runs on training rows; None if not even one fits the budget.
-
-    The committed prompts have run on all of them; the others share a new sample each round.
+    The committed prompts have run on all of them; another incumbent shows a new sample each round.
     """
     run, baseline = state.run, state.baseline
     train = cases_of(baseline.study, baseline.split.train)
-    size = run.settings.training_rows // len(programs)
-    rows = state.draw_rows(train, size, draw=-state.round)
-    started: list[tuple[Assignment, Pending | None]] = []
-    for assignment in programs:
-        pending = None
-        if assignment != state.candidates.committed:
-            program = state.candidates.program(assignment)
-            cases = cases_of(baseline.study, rows)
-            rules = replace(baseline.rules, repeats=False)
-            begin = partial(_start, state, program, cases, "programs on training rows", rules)
-            pending = begin()
-            if pending is None:  # it may fit once it is alone
-                started = [(item, end and Ended(end.result())) for item, end in started]
-                pending = begin()
-            if pending is None:
-                break
-        started.append((assignment, pending))
-    ids = {case.id for case in train}
-    known = [item for item in baseline.evaluation.runs if item.case.id in ids]
-    parents = [Parent(item, end.result().runs if end else known) for item, end in started]
-    return parents or None
+    if state.best == state.candidates.committed:
+        ids = {case.id for case in train}
+        return [item for item in baseline.evaluation.runs if item.case.id in ids]
+    rows = state.draw_rows(train, run.settings.training_rows, draw=-state.round)
+    program = state.candidates.program(state.best)
+    rules = replace(baseline.rules, repeats=False)
+    cases = cases_of(baseline.study, rows)
+    pending = _start(state, program, cases, "the incumbent on training rows", rules)
+    return pending.result().runs if pending else None
 
 
 def start_attempts(

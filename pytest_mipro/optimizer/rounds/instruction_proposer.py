@@ -17,8 +17,7 @@ from pytest_mipro.optimizer.proposing.proposer_models import (
     ProposerModels,
     proposal_limit,
 )
-from pytest_mipro.optimizer.proposing.strategy import InstructionStrategy, ScoredInstruction
-from pytest_mipro.optimizer.rounds.bootstrap import Parent
+from pytest_mipro.optimizer.proposing.strategy import ScoredInstruction
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.events import LessonsLearnt, ProposalsMade
@@ -26,14 +25,9 @@ from pytest_mipro.optimizer.run.plan import proposal_amounts, proposer_models
 from pytest_mipro.optimizer.run.result import measured
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.search.candidates import Candidates, ModuleCandidates, extended
-from pytest_mipro.optimizer.search.credit_assignment import (
-    allocate_proposals,
-    failure_shares,
-    main_effects,
-    module_lifts,
-)
+from pytest_mipro.optimizer.search.credit_assignment import main_effects
 from pytest_mipro.optimizer.study.amount import Amount
-from pytest_mipro.optimizer.study.case import cases_of
+from pytest_mipro.optimizer.study.case import CaseRun, cases_of
 from pytest_mipro.runtime.client.contract import Message, Request
 
 
@@ -44,9 +38,7 @@ class InstructionProposer:
         settings = run.settings
         self._run = run
         self._baseline = baseline
-        self._strategies = {
-            item.name: item for item in run.strategies() if isinstance(item, InstructionStrategy)
-        }
+        self._strategies = {item.name: item for item in run.strategies()}
         self._models = proposer_models(run, baseline)
         self._each, self._dearest = proposal_amounts(run, baseline)
         self._policy: PlanPolicy | None = None
@@ -56,13 +48,13 @@ class InstructionProposer:
             searcher = run.services.searcher(plans.space, settings.seed) if learning else None
             self._policy = PlanPolicy(plans, searcher, run.services.lessons)
 
-    def extend(self, state: SearchState, parents: Sequence[Parent]) -> SearchState:
+    def extend(self, state: SearchState, runs: Sequence[CaseRun]) -> SearchState:
         """Return the state with a round's instructions; unchanged if they don't fit the budget.
 
-        Each module gets its share of the round's proposals, made from the parents in turn.
+        They are made from the incumbent and its `runs` on training rows.
         """
         run, baseline = self._run, self._baseline
-        tasks = self._tasks(state, parents)
+        tasks = self._tasks(state, runs)
         if not tasks:
             return state
         grounding_calls = GROUNDING_CALLS if state.grounding is None else 0
@@ -75,7 +67,7 @@ class InstructionProposer:
         try:
             grounding = state.grounding or proposer.summarise(
                 cases_of(baseline.study, baseline.split.train),
-                parents[0].runs,
+                runs,
                 baseline.signatures,
                 self._models[0],
             )
@@ -117,39 +109,28 @@ class InstructionProposer:
                 return part, again
         return None, False
 
-    def _tasks(self, state: SearchState, parents: Sequence[Parent]) -> list[ProposalTask]:
+    def _tasks(self, state: SearchState, runs: Sequence[CaseRun]) -> list[ProposalTask]:
         """Return what to ask for, module by module, with a plan for each proposal."""
         if self._policy is None or self._run.settings.candidates == 0:
             return []
         tasks = []
         tests = self._baseline.study.tests
-        for index, share in enumerate(self._shares(state, parents[0])):
-            module = state.candidates.modules[index]
+        for index, module in enumerate(state.candidates.modules):
+            examples = module_examples(runs, module.signature, tests)
             history = _history(state, index, module)
             earlier = sum(item.signature == module.signature for item in state.proposals)
-            for place in range(share):
-                parent = parents[place % len(parents)]
+            for place in range(self._run.settings.candidates):
                 seed, name = self._run.settings.seed, module.signature.name
                 task = ProposalTask(
                     signature=module.signature,
-                    instruction=module.instructions[parent.assignment[2 * index]],
-                    examples=module_examples(parent.runs, module.signature, tests),
+                    instruction=module.instructions[state.best[2 * index]],
+                    examples=examples,
                     history=history,
                     plan=self._policy.plan(earlier + place),
                     key=f"{seed}/{state.round}/{place}/{name}",
                 )
                 tasks.append(task)
         return tasks
-
-    def _shares(self, state: SearchState, parent: Parent) -> list[int]:
-        """Return how many proposals each module gets."""
-        settings, modules = self._run.settings, state.candidates.modules
-        if not settings.has("credit"):
-            return [settings.candidates] * len(modules)
-        paths = [module.signature.prompt_path for module in modules]
-        lifts = module_lifts(state.record, state.candidates.committed)
-        failures = failure_shares(parent.runs, paths, self._baseline.study.tests)
-        return allocate_proposals(settings.candidates * len(modules), lifts, failures)
 
     @property
     def worst_round(self) -> Amount:

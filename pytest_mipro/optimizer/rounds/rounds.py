@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +11,9 @@ from pytest_mipro.errors import LimitReachedError
 from pytest_mipro.optimizer.measuring.evaluate import Pending
 from pytest_mipro.optimizer.proposing.proposer_models import CHARACTERS_PER_TOKEN
 from pytest_mipro.optimizer.rounds.bootstrap import (
-    Parent,
     demo_pools,
     labelled_demos,
     merged_pools,
-    parents_of,
     start_attempts,
     training_runs,
 )
@@ -46,27 +44,24 @@ def expand_candidates(state: SearchState, proposer: InstructionProposer) -> Sear
 
     None if the budget does not hold the runs that they come from.
     """
-    parents = training_runs(state, parents_of(state))
-    if parents is None:
+    runs = training_runs(state)
+    if runs is None:
         return None
     has = state.run.settings.has
-    state, parents = _with_late_modules(state, parents)
+    state = _with_late_modules(state, runs)
     if has("demos"):
-        pools = state.pools
-        for parent in reversed(parents):  # the incumbent's demos end up first
-            pools = merged_pools(_demos_of(state, parent.runs), pools)
-        state = replace(state, pools=pools)
+        state = replace(state, pools=merged_pools(_demos_of(state, runs), state.pools))
     # Instructions and further attempts don't depend on each other: both are requested at once.
     beside = proposer.worst_round if has("instructions") else NOTHING
-    attempts = _start_attempts(state, parents[0], beside) if has("demos") else None
+    attempts = _start_attempts(state, runs, beside) if has("demos") else None
     if has("instructions"):
-        state = proposer.extend(state, parents)
+        state = proposer.extend(state, runs)
     if has("demos"):
-        attempts = attempts or _start_attempts(state, parents[0])
+        attempts = attempts or _start_attempts(state, runs)
         more = _demos_of(state, attempts.result().runs) if attempts else {}
-        labelled = labelled_demos(parents[0].runs, state.baseline.study.tests)
+        labelled = labelled_demos(runs, state.baseline.study.tests)
         pools = merged_pools(merged_pools(state.pools, more), labelled)
-        state = _with_demo_sets(replace(state, pools=pools), parents[0])
+        state = _with_demo_sets(replace(state, pools=pools), runs)
     modules = {item.signature.label: item for item in state.candidates.modules}
     found = {name: state.pools.get(m.signature.prompt_path, ()) for name, m in modules.items()}
     most = _demo_limit(state)
@@ -82,24 +77,19 @@ def expand_candidates(state: SearchState, proposer: InstructionProposer) -> Sear
     return state
 
 
-def _with_late_modules(
-    state: SearchState, parents: list[Parent]
-) -> tuple[SearchState, list[Parent]]:
-    """Add the modules that only a candidate reaches; the parents get the larger space, too."""
+def _with_late_modules(state: SearchState, runs: Sequence[CaseRun]) -> SearchState:
+    """Add the modules that only a candidate reaches."""
     known = {module.signature.prompt_path for module in state.candidates.modules}
     late = {
         call.signature.prompt_path: call
-        for parent in parents
-        for item in parent.runs
+        for item in runs
         for call in item.calls
         if call.signature.optimize and call.signature.prompt_path not in known
     }
     if not late:
-        return state, parents
+        return state
     state.run.services.check_modules([call.signature for call in late.values()])
-    zeros = (0,) * (2 * len(late))
-    larger = [replace(parent, assignment=parent.assignment + zeros) for parent in parents]
-    return state.with_modules({call.signature: call.model for call in late.values()}), larger
+    return state.with_modules({call.signature: call.model for call in late.values()})
 
 
 def _demos_of(state: SearchState, runs: Iterable[CaseRun]) -> Mapping[Path, tuple[Demo, ...]]:
@@ -109,7 +99,7 @@ def _demos_of(state: SearchState, runs: Iterable[CaseRun]) -> Mapping[Path, tupl
 
 
 def _start_attempts(
-    state: SearchState, incumbent: Parent, beside: Amount | None = None
+    state: SearchState, runs: Sequence[CaseRun], beside: Amount | None = None
 ) -> Pending | None:
     """Retry the incumbent's failing cases if there is a teacher or some pool is small."""
     settings = state.run.settings
@@ -117,14 +107,14 @@ def _start_attempts(
     few = any(len(state.pools.get(path, ())) < settings.enough_demos for path in paths)
     if not (settings.teacher_model or (few and settings.has("attempts"))):
         return None
-    failing = [item.case for item in incumbent.runs if item.case.demo and _fails(state, item)]
-    return start_attempts(state, state.candidates.program(incumbent.assignment), failing, beside)
+    failing = [item.case for item in runs if item.case.demo and _fails(state, item)]
+    return start_attempts(state, state.candidates.program(state.best), failing, beside)
 
 
-def _with_demo_sets(state: SearchState, incumbent: Parent) -> SearchState:
+def _with_demo_sets(state: SearchState, runs: Sequence[CaseRun]) -> SearchState:
     settings, committed = state.run.settings, state.candidates.committed
     effects = main_effects(state.record.known, committed)
-    failing = [item for item in incumbent.runs if _fails(state, item)]
+    failing = [item for item in runs if _fails(state, item)]
     modules, ways = [], dict(state.ways)
     for index, module in enumerate(state.candidates.modules):
         path, name = module.signature.prompt_path, module.signature.name

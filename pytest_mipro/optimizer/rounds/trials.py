@@ -13,16 +13,14 @@ until all earlier ones are told, and runs alone if what it is expected to take f
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache, partial
 
-from pytest_mipro.errors import ConfigurationError, LimitReachedError
+from pytest_mipro.errors import LimitReachedError
 from pytest_mipro.optimizer.budget.ledger import Part
 from pytest_mipro.optimizer.measuring.evaluate import Pending
-from pytest_mipro.optimizer.proposing.strategy import ProgramContext, ProgramStrategy
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.rounds.trial_parts import Trial, part_of_rest, parts_of, why_not
 from pytest_mipro.optimizer.run.events import TrialFinished, TrialKind
@@ -111,7 +109,7 @@ class _Trials:
 
     def _next(self, window: Sequence[Trial]) -> Trial | None:
         if self._rows_left >= len(self._batch):
-            assignment = self._combined() or self._asked()
+            assignment = self._asked()
             kind: TrialKind = "full" if self._all_full else "minibatch"
             if assignment is not None:
                 return self._trial(kind, assignment)
@@ -127,36 +125,12 @@ class _Trials:
     def _asked(self) -> Assignment | None:
         """Return the searcher's next assignment that was not tried; None if it has none.
 
-        It does not know of combined programs, and a user's may ignore what it is told.
+        A user's searcher may ignore what it is told.
         """
         for _ in range(len(self._seen) + 1):
             assignment = self._searcher.ask()
             if assignment not in self._seen:
                 return assignment
-        return None
-
-    def _combined(self) -> Assignment | None:
-        """Return an unseen combination of measured programs if this may be the last trial.
-
-        Raises ConfigurationError for an assignment outside the space.
-        """
-        if self._rows_left >= 2 * len(self._batch):
-            return None
-        state, space = self.state, self.state.candidates.space
-        best = max(state.record.known, key=lambda item: (item.leading, -item.number))
-        context = ProgramContext(state.record.known, best.assignment)
-        for strategy in self._run.strategies():
-            if not isinstance(strategy, ProgramStrategy):
-                continue
-            key = f"{self._settings.seed}/{state.round}/{state.record.asked}/{strategy.name}"
-            for assignment in strategy.programs(context, random.Random(key)):  # noqa: S311 - a draw
-                if assignment not in space:
-                    raise ConfigurationError(
-                        f"the strategy {strategy.name!r} made the program {assignment!r}; it must "
-                        f"be a tuple with one index for each dimension, below {space.sizes}"
-                    )
-                if assignment not in self._seen:
-                    return assignment
         return None
 
     def _leader(self) -> Assignment | None:

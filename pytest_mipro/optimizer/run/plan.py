@@ -22,7 +22,6 @@ from pytest_mipro.optimizer.proposing.proposal_context import (
 from pytest_mipro.optimizer.proposing.proposer_models import MAX_PROMPT_CHARACTERS, proposal_limit
 from pytest_mipro.optimizer.proposing.strategy import (
     Grounding,
-    InstructionStrategy,
     ProposalContext,
 )
 from pytest_mipro.optimizer.run.baseline import Baseline
@@ -208,7 +207,6 @@ def _proposal_texts(run: StudyRun, baseline: Baseline) -> Iterator[str]:
             limit=MAX_PROMPT_CHARACTERS,
         )
         for strategy in run.strategies():
-            if isinstance(strategy, InstructionStrategy):
-                request = strategy.request(context, random.Random(0))  # noqa: S311 - a draw
-                if request is not None:
-                    yield "".join(message.content for message in request.messages)
+            request = strategy.request(context, random.Random(0))  # noqa: S311 - a draw
+            if request is not None:
+                yield "".join(message.content for message in request.messages)

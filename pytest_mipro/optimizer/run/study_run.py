@@ -15,7 +15,7 @@ from pytest_mipro.optimizer.budget.limits import Deadline
 from pytest_mipro.optimizer.budget.meter import Accounting
 from pytest_mipro.optimizer.measuring.evaluate import Evaluating, Evaluator, MeasuringRules
 from pytest_mipro.optimizer.proposing.proposal_plan import Lesson
-from pytest_mipro.optimizer.proposing.strategy import ProposalStrategy
+from pytest_mipro.optimizer.proposing.strategy import InstructionStrategy
 from pytest_mipro.optimizer.run.events import Emit, Stage, StageProgress, StageStarted
 from pytest_mipro.optimizer.search.searcher import Searcher, Space
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount
@@ -64,7 +64,7 @@ class Services:
 
     client: LMClient
     searcher: Callable[[Space, int], Searcher]
-    strategies: Sequence[ProposalStrategy]
+    strategies: Sequence[InstructionStrategy]
     check_modules: Callable[[Sequence[Signature]], None]
     finalists_shown: Sequence[str]
     earlier_holdout_uses: int
@@ -95,7 +95,7 @@ class StudyRun:
     accounting: Accounting
     evaluator: Evaluating
 
-    def strategies(self) -> list[ProposalStrategy]:
+    def strategies(self) -> list[InstructionStrategy]:
         """Return the strategies, without the built-in ones that are switched off."""
         given, has = self.services.strategies, self.settings.has
         return [item for item in given if item.name not in PARTS or has(item.name)]

@@ -18,9 +18,6 @@ PARTS = MappingProxyType(
         "grounded": "the strategy that shows everything known of the task",
         "history": "the strategy that continues the series of earlier instructions",
         "reflective": "the strategy that learns from failing traces",
-        "merge": "programs merged out of programs",
-        "parents": "new candidates from other programs than the incumbent, too",
-        "credit": "more proposals for the modules where they matter",
         "attempts": "more attempts at failing cases, at temperature 1, where demos are few",
         "learning": "learning how to propose",
         "minibatches": "trials on minibatches; without them on all validation rows",
@@ -31,7 +28,7 @@ PARTS = MappingProxyType(
 )
 """What each part is for, by name."""
 
-OPTIONAL = frozenset({"history", "learning", "parents"})
+OPTIONAL = frozenset({"history", "learning"})
 """Parts that are off by default: they did not pay on average (see `benchmarks/`)."""
 DEFAULT = frozenset(PARTS) - OPTIONAL
 """Parts that are on by default."""
@@ -49,7 +46,7 @@ class OptimizerSettings:
 
     Sizes: over all `rounds`, `trials` assignments are tried on minibatches of `minibatch_size`
     rows. Each round gives every module `candidates` new instructions and as many demo sets, runs
-    `parents` programs on `training_rows` rows (shared out among them) before it improves them,
+    the incumbent on `training_rows` rows before it improves it,
     makes at most `attempts` further attempts at failing cases (by `teacher_model`, if given), and
     measures `full_a_round` leaders on all validation rows. The search ends after `patience` rounds
     without a better program, but not before each kind of move was tried. A demo set has at most
@@ -85,7 +82,6 @@ class OptimizerSettings:
     proposer_models: tuple[str, ...] = ()
     teacher_model: str | None = None
     in_flight: int = 4
-    parents: int = 2
     attempts: int = 20
     patience: int = 2
     max_demo_tokens: int = 4_000

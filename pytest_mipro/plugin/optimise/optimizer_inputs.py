@@ -12,14 +12,9 @@ from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.optimizer.proposing.strategies import (
     GroundedStrategy,
     HistoryStrategy,
-    MergeStrategy,
     ReflectiveStrategy,
 )
-from pytest_mipro.optimizer.proposing.strategy import (
-    InstructionStrategy,
-    ProgramStrategy,
-    ProposalStrategy,
-)
+from pytest_mipro.optimizer.proposing.strategy import InstructionStrategy
 from pytest_mipro.optimizer.search.searcher import Assignment, Searcher, Space
 from pytest_mipro.optimizer.search.tpe import TPESearcher
 from pytest_mipro.optimizer.study.case import Study
@@ -43,9 +38,9 @@ class BuiltIns:
         return lambda space, seed: TPESearcher(space, seed, startup=startup_trials(trials))
 
     @pytest.hookimpl(trylast=True)
-    def pytest_mipro_proposal_strategies(self) -> list[ProposalStrategy]:
-        """Return all strategies of the optimiser; of those that ask, the first begins."""
-        return [GroundedStrategy(), ReflectiveStrategy(), HistoryStrategy(), MergeStrategy()]
+    def pytest_mipro_proposal_strategies(self) -> list[InstructionStrategy]:
+        """Return all strategies of the optimiser; the first begins."""
+        return [GroundedStrategy(), ReflectiveStrategy(), HistoryStrategy()]
 
 
 def startup_trials(trials: int) -> int:
@@ -102,7 +97,7 @@ class _CheckedSearcher:
         self._inner.enqueue(assignment)
 
 
-def strategies_of(config: pytest.Config) -> list[ProposalStrategy]:
+def strategies_of(config: pytest.Config) -> list[InstructionStrategy]:
     """Return the strategies that built-ins and other plugins give, the built-in ones first.
 
     Raises ConfigurationError for one without a name of its own or anything to do.
@@ -123,8 +118,8 @@ def _check_strategy(strategy: Any, names: Container[str]) -> None:
         problem = f"the strategy {kind} has no name; set its `name` to a unique text"
     elif name in names:
         problem = f"there are two strategies named {name!r}; give one another name"
-    elif not isinstance(strategy, InstructionStrategy | ProgramStrategy):
-        problem = f"the strategy {name!r} has neither `request` nor `programs`; write one of them"
+    elif not isinstance(strategy, InstructionStrategy):
+        problem = f"the strategy {name!r} has no method `request`; write it"
     else:
         return
     raise ConfigurationError(f"pytest_mipro_proposal_strategies: {problem}")

@@ -1,33 +1,26 @@
-"""The strategies: what each request shows, where there is none, and what merge makes."""
+"""The strategies: what each request shows, where there is none, and what they have in common."""
 
 import random
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_runs import assessed
-from optimizer_world import ALL_STRATEGIES, sort
+from optimizer_world import sort
 
 from pytest_mipro.optimizer.proposing.strategies import (
     GroundedStrategy,
     HistoryStrategy,
-    MergeStrategy,
     ReflectiveStrategy,
 )
 from pytest_mipro.optimizer.proposing.strategy import (
     Example,
     Grounding,
     InstructionStrategy,
-    ProgramContext,
-    ProgramStrategy,
     ProposalContext,
     ProposalRequest,
     ScoredInstruction,
 )
-from pytest_mipro.optimizer.search.assessments import Assessment
-from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.client.contract import Usage
 
@@ -127,18 +120,6 @@ def test_what_rows_hold_stays_data(strategy: InstructionStrategy) -> None:
     assert user(made).count(hostile) >= 2
 
 
-def test_each_strategy_does_one_of_the_two() -> None:
-    kinds = {
-        strategy.name: (
-            isinstance(strategy, InstructionStrategy),
-            isinstance(strategy, ProgramStrategy),
-        )
-        for strategy in ALL_STRATEGIES
-    }
-    assert kinds.pop("merge") == (False, True)
-    assert set(kinds.values()) == {(True, False)}
-
-
 # Grounded.
 
 
@@ -213,48 +194,3 @@ def test_reflective_needs_a_failure_and_no_passing_example() -> None:
     assert ReflectiveStrategy().request(context(examples=[]), random.Random(0)) is None
     failing = [example(number, 0.5) for number in range(3)]
     assert user(request(ReflectiveStrategy(), examples=failing)).count("### Example") == 3
-
-
-# Merge.
-
-
-def scored(assignment: Assignment, number: int, *scores: float) -> Assessment:
-    by_case = {f"c{index}": score for index, score in enumerate(scores)}
-    mean = sum(scores) / max(1, len(scores))
-    return assessed(assignment, mean, number=number, scores=by_case)
-
-
-def merged(known: Sequence[Assessment], seed: int = 0) -> list[Assignment]:
-    best = max(known, key=lambda item: item.estimate)
-    return MergeStrategy().programs(ProgramContext(known, best.assignment), random.Random(seed))
-
-
-def test_merge_puts_what_lifts_in_each_module_together() -> None:
-    known = [
-        scored((0, 0, 0, 0), -1, 0, 0, 0, 1),
-        scored((1, 0, 0, 0), 0, 1, 0, 0, 1),
-        scored((0, 0, 0, 2), 1, 0, 1, 1, 1),
-    ]
-    assert merged(known)[0] == (1, 0, 0, 2)
-
-
-@given(st.integers(0, 20))
-def test_a_child_takes_each_module_whole_from_one_of_two_winners(seed: int) -> None:
-    one, two = (1, 1, 1, 1, 0, 0), (2, 2, 2, 2, 0, 0)
-    known = [
-        scored((0, 0, 0, 0, 0, 0), -1, 0, 0, 0, 0),
-        scored(one, 0, 1, 1, 0, 0),
-        scored(two, 1, 0, 0, 1, 1),
-    ]
-    _, child = merged(known, seed)
-    assert child in {(1, 1, 2, 2, 0, 0), (2, 2, 1, 1, 0, 0)}
-    assert child == merged(known, seed)[1]
-
-
-def test_winners_that_differ_in_one_module_have_no_child_of_their_own() -> None:
-    known = [
-        scored((0, 0, 0, 0), -1, 0, 0),
-        scored((1, 0, 0, 0), 0, 1, 0),
-        scored((0, 2, 0, 0), 1, 0, 1),
-    ]
-    assert merged(known)[1:] == [(1, 0, 0, 0)]  # measured already: nobody tries it again

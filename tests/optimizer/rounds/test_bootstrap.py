@@ -1,45 +1,18 @@
-"""The runs that demos and proposals are drawn from: parents, training rows, further attempts."""
+"""The runs that demos and proposals are drawn from: training rows and further attempts."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from made_runs import BASE, KEEPS, RULES, WINS, searched
+from made_runs import BASE, WINS, searched
 from optimizer_world import baseline_of, make_study, note, sort
 from world_model import MODEL, WorldClient, own_row
 
-from pytest_mipro.optimizer.rounds.bootstrap import parents_of, start_attempts, training_runs
+from pytest_mipro.optimizer.rounds.bootstrap import start_attempts, training_runs
 from pytest_mipro.optimizer.run.baseline import Baseline
-from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.study.case import CaseRun
-from pytest_mipro.optimizer.study.settings import DEFAULT
 
 NOTE, SORT = note.signature.prompt_path, sort.signature.prompt_path
-
-
-# Parents.
-
-
-def test_the_first_round_starts_from_the_incumbent_alone() -> None:
-    with baseline_of() as (run, baseline):
-        known = searched(run, baseline, *WINS, number=0)
-        assert parents_of(known) == [known.best]
-        assert known.best == RULES
-
-
-def test_later_rounds_start_from_other_winners_too() -> None:
-    with baseline_of(parents=2, parts=DEFAULT | {"parents"}) as (run, baseline):
-        known = [searched(run, baseline, *WINS, number=number) for number in range(1, 9)]
-        drawn = [tuple(parents_of(state)) for state in known]
-        assert {parents[0] for parents in drawn} == {RULES}
-        assert {parents[1:] for parents in drawn} == {(KEEPS,)}  # the base wins nothing of its own
-        assert drawn == [tuple(parents_of(state)) for state in known]
-
-
-@pytest.mark.parametrize("change", [{"parts": DEFAULT | {"parents"}, "parents": 1}, {}])
-def test_without_other_parents_the_incumbent_is_alone(change: dict[str, Any]) -> None:
-    with baseline_of(**change) as (run, baseline):
-        assert parents_of(searched(run, baseline, *WINS, number=3)) == [RULES]
 
 
 # Training rows.
@@ -53,37 +26,29 @@ def test_the_committed_prompts_ran_on_all_training_rows_already() -> None:
     client = WorldClient()
     with baseline_of(client=client, training_rows=4) as (run, baseline):
         before = len(client.requests)
-        (parent,) = training_runs(searched(run, baseline), [BASE]) or []
-        assert rows_of(parent.runs) == set(baseline.split.train)
-        assert parent.runs[0] in baseline.evaluation.runs
+        runs = training_runs(searched(run, baseline)) or []
+        assert rows_of(runs) == set(baseline.split.train)
+        assert runs[0] in baseline.evaluation.runs
         assert len(client.requests) == before
 
 
-def test_parents_share_a_sample_of_the_training_rows_another_one_each_round() -> None:
+def test_another_incumbent_shows_a_sample_of_the_training_rows_another_one_each_round() -> None:
     with baseline_of(training_rows=9) as (run, baseline):
-        known = {number: searched(run, baseline, *WINS, number=number) for number in (1, 2)}
-        made = {number: training_runs(known[number], [RULES, KEEPS]) or [] for number in (1, 2)}
-        for one, two in made.values():
-            assert (one.assignment, two.assignment) == (RULES, KEEPS)
-            assert rows_of(one.runs) == rows_of(two.runs) < set(baseline.split.train)
-            assert len(rows_of(one.runs)) == 4
-        assert rows_of(made[1][0].runs) != rows_of(made[2][0].runs)
-        (alone,) = training_runs(known[1], [RULES]) or []
-        assert len(rows_of(alone.runs)) == 9
+        states = [searched(run, baseline, *WINS, number=number) for number in (1, 2)]
+        one, two = (rows_of(training_runs(state) or []) for state in states)
+        assert len(one) == len(two) == 9
+        assert one != two
+        assert one | two < set(baseline.split.train)
 
 
-def test_parents_that_the_budget_does_not_hold_are_left_out() -> None:
-    def parents(limit: int) -> list[Assignment] | None:
+def test_an_incumbent_that_the_budget_does_not_hold_shows_none() -> None:
+    def runs(limit: int) -> object:
         with baseline_of(max_calls=limit, training_rows=8) as (run, baseline):
-            made = training_runs(searched(run, baseline, *WINS), [RULES, KEEPS])
-            return None if made is None else [parent.assignment for parent in made]
+            return training_runs(searched(run, baseline, *WINS))
 
-    # 84 calls of the baseline, 32 kept for a full evaluation, 8 expected of 4 rows of a parent; the
-    # first one makes 4 of them, as it shares a module's calls with the baseline
-    assert parents(84 + 32 + 12) == [RULES, KEEPS]
-    assert parents(84 + 32 + 11) == [RULES]
-    assert parents(84 + 32 + 8) == [RULES]
-    assert parents(84 + 32 + 7) is None
+    # 84 calls of the baseline, 32 kept for a full evaluation, 16 of 8 rows
+    assert runs(84 + 32 + 16)
+    assert runs(84 + 32 + 15) is None
 
 
 # Further attempts.

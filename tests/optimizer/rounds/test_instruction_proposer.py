@@ -23,10 +23,7 @@ from optimizer_world import (
 from world_model import PROPOSER, WorldClient, answer, asks_again, last, module_of
 
 from pytest_mipro.optimizer.proposing.proposal_plan import Lesson, PlanSpace
-from pytest_mipro.optimizer.proposing.strategies import GroundedStrategy, MergeStrategy
 from pytest_mipro.optimizer.proposing.strategy import (
-    InstructionStrategy,
-    ProgramStrategy,
     ProposalContext,
     ProposalRequest,
 )
@@ -42,16 +39,14 @@ from pytest_mipro.optimizer.study.settings import PARTS, OptimizerSettings
 from pytest_mipro.runtime.client.contract import Request
 
 
-def extended(
-    *programs: Assignment, client: WorldClient, wins: Sequence[Any] = WINS, **settings: Any
-) -> Any:
-    """Return what comes of one round's instructions from these parents."""
+def extended(client: WorldClient, wins: Sequence[Any] = WINS, **settings: Any) -> Any:
+    """Return what comes of one round's instructions."""
     with baseline_of(client=client, **settings) as (run, baseline):
         known = searched(run, baseline, *wins)
-        parents = training_runs(known, programs)
-        assert parents is not None
+        runs = training_runs(known)
+        assert runs is not None
         del client.requests[:]
-        return known, InstructionProposer(run, baseline).extend(known, parents)
+        return known, InstructionProposer(run, baseline).extend(known, runs)
 
 
 def asked(client: WorldClient) -> Counter[str]:
@@ -64,7 +59,7 @@ def asked(client: WorldClient) -> Counter[str]:
 
 def test_each_module_has_its_share_and_what_comes_is_new() -> None:
     client = WorldClient()
-    before, after = extended(BASE, client=client, candidates=2, parts=without("credit"))
+    before, after = extended(client=client, candidates=2)
     assert asked(client) == {"": 4, "note": 2, "sort": 2}
     assert len(after.proposals) == 4
     for old, new in zip(before.candidates.modules, after.candidates.modules, strict=True):
@@ -73,33 +68,9 @@ def test_each_module_has_its_share_and_what_comes_is_new() -> None:
         assert set(new.instructions) == {*old.instructions, *made} - {""}
 
 
-def test_with_credit_more_is_asked_for_the_module_that_lifts() -> None:
-    client = WorldClient()
-    extended(BASE, client=client, candidates=4, wins=WINS[1:])
-    shares = asked(client)
-    assert shares["note"] + shares["sort"] == 8
-    assert shares["sort"] > shares["note"] > 0  # a candidate of its own lifts
-
-
-def test_parents_take_turns() -> None:
-    client = WorldClient()
-    extended(RULES, KEEPS, client=client, candidates=2, parts=without("credit"))
-    shown = [
-        last(request).split("## Current instruction, score ")[1].split("\n")[1]
-        for request in client.of(PROPOSER)
-        if module_of(request) and not asks_again(request)
-    ]
-    assert shown == [
-        "Note what the text is about.",
-        "Note the subject; keep the word.",
-        "sea is blue, sky is blue, lime is green",
-        "Choose the colour.",
-    ]
-
-
 def test_earlier_instructions_are_shown_with_their_best_program() -> None:
     client = WorldClient()
-    known, _ = extended(BASE, client=client)
+    known, _ = extended(client=client)
     baseline = known.baseline
     before = measured(baseline.evaluation.scores(), baseline.study.cases).objective
     request = next(r for r in client.of(PROPOSER) if module_of(r) == "sort")
@@ -118,19 +89,19 @@ def test_the_grounding_is_paid_for_once() -> None:
         proposer = InstructionProposer(run, baseline)
         for number in range(2):
             known = replace(known, round=number)
-            parents = training_runs(known, [BASE])
-            assert parents is not None
-            known = proposer.extend(known, parents)
+            runs = training_runs(known)
+            assert runs is not None
+            known = proposer.extend(known, runs)
     assert asked(client)[""] == 4
 
 
 def test_what_the_budget_does_not_hold_is_not_asked_for() -> None:
     client = WorldClient()
     # 84 calls of the baseline, 32 kept for a full evaluation, 5 for the grounding, 4 proposals
-    before, after = extended(BASE, client=client, max_calls=84 + 32 + 9)
+    before, after = extended(client=client, max_calls=84 + 32 + 9)
     assert len(after.proposals) == 4
     client = WorldClient()
-    before, after = extended(BASE, client=client, max_calls=84 + 32 + 8)
+    before, after = extended(client=client, max_calls=84 + 32 + 8)
     assert after is before
     assert client.requests == []
 
@@ -142,7 +113,7 @@ def test_unusable_proposals_are_asked_for_once_more_where_the_budget_holds_that(
 
     for calls, again in ((84 + 32 + 9 + 4, 4), (84 + 32 + 9, 0)):
         client = WorldClient(empty)
-        _, after = extended(BASE, client=client, max_calls=calls)
+        _, after = extended(client=client, max_calls=calls)
         assert {proposal.problem for proposal in after.proposals} == {"empty"}
         assert sum(map(asks_again, client.requests)) == again
 
@@ -151,9 +122,9 @@ def test_a_round_without_proposals_says_why() -> None:
     events: list[Any] = []
     with baseline_of(services={"emit": events.append}, max_calls=84 + 32 + 8) as (run, baseline):
         known = searched(run, baseline)
-        parents = training_runs(known, [BASE])
-        assert parents is not None
-        InstructionProposer(run, baseline).extend(known, parents)
+        runs = training_runs(known)
+        assert runs is not None
+        InstructionProposer(run, baseline).extend(known, runs)
     (made,) = [event for event in events if isinstance(event, ProposalsMade)]
     assert (made.proposals, made.skipped) == ((), "the budget holds no proposals")
 
@@ -161,7 +132,7 @@ def test_a_round_without_proposals_says_why() -> None:
 def test_where_nothing_is_to_be_asked_no_grounding_is_paid_for() -> None:
     client = WorldClient()
     for change in ({"candidates": 0}, {"parts": without("grounded")}):  # the only one given
-        before, after = extended(BASE, client=client, **change)
+        before, after = extended(client=client, **change)
         assert after is before
     assert client.requests == []
 
@@ -184,7 +155,7 @@ def test_several_proposer_models_take_turns() -> None:
         return answer(replace(request, model=PROPOSER) if proposing else request)
 
     models = ("fake/one", PROPOSER)
-    played = play(client=WorldClient(reply), proposer_models=models, parts=without("credit"))
+    played = play(client=WorldClient(reply), proposer_models=models)
     plans = [p.plan for event in played.seen(ProposalsMade) for p in event.proposals]
     assert {plan.model for plan in plans} == {"fake/one", PROPOSER}
     assert {request.model for request in played.client.requests} > {"fake/one", PROPOSER}
@@ -202,25 +173,8 @@ class Curt:
         return None
 
 
-class Mixer:
-    """One that combines programs."""
-
-    name = "mixer"
-
-    def programs(self, context: object, rng: Random) -> list[Assignment]:
-        return []
-
-
-def test_a_strategy_is_of_the_kind_that_it_has_the_method_of() -> None:
-    given = [GroundedStrategy(), Curt(), MergeStrategy(), Mixer()]
-    kinds = [isinstance(strategy, InstructionStrategy) for strategy in given]
-    assert kinds == [True, True, False, False]
-    kinds = [isinstance(strategy, ProgramStrategy) for strategy in given]
-    assert kinds == [False, False, True, True]
-
-
 def test_the_parts_switch_off_the_built_in_strategies_alone() -> None:
-    settings = make_settings(parts=frozenset(PARTS) - {"history", "merge"})
+    settings = make_settings(parts=frozenset(PARTS) - {"history"})
     services = make_services(WorldClient(), strategies=[*ALL_STRATEGIES, Curt()])
     names = [item.name for item in study_run(HARD, services, settings).strategies()]
     assert names == ["grounded", "reflective", "curt"]
@@ -281,12 +235,12 @@ def test_what_earlier_runs_learnt_is_told_before_anything_is_asked() -> None:
 
 def test_a_lesson_is_the_lift_of_an_instruction_that_was_tried_and_0_for_a_useless_one() -> None:
     client = WorldClient()
-    with baseline_of(client=client, parts=without("credit")) as (run, baseline):
+    with baseline_of(client=client) as (run, baseline):
         known = searched(run, baseline, *WINS)
-        parents = training_runs(known, [BASE])
-        assert parents is not None
+        runs = training_runs(known)
+        assert runs is not None
         proposer = InstructionProposer(run, baseline)
-        grown = proposer.extend(known, parents)
+        grown = proposer.extend(known, runs)
         useless = [p for p in grown.proposals if not p.instruction]
         tried = next(p for p in grown.proposals if p.instruction and p.signature == sort.signature)
         dimension, choice = grown.candidates.choice_of(tried.signature, tried.instruction)
@@ -315,8 +269,8 @@ def test_a_refusal_is_a_lesson_also_where_the_committed_instruction_is_empty() -
             for module in known.candidates.modules
         ]
         known = replace(known, candidates=Candidates(tuple(bare)))
-        parents = training_runs(known, [BASE])
-        assert parents is not None
+        runs = training_runs(known)
+        assert runs is not None
         proposer = InstructionProposer(run, baseline)
-        learnt = proposer.learn(proposer.extend(known, parents))
+        learnt = proposer.learn(proposer.extend(known, runs))
         assert [lesson.lift for lesson in learnt.lessons] == [0.0] * 4

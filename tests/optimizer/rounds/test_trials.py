@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Mapping
 from dataclasses import replace
-from random import Random
 from typing import Any
 
 import pytest
@@ -25,9 +24,6 @@ from optimizer_world import (
 )
 from world_model import MODEL, PROPOSER, WorldClient, answer, module_of, own_row, way_of
 
-from pytest_mipro.errors import ConfigurationError
-from pytest_mipro.optimizer.proposing.strategies import GroundedStrategy, MergeStrategy
-from pytest_mipro.optimizer.proposing.strategy import ProgramContext
 from pytest_mipro.optimizer.run.events import StageStarted, TrialFinished
 from pytest_mipro.optimizer.search.assessments import Assessment, Record
 from pytest_mipro.optimizer.search.searcher import Assignment, RandomSearcher, Space
@@ -328,88 +324,6 @@ def test_the_second_heat_is_over_where_both_need_more_calls_than_are_reserved() 
     assert dropped
     assert not any(trial.stopped for trial in dropped)
     assert played.result.calls >= len(played.client.digests)
-
-
-# Programs out of programs.
-
-
-class Watched(MergeStrategy):
-    """Notes from what it made programs, and which."""
-
-    def __init__(self) -> None:
-        self.made: list[tuple[ProgramContext, list[Assignment]]] = []
-
-    def programs(self, context: ProgramContext, rng: Random) -> list[Assignment]:
-        made = super().programs(context, rng)
-        self.made.append((context, made))
-        return made
-
-
-def test_the_last_trial_of_a_round_is_a_program_out_of_those_before() -> None:
-    merge = Watched()
-    strategies = [GroundedStrategy(), merge]
-    settings = {"rounds": 1, "trials": 5, "candidates": 1, "in_flight": 1}
-    played = play(HARD, services={"strategies": strategies}, **settings)
-    tried = [trial for trial in trials_of(played) if trial.kind == "minibatch"]
-    ((context, made),) = merge.made
-    known = [item.assignment for item in context.assessments]
-    assert known == [(0, 0, 0, 0), *(trial.assignment for trial in tried[:4])]
-    estimates = {item.assignment: item.leading for item in context.assessments}
-    assert estimates[context.incumbent] == max(estimates.values())
-    assert tried[4].assignment == next(item for item in made if item not in known)
-    play(HARD, services={"strategies": strategies}, parts=without("merge"), **settings)
-    assert len(merge.made) == 1
-
-
-class Stubborn(RandomSearcher):
-    """Wants every assignment in the order of the space, the combined ones too."""
-
-    def __init__(self, space: Space, seed: int) -> None:
-        super().__init__(space, seed)
-        self.left = list(space)
-
-    def ask(self) -> Assignment | None:
-        while self.left:
-            assignment = self.left.pop(0)
-            if assignment not in self._visits:
-                self._visits.mark(assignment)
-                return assignment
-        return None
-
-
-class Combining:
-    """Has one program to try, which the searcher would ask for later."""
-
-    name = "combining"
-
-    def programs(self, context: ProgramContext, rng: Random) -> list[Assignment]:
-        return [tuple(2 if place % 2 == 0 else 0 for place in range(len(context.incumbent)))]
-
-
-def test_a_program_that_was_combined_is_not_tried_again_when_the_searcher_asks_for_it() -> None:
-    played = play_race(
-        services={"strategies": [GroundedStrategy(), Combining()], "searcher": Stubborn},
-        rounds=1,
-        trials=8,
-        candidates=2,
-        max_demos=0,
-        in_flight=8,
-    )
-    tried = [trial.assignment for trial in trials_of(played) if trial.kind == "minibatch"]
-    assert (2, 0, 2, 0) in tried  # under way when hopeless trials leave rows for one more
-    assert len(tried) == len(set(tried)) == 8
-
-
-@pytest.mark.parametrize("made", [(0, 0), (0, 0, 9, 0), [0, 0, 1, 0], "x"])
-def test_a_program_that_is_none_is_refused_by_its_strategys_name(made: Any) -> None:
-    class Wrong:
-        name = "wrong"
-
-        def programs(self, context: ProgramContext, rng: Random) -> list[Assignment]:
-            return [made]
-
-    with pytest.raises(ConfigurationError, match="the strategy 'wrong' made the program"):
-        play(HARD, services={"strategies": [GroundedStrategy(), Wrong()]}, rounds=1, trials=2)
 
 
 class Deaf(RandomSearcher):

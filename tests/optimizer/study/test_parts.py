@@ -59,15 +59,6 @@ def strategies(run: Played) -> set[str]:
     return {item.plan.strategy for item in proposals(run)}
 
 
-def shares(run: Played) -> set[tuple[int, ...]]:
-    """Return how many proposals the modules had, each round."""
-    names = ("optimizer_world.note", "optimizer_world.sort")
-    return {
-        tuple(sum(item.signature.name == name for item in event.proposals) for name in names)
-        for event in run.seen(ProposalsMade)
-    }
-
-
 def shows_demos(request: Request) -> bool:
     """Return whether turns stand before the inputs; a correction stands behind them."""
     return len(request.messages) > 2 and last(request).startswith("<")
@@ -86,14 +77,13 @@ SIGNS: dict[str, Callable[[Played], Any]] = {
     "grounded": lambda run: "grounded" in strategies(run),
     "history": lambda run: "history" in strategies(run),
     "reflective": lambda run: "reflective" in strategies(run),
-    "credit": lambda run: shares(run) - {(3, 3)},
     "attempts": lambda run: any(request.sample >= 1000 for request in run.client.requests),
     "minibatches": lambda run: any(trial.kind == "minibatch" for trial in trials(run)),
     "racing": lambda run: any(trial.stopped for trial in trials(run)),
     "plateau": lambda run: "without a better program" in run.result.ended,
     "rounds": lambda run: len(run.seen(CandidatesReady)) > 1,
 }
-"""What shows that a part is on; what `merge` and `parents` make are trials and proposals too."""
+"""What shows that a part is on."""
 
 
 @pytest.mark.parametrize("part", sorted(ALL))
@@ -113,6 +103,6 @@ def test_learning_switched_on_asks_otherwise() -> None:
 
 
 def test_every_part_says_what_it_is_for() -> None:
-    assert set(SIGNS) | {"merge", "parents", "learning"} == set(PARTS)
+    assert set(SIGNS) | {"learning"} == set(PARTS)
     assert all(PARTS.values())
     assert frozenset(PARTS) - OPTIONAL == DEFAULT == OptimizerSettings().parts
