@@ -1,4 +1,4 @@
-"""Compare optimisers on four worlds: test score, LM calls, tokens and time.
+"""Compare optimisers on five worlds: test score, LM calls, tokens and time.
 
     python -m benchmarks.comparison [--worlds W …] [--seeds N] [--optimisers O …] [--jobs N]
                                     [--folder FOLDER] [--table]

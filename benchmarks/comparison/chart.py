@@ -20,7 +20,7 @@ WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 940, 520, 60, 20, 340, 50
 COLOURS = {"own": ("#012a1c", "#0b6e4f", "#08a045", "#6bbf59", "#a7c957"), "peer": (
     "#9d0208", "#dc2f02", "#e85d04", "#f48c06", "#7b2cbf", "#c77dff",
 )}  # fmt: skip
-SHAPES = ("circle", "square", "triangle", "diamond")
+SHAPES = ("circle", "square", "triangle", "diamond", "hourglass")
 Point = tuple[float, float]
 
 
@@ -70,7 +70,7 @@ def svg(results: Sequence[Result]) -> str:
         line += 20
     for number, world in enumerate(worlds):
         line += 20
-        plot.mark((WIDTH - RIGHT + 30, line - 4), SHAPES[number % 4], "#555", 4, world)
+        plot.mark((WIDTH - RIGHT + 30, line - 4), SHAPES[number % len(SHAPES)], "#555", 4, world)
         plot.text(WIDTH - RIGHT + 42, line, world, "start")
     plot.text(WIDTH - RIGHT + 20, line + 24, "large: mean over the worlds", "start")
     size = f'width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}"'
@@ -90,7 +90,7 @@ def _points(plot: Plot, optimiser: Optimiser, own: Iterable[Result], worlds: lis
     scores = by_world(own, lambda one: one.after)
     means = {world: (fmean(calls[world]), fmean(scores[world])) for world in calls}
     for world, (spent, score) in means.items():
-        shape = SHAPES[worlds.index(world) % 4]
+        shape = SHAPES[worlds.index(world) % len(SHAPES)]
         title = f"{optimiser.title}, {world}: {score:.3f} with {spent:,.0f} calls"
         plot.mark((plot.x(spent), plot.y(score)), shape, _colour(optimiser), 4, title)
     spent, score = (fmean(values) for values in zip(*means.values(), strict=True))
@@ -128,6 +128,7 @@ def _shape(at: Point, shape: str, size: float) -> str:
         "square": ((-1, -1), (1, -1), (1, 1), (-1, 1)),
         "triangle": ((0, -1.2), (1.1, 0.9), (-1.1, 0.9)),
         "diamond": ((0, -1.3), (1.3, 0), (0, 1.3), (-1.3, 0)),
+        "hourglass": ((-1, -1), (1, -1), (-1, 1), (1, 1)),
     }[shape]
     points = " ".join(f"{x + size * dx:.1f},{y + size * dy:.1f}" for dx, dy in corners)
     return f'<polygon points="{points}"/>'

@@ -151,3 +151,37 @@ WEATHER = (
     "the fog lifted before breakfast",
     "everybody sang in the evening",
 )
+
+BANKING = (
+    "card", "transfer", "refund", "fee", "balance", "limit", "password", "account", "deposit",
+    "cheque", "statement", "loan", "branch", "cash", "signature", "passport", "address",
+    "merchant", "receipt", "wallet", "phone", "message", "mortgage", "insurance", "salary",
+    "rent", "currency", "holiday", "airport", "shop", "website", "parcel", "envelope",
+    "counter", "appointment", "adviser", "daughter", "partner", "invoice", "tax", "pension",
+    "savings", "overdraft", "debt", "charity", "ticket", "subscription", "hotel", "landlord",
+    "lawyer", "inheritance", "flat", "university", "garage",
+)  # fmt: skip
+MESSAGE_OPENINGS = (
+    "good evening",
+    "I hope that you can help me",
+    "a question from a customer of many years",
+    "it is me again",
+    "sorry to bother you",
+    "I am writing from my desk at work",
+    "my neighbour told me to ask you",
+    "I could not find this anywhere",
+)
+MESSAGES = (
+    "what about the {} now that the {} and the {} are settled",
+    "there is a {} in the way of my {}, as with the {}",
+    "the {} came before the {}, and then the {}",
+    "my {} says one thing, the {} another, and the {} nothing",
+    "I need the {} for a {} and a {}",
+    "since the {} changed, neither the {} nor the {} is right",
+)
+MESSAGE_ENDS = (
+    "there is no hurry",
+    "please answer before the weekend",
+    "I have been waiting for a while",
+    "many thanks",
+)

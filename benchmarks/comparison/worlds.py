@@ -4,7 +4,9 @@
 - `opaque`: labels that are bare codes: the committed prompts solve few cases, by luck;
 - `conditional`: a house rule with precedence, a few words in long texts that look alike: examples
   mislead, an instruction can carry it;
-- `staged`: a first stage that picks a sentence, and a second that sees nothing else.
+- `staged`: a first stage that picks a sentence, and a second that sees nothing else;
+- `intents`: many labels, each asked for in several wordings whose words other labels share: no
+  line of an instruction says what belongs to a label, and the row most like a new one does.
 """
 
 from __future__ import annotations
@@ -137,11 +139,37 @@ def staged(seed: int) -> World:
     return drawn("staged", seed, [first, second], write, dict.fromkeys(labels, 1))
 
 
+def intents(seed: int) -> World:
+    """Messages to a bank: a wording of an intent is known by its words together, not by one."""
+    rng = random.Random(f"intents/{seed}")
+    words = rng.sample(vocabulary.BANKING, 30)
+    labels = sorted(rng.sample(words, 12))
+    # An intent's first wording speaks of what its name says, the others of anything.
+    wordings = {
+        label: [[label, *rng.sample(words, 2)], *(rng.sample(words, 3) for _ in range(3))]
+        for label in labels
+    }
+
+    def write(rng: random.Random, label: str) -> Mapping[str, str]:
+        (wording,) = rng.choices(wordings[label], (4, 3, 2, 1))
+        text = rng.choice(vocabulary.MESSAGES).format(*rng.sample(wording, 3))
+        parts = [rng.choice(vocabulary.MESSAGE_OPENINGS), text]
+        if rng.random() < 0.3:
+            parts.append(rng.choice(vocabulary.MESSAGE_ENDS))
+        return {"message": " ".join(sentence(part) for part in parts)}
+
+    stage = Stage(
+        "choose_intent", "Choose the intent of the message.", ("message",), "intent", tuple(labels)
+    )
+    return drawn("intents", seed, [stage], write, dict.fromkeys(labels, 1))
+
+
 WORLDS: Mapping[str, Callable[[int], World]] = {
     "named": named,
     "opaque": opaque,
     "conditional": conditional,
     "staged": staged,
+    "intents": intents,
 }
 
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_mipro.simulated.deciding import decide, demo_similarities
+from pytest_mipro.simulated.deciding import decide
 from pytest_mipro.simulated.english import as_sentence, sentences, stem, stems, words
+from pytest_mipro.simulated.neighbours import demo_similarities
 from pytest_mipro.simulated.schemas import FORMATS, bounds, fitting, kind_of
 from pytest_mipro.simulated.task import Mind, Question, Schema, joined
 from pytest_mipro.simulated.tokens import asked_for, is_request
@@ -157,10 +158,7 @@ class Filler:
     def _several(self, values: list[Any], question: Question) -> list[Any]:
         """Return the values whose score is near the best one's."""
         by_text = {_text(value): value for value in values}
-        pairs = tuple(
-            (f, str(one)) for f, v in question.demos for one in (v if isinstance(v, list) else [v])
-        )
-        scores = decide(tuple(by_text), replace(question, demos=pairs), self.mind).scores
+        scores = decide(tuple(by_text), question, self.mind).scores
         top = max(scores.values())
         return [by_text[label] for label in by_text if scores[label] >= max(0.75 * top, top - 0.3)]
 

@@ -6,13 +6,10 @@ import re
 from collections.abc import Sequence
 from math import fsum
 
-from pytest_mipro.simulated.deciding import (
-    SHORT_VALUE,
-    demo_similarities,
-    field_stems,
-)
+from pytest_mipro.simulated.deciding import field_stems
 from pytest_mipro.simulated.directives import Directive, directives
 from pytest_mipro.simulated.english import all_stems, as_sentence, sentences, stem, stems, weight
+from pytest_mipro.simulated.neighbours import SHORT_VALUE, demo_similarities
 from pytest_mipro.simulated.rules import covers
 from pytest_mipro.simulated.task import Fields, Mind, Question, joined
 from pytest_mipro.simulated.tokens import asked_for, copied_kinds, token_of_kind, tokens
