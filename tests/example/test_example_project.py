@@ -26,7 +26,7 @@ ONE_STUDY = (
 @pytest.fixture
 def example(tmp_path: Path) -> Path:
     """A copy of the example under version control, its cache and prompts not yet made."""
-    return _copy(tmp_path / "example_project", tickets=110)
+    return _copy(tmp_path / "example_project", tickets=170)
 
 
 def _copy(target: Path, *, tickets: int) -> Path:
@@ -87,7 +87,7 @@ def test_optimised_then_gated_from_the_cache(example: Path) -> None:
 
     done = _pytest(example, *ONE_STUDY)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "better: lift +" in done.stdout
+    assert "decision    better: lift +" in done.stdout
     files = _files(example)
     assert len(files) == 4
     assert _calls(example) <= 3000
