@@ -24,6 +24,8 @@ Problem = Literal[
 ]
 """Why there is no instruction: none is new ("repeated"), or no request fits the model, …"""
 
+CUT = ("length", "max_tokens")
+"""The reasons of a reply that ended at its limit, as providers name them."""
 _NEW = r"(?:new|improved|revised|updated|better|final|proposed|rewritten|optimi[sz]ed|suggested)"
 _WHAT = r"(?:(?:system )?prompt|instruction)"
 _BOLD = r"(?:\*\*|__|`)?"
@@ -152,7 +154,7 @@ def instruction_of(reply: str, finish_reason: str = "stop") -> tuple[str, Proble
     The last `<instruction>` block counts; without one, what is left of the reply without thoughts,
     announcement, fence, quotes and remarks on the change.
     """
-    if finish_reason in ("length", "max_tokens"):
+    if finish_reason in CUT:
         return "", "cut"
     said = _ESCAPED_TAG.sub(r"<\1>", without_thoughts(reply).replace("\r\n", "\n"))
     text = _THINKING.sub("", said).strip()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import json
 import linecache
@@ -26,11 +25,11 @@ from pytest_mipro.runtime.signature.signature import Signature
 Messages = tuple[Message, ...]
 Ask = Callable[[Callable[[int], Messages]], Awaitable[str]]
 """Asks a proposer model; what it is given makes the messages within a limit of characters."""
-_BATCHES = 3
-_BATCH_ROWS = 10
+_SUMMARY_ROWS = 20
 _VALUE_LIMIT = 400
 _TEXT_LIMIT = 1500
 _SOURCE_LIMIT = 6000
+_WORTH_TELLING = 12  # lines of a one-module program; the module's own line says all of less
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 _SECTION = re.compile(r"^## [^\n]*\n\{\{(\w+)\}\}\n\n| \{\{(\w+)\}\}", re.MULTILINE)
 _ROLES = re.compile(r"^# (System|User)\n", re.MULTILINE)
@@ -88,15 +87,12 @@ def head_and_tail(text: str, limit: int) -> str:
 
 
 async def dataset_summary(cases: Sequence[Case], seed: int, ask: Ask) -> str:
-    """Return the proposer's summary of the rows: observations on batches of them, condensed."""
+    """Return the proposer's summary of the rows, from a sample of them; "" if there are none."""
     rows = list({case.row: case for case in cases if case.demo}.values())
     random.Random(f"{seed}/dataset").shuffle(rows)  # noqa: S311 - a draw, no secret
-    starts = range(0, min(len(rows), _BATCHES * _BATCH_ROWS), _BATCH_ROWS)
-    batches = [_rows_text(rows[start : start + _BATCH_ROWS]) for start in starts]
-    if not batches:
-        return "(no rows)"
-    texts = await asyncio.gather(*(ask(_asking("observe_dataset", rows=text)) for text in batches))
-    return await ask(_asking("condense_dataset", observations="\n\n".join(texts)))
+    if not rows:
+        return ""
+    return await ask(_asking("describe_dataset", rows=_rows_text(rows[:_SUMMARY_ROWS])))
 
 
 def _asking(name: str, **values: str) -> Callable[[int], Messages]:
@@ -116,8 +112,13 @@ def _rows_text(cases: Iterable[Case]) -> str:
 async def program_summary(
     runs: Iterable[CaseRun], signatures: Sequence[Signature], ask: Ask
 ) -> str:
-    """Return the proposer's description of the program, from the source seen in the traces."""
+    """Return the proposer's description of the program, from the source seen in the traces.
+
+    It is "", and nothing is asked, for a short program of one module: there is nothing to tell.
+    """
     source = head_and_tail(program_source(runs), _SOURCE_LIMIT)
+    if len(signatures) < 2 and source.count("\n") < _WORTH_TELLING:
+        return ""
     modules = "\n".join(f"- {module_text(signature)}" for signature in signatures)
     return await ask(_asking("describe_program", source=source, modules=modules))
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+import random
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from types import MappingProxyType
+from typing import Any, Literal, get_args
 
-from pytest_mipro.optimizer.search.searcher import Assignment, Searcher, Space
+import numpy as np
+
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 
 ExampleKind = Literal["mixed", "failing", "passing"]
@@ -40,9 +43,14 @@ class ProposalPlan:
     temperature: float
     model: str
 
+    @property
+    def summaries(self) -> tuple[str, ...]:
+        """The names of the summaries that the request shows."""
+        return ("dataset",) * self.dataset + ("program",) * self.program
+
 
 class PlanSpace:
-    """All plans of a run as assignments of a `Space`. A part that is off leaves a single choice.
+    """All plans of a run: each combination of one choice a field. A part that is off leaves one.
 
     `names` are those of the strategies, `models` those of the proposer models.
     """
@@ -50,22 +58,21 @@ class PlanSpace:
     def __init__(
         self, names: Sequence[str], models: Sequence[str], settings: OptimizerSettings
     ) -> None:
-        self._choices: dict[str, Sequence[object]] = {
-            "strategy": tuple(names),
-            "tip": tuple(TIPS) if settings.has("tips") else ("none",),
-            "dataset": (True, False) if settings.has("dataset") else (False,),
-            "program": (True, False) if settings.has("program") else (False,),
-            "examples": get_args(ExampleKind),
-            "temperature": _TEMPERATURES,
-            "model": tuple(models),
-        }
-        sizes = tuple(len(choices) for choices in self._choices.values())
-        self.space = Space(sizes, tuple(self._choices))
+        self.choices: Mapping[str, tuple[Any, ...]] = MappingProxyType(
+            {
+                "strategy": tuple(names),
+                "tip": tuple(TIPS) if settings.has("tips") else ("none",),
+                "dataset": (False, True) if settings.has("dataset") else (False,),
+                "program": (False, True) if settings.has("program") else (False,),
+                "examples": get_args(ExampleKind),
+                "temperature": _TEMPERATURES,
+                "model": tuple(models),
+            }
+        )
 
-    def plan(self, assignment: Assignment) -> ProposalPlan:
-        """Return the plan of an assignment."""
-        pairs = zip(self._choices.items(), assignment, strict=True)
-        return ProposalPlan(**{name: choices[place] for (name, choices), place in pairs})  # type: ignore[arg-type]
+    def __contains__(self, plan: ProposalPlan) -> bool:
+        """Return whether a plan is of this run: with its models, strategies and parts."""
+        return all(getattr(plan, name) in values for name, values in self.choices.items())
 
     def rotated(self, turn: int) -> ProposalPlan:
         """Return the plan of a turn without learning: strategies, tips and models take turns.
@@ -73,20 +80,14 @@ class PlanSpace:
         Where the pairs of strategy and model would repeat, the models shift by one. The request
         includes all grounding that is switched on.
         """
-        sizes = dict(zip(self.space.names, self.space.sizes, strict=True))
+        sizes = {name: len(values) for name, values in self.choices.items()}
         repeats = turn // math.lcm(sizes["strategy"], sizes["model"])
-        places = dict.fromkeys(self._choices, 0)
+        places = dict.fromkeys(self.choices, 0)
         places["strategy"] = turn % sizes["strategy"]
         places["tip"] = (turn // sizes["strategy"]) % sizes["tip"]
         places["model"] = (turn + repeats) % sizes["model"]
-        return self.plan(tuple(places.values()))
-
-    def assignment(self, plan: ProposalPlan) -> Assignment | None:
-        """Return the assignment of a plan; None if the plan is outside this space."""
-        pairs = [(choices, getattr(plan, name)) for name, choices in self._choices.items()]
-        if any(value not in choices for choices, value in pairs):
-            return None  # it comes from a run with other models, strategies or parts
-        return tuple(choices.index(value) for choices, value in pairs)
+        places["dataset"], places["program"] = sizes["dataset"] - 1, sizes["program"] - 1
+        return ProposalPlan(**{name: self.choices[name][at] for name, at in places.items()})
 
 
 @dataclass(frozen=True)
@@ -98,31 +99,75 @@ class Lesson:
     rows: int
 
 
+PRIOR: Mapping[tuple[str, Any], float] = MappingProxyType({})
+"""The lift of a choice before any lesson, by field and choice; what is not here has 0."""
+
+# How far effects of choices scatter about the prior, and lifts of instructions that were asked for
+# by the same plan about each other: the standard deviations of the fit that made the prior.
+_EFFECT_SPREAD = 0.03
+_LIFT_SPREAD = 0.12
+_ROW_SPREAD = 0.5  # of one row's score: the most that pass or fail can have
+
+
 class PlanPolicy:
     """Chooses how to ask for each instruction, by what the instructions asked for so far earned.
 
-    Source: MIPRO++ in Opsahl-Ong et al. 2024, arXiv 2406.11695, section 3.2.
-
-    With a `searcher` over the plans it learns, starting from the `lessons` of earlier runs. Without
-    one, or once the searcher has asked for every plan, the plans rotate.
+    Source: MIPRO++ in Opsahl-Ong et al. 2024, arXiv 2406.11695, section 3.2. A study has few
+    proposals and many plans, so what is learnt are the effects of single choices, which add up:
+    Bayesian linear regression on the lessons, from `PRIOR`. The plan is drawn by Thompson sampling:
+    the best one under a draw of the effects from their posterior. Without `learning` the plans
+    rotate.
     """
 
     def __init__(
-        self, plans: PlanSpace, searcher: Searcher | None = None, lessons: Iterable[Lesson] = ()
+        self, plans: PlanSpace, *, learning: bool = False, lessons: Iterable[Lesson] = ()
     ) -> None:
         self._plans = plans
-        self._searcher = searcher
+        self._learning = learning
+        self._places = {
+            pair: place
+            for place, pair in enumerate(
+                (name, value) for name, values in plans.choices.items() for value in values
+            )
+        }
+        size = len(self._places) + 1  # the last one is the lift that all plans share
+        spreads = np.full(size, _EFFECT_SPREAD)
+        spreads[-1] = 1.0
+        self._precision = np.diag(spreads**-2.0)
+        self._told = self._precision @ [*(PRIOR.get(pair, 0.0) for pair in self._places), 0.0]
         for lesson in lessons:
             self.learn(lesson)
 
-    def plan(self, turn: int) -> ProposalPlan:
-        """Return the plan of a module's proposal number `turn`, counted from 0."""
-        assignment = self._searcher.ask() if self._searcher else None
-        return self._plans.rotated(turn) if assignment is None else self._plans.plan(assignment)
+    def plan(self, turn: int, key: str) -> ProposalPlan:
+        """Return the plan of a module's proposal number `turn`, counted from 0.
+
+        `key` seeds the draw.
+        """
+        if not self._learning:
+            return self._plans.rotated(turn)
+        rng = random.Random(f"{key}/plan")  # noqa: S311 - a draw, no secret
+        normal = np.array([rng.gauss(0, 1) for _ in self._told])
+        # With precision = L L', the solution of L' x = normal has the inverse as its covariance.
+        drawn = self.effects + np.linalg.solve(np.linalg.cholesky(self._precision).T, normal)
+        chosen = {
+            name: max(values, key=lambda value: drawn[self._places[name, value]])
+            for name, values in self._plans.choices.items()
+        }
+        return ProposalPlan(**chosen)
+
+    @property
+    def effects(self) -> Any:
+        """The expected effect of each choice, in the order of the plans' fields and choices."""
+        return np.linalg.solve(self._precision, self._told)
 
     def learn(self, lesson: Lesson) -> None:
-        """Tell the searcher the lift, mapped from -1…1 to 0…1."""
-        assignment = self._plans.assignment(lesson.plan)
-        if self._searcher and assignment is not None and lesson.rows > 0:
-            reward = min(1.0, max(0.0, 0.5 + lesson.lift / 2))
-            self._searcher.tell(assignment, reward, lesson.rows)
+        """Take in a lesson; one of other models, strategies or parts tells nothing here."""
+        if lesson.rows <= 0 or lesson.plan not in self._plans:
+            return
+        made = np.zeros(len(self._told))
+        made[-1] = 1.0
+        for name in self._plans.choices:
+            made[self._places[name, getattr(lesson.plan, name)]] = 1.0
+        weight = 1 / (_LIFT_SPREAD**2 + _ROW_SPREAD**2 / lesson.rows)
+        self._precision += weight * np.outer(made, made)
+        self._told += weight * lesson.lift * made

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_mipro.errors import ContextWindowError, ProgramError
-from pytest_mipro.optimizer.proposing.instruction_reply import Problem, instruction_of, repeats
+from pytest_mipro.optimizer.proposing.instruction_reply import CUT, Problem, instruction_of, repeats
 from pytest_mipro.optimizer.proposing.proposal_context import dataset_summary, program_summary
 from pytest_mipro.optimizer.proposing.proposal_plan import TIPS, ProposalPlan
 from pytest_mipro.optimizer.proposing.strategy import (
@@ -29,12 +29,11 @@ from pytest_mipro.runtime.settings import current_settings
 from pytest_mipro.runtime.signature.signature import Signature
 from pytest_mipro.runtime.signature.thoughts import without_thoughts
 
-GROUNDING_CALLS = 5
-"""The calls for grounding, at most: three batches, their summary, and the program."""
+GROUNDING_CALLS = 2
+"""The calls for grounding, at most: the dataset, and the program."""
 PROPOSAL_TOKENS = 1_500
 """The output limit of a proposal, visible thinking included; double it after a cut."""
 _SUMMARY_TOKENS = 1_000
-_UNKNOWN = "(not known)"
 CHARACTERS_PER_TOKEN = 4
 """A rough figure, so that a limit needs no tokenizer."""
 MAX_PROMPT_CHARACTERS = CHARACTERS_PER_TOKEN * 16_000
@@ -117,8 +116,12 @@ class ProposerModels:
         runs: Sequence[CaseRun],
         signatures: Sequence[Signature],
         model: str,
-    ) -> Grounding:
-        """Return the summaries that all proposals share; takes at most `GROUNDING_CALLS` calls."""
+        wanted: Iterable[str],
+    ) -> dict[str, str]:
+        """Return the `wanted` summaries ("dataset", "program"); takes a call each at most.
+
+        One is "" where there is nothing to tell, or the model told nothing: proposals do without.
+        """
 
         async def ask(make: Callable[[int], tuple[Message, ...]]) -> str:
             limit = MAX_PROMPT_CHARACTERS
@@ -131,18 +134,19 @@ class ProposerModels:
                 except ProgramError:
                     break
                 else:
-                    return without_thoughts(reply.text).strip() or _UNKNOWN
-            return _UNKNOWN  # proposals can do without a summary
+                    said = without_thoughts(reply.text).strip()
+                    idle = reply.finish_reason in CUT or (said and repeats(said, messages, ()))
+                    return "" if idle else said
+            return ""
 
-        async def summaries() -> Grounding:
-            has, seed = self._settings.has, self._settings.seed
-            wanted = {}
-            if has("dataset"):
-                wanted["dataset"] = dataset_summary(cases, seed, ask)
-            if has("program"):
-                wanted["program"] = program_summary(runs, signatures, ask)
-            texts = dict(zip(wanted, await asyncio.gather(*wanted.values()), strict=True))
-            return Grounding(texts.get("dataset", ""), texts.get("program", ""))
+        async def summaries() -> dict[str, str]:
+            makers = {
+                "dataset": lambda: dataset_summary(cases, self._settings.seed, ask),
+                "program": lambda: program_summary(runs, signatures, ask),
+            }
+            names = [name for name in makers if name in set(wanted)]
+            made = await asyncio.gather(*(makers[name]() for name in names))
+            return dict(zip(names, made, strict=True))
 
         return loop.run(summaries())
 

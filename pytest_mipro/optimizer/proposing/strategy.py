@@ -41,7 +41,7 @@ class Example:
 class ScoredInstruction:
     """The `text` of an instruction tried before.
 
-    `score` is the best estimate (0…1) of a program that contains it.
+    `score` (0…1) is an average over the programs that it was tried in, beside equal partners.
     """
 
     text: str

@@ -17,7 +17,7 @@ from pytest_mipro.optimizer.proposing.proposer_models import (
     ProposerModels,
     proposal_limit,
 )
-from pytest_mipro.optimizer.proposing.strategy import ScoredInstruction
+from pytest_mipro.optimizer.proposing.strategy import Grounding, ScoredInstruction
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.events import LessonsLearnt, ProposalsMade
@@ -45,8 +45,8 @@ class InstructionProposer:
         if self._strategies:
             plans = PlanSpace(tuple(self._strategies), self._models, settings)
             learning = settings.has("learning")
-            searcher = run.services.searcher(plans.space, settings.seed) if learning else None
-            self._policy = PlanPolicy(plans, searcher, run.services.lessons)
+            lessons = run.services.lessons
+            self._policy = PlanPolicy(plans, learning=learning, lessons=lessons)
 
     def extend(self, state: SearchState, runs: Sequence[CaseRun]) -> SearchState:
         """Return the state with a round's instructions; unchanged if they don't fit the budget.
@@ -57,21 +57,25 @@ class InstructionProposer:
         tasks = self._tasks(state, runs)
         if not tasks:
             return state
-        grounding_calls = GROUNDING_CALLS if state.grounding is None else 0
-        part, again = self._part(len(tasks), grounding_calls)
+        names = {name for task in tasks for name in task.plan.summaries}
+        missing = sorted(names.difference(state.summaries))
+        part, again = self._part(len(tasks), len(missing))
         if part is None:
             return self._skipped(state, "the budget holds no proposals")
-        run.start("proposals", len(tasks) + grounding_calls)
+        run.start("proposals", len(tasks) + len(missing))
         meter, client = run.accounting.opened(run.services.client, part)
         proposer = ProposerModels(client, self._strategies, run.settings, again=again)
         try:
-            grounding = state.grounding or proposer.summarise(
+            made = proposer.summarise(
                 cases_of(baseline.study, baseline.split.train),
                 runs,
                 baseline.signatures,
                 self._models[0],
+                missing,
             )
-            proposals = proposer.propose(tasks, grounding)
+            summaries = {**state.summaries, **made}
+            shown = Grounding(summaries.get("dataset", ""), summaries.get("program", ""))
+            proposals = proposer.propose(tasks, shown)
         except BudgetError:
             meter.settle(whole=True)
             return self._skipped(state, "the proposals took more than was left for them")
@@ -86,7 +90,7 @@ class InstructionProposer:
         return replace(
             state,
             candidates=_extended(state.candidates, proposals),
-            grounding=grounding,
+            summaries=summaries,
             proposals=(*state.proposals, *proposals),
         )
 
@@ -121,13 +125,14 @@ class InstructionProposer:
             earlier = sum(item.signature == module.signature for item in state.proposals)
             for place in range(self._run.settings.candidates):
                 seed, name = self._run.settings.seed, module.signature.name
+                key = f"{seed}/{state.round}/{place}/{name}"
                 task = ProposalTask(
                     signature=module.signature,
                     instruction=module.instructions[state.best[2 * index]],
                     examples=examples,
                     history=history,
-                    plan=self._policy.plan(earlier + place),
-                    key=f"{seed}/{state.round}/{place}/{name}",
+                    plan=self._policy.plan(earlier + place, key),
+                    key=key,
                 )
                 tasks.append(task)
         return tasks
@@ -198,19 +203,19 @@ def _extended(candidates: Candidates, proposals: Sequence[Proposal]) -> Candidat
 
 
 def _history(state: SearchState, index: int, module: ModuleCandidates) -> list[ScoredInstruction]:
-    """Return the module's instructions, best first, each with its best program's estimate.
+    """Return the module's instructions that were tried, best first, each with its score.
 
-    Estimates are lifts over the committed prompts; here these have the score that the user sees.
+    The score is the one that the user sees of the committed prompts, and the instruction's effect
+    beside equal partners: an average over the programs that it was tried in.
     """
-    baseline = state.baseline
+    baseline, committed = state.baseline, state.candidates.committed
     before = measured(baseline.evaluation.scores(), baseline.study.cases).objective
-    shift = before - state.record.assessments[state.candidates.committed].leading
-    scores: dict[int, float] = {}
-    for item in state.record.known:
-        choice = item.assignment[2 * index]
-        scores[choice] = max(item.leading, scores.get(choice, 0.0))
-    ranked = sorted(scores, key=lambda choice: (-scores[choice], choice))
+    lifts = {committed[2 * index]: 0.0}
+    for (dimension, choice), lift in main_effects(state.record.known, committed).items():
+        if dimension == 2 * index:
+            lifts[choice] = lift
+    ranked = sorted(lifts, key=lambda choice: (-lifts[choice], choice))
     return [
-        ScoredInstruction(module.instructions[choice], min(1.0, max(0.0, scores[choice] + shift)))
+        ScoredInstruction(module.instructions[choice], min(1.0, max(0.0, before + lifts[choice])))
         for choice in ranked
     ]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from pytest_mipro.optimizer.proposing.proposal_plan import Lesson
 from pytest_mipro.optimizer.proposing.proposer_models import Proposal
-from pytest_mipro.optimizer.proposing.strategy import Grounding
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.search.assessments import Assessment, Record
@@ -29,7 +28,8 @@ _PERFECT = "every validation row has the full score"
 class SearchState:
     """The search of one study so far; each step of a round returns the next state.
 
-    `round` counts from 0. `pools` holds each module's demo candidates. `rewarded` are the indices
+    `round` counts from 0. `pools` holds each module's demo candidates. `summaries` are those
+    of the dataset and the program, as far as a plan asked for them. `rewarded` are the indices
     of the `proposals` that a lesson was drawn from. `ways` says how the demos of a set, given by
     its digest, were drawn. `late` maps the modules that only candidates
     reach to their models. `ended` says why the search ended early ("" if it didn't).
@@ -41,7 +41,7 @@ class SearchState:
     record: Record
     round: int = 0
     pools: Mapping[Path, tuple[Demo, ...]] = field(default_factory=dict)
-    grounding: Grounding | None = None
+    summaries: Mapping[str, str] = field(default_factory=dict)
     proposals: tuple[Proposal, ...] = ()
     rewarded: frozenset[int] = frozenset()
     ways: Mapping[str, str] = field(default_factory=dict)

@@ -1,99 +1,104 @@
-"""Learning to propose: turns without it, and what a searcher is told and asked with it."""
+"""Learning to propose: turns without it, and with it plans drawn by what their choices earned."""
 
 import random
+from collections import Counter
+from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from optimizer_world import without
 
+from pytest_mipro.optimizer.proposing import proposal_plan
 from pytest_mipro.optimizer.proposing.proposal_plan import (
+    PRIOR,
     Lesson,
     PlanPolicy,
     PlanSpace,
     ProposalPlan,
 )
-from pytest_mipro.optimizer.search.searcher import Assignment, RandomSearcher
-from pytest_mipro.optimizer.search.tpe import TPESearcher
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 
 NAMES = ("grounded", "history", "reflective")
 PLANS = PlanSpace(NAMES, ("a/a", "b/b"), OptimizerSettings())
+SOME = PLANS.rotated(0)
 
 
-class Listening(RandomSearcher):
-    """Notes what it is told."""
+def learner(*lessons: Lesson, plans: PlanSpace = PLANS) -> PlanPolicy:
+    return PlanPolicy(plans, learning=True, lessons=lessons)
 
-    def __init__(self, plans: PlanSpace = PLANS) -> None:
-        super().__init__(plans.space, 0)
-        self.told: list[tuple[Assignment, float, float]] = []
 
-    def tell(self, assignment: Assignment, score: float, weight: float) -> None:
-        super().tell(assignment, score, weight)
-        self.told.append((assignment, score, weight))
+def asked(policy: PlanPolicy, count: int = 200) -> list[ProposalPlan]:
+    return [policy.plan(0, f"key {number}") for number in range(count)]
 
 
 def test_a_rotation_takes_turns_whatever_it_is_told() -> None:
     rotation, other = PlanPolicy(PLANS), PlanPolicy(PLANS)
     for turn in range(30):
-        plan = rotation.plan(turn)
+        plan = rotation.plan(turn, "a")
         other.learn(Lesson(plan, 1.0 if turn % 3 else -1.0, 25))
-        assert plan == other.plan(turn) == PLANS.rotated(turn)
+        assert plan == other.plan(turn, "b") == PLANS.rotated(turn)
 
 
-def test_a_learner_asks_its_searcher_for_each_plan() -> None:
-    learner = PlanPolicy(PLANS, Listening())
-    again = Listening()
-    for turn in range(20):
-        assignment = again.ask()
-        assert assignment is not None
-        assert learner.plan(turn) == PLANS.plan(assignment)
+def test_the_key_alone_draws_the_plan_of_equal_learners() -> None:
+    lessons = [Lesson(PLANS.rotated(turn), turn / 50, 20) for turn in range(9)]
+    assert asked(learner(*lessons)) == asked(learner(*lessons))
+    assert learner().plan(0, "a") == learner().plan(7, "a")
+    assert len(set(asked(learner()))) > 50
 
 
-@given(st.floats(-1, 1), st.integers(0, 80))
-def test_a_lift_is_told_as_a_score_with_its_rows(lift: float, rows: int) -> None:
-    searcher = Listening()
-    plan = PLANS.plan((1, 2, 1, 0, 2, 1, 1))
-    PlanPolicy(PLANS, searcher).learn(Lesson(plan, lift, rows))
-    if rows == 0:
-        assert searcher.told == []
-    else:
-        ((assignment, score, weight),) = searcher.told
-        assert assignment == (1, 2, 1, 0, 2, 1, 1)
-        assert score == pytest.approx((1 + lift) / 2)
-        assert weight == rows
+@pytest.mark.parametrize("lift", [-0.3, 0.3])
+def test_a_choice_is_asked_for_by_what_it_earned_and_a_plan_may_come_again(lift: float) -> None:
+    plans = [plan for plan in asked(learner(), 60) if plan.tip != "persona"]
+    lessons = [Lesson(replace(plan, tip="persona"), lift, 60) for plan in plans]
+    lessons += [Lesson(plan, 0.0, 60) for plan in plans]
+    before, after = asked(learner()), asked(learner(*lessons))
+
+    def share(made: list[ProposalPlan]) -> float:
+        return sum(plan.tip == "persona" for plan in made) / len(made)
+
+    assert share(after) > 0.9 if lift > 0 else share(after) < 0.02
+    assert 0.02 < share(before) < 0.6
+    assert max(Counter(after).values()) > 1
 
 
-def test_what_earlier_runs_learnt_is_told_first_as_far_as_it_is_of_this_space() -> None:
-    plan = PLANS.plan((0,) * 7)
-    stranger = ProposalPlan("gone", "none", True, True, "mixed", 1.0, "a/a")
-    searcher = Listening()
-    memory = [Lesson(plan, 0.5, 30), Lesson(stranger, 0.9, 30)]
-    PlanPolicy(PLANS, searcher, memory)
-    assert searcher.told == [((0,) * 7, 0.75, 30)]
+def test_more_rows_tell_more() -> None:
+    def effect(rows: int) -> float:
+        policy = learner(Lesson(SOME, 0.3, rows), Lesson(replace(SOME, tip="simple"), 0.0, rows))
+        return float(policy.effects.max())
+
+    assert 0 < effect(4) < effect(40)
 
 
-def test_once_all_plans_were_asked_for_the_rotation_goes_on() -> None:
-    settings = OptimizerSettings(parts=without("tips", "dataset", "program"))
-    few = PlanSpace(("grounded",), ("a/a",), settings)
-    assert few.space.count == 6
-    learner = PlanPolicy(few, Listening(few))
-    first = {learner.plan(turn) for turn in range(6)}
-    assert len(first) == 6
-    assert learner.plan(6) == few.rotated(6)
+def test_a_lesson_of_other_models_strategies_or_parts_tells_nothing() -> None:
+    strangers = [
+        replace(SOME, strategy="gone"),
+        replace(SOME, model="c/c"),
+        replace(SOME, tip="gone"),
+    ]
+    taught = learner(*(Lesson(plan, 0.9, 30) for plan in strangers), Lesson(SOME, 0.9, 0))
+    assert asked(taught) == asked(learner())
+    fewer = PlanSpace(NAMES, ("a/a",), OptimizerSettings(parts=without("dataset")))
+    assert PLANS.rotated(0) not in fewer
+    assert fewer.rotated(0) in fewer
+
+
+def test_the_prior_is_where_learning_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proposal_plan, "PRIOR", {("strategy", "history"): 0.5})
+    assert {plan.strategy for plan in asked(learner())} == {"history"}
+
+
+def test_the_prior_names_choices_that_there_are() -> None:
+    known = {(name, value) for name, values in PLANS.choices.items() for value in values}
+    assert set(PRIOR) <= known
+    assert all(abs(lift) < 0.2 for lift in PRIOR.values())
 
 
 def test_the_way_that_lifts_is_asked_more_and_more() -> None:
-    def share(searcher: TPESearcher | RandomSearcher) -> float:
-        learner = PlanPolicy(PLANS, searcher)
-        noise, asked = random.Random(0), []
+    shares = []
+    for seed in range(4):
+        policy, noise, made = learner(), random.Random(seed), []
         for turn in range(60):
-            plan = learner.plan(turn)
-            asked.append(plan.strategy == "reflective")
-            lift = 0.2 * asked[-1] + noise.gauss(0, 0.05)
-            learner.learn(Lesson(plan, lift, 40))
-        return sum(asked[30:]) / 30
-
-    learnt = sum(share(TPESearcher(PLANS.space, seed)) for seed in range(4)) / 4
-    assert learnt > 0.6
-    assert learnt > sum(share(RandomSearcher(PLANS.space, seed)) for seed in range(4)) / 4 + 0.2
+            plan = policy.plan(turn, f"{seed}/{turn}")
+            made.append(plan.strategy == "reflective")
+            policy.learn(Lesson(plan, 0.15 * made[-1] + noise.gauss(0, 0.1), 40))
+        shares.append(sum(made[30:]) / 30)
+    assert sum(shares) / 4 > 0.7

@@ -40,8 +40,8 @@ def test_each_file_is_a_system_and_a_user_message_with_every_place_filled(name: 
 @given(st.text(min_size=1))
 @example(HOSTILE)
 def test_values_stay_data(value: str) -> None:
-    messages, _ = meta_prompt("observe_dataset", {"rows": value}, LIMIT)
-    plain, _ = meta_prompt("observe_dataset", {"rows": "§"}, LIMIT)
+    messages, _ = meta_prompt("describe_dataset", {"rows": value}, LIMIT)
+    plain, _ = meta_prompt("describe_dataset", {"rows": "§"}, LIMIT)
     assert [message.role for message in messages] == ["system", "user"]
     assert messages[0] == plain[0]
     before, after = plain[1].content.split("§")

@@ -24,6 +24,7 @@ from world_model import WorldClient
 from pytest_mipro.optimizer.budget.ledger import Ledger
 from pytest_mipro.optimizer.budget.meter import Accounting
 from pytest_mipro.optimizer.measuring.evaluate import Evaluator
+from pytest_mipro.optimizer.proposing import proposal_context
 from pytest_mipro.optimizer.proposing.proposal_context import (
     choose_examples,
     dataset_summary,
@@ -75,21 +76,15 @@ def summary(cases: Any, seed: int = 0, limit: int = 99_999) -> tuple[str, Propos
 # Dataset.
 
 
-def test_rows_are_observed_in_batches_and_the_observations_condensed() -> None:
-    text, proposer = summary(make_study(make_rows(25, 0, 0)).cases)
-    assert text == "reply 4"
-    shown = [user.count("colour: ") for user in proposer.users]
-    assert shown == [10, 10, 5, 0]
-    assert "reply 1\n\nreply 2\n\nreply 3" in proposer.users[-1]
-    assert all(f"text: [r{n:03}] Here" in "".join(proposer.users) for n in range(25))
-
-
-def test_at_most_thirty_rows_are_shown_another_draw_for_another_seed() -> None:
+def test_a_sample_of_rows_is_described_by_one_call_another_draw_for_another_seed() -> None:
     cases = make_study(make_rows(80, 0, 0)).cases
-    first, again, other = (summary(cases, seed)[1].users for seed in (0, 0, 1))
-    assert sum(user.count("colour: ") for user in first) == 30
-    assert len(first) == 4
-    assert first == again != other
+    text, first = summary(cases)
+    again, other = (summary(cases, seed)[1].users for seed in (0, 1))
+    assert (text, len(first.users)) == ("reply 1", 1)
+    assert first.users[0].count("colour: ") == 20
+    assert first.users == again != other
+    _, every = summary(make_study(make_rows(7, 0, 0)).cases)
+    assert all(f"text: [r{n:03}] Here" in every.users[0] for n in range(7))
 
 
 def test_a_row_of_two_tests_is_shown_once_and_a_long_value_shortened() -> None:
@@ -108,15 +103,14 @@ def test_a_row_of_two_tests_is_shown_once_and_a_long_value_shortened() -> None:
 def test_no_request_is_longer_than_the_limit(limit: int) -> None:
     case = Case("a[1]", "1", "a", lambda: Outcome(1.0), {f"c{n}": "x" * 400 for n in range(20)})
     _, proposer = summary([case], limit=limit)
-    assert len(proposer.asked) == 2
-    for messages in proposer.asked:
-        assert sum(len(message.content) for message in messages) <= limit
+    (messages,) = proposer.asked
+    assert sum(len(message.content) for message in messages) <= limit
     assert "characters left out" in proposer.users[0]
 
 
 def test_without_rows_nothing_is_asked() -> None:
     text, proposer = summary([])
-    assert (text, proposer.asked) == ("(no rows)", [])
+    assert (text, proposer.asked) == ("", [])
 
 
 # Program.
@@ -138,6 +132,17 @@ def test_the_program_is_described_from_its_source_without_the_test() -> None:
         "`optimizer_world.sort`: inputs note. The format that it is told by itself: Reply"
         in proposer.users[0]
     )
+
+
+def test_a_short_program_of_one_module_has_nothing_to_describe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs, proposer = runs_of(make_rows(2, 0, 0)), Proposer()
+    assert asyncio.run(program_summary([], (sort.signature,), proposer.ask)) == ""
+    assert proposer.asked == []
+    assert asyncio.run(program_summary(runs, (sort.signature,), proposer.ask)) == ""
+    monkeypatch.setattr(proposal_context, "_WORTH_TELLING", 8)  # the world's has nine lines
+    assert asyncio.run(program_summary(runs, (sort.signature,), proposer.ask)) == "reply 1"
 
 
 def test_a_call_made_by_the_test_itself_shows_no_source() -> None:

@@ -14,7 +14,6 @@ from optimizer_world import (
     note,
     play,
     sort,
-    without,
 )
 from world_model import PROPOSER, WorldClient, answer, asks_again, module_of
 
@@ -311,14 +310,31 @@ def test_an_instruction_has_a_longest_length() -> None:
     assert lengths("x" * 10_000, 12_500, 12_501) == [12_500, 0]
 
 
-def test_a_summary_is_what_follows_the_thoughts() -> None:
-    replies = ["<think>Hm.</think>\n\nColours.", "<think>Hm, colours"]
-    for reply, summary in zip(replies, ["Colours.", "(not known)"], strict=True):
-        client = WorldClient(lambda _, reply=reply: reply)
-        proposer = ProposerModels(client, {}, make_settings())
-        cases = make_study(make_rows(8, 0, 0)).cases
-        assert proposer.summarise(cases, (), SIGNATURES, PROPOSER).dataset == summary
-        assert {request.parameters["max_tokens"] for request in client.requests} == {1_000}
+@pytest.mark.parametrize(
+    ("reply", "ended", "summary"),
+    [
+        ("<think>Hm.</think>\n\nColours.", "stop", "Colours."),
+        ("<think>Hm, colours", "stop", ""),
+        ("Colours, and more colours", "length", ""),
+        ("", "stop", ""),
+        ("ROWS", "stop", ""),
+    ],
+)
+def test_a_summary_is_what_follows_the_thoughts_and_no_idle_talk(
+    reply: str, ended: str, summary: str
+) -> None:
+    class Client(WorldClient):
+        async def complete(self, request: Request) -> Reply:
+            made = await super().complete(request)
+            text = request.messages[1].content if reply == "ROWS" else made.text
+            return replace(made, text=text, finish_reason=ended)
+
+    client = Client(lambda _: reply)
+    proposer = ProposerModels(client, {}, make_settings())
+    cases = make_study(make_rows(8, 0, 0)).cases
+    made = proposer.summarise(cases, (), SIGNATURES, PROPOSER, ["dataset"])
+    assert made == {"dataset": summary}
+    assert {request.parameters["max_tokens"] for request in client.requests} == {1_000}
 
 
 def test_a_user_s_higher_limit_holds_for_proposals(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -398,30 +414,17 @@ def test_each_proposal_has_a_random_stream_of_its_own() -> None:
 # Grounding.
 
 
-def summarised(runs: Sequence[CaseRun], **settings: Any) -> tuple[Grounding, WorldClient]:
-    client = WorldClient()
-    proposer = ProposerModels(client, {}, make_settings(**settings))
-    cases = make_study(make_rows(99, 0, 0)).cases
-    return proposer.summarise(cases, runs, SIGNATURES, PROPOSER), client
-
-
-def test_grounding_asks_no_more_than_is_reserved_for_it(runs: Sequence[CaseRun]) -> None:
-    grounding, client = summarised(runs)
-    assert len(client.requests) == GROUNDING_CALLS
-    assert grounding.dataset.startswith("A summary of")
-    assert grounding.program != grounding.dataset
-
-
-@pytest.mark.parametrize(
-    ("off", "calls", "left"),
-    [("dataset", 1, ["program"]), ("program", 4, ["dataset"])],
-)
-def test_a_part_that_is_switched_off_is_not_asked_for(
-    runs: Sequence[CaseRun], off: str, calls: int, left: list[str]
+@pytest.mark.parametrize("wanted", [["dataset"], ["program"], ["dataset", "program"], []])
+def test_the_summaries_that_are_wanted_take_a_call_each(
+    runs: Sequence[CaseRun], wanted: list[str]
 ) -> None:
-    grounding, client = summarised(runs, parts=without(off))
-    assert len(client.requests) == calls
-    assert [part for part in ("dataset", "program") if getattr(grounding, part)] == left
+    client = WorldClient()
+    cases = make_study(make_rows(99, 0, 0)).cases
+    proposer = ProposerModels(client, {}, make_settings())
+    made = proposer.summarise(cases, runs, SIGNATURES, PROPOSER, wanted)
+    assert list(made) == wanted
+    assert all(text.startswith("A summary of") for text in made.values())
+    assert len(client.requests) == len(set(made.values())) == len(wanted) <= GROUNDING_CALLS
 
 
 def test_a_refused_grounding_does_not_end_the_study() -> None:
@@ -433,7 +436,7 @@ def test_a_refused_grounding_does_not_end_the_study() -> None:
     played = play(client=WorldClient(refusing))
     assert played.result.prompts
     asked = [r for r in played.client.of(PROPOSER) if module_of(r)]
-    assert all("## Program\n(not known)" in request.messages[1].content for request in asked)
+    assert not any("## Program" in request.messages[1].content for request in asked)
 
 
 def test_a_refusal_of_all_proposals_leaves_the_demos() -> None:

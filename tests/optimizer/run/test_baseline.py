@@ -353,7 +353,7 @@ def test_the_plan_counts_what_is_switched_on_alone() -> None:
     alone = sizes(max_demos=8, parts=without("attempts"))["bootstrap"]
     assert alone.case_runs == 12
     assert alone.expected.calls == 24
-    assert plain["proposals"].expected.calls == 4 + 2 * 2 * 2  # two batches of rows
+    assert plain["proposals"].expected.calls == 2 + 2 * 2 * 2
     assert sizes(parts=without("instructions"))["proposals"].expected.calls == 0
     whole = measure(make_study(), parts=without("minibatches")).event(Plan)
     assert whole.minibatch == 16

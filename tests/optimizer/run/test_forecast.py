@@ -109,7 +109,7 @@ TYPICAL = Typical(
     once=Pass(10, {"m": Amount(20, 2_000, 200)}),
     proposer="p",
     proposal=Amount(1, 900, 90),
-    grounding=Amount(4, 1_000, 100),
+    grounding=Amount(2, 1_000, 100),
     latency=2.0,
 )
 
@@ -124,13 +124,13 @@ def test_stages_take_their_share_of_a_pass_and_proposals_their_own_calls() -> No
     made = forecast(TYPICAL, sizes, {"m": Amount(40, 3_000, 300)}, concurrency=4)
     assert [stage.expected for stage in made.stages] == [
         Amount(40, 3_000, 300),
-        Amount(7, 3_700, 370),
+        Amount(5, 3_700, 370),
         Amount(60, 6_000, 600),
         Amount(20, 2_000, 200),
     ]
     assert [stage.case_runs for stage in made.stages] == [20, 0, 35, 20]
-    assert made.models["p"] == Amount(7, 3_700, 370)
-    assert made.seconds == (40 + 7 + 60 + 20) * 2.0 / 4
+    assert made.models["p"] == Amount(5, 3_700, 370)
+    assert made.seconds == (40 + 5 + 60 + 20) * 2.0 / 4
     slow = forecast(replace(TYPICAL, own=0.1), sizes, {"m": Amount(40, 3_000, 300)}, concurrency=4)
     assert slow.seconds == pytest.approx(made.seconds + 75 * 0.1)
     unknown = forecast(replace(TYPICAL, latency=0.0), sizes, {}, concurrency=4)
