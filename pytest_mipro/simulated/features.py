@@ -14,6 +14,7 @@ from pytest_mipro.simulated.english import STOP_WORDS, stem, weight, words
 
 Vector = NDArray[np.float32]
 DIMENSIONS = 2048
+STRESS = 2.0
 
 
 @lru_cache(maxsize=65536)
@@ -51,10 +52,22 @@ def vector(text: str) -> Vector:
     return result
 
 
-def similarities(query: str, others: Sequence[str]) -> Vector:
+@lru_cache(maxsize=512)
+def _stressed(text: str) -> Vector:
+    """Return a factor for each feature, shape (2048,): `STRESS` for the text's words, else 1."""
+    factors = np.ones(DIMENSIONS, dtype=np.float32)
+    for word in words(text):
+        if word not in STOP_WORDS:
+            factors[_slot("w:" + stem(word))] = STRESS
+    factors.setflags(write=False)
+    return factors
+
+
+def similarities(query: str, others: Sequence[str], stressed: str = "") -> Vector:
     """Return the cosine similarity 0…1 of the query to each other text, shape (n,).
 
-    Features that most of these texts share count less, as in tf-idf (Spärck Jones 1972).
+    Features that most of these texts share count less, as in tf-idf (Spärck Jones 1972), and the
+    words of `stressed` count more.
     """
     if not others:
         return np.zeros(0, dtype=np.float32)
@@ -63,8 +76,9 @@ def similarities(query: str, others: Sequence[str]) -> Vector:
     count = len(others) + 1
     frequency = (matrix > 0).sum(axis=0) + (target > 0)
     rarity = np.log(1.0 + count / (0.5 + frequency)).astype(np.float32)
-    matrix = matrix * rarity
-    target = target * rarity
+    weights = rarity * _stressed(stressed)
+    matrix = matrix * weights
+    target = target * weights
     norms = np.linalg.norm(matrix, axis=1) * np.linalg.norm(target)
     result: Vector = (matrix @ target) / np.maximum(norms, 1e-6)
     return result

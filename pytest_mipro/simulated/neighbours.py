@@ -31,7 +31,8 @@ def neighbour_scores(labels: Sequence[str], question: Question) -> dict[str, flo
     more say more, until most inputs have a near one.
     """
     scores = dict.fromkeys(labels, 0.0)
-    alike = demo_similarities(question.query, [fields for fields, _ in question.demos])
+    shown = [fields for fields, _ in question.demos]
+    alike = demo_similarities(question.query, shown, question.instruction)
     strengths = np.clip((alike - UNLIKE) / (ALIKE - UNLIKE), 0.0, 1.0)
     nearest = np.argsort(-alike, kind="stable")[:NEAREST]
     for rank, place in enumerate(nearest):
@@ -59,10 +60,13 @@ def series_scores(labels: Sequence[str], question: Question) -> dict[str, float]
 
 
 def demo_similarities(
-    query: Fields, inputs: Sequence[Fields]
+    query: Fields, inputs: Sequence[Fields], instruction: str = ""
 ) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """Return the similarity 0…1 of the query to each demo's inputs, short values apart."""
-    alike = similarities(joined(query), [joined(fields) for fields in inputs])
+    """Return the similarity 0…1 of the query to each demo's inputs, short values apart.
+
+    What the `instruction` speaks of counts more: demos are read in its light.
+    """
+    alike = similarities(joined(query), [joined(fields) for fields in inputs], instruction)
     short = {name: value for name, value in query if len(value) <= SHORT_VALUE}
     if not short or len(short) == len(query):
         return alike

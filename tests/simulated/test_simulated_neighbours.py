@@ -41,6 +41,15 @@ def test_the_nearest_demo_counts_most_and_a_sixth_nothing():
     assert neighbour_scores(MANY, shown(*[near] * 5, far)) == pytest.approx(five, abs=0.05)
 
 
+def test_demos_are_read_in_the_light_of_the_instruction():
+    question = shown(("falamik zizi", "Q1"), ("torobak zizi", "Q2"))
+    for word, label in (("falamik", "Q1"), ("torobak", "Q2")):
+        told = replace(question, instruction=f"Sort the note. Look for {word}.")
+        scores = neighbour_scores(MANY, told)
+        assert scores[label] == max(scores.values())
+        assert scores[label] > neighbour_scores(MANY, question)[label]
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_demos_beside_right_rules_do_no_harm(seed):
     here = world(seed, MANY)
