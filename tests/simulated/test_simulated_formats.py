@@ -38,7 +38,7 @@ def marked(world, instruction, text, demos=(), reasoning=False):
 def test_both_formats_give_the_same_decisions():
     here = world(0)
     for text, _ in here.test[:40]:
-        for demos in ([], here.train[:6]):
+        for demos in ([], here.train[:6], here.train[:24]):
             rules = here.instruction(2).replace("\n", " ")
             plain = MODEL.reply(classification(here, rules, text, demos), {})
             other = MODEL.reply(marked(here, rules, text, demos), {})
