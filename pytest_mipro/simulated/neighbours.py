@@ -11,8 +11,7 @@ from pytest_mipro.simulated.features import similarities
 from pytest_mipro.simulated.task import Fields, Question, joined
 
 NEAREST = 5
-# Each neighbour says two thirds of what the one before it says: all together 2.6, which is also the
-# most that the rules of an instruction give a label.
+# Each neighbour says two thirds of what the one before it says: all together 2.6 of the nearest's.
 DECAY = 2 / 3
 # Texts that share filler alone are this much alike, and those that share most of what they say that
 # much: below, a demo says nothing; above, all it can.
