@@ -53,9 +53,10 @@ def series_scores(labels: Sequence[str], question: Question) -> dict[str, float]
     series = [one[0] for one in shown if len(one) == 1]
     if len(series) < len(shown) or len(set(series)) < len(series):
         return dict.fromkeys(labels, 0.0)
-    replaced = math.prod(1 - before / len(labels) for before in range(len(series)))
-    listed = NO_REPEATS / (NO_REPEATS + (1 - NO_REPEATS) * replaced)
-    return {label: math.log(1 - listed) if label in series else 0.0 for label in labels}
+    replaced = math.fsum(math.log1p(-before / len(labels)) for before in range(len(series)))
+    either = NO_REPEATS + (1 - NO_REPEATS) * math.exp(replaced)
+    share = math.log(1 - NO_REPEATS) + replaced - math.log(either)
+    return {label: share if label in series else 0.0 for label in labels}
 
 
 def demo_similarities(

@@ -67,8 +67,10 @@ def test_a_series_that_repeats_no_label_makes_the_shown_labels_unlikely():
     assert set(series_scores(MANY, shown(*repeated)).values()) == {0}
 
 
-def test_a_full_series_favours_no_label():
-    scores = series_scores(MANY, shown(*[(f"bubu {label}", label) for label in MANY]))
+@pytest.mark.parametrize("count", [2, 12, 1000])
+def test_a_full_series_favours_no_label(count):
+    labels = tuple(f"Q{number}" for number in range(count))
+    scores = series_scores(labels, shown(*[(f"bubu {label}", label) for label in labels]))
     assert len(set(scores.values())) == 1
 
 
