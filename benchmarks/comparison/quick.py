@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.comparison.project import columns, load_pipeline, write_project
 from benchmarks.comparison.worlds import WORLDS
 from pytest_mipro.optimizer.mipro import optimize
+from pytest_mipro.optimizer.run.events import LessonsLearnt
 from pytest_mipro.optimizer.run.study_run import Services
 from pytest_mipro.optimizer.search.searcher import RandomSearcher
 from pytest_mipro.optimizer.search.tpe import TPESearcher
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from benchmarks.comparison.world import World
+    from pytest_mipro.optimizer.proposing.proposal_plan import Lesson
+    from pytest_mipro.optimizer.run.events import Event
     from pytest_mipro.optimizer.study.case import Study as StudyType
     from pytest_mipro.optimizer.study.settings import OptimizerSettings
     from pytest_mipro.runtime.client.contract import Reply, Request
@@ -114,6 +117,26 @@ def run(world: str, seed: int, setup: Setup) -> Measured:
         before = test_score(here, program, {})
         after = test_score(here, program, result.prompts) if result.prompts else before
         return Measured(world, seed, before, after, calls, seconds, result.reason)
+
+
+def lessons_of(world: str, seed: int, setup: Setup) -> list[Lesson]:
+    """Optimise one draw of a world, and return what its proposals taught about asking."""
+    here = WORLDS[world](seed)
+    configure(model=MODEL)
+    told: list[Lesson] = []
+
+    def emit(event: Event) -> None:
+        if isinstance(event, LessonsLearnt):
+            told.extend(event.lessons)
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / f"{world}{seed}"
+        write_project(folder, here, {}, labels=setup.labels)
+        study = study_of(here, load_pipeline(folder).program, labels=setup.labels)
+        settings = settings_of(setup, seed)
+        services = replace(services_of(RememberingClient(), setup, settings), emit=emit)
+        optimize(study, services, settings)
+    return told
 
 
 def study_of(world: World, program: Callable[..., str], *, labels: bool) -> StudyType:

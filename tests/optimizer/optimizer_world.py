@@ -17,6 +17,7 @@ from pytest_mipro import lm_module
 from pytest_mipro.errors import MiproError, ProgramError
 from pytest_mipro.optimizer.mipro import optimize
 from pytest_mipro.optimizer.proposing.strategies import (
+    BriefStrategy,
     GroundedStrategy,
     HistoryStrategy,
     ReflectiveStrategy,
@@ -172,7 +173,7 @@ def without(*parts: str) -> frozenset[str]:
     return OptimizerSettings().parts - set(parts)
 
 
-ALL_STRATEGIES = (GroundedStrategy(), ReflectiveStrategy(), HistoryStrategy())
+ALL_STRATEGIES = (GroundedStrategy(), ReflectiveStrategy(), HistoryStrategy(), BriefStrategy())
 
 
 def make_services(client: Any, events: list[Any] | None = None, **changes: Any) -> Services:

@@ -122,8 +122,8 @@ def propose(request: Request) -> str:
 
 def way_of(request: Request) -> int:
     """Return the number of the request's tip and sample: equal requests are to differ."""
-    system = request.messages[0].content
-    tips = [number for number, tip in enumerate(TIPS.values()) if tip and tip in system]
+    asked = question(request)
+    tips = [number for number, tip in enumerate(TIPS.values()) if tip and tip in asked]
     return sum(tips) + request.sample
 
 

@@ -37,6 +37,8 @@ def reply(request):
     wanted = request.messages[-1].content
     if not wanted.startswith("<number>"):  # a proposal, or grounding
         asked = "".join(message.content for message in request.messages) + str(request.sample)
+        if "You describe" in request.messages[0].content:
+            return "They are numbers."
         way = hashlib.sha256(asked.encode()).hexdigest()[:4]  # other requests, other instructions
         return f"Look carefully at the last digit, way {way}."
     number = wanted.split()[1]

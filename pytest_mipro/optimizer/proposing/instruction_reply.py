@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from pytest_mipro.runtime.client.contract import Message
 from pytest_mipro.runtime.signature.json_reply import json_values
 from pytest_mipro.runtime.signature.reply_text import bare, normalise_instruction, only_fence
 from pytest_mipro.runtime.signature.thoughts import without_thoughts
@@ -104,6 +102,7 @@ _REFUSAL = re.compile(
     r"|as an ai\b|no comment\b)",
     re.IGNORECASE,
 )
+_CODE = re.compile(r"(?:async )?def [\w.]+\(|class \w+[(:]")
 _QUESTION = re.compile(
     r"(?:could|can|would|will|do|does|which|what|may i|is there|are there|should)\b[^\n]*\?",
     re.IGNORECASE,
@@ -145,7 +144,6 @@ _ON_THE_TASK = re.compile(
     re.IGNORECASE,
 )
 _QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "«": "»", "`": "`"}
-_LONG_LINE = 20
 
 
 def instruction_of(reply: str, finish_reason: str = "stop") -> tuple[str, Problem]:
@@ -175,32 +173,13 @@ def instruction_of(reply: str, finish_reason: str = "stop") -> tuple[str, Proble
 def _no_instruction(text: str) -> Problem:
     if _REFUSAL.match(text):
         return "refused"
+    if _CODE.match(text):
+        return "empty"
     # An instruction may begin with a question that it then answers.
     asks = text.endswith("?") or _ADDRESSED.search(text)
     if len(text) < 600 and ((asks and _QUESTION.match(text)) or _ASKS_BACK.match(text)):
         return "a question"
     return "repeated" if _UNCHANGED.match(text) and len(text) < 300 else ""
-
-
-def repeats(instruction: str, messages: Sequence[Message], known: Iterable[str]) -> bool:
-    """Return whether an instruction is one of those known, or mostly lines of the request.
-
-    Small models answer with the whole request, examples included.
-    """
-    same = {_plain(text) for text in known}
-    if _plain(instruction) in same:
-        return True
-    lines = {line.strip() for text in known for line in text.split("\n")}
-    asked = {line.strip() for message in messages for line in message.content.split("\n")} - lines
-    said = [line.strip() for line in instruction.split("\n") if line.strip()]
-    if said[0] in asked and not set(said) - asked - lines:  # "Score 0.400:" and what had it
-        return True
-    long = [line for line in said if len(line) >= _LONG_LINE]  # labels may be listed as they were
-    return 2 * sum(len(line) for line in long if line in asked) > sum(map(len, long))
-
-
-def _plain(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold()))
 
 
 def _stripped(text: str) -> str:

@@ -235,19 +235,27 @@ def proposal_request(
     kept = examples
     while True:
         values["examples"] = examples_text(kept, context.signature)
+        values["solved"] = examples_text(kept, context.signature, solved=True)
         messages, cut = meta_prompt(name, values, context.limit)
-        if "examples" not in cut or len(kept) <= 1:
+        if not {"examples", "solved"} & set(cut) or len(kept) <= 1:
             return ProposalRequest(messages, cut, len(examples) - len(kept))
         kept = kept[::2] if len(kept) > 2 else kept[:1]
 
 
-def examples_text(examples: Iterable[Example], signature: Signature) -> str:
-    """Return the examples as Markdown with their scores, inputs, replies and feedback."""
-    numbered = enumerate(examples, 1)
-    return "\n\n".join(_example_text(number, example, signature) for number, example in numbered)
+def examples_text(
+    examples: Iterable[Example], signature: Signature, *, solved: bool = False
+) -> str:
+    """Return the examples as Markdown with their scores, inputs, replies and feedback.
+
+    `solved`: with the right reply alone, where it is known.
+    """
+    return "\n\n".join(
+        _example_text(f"### Example {number}", example, signature, solved=solved)
+        for number, example in enumerate(examples, 1)
+    )
 
 
-def _example_text(number: int, example: Example, signature: Signature) -> str:
+def _example_text(head: str, example: Example, signature: Signature, *, solved: bool) -> str:
     output = example.call.text
     if not example.call.error:
         output = signature.output.reply_text(example.call.output, example.call.reasoning)
@@ -263,6 +271,10 @@ def _example_text(number: int, example: Example, signature: Signature) -> str:
         feedback = ""  # reply and wanted say the same
     parts = {"Input": input_text(inputs), "Reply": output, "Wanted": wanted, "Feedback": feedback}
     parts |= {name: head_and_tail(parts[name], _TEXT_LIMIT) for name in parts if name != "Input"}
-    ended = "passed" if example.passed else "failed"
-    head = f"### Example {number}: {ended}, score {example.score:.2f}\n"
-    return head + "\n\n".join(f"{name}:\n{text}" for name, text in parts.items() if text)
+    if solved and (wanted or example.passed):
+        parts = {"Input": parts["Input"], "Reply": parts["Wanted"] or parts["Reply"]}
+    else:
+        ended = "passed" if example.passed else "failed"
+        head += f": {ended}, score {example.score:.2f}"
+    told = "\n\n".join(f"{name}:\n{text}" for name, text in parts.items() if text)
+    return f"{head}\n{told}"

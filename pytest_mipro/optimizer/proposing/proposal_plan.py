@@ -120,7 +120,12 @@ class PlanPolicy:
     """
 
     def __init__(
-        self, plans: PlanSpace, *, learning: bool = False, lessons: Iterable[Lesson] = ()
+        self,
+        plans: PlanSpace,
+        *,
+        learning: bool = False,
+        lessons: Iterable[Lesson] = (),
+        prior: Mapping[tuple[str, Any], float] = PRIOR,
     ) -> None:
         self._plans = plans
         self._learning = learning
@@ -134,7 +139,7 @@ class PlanPolicy:
         spreads = np.full(size, _EFFECT_SPREAD)
         spreads[-1] = 1.0
         self._precision = np.diag(spreads**-2.0)
-        self._told = self._precision @ [*(PRIOR.get(pair, 0.0) for pair in self._places), 0.0]
+        self._told = self._precision @ [*(prior.get(pair, 0.0) for pair in self._places), 0.0]
         for lesson in lessons:
             self.learn(lesson)
 
@@ -148,7 +153,7 @@ class PlanPolicy:
         rng = random.Random(f"{key}/plan")  # noqa: S311 - a draw, no secret
         normal = np.array([rng.gauss(0, 1) for _ in self._told])
         # With precision = L L', the solution of L' x = normal has the inverse as its covariance.
-        drawn = self.effects + np.linalg.solve(np.linalg.cholesky(self._precision).T, normal)
+        drawn = self._means + np.linalg.solve(np.linalg.cholesky(self._precision).T, normal)
         chosen = {
             name: max(values, key=lambda value: drawn[self._places[name, value]])
             for name, values in self._plans.choices.items()
@@ -156,9 +161,14 @@ class PlanPolicy:
         return ProposalPlan(**chosen)
 
     @property
-    def effects(self) -> Any:
-        """The expected effect of each choice, in the order of the plans' fields and choices."""
+    def _means(self) -> Any:
         return np.linalg.solve(self._precision, self._told)
+
+    def effects(self) -> list[tuple[tuple[str, Any], float, float]]:
+        """Return what is known of each choice: its field and value, its effect, the deviation."""
+        errors = np.sqrt(np.diag(np.linalg.inv(self._precision)))
+        known = zip(self._places, self._means, errors, strict=False)
+        return [(pair, float(mean), float(error)) for pair, mean, error in known]
 
     def learn(self, lesson: Lesson) -> None:
         """Take in a lesson; one of other models, strategies or parts tells nothing here."""

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from pytest_mipro.errors import ContextWindowError, ProgramError
-from pytest_mipro.optimizer.proposing.instruction_reply import CUT, Problem, instruction_of, repeats
+from pytest_mipro.optimizer.proposing.instruction_reply import CUT, Problem, instruction_of
 from pytest_mipro.optimizer.proposing.proposal_context import dataset_summary, program_summary
-from pytest_mipro.optimizer.proposing.proposal_plan import TIPS, ProposalPlan
+from pytest_mipro.optimizer.proposing.proposal_plan import ProposalPlan
+from pytest_mipro.optimizer.proposing.proposal_task import ProposalRequests, ProposalTask
+from pytest_mipro.optimizer.proposing.repetition import repeats
 from pytest_mipro.optimizer.proposing.strategy import (
-    Example,
     Grounding,
     InstructionStrategy,
-    ProposalContext,
     ProposalRequest,
-    ScoredInstruction,
 )
 from pytest_mipro.optimizer.study.case import Case, CaseRun
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
@@ -44,28 +43,14 @@ _LEAST_CHARACTERS = 2_000  # a shorter request would say nothing
 
 
 @dataclass(frozen=True)
-class ProposalTask:
-    """One instruction to ask for: its module, material and plan.
-
-    `instruction` and `examples` are the parent program's; `key` seeds the proposal's random stream.
-    """
-
-    signature: Signature
-    instruction: str
-    examples: Sequence[Example]
-    history: Sequence[ScoredInstruction]
-    plan: ProposalPlan
-    key: str
-
-
-@dataclass(frozen=True)
 class Proposal:
     """One proposal for a module.
 
     `messages` went to the proposer model, `cut` names the parts shortened to the limit, `reply` is
     the last answer ("" if the provider refused), `instruction` is taken from it. It is "" where
     `problem` says why both replies are unusable. `dropped` counts the examples left out for the
-    limit, `halvings` how often the model could not take the request, which was halved then.
+    limit, `halvings` how often the model could not take the request, which was halved then. `lost`:
+    a longer request brought nothing, so that the plan's strategy is that of the shortest one.
     """
 
     signature: Signature
@@ -77,6 +62,7 @@ class Proposal:
     problem: Problem = ""
     dropped: int = 0
     halvings: int = 0
+    lost: bool = False
 
 
 def unusable(proposals: Iterable[Proposal]) -> str:
@@ -107,7 +93,7 @@ class ProposerModels:
         """`again`: an unusable reply is asked for once more."""
         self._client = client
         self._again = again
-        self._strategies = strategies
+        self._requests = ProposalRequests(strategies)
         self._settings = settings
 
     def summarise(
@@ -161,7 +147,7 @@ class ProposerModels:
         samples: dict[tuple[Message, ...], int] = {}
         calls: list[tuple[ProposalTask, ProposalRequest, int]] = []
         for task in tasks:
-            name, request = self._request(task, grounding, MAX_PROMPT_CHARACTERS)
+            name, request = self._requests.of(task, grounding, MAX_PROMPT_CHARACTERS)
             if request is None:
                 continue
             sample = samples.get(request.messages, 0)  # equal requests should differ in the reply
@@ -180,61 +166,53 @@ class ProposerModels:
         """
         halvings = 0
         while True:
-            made = await self._proposal(task, request, sample)
+            made = await self._proposal(grounding, task, request, sample)
             made = replace(made, dropped=request.dropped, halvings=halvings)
             if made.problem != "request too long":
                 return made
-            _, smaller = self._request(task, grounding, request.length // 2)
+            _, smaller = self._requests.of(task, grounding, request.length // 2)
             # Where not even the module's line fits, the request would say nothing.
             if smaller is None or smaller.length >= request.length or "module" in smaller.cut:
                 return made
             request, halvings = smaller, halvings + 1
 
-    def _request(
-        self, task: ProposalTask, grounding: Grounding, limit: int
-    ) -> tuple[str, ProposalRequest | None]:
-        """Return the request of the plan's strategy, or of the next one with enough material."""
-        names = list(self._strategies)
-        start = names.index(task.plan.strategy)
-        plan = task.plan
-        examples = task.examples
-        if plan.examples != "mixed":  # all, where there are none of the kind
-            passing = plan.examples == "passing"
-            examples = [item for item in examples if item.passed == passing] or examples
-        shown = Grounding(
-            grounding.dataset if plan.dataset else "", grounding.program if plan.program else ""
-        )
-        context = ProposalContext(
-            task.signature,
-            task.instruction,
-            shown,
-            examples,
-            task.history,
-            TIPS.get(plan.tip, ""),
-            limit,
-        )
-        for name in (*names[start:], *names[:start]):
-            rng = random.Random(f"{task.key}/{name}")  # noqa: S311 - a draw, no secret
-            request = self._strategies[name].request(context, rng)
-            if request is not None:
-                return name, request
-        return task.plan.strategy, None
-
     async def _proposal(
-        self, task: ProposalTask, request: ProposalRequest, sample: int
+        self, grounding: Grounding, task: ProposalTask, request: ProposalRequest, sample: int
     ) -> Proposal:
         messages, limit = request.messages, proposal_limit()
-        reply, instruction, problem = await self._instruction(task, messages, sample, limit)
+        ask = partial(self._instruction, task, grounding)
+        reply, instruction, problem = await ask(messages, sample, limit)
+        shorter = None
         if problem in _REMEDIES and self._again:
-            asked = (*messages, *_once_more(reply, problem))
-            limit *= 2 if problem == "cut" else 1
-            reply, instruction, problem = await self._instruction(task, asked, sample, limit)
+            # A model that loses the thread of a long request can make more of a short one.
+            if problem in _LOST:
+                shorter = self._requests.shorter(task, grounding, request.length)
+            if shorter:
+                task = replace(task, plan=replace(task.plan, strategy=shorter[0]))
+                request = shorter[1]
+                asked = messages = request.messages
+            else:
+                asked = (*messages, *_once_more(reply, problem))
+                limit *= 2 if problem == "cut" else 1
+            reply, instruction, problem = await ask(asked, sample, limit)
         return Proposal(
-            task.signature, task.plan, messages, request.cut, reply, instruction, problem
+            task.signature,
+            task.plan,
+            messages,
+            request.cut,
+            reply,
+            instruction,
+            problem,
+            lost=shorter is not None,
         )
 
     async def _instruction(
-        self, task: ProposalTask, messages: tuple[Message, ...], sample: int, limit: int
+        self,
+        task: ProposalTask,
+        grounding: Grounding,
+        messages: tuple[Message, ...],
+        sample: int,
+        limit: int,
     ) -> tuple[str, str, Problem]:
         """Return (reply, instruction, problem)."""
         plan = task.plan
@@ -246,7 +224,8 @@ class ProposerModels:
             return "", "", "refused"
         instruction, problem = instruction_of(reply.text, reply.finish_reason)
         known = [task.instruction, *(one.text for one in task.history)]
-        if not problem and repeats(instruction, messages, known):
+        texts = [grounding.dataset, grounding.program, *task.told()]
+        if not problem and repeats(instruction, messages, known, texts):
             return reply.text, "", "repeated"
         if len(instruction) > max(MAX_INSTRUCTION_CHARACTERS, len(task.instruction) * 5 // 4):
             return reply.text, "", "too long"
@@ -271,6 +250,7 @@ def _once_more(reply: str, problem: Problem) -> tuple[Message, ...]:
 
 
 _SHOWN_REPLY = 1_000
+_LOST: frozenset[Problem] = frozenset({"cut", "empty", "repeated"})
 _FORM = " Write it between <instruction> and </instruction>, and nothing else."
 _REMEDIES: Mapping[Problem, str] = {
     "cut": "Your reply was cut at its limit. Write a shorter instruction, without thinking aloud.",

@@ -1,4 +1,4 @@
-"""The built-in proposal strategies: grounded, reflective and history."""
+"""The built-in proposal strategies: grounded, reflective, history and brief."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pytest_mipro.optimizer.proposing.strategy import ProposalContext, ProposalR
 
 EXAMPLES = 32
 """The most examples of a request."""
+_FEW = 4
 
 
 class GroundedStrategy:
@@ -61,3 +62,22 @@ class ReflectiveStrategy:
             return None
         worst_first = sorted(failing, key=lambda item: item.score)
         return proposal_request("reflection", context, worst_first + passing)
+
+
+class BriefStrategy:
+    """Shows a few solved examples and the current instruction, and asks one thing.
+
+    For small models, which repeat a long request or lose its thread: it is asked where another
+    request brought nothing, and from then on.
+    """
+
+    name = "brief"
+
+    def request(self, context: ProposalContext, rng: random.Random) -> ProposalRequest | None:
+        """Return the request, its examples those with a known right reply; None without any."""
+        shuffled = list(context.examples)
+        rng.shuffle(shuffled)
+        shuffled.sort(key=lambda item: not (item.passed or item.wanted))
+        if not shuffled:
+            return None
+        return proposal_request("brief", context, shuffled[:_FEW])

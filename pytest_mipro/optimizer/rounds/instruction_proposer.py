@@ -9,14 +9,15 @@ from pytest_mipro.errors import BudgetError, LimitReachedError
 from pytest_mipro.optimizer.budget.ledger import Part
 from pytest_mipro.optimizer.proposing.proposal_context import module_examples
 from pytest_mipro.optimizer.proposing.proposal_plan import Lesson, PlanPolicy, PlanSpace
+from pytest_mipro.optimizer.proposing.proposal_task import ProposalTask
 from pytest_mipro.optimizer.proposing.proposer_models import (
     GROUNDING_CALLS,
     MAX_PROMPT_CHARACTERS,
     Proposal,
-    ProposalTask,
     ProposerModels,
     proposal_limit,
 )
+from pytest_mipro.optimizer.proposing.strategies import BriefStrategy
 from pytest_mipro.optimizer.proposing.strategy import Grounding, ScoredInstruction
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.baseline import Baseline
@@ -43,7 +44,8 @@ class InstructionProposer:
         self._each, self._dearest = proposal_amounts(run, baseline)
         self._policy: PlanPolicy | None = None
         if self._strategies:
-            plans = PlanSpace(tuple(self._strategies), self._models, settings)
+            names = [name for name in self._strategies if name != BriefStrategy.name]
+            plans = PlanSpace(names or tuple(self._strategies), self._models, settings)
             learning = settings.has("learning")
             lessons = run.services.lessons
             self._policy = PlanPolicy(plans, learning=learning, lessons=lessons)
@@ -119,6 +121,8 @@ class InstructionProposer:
             return []
         tasks = []
         tests = self._baseline.study.tests
+        # What lost a long request is asked the short one at once.
+        short = {item.plan.model: item.plan.strategy for item in state.proposals if item.lost}
         for index, module in enumerate(state.candidates.modules):
             examples = module_examples(runs, module.signature, tests)
             history = _history(state, index, module)
@@ -126,12 +130,14 @@ class InstructionProposer:
             for place in range(self._run.settings.candidates):
                 seed, name = self._run.settings.seed, module.signature.name
                 key = f"{seed}/{state.round}/{place}/{name}"
+                plan = self._policy.plan(earlier + place, key)
+                strategy = short.get(plan.model, plan.strategy)
                 task = ProposalTask(
                     signature=module.signature,
                     instruction=module.instructions[state.best[2 * index]],
                     examples=examples,
                     history=history,
-                    plan=self._policy.plan(earlier + place, key),
+                    plan=replace(plan, strategy=strategy),
                     key=key,
                 )
                 tasks.append(task)

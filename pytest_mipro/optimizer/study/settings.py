@@ -18,6 +18,7 @@ PARTS = MappingProxyType(
         "grounded": "the strategy that shows everything known of the task",
         "history": "the strategy that continues the series of earlier instructions",
         "reflective": "the strategy that learns from failing traces",
+        "brief": "the short request for models that lose a long one",
         "attempts": "more attempts at failing cases, at temperature 1, where demos are few",
         "learning": "learning how to propose",
         "minibatches": "trials on minibatches; without them on all validation rows",

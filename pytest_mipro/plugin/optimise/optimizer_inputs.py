@@ -10,6 +10,7 @@ import pytest
 
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.optimizer.proposing.strategies import (
+    BriefStrategy,
     GroundedStrategy,
     HistoryStrategy,
     ReflectiveStrategy,
@@ -40,7 +41,7 @@ class BuiltIns:
     @pytest.hookimpl(trylast=True)
     def pytest_mipro_proposal_strategies(self) -> list[InstructionStrategy]:
         """Return all strategies of the optimiser; the first begins."""
-        return [GroundedStrategy(), ReflectiveStrategy(), HistoryStrategy()]
+        return [GroundedStrategy(), ReflectiveStrategy(), HistoryStrategy(), BriefStrategy()]
 
 
 def startup_trials(trials: int) -> int:

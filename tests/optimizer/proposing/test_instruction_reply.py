@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_mipro.optimizer.proposing.instruction_reply import instruction_of, repeats
-from pytest_mipro.runtime.client.contract import Message
+from pytest_mipro.optimizer.proposing.instruction_reply import instruction_of
 
 # fmt: off
 DRESSED = {
@@ -89,6 +88,7 @@ WHOLE = [
 ]
 UNUSABLE = {
     "empty": [
+        "def pipeline.answer(query):\n    return query",
         "<think>\nWhat of it? It might", "```\n```", '""', "<instruction></instruction>",
         "<instruction>...</instruction>", "...", "Instruction:",
         "null", "`None`",
@@ -137,23 +137,6 @@ def test_a_reply_without_an_instruction_says_what_it_is(problem: str, reply: str
 @pytest.mark.parametrize("reason", ["length", "max_tokens"])
 def test_a_cut_reply_has_no_instruction(reason: str) -> None:
     assert instruction_of("<instruction>Sort it.</instruction>", reason) == ("", "cut")
-
-
-def test_an_answer_with_the_request_repeats_it() -> None:
-    examples = "\n\n".join(f"### Example {n}\nInput:\nThe parcel {n} never came" for n in range(9))
-    known = ["Sort the ticket into its queue.\nReply with one label."]
-    request = (Message("system", "You write instructions."), Message("user", examples))
-    assert repeats(examples, request, known)
-    assert repeats(examples[: len(examples) // 2], request, known)
-    assert repeats(f"{known[0]}\n\n{examples}", request, known)
-    assert repeats("sort the ticket into its queue. Reply with one LABEL", request, known)
-    assert repeats(f"Input:\n{known[0]}", request, known)
-    assert not repeats(f"{known[0]}\nInput:", request, known)
-    assert not repeats(f"{known[0]}\nA parcel that never came is a delivery.", request, known)
-    quoting = (
-        "A parcel belongs to delivery, whatever the customer says about it: The parcel 3 never came"
-    )
-    assert not repeats(quoting, request, known)
 
 
 @given(st.text())

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 from optimizer_world import without
 
-from pytest_mipro.optimizer.proposing import proposal_plan
 from pytest_mipro.optimizer.proposing.proposal_plan import (
     PRIOR,
     Lesson,
@@ -63,7 +62,7 @@ def test_a_choice_is_asked_for_by_what_it_earned_and_a_plan_may_come_again(lift:
 def test_more_rows_tell_more() -> None:
     def effect(rows: int) -> float:
         policy = learner(Lesson(SOME, 0.3, rows), Lesson(replace(SOME, tip="simple"), 0.0, rows))
-        return float(policy.effects.max())
+        return max(lift for _, lift, _ in policy.effects())
 
     assert 0 < effect(4) < effect(40)
 
@@ -81,9 +80,12 @@ def test_a_lesson_of_other_models_strategies_or_parts_tells_nothing() -> None:
     assert fewer.rotated(0) in fewer
 
 
-def test_the_prior_is_where_learning_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proposal_plan, "PRIOR", {("strategy", "history"): 0.5})
-    assert {plan.strategy for plan in asked(learner())} == {"history"}
+def test_the_prior_is_where_learning_starts() -> None:
+    policy = PlanPolicy(PLANS, learning=True, prior={("strategy", "history"): 0.5})
+    assert {plan.strategy for plan in asked(policy)} == {"history"}
+    told = {pair: lift for pair, lift, _ in policy.effects()}
+    assert told["strategy", "history"] == pytest.approx(0.5)
+    assert told["strategy", "grounded"] == pytest.approx(0.0)
 
 
 def test_the_prior_names_choices_that_there_are() -> None:

@@ -97,7 +97,7 @@ def test_the_longest_values_are_cut_to_one_length_and_short_ones_stay_whole() ->
 def test_a_section_without_a_value_is_left_out() -> None:
     values = dict.fromkeys(places("instruction"), "") | {"module": "M", "instruction": "I"}
     user = meta_prompt("instruction", values, LIMIT)[0][1].content
-    assert user.startswith("## Module\nM\n\n## Current instruction\nI\n\nWrite")
+    assert user.startswith("## Module\nM\n\n## Current instruction\nI\n\n## Task\nWrite")
 
 
 @given(st.text(st.characters(exclude_characters="…"), max_size=300), st.integers(0, 200))

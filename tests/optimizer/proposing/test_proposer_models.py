@@ -23,15 +23,15 @@ from pytest_mipro.optimizer.budget.meter import Accounting
 from pytest_mipro.optimizer.measuring.evaluate import Evaluator
 from pytest_mipro.optimizer.proposing.proposal_context import module_examples
 from pytest_mipro.optimizer.proposing.proposal_plan import TIPS, ProposalPlan
+from pytest_mipro.optimizer.proposing.proposal_task import ProposalTask
 from pytest_mipro.optimizer.proposing.proposer_models import (
     GROUNDING_CALLS,
     PROPOSAL_TOKENS,
     Proposal,
-    ProposalTask,
     ProposerModels,
     unusable,
 )
-from pytest_mipro.optimizer.proposing.strategies import GroundedStrategy
+from pytest_mipro.optimizer.proposing.strategies import BriefStrategy, GroundedStrategy
 from pytest_mipro.optimizer.proposing.strategy import (
     Grounding,
     InstructionStrategy,
@@ -122,7 +122,7 @@ def test_the_plan_says_which_grounding_is_shown(change: dict[str, Any], missing:
 @pytest.mark.parametrize("tip", TIPS)
 def test_the_plan_says_which_tip_steers(tip: str) -> None:
     (made,), _ = propose(asked(tip=tip))
-    shown = [name for name, text in TIPS.items() if text and text in made.messages[0].content]
+    shown = [name for name, text in TIPS.items() if text and text in made.messages[1].content]
     assert shown == [tip] * (tip != "none")
 
 
@@ -288,10 +288,32 @@ def test_an_unusable_reply_is_asked_for_once_more(first: str, word: str, limit: 
     assert made.messages == before.messages == after.messages[:-2]
     assert word in after.messages[-1].content
     assert after.parameters["max_tokens"] == limit
-    once = ProposerModels(Client(reply), proposer._strategies, make_settings(), again=False)
+    strategies = {"grounded": GroundedStrategy()}
+    once = ProposerModels(Client(reply), strategies, make_settings(), again=False)
     (lost,) = once.propose(asked(), GROUNDING)
     assert lost.instruction == ""
     assert unusable([made, lost]) == f"1 of 2 proposals unusable: 1 {lost.problem}"
+
+
+@pytest.mark.parametrize("answer_to_long", ["", "Sort it so.", "REQUEST"])
+def test_a_model_that_loses_a_long_request_is_asked_the_shortest_one(
+    runs: Sequence[CaseRun], answer_to_long: str
+) -> None:
+    def reply(request: Request) -> str:
+        text = request.messages[-1].content
+        if text.count("### Example") < 6:
+            return "Do well."
+        return text if answer_to_long == "REQUEST" else answer_to_long
+
+    strategies = (GroundedStrategy(), BriefStrategy())
+    (made,), client = propose(asked(longer(runs)), reply, strategies)
+    assert (made.instruction, made.problem) == ("Do well.", "")
+    assert (made.plan.strategy, made.lost) == ("brief", True)
+    long, short = client.requests
+    assert made.messages == short.messages
+    assert size(short.messages) < size(long.messages) / 2
+    again, _ = propose(asked(longer(runs)), lambda _: "I'm sorry, I can't.", strategies)
+    assert (again[0].plan.strategy, again[0].lost) == ("grounded", False)
 
 
 def test_an_instruction_has_a_longest_length() -> None:

@@ -1,6 +1,7 @@
 """The strategies: what each request shows, where there is none, and what they have in common."""
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from optimizer_world import sort
 
 from pytest_mipro.optimizer.proposing.strategies import (
+    BriefStrategy,
     GroundedStrategy,
     HistoryStrategy,
     ReflectiveStrategy,
@@ -84,9 +86,10 @@ def test_a_request_shows_the_module_its_instruction_and_examples(
         "Feedback:\nwant blue",
     ):
         assert text in user(made)
-    assert user(made).endswith("Write the new instruction of the module `optimizer_world.sort`.")
-    assert "between <instruction> and </instruction>" in made.messages[0].content
-    assert "BE BRIEF." in made.messages[0].content
+    asked = user(made).partition("## Task\n")[2]
+    assert "rite a new instruction of the module `optimizer_world.sort`" in asked
+    assert asked.endswith("nothing else, between <instruction> and </instruction>.")
+    assert "BE BRIEF." in asked
     assert made.cut == ()
 
 
@@ -128,7 +131,7 @@ def test_grounded_shows_the_summaries_and_the_best_earlier_instructions_the_best
     assert "## Dataset\nDATASET TEXT" in shown
     assert "## Program\nPROGRAM TEXT" in shown
     assert tried(shown) == [3, 2, 1, 0]
-    assert "Score 0.900:\ntry 0\n\n## Examples" in shown
+    assert "Score 0.900:\ntry 0\n\n## Current instruction" in shown
 
 
 def test_the_current_instruction_stands_there_once_with_its_score() -> None:
@@ -142,7 +145,7 @@ def test_the_current_instruction_stands_there_once_with_its_score() -> None:
 
 @asking
 def test_the_request_says_what_comes_after_the_instruction(strategy: InstructionStrategy) -> None:
-    asked = request(strategy).messages[0].content
+    asked = user(request(strategy))
     assert "the format of its reply, which is added by itself, perhaps some solved" in asked
     assert "Leave out the format of the reply." in asked
 
@@ -155,8 +158,8 @@ def tried(text: str) -> list[int]:
 def test_grounded_has_always_something_to_go_by() -> None:
     made = request(GroundedStrategy(), examples=[], history=(), grounding=Grounding("", ""))
     heads = [line for line in user(made).split("\n") if line.startswith("#")]
-    assert heads == ["## Module", "## Current instruction"]
-    assert request(GroundedStrategy(), tip="").messages[0].content.count(". \n") == 0
+    assert heads == ["## Module", "## Current instruction", "## Task"]
+    assert ". \n" not in user(request(GroundedStrategy(), tip=""))
 
 
 # History.
@@ -194,3 +197,26 @@ def test_reflective_needs_a_failure_and_no_passing_example() -> None:
     assert ReflectiveStrategy().request(context(examples=[]), random.Random(0)) is None
     failing = [example(number, 0.5) for number in range(3)]
     assert user(request(ReflectiveStrategy(), examples=failing)).count("### Example") == 3
+
+
+# Brief.
+
+
+def test_brief_shows_a_few_right_replies_the_instruction_and_one_ask() -> None:
+    examples = [example(n, n % 4 / 4) for n in range(40)]
+    known = [replace(example(n, 0.0), wanted="blue") for n in range(40, 42)]
+    made = request(BriefStrategy(), examples=[*examples, *known, example(50, 1.0)])
+    shown = user(made)
+    assert shown.count("### Example") == 4
+    assert shown.count("### Example 1\nInput:\n<note>\nnote ") == 1
+    assert shown.count("Reply:\nblue") == 2
+    assert ": failed, score" in shown  # where three have a right reply, the fourth has none
+    assert "## Current instruction\nChoose the colour.\n\n## Task\n" in shown
+    assert shown.endswith("between <instruction> and </instruction>, and nothing else.")
+    assert "BE BRIEF." in shown
+    long = request(GroundedStrategy(), examples=[*examples, *known])
+    assert made.length < long.length / 3
+
+
+def test_brief_needs_an_example() -> None:
+    assert BriefStrategy().request(context(examples=[]), random.Random(0)) is None

@@ -142,7 +142,6 @@ def test_a_module_that_only_candidates_reach_is_optimised_too() -> None:
         services={"check_modules": lambda modules: asked.append(tuple(modules))},
         rounds=3,
         trials=12,
-        parts=without("credit"),
     )
     first, *later = played.seen(CandidatesReady)
     assert set(first.instructions) == {"optimizer_world.note", "optimizer_world.sort"}
@@ -159,7 +158,7 @@ def test_a_module_that_only_candidates_reach_is_optimised_too() -> None:
 
 def test_a_late_module_may_do_without_its_committed_demos() -> None:
     def sets_of_polish(**services: object) -> int:
-        settings = {"rounds": 3, "trials": 12, "max_demos": 0, "parts": without("credit")}
+        settings = {"rounds": 3, "trials": 12, "max_demos": 0}
         played = play(LATE, services=services, **settings)
         counts = [event.demo_sets for event in played.seen(CandidatesReady)]
         return int(next(item["optimizer_world.polish"] for item in counts if len(item) == 3))

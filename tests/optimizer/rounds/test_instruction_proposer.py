@@ -162,7 +162,27 @@ def test_the_parts_switch_off_the_built_in_strategies_alone() -> None:
     settings = make_settings(parts=frozenset(PARTS) - {"history"})
     services = make_services(WorldClient(), strategies=[*ALL_STRATEGIES, Curt()])
     names = [item.name for item in study_run(HARD, services, settings).strategies()]
-    assert names == ["grounded", "reflective", "curt"]
+    assert names == ["grounded", "reflective", "brief", "curt"]
+
+
+def test_a_model_that_lost_a_long_request_is_asked_a_short_one_from_then_on() -> None:
+    def small(request: Request) -> str:
+        long = last(request).count("### Example") > 4
+        return "" if request.model == PROPOSER and long else answer(request)
+
+    asked_of: list[list[str]] = []
+    for reply in (small, answer):
+        client = WorldClient(reply)
+        with baseline_of(client=client, services={"strategies": ALL_STRATEGIES}) as (run, baseline):
+            known = searched(run, baseline)
+            proposer = InstructionProposer(run, baseline)
+            first = proposer.extend(known, trained(baseline))
+            del client.requests[:]
+            then = proposer.extend(replace(first, round=2), trained(baseline))
+            asked_of.append([p.plan.strategy for p in then.proposals[len(first.proposals) :]])
+            assert len(client.requests) == len(asked_of[-1])
+    assert set(asked_of[0]) == {"brief"}
+    assert "brief" not in asked_of[1]
 
 
 # What is learnt.
@@ -186,7 +206,7 @@ def test_learning_draws_plans_and_without_it_they_rotate() -> None:
 
 def test_earlier_runs_teach_how_to_ask() -> None:
     settings = OptimizerSettings(parts=LEARNING)
-    plans = PlanSpace(("grounded", "reflective", "history"), (PROPOSER,), settings)
+    plans = PlanSpace([item.name for item in ALL_STRATEGIES], (PROPOSER,), settings)
     base = plans.rotated(0)
     memory = [
         Lesson(replace(base, tip=tip), 0.5 * (tip == "persona"), 200)

@@ -41,7 +41,7 @@ from pytest_mipro.runtime.client.contract import Request
 
 @pytest.fixture(scope="module")
 def played() -> Played:
-    return play(HARD, rounds=3, trials=9, patience=3, parts=without("credit"))
+    return play(HARD, rounds=3, trials=9, patience=3)
 
 
 def proposals(played: Played, module: str) -> list[Request]:
@@ -60,9 +60,9 @@ def test_every_round_proposes_and_searches(played: Played) -> None:
 
 def test_the_grounding_is_asked_for_once(played: Played) -> None:
     grounding = [request for request in played.client.of(PROPOSER) if not module_of(request)]
-    assert len(grounding) == len({request.digest() for request in grounding}) == 4
+    assert len(grounding) == len({request.digest() for request in grounding}) == 2
     totals = [e.total for e in played.seen(StageStarted) if e.stage == "proposals"]
-    assert totals == [5 + 2 * 2, 2 * 2, 2 * 2]  # two modules, two candidates
+    assert totals == [2 + 2 * 2, 2 * 2, 2 * 2]  # two modules, two candidates
 
 
 def test_later_proposals_start_from_the_incumbent_and_show_what_was_tried(played: Played) -> None:
@@ -70,7 +70,7 @@ def test_later_proposals_start_from_the_incumbent_and_show_what_was_tried(played
     assert len(asked) == 3 * 2
     (before,) = played.seen(BaselineMeasured)
     score = f"{before.measured.objective:.3f}"
-    assert f"## Current instruction, score {score}\nChoose the colour.\n\n## Examples" in asked[0]
+    assert f"## Current instruction, score {score}\nChoose the colour.\n\n## Task" in asked[0]
     (current,) = re.findall(r"## Current instruction, score .*\n(.*)", asked[-1])
     assert current.startswith("Choose the colour: grass is green")
     assert asked[-1].count("Score ") > 1

@@ -86,7 +86,21 @@ SIGNS: dict[str, Callable[[Played], Any]] = {
 """What shows that a part is on."""
 
 
-@pytest.mark.parametrize("part", sorted(ALL))
+def lost(request: Request) -> str:
+    """Lose every long request."""
+    long = request.model == PROPOSER and last(request).count("### Example") > 4
+    return "" if long else answer(request)
+
+
+@pytest.mark.parametrize("brief", [True, False])
+def test_brief_is_asked_where_a_long_request_is_lost(brief: bool) -> None:
+    parts = ALL if brief else ALL - {"brief"}
+    services = {"strategies": ALL_STRATEGIES}
+    made = play(STUDY, WorldClient(lost), services, parts=parts, rounds=1, trials=2)
+    assert strategies(made) == ({"brief"} if brief else {"grounded", "reflective"})
+
+
+@pytest.mark.parametrize("part", sorted(ALL - {"brief"}))
 def test_each_part_switched_off_by_itself_changes_what_is_asked(part: str) -> None:
     on, off = played(ALL), played(ALL - {part})
     assert on.client.digests != off.client.digests
@@ -103,6 +117,6 @@ def test_learning_switched_on_asks_otherwise() -> None:
 
 
 def test_every_part_says_what_it_is_for() -> None:
-    assert set(SIGNS) | {"learning"} == set(PARTS)
+    assert set(SIGNS) | {"learning", "brief"} == set(PARTS)
     assert all(PARTS.values())
     assert frozenset(PARTS) - OPTIONAL == DEFAULT == OptimizerSettings().parts

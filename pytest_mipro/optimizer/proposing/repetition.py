@@ -1,0 +1,68 @@
+"""Tell whether what a proposer model wrote is new: small models repeat what they are asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from pytest_mipro.runtime.client.contract import Message
+
+_LONG_LINE = 20
+_PHRASE = 5  # words; shorter ones, as the names of labels, may well be those of the request
+# The request's own lines about scores, as they are or with other numbers.
+_TALLY = re.compile(
+    r"[#*\s]*(?:score \d[\d.]*:?|(?:example|input) \d+[:.(, ]+(?:passed|failed|right|wrong)\b.*"
+    r"|(?:current|new) instruction, score \d.*)[*\s]*",
+    re.IGNORECASE,
+)
+_ASKS_FOR_ONE = re.compile(
+    r"(?:please )?(?:re)?(?:write|create|propose|generate|provide)\b[^.\n]{0,40}"
+    r"\b(?:instructions?|prompts?)\b",
+    re.IGNORECASE,
+)
+_ON_PROMPTS = re.compile(r"\b(?:instruction|prompt)", re.IGNORECASE)
+
+
+def repeats(
+    instruction: str,
+    messages: Sequence[Message],
+    known: Iterable[str],
+    quotable: Iterable[str] = (),
+) -> bool:
+    """Return whether an instruction is one of those known, or says mostly what was asked.
+
+    That is the request itself, the inputs of its examples, its scores, or that an instruction is to
+    be written. The texts that are `quotable` may be quoted: feedback and right replies hold rules.
+    """
+    texts = list(known)
+    if _plain(instruction) in map(_plain, texts):
+        return True
+    said = [line.strip() for line in instruction.split("\n") if line.strip()]
+    if any(_TALLY.fullmatch(line) for line in said):
+        return True
+    if _ASKS_FOR_ONE.match(instruction) and not any(map(_ON_PROMPTS.search, texts)):
+        return True
+    lines = {line.strip() for text in texts for line in text.split("\n")}
+    asked = {line.strip() for message in messages for line in message.content.split("\n")} - lines
+    if said[0] in asked and not set(said) - asked - lines:  # a heading, and what stood below it
+        return True
+    long = [line for line in said if len(line) >= _LONG_LINE]  # labels may be listed as they were
+    copied = sum(len(line) for line in long if line in asked)
+    return 2 * copied > sum(map(len, long)) or _quotes(instruction, messages, [*texts, *quotable])
+
+
+def _quotes(instruction: str, messages: Sequence[Message], known: Iterable[str]) -> bool:
+    """Return whether most phrases that no known text has are the request's."""
+    old = {phrase for text in known for phrase in _phrases(text)}
+    fresh = [phrase for phrase in _phrases(instruction) if phrase not in old]
+    asked = {phrase for message in messages for phrase in _phrases(message.content)}
+    return 2 * sum(phrase in asked for phrase in fresh) > len(fresh)
+
+
+def _phrases(text: str) -> list[tuple[str, ...]]:
+    words = re.findall(r"\w+", text.casefold())
+    return [tuple(words[at : at + _PHRASE]) for at in range(len(words) - _PHRASE + 1)]
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))

@@ -1,0 +1,79 @@
+"""What small models say in place of an instruction: the request, its examples, its scores."""
+
+import pytest
+
+from pytest_mipro.optimizer.proposing.repetition import repeats
+from pytest_mipro.runtime.client.contract import Message
+
+
+def test_an_answer_with_the_request_repeats_it() -> None:
+    examples = "\n\n".join(f"### Example {n}\nInput:\nThe parcel {n} never came" for n in range(9))
+    known = ["Sort the ticket into its queue.\nReply with one label."]
+    request = (Message("system", "You write instructions."), Message("user", examples))
+    assert repeats(examples, request, known)
+    assert repeats(examples[: len(examples) // 2], request, known)
+    assert repeats(f"{known[0]}\n\n{examples}", request, known)
+    assert repeats("sort the ticket into its queue. Reply with one LABEL", request, known)
+    assert repeats(f"Input:\n{known[0]}", request, known)
+    assert not repeats(f"{known[0]}\nInput:", request, known)
+    assert not repeats(f"{known[0]}\nA parcel that never came is a delivery.", request, known)
+    quoting = (
+        "A parcel belongs to delivery, whatever the customer says about it: The parcel 3 never came"
+    )
+    assert not repeats(quoting, request, known)
+
+
+KNOWN = ["Answer the question with one of the options."]
+ASKED = (
+    Message("system", "You write the instruction of a model that sees nothing else of its task."),
+    Message(
+        "user",
+        "Its reply is one of these values and nothing else:\n- (A)\n- (B)\n\n"
+        "Example 1: failed, score 0.00\nInput:\n<query>\nWhich statement is sarcastic?\n"
+        "(A) We all know that diamonds are worthless\n</query>\nReply:\n(A)\nWanted:\n(B)\n\n"
+        "Score 0.510:\nAnswer the question.\n\nWrite a better instruction.",
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Score 0.483:\nThe input is the result of a pipeline.\n\nScore 0.50:\nAnswer the question.",
+        "## Current instruction, score 0.894\nChoose the option that is meant as a joke.",
+        "### Example 3: passed, score 1.00\nChoose the option that is meant as a joke.",
+        "Write a new instruction for the function, adding more examples and feedback.",
+        "Generate a better prompt that scores higher than all of them.",
+        "You write the instruction of a model that sees nothing else of its task, and more.",
+        "Which statement is sarcastic? (A) We all know that diamonds are worthless. Reply: A",
+        f"{KNOWN[0]} Its reply is one of these values and nothing else: (A), (B)",
+    ],
+)
+def test_the_request_its_scores_and_its_ask_are_no_instruction(said: str) -> None:
+    assert repeats(said, ASKED, KNOWN)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Choose the option that means the opposite of what it says.",
+        "Answer the question with one of the options. Sarcasm says the opposite of what is meant.",
+        "Choose what is meant in jest: We all know that diamonds are worthless is no one's view.",
+        "Score each statement from 0 to 10 by how absurd it is, and reply with the highest.",
+    ],
+)
+def test_what_is_said_in_own_words_is_new(said: str) -> None:
+    assert not repeats(said, ASKED, KNOWN)
+
+
+def test_rules_of_the_feedback_may_be_quoted() -> None:
+    rule = "the reply has to name the date on which the parcel is posted"
+    asked = (Message("user", f"Input:\nWhere is it?\nFeedback:\nmissing: {rule}"),)
+    assert repeats(f"Say that {rule}.", asked, KNOWN)
+    assert not repeats(f"Say that {rule}.", asked, KNOWN, [f"missing: {rule}"])
+
+
+def test_a_module_that_writes_prompts_may_be_told_to() -> None:
+    said = "Write a prompt for an image model that shows what the customer described."
+    assert not repeats(said, ASKED, ["Write a prompt for an image model."])
+    assert repeats(said, ASKED, KNOWN)
