@@ -19,7 +19,6 @@ from pytest_mipro.runtime.client.prices import (
     ModelPrice,
     frame_tokens,
     output_limit,
-    prompt_bytes,
 )
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.prompts.render import render
@@ -65,7 +64,7 @@ class CostModel:
         output = output_limit(request.parameters)
         if output is None:
             raise UnboundedOutputError(request.model)
-        prompt = prompt_bytes(request) + frame_tokens(request)
+        prompt = request.prompt_bytes() + frame_tokens(request)
         if self.limits.nanodollars is None:
             return Amount(1, prompt + output, None)
         if self.price(request.model) is None:

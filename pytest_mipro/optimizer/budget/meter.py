@@ -210,7 +210,7 @@ class MeteredClient(ClientWrapper):
         return reply
 
     def _digest(self, request: Request) -> str:
-        return request.digest(self._inner.endpoint(request.model))
+        return request.digest(request.endpoint_at(self._inner))
 
     async def _in_time(self, request: Request) -> Reply:
         left = self._accounting.deadline.left()

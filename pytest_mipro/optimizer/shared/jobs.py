@@ -20,9 +20,10 @@ from typing import Any
 from pytest_mipro.errors import StorageError
 from pytest_mipro.optimizer.study.case import Case, CaseRun, Outcome, TestSpec
 from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.calls.own_client import OWN_CLIENT
 from pytest_mipro.runtime.client.contract import Usage
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
-from pytest_mipro.runtime.signature.signature import defined_signature
+from pytest_mipro.runtime.signature.signature import Signature, defined_signature
 
 # It must not depend on the number of processes: a new leader looks up the jobs of the last one.
 _RUNS_PER_JOB = 8
@@ -143,7 +144,7 @@ class Serialiser:
     def _dump_call(self, call: ModuleCall) -> dict[str, Any]:
         return {
             **vars(call),
-            "signature": [call.signature.name, self._relative(call.signature.prompt_path)],
+            "signature": None if call.own else self._dump_signature(call.signature),
             "parameters": dict(call.parameters),
             "inputs": dict(call.inputs),
             "usage": asdict(call.usage),
@@ -153,8 +154,10 @@ class Serialiser:
             ],
         }
 
-    def _load_call(self, data: Mapping[str, Any]) -> ModuleCall:
-        name, path = data["signature"]
+    def _dump_signature(self, signature: Signature) -> list[str]:
+        return [signature.name, self._relative(signature.prompt_path)]
+
+    def _load_signature(self, name: str, path: str) -> Signature:
         signature = defined_signature(name, self._absolute(path))
         if signature is None:
             raise StorageError(
@@ -162,6 +165,11 @@ class Serialiser:
                 "define it at the top level of a file that the tests import, and run the same "
                 "commit on all machines"
             )
+        return signature
+
+    def _load_call(self, data: Mapping[str, Any]) -> ModuleCall:
+        module = data["signature"]
+        signature = OWN_CLIENT if module is None else self._load_signature(*module)
         stack = tuple(self._load_code(*place) for place in data["stack"])
         read = {**data, "signature": signature, "usage": Usage(**data["usage"]), "stack": stack}
         return ModuleCall(**read)

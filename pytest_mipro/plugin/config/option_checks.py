@@ -101,6 +101,14 @@ def address(value: Any) -> str:
     return str(value)
 
 
+def address_patterns(value: Any) -> tuple[str, ...]:
+    """Return the patterns of addresses, one a line."""
+    patterns = tuple(line for each in value if (line := str(each).strip()))
+    if any("://" in each or "/" not in each or len(each.split()) > 1 for each in patterns):
+        raise ValueError("lines of HOST/PATH, without http://, as llm.example.com/v2/chat")
+    return patterns
+
+
 def storage(value: Any) -> str:
     """Return a storage's URL; driver and server are checked when a study begins."""
     scheme, _, rest = str(value).partition(":")

@@ -209,6 +209,15 @@ class Options:
     api_base = Kind(checks.address, "URL").ini_key(
         None, "Address of the endpoint, such as http://localhost:8000/v1.", "the provider's"
     )
+    lm_addresses = Kind(checks.address_patterns, "", "linelist").ini_key(
+        (),
+        "Addresses of LM calls besides the known ones, one HOST/PATH per line, with * for "
+        "anything; a line that begins with ! takes addresses out (docs/own-client.md).",
+        "none",
+    )
+    allowed_hosts = _NAMES.ini_key(
+        (), "Hosts that cases may connect to though --mipro-replies=replay is offline.", "none"
+    )
     replies = _choice(REPLIES).both(REPLIES[0], "Where replies come from (docs/ci.md).")
     cache = Kind(checks.cache_place, "PATH|off", path=True).option(
         None, "Folder of the reply cache, or off to keep replies only in memory.", ".mipro/cache"

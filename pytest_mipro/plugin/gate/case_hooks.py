@@ -134,7 +134,7 @@ class Gate:
         modules, rows = [], set()
         for call in calls:
             key = (lock, call_key(call))
-            if key not in self._sent:
+            if key not in self._sent and not call.own:
                 self._sent.add(key)
                 modules.append(locked_module(call, {}, lock.parent))
                 rows |= {demo.case for demo in committed_prompt(call.signature).demos}

@@ -37,7 +37,8 @@ def lock_of(study: Study, result: StudyResult, path: Path, seed: int, before: Lo
     called: dict[tuple[str, str, str], ModuleCall] = {}
     for run in result.final.runs:
         for call in run.calls:
-            called.setdefault(call_key(call), call)
+            if not call.own:
+                called.setdefault(call_key(call), call)
     return Lock(
         seed=seed,
         logical_calls=result.calls,

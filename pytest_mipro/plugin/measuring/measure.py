@@ -86,7 +86,14 @@ def observed(trace: Trace | None) -> Iterator[Observation]:
         seen.outcome = Outcome(None, error=_text(trace.broken))
     else:
         outputs = [call.output for call in trace.calls if not call.error] if trace else []
-        seen.outcome = raised(seen.error, notes, outputs) if seen.error else returned(seen.value)
+        cause = _cause_of(seen.error, trace)
+        seen.outcome = raised(cause, notes, outputs) if cause else returned(seen.value)
+
+
+def _cause_of(error: BaseException | None, trace: Trace | None) -> BaseException | None:
+    """Return what a test raised; where its own LM client did, what that client was told."""
+    ordinary = isinstance(error, Exception) and not isinstance(error, (AssertionError, MiproError))
+    return trace.caused if ordinary and trace is not None and trace.caused else error
 
 
 def returned(value: Any) -> Outcome:

@@ -66,6 +66,7 @@ class FinishedStudy:
             (str(call.signature.prompt_path), call.model, _prompt(call, prompts).digest())
             for run in measured.runs
             for call in run.calls
+            if not call.own
         )
         return {
             **self.fingerprint,

@@ -4,7 +4,8 @@ Each stack passes a request from left to right until something has the reply.
 
 The run's client, one per process (`run_client`):
 
-    CachedClient → CheckedClient → BilledClient → BreakerClient → PricedClient → live
+    CachedClient → CheckedClient → BilledClient → BreakerClient → PricedClient →
+      SendingClient, which sends what the pipeline's own client asks → live, for all else
     live: the hook's client in a BoundedClient, else ProviderClient, which bounds each provider
 
 The studies' client, by `--mipro-replies`, on the recorded replies of a study, or outside cases on
@@ -48,6 +49,7 @@ from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.client.litellm_client import LiveSettings
 from pytest_mipro.runtime.client.providers import ProviderClient
 from pytest_mipro.runtime.client.wrappers import BoundedClient, PricedClient
+from pytest_mipro.runtime.own_calls.sending import SendingClient
 from pytest_mipro.runtime.replies.recorded import RecordedClient, RecordedReplies
 from pytest_mipro.runtime.replies.replies_file import SUFFIX, read_replies
 from pytest_mipro.runtime.settings import current_settings
@@ -91,6 +93,7 @@ def run_client(config: pytest.Config) -> CachedClient:
         client: LMClient = config.hook.pytest_mipro_client(config=config)
         if not isinstance(client, ProviderClient):
             client = BoundedClient(client, options.concurrency)
+        client = SendingClient(client, options.concurrency)
         client = PricedClient(client, options.prices)
         client = BreakerClient(client)
         client = BilledClient(client)

@@ -35,6 +35,8 @@ from pytest_mipro.runtime.calls.context import CallContext, process_default, ref
 from pytest_mipro.runtime.calls.offline import leave_alone, no_network
 from pytest_mipro.runtime.calls.strays import Strays, forget_child_reports, telling_children
 from pytest_mipro.runtime.client.contract import LMClient
+from pytest_mipro.runtime.own_calls.addresses import Addresses
+from pytest_mipro.runtime.own_calls.watching import watching_own_calls
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt, forget_committed_prompts
 from pytest_mipro.runtime.text.credentials import public_texts
 from pytest_mipro.runtime.text.redaction import one_line
@@ -135,15 +137,19 @@ def _texts_of(cases: Sequence[PlannedCase]) -> Iterator[str]:
 
 @contextmanager
 def watching_cases(config: pytest.Config) -> Iterator[Strays]:
-    """Refuse what cases do out of sight of the run in the block, and connections in a replay.
+    """See what cases do in the block: the LM calls of their own clients are calls of the case.
+
+    What they do out of sight of the run is refused, and so are connections in a replay.
 
     Yields what keeps the errors that reach no case's trace.
     """
-    offline = options_of(config).replies == "replay"
+    options = options_of(config)
+    offline = options.replies == "replay"
     with (
         refuse_detached() as strays,
         telling_children(offline=offline),
-        no_network() if offline else nullcontext(),
+        no_network(options.allowed_hosts) if offline else nullcontext(),
+        watching_own_calls(Addresses(options.lm_addresses)),
     ):
         yield strays
 

@@ -176,7 +176,7 @@ class CachedClient(ClientWrapper):
 
     def _key_and_text(self, request: Request) -> tuple[str, str]:
         text = request.canonical_json()
-        return request_digest(text, self._inner.endpoint(request.model)), text
+        return request_digest(text, request.endpoint_at(self._inner)), text
 
     def _opened(self) -> Store | _Memory:
         store = self._store

@@ -19,6 +19,7 @@ from pytest_mipro.errors import (
     MiproError,
     ProgramError,
 )
+from pytest_mipro.runtime.calls.own_client import OWN_CLIENT
 from pytest_mipro.runtime.calls.strays import Strays, report_to_parent, works_for_a_case
 from pytest_mipro.runtime.client.contract import LMClient, Usage
 from pytest_mipro.runtime.prompts.prompt import Prompt
@@ -55,12 +56,18 @@ class ModuleCall:
     cut: bool = False
     unreadable: bool = False
 
+    @property
+    def own(self) -> bool:
+        """Whether the pipeline's own client made it, with no prompt of this package."""
+        return self.signature is OWN_CLIENT
+
 
 class Trace:
     """The module calls of one run of a case, and the error that broke its measurement.
 
     `broken` is the first InfrastructureError or UsageError. It is kept here because the pipeline
-    may swallow it, which must not turn into a score.
+    may swallow it, which must not turn into a score. `caused` is the last ProgramError of a call
+    that the pipeline's own client made: the client turns it into an exception of its own.
     """
 
     def __init__(self, max_calls: int | None = None) -> None:
@@ -70,7 +77,15 @@ class Trace:
         self._opened = 0
         self._closed: dict[int, ModuleCall] = {}
         self._end: ProgramError | None = None
-        self.broken: MiproError | None = None
+        self._broken: MiproError | None = None
+        self._failing: dict[str, MiproError] = {}
+        self.caused: ProgramError | None = None
+
+    @property
+    def broken(self) -> MiproError | None:
+        """The first error that broke the measurement, or of a call that failed for good."""
+        with self._lock:
+            return self._broken or next(iter(self._failing.values()), None)
 
     def end(self, error: ProgramError) -> None:
         """Make all further calls of the case fail with this error."""
@@ -108,10 +123,22 @@ class Trace:
     def remember(self, error: Exception) -> None:
         """Keep the first error of this package that is not a ProgramError."""
         with self._lock:
-            if self.broken is not None or isinstance(error, ProgramError):
+            if self._broken is not None or isinstance(error, ProgramError):
                 return
             if isinstance(error, MiproError):
-                self.broken = error
+                self._broken = error
+
+    def note_failing(self, key: str, error: MiproError | None) -> None:
+        """Keep the error of a call that its client may try again; None: it has its answer now."""
+        with self._lock:
+            self._failing.pop(key, None)
+            if error is not None:
+                self._failing[key] = error
+
+    def is_failing(self, key: str) -> bool:
+        """Return whether the last attempt of the call failed."""
+        with self._lock:
+            return key in self._failing
 
 
 @dataclass(frozen=True)
@@ -260,6 +287,20 @@ def keep_for_case(error: InfrastructureError) -> None:
         _process.strays.add(error)
     elif works_for_a_case():
         report_to_parent(error)
+
+
+def case_context(name: str) -> CallContext | None:
+    """Return the context of the running case for a call of `name`, None where none is meant.
+
+    That is outside cases, and inside a module call, whose client is this package's own. Raises
+    DetachedCallError where a thread of a case lacks the case's context.
+    """
+    if calling_module():
+        return None
+    context = _current.get()
+    if context is None and _process.strays is not None:
+        context = current_context(name)
+    return context if context is not None and context.trace is not None else None
 
 
 def in_case() -> bool:

@@ -55,7 +55,7 @@ class _Exchange:
             call.trace.count_request()
         with calling(call.signature.label):
             self._last = replace(call.request, messages=messages)
-            reply = await _ask(call.client, self._last, self._waits)
+            reply = await ask(call.client, self._last, waits=self._waits)
         self.replies.append(reply)
         return reply
 
@@ -153,7 +153,11 @@ async def _execute(call: Call, *, waits: bool) -> Any:
     return value
 
 
-async def _ask(client: LMClient, request: Request, waits: bool) -> Reply:
+async def ask(client: LMClient, request: Request, *, waits: bool) -> Reply:
+    """Return the client's reply: one at hand in this thread, else awaited on the background loop.
+
+    With `waits` this thread waits, and the coroutine never does. Raises MiproError alone.
+    """
     with _contract_of(client):
         reply = at_hand(client, request)
     if reply is not None:

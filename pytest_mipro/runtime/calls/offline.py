@@ -29,9 +29,15 @@ _LOOKS_UP = frozenset({"socket.getaddrinfo", "socket.gethostbyname"})
 
 @dataclass
 class _Guard:
-    """How many blocks refuse connections, and the threads that are none of the cases'."""
+    """How many blocks refuse connections, and the threads that are none of the cases'.
+
+    `allowed` are hosts that may be connected to, `addresses` those that they have.
+    """
 
     closed: int = 0
+    allowed: frozenset[str] = frozenset()
+    addresses: set[str] = field(default_factory=set)
+    resolving: threading.local = field(default_factory=threading.local)
     others: WeakSet[threading.Thread] = field(default_factory=WeakSet)
 
 
@@ -44,18 +50,20 @@ def leave_alone(threads: Iterable[threading.Thread]) -> None:
 
 
 @contextmanager
-def no_network() -> Iterator[None]:
-    """Refuse connections from cases in the block to any address but loopback.
+def no_network(allowed: Iterable[str] = ()) -> Iterator[None]:
+    """Refuse connections from cases in the block to any address but loopback and `allowed` hosts.
 
     They raise an OSError, as a network that is down does, and the case's trace remembers it. A
     thread that some library started in a case counts as the case's.
     """
     _add_hook()
+    before, _guard.allowed = _guard.allowed, frozenset(name.lower() for name in allowed)
     _guard.closed += 1
     try:
         yield
     finally:
         _guard.closed -= 1
+        _guard.allowed = before
 
 
 def close_for_good() -> None:
@@ -82,25 +90,46 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
         return
     if event in _LOOKS_UP:
         host, port = (*arguments, None)[:2]
+        if _is_allowed(host):
+            _note_addresses(host)
+            return
         local = host in (None, "", b"") or _is_local(host) or _same(host, socket.gethostname())
     elif event in _CONNECTS:
         sock, address = arguments
         if sock.family not in (socket.AF_INET, socket.AF_INET6) or not isinstance(address, tuple):
             return
         host, port = address[:2]
-        local = _is_local(host)
+        local = _is_local(host) or _is_allowed(host) or _text(host) in _guard.addresses
     else:
         return
     if local or not (in_case() or threading.current_thread() not in _guard.others):
         return
     error = OfflineError(
         f"the case connects to {_text(host)}{'' if port is None else f':{_text(port)}'}, but "
-        "--mipro-replies=replay uses recorded replies and no network; call the model through an LM "
-        "module, whose replies are recorded, or answer the call in the test, by a fake or a server "
-        "on loopback"
+        "--mipro-replies=replay uses recorded replies and no network; answer the call in the test, "
+        "by a fake or a server on loopback, name an LM endpoint in mipro_lm_addresses, so that its "
+        "replies are recorded, or allow the host by mipro_allowed_hosts"
     )
     keep_for_case(error)
     raise error
+
+
+def _is_allowed(host: str | bytes | None) -> bool:
+    return host is not None and _text(host).lower().rstrip(".") in _guard.allowed
+
+
+def _note_addresses(host: str | bytes) -> None:
+    """Note the addresses of an allowed host: a connection tells no name."""
+    if getattr(_guard.resolving, "now", False):
+        return
+    _guard.resolving.now = True
+    try:
+        found = socket.getaddrinfo(host, None)
+        _guard.addresses.update(str(address[0]) for *_, address in found)
+    except OSError:  # the caller meets the same
+        pass
+    finally:
+        _guard.resolving.now = False
 
 
 def _is_local(host: str | bytes) -> bool:

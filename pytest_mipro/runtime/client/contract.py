@@ -64,6 +64,20 @@ class Request:
         """
         return request_digest(self.canonical_json(), endpoint)
 
+    def endpoint_at(self, client: LMClient) -> str:
+        """Return the endpoint that serves the request, as a digest: part of the cache key."""
+        return client.endpoint(self.model)
+
+    def prompt_bytes(self) -> int:
+        """Return the UTF-8 bytes of messages and response schema.
+
+        They bound the tokens: no tokenizer makes more tokens of a text than it has bytes.
+        """
+        texts = [message.content for message in self.messages]
+        if self.response_schema is not None:
+            texts.append(json.dumps(dict(self.response_schema)))
+        return sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+
 
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):

@@ -86,6 +86,12 @@ def failure_of(error: Exception, model: str, secrets: tuple[str, ...] = ()) -> F
     )
 
 
+def error_of_status(model: str, status: int, text: str) -> MiproError:
+    """Return what an answer with an HTTP status of 300 or more means; `text` is its message."""
+    error = _permanent_cause(Exception(text), model, status, text)
+    return error or EndpointError(f"the endpoint of model {model!r} failed ({status}): {text}")
+
+
 def _redirect(error: Exception, model: str) -> MiproError | None:
     found = next((link for link in _chain(error) if isinstance(link, RedirectRefusedError)), None)
     return EndpointError(f"the endpoint of model {model!r} {found}") if found else None

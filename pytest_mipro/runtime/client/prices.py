@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -39,17 +38,6 @@ def output_limit(parameters: Mapping[str, object]) -> int | None:
     """Return how many tokens these sampling parameters allow a reply, None: no limit."""
     limits = [value for name in _LIMITS if isinstance(value := parameters.get(name), int)]
     return min(limits, default=None)
-
-
-def prompt_bytes(request: Request) -> int:
-    """Return the UTF-8 bytes of a request's messages and response schema.
-
-    They bound the tokens: no tokenizer makes more tokens of a text than it has bytes.
-    """
-    texts = [message.content for message in request.messages]
-    if request.response_schema is not None:
-        texts.append(json.dumps(dict(request.response_schema)))
-    return sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
 
 
 def frame_tokens(request: Request) -> int:

@@ -99,6 +99,8 @@ EXPECTED = {
     "max_calls_per_case": 12,
     "min_holdout": 50,
     "rerun_safe": ("db", "api client"),
+    "lm_addresses": ("llm.example.com/v2/*", "!one.example.com/*"),
+    "allowed_hosts": ("db.example.com",),
     "requests_per_minute": 500,
     "timeout": 2.5,
     "api_base": "http://localhost:8000/v1",
@@ -126,6 +128,8 @@ mipro_max_output_tokens = 300
 mipro_max_calls_per_case = 12
 mipro_min_holdout = 50
 mipro_rerun_safe = ["db", "api client"]
+mipro_lm_addresses = ["llm.example.com/v2/*", "!one.example.com/*"]
+mipro_allowed_hosts = ["db.example.com"]
 mipro_requests_per_minute = 500
 mipro_timeout = 2.5
 mipro_api_base = "http://localhost:8000/v1"
@@ -136,6 +140,9 @@ mipro_strict = true
 PLAIN = (
     TYPED.replace('["db", "api client"]', "db 'api client'")
     .replace('["my/model 0.5 1.5", "b 0 1"]', "\n    my/model 0.5 1.5\n    b 0 1")
+    .replace('["llm.example.com/v2/*", "!', "\n    llm.example.com/v2/*\n    !")
+    .replace('one.example.com/*"]', "one.example.com/*")
+    .replace('["db.example.com"]', "db.example.com")
     .replace('"', "")
 )
 native = pytest.mark.skipif(pytest.version_tuple < (9,), reason="[tool.pytest] came with pytest 9")
@@ -210,6 +217,7 @@ def test_a_wrong_option_is_one_line_and_exit_4(pytester, option, text):
 @pytest.mark.parametrize(
     ("line", "text"),
     [
+        ("mipro_lm_addresses = http://x/y", "must be lines of HOST/PATH, without http://"),
         ("mipro_concurrency = many", "ini key mipro_concurrency must be a whole number: "),
         ("mipro_concurrency = 0", "ini key mipro_concurrency must be a whole number of at least 1"),
         ("mipro_min_holdout = 1", "ini key mipro_min_holdout must be a whole number of at least 2"),

@@ -8,7 +8,6 @@ from pytest_mipro.runtime.client.prices import (
     ModelPrice,
     known_price,
     output_limit,
-    prompt_bytes,
 )
 from pytest_mipro.runtime.client.providers import ProviderClient
 from pytest_mipro.runtime.client.wrappers import BoundedClient, PricedClient
@@ -59,6 +58,6 @@ def test_the_output_limit_is_what_parameters_say(
 
 def test_a_prompt_has_the_bytes_of_its_texts_and_schema() -> None:
     messages = (Message("system", "Grüße"), Message("user", "\ud800"))
-    assert prompt_bytes(Request("m", messages)) == 7 + 3
+    assert Request("m", messages).prompt_bytes() == 7 + 3
     schema = {"type": "string"}
-    assert prompt_bytes(Request("m", messages, response_schema=schema)) == 10 + 18
+    assert Request("m", messages, response_schema=schema).prompt_bytes() == 10 + 18

@@ -1,0 +1,5 @@
+"""See the LM calls that a pipeline makes with a client of its own, while a case runs.
+
+Takes HTTP requests of httpx and aiohttp at the level of their connections. Each becomes a `Request`
+to the case's client, so that cache, recorded replies, budgets and trace treat it as a module's.
+"""

@@ -1,0 +1,155 @@
+"""Answer one call of the pipeline's own client, as a module's call is: by the case's client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_mipro.errors import MiproError, ProgramError
+from pytest_mipro.runtime.calls.context import CallContext, ModuleCall, Trace, calling
+from pytest_mipro.runtime.calls.exchange import ask
+from pytest_mipro.runtime.calls.own_client import OWN_CLIENT
+from pytest_mipro.runtime.calls.parameters import RECORDED
+from pytest_mipro.runtime.client import loop
+from pytest_mipro.runtime.client.contract import Reply, Usage
+from pytest_mipro.runtime.client.endpoints import endpoint_digest
+from pytest_mipro.runtime.own_calls.addresses import credentials_in, origin_of, target_of
+from pytest_mipro.runtime.own_calls.http_call import (
+    HTTPAnswer,
+    HTTPCall,
+    OwnRequest,
+    Send,
+    answer_of_text,
+)
+from pytest_mipro.runtime.own_calls.reading import messages_of, parameters_of, read_answer
+from pytest_mipro.runtime.own_calls.sending import (
+    SenderGoneError,
+    from_loop,
+    from_thread,
+    world_error,
+)
+
+_REFUSED = 424  # no client tries it again
+
+
+def answered(context: CallContext, call: HTTPCall, send: Callable[[], HTTPAnswer]) -> HTTPAnswer:
+    """Return the answer to a call that blocks this thread; `send` makes it where it has to be made.
+
+    Raises what `send` raises. What this package refuses is an answer with status 424.
+    """
+    exchange = _Exchange(context, _request(context, call, from_thread(send)))
+    try:
+        loop.refuse_own_thread()
+    except MiproError as error:
+        return exchange.failed(error)
+    return loop.run_at_once(exchange.answer(waits=True))
+
+
+async def answered_async(
+    context: CallContext, call: HTTPCall, send: Callable[[], Coroutine[Any, Any, HTTPAnswer]]
+) -> HTTPAnswer:
+    """Return the same, awaited on the caller's loop."""
+    return await _Exchange(context, _request(context, call, from_loop(send))).answer(waits=False)
+
+
+def _request(context: CallContext, call: HTTPCall, send: Send) -> OwnRequest:
+    body, target = call.json(), target_of(call.url)
+    given = {} if body is None else body
+    return OwnRequest(
+        model=str(given.get("model") or target.partition("?")[0].strip("/")),
+        messages=messages_of(given),
+        parameters=parameters_of(given, target),
+        private=credentials_in(call.url, call.headers),
+        sample=context.sample,
+        method=call.method,
+        target=target,
+        address=endpoint_digest(origin_of(call.url)),
+        body=call.body.decode("utf-8", "replace") if body is None else body,
+        size=len(call.body),
+        send=send,
+    )
+
+
+@dataclass(frozen=True)
+class _Exchange:
+    """One call within a case."""
+
+    context: CallContext
+    request: OwnRequest
+
+    @property
+    def trace(self) -> Trace:
+        return self.context.trace or Trace()
+
+    async def answer(self, *, waits: bool) -> HTTPAnswer:
+        trace, key = self.trace, self.request.digest(self.request.address)
+        place = trace.open()
+        try:
+            if not trace.is_failing(key):  # else its client tries it again
+                trace.count_request()
+            reply = await self._asked(waits=waits)
+        except asyncio.CancelledError:
+            raise
+        except MiproError as error:
+            return self.failed(error, key, place)
+        trace.note_failing(key, None)
+        answer = answer_of_text(reply.text)
+        trace.close(place, self._record(reply, read_answer(answer).text))
+        return answer
+
+    async def _asked(self, *, waits: bool) -> Reply:
+        """Return the reply; where the sender of an equal call went away, ask again once."""
+        with calling(OWN_CLIENT.label):
+            try:
+                return await ask(self.context.client, self.request, waits=waits)
+            except SenderGoneError:
+                return await ask(self.context.client, self.request, waits=waits)
+
+    def failed(self, error: MiproError, key: str = "", place: int | None = None) -> HTTPAnswer:
+        """Return what the pipeline's client gets for an error; raises what its transport raised."""
+        trace, world = self.trace, world_error(error)
+        if isinstance(error, ProgramError):
+            trace.caused = error
+        elif world is not None:
+            trace.note_failing(key, error)
+        else:
+            trace.remember(error)
+        if place is not None and not (world and not isinstance(error, ProgramError)):
+            trace.close(place, self._record(None, "", str(error)))
+        if world is not None and world.answer is not None:
+            return world.answer
+        if world is not None and world.error is not None:
+            raise world.error
+        return _refusal(error)
+
+    def _record(self, reply: Reply | None, output: str, error: str = "") -> ModuleCall:
+        request = self.request
+        sent = {name: request.parameters[name] for name in RECORDED if name in request.parameters}
+        shown = [{"role": each.role, "content": each.content} for each in request.messages]
+        return ModuleCall(
+            signature=OWN_CLIENT,
+            model=request.model,
+            parameters=sent,
+            inputs={"messages": shown},
+            output=None if reply is None else output,
+            reasoning=None,
+            text=output,
+            usage=reply.usage if reply else Usage(),
+            cost=reply.cost if reply else None,
+            latency=reply.latency if reply else 0.0,
+            cached=bool(reply and reply.cached),
+            requests=1 if reply else 0,
+            error=error,
+            cut=bool(reply and reply.finish_reason == "length"),
+        )
+
+
+def _refusal(error: MiproError) -> HTTPAnswer:
+    """Return an error of this package as an answer that LM clients show and don't try again."""
+    told = {"type": "pytest_mipro", "code": type(error).__name__, "message": str(error)}
+    body = json.dumps({"type": "error", "error": told}).encode()
+    headers = {"content-type": "application/json", "x-should-retry": "false"}
+    return HTTPAnswer(_REFUSED, headers, body)

@@ -1,0 +1,115 @@
+"""An HTTP call of a pipeline's own client as a `Request`, its answer as the text of a `Reply`."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_mipro.runtime.client.contract import LMClient, Request
+
+_KEPT_HEADERS = ("content-type", "content-encoding")
+_BASE64 = "base64"
+
+
+@dataclass(frozen=True)
+class HTTPCall:
+    """An HTTP call, its headers with lower-case names."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> dict[str, Any] | None:
+        """Return the body's JSON object, None where it is none."""
+        return json_object(self.body)
+
+
+@dataclass(frozen=True)
+class HTTPAnswer:
+    """A whole answer; of a stream, all of its bytes."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode("utf-8", "replace")
+
+
+Send = Callable[[], Awaitable[HTTPAnswer]]
+
+
+@dataclass(frozen=True)
+class OwnRequest(Request):
+    """A call of the pipeline's own client.
+
+    What identifies it is `method`, `target` (path and query without credentials), `body` (a JSON
+    value, else a text) and, in the cache, `address` (a digest of the origin). `messages` and
+    `parameters` are read from the body, for estimates and explanations. `size` is that of the body
+    in bytes. `send` makes the call with the pipeline's own client.
+    """
+
+    method: str = "POST"
+    target: str = ""
+    address: str = ""
+    body: Any = None
+    size: int = 0
+    send: Send | None = field(default=None, repr=False, compare=False)
+
+    def canonical_json(self) -> str:
+        """Return what identifies the call as JSON text, sorted by key."""
+        data = {
+            "method": self.method,
+            "target": self.target,
+            "body": self.body,
+            "sample": self.sample,
+        }
+        return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+    def endpoint_at(self, client: LMClient) -> str:  # noqa: ARG002 - the base's signature
+        """Return the digest of its own address."""
+        return self.address
+
+    def prompt_bytes(self) -> int:
+        """Return the bytes of the body, which bound its tokens."""
+        return self.size
+
+
+def json_object(text: bytes | str) -> dict[str, Any] | None:
+    """Return the JSON object in a text, None where there is none."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def text_of_answer(answer: HTTPAnswer) -> str:
+    """Return an answer as the text of a reply: a head with its media type, an empty line, the body.
+
+    Nothing else of the headers is kept. A body that is no text is kept in base64.
+    """
+    head = [f"{name}: {answer.headers[name]}" for name in _KEPT_HEADERS if name in answer.headers]
+    try:
+        body = answer.body.decode("utf-8")
+    except UnicodeDecodeError:
+        head.append(f"content-transfer-encoding: {_BASE64}")
+        body = base64.b64encode(answer.body).decode()
+    return "\n".join([*head, "", body])
+
+
+def answer_of_text(text: str) -> HTTPAnswer:
+    """Return the answer that `text_of_answer` made the text from."""
+    head, _, body = text.partition("\n\n")
+    if text.startswith("\n"):  # it had no media type
+        head, body = "", text[1:]
+    headers = dict(line.split(": ", 1) for line in head.splitlines() if ": " in line)
+    encoded = headers.pop("content-transfer-encoding", "") == _BASE64
+    data = base64.b64decode(body) if encoded else body.encode("utf-8", "surrogatepass")
+    return HTTPAnswer(200, headers, data)

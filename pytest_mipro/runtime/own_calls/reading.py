@@ -1,0 +1,211 @@
+"""Read what LM calls ask and answer, in OpenAI's, Anthropic's and Gemini's APIs and their kin."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_mipro.runtime.client.contract import Message, Role, Usage, known_usage
+from pytest_mipro.runtime.own_calls.http_call import HTTPAnswer, json_object
+
+_ROLES: dict[str, Role] = {"system": "system", "developer": "system", "assistant": "assistant"}
+_CONTENT = ("messages", "input", "instructions", "system", "contents", "prompt")
+_STOPS = {
+    **dict.fromkeys(
+        ("end_turn", "stop_sequence", "tool_use", "tool_calls", "function_call"), "stop"
+    ),
+    **dict.fromkeys(("completed", "STOP", "pause_turn"), "stop"),
+    **dict.fromkeys(("max_tokens", "max_output_tokens", "incomplete", "MAX_TOKENS"), "length"),
+}
+
+
+def messages_of(body: Mapping[str, Any]) -> tuple[Message, ...]:
+    """Return the chat messages of a call, each as text; of embeddings, one message per text."""
+    found = [
+        Message("system", _text(body[name]))
+        for name in ("system", "instructions")
+        if body.get(name)
+    ]
+    turns = body.get("messages") or body.get("input") or body.get("contents") or body.get("prompt")
+    for turn in turns if isinstance(turns, list) else [turns]:
+        if isinstance(turn, dict):
+            role = _ROLES.get(str(turn.get("role")), "user")
+            found.append(Message(role, _turn_text(turn)))
+        elif turn is not None:
+            found.append(Message("user", _text(turn)))
+    return tuple(found)
+
+
+def parameters_of(body: Mapping[str, Any], target: str) -> dict[str, Any]:
+    """Return the other fields of a call, its output limit under the name that budgets know."""
+    parameters = {name: value for name, value in body.items() if name not in (*_CONTENT, "model")}
+    if target.partition("?")[0].rstrip("/").endswith("/embeddings"):
+        parameters["max_tokens"] = 0  # they write nothing
+    elif "max_output_tokens" in body:
+        parameters["max_tokens"] = body["max_output_tokens"]
+    return parameters
+
+
+def _turn_text(turn: Mapping[str, Any]) -> str:
+    """Return a turn's content with its tool calls; a turn without content as JSON."""
+    content = turn.get("content", turn.get("parts"))
+    calls = turn.get("tool_calls")
+    texts = [_text(content)] if content else []
+    texts += [_text(calls)] if calls else []
+    return "\n".join(texts) or _json(turn)
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "\n".join(_text(part) for part in content)
+    if isinstance(content, dict) and isinstance(content.get("text"), str):
+        return str(content["text"])
+    return _json(content)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What an answer says: text and tool calls, usage, why it ended (`""`: it did not), the model.
+
+    `error` is the text of an error in place of a reply, or of a stream that broke off.
+    """
+
+    text: str = ""
+    usage: Usage = field(default_factory=Usage)
+    finish_reason: str = "stop"
+    model: str = ""
+    error: str = ""
+
+
+def read_answer(answer: HTTPAnswer) -> Reading:
+    """Return what an answer with status 200 says; nothing of a format that is not known."""
+    media = answer.headers.get("content-type", "")
+    if "event-stream" not in media:
+        data = json_object(answer.body)
+        return Reading() if data is None else _whole(data)
+    events = list(_events(answer.text))
+    return _streamed(events, done="data: [DONE]" in answer.text)
+
+
+def _events(text: str) -> Iterator[dict[str, Any]]:
+    for line in text.splitlines():
+        if line.startswith("data:") and (data := json_object(line[5:])) is not None:
+            yield data
+
+
+def _whole(data: Mapping[str, Any]) -> Reading:
+    if isinstance(data.get("response"), dict) and "output" in data["response"]:
+        data = data["response"]
+    if data.get("error") and not (data.get("choices") or data.get("output")):
+        return Reading(error=_error_text(data["error"]))
+    choice = _first(data.get("choices"))
+    message = choice.get("message") or {}
+    texts = [
+        message.get("content") or choice.get("text"),
+        *(message.get("tool_calls") or ()),
+        *_parts(data.get("content")),
+        *(part for item in _dicts(data.get("output")) for part in _output_parts(item)),
+        *(
+            p
+            for c in _dicts(data.get("candidates"))
+            for p in _parts((c.get("content") or {}).get("parts"))
+        ),
+    ]
+    why = choice.get("finish_reason") or data.get("stop_reason") or _gemini_end(data)
+    why = why or (data.get("status") if "output" in data else None) or "stop"
+    usage = data.get("usage") or data.get("usageMetadata") or {}
+    return Reading(
+        "\n".join(_text(part) for part in texts if part),
+        _usage(usage),
+        _STOPS.get(str(why), str(why)),
+        str(data.get("model") or ""),
+    )
+
+
+def _streamed(events: Sequence[Mapping[str, Any]], *, done: bool) -> Reading:
+    """Return what the events of a stream say together."""
+    text: list[str] = []
+    usage: dict[str, Any] = {}
+    model, why = "", ""
+    for event in events:
+        if event.get("error") and not event.get("choices"):
+            return Reading(error=_error_text(event["error"]))
+        inner = event.get("response") or event.get("message") or {}
+        if isinstance(inner, dict) and event.get("type") in _LAST_OF_RESPONSES:
+            return _whole(inner)
+        inner = inner if isinstance(inner, dict) else {}
+        model = str(event.get("model") or inner.get("model") or model)
+        for source in (inner, event):
+            counts = source.get("usage") or source.get("usageMetadata")
+            usage |= {k: v for k, v in (counts or {}).items() if v is not None}
+        choice, delta = _first(event.get("choices")), event.get("delta")
+        delta = delta if isinstance(delta, dict) else {"text": delta} if delta else {}
+        chunk = choice.get("delta") or {}
+        text += [str(p) for p in (chunk.get("content"), choice.get("text")) if p]
+        text += [
+            str((c.get("function") or {}).get(n) or "")
+            for c in chunk.get("tool_calls") or ()
+            for n in ("name", "arguments")
+        ]
+        text += [str(delta[name]) for name in ("text", "partial_json") if delta.get(name)]
+        text += [
+            _text(p)
+            for c in _dicts(event.get("candidates"))
+            for p in _parts((c.get("content") or {}).get("parts"))
+        ]
+        why = str(
+            choice.get("finish_reason") or delta.get("stop_reason") or _gemini_end(event) or why
+        )
+    if events and not (why or done):
+        return Reading(error="the stream ended before its last event")
+    return Reading("".join(text), _usage(usage), _STOPS.get(why, why or "stop"), model)
+
+
+_LAST_OF_RESPONSES = ("response.completed", "response.incomplete", "response.failed")
+
+
+def _usage(told: Mapping[str, Any]) -> Usage:
+    """Return the usage by any of the names that it has; cached prompt tokens count too."""
+    prompt = told.get("prompt_tokens", told.get("promptTokenCount"))
+    if prompt is None and "input_tokens" in told:
+        extra = (told.get(f"cache_{what}_input_tokens") or 0 for what in ("creation", "read"))
+        prompt = (told["input_tokens"] or 0) + sum(extra)
+    written = told.get(
+        "completion_tokens", told.get("output_tokens", told.get("candidatesTokenCount"))
+    )
+    return known_usage(prompt, written)
+
+
+def _error_text(error: Any) -> str:
+    return str(error.get("message") or _json(error)) if isinstance(error, dict) else str(error)
+
+
+def _gemini_end(data: Mapping[str, Any]) -> Any:
+    return _first(data.get("candidates")).get("finishReason")
+
+
+def _parts(content: Any) -> list[Any]:
+    return [part for part in content if part] if isinstance(content, list) else []
+
+
+def _output_parts(item: Mapping[str, Any]) -> list[Any]:
+    """Return the texts of an item of the Responses API; a call of a tool is a part itself."""
+    if item.get("type") == "message":
+        return _parts(item.get("content"))
+    return [dict(item)] if item.get("type") == "function_call" else []
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _first(value: Any) -> dict[str, Any]:
+    return next(iter(_dicts(value)), {})

@@ -1,0 +1,49 @@
+"""Decide which HTTP calls are seen: LM calls, within a case, outside a module's own call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pytest_mipro.runtime.calls.context import CallContext, case_context
+from pytest_mipro.runtime.calls.own_client import OWN_CLIENT
+from pytest_mipro.runtime.own_calls.addresses import Addresses
+from pytest_mipro.runtime.own_calls.http_call import HTTPCall
+
+
+@dataclass
+class _Watch:
+    """The addresses of the LM calls to see; None while nothing is watched."""
+
+    addresses: Addresses | None = None
+
+
+_watch = _Watch()
+
+
+@contextmanager
+def seeing(addresses: Addresses) -> Iterator[None]:
+    """See calls to these addresses in the block."""
+    before, _watch.addresses = _watch.addresses, addresses
+    try:
+        yield
+    finally:
+        _watch.addresses = before
+
+
+def seen_context(method: str, url: str) -> CallContext | None:
+    """Return the case's context for what may be an LM call, None for what passes untouched.
+
+    Raises DetachedCallError in a thread of a case that lacks the case's context.
+    """
+    addresses = _watch.addresses
+    if addresses is None or not addresses.may_be_lm(method, url):
+        return None
+    return case_context(OWN_CLIENT.label)
+
+
+def is_lm_call(call: HTTPCall) -> bool:
+    """Return whether a call is an LM call, by its body too."""
+    addresses = _watch.addresses
+    return addresses is not None and addresses.are_lm(call.method, call.url, call.json())

@@ -1,0 +1,225 @@
+"""Send a call with the pipeline's own client; what the world answers is a reply or an error."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import importlib
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any
+
+from pytest_mipro.errors import (
+    EndpointDownError,
+    EndpointError,
+    MiproError,
+    ProgramError,
+    UnreachableError,
+)
+from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
+from pytest_mipro.runtime.client.live_errors import error_of_status
+from pytest_mipro.runtime.client.prices import ModelPrice, known_price
+from pytest_mipro.runtime.client.retry import report_lost_attempt
+from pytest_mipro.runtime.client.wrappers import ClientWrapper
+from pytest_mipro.runtime.own_calls.http_call import (
+    HTTPAnswer,
+    OwnRequest,
+    Send,
+    json_object,
+    text_of_answer,
+)
+from pytest_mipro.runtime.own_calls.reading import read_answer
+from pytest_mipro.runtime.text.redaction import one_line
+
+_NO_CONNECTION = (
+    "ConnectError",
+    "ConnectTimeout",
+    "ClientConnectorError",
+    "ConnectionTimeoutError",
+)
+
+
+class SenderGoneError(EndpointError):
+    """The caller that made a call for several of them went away before its answer."""
+
+
+class WorldError(Exception):
+    """What the world did to a call: an `answer` that is no reply, or the transport's `error`."""
+
+    def __init__(self, answer: HTTPAnswer | None = None, error: Exception | None = None) -> None:
+        super().__init__(str(error or (answer.status if answer else "")))
+        self.answer = answer
+        self.error = error
+
+
+def world_error(error: BaseException) -> WorldError | None:
+    """Return what the world did to the call that ended with this error, None: nothing."""
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        if isinstance(link, WorldError):
+            return link
+        seen.add(id(link))
+        link = link.__cause__ or link.__context__
+    return None
+
+
+class SendingClient(ClientWrapper):
+    """Sends the calls of pipelines' own clients, at most `concurrency` at a time."""
+
+    def __init__(self, inner: LMClient, concurrency: int) -> None:
+        super().__init__(inner)
+        self._slots = asyncio.Semaphore(concurrency)
+        self._prices: dict[str, ModelPrice | None] = {}
+
+    async def complete(self, request: Request) -> Reply:
+        """Return the answer to an own call as a reply, else the inner client's.
+
+        Raises MiproError with a WorldError as its cause where no reply came.
+        """
+        if not isinstance(request, OwnRequest):
+            return await super().complete(request)
+        if request.send is None:
+            raise EndpointError("a call of the pipeline's own client has no client here")
+        async with self._slots:
+            return await self._sent(request, request.send)
+
+    async def _sent(self, request: OwnRequest, send: Send) -> Reply:
+        began = time.perf_counter()
+        try:
+            answer = await send()
+        except MiproError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever an HTTP library raises
+            raise _transport_error(request, error) from WorldError(error=error)
+        told = read_answer(answer) if answer.status < 300 else None
+        if told is None or told.error:
+            text = one_line(told.error if told else _error_text(answer), secrets=request.secrets)
+            status = 500 if told else answer.status
+            raise _status_error(request, status, text) from WorldError(answer)
+        price = await self._price(request.model)
+        return Reply(
+            text=text_of_answer(answer),
+            usage=told.usage,
+            cost=None if price is None else price.cost(told.usage),
+            latency=time.perf_counter() - began,
+            finish_reason=told.finish_reason,
+            model=told.model or request.model,
+        )
+
+    async def _price(self, model: str) -> ModelPrice | None:
+        if model not in self._prices:  # in a thread: litellm's table takes seconds to import
+            self._prices[model] = await asyncio.to_thread(known_price, self._inner, model)
+        return self._prices[model]
+
+
+def _transport_error(request: OwnRequest, error: Exception) -> MiproError:
+    text = one_line(str(error) or type(error).__name__, secrets=request.secrets)
+    if any(kind.__name__ in _NO_CONNECTION for kind in type(error).__mro__):
+        return UnreachableError(f"model {request.model!r} can't be reached: {text}")
+    report_lost_attempt(again=False)
+    return EndpointDownError(f"model {request.model!r} gave no answer: {text}")
+
+
+def _status_error(request: OwnRequest, status: int, text: str) -> MiproError:
+    error = error_of_status(request.model, status, text)
+    if isinstance(error, ProgramError):
+        return error
+    if status in (408, 502, 504):  # of gateways: the model behind may have answered
+        report_lost_attempt(again=False)
+    return error
+
+
+def _error_text(answer: HTTPAnswer) -> str:
+    data = json_object(answer.body) or {}
+    error = data.get("error")
+    told = error.get("message") if isinstance(error, dict) else error
+    return str(told or answer.text or f"status {answer.status}")
+
+
+def from_thread(send: Callable[[], HTTPAnswer]) -> Send:
+    """Return what makes a blocking call in a thread of its own, in this context."""
+    context = contextvars.copy_context()
+
+    async def sent() -> HTTPAnswer:
+        done: Future[HTTPAnswer] = Future()
+
+        def work() -> None:
+            try:
+                done.set_result(context.run(send))
+            except BaseException as error:  # noqa: BLE001 - passed on
+                done.set_exception(error)
+
+        threading.Thread(target=work, name="mipro-own-call", daemon=True).start()
+        return await asyncio.wrap_future(done)
+
+    return sent
+
+
+def from_loop(send: Callable[[], Coroutine[Any, Any, HTTPAnswer]]) -> Send:
+    """Return what makes a call on the loop that runs now, asyncio's or trio's.
+
+    Its caller may stop waiting for it: the call goes on for others as long as the loop does.
+    """
+    start = _starter()
+
+    async def sent() -> HTTPAnswer:
+        try:
+            done = start(send)
+        except RuntimeError as error:  # the loop is closed
+            raise SenderGoneError("the loop of the call has ended") from error
+        try:
+            return await asyncio.wrap_future(done)
+        except asyncio.CancelledError:
+            if done.cancelled():
+                raise SenderGoneError("the loop of the call has ended") from None
+            raise
+
+    return sent
+
+
+Start = Callable[[Callable[[], Coroutine[Any, Any, HTTPAnswer]]], "Future[HTTPAnswer]"]
+
+
+def _starter() -> Start:
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return _trio_starter()
+
+    def start(send: Callable[[], Coroutine[Any, Any, HTTPAnswer]]) -> Future[HTTPAnswer]:
+        coroutine = send()
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, loop)
+        except RuntimeError:
+            coroutine.close()
+            raise
+
+    return start
+
+
+def _trio_starter() -> Start:
+    trio = importlib.import_module("trio")  # somebody awaits outside asyncio
+    token, context = trio.lowlevel.current_trio_token(), contextvars.copy_context()
+
+    def start(send: Callable[[], Coroutine[Any, Any, HTTPAnswer]]) -> Future[HTTPAnswer]:
+        done: Future[HTTPAnswer] = Future()
+
+        async def work() -> None:
+            try:
+                done.set_result(await send())
+            except Exception as error:  # noqa: BLE001 - passed on
+                done.set_exception(error)
+            except BaseException:
+                done.cancel()
+                raise
+
+        def spawn() -> None:
+            trio.lowlevel.spawn_system_task(work, context=context)
+
+        token.run_sync_soon(spawn)
+        return done
+
+    return start

@@ -1,0 +1,127 @@
+"""A pipeline with an `openai` client of its own: gated, recorded, replayed, bounded and billed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import litellm  # noqa: F401 - imported within an inner run, it would break metadata for the next one
+import openai  # noqa: F401
+import pytest
+from lm_stub import Stub, stub
+
+KEY = "sk-proj-0123456789abcdefghij"
+PIPELINE = f"""
+import os
+import openai
+
+client = openai.OpenAI(base_url=os.environ["STUB"] + "/v1", api_key="{KEY}")
+
+def say(text, **more):
+    messages = [{{"role": "system", "content": "Repeat."}}, {{"role": "user", "content": text}}]
+    reply = client.chat.completions.create(
+        model="m", messages=messages, max_tokens=20, temperature=0, **more
+    )
+    return reply.choices[0].message.content
+"""
+TESTS = """
+import pytest
+from pytest_mipro import cases
+from pipeline import say
+
+@pytest.mark.mipro(threshold=0.5)
+@pytest.mark.parametrize("text", ["one", "two", "three"])
+def test_say(text):
+    assert say(text) == f"user said {text}"
+"""
+REPLIES = "test_say.replies.jsonl"
+
+
+@pytest.fixture
+def server() -> Iterator[Stub]:
+    with stub() as running:
+        yield running
+
+
+@pytest.fixture
+def project(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, server: Stub
+) -> pytest.Pytester:
+    monkeypatch.setenv("STUB", server.url)
+    pytester.makeini("[pytest]\npythonpath = .\nmipro_prices =\n    m 1 2\n")
+    pytester.makepyfile(pipeline=PIPELINE, test_say=TESTS)
+    return pytester
+
+
+def run(project: pytest.Pytester, *options: str) -> pytest.RunResult:
+    return project.runpytest_inprocess("-p", "no:randomly", *options)
+
+
+def test_each_call_is_made_once_and_answered_by_the_cache_afterwards(
+    project: pytest.Pytester, server: Stub
+) -> None:
+    run(project).assert_outcomes(passed=4)
+    assert server.count == 3
+    run(project).assert_outcomes(passed=4)
+    assert server.count == 3
+
+
+def test_what_is_recorded_is_replayed_without_the_endpoint(
+    project: pytest.Pytester, server: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(project, "--mipro-replies=record").assert_outcomes(passed=4)
+    text = (project.path / REPLIES).read_text()
+    assert len(text.splitlines()) == 1 + 3
+    monkeypatch.setenv("STUB", "http://llm.example.com")
+    run(project, "--mipro-replies=replay", "--mipro-cache=off").assert_outcomes(passed=4)
+    assert server.count == 3
+
+
+def test_a_call_that_is_not_recorded_is_an_error_and_leaves_the_machine_not(
+    project: pytest.Pytester, server: Stub
+) -> None:
+    run(project, "--mipro-replies=record")
+    (project.path / "test_say.py").write_text(TESTS.replace('"three"', '"four"'))
+    result = run(project, "--mipro-replies=replay")
+    result.stdout.fnmatch_lines(["*own client to model 'm' has no recorded reply*"])
+    assert server.count == 3
+
+
+def test_no_key_and_no_header_is_kept(project: pytest.Pytester) -> None:
+    run(project, "--mipro-replies=record", "--mipro-json=report.json").assert_outcomes(passed=4)
+    for path in project.path.rglob("*"):
+        if path.is_file() and path.name not in ("pipeline.py", "pipeline.cpython-311.pyc"):
+            content = path.read_bytes()
+            assert b"0123456789abcdefghij" not in content, path
+            assert b"secret-of-this-answer" not in content, path
+
+
+def test_the_report_tells_what_the_calls_took(project: pytest.Pytester) -> None:
+    run(project, "--mipro-json=report.json")
+    text = (project.path / "report.json").read_text()
+    assert '"own client"' in text
+    (usage,) = json.loads(text)["studies"][0]["modules"]
+    assert usage["calls"] == 3
+    assert usage["cost"] == pytest.approx(3 * (7 + 2 * 3) / 1e6)
+
+
+def test_a_failing_endpoint_is_an_error_though_the_pipeline_swallows_it(
+    project: pytest.Pytester, server: Stub
+) -> None:
+    server.faults = lambda _: (500, {"x-should-retry": "false"})
+    tests = TESTS.replace(
+        'assert say(text) == f"user said {text}"',
+        "try:\n        say(text)\n    except Exception:\n        pass",
+    )
+    (project.path / "test_say.py").write_text(tests)
+    result = run(project)
+    result.stdout.fnmatch_lines(["*failed (500): a fault of 500*"])
+    assert result.ret == 1
+
+
+def test_a_fault_that_the_client_gets_over_by_itself_costs_no_score(
+    project: pytest.Pytester, server: Stub
+) -> None:
+    server.faults = lambda number: (429, {"retry-after-ms": "1"}) if number == 1 else None
+    run(project).assert_outcomes(passed=4)
+    assert server.count == 4
