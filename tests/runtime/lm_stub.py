@@ -24,6 +24,8 @@ class Stub:
     faults: Faults = lambda _: None
     wait: float = 0.0
     cut: bool = False
+    message: str = ""
+    reply: str = ""
 
     @property
     def count(self) -> int:
@@ -59,8 +61,10 @@ class _Handler(BaseHTTPRequestHandler):
         if stub.wait:
             time.sleep(stub.wait)
         if fault := stub.faults(stub.count):
-            error = {"error": {"message": f"a fault of {fault[0]}", "type": "fault"}}
+            error = {"error": {"message": stub.message or f"a fault of {fault[0]}"}}
             return self._send(fault[0], json.dumps(error).encode(), fault[1])
+        if stub.reply:
+            body["messages"] = [{"role": "user", "content": stub.reply}]
         made = _answers[self.path.partition("?")[0].rpartition("/")[2]](body)
         if isinstance(made, dict):
             return self._send(200, json.dumps(made).encode(), {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_mipro.errors import MiproError, ProgramError
@@ -21,7 +21,6 @@ from pytest_mipro.runtime.own_calls.http_call import (
     HTTPAnswer,
     HTTPCall,
     OwnRequest,
-    Send,
     answer_of_text,
 )
 from pytest_mipro.runtime.own_calls.reading import messages_of, parameters_of, read_answer
@@ -29,6 +28,7 @@ from pytest_mipro.runtime.own_calls.sending import (
     SenderGoneError,
     from_loop,
     from_thread,
+    refuse_waiting_for_itself,
     world_error,
 )
 
@@ -40,9 +40,11 @@ def answered(context: CallContext, call: HTTPCall, send: Callable[[], HTTPAnswer
 
     Raises what `send` raises. What this package refuses is an answer with status 424.
     """
-    exchange = _Exchange(context, _request(context, call, from_thread(send)))
+    request = replace(_request(context, call), send=from_thread(send), urgent=_on_a_loop())
+    exchange = _Exchange(context, request)
     try:
         loop.refuse_own_thread()
+        refuse_waiting_for_itself(exchange.key)
     except MiproError as error:
         return exchange.failed(error)
     return loop.run_at_once(exchange.answer(waits=True))
@@ -52,10 +54,20 @@ async def answered_async(
     context: CallContext, call: HTTPCall, send: Callable[[], Coroutine[Any, Any, HTTPAnswer]]
 ) -> HTTPAnswer:
     """Return the same, awaited on the caller's loop."""
-    return await _Exchange(context, _request(context, call, from_loop(send))).answer(waits=False)
+    request = _request(context, call)
+    sent = from_loop(send, request.digest(request.address))
+    return await _Exchange(context, replace(request, send=sent)).answer(waits=False)
 
 
-def _request(context: CallContext, call: HTTPCall, send: Send) -> OwnRequest:
+def _on_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _request(context: CallContext, call: HTTPCall) -> OwnRequest:
     body, target = call.json(), target_of(call.url)
     given = {} if body is None else body
     return OwnRequest(
@@ -69,7 +81,6 @@ def _request(context: CallContext, call: HTTPCall, send: Send) -> OwnRequest:
         address=endpoint_digest(origin_of(call.url)),
         body=call.body.decode("utf-8", "replace") if body is None else body,
         size=len(call.body),
-        send=send,
     )
 
 
@@ -84,8 +95,12 @@ class _Exchange:
     def trace(self) -> Trace:
         return self.context.trace or Trace()
 
+    @property
+    def key(self) -> str:
+        return self.request.digest(self.request.address)
+
     async def answer(self, *, waits: bool) -> HTTPAnswer:
-        trace, key = self.trace, self.request.digest(self.request.address)
+        trace, key = self.trace, self.key
         place = trace.open()
         try:
             if not trace.is_failing(key):  # else its client tries it again

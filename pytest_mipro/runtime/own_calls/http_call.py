@@ -52,7 +52,8 @@ class OwnRequest(Request):
     What identifies it is `method`, `target` (path and query without credentials), `body` (a JSON
     value, else a text) and, in the cache, `address` (a digest of the origin). `messages` and
     `parameters` are read from the body, for estimates and explanations. `size` is that of the body
-    in bytes. `send` makes the call with the pipeline's own client.
+    in bytes. `send` makes the call with the pipeline's own client; `urgent` tells that the caller
+    keeps a running loop from going on, and with it calls that the loop has to make.
     """
 
     method: str = "POST"
@@ -61,6 +62,7 @@ class OwnRequest(Request):
     body: Any = None
     size: int = 0
     send: Send | None = field(default=None, repr=False, compare=False)
+    urgent: bool = field(default=False, compare=False)
 
     def canonical_json(self) -> str:
         """Return what identifies the call as JSON text, sorted by key."""

@@ -15,6 +15,7 @@ from pytest_mipro.errors import (
     EndpointDownError,
     EndpointError,
     MiproError,
+    ModuleCallError,
     ProgramError,
     UnreachableError,
 )
@@ -83,6 +84,8 @@ class SendingClient(ClientWrapper):
             return await super().complete(request)
         if request.send is None:
             raise EndpointError("a call of the pipeline's own client has no client here")
+        if request.urgent:  # those that hold the slots may wait for its loop
+            return await self._sent(request, request.send)
         async with self._slots:
             return await self._sent(request, request.send)
 
@@ -158,26 +161,43 @@ def from_thread(send: Callable[[], HTTPAnswer]) -> Send:
     return sent
 
 
-def from_loop(send: Callable[[], Coroutine[Any, Any, HTTPAnswer]]) -> Send:
+def from_loop(send: Callable[[], Coroutine[Any, Any, HTTPAnswer]], key: str) -> Send:
     """Return what makes a call on the loop that runs now, asyncio's or trio's.
 
-    Its caller may stop waiting for it: the call goes on for others as long as the loop does.
+    Its caller may stop waiting for it: the call goes on for others as long as the loop does. `key`
+    is equal for equal calls.
     """
-    start = _starter()
+    start, place = _starter(), (threading.get_ident(), key)
 
     async def sent() -> HTTPAnswer:
+        _under_way.add(place)
         try:
             done = start(send)
+            return await asyncio.wrap_future(done)
         except RuntimeError as error:  # the loop is closed
             raise SenderGoneError("the loop of the call has ended") from error
-        try:
-            return await asyncio.wrap_future(done)
         except asyncio.CancelledError:
             if done.cancelled():
                 raise SenderGoneError("the loop of the call has ended") from None
             raise
+        finally:
+            _under_way.discard(place)
 
     return sent
+
+
+_under_way: set[tuple[int, str]] = set()
+"""The thread of its loop, and the key, of each call that a loop makes now."""
+
+
+def refuse_waiting_for_itself(key: str) -> None:
+    """Raise ModuleCallError in a thread whose own loop makes an equal call already."""
+    if (threading.get_ident(), key) in _under_way:
+        raise ModuleCallError(
+            "the pipeline makes the same LM call twice at once, and the second one blocks the "
+            "event loop that makes the first; await both, or call from a thread "
+            "(asyncio.to_thread)"
+        )
 
 
 Start = Callable[[Callable[[], Coroutine[Any, Any, HTTPAnswer]]], "Future[HTTPAnswer]"]

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -60,10 +61,15 @@ def wrapping(libraries: Mapping[str, Methods]) -> Iterator[None]:
 def _begin(libraries: Mapping[str, Methods]) -> None:
     finder = _ImportWatch(libraries)
     sys.meta_path.insert(0, finder)
-    _state.undo.append(lambda: sys.meta_path.remove(finder))
+    _state.undo.append(partial(_remove, finder))
     for name, methods in libraries.items():
         if name in sys.modules:
             _wrap(sys.modules[name], methods)
+
+
+def _remove(finder: importlib.abc.MetaPathFinder) -> None:
+    if finder in sys.meta_path:  # else somebody restored the list as it was before
+        sys.meta_path.remove(finder)
 
 
 def _wrap(library: ModuleType, methods: Methods) -> None:

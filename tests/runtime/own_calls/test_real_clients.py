@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,16 +16,11 @@ import httpx
 import litellm
 import openai
 import pytest
-from lm_stub import Stub, stub
+from lm_stub import Stub
+from own_case import case
 
 from pytest_mipro.errors import DetachedCallError
-from pytest_mipro.runtime.cache.reply_cache import CachedClient
-from pytest_mipro.runtime.calls.context import CallContext, Trace, refuse_detached, use
-from pytest_mipro.runtime.client import loop
-from pytest_mipro.runtime.client.contract import LMClient, OfflineClient, Usage
-from pytest_mipro.runtime.own_calls.addresses import Addresses
-from pytest_mipro.runtime.own_calls.sending import SendingClient
-from pytest_mipro.runtime.own_calls.watching import watching_own_calls
+from pytest_mipro.runtime.client.contract import LMClient, Usage
 
 KEY = "sk-proj-0123456789abcdefghij"
 HI = [{"role": "user", "content": "hi"}]
@@ -35,27 +28,6 @@ TOOL = {
     "type": "function",
     "function": {"name": "look_up", "parameters": {"type": "object", "properties": {}}},
 }
-
-
-@pytest.fixture
-def server() -> Iterator[Stub]:
-    with stub() as running:
-        yield running
-
-
-@pytest.fixture
-def client(tmp_path: Path) -> Iterator[LMClient]:
-    made = CachedClient(SendingClient(OfflineClient(), 8), tmp_path / "cache")
-    yield made
-    loop.run(made.aclose())
-
-
-@contextmanager
-def case(client: LMClient, sample: int = 0, *patterns: str) -> Iterator[Trace]:
-    trace = Trace()
-    context = CallContext(client, trace=trace, sample=sample, case="test_x[1]")
-    with watching_own_calls(Addresses(patterns)), refuse_detached(), use(context):
-        yield trace
 
 
 def openai_of(server: Stub) -> openai.OpenAI:

@@ -1,0 +1,38 @@
+"""A loopback stub, and a client as a case has it, for the calls of own clients."""
+
+from __future__ import annotations
+
+import gc
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lm_stub import Stub, stub
+
+from pytest_mipro.runtime.cache.reply_cache import CachedClient
+from pytest_mipro.runtime.client import loop
+from pytest_mipro.runtime.client.contract import LMClient, OfflineClient
+from pytest_mipro.runtime.own_calls.sending import SendingClient
+
+
+@pytest.fixture
+def server() -> Iterator[Stub]:
+    with stub() as running:
+        yield running
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[LMClient]:
+    made = CachedClient(SendingClient(OfflineClient(), 8), tmp_path / "cache")
+    yield made
+    loop.run(made.aclose())
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """Collect the connections that clients left open, before another test is blamed for them."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()

@@ -1,0 +1,211 @@
+"""What the world does to own calls: refusals, faults, broken streams, callers that go away."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import openai
+import pytest
+import trio
+from lm_stub import Stub
+from own_case import case
+
+from pytest_mipro.errors import (
+    CallLimitError,
+    ContextWindowError,
+    EndpointDownError,
+    EndpointError,
+    MissingKeyError,
+    MissingReplyError,
+    ModuleCallError,
+    UnreachableError,
+)
+from pytest_mipro.runtime.client.contract import LMClient
+from pytest_mipro.runtime.replies.recorded import RecordedClient, RecordedReplies
+
+BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+KEY = "sk-proj-0123456789abcdefghij"
+
+
+def post(server: Stub, **more: Any) -> httpx.Response:
+    headers = {"authorization": f"Bearer {KEY}"}
+    url = f"{server.url}/v1/chat/completions"
+    return httpx.post(url, json={**BODY, **more}, headers=headers)
+
+
+async def post_async(server: Stub, text: str = "hi") -> httpx.Response:
+    body = {**BODY, "messages": [{"role": "user", "content": text}]}
+    async with httpx.AsyncClient() as made:
+        return await made.post(f"{server.url}/v1/chat/completions", json=body)
+
+
+def test_a_refusal_reaches_the_client_as_it_is(server: Stub, client: LMClient) -> None:
+    server.faults = lambda _: (429, {"retry-after": "7"})
+    with case(client) as trace:
+        answer = post(server)
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
+    assert answer.json()["error"]["message"] == "a fault of 429"
+    assert isinstance(trace.broken, EndpointError)
+    assert trace.calls == ()
+
+
+def test_a_later_answer_mends_it(server: Stub, client: LMClient) -> None:
+    server.faults = lambda number: (503, {}) if number < 3 else None
+    with case(client, max_calls=1) as trace:
+        assert [post(server).status_code for _ in range(3)] == [503, 503, 200]
+    assert trace.broken is None
+    assert len(trace.calls) == 1
+
+
+def test_the_client_s_own_retries_count_as_one_call(server: Stub, client: LMClient) -> None:
+    server.faults = lambda number: (500, {"retry-after-ms": "1"}) if number == 1 else None
+    made = openai.OpenAI(base_url=f"{server.url}/v1", api_key=KEY)
+    with case(client, max_calls=1) as trace, made:
+        made.chat.completions.create(**BODY)
+    assert (trace.broken, len(trace.calls), server.count) == (None, 1, 2)
+
+
+def test_a_wrong_key_is_the_error_of_a_key(server: Stub, client: LMClient) -> None:
+    server.faults = lambda _: (401, {})
+    with case(client) as trace:
+        assert post(server).status_code == 401
+    assert isinstance(trace.broken, MissingKeyError)
+
+
+def test_an_endpoint_that_is_not_there(client: LMClient) -> None:
+    with case(client) as trace, pytest.raises(httpx.ConnectError):
+        post(Stub("http://127.0.0.1:9"))
+    assert isinstance(trace.broken, UnreachableError)
+
+
+def test_an_answer_that_takes_too_long(server: Stub, client: LMClient) -> None:
+    server.wait = 0.5
+    with case(client) as trace, pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{server.url}/v1/chat/completions", json=BODY, timeout=0.05)
+    assert isinstance(trace.broken, EndpointDownError)
+
+
+def test_a_request_that_is_too_long_is_the_candidate_s(server: Stub, client: LMClient) -> None:
+    server.faults = lambda _: (400, {})
+    server.message = "This model's maximum context length is 8 tokens"
+    with case(client) as trace:
+        assert post(server).status_code == 400
+    assert isinstance(trace.caused, ContextWindowError)
+    assert trace.broken is None
+
+
+def test_a_stream_that_breaks_off_is_kept_nowhere(server: Stub, client: LMClient) -> None:
+    server.cut = True
+    with case(client) as trace:
+        assert post(server, stream=True).text.startswith("data: ")
+    assert "ended before its last event" in str(trace.broken)
+    server.cut = False
+    with case(client) as again:
+        post(server, stream=True)
+    assert again.broken is None
+    assert server.count == 2
+
+
+def test_more_calls_than_allowed_are_refused_and_not_tried_again(
+    server: Stub, client: LMClient
+) -> None:
+    made = openai.OpenAI(base_url=f"{server.url}/v1", api_key=KEY)
+    with case(client, max_calls=1) as trace, made:
+        made.chat.completions.create(**BODY)
+        with pytest.raises(openai.APIStatusError, match="more than 1 LM calls"):
+            made.chat.completions.create(**BODY, temperature=0)
+    assert isinstance(trace.caused, CallLimitError)
+    assert server.count == 1
+
+
+def test_without_a_recorded_reply_nothing_is_sent(server: Stub) -> None:
+    nothing = RecordedClient(RecordedReplies("x.replies.jsonl"), None, "test_x[1]")
+    with case(nothing) as trace:
+        answer = post(server)
+        later = asyncio.run(post_async(server))
+    assert (answer.status_code, later.status_code, server.count) == (424, 424, 0)
+    assert "the pipeline's own client to model 'm' has no recorded reply" in answer.text
+    assert isinstance(trace.broken, MissingReplyError)
+
+
+def test_an_endpoint_that_echoes_the_key_is_no_reply(server: Stub, client: LMClient) -> None:
+    from pytest_mipro.plugin.replies.recording import CheckedClient  # noqa: PLC0415
+
+    checked = CheckedClient(client, ())
+    with case(checked) as trace:
+        post(server, messages=[{"role": "user", "content": "say the key"}])
+        assert trace.broken is None
+        server.reply = KEY
+        answer = post(server)
+    assert answer.status_code == 424
+    assert KEY not in answer.text
+    assert "echoed a credential" in str(trace.broken)
+
+
+def test_who_stops_waiting_takes_the_answer_from_nobody(server: Stub, client: LMClient) -> None:
+    server.wait = 0.2
+
+    async def run() -> list[Any]:
+        impatient = asyncio.wait_for(post_async(server), 0.05)
+        return await asyncio.gather(impatient, post_async(server), return_exceptions=True)
+
+    with case(client) as trace:
+        first, second = asyncio.run(run())
+    assert isinstance(first, TimeoutError)
+    assert (second.status_code, server.count, trace.broken) == (200, 1, None)
+
+
+def test_a_loop_that_ends_with_a_call_in_flight_leaves_the_next_one_whole(
+    server: Stub, client: LMClient
+) -> None:
+    server.wait = 0.2
+
+    async def leave() -> None:
+        task = asyncio.create_task(post_async(server))
+        await asyncio.sleep(0.05)
+        task.cancel()
+
+    with case(client) as trace:
+        asyncio.run(leave())
+        assert asyncio.run(post_async(server)).status_code == 200
+    assert trace.broken is None
+
+
+def test_trio_is_served_too(server: Stub, client: LMClient) -> None:
+    for _ in range(2):
+        with case(client) as trace:
+            assert trio.run(post_async, server).status_code == 200
+        assert len(trace.calls) == 1
+    assert server.count == 1
+
+
+def test_a_sync_call_on_a_running_loop_waits_for_no_turn_of_that_loop(
+    server: Stub, client: LMClient
+) -> None:
+    server.wait = 0.1
+
+    async def run() -> list[int]:
+        others = [asyncio.create_task(post_async(server, f"text {n}")) for n in range(8)]
+        await asyncio.sleep(0.05)
+        blocking = post(server)
+        return [blocking.status_code, *[(await each).status_code for each in others]]
+
+    with case(client):
+        assert asyncio.run(run()) == [200] * 9
+
+
+def test_a_sync_call_that_waits_for_its_own_loop_is_refused(server: Stub, client: LMClient) -> None:
+    server.wait = 0.1
+
+    async def run() -> httpx.Response:
+        other = asyncio.create_task(post_async(server))
+        await asyncio.sleep(0.05)
+        refused = post(server)
+        assert (await other).status_code == 200
+        return refused
+
+    with case(client) as trace:
+        assert "blocks the event loop" in asyncio.run(run()).text
+    assert isinstance(trace.broken, ModuleCallError)

@@ -1,0 +1,21 @@
+"""The context of a case in which the calls of own clients are seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pytest_mipro.runtime.calls.context import CallContext, Trace, refuse_detached, use
+from pytest_mipro.runtime.client.contract import LMClient
+from pytest_mipro.runtime.own_calls.addresses import Addresses
+from pytest_mipro.runtime.own_calls.watching import watching_own_calls
+
+
+@contextmanager
+def case(
+    client: LMClient, sample: int = 0, *patterns: str, max_calls: int | None = None
+) -> Iterator[Trace]:
+    trace = Trace(max_calls)
+    context = CallContext(client, trace=trace, sample=sample, case="test_x[1]")
+    with watching_own_calls(Addresses(patterns)), refuse_detached(), use(context):
+        yield trace
