@@ -140,7 +140,8 @@ def answer_of(ask: Callable[[Stub], Any], server: Stub) -> str:
             return str(ask(server))
         finally:
             for made in litellm.in_memory_llm_clients_cache.cache_dict.values():
-                made.close()
+                if not inspect.iscoroutinefunction(made.close):
+                    made.close()
             litellm.in_memory_llm_clients_cache.flush_cache()
 
     async def run() -> str:
