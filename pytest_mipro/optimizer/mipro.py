@@ -31,10 +31,10 @@ def optimize(study: Study, services: Services, settings: OptimizerSettings) -> S
         hold_for_decision(run, baseline)
         state = search_rounds(run, baseline)
         run.release_kept()
-        if state.best == state.candidates.committed:
+        if state.record.best.assignment == state.candidates.committed:
             conclusion = Conclusion(state.nothing_better())
         else:
-            conclusion = conclude(run, baseline, choose_finalist(state), state.tried)
+            conclusion = conclude(run, baseline, choose_finalist(state))
         services.emit(Decided(study.name, conclusion.decision, conclusion.reason))
         return _result(state, conclusion)
     except MiproError:

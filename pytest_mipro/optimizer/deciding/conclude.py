@@ -26,8 +26,17 @@ from pytest_mipro.runtime.prompts.prompt import Prompt
 _ROUNDING = 1e-9
 
 
-def choose_finalist(state: SearchState) -> dict[Path, Prompt]:
-    """Return the finalist's prompts by path, and report how it was chosen."""
+@dataclass(frozen=True)
+class Finalist:
+    """The best of `tried` assignments: its `program`, and its `scores` by validation case."""
+
+    program: Mapping[Path, Prompt]
+    tried: int
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+def choose_finalist(state: SearchState) -> Finalist:
+    """Return the finalist, and report how it was chosen."""
     run, best = state.run, state.record.best
     cases = cases_of(state.baseline.study, state.baseline.split.validation)
     equals = equally_good(state.record, state.candidates.committed, cases)
@@ -35,7 +44,8 @@ def choose_finalist(state: SearchState) -> dict[Path, Prompt]:
     run.services.emit(
         FinalistChosen(run.study.name, len(equals), chosen.cost, best.cost, chosen is best)
     )
-    return state.candidates.program(chosen.assignment)
+    program = state.candidates.program(chosen.assignment)
+    return Finalist(program, state.tried, chosen.scores)
 
 
 def equally_good(
@@ -81,15 +91,13 @@ class Conclusion:
         return replace(self, decision=decision, reason=decision.reason, accepted=decision.accepted)
 
 
-def conclude(
-    run: StudyRun, baseline: Baseline, program: Mapping[Path, Prompt], tried: int
-) -> Conclusion:
-    """Return the conclusion on a finalist, the best of `tried` assignments on validation rows.
+def conclude(run: StudyRun, baseline: Baseline, finalist: Finalist) -> Conclusion:
+    """Return the conclusion on a finalist, the best on validation rows.
 
     Only an accepted finalist is measured on all cases, as the gate will measure them: the next
     plain run is served from the cache. Sampled replies are other samples than it was chosen on.
     """
-    services = run.services
+    services, program = run.services, finalist.program
     digest, shown = program_digest(program), services.finalists_shown
     look = services.earlier_holdout_uses + (*shown, digest).index(digest) + 1
     holdout_uses = services.holdout_uses
@@ -103,13 +111,7 @@ def conclude(
     if deciding.over_budget:
         return replace(conclusion, reason=f"the finalist needs {deciding.over_budget}")
     lift = paired_lift(deciding.scores(), baseline.evaluation.scores(), baseline.deciding)
-    evidence = Evidence(
-        holdout=baseline.split.confirmed,
-        tried=tried,
-        look=look,
-        shared=not baseline.split.decides,
-        rows=len({case.row for case in baseline.deciding}),
-    )
+    evidence = _evidence(baseline, finalist, look)
     decided = partial(decide, lift, evidence, accept=run.settings.accept)
     conclusion = replace(conclusion, prompts=_called(program, deciding), deciding=deciding)
     conclusion = conclusion.with_decision(decided())
@@ -128,6 +130,21 @@ def conclude(
         return conclusion.with_decision(rejected)
     conclusion = replace(conclusion, prompts=_called(program, final), final=final)
     return conclusion.with_decision(decided(failed_gates(baseline, final)))
+
+
+def _evidence(baseline: Baseline, finalist: Finalist, look: int) -> Evidence:
+    split, study = baseline.split, baseline.study
+    cases = [case for case in cases_of(study, split.validation) if case.id in finalist.scores]
+    before = baseline.evaluation.scores()
+    helps = split.confirmed and not split.shared and cases
+    return Evidence(
+        holdout=split.confirmed,
+        tried=finalist.tried,
+        look=look,
+        shared=not split.decides,
+        rows=len({case.row for case in baseline.deciding}),
+        chosen=paired_lift(finalist.scores, before, cases) if helps else None,
+    )
 
 
 def _called(program: Mapping[Path, Prompt], evaluation: Evaluation) -> dict[Path, Prompt]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Literal
 
+from pytest_mipro.optimizer.statistics.combination import Combined
 from pytest_mipro.optimizer.statistics.distributions import ALPHA
 from pytest_mipro.optimizer.statistics.intervals import PairedLift
 from pytest_mipro.optimizer.statistics.notation import with_interval
@@ -30,8 +31,9 @@ class Evidence:
     """Where the lift comes from: `holdout` rows, or validation rows, which the search used, too.
 
     The finalist is the best of `tried` assignments, and the `look`-th to be measured on this
-    holdout. With `shared`, these are validation rows that the proposals were written from. `rows`
-    counts them where some count as one, else it is 0.
+    holdout. `chosen` is its lift on the validation rows that chose it, where these help to decide.
+    With `shared`, validation rows decide that the proposals were written from. `rows` counts the
+    deciding rows where some count as one, else it is 0.
     """
 
     holdout: bool
@@ -39,6 +41,13 @@ class Evidence:
     look: int = 1
     shared: bool = False
     rows: int = 0
+    chosen: PairedLift | None = None
+
+    def lower(self, lift: PairedLift, level: float) -> float:
+        """Return the one-sided lower bound of a lift on the deciding rows, by all the evidence."""
+        if self.chosen is None:
+            return lift.lower(level)
+        return Combined(lift, self.chosen, self.tried).lower(level)
 
     @property
     def level(self) -> float:
@@ -91,7 +100,7 @@ def decide(
     rejected whatever its lift. With `accept` "likely" it is also accepted where its lift is only
     likely, or where the rows are too few to decide.
     """
-    bound = lift.lower(evidence.level)
+    bound = evidence.lower(lift, evidence.level)
     verdict, reason = _verdict(lift, evidence, bound, failed)
     return Decision(verdict, verdict in _WRITTEN[accept], reason, lift, bound, evidence.level)
 
@@ -111,10 +120,10 @@ def _verdict(
         return ("accept" if evidence.holdout else "unconfirmed"), f"better: {facts}"
     detectable, enough = lift.detectable(evidence.level), lift.rows_to_detect(evidence.level)
     what = "rows" if evidence.rows in (0, lift.rows) else "clusters"
-    power = f"{lift.rows} {what} detect a difference of {detectable:.3f} in 70 % of runs"
+    power = f"{lift.rows} {what} alone detect a difference of {detectable:.3f} in 70 % of runs"
     if enough is not None:
         power += f", {enough:,} would detect this one"
-    if lift.lower(evidence.likely_level) > 0:
+    if evidence.lower(lift, evidence.likely_level) > 0:
         return "likely", f"likely better: {facts}; {power}"
     return "reject", f"too few rows to tell: {facts}; {power}"
 
@@ -157,6 +166,9 @@ def _facts(lift: PairedLift, evidence: Evidence, bound: float) -> str:
     text += f" ({lift.rows} clusters)" if number != lift.rows else ""
     if evidence.shared:
         return f"{text}, from which its instructions were written"
+    if evidence.chosen:
+        chosen = evidence.chosen
+        text += f" and {chosen.mean:+.3f} on the {chosen.rows} that chose it of {evidence.tried}"
     text += f", one-sided {100 * evidence.level:.4g} % lower bound {bound:+.3f}"
     if evidence.holdout:
         return f"{text} (look {evidence.look} at this holdout)"

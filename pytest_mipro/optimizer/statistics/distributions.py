@@ -18,6 +18,11 @@ def normal_quantile(level: float) -> float:
     return _NORMAL.inv_cdf(level)
 
 
+def normal_cdf(value: float) -> float:
+    """Return the probability that a standard normal variable is at most `value`."""
+    return _NORMAL.cdf(value)
+
+
 def t_quantile(level: float, degrees: float) -> float:
     """Return the quantile of Student's t with `degrees` ≥ 1 (need not be whole), 0.5 ≤ level < 1.
 

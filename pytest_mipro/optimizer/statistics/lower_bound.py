@@ -55,21 +55,42 @@ def lower_bound(units: Sequence[Unit], level: float) -> float:
     """
     if not units:
         return -1.0
+    bound = _quantile(_terms(units, above=True), level)
+    return bound if bound > 0 else _quantile(_terms(units, above=False), level)
+
+
+def sureness(units: Sequence[Unit], value: float) -> float:
+    """Return how sure it is that the mean is above a value, as a normal quantile.
+
+    That of the level at which `lower_bound` is the value: at 1.645 it is sure to 95 %. It is 0 from
+    the mean on, and infinite below all that may have been unseen.
+    """
+    if not units:
+        return 0.0
+    terms = _terms(units, above=value >= 0)
+    if value < min(term.value for term in terms):
+        return math.inf
+    return -_signed_root(terms, value) if value < _mean(terms) - _CLOSE else 0.0
+
+
+def _terms(units: Sequence[Unit], *, above: bool) -> list[_Term]:
+    """Return the rows and the unseen one, for a bound of 0 and `above`, or below."""
     counts = Counter((round(unit.weight, _DIGITS), round(unit.value, _DIGITS)) for unit in units)
     seen = [_Term(weight, value, count) for (weight, value), count in sorted(counts.items())]
     unseen = _unseen(units)
-    if all(abs(unit.value - round(unit.value)) < _CLOSE for unit in units):
-        # Half a row is mid-p against 0 alone: below 0, it would hide losses that were not seen.
-        bound = _quantile([*seen, replace(unseen, count=0.5)], level)
-        if bound > 0:
-            return bound
-    return _quantile([*seen, unseen], level)
+    whole = all(abs(unit.value - round(unit.value)) < _CLOSE for unit in units)
+    # Half a row is mid-p against 0 alone: below 0, it would hide losses that were not seen.
+    return [*seen, replace(unseen, count=0.5) if above and whole else unseen]
+
+
+def _mean(terms: Sequence[_Term]) -> float:
+    total = math.fsum(term.weight * term.count for term in terms)
+    return math.fsum(term.weight * term.count * term.value for term in terms) / total
 
 
 def _quantile(terms: Sequence[_Term], level: float) -> float:
     """Return the quantile 1 - `level` of the weighted mean."""
-    total = math.fsum(term.weight * term.count for term in terms)
-    high = math.fsum(term.weight * term.count * term.value for term in terms) / total
+    high = _mean(terms)
     low = min(term.value for term in terms)
     if high - low < _CLOSE:
         return low

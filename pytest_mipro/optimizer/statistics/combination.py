@@ -1,0 +1,62 @@
+"""A lift shown by two samples: the rows that chose a finalist, and rows that it never saw.
+
+Validation rows prove little by themselves, as they chose the finalist, and holdout rows are few.
+Together they prove more, if the first are corrected for the choice: the design of trials that go on
+with the best of several treatments. Sources: Bauer & Köhne 1994, "Evaluation of experiments with
+adaptive interim analyses", Biometrics 50; Bretz et al. 2006, "Confirmatory seamless phase II/III
+clinical trials with hypotheses selection at interim: general concepts", Biometrical Journal 48.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from pytest_mipro.optimizer.statistics.distributions import normal_cdf, normal_quantile
+from pytest_mipro.optimizer.statistics.intervals import PairedLift
+from pytest_mipro.optimizer.statistics.lower_bound import sureness
+
+# No sample speaks for or against a lift with more than this.
+_MOST_SURE = 6.0
+_STEPS = 50
+
+
+@dataclass(frozen=True)
+class Combined:
+    """The lift of the best of `tried` candidates on `fresh` rows and on `chosen` ones.
+
+    Each sample counts by its number of rows, which is settled before anything is measured.
+    """
+
+    fresh: PairedLift
+    chosen: PairedLift
+    tried: int
+
+    def lower(self, level: float) -> float:
+        """Return the one-sided lower bound of the lift, at most its mean on fresh rows."""
+        wanted = normal_quantile(level)
+        low, high = -1.0, self.fresh.mean
+        for _ in range(_STEPS):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self._sureness(middle) > wanted else (low, middle)
+        return low
+
+    def _sureness(self, value: float) -> float:
+        """Return how sure it is that the lift is above a value, as a normal quantile."""
+        share = self.fresh.rows / (self.fresh.rows + self.chosen.rows)
+        one = _bounded(sureness(self.fresh.differences, value))
+        other = corrected(sureness(self.chosen.differences, value), self.tried)
+        return math.sqrt(share) * one + math.sqrt(1 - share) * other
+
+
+def corrected(sure: float, tried: int) -> float:
+    """Return how sure the best of `tried` makes, each with its part of the error (Bonferroni).
+
+    At least 0: rows that choose don't speak against. Alone this lets 2.6 % err instead of 2.5 %.
+    """
+    error = tried * (1 - normal_cdf(_bounded(sure)))
+    return 0.0 if error >= 0.5 else _bounded(-normal_quantile(error))
+
+
+def _bounded(sure: float) -> float:
+    return min(_MOST_SURE, max(-_MOST_SURE, sure))
