@@ -19,7 +19,7 @@ Place = Literal["train", "validation", "holdout"]
 
 MIN_HOLDOUT = 30
 # Of ten units, as many are held out, and as many serve validation; the rest is for training.
-_HOLDOUT, _VALIDATION = 3, 4
+_HOLDOUT, _VALIDATION = 4, 4
 HOLDOUT_SHARE = _HOLDOUT / 10
 # Below this many units, separate training and validation parts are too small to be of use.
 MIN_APART = 25
@@ -29,9 +29,10 @@ MIN_APART = 25
 class Split:
     """The keys of a study's rows by part, each sorted.
 
-    `train` serves demos and proposals, `validation` the search, `holdout` the decision (empty if it
-    would be too small). `shared`: training and validation have rows in common. `units` maps each
-    row to its unit (see `units_of`): rows that stay together and count as one.
+    Instructions are written from `train` rows and judged by `validation` rows. Both serve as demos,
+    of which no row is shown its own. `holdout` rows decide (empty if they would be too few).
+    `shared`: training and validation have rows in common. `units` maps each row to its unit (see
+    `units_of`): rows that stay together and count as one.
     """
 
     train: tuple[str, ...]
@@ -68,7 +69,7 @@ class Split:
 def split_rows(rows: Iterable[RowTag], min_holdout: int = MIN_HOLDOUT) -> Split:
     """Return the split of the rows; a row may come several times, once a case.
 
-    Of the units, 30 % are held out and 40 % serve validation, rounded; tags are honoured, and count
+    Of the units, 40 % are held out and 40 % serve validation, rounded; tags are honoured, and count
     towards these sizes. A holdout of fewer than `min_holdout` units joins validation, and so does
     one that leaves no units for the others. Under 25 units in all, or where training or validation
     would be empty, the two share their untagged units, those of a dissolved holdout included.
