@@ -43,7 +43,7 @@ class Record:
 
     @property
     def best(self) -> Assessment:
-        """The incumbent: the best of those measured on all rows; of equal ones the earliest."""
+        """The best of those measured on all validation rows; of equal ones the earliest."""
         return max(self.full, key=lambda item: (item.estimate, -item.number))
 
     @property

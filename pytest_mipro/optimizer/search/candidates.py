@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import cycle, islice
 from pathlib import Path
 
 from pytest_mipro.optimizer.search.searcher import Assignment, Space
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.signature.signature import Signature
 
-# Which of a module's two dimensions a move changes: demos, both, or instruction.
-_MOVES = ((1,), (0, 1), (0,))
-
 
 @dataclass(frozen=True)
 class ModuleCandidates:
-    """One module's candidates; index 0 of both is the committed one."""
+    """One module's candidates; index 0 of both is the committed one.
+
+    `origins` holds for both the index of the choice that each was made to improve on, itself for
+    the committed one.
+    """
 
     signature: Signature
     instructions: tuple[str, ...]
     demo_sets: tuple[tuple[Demo, ...], ...]
+    origins: tuple[tuple[int, ...], tuple[int, ...]] = ((0,), (0,))
 
     def prompt(self, instruction: int, demos: int) -> Prompt:
         """Return the prompt of one choice of instruction and demo set."""
@@ -43,7 +43,8 @@ class Candidates:
             for index, module in enumerate(self.modules)
             for part, choices in (("instruction", module.instructions), ("demos", module.demo_sets))
         }
-        return Space(tuple(dimensions.values()), tuple(dimensions))
+        origins = tuple(part for module in self.modules for part in module.origins)
+        return Space(tuple(dimensions.values()), tuple(dimensions), origins)
 
     @property
     def committed(self) -> Assignment:
@@ -71,33 +72,6 @@ class Candidates:
             for signature, prompt in committed.items()
         ]
         return Candidates((*self.modules, *more))
-
-    def first(
-        self, incumbent: Assignment, tried: Collection[Assignment], turn: int
-    ) -> list[Assignment]:
-        """Return what is worth a trial before the searcher chooses: candidates in none of `tried`.
-
-        TPE rarely tries a category that it has no score of. The kinds of move from the incumbent
-        take turns, in all modules at once: new demos, new instructions with new demos, new
-        instructions. Each move shows candidates that no earlier one showed, as long as there are
-        any. `turn` says which kind begins.
-        """
-        shown = [set(choices) for choices in zip(incumbent, *tried, strict=True)]
-        fresh = [
-            deque(choice for choice in range(size) if choice not in seen)
-            for size, seen in zip(self.space.sizes, shown, strict=True)
-        ]
-        moves: list[Assignment] = []
-        kinds = islice(cycle(_MOVES), turn % len(_MOVES), None)
-        while any(fresh):
-            parts = next(kinds)
-            program = list(incumbent)
-            for place, choices in enumerate(fresh):
-                if choices and place % 2 in parts:
-                    program[place] = choices.popleft()
-            if tuple(program) != incumbent:
-                moves.append(tuple(program))
-        return moves
 
     def untried(self, tried: Collection[Assignment]) -> bool:
         """Return whether a kind of move is untried: an instruction, a number of demos, or both."""
@@ -127,14 +101,27 @@ def committed_candidates(
 
 
 def extended(
-    module: ModuleCandidates, instructions: Sequence[str], demo_sets: Sequence[tuple[Demo, ...]]
+    module: ModuleCandidates,
+    instructions: Sequence[str],
+    demo_sets: Sequence[tuple[Demo, ...]],
+    origin: Assignment = (0, 0),
 ) -> ModuleCandidates:
-    """Return the module's candidates with these added, without duplicates."""
+    """Return the module's candidates with these added, without duplicates.
+
+    They were made to improve on the `origin`, an instruction and a demo set of the module.
+    """
     distinct: dict[str, tuple[Demo, ...]] = {}  # by digest: demos hold JSON values, without a hash
     for demos in (*module.demo_sets, *demo_sets):
         distinct.setdefault(Prompt("", demos).digest(), demos)
+    texts = tuple(dict.fromkeys((*module.instructions, *instructions)))
+    counts = len(texts), len(distinct)
+    origins = [
+        (*known, *[of] * (count - len(known)))
+        for known, of, count in zip(module.origins, origin, counts, strict=True)
+    ]
     return replace(
         module,
-        instructions=tuple(dict.fromkeys((*module.instructions, *instructions))),
+        instructions=texts,
         demo_sets=tuple(distinct.values()),
+        origins=(origins[0], origins[1]),
     )

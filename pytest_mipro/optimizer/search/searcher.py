@@ -19,11 +19,13 @@ class Space:
     """The categorical dimensions of a search.
 
     Dimension i has the distinct name `names[i]` and the choices 0…`sizes[i]` - 1; `names` and
-    `sizes` are equally long.
+    `sizes` are equally long. `origins[i]` holds for each choice the one that it was made to improve
+    on, 0 for choice 0; without them, all were made from choice 0.
     """
 
     sizes: tuple[int, ...]
     names: tuple[str, ...]
+    origins: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.sizes) != len(self.names) or len(set(self.names)) != len(self.names):
@@ -90,6 +92,9 @@ class Visits:
 
     def __contains__(self, assignment: Assignment) -> bool:
         return assignment in self._seen
+
+    def __iter__(self) -> Iterator[Assignment]:
+        return iter(self._seen)
 
     def mark(self, assignment: Assignment) -> None:
         """Note that the assignment was asked or told."""

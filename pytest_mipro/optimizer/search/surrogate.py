@@ -1,0 +1,122 @@
+"""What the search believes of each assignment: a Gaussian process with additive effects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from pytest_mipro.optimizer.search.searcher import Assignment, Space
+
+# Standard deviations of scores (0…1) before anything is measured: of the level of all scores; of
+# what one choice adds to the one it was made from; of what all such steps of a dimension have in
+# common; of what a combination adds to its choices; and of one row, beside another program's score.
+_LEVEL, _STEP, _COMMON, _TOGETHER, _ROW = 0.2, 0.08, 0.05, 0.04, 0.45
+# Linear algebra may differ in the last bits from machine to machine; equal beliefs must stay equal.
+_DIGITS = 9
+_NORMAL = NormalDist()
+
+
+@dataclass(frozen=True)
+class Belief:
+    """The `mean` of an assignment's true score, and its standard deviation `spread` (0 or more)."""
+
+    mean: float
+    spread: float
+
+    def improvement(self, best: float) -> float:
+        """Return by how much the score is expected to exceed `best`, counting losses as 0.
+
+        Source: Jones et al. 1998, "Efficient Global Optimization" (expected improvement).
+        """
+        if self.spread <= 0:
+            return max(0.0, self.mean - best)
+        distance = (self.mean - best) / self.spread
+        gain = distance * _NORMAL.cdf(distance) + _NORMAL.pdf(distance)
+        return round(self.spread * gain, _DIGITS)
+
+
+class Surrogate:
+    """The beliefs about all assignments of a space, from estimates of some.
+
+    A score is the sum of the effects of its choices, and a little of its own: what a choice brought
+    beside one partner counts beside others. A choice has the effect of the one that it was made to
+    improve on, and a step of its own; the steps of a dimension have a part in common, so that more
+    is expected of new demos where new demos have helped. An estimate counts by its rows: a lucky
+    minibatch ranks below a full evaluation that is nearly as high.
+
+    `estimates` maps assignments to their score (0…1) and rows. Of those `pending` it is only known
+    that they will be measured. Source: Rasmussen & Williams 2006, "Gaussian Processes for Machine
+    Learning", ch. 2.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        estimates: Mapping[Assignment, tuple[float, float]],
+        pending: Collection[Assignment] = (),
+    ) -> None:
+        self._effects = [
+            _effects(_parents(space, place), share=1 / math.sqrt(len(space.sizes)))
+            for place in range(len(space.sizes))
+        ]
+        scores = np.array([score for score, _ in estimates.values()])
+        rows = np.array([rows for _, rows in estimates.values()])
+        awaited = [item for item in pending if item not in estimates]
+        self._known = len(scores)
+        self._told = [*estimates, *awaited]
+        self._prior = float(scores @ rows / rows.sum()) if self._known else 0.0
+        typical = float(np.median(rows)) if self._known else 1.0
+        noise = _ROW**2 / np.concatenate([rows, np.full(len(awaited), typical)])
+        covariance = self._covariance(self._told, self._told)
+        self._inverse = np.linalg.inv(covariance + np.diag(noise))
+        known = slice(self._known)
+        few = np.linalg.inv(covariance[known, known] + np.diag(noise[known]))
+        self._weights = few @ (scores - self._prior)
+
+    def beliefs(self, assignments: Sequence[Assignment]) -> list[Belief]:
+        """Return the belief about each of the assignments."""
+        shared = self._covariance(assignments, self._told)
+        means = self._prior + shared[:, : self._known] @ self._weights
+        explained = np.einsum("ij,jk,ik->i", shared, self._inverse, shared)
+        own = np.einsum("ij,ij->i", *[self._features(assignments)] * 2) + _TOGETHER**2
+        return [
+            Belief(round(float(mean), _DIGITS), round(math.sqrt(max(0.0, float(left))), _DIGITS))
+            for mean, left in zip(means, own - explained, strict=True)
+        ]
+
+    def _covariance(self, one: Sequence[Assignment], other: Sequence[Assignment]) -> Any:
+        """Return the prior covariance of each of `one` with each of `other`."""
+        same = np.array([[a == b for b in other] for a in one], dtype=float)
+        additive = self._features(one) @ self._features(other).T
+        return additive + _TOGETHER**2 * same.reshape(additive.shape)
+
+    def _features(self, assignments: Sequence[Assignment]) -> Any:
+        """Return each assignment as a sum of independent effects, by their standard deviations."""
+        if not assignments:
+            return np.zeros((0, 1 + sum(part.shape[1] for part in self._effects)))
+        chosen = np.array(assignments, dtype=int)
+        parts = [part[chosen[:, place]] for place, part in enumerate(self._effects)]
+        return np.hstack([np.full((len(chosen), 1), _LEVEL), *parts])
+
+
+def _parents(space: Space, place: int) -> Sequence[int]:
+    return space.origins[place] if space.origins else (0,) * space.sizes[place]
+
+
+def _effects(parents: Sequence[int], share: float) -> Any:
+    """Return for each choice (a row) the steps from choice 0 to it, and how many they are.
+
+    Each dimension has its `share` of the effect that a program with all choices new may have.
+    """
+    steps = np.zeros((len(parents), len(parents) + 1))
+    for choice, parent in enumerate(parents):
+        if choice:
+            steps[choice] = steps[parent]
+            steps[choice, choice] = _STEP
+            steps[choice, -1] += _COMMON
+    return math.sqrt(2) * share * steps
