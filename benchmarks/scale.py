@@ -114,7 +114,7 @@ def search(cases: int, trials: int) -> str:
         rounds=min(ROUNDS, trials),
         trials=trials,
         candidates=CANDIDATES,
-        full_a_round=0,
+        leaders=0,
         parts=OptimizerSettings().parts - {"plateau"},
     )
     result = optimize(study_of(cases), services, settings)

@@ -155,7 +155,7 @@ def make_settings(**changes: Any) -> OptimizerSettings:
         "rounds": 2,
         "trials": 6,
         "candidates": 2,
-        "full_a_round": 2,
+        "leaders": 2,
         "minibatch_size": 8,
         "training_rows": 12,
         "max_demos": 4,

@@ -28,11 +28,11 @@ def training_runs(state: SearchState) -> Sequence[CaseRun] | None:
     """
     run, baseline = state.run, state.baseline
     train = cases_of(baseline.study, baseline.split.train)
-    if state.best == state.candidates.committed:
+    if state.incumbent == state.candidates.committed:
         ids = {case.id for case in train}
         return [item for item in baseline.evaluation.runs if item.case.id in ids]
     rows = state.draw_rows(train, run.settings.training_rows, draw=-state.round)
-    program = state.candidates.program(state.best)
+    program = state.candidates.program(state.incumbent)
     rules = replace(baseline.rules, repeats=False)
     cases = cases_of(baseline.study, rows)
     pending = _start(state, program, cases, "the incumbent on training rows", rules)

@@ -22,8 +22,10 @@ from pytest_mipro.runtime.prompts.prompt import Demo
 WAYS = ("random", "failing", "near", "cover")
 """How a set is drawn: at random in the pool's own proportions; rows that fail today first; rows
 like those that fail; or each output's k-th demo before any (k+1)-th."""
-# The first numbers are so many steps of the ladder apart: a large set, then a small one.
-_STRIDE = 3
+# How many demos a program is first shown in all. Few seldom help, and more follow if these do.
+_FIRST = 32
+# The numbers after the first, in powers of two from it: apart, so that a trend shows.
+_STEPS = (0, -2, 1, -1, 2, -3)
 _WORD = re.compile(r"\w+")
 
 
@@ -40,7 +42,8 @@ class DemoSet:
 class DemoSource:
     """What sets are drawn from: one module's `pool`, and the texts that `failing` rows gave it.
 
-    A set has at most `most` demos (None: as many as fit), and these at most `limit` characters.
+    A set has at most `most` demos (None: as many as fit), and these at most `limit` characters. The
+    program has so many `modules` that are shown demos.
     """
 
     pool: Sequence[Demo]
@@ -48,6 +51,7 @@ class DemoSource:
     limit: int
     most: int | None
     rng: random.Random
+    modules: int = 1
     _shares: Mapping[str, int] = field(init=False)  # in how many demos of the pool a word is
 
     def __post_init__(self) -> None:
@@ -153,10 +157,9 @@ def _ranked(offered: Sequence[DemoSet], first: str) -> list[str]:
 
 def _afresh(source: DemoSource, offered: int) -> Iterator[DemoSet]:
     """Yield sets of all numbers and ways in turn, as if `offered` of them had been there before."""
-    ladder = source.numbers
-    numbers = [
-        number for start in range(-1, -1 - _STRIDE, -1) for number in ladder[start::-_STRIDE]
-    ]
+    wanted = [_FIRST / source.modules * 2**step for step in _STEPS]
+    nearest = [min(source.numbers, key=lambda n: abs(math.log(n / goal))) for goal in wanted]
+    numbers = list(dict.fromkeys(nearest))
     turn = offered
     while True:
         yield source.draw(numbers[turn % len(numbers)], WAYS[turn // 2 % len(WAYS)])

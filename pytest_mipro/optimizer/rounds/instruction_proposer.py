@@ -91,7 +91,7 @@ class InstructionProposer:
         run.services.emit(ProposalsMade(run.study.name, state.round + 1, tuple(proposals)))
         return replace(
             state,
-            candidates=_extended(state.candidates, proposals),
+            candidates=_extended(state, proposals),
             summaries=summaries,
             proposals=(*state.proposals, *proposals),
         )
@@ -134,7 +134,7 @@ class InstructionProposer:
                 strategy = short.get(plan.model, plan.strategy)
                 task = ProposalTask(
                     signature=module.signature,
-                    instruction=module.instructions[state.best[2 * index]],
+                    instruction=module.instructions[state.incumbent[2 * index]],
                     examples=examples,
                     history=history,
                     plan=replace(plan, strategy=strategy),
@@ -200,11 +200,12 @@ class InstructionProposer:
         )
 
 
-def _extended(candidates: Candidates, proposals: Sequence[Proposal]) -> Candidates:
-    modules = []
-    for module in candidates.modules:
+def _extended(state: SearchState, proposals: Sequence[Proposal]) -> Candidates:
+    modules, incumbent = [], state.incumbent
+    for index, module in enumerate(state.candidates.modules):
         mine = [item for item in proposals if item.signature == module.signature]
-        modules.append(extended(module, [i.instruction for i in mine if i.instruction], ()))
+        texts = [item.instruction for item in mine if item.instruction]
+        modules.append(extended(module, texts, (), incumbent[2 * index : 2 * index + 2]))
     return Candidates(tuple(modules))
 
 

@@ -27,7 +27,7 @@ from pytest_mipro.optimizer.rounds.demo_sets import (
 )
 from pytest_mipro.optimizer.rounds.instruction_proposer import InstructionProposer
 from pytest_mipro.optimizer.rounds.search_state import SearchState, baseline_record
-from pytest_mipro.optimizer.rounds.trials import search_round
+from pytest_mipro.optimizer.rounds.trials import measure_leaders, search_round
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.events import CandidatesReady
 from pytest_mipro.optimizer.run.study_run import StudyRun
@@ -49,8 +49,10 @@ def expand_candidates(state: SearchState, proposer: InstructionProposer) -> Sear
         return None
     has = state.run.settings.has
     state = _with_late_modules(state, runs)
+    shown = [*runs, *_validation_runs(state)]
     if has("demos"):
-        state = replace(state, pools=merged_pools(_demos_of(state, runs), state.pools))
+        pools = merged_pools(_demos_of(state, runs), _demos_of(state, shown))
+        state = replace(state, pools=merged_pools(pools, state.pools))
     # Instructions and further attempts don't depend on each other: both are requested at once.
     beside = proposer.worst_round if has("instructions") else NOTHING
     attempts = _start_attempts(state, runs, beside) if has("demos") else None
@@ -59,7 +61,7 @@ def expand_candidates(state: SearchState, proposer: InstructionProposer) -> Sear
     if has("demos"):
         attempts = attempts or _start_attempts(state, runs)
         more = _demos_of(state, attempts.result().runs) if attempts else {}
-        labelled = labelled_demos(runs, state.baseline.study.tests)
+        labelled = labelled_demos(shown, state.baseline.study.tests)
         pools = merged_pools(merged_pools(state.pools, more), labelled)
         state = _with_demo_sets(replace(state, pools=pools), runs)
     modules = {item.signature.label: item for item in state.candidates.modules}
@@ -75,6 +77,12 @@ def expand_candidates(state: SearchState, proposer: InstructionProposer) -> Sear
     )
     state.run.services.emit(ready)
     return state
+
+
+def _validation_runs(state: SearchState) -> list[CaseRun]:
+    """Return the baseline's runs on validation rows: they are demos for all rows but their own."""
+    rows = set(state.baseline.split.validation)
+    return [item for item in state.baseline.evaluation.runs if item.case.row in rows]
 
 
 def _with_late_modules(state: SearchState, runs: Sequence[CaseRun]) -> SearchState:
@@ -94,8 +102,8 @@ def _with_late_modules(state: SearchState, runs: Sequence[CaseRun]) -> SearchSta
 
 def _demos_of(state: SearchState, runs: Iterable[CaseRun]) -> Mapping[Path, tuple[Demo, ...]]:
     baseline = state.baseline
-    train = frozenset(baseline.split.train)
-    return demo_pools(runs, train, baseline.study.tests, state.run.settings.seed)
+    rows = frozenset((*baseline.split.train, *baseline.split.validation))
+    return demo_pools(runs, rows, baseline.study.tests, state.run.settings.seed)
 
 
 def _start_attempts(
@@ -108,7 +116,7 @@ def _start_attempts(
     if not (settings.teacher_model or (few and settings.has("attempts"))):
         return None
     failing = [item.case for item in runs if item.case.demo and _fails(state, item)]
-    return start_attempts(state, state.candidates.program(state.best), failing, beside)
+    return start_attempts(state, state.candidates.program(state.incumbent), failing, beside)
 
 
 def _with_demo_sets(state: SearchState, runs: Sequence[CaseRun]) -> SearchState:
@@ -132,11 +140,13 @@ def _with_demo_sets(state: SearchState, runs: Sequence[CaseRun]) -> SearchState:
             _demo_limit(state),
             settings.max_demos,
             random.Random(f"{settings.seed}/{state.round}/demos/{name}"),  # noqa: S311 - no secret
+            len(state.candidates.modules),
         )
         drawn = next_sets(source, offered, settings.candidates)
         ways |= {Prompt("", item.demos).digest(): item.way for item in drawn}
         # The new ones first; late modules get the empty set, too.
-        modules.append(extended(module, (), [*(item.demos for item in drawn), ()]))
+        origin = state.incumbent[2 * index : 2 * index + 2]
+        modules.append(extended(module, (), [*(i.demos for i in drawn), ()], origin))
     return replace(state, candidates=Candidates(tuple(modules)), ways=ways)
 
 
@@ -165,31 +175,39 @@ def search_rounds(run: StudyRun, baseline: Baseline) -> SearchState:
     record = baseline_record(candidates, baseline)
     state = SearchState(run, baseline, candidates, record)
     proposer = InstructionProposer(run, baseline)
-    settings = run.settings
-    run.start("search", settings.trials)
+    run.start("search", run.settings.trials)
     idle = 0
-    for number in range(settings.rounds):
-        if state.ended or settings.trials_of(number) == 0:
+    for number in range(run.settings.rounds):
+        if state.ended or run.settings.trials_of(number) == 0:
             break
         if state.perfect:
-            return replace(state, ended=state.perfect)
-        before = replace(state, round=number)
-        try:
-            expanded = expand_candidates(before, proposer)
-        except LimitReachedError as error:
-            run.end_search()
-            reason = run.services.describe_error(error)
-            return replace(state, ended=f"the search ended early: {reason}")
-        if expanded is None:
-            reason = "what is left does not hold another round's training runs"
-            return replace(state, ended=f"the search ended early: {reason}")
-        first = expanded.candidates.first(expanded.best, expanded.record.tried, number)
-        state = search_round(expanded, first)
-        state = proposer.learn(state)
-        idle = 0 if state.best != expanded.best else idle + 1
-        over = settings.has("plateau") and idle >= settings.patience
-        untried = state.candidates.untried(state.record.tried)
-        if over and number + 1 < settings.rounds and not untried:
+            state = replace(state, ended=state.perfect)
+            break
+        before, state = state.incumbent, _search_once(replace(state, round=number), proposer)
+        idle = 0 if state.incumbent != before else idle + 1
+        if _plateau(state, idle) and not state.ended:
             reason = f"the search ended after {idle} rounds without a better program"
-            return replace(state, ended=state.ended or reason)
-    return state
+            state = replace(state, ended=reason)
+    return measure_leaders(state)
+
+
+def _search_once(state: SearchState, proposer: InstructionProposer) -> SearchState:
+    """Return the state after another round."""
+    run = state.run
+    try:
+        expanded = expand_candidates(state, proposer)
+    except LimitReachedError as error:
+        run.end_search()
+        return replace(state, ended=f"the search ended early: {run.services.describe_error(error)}")
+    if expanded is None:
+        reason = "what is left does not hold another round's training runs"
+        return replace(state, ended=f"the search ended early: {reason}")
+    return proposer.learn(search_round(expanded))
+
+
+def _plateau(state: SearchState, idle: int) -> bool:
+    """Return whether more rounds follow, and neither the last ones nor an untried move help."""
+    settings = state.run.settings
+    over = settings.has("plateau") and idle >= settings.patience
+    more = state.round + 1 < settings.rounds
+    return over and more and not state.candidates.untried(state.record.tried)

@@ -13,6 +13,7 @@ from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.search.assessments import Assessment, Record
 from pytest_mipro.optimizer.search.candidates import Candidates
 from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.search.surrogate import Surrogate
 from pytest_mipro.optimizer.statistics.intervals import objective
 from pytest_mipro.optimizer.study.case import Case, cases_of, mean_cost
 from pytest_mipro.optimizer.study.split import minibatch
@@ -50,9 +51,22 @@ class SearchState:
     ended: str = ""
 
     @property
-    def best(self) -> Assignment:
-        """The incumbent: the best assignment measured on all validation rows."""
-        return self.record.best.assignment
+    def incumbent(self) -> Assignment:
+        """The assignment that is believed best so far."""
+        return self.leader.assignment
+
+    @property
+    def leader(self) -> Assessment:
+        """The assessment of the incumbent, whatever rows it rests on; of equal ones the earliest."""
+        means = self.means
+        return max(self.record.known, key=lambda item: (means[item.assignment], -item.number))
+
+    @property
+    def means(self) -> dict[Assignment, float]:
+        """What the score of each measured assignment is believed to be."""
+        known = {i.assignment: (i.estimate, float(i.rows)) for i in self.record.known}
+        beliefs = Surrogate(self.candidates.space, known).beliefs(list(known))
+        return {item: belief.mean for item, belief in zip(known, beliefs, strict=True)}
 
     @property
     def tried(self) -> int:

@@ -10,7 +10,6 @@ from pytest_mipro.optimizer.budget.limits import shortage
 from pytest_mipro.optimizer.measuring.evaluate import Pending
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.events import TrialKind
-from pytest_mipro.optimizer.search.assessments import Assessment
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount
 from pytest_mipro.optimizer.study.case import CaseRun, Evaluation
@@ -20,19 +19,17 @@ _PURPOSES = {"minibatch": "the next trial with its leader", "full": "the next fu
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial: on `rows` now, and on `rest` unless it is hopeless by then.
+    """A trial: on `rows` now, and on `rest` unless it is behind the leader by then.
 
-    `rival` was the best program when it was asked. `pending` is None while it waits for its turn.
-    `later` is the part for `rest`, None where it is opened when that begins. `ended` is the first
-    heat's evaluation if the trial ends with it; `runs` and `calls` are the first heat's once the
-    trial goes on.
+    `pending` is None while it waits for its turn. `later` is the part for `rest`, None where it is
+    opened when that begins. `ended` is the first heat's evaluation if the trial ends with it; `runs`
+    and `calls` are the first heat's once the trial goes on.
     """
 
     number: int
     kind: TrialKind
     assignment: Assignment
     rows: tuple[str, ...]
-    rival: Assessment
     rest: tuple[str, ...] = ()
     pending: Pending | None = None
     later: Part | None = None

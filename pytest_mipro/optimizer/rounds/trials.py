@@ -1,11 +1,13 @@
-"""Run a round's trials: ask, evaluate on the minibatch, the leaders fully, tell in order.
+"""Run a round's trials on its minibatch, and in the end the leaders on all validation rows.
 
 When trial t is asked, exactly the results of trials 0…t-k are known (k = `in_flight`), whatever
 order calls complete in, so the same seed and replies always walk the same path.
 
 All trials of a round share one minibatch: candidates are compared on the same rows, and calls of
-modules whose prompts they share are made once. The next round draws another one. A trial runs on
-the first rows of the minibatch and, unless it is hopeless by then, on the rest.
+modules whose prompts they share are made once. The next round draws another one, on which the
+leader so far is measured first: its estimate rests on more and more rows, and a lucky one falls
+back. A trial runs on the first rows of the minibatch and, unless it is behind the leader by then,
+on the rest.
 
 A trial starts when it is asked if its worst case fits beside the others'. If it does not, it waits
 until all earlier ones are told, and runs alone if what it is expected to take fits.
@@ -14,18 +16,19 @@ until all earlier ones are told, and runs alone if what it is expected to take f
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, partial
 
 from pytest_mipro.errors import LimitReachedError
 from pytest_mipro.optimizer.budget.ledger import Part
 from pytest_mipro.optimizer.measuring.evaluate import Pending
+from pytest_mipro.optimizer.rounds.reuse import new_share, shares_from
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.rounds.trial_parts import Trial, part_of_rest, parts_of, why_not
 from pytest_mipro.optimizer.run.events import TrialFinished, TrialKind
 from pytest_mipro.optimizer.search.assessments import MAX_LOSS, Assessment, cheapest
-from pytest_mipro.optimizer.search.racing import first_heat, hopeless
+from pytest_mipro.optimizer.search.racing import behind, first_heat
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.statistics.intervals import paired_lift
 from pytest_mipro.optimizer.study.amount import NOTHING
@@ -36,23 +39,28 @@ _PRIOR_ROWS = 10
 _DROPPED = Evaluation((), 0, over_budget="more than what is left")
 
 
-def search_round(state: SearchState, first: Iterable[Assignment]) -> SearchState:
-    """Run trials until rows, space or budget are used up, or the bill or time reaches its limit.
+def search_round(state: SearchState) -> SearchState:
+    """Run a round's trials; space, budget, bill or time may end them early."""
+    trials = _Trials(state, trials=state.run.settings.trials_of(state.round))
+    trials.run()
+    return trials.state
 
-    The programs in `first` are tried before the searcher chooses.
-    """
-    trials = _Trials(state, tuple(first))
+
+def measure_leaders(state: SearchState) -> SearchState:
+    """Measure leaders on all validation rows, one after the other, as long as one could win."""
+    trials = _Trials(state, leaders=state.run.settings.leaders)
     trials.run()
     return trials.state
 
 
 class _Trials:
-    """The trials of one round."""
+    """The trials of one round, or the full evaluations after the last one."""
 
-    def __init__(self, state: SearchState, first: Sequence[Assignment]) -> None:
+    def __init__(self, state: SearchState, *, trials: int = 0, leaders: int = 0) -> None:
         self.state = state
         self._run = state.run
         self._settings = state.run.settings
+        self._leaders_left = leaders
         self._rows = state.baseline.split.validation
         self._cases_of = cache(partial(cases_of, state.baseline.study))
         # Only full trials run repeats. Once a round, as a study may have 10,000 cases.
@@ -62,20 +70,19 @@ class _Trials:
         size = self._settings.batch_of(len(self._rows))
         self._batch = state.draw_rows(self._cases_of(self._rows), size, draw=state.round)
         # The minibatch may hold all rows: then every trial is a full evaluation.
-        self._all_full = len(self._batch) == len(self._rows)
-        trials = self._settings.trials_of(state.round)
-        self._rows_left = trials * len(self._batch)
-        self._full_left = self._settings.full_a_round
+        self._kind: TrialKind = "full" if len(self._batch) == len(self._rows) else "minibatch"
+        self._stale = self._stale_leader() if trials else []
+        # In rows of a program whose calls are all new: a change of a later module costs less.
+        self._rows_left = float(trials * len(self._batch))
+        paths = [module.signature.prompt_path for module in state.candidates.modules]
+        self._shares = shares_from(state.baseline.evaluation.runs, paths)
         self._seen = {*state.record.assessments, *state.record.dropped}
-        self._full = {item.assignment for item in state.record.full}
         seed = self._settings.seed + 1_000_003 * state.round  # another stream each round
         self._searcher = self._run.services.searcher(state.candidates.space, seed)
         for item in state.record.known:
             self._searcher.tell(item.assignment, item.estimate, item.rows)
         for assignment in sorted(state.record.dropped):
             self._searcher.tell(assignment, 0.0, len(self._batch))
-        for assignment in first[: max(1, 3 * trials // 4)]:  # the other trials are the searcher's
-            self._searcher.enqueue(assignment)
 
     def run(self) -> None:
         window: deque[Trial] = deque()
@@ -108,19 +115,25 @@ class _Trials:
             self._finish(window.popleft())
 
     def _next(self, window: Sequence[Trial]) -> Trial | None:
+        if self._stale:
+            return self._trial("minibatch", self._stale.pop())
         if self._rows_left >= len(self._batch):
             assignment = self._asked()
-            kind: TrialKind = "full" if self._all_full else "minibatch"
             if assignment is not None:
-                return self._trial(kind, assignment)
-            self._rows_left = 0
-        if any(trial.kind == "minibatch" for trial in window) or self._full_left == 0:
+                trial = self._trial(self._kind, assignment)
+                self._rows_left -= self._price(trial, (*trial.rows, *trial.rest))
+                return trial
+            self._rows_left = 0.0
+        if window or not self._leaders_left:
             return None
-        leader = self._leader()
-        if leader is None:
-            return None
-        self._full_left -= 1
-        return self._trial("full", leader)
+        self._leaders_left -= 1
+        leader = self._could_win()
+        return self._trial("full", leader) if leader else None
+
+    def _price(self, trial: Trial, rows: Sequence[str]) -> float:
+        """Return the rows of a trial, by the share of their calls that no leader made before."""
+        known = (self.state.leader.assignment, self.state.candidates.committed)
+        return new_share(trial.assignment, known, self._shares) * len(rows)
 
     def _asked(self) -> Assignment | None:
         """Return the searcher's next assignment that was not tried; None if it has none.
@@ -133,33 +146,39 @@ class _Trials:
                 return assignment
         return None
 
-    def _leader(self) -> Assignment | None:
-        """Return the most promising assignment not measured on all rows, or a cheaper equal."""
-        promising = [
-            item
-            for item in self.state.record.known
-            if item.assignment not in self._full and item.leading > self._committed.estimate
-        ]
+    def _stale_leader(self) -> list[Assignment]:
+        """Return the leader if it was not measured on this minibatch."""
+        leader = self.state.leader
+        return [] if self._covers(leader, self._batch) else [leader.assignment]
+
+    def _covers(self, assessment: Assessment, rows: Sequence[str]) -> bool:
+        return all(case.id in assessment.scores for case in self._cases_of(tuple(rows)))
+
+    def _could_win(self) -> Assignment | None:
+        """Return the assignment believed best, or a cheaper equal, if all rows may show it so."""
+        record = self.state.record
+        means = self.state.means
+        least = means[record.best.assignment] + MAX_LOSS
+        promising = [i for i in record.known if not i.full and means[i.assignment] > least]
         if not promising:
             return None
-        best = max(item.leading for item in promising)
-        return cheapest([i for i in promising if i.leading >= best - MAX_LOSS]).assignment
+        best = max(means[item.assignment] for item in promising)
+        equals = [i for i in promising if means[i.assignment] >= best - MAX_LOSS]
+        return cheapest(equals).assignment
 
     def _trial(self, kind: TrialKind, assignment: Assignment) -> Trial:
         """Return the next trial, which has not begun."""
         self._run.accounting.deadline.check()
+        known = self.state.record.assessments.get(assignment)
         whole = self._rows if kind == "full" else self._batch
-        races = self._settings.has("racing") and assignment not in self.state.record
+        if kind == "minibatch" and known:
+            whole = tuple(row for row in whole if not self._covers(known, [row]))
+        races = self._settings.has("racing") and known is None
         rows, rest = first_heat(self._batch, whole) if races else (whole, ())
         number = self.state.record.asked
-        record = replace(self.state.record, asked=number + 1)
-        self.state = replace(self.state, record=record)
+        self.state = replace(self.state, record=replace(self.state.record, asked=number + 1))
         self._seen.add(assignment)
-        if kind == "full":
-            self._full.add(assignment)
-        if kind == "minibatch" or self._all_full:
-            self._rows_left -= len(whole)
-        return Trial(number, kind, assignment, rows, record.best, rest)
+        return Trial(number, kind, assignment, rows, rest)
 
     def _start_all(self, window: deque[Trial]) -> None:
         """Start the trials that have not begun, in order, as far as they fit beside the others.
@@ -181,7 +200,7 @@ class _Trials:
 
     def _end_with(self, trial: Trial) -> None:
         """End the search before a trial that does not fit; a leader may follow minibatches."""
-        self._rows_left = 0
+        self._rows_left = 0.0
         self.state = replace(self.state, record=replace(self.state.record, asked=trial.number))
         self._end_early(why_not(self.state, trial))
 
@@ -201,8 +220,9 @@ class _Trials:
         if not trial.rest or trial.ended or trial.pending is None:
             return trial
         heat = trial.pending.result()
-        cases = self._cases_of(trial.rows)
-        if heat.over_budget or hopeless(heat.scores(), trial.rival.scores, cases):
+        leader = self.state.leader
+        rival = leader if self._covers(leader, trial.rows) else self._committed
+        if heat.over_budget or behind(heat.scores(), rival.scores, self._cases_of(trial.rows)):
             return replace(trial, ended=heat)
         part = trial.later or part_of_rest(self.state, trial)
         if part is None:
@@ -223,8 +243,7 @@ class _Trials:
             raise ValueError(f"trial {trial.number} has not begun")
         last = trial.ended or trial.pending.result()
         evaluation = replace(last, runs=(*trial.runs, *last.runs), calls=trial.calls + last.calls)
-        if trial.rest:
-            self._rows_left += len(trial.rest)
+        self._rows_left += self._price(trial, trial.rest)
         if trial.later:
             trial.later.close(NOTHING)
         assessment = None if evaluation.over_budget else self._assess(trial, evaluation)
@@ -243,8 +262,8 @@ class _Trials:
                 kind=trial.kind,
                 assignment=trial.assignment,
                 estimate=assessment.estimate if assessment else None,
-                rows=len(trial.rows),
-                best=record.best.estimate,
+                rows=assessment.rows if assessment else len(trial.rows),
+                best=self.state.leader.estimate,
                 calls=evaluation.calls,
                 dropped=evaluation.over_budget,
                 stopped=bool(trial.rest) and not evaluation.over_budget,
@@ -252,8 +271,13 @@ class _Trials:
         )
 
     def _assess(self, trial: Trial, evaluation: Evaluation) -> Assessment:
-        scores = evaluation.scores()
-        lift = paired_lift(scores, self._before[trial.kind], self._cases_of(trial.rows))
+        """Return what is known of the trial's assignment now, earlier minibatches included."""
+        before, scores = self._before[trial.kind], evaluation.scores()
+        known = self.state.record.assessments.get(trial.assignment)
+        if known and trial.kind == "minibatch":
+            scores = {**known.scores, **scores}
+        cases = [case for case in self._cases_of(self._rows) if case.id in scores]
+        lift = paired_lift(scores, before, cases)
         base, shrunk = self._committed.estimate, lift.mean * lift.rows / (lift.rows + _PRIOR_ROWS)
         return Assessment(
             trial.assignment,

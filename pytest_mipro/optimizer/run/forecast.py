@@ -109,7 +109,7 @@ def stage_sizes(
     """
     validation, deciding = len(split.validation), len(split.holdout or split.validation)
     rows = len({*split.train, *split.validation, *split.holdout})
-    batch, full = settings.batch_of(validation), settings.rounds * settings.full_a_round
+    batch, again = settings.batch_of(validation), settings.rounds - 1
     attempts = settings.attempts_at(len(split.train) if failing is None else failing)
     training = (settings.rounds - 1) * min(settings.training_rows, len(split.train)) + attempts
     wanted = settings.candidates if settings.has("instructions") else 0
@@ -122,14 +122,18 @@ def stage_sizes(
         StageSize("proposals", calls=(GROUNDING_CALLS if proposals else 0) + proposals),
         StageSize(
             "search",
-            settings.trials * batch,
-            full * validation,
-            fresh_once=max(0, settings.trials - full) * batch,  # the leaders' batches run again
-            fresh_repeated=full * validation,
+            (settings.trials + again) * batch,  # the leader runs on each round's minibatch
+            settings.leaders * validation,
+            fresh_once=round((_HEATS * settings.trials + again) * batch),
+            fresh_repeated=validation,  # the second leader seldom could win by then
         ),
         StageSize("decision", repeated=deciding, fresh_repeated=new),
         StageSize("final pass", repeated=rows, fresh_repeated=rows - known - new),
     )
+
+
+# A trial ends with its first heat or goes on, about equally often.
+_HEATS = 0.7
 
 
 @dataclass(frozen=True)

@@ -45,15 +45,16 @@ Accept = Literal["better", "likely"]
 class OptimizerSettings:
     """Limits and sizes of one study's optimisation.
 
-    Sizes: over all `rounds`, `trials` assignments are tried on minibatches of `minibatch_size`
-    rows. Each round gives every module `candidates` new instructions and as many demo sets, runs
-    the incumbent on `training_rows` rows before it improves it,
-    makes at most `attempts` further attempts at failing cases (by `teacher_model`, if given), and
-    measures `full_a_round` leaders on all validation rows. The search ends after `patience` rounds
-    without a better program, but not before each kind of move was tried. A demo set has at most
-    `max_demos` demos (None: as many as fit) and, by estimate, `max_demo_tokens` tokens. A holdout
-    needs `min_holdout` rows. With `accept` "likely", a finalist may be written that is only likely
-    better, or that too few rows decide on.
+    Sizes: all `rounds` together cost as many calls as `trials` programs on minibatches of
+    `minibatch_size` rows; those that end early, or change a late module alone, leave room for more.
+    Each round gives every module `candidates` new instructions and as many demo sets. Before that it
+    runs the incumbent on `training_rows` rows, and makes at most `attempts` further attempts at
+    failing cases (by `teacher_model`, if given). In the end at most `leaders` programs are measured
+    on all validation rows. The search ends after `patience` rounds without a better program, but not
+    before each kind of move was tried. A demo set has at most `max_demos` demos (None: as many as
+    fit) and, by estimate, `max_demo_tokens` tokens. A holdout needs `min_holdout` rows. With
+    `accept` "likely", a finalist may be written that is only likely better, or that too few rows
+    decide on.
 
     Limits (None: no limit): `max_calls` distinct LM requests of the study, cached ones included,
     and the `max_tokens` and `max_cost` (US dollars) that they take; `max_seconds` of the run;
@@ -65,11 +66,11 @@ class OptimizerSettings:
 
     seed: int = 0
     rounds: int = 3
-    trials: int = 12
+    trials: int = 9
     candidates: int = 2
-    full_a_round: int = 1
-    minibatch_size: int = 25
-    training_rows: int = 40
+    leaders: int = 2
+    minibatch_size: int = 16
+    training_rows: int = 24
     max_demos: int | None = None
     min_holdout: int = 30
     accept: Accept = "better"
@@ -113,7 +114,6 @@ class OptimizerSettings:
             self,
             rounds=1,
             candidates=self.rounds * self.candidates,
-            full_a_round=self.rounds * self.full_a_round,
         )
 
     def batch_of(self, rows: int) -> int:
@@ -131,12 +131,12 @@ class OptimizerSettings:
 
 
 _SIZES = {
-    "light": {"rounds": 3, "trials": 12, "candidates": 2, "full_a_round": 1},
-    "medium": {"rounds": 4, "trials": 32, "candidates": 4, "full_a_round": 2},
-    "heavy": {"rounds": 6, "trials": 72, "candidates": 6, "full_a_round": 2},
+    "light": {"rounds": 3, "trials": 9, "candidates": 2, "leaders": 2},
+    "medium": {"rounds": 4, "trials": 20, "candidates": 3, "leaders": 3},
+    "heavy": {"rounds": 6, "trials": 48, "candidates": 4, "leaders": 3},
 }
 
 
 def effort_sizes(effort: Effort) -> dict[str, int]:
-    """Return `rounds`, `trials`, `candidates` and `full_a_round` of an effort."""
+    """Return `rounds`, `trials`, `candidates` and `leaders` of an effort."""
     return dict(_SIZES[effort])

@@ -174,12 +174,11 @@ def describe_dry_run(
     power = describe_power(split, detectable_lift(split, settings.trials, look), look)
     batch = settings.batch_of(len(split.validation))
     trials = f"{settings.rounds} rounds, {settings.trials} trials of {batch} rows"
-    full = settings.rounds * settings.full_a_round
     facts = [
         ("tests", ", ".join(sorted(study.tests))),
         ("rows", f"{rows}: {_parts(split)}"),
         ("", power),
-        ("search", f"{trials}, at most {full} full evaluations"),
+        ("search", f"{trials}, at most {settings.leaders} full evaluations"),
         ("case runs", f"at most {runs:,}, baseline, decision and final pass included"),
         ("modules", names),
         *(

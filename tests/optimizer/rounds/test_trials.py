@@ -53,7 +53,7 @@ def test_minibatches_and_the_leaders_fully(played: Played) -> None:
     minibatches = {trial.assignment for trial in trials if trial.kind == "minibatch"}
     full = [trial for trial in trials if trial.kind == "full"]
     assert len(minibatches) == played.settings.trials == played.result.trials
-    assert 1 <= len(full) <= played.settings.rounds * played.settings.full_a_round
+    assert 1 <= len(full) <= played.settings.rounds * played.settings.leaders
     for trial in full:  # the best of the minibatches that were open then
         seen = [t for t in trials[: trial.number - 1] if t.kind == "minibatch"]
         done = {t.assignment for t in full if t.number < trial.number}
@@ -80,7 +80,7 @@ def test_the_trials_of_a_round_share_their_rows_and_rounds_draw_others() -> None
         elif isinstance(event, StageStarted):
             del client.requests[:]
 
-    play(client=client, services={"emit": emit}, in_flight=1, full_a_round=0, training_rows=0)
+    play(client=client, services={"emit": emit}, in_flight=1, leaders=0, training_rows=0)
     assert [len(batch) for batch in rows] == [8] * 6
     assert rows[0] == rows[1] == rows[2]
     assert rows[3] == rows[4] == rows[5] != rows[0]
@@ -237,7 +237,7 @@ def test_every_test_of_the_study_is_in_each_minibatch() -> None:
             batches.append({own_row(r) for r in client.requests if r.model == MODEL})
         del client.requests[:]
 
-    play(study, client, {"emit": emit}, minibatch_size=4, full_a_round=0, in_flight=1)
+    play(study, client, {"emit": emit}, minibatch_size=4, leaders=0, in_flight=1)
     assert len(batches) == 6
     assert all(len(batch) == 4 and "r017" in batch for batch in batches)
 
@@ -250,7 +250,7 @@ def test_a_dropped_assignment_is_not_tried_again_in_a_later_round() -> None:
 
 
 def test_trial_numbers_go_on_from_round_to_round() -> None:
-    played = play_wandering(rounds=3, trials=30, max_demos=0, full_a_round=0)
+    played = play_wandering(rounds=3, trials=30, max_demos=0, leaders=0)
     assert [trial.number for trial in trials_of(played)] == list(
         range(1, len(trials_of(played)) + 1)
     )
@@ -339,7 +339,7 @@ class Deaf(RandomSearcher):
 
 def test_a_searcher_that_repeats_itself_has_nothing_evaluated_twice() -> None:
     played = play(
-        HARD, services={"searcher": Deaf}, rounds=1, trials=9, max_demos=0, full_a_round=0
+        HARD, services={"searcher": Deaf}, rounds=1, trials=9, max_demos=0, leaders=0
     )
     tried = [trial.assignment for trial in trials_of(played)]
     assert sorted(tried) == [(0, 0, 1, 0), (0, 0, 2, 0)]  # the third one is the committed one

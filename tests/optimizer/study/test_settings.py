@@ -42,11 +42,11 @@ def test_each_round_of_an_effort_tries_something(effort: Effort) -> None:
 
 
 def test_without_feedback_rounds_all_is_proposed_and_searched_in_one() -> None:
-    settings = OptimizerSettings(rounds=3, trials=10, candidates=4, full_a_round=2)
+    settings = OptimizerSettings(rounds=3, trials=10, candidates=4, leaders=2)
     assert settings.in_rounds() == settings
     parts = settings.parts - {"rounds"}
     at_once = OptimizerSettings(**(sizes_of(settings) | {"parts": parts})).in_rounds()
-    assert sizes_of(at_once) == {"rounds": 1, "trials": 10, "candidates": 12, "full_a_round": 6}
+    assert sizes_of(at_once) == {"rounds": 1, "trials": 10, "candidates": 12, "leaders": 6}
     assert at_once.in_rounds() == at_once
 
 
