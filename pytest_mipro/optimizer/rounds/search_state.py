@@ -57,7 +57,7 @@ class SearchState:
 
     @property
     def leader(self) -> Assessment:
-        """The assessment of the incumbent, whatever rows it rests on; of equal ones the earliest."""
+        """The incumbent's assessment, whatever rows it rests on; of equal ones the earliest."""
         means = self.means
         return max(self.record.known, key=lambda item: (means[item.assignment], -item.number))
 

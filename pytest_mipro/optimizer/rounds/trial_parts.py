@@ -22,8 +22,8 @@ class Trial:
     """A trial: on `rows` now, and on `rest` unless it is behind the leader by then.
 
     `pending` is None while it waits for its turn. `later` is the part for `rest`, None where it is
-    opened when that begins. `ended` is the first heat's evaluation if the trial ends with it; `runs`
-    and `calls` are the first heat's once the trial goes on.
+    opened when that begins. `ended` is the first heat's evaluation if the trial ends with it;
+    `runs` and `calls` are the first heat's once the trial goes on.
     """
 
     number: int

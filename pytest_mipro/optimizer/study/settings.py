@@ -47,12 +47,12 @@ class OptimizerSettings:
 
     Sizes: all `rounds` together cost as many calls as `trials` programs on minibatches of
     `minibatch_size` rows; those that end early, or change a late module alone, leave room for more.
-    Each round gives every module `candidates` new instructions and as many demo sets. Before that it
-    runs the incumbent on `training_rows` rows, and makes at most `attempts` further attempts at
+    Each round gives every module `candidates` new instructions and as many demo sets. Before that
+    it runs the incumbent on `training_rows` rows, and makes at most `attempts` further attempts at
     failing cases (by `teacher_model`, if given). In the end at most `leaders` programs are measured
-    on all validation rows. The search ends after `patience` rounds without a better program, but not
-    before each kind of move was tried. A demo set has at most `max_demos` demos (None: as many as
-    fit) and, by estimate, `max_demo_tokens` tokens. A holdout needs `min_holdout` rows. With
+    on all validation rows. The search ends after `patience` rounds without a better program, but
+    not before each kind of move was tried. A demo set has at most `max_demos` demos (None: as many
+    as fit) and, by estimate, `max_demo_tokens` tokens. A holdout needs `min_holdout` rows. With
     `accept` "likely", a finalist may be written that is only likely better, or that too few rows
     decide on.
 

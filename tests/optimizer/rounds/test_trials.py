@@ -338,8 +338,6 @@ class Deaf(RandomSearcher):
 
 
 def test_a_searcher_that_repeats_itself_has_nothing_evaluated_twice() -> None:
-    played = play(
-        HARD, services={"searcher": Deaf}, rounds=1, trials=9, max_demos=0, leaders=0
-    )
+    played = play(HARD, services={"searcher": Deaf}, rounds=1, trials=9, max_demos=0, leaders=0)
     tried = [trial.assignment for trial in trials_of(played)]
     assert sorted(tried) == [(0, 0, 1, 0), (0, 0, 2, 0)]  # the third one is the committed one
