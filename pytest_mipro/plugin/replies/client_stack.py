@@ -45,8 +45,8 @@ from pytest_mipro.plugin.replies.circuit_breaker import BreakerClient
 from pytest_mipro.plugin.replies.recording import CheckedClient, RecordingClient
 from pytest_mipro.runtime.cache.reply_cache import CachedClient
 from pytest_mipro.runtime.client import loop
+from pytest_mipro.runtime.client.attempts import LiveSettings
 from pytest_mipro.runtime.client.contract import LMClient
-from pytest_mipro.runtime.client.litellm_client import LiveSettings
 from pytest_mipro.runtime.client.providers import ProviderClient
 from pytest_mipro.runtime.client.wrappers import BoundedClient, PricedClient
 from pytest_mipro.runtime.own_calls.sending import SendingClient
@@ -72,14 +72,17 @@ def live_client(config: pytest.Config) -> LMClient:
     configured = current_settings().client
     if configured is not None:
         return configured
+    return ProviderClient(_live_settings(config))
+
+
+def _live_settings(config: pytest.Config) -> LiveSettings:
     options = options_of(config)
-    settings = LiveSettings(
+    return LiveSettings(
         concurrency=options.concurrency,
         timeout=options.timeout or LiveSettings.timeout,
         requests_per_minute=options.requests_per_minute,
         api_base=options.api_base,
     )
-    return ProviderClient(settings)
 
 
 def run_client(config: pytest.Config) -> CachedClient:
@@ -93,7 +96,7 @@ def run_client(config: pytest.Config) -> CachedClient:
         client: LMClient = config.hook.pytest_mipro_client(config=config)
         if not isinstance(client, ProviderClient):
             client = BoundedClient(client, options.concurrency)
-        client = SendingClient(client, options.concurrency)
+        client = SendingClient(client, _live_settings(config))
         client = PricedClient(client, options.prices)
         client = BreakerClient(client)
         client = BilledClient(client)

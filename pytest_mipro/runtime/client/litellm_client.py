@@ -4,74 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import math
 import os
 import threading
 import time
-from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any
 
-from pytest_mipro.errors import ConfigurationError, ContextWindowError, RefusalError
+from pytest_mipro.errors import ContextWindowError, RefusalError
+from pytest_mipro.runtime.client.attempts import Attempts, LiveSettings
 from pytest_mipro.runtime.client.contract import Reply, Request, known_cost, known_usage
 from pytest_mipro.runtime.client.endpoints import (
     access_to,
     api_base,
     drops_temperature,
     endpoint_digest,
-    is_http_url,
 )
 from pytest_mipro.runtime.client.live_errors import BrokenReplyError, failure_of, refuse_broken
 from pytest_mipro.runtime.client.prices import MILLION, ModelPrice, output_limit
-from pytest_mipro.runtime.client.rate_limit import RateLimiter
 from pytest_mipro.runtime.client.redirects import redirects_refused, watch_redirects
-from pytest_mipro.runtime.client.retry import (
-    ATTEMPTS,
-    BACKOFF_SECONDS,
-    LONGEST_WAIT_SECONDS,
-    Failure,
-    back_off,
-    report_lost_attempt,
-)
+from pytest_mipro.runtime.client.retry import Failure, report_lost_attempt
 from pytest_mipro.runtime.text.credentials import url_secrets
 from pytest_mipro.runtime.text.redaction import one_line
-
-
-@dataclass(frozen=True, kw_only=True)
-class LiveSettings:
-    """How live calls are made and retried.
-
-    `concurrency` bounds the requests in flight, `timeout` (seconds) each attempt.
-    `requests_per_minute` bounds the calls of this process to each model; None: only what the
-    endpoint asks for. `api_base` is the base URL of every model; None leaves it to litellm's
-    variables (`OPENAI_BASE_URL`, …). A request is tried `attempts` times: `backoff` is the longest
-    first wait in seconds, doubled at each failure; no wait is longer than `longest_wait` seconds,
-    whatever the endpoint asks for. Raises ConfigurationError for a value out of range.
-    """
-
-    concurrency: int = 16
-    timeout: float = 60.0
-    requests_per_minute: float | None = None
-    api_base: str | None = None
-    attempts: int = ATTEMPTS
-    backoff: float = BACKOFF_SECONDS
-    longest_wait: float = LONGEST_WAIT_SECONDS
-
-    def __post_init__(self) -> None:
-        for name in ("attempts", "concurrency"):
-            if getattr(self, name) < 1:
-                raise ConfigurationError(f"{name} must be at least 1, got {getattr(self, name)}")
-        pace = self.requests_per_minute
-        if pace is not None and not (math.isfinite(pace) and pace > 0):
-            raise ConfigurationError(f"requests_per_minute must be above 0, got {pace}")
-        if not (math.isfinite(self.timeout) and self.timeout > 0):
-            raise ConfigurationError(f"timeout must be above 0 seconds, got {self.timeout}")
-        if self.api_base and not is_http_url(self.api_base):
-            raise ConfigurationError(
-                f"api_base must be a URL as http://localhost:8000/v1, "
-                f"got {one_line(self.api_base)!r}"
-            )
-
 
 # Tokens of a reply where neither module nor settings limit it; hidden reasoning counts, too.
 _ROOM = 4_000
@@ -84,8 +38,7 @@ class LiteLLMClient:
     def __init__(self, settings: LiveSettings | None = None) -> None:
         self._settings = settings or LiveSettings()
         self._secrets = tuple(url_secrets(self._settings.api_base))
-        self._slots = asyncio.Semaphore(self._settings.concurrency)  # for all models together
-        self._limiters: dict[str, RateLimiter] = {}
+        self._attempts = Attempts(self._settings)
         self._arguments: dict[str, dict[str, Any]] = {}
         self._schemas: dict[str, bool] = {}
         self._rooms: dict[str, int | None] = {}
@@ -94,7 +47,7 @@ class LiteLLMClient:
     async def complete(self, request: Request) -> Reply:
         """Return the model's reply. `latency` is that of the attempt that succeeded."""
         litellm = await _litellm()
-        return await self._attempts(litellm, request, self._call(litellm, request))
+        return await self._answered(litellm, request, self._call(litellm, request))
 
     def price(self, model: str) -> ModelPrice | None:
         """Return the price in litellm's table, None where it has none; imports litellm."""
@@ -122,52 +75,26 @@ class LiteLLMClient:
         await _loaded.close_litellm_async_clients()
         _loaded.in_memory_llm_clients_cache.flush_cache()  # closed ones can't be used again
 
-    async def _attempts(
+    async def _answered(
         self, litellm: ModuleType, request: Request, arguments: dict[str, Any]
     ) -> Reply:
-        settings = self._settings
-        limiter = self._limiters.get(request.model) or self._limiters.setdefault(
-            request.model,
-            RateLimiter(request.model, settings.concurrency, settings.requests_per_minute),
-        )
-        place, answered, failed = limiter.place(), limiter.answered, 0
         given_way = False
-        while True:
-            async with limiter.turn(place) as cuts, self._slots:
-                outcome = await self._attempt(litellm, request, arguments)
-                if isinstance(outcome, Reply):
-                    limiter.note_answer()
-                    if given_way:
-                        self._rooms[request.model] = None
-                    return outcome
-                own = output_limit(request.parameters) is None and "max_tokens" in arguments
-                if own and isinstance(outcome.error, ContextWindowError):
-                    del arguments["max_tokens"]  # some servers count it as part of the window
-                    given_way = True
-                    continue
-                if not outcome.retried:
-                    if outcome.lost:
-                        report_lost_attempt(again=False)
-                    raise outcome.error
-                # While other calls are answered, a refusal for the rate doesn't count: the endpoint
-                # works, and this call's turn comes.
-                failed += not (outcome.limited and limiter.answered > answered)
-                answered = limiter.answered
-                if outcome.lost:
-                    report_lost_attempt(again=failed < settings.attempts)
-                wait = self._wait(outcome, failed, request)
-                if outcome.limited:
-                    limiter.note_refusal(cuts, wait)
-                if failed >= settings.attempts:
-                    break
-                if not outcome.limited:
-                    # It keeps its turn meanwhile: an endpoint in trouble would otherwise meet all
-                    # queued requests together, and use up their attempts.
-                    await asyncio.sleep(wait)
-        raise type(outcome.error)(
-            f"model {request.model!r} failed {settings.attempts} times, at last with "
-            f"{outcome.error}; check the endpoint, or try again later"
-        )
+
+        def gives_way(failure: Failure) -> bool:
+            """Drop an output limit of our own: some servers count it as part of the window."""
+            nonlocal given_way
+            own = output_limit(request.parameters) is None and "max_tokens" in arguments
+            if own and isinstance(failure.error, ContextWindowError):
+                del arguments["max_tokens"]
+                given_way = True
+                return True
+            return False
+
+        attempt = partial(self._attempt, litellm, request, arguments)
+        reply = await self._attempts.reply(request, attempt, gives_way)
+        if given_way:
+            self._rooms[request.model] = None
+        return reply
 
     async def _attempt(
         self, litellm: ModuleType, request: Request, arguments: dict[str, Any]
@@ -183,12 +110,6 @@ class LiteLLMClient:
             raise
         except Exception as error:  # noqa: BLE001 - litellm raises whatever a provider's SDK does
             return failure_of(error, request.model, (*self._secrets, *request.secrets))
-
-    def _wait(self, failure: Failure, failed: int, request: Request) -> float:
-        wait = failure.wait
-        if wait is None:
-            wait = back_off(max(1, failed), self._settings.backoff, request.canonical_json())
-        return min(wait, self._settings.longest_wait)
 
     def _call(self, litellm: ModuleType, request: Request) -> dict[str, Any]:
         if request.model not in self._arguments:

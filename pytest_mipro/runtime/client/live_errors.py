@@ -26,7 +26,7 @@ _WINDOW_CODES = ("context_length_exceeded", "maximum context length", "context w
 _KEY_TEXTS = ("missing credentials", "api_key client option must be set", "missing api key")
 _QUOTA_TEXTS = ("insufficient_quota", "exceeded your current quota")
 _UNREADABLE = ("jsondecodeerror", "error converting to valid response")
-_LOST_STATUS = frozenset({408, 502, 504})  # of gateways: the model behind may have answered
+LOST_STATUS = frozenset({408, 502, 504})  # of gateways: the model behind may have answered
 _NO_CONNECTION = ("ConnectError", "ClientConnectorError", "ClientConnectorDNSError")
 
 
@@ -82,14 +82,14 @@ def failure_of(error: Exception, model: str, secrets: tuple[str, ...] = ()) -> F
         retried=True,
         status=status,
         wait=_asked_wait(error),
-        lost=kind is EndpointDownError and _answer(error) in {None, *_LOST_STATUS},
+        lost=kind is EndpointDownError and _answer(error) in {None, *LOST_STATUS},
     )
 
 
 def error_of_status(model: str, status: int, text: str) -> MiproError:
     """Return what an answer with an HTTP status of 300 or more means; `text` is its message."""
-    error = _permanent_cause(Exception(text), model, status, text)
-    return error or EndpointError(f"the endpoint of model {model!r} failed ({status}): {text}")
+    permanent = _permanent_cause(Exception(text), model, status, text)
+    return permanent or EndpointDownError(f"{status}: {text}")
 
 
 def _redirect(error: Exception, model: str) -> MiproError | None:

@@ -33,6 +33,7 @@ from pytest_mipro.runtime.own_calls.sending import (
 )
 
 _REFUSED = 424  # no client tries it again
+_NOT_AGAIN = {"x-should-retry": "false"}  # as SDKs read it: retries are made here
 
 
 def answered(context: CallContext, call: HTTPCall, send: Callable[[], HTTPAnswer]) -> HTTPAnswer:
@@ -126,16 +127,18 @@ class _Exchange:
     def failed(self, error: MiproError, key: str = "", place: int | None = None) -> HTTPAnswer:
         """Return what the pipeline's client gets for an error; raises what its transport raised."""
         trace, world = self.trace, world_error(error)
+        answer = world.answer if world is not None else None
         if isinstance(error, ProgramError):
             trace.caused = error
-        elif world is not None:
-            trace.note_failing(key, error)
-        else:
+        elif world is None:
             trace.remember(error)
-        if place is not None and not (world and not isinstance(error, ProgramError)):
+        elif answer is None or answer.status // 100 != 3:  # a redirect is the client's to follow
+            trace.note_failing(key, error)
+        if place is not None and (world is None or isinstance(error, ProgramError)):
             trace.close(place, self._record(None, "", str(error)))
-        if world is not None and world.answer is not None:
-            return world.answer
+        if answer is not None:
+            again = {} if self.request.urgent else _NOT_AGAIN
+            return replace(answer, headers={**answer.headers, **again})
         if world is not None and world.error is not None:
             raise world.error
         return _refusal(error)
@@ -166,5 +169,4 @@ def _refusal(error: MiproError) -> HTTPAnswer:
     """Return an error of this package as an answer that LM clients show and don't try again."""
     told = {"type": "pytest_mipro", "code": type(error).__name__, "message": str(error)}
     body = json.dumps({"type": "error", "error": told}).encode()
-    headers = {"content-type": "application/json", "x-should-retry": "false"}
-    return HTTPAnswer(_REFUSED, headers, body)
+    return HTTPAnswer(_REFUSED, {"content-type": "application/json", **_NOT_AGAIN}, body)

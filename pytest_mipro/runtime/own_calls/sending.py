@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from pytest_mipro.errors import (
@@ -16,13 +18,13 @@ from pytest_mipro.errors import (
     EndpointError,
     MiproError,
     ModuleCallError,
-    ProgramError,
     UnreachableError,
 )
+from pytest_mipro.runtime.client.attempts import Attempts, LiveSettings
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
-from pytest_mipro.runtime.client.live_errors import error_of_status
+from pytest_mipro.runtime.client.live_errors import LOST_STATUS, error_of_status
 from pytest_mipro.runtime.client.prices import ModelPrice, known_price
-from pytest_mipro.runtime.client.retry import report_lost_attempt
+from pytest_mipro.runtime.client.retry import Failure, retry_after
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
 from pytest_mipro.runtime.own_calls.http_call import (
     HTTPAnswer,
@@ -68,11 +70,11 @@ def world_error(error: BaseException) -> WorldError | None:
 
 
 class SendingClient(ClientWrapper):
-    """Sends the calls of pipelines' own clients, at most `concurrency` at a time."""
+    """Sends the calls of pipelines' own clients, by the retries and rates of live calls."""
 
-    def __init__(self, inner: LMClient, concurrency: int) -> None:
+    def __init__(self, inner: LMClient, settings: LiveSettings) -> None:
         super().__init__(inner)
-        self._slots = asyncio.Semaphore(concurrency)
+        self._attempts = Attempts(settings)
         self._prices: dict[str, ModelPrice | None] = {}
 
     async def complete(self, request: Request) -> Reply:
@@ -84,24 +86,25 @@ class SendingClient(ClientWrapper):
             return await super().complete(request)
         if request.send is None:
             raise EndpointError("a call of the pipeline's own client has no client here")
-        if request.urgent:  # those that hold the slots may wait for its loop
-            return await self._sent(request, request.send)
-        async with self._slots:
-            return await self._sent(request, request.send)
+        attempt = partial(self._attempt, request, request.send)
+        if not request.urgent:
+            return await self._attempts.reply(request, attempt)
+        outcome = await attempt()  # those whose turn it is may wait for its loop
+        if isinstance(outcome, Reply):
+            return outcome
+        raise outcome.error
 
-    async def _sent(self, request: OwnRequest, send: Send) -> Reply:
+    async def _attempt(self, request: OwnRequest, send: Send) -> Reply | Failure:
         began = time.perf_counter()
         try:
             answer = await send()
         except MiproError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever an HTTP library raises
-            raise _transport_error(request, error) from WorldError(error=error)
-        told = read_answer(answer) if answer.status < 300 else None
+            return _transport_failure(request, error)
+        told = read_answer(answer) if answer.status < HTTPStatus.MULTIPLE_CHOICES else None
         if told is None or told.error:
-            text = one_line(told.error if told else _error_text(answer), secrets=request.secrets)
-            status = 500 if told else answer.status
-            raise _status_error(request, status, text) from WorldError(answer)
+            return _failure(request, answer, told.error if told else _error_text(answer))
         price = await self._price(request.model)
         return Reply(
             text=text_of_answer(answer),
@@ -118,21 +121,30 @@ class SendingClient(ClientWrapper):
         return self._prices[model]
 
 
-def _transport_error(request: OwnRequest, error: Exception) -> MiproError:
+def _transport_failure(request: OwnRequest, error: Exception) -> Failure:
     text = one_line(str(error) or type(error).__name__, secrets=request.secrets)
-    if any(kind.__name__ in _NO_CONNECTION for kind in type(error).__mro__):
-        return UnreachableError(f"model {request.model!r} can't be reached: {text}")
-    report_lost_attempt(again=False)
-    return EndpointDownError(f"model {request.model!r} gave no answer: {text}")
+    there = not any(kind.__name__ in _NO_CONNECTION for kind in type(error).__mro__)
+    kind = EndpointDownError if there else UnreachableError
+    failed = kind(f"the connection failed: {text}")
+    failed.__cause__ = WorldError(error=error)
+    return Failure(failed, retried=True, lost=there)
 
 
-def _status_error(request: OwnRequest, status: int, text: str) -> MiproError:
-    error = error_of_status(request.model, status, text)
-    if isinstance(error, ProgramError):
-        return error
-    if status in (408, 502, 504):  # of gateways: the model behind may have answered
-        report_lost_attempt(again=False)
-    return error
+def _failure(request: OwnRequest, answer: HTTPAnswer, told: str) -> Failure:
+    """Return the failure of an answer that is no reply."""
+    text = one_line(told, secrets=request.secrets)
+    if HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
+        failed: MiproError = EndpointError(f"the call is redirected ({answer.status})")
+    else:
+        failed = error_of_status(request.model, answer.status, text)
+    failed.__cause__ = WorldError(answer)
+    return Failure(
+        failed,
+        retried=isinstance(failed, EndpointDownError),
+        status=answer.status,
+        wait=retry_after(answer.headers),
+        lost=answer.status in (200, *LOST_STATUS),
+    )
 
 
 def _error_text(answer: HTTPAnswer) -> str:

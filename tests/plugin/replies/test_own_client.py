@@ -108,20 +108,20 @@ def test_the_report_tells_what_the_calls_took(project: pytest.Pytester) -> None:
 def test_a_failing_endpoint_is_an_error_though_the_pipeline_swallows_it(
     project: pytest.Pytester, server: Stub
 ) -> None:
-    server.faults = lambda _: (500, {"x-should-retry": "false"})
+    server.faults = lambda _: (500, {"retry-after": "0"})
     tests = TESTS.replace(
         'assert say(text) == f"user said {text}"',
         "try:\n        say(text)\n    except Exception:\n        pass",
     )
     (project.path / "test_say.py").write_text(tests)
     result = run(project)
-    result.stdout.fnmatch_lines(["*failed (500): a fault of 500*"])
+    result.stdout.fnmatch_lines(["*failed 6 times, at last with 500: a fault of 500*"])
     assert result.ret == 1
 
 
 def test_a_fault_that_the_client_gets_over_by_itself_costs_no_score(
     project: pytest.Pytester, server: Stub
 ) -> None:
-    server.faults = lambda number: (429, {"retry-after-ms": "1"}) if number == 1 else None
+    server.faults = lambda number: (429, {"retry-after": "0"}) if number == 1 else None
     run(project).assert_outcomes(passed=4)
     assert server.count == 4

@@ -12,8 +12,11 @@ from lm_stub import Stub, stub
 
 from pytest_mipro.runtime.cache.reply_cache import CachedClient
 from pytest_mipro.runtime.client import loop
+from pytest_mipro.runtime.client.attempts import LiveSettings
 from pytest_mipro.runtime.client.contract import LMClient, OfflineClient
 from pytest_mipro.runtime.own_calls.sending import SendingClient
+
+SETTINGS = LiveSettings(concurrency=8, attempts=2, backoff=0.001, longest_wait=0.01)
 
 
 @pytest.fixture
@@ -24,7 +27,7 @@ def server() -> Iterator[Stub]:
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[LMClient]:
-    made = CachedClient(SendingClient(OfflineClient(), 8), tmp_path / "cache")
+    made = CachedClient(SendingClient(OfflineClient(), SETTINGS), tmp_path / "cache")
     yield made
     loop.run(made.aclose())
 

@@ -51,20 +51,38 @@ def test_a_refusal_reaches_the_client_as_it_is(server: Stub, client: LMClient) -
     assert trace.calls == ()
 
 
-def test_a_later_answer_mends_it(server: Stub, client: LMClient) -> None:
-    server.faults = lambda number: (503, {}) if number < 3 else None
-    with case(client, max_calls=1) as trace:
-        assert [post(server).status_code for _ in range(3)] == [503, 503, 200]
-    assert trace.broken is None
-    assert len(trace.calls) == 1
-
-
-def test_the_client_s_own_retries_count_as_one_call(server: Stub, client: LMClient) -> None:
-    server.faults = lambda number: (500, {"retry-after-ms": "1"}) if number == 1 else None
-    made = openai.OpenAI(base_url=f"{server.url}/v1", api_key=KEY)
-    with case(client, max_calls=1) as trace, made:
-        made.chat.completions.create(**BODY)
+def test_a_fault_is_tried_again_as_a_module_s_call_is(server: Stub, client: LMClient) -> None:
+    server.faults = lambda number: (503, {}) if number == 1 else None
+    with case(client) as trace:
+        assert post(server).status_code == 200
     assert (trace.broken, len(trace.calls), server.count) == (None, 1, 2)
+
+
+def test_what_the_client_tries_again_itself_counts_as_one_call(
+    server: Stub, client: LMClient
+) -> None:
+    server.faults = lambda number: (503, {}) if number < 4 else None
+    with case(client, max_calls=1) as trace:
+        assert [post(server).status_code for _ in range(2)] == [503, 200]
+    assert (trace.broken, len(trace.calls)) == (None, 1)
+
+
+def test_clients_are_told_not_to_try_again(server: Stub, client: LMClient) -> None:
+    server.faults = lambda _: (500, {})
+    made = openai.OpenAI(base_url=f"{server.url}/v1", api_key=KEY)
+    with case(client) as trace, made, pytest.raises(openai.InternalServerError):
+        made.chat.completions.create(**BODY)
+    assert "failed 2 times, at last with 500: a fault of 500" in str(trace.broken)
+    assert server.count == 2
+
+
+def test_a_redirect_is_followed_by_the_client(server: Stub, client: LMClient) -> None:
+    moved = {"location": f"{server.url}/v2/chat/completions"}
+    server.faults = lambda number: (308, moved) if number == 1 else None
+    url = f"{server.url}/v1/chat/completions"
+    with case(client) as trace:
+        assert httpx.post(url, json=BODY, follow_redirects=True).status_code == 200
+    assert (trace.broken, len(trace.calls)) == (None, 1)
 
 
 def test_a_wrong_key_is_the_error_of_a_key(server: Stub, client: LMClient) -> None:
@@ -105,7 +123,7 @@ def test_a_stream_that_breaks_off_is_kept_nowhere(server: Stub, client: LMClient
     with case(client) as again:
         post(server, stream=True)
     assert again.broken is None
-    assert server.count == 2
+    assert server.count == 2 + 1
 
 
 def test_more_calls_than_allowed_are_refused_and_not_tried_again(

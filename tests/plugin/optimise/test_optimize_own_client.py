@@ -1,0 +1,90 @@
+"""A study whose pipeline calls a model with its own client, beside a module: counted and cached."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import litellm  # noqa: F401 - imported within an inner run, it would break metadata for the next one
+import openai  # noqa: F401
+import pytest
+from lm_stub import Stub, stub
+from optimize_project import LOCK, PROMPT, optimize, run, write_project
+
+PIPELINE = """
+import os
+import openai
+
+client = openai.OpenAI(base_url=os.environ["STUB"] + "/v1", api_key="no-key")
+
+def spell(number):
+    messages = [{"role": "user", "content": f"spell {number}"}]
+    reply = client.chat.completions.create(
+        model="m", messages=messages, max_tokens=9, temperature=0
+    )
+    return reply.choices[0].message.content
+"""
+TESTS = """
+from pipeline import spell
+
+@pytest.mark.mipro(threshold=0.1)
+@pytest.mark.parametrize("number", range(40))
+def test_parity(number):
+    assert spell(number) == f"user said spell {number}"
+    assert parity(number=str(number)) == ("odd" if number % 2 else "even")
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[Stub]:
+    with stub() as running:
+        yield running
+
+
+@pytest.fixture
+def project(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, server: Stub
+) -> pytest.Pytester:
+    monkeypatch.setenv("STUB", server.url)
+    write_project(pytester, TESTS, pipeline=PIPELINE, ini="mipro_prices =\n    m 1 2\n")
+    return pytester
+
+
+def test_own_calls_are_made_once_and_the_module_s_prompt_is_written(
+    project: pytest.Pytester, server: Stub
+) -> None:
+    result = optimize(project)
+    assert (project.path / PROMPT).is_file(), result.outlines
+    asked = [json.dumps(body) for _, body, _ in server.asked]
+    assert set(asked[:40]) == set(asked)  # the baseline's; later ones are other samples of them
+    count = server.count
+    modules = json.loads((project.path / LOCK).read_text())["modules"]
+    assert [module["name"] for module in modules] == ["pipeline.parity"]
+    gate = run(project)
+    assert gate.ret == 0
+    assert server.count == count
+
+
+def test_they_count_in_the_budget(project: pytest.Pytester, server: Stub) -> None:
+    result = optimize(project, "--mipro-max-calls=50")
+    result.stdout.fnmatch_lines(["*the limit of 50 calls ends within the baseline*"])
+    assert server.count <= 50
+
+
+def test_a_limit_of_tokens_takes_the_call_s_own_output_limit(
+    project: pytest.Pytester, server: Stub
+) -> None:
+    result = optimize(project, "--mipro-max-tokens=100000000", "-o", "mipro_max_output_tokens=9")
+    assert result.ret == 0, result.outlines
+    pipeline = project.path / "pipeline.py"
+    pipeline.write_text(pipeline.read_text().replace("max_tokens=9, ", ""))
+    result = optimize(project, "--mipro-max-tokens=100000000", "-o", "mipro_max_output_tokens=9")
+    result.stdout.fnmatch_lines(["*calls to model 'm' have none*max_tokens*"])
+
+
+def test_a_rate_limit_delays_the_study_and_ends_it_not(
+    project: pytest.Pytester, server: Stub
+) -> None:
+    server.faults = lambda number: (429, {"retry-after": "0"}) if number % 2 else None
+    result = optimize(project)
+    assert (project.path / PROMPT).is_file(), result.outlines
