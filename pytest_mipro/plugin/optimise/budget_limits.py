@@ -86,7 +86,10 @@ class StudyBills:
 def describe_error(error: MiproError) -> str:
     """Return an error's text with the options that remedy it."""
     if isinstance(error, UnboundedOutputError):
-        return f"{error}; set ini mipro_max_output_tokens, or max_tokens in @lm_module"
+        return (
+            f"{error}; set ini mipro_max_output_tokens, or max_tokens in @lm_module "
+            "or in the call of your own client"
+        )
     if isinstance(error, UnknownPriceError):
         return (
             f'{error}; set ini mipro_prices = ["{error.model} PROMPT COMPLETION"] in dollars per '

@@ -64,6 +64,7 @@ def no_network(allowed: Iterable[str] = ()) -> Iterator[None]:
     finally:
         _guard.closed -= 1
         _guard.allowed = before
+        _guard.addresses.clear()
 
 
 def close_for_good() -> None:

@@ -1,0 +1,73 @@
+"""A call as a request, and an answer as a text and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pytest_mipro.runtime.client.contract import Message, OfflineClient
+from pytest_mipro.runtime.own_calls.http_call import (
+    HTTPAnswer,
+    OwnRequest,
+    answer_of_text,
+    text_of_answer,
+)
+
+JSON = {"content-type": "application/json; charset=utf-8"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        (JSON, b'{"a": 1}'),
+        ({"content-type": "text/event-stream"}, "data: Grüße\n\ndata: [DONE]\n\n".encode()),
+        (JSON, b"\n\n: an answer: with lines\n\n"),
+        ({}, b"no media type"),
+        ({}, b""),
+        ({"content-type": "application/octet-stream"}, b"\xff\xfe\x00"),
+        ({**JSON, "content-encoding": "br"}, bytes(range(256))),
+    ],
+)
+def test_an_answer_comes_back_byte_by_byte(headers: dict[str, str], body: bytes) -> None:
+    answer = HTTPAnswer(200, headers, body)
+    assert answer_of_text(text_of_answer(answer)) == answer
+
+
+def test_no_other_header_is_kept() -> None:
+    text = text_of_answer(HTTPAnswer(200, {**JSON, "set-cookie": "session=1"}, b"{}"))
+    assert text == "content-type: application/json; charset=utf-8\n\n{}"
+
+
+ONE = OwnRequest(
+    model="m",
+    messages=(Message("user", "hi"),),
+    target="/v1/chat/completions",
+    address="a",
+    body={"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": True},
+)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"method": "PUT"},
+        {"target": "/v1/responses"},
+        {"body": {"model": "m"}},
+        {"body": "text"},
+        {"sample": 1},
+    ],
+)
+def test_method_target_body_and_sample_identify_a_call(changed: dict[str, object]) -> None:
+    assert replace(ONE, **changed).digest() != ONE.digest()
+
+
+def test_the_order_of_keys_and_what_is_read_from_the_body_do_not() -> None:
+    body = dict(reversed(ONE.body.items()))
+    assert replace(ONE, body=body, messages=(), private={"key": "sk-1"}).digest() == ONE.digest()
+
+
+def test_the_cache_tells_origins_apart_and_recordings_do_not() -> None:
+    other = replace(ONE, address="b")
+    assert other.endpoint_at(OfflineClient()) == "b"
+    assert other.digest() == ONE.digest()

@@ -1,0 +1,184 @@
+"""What calls ask and answers say, in the formats that there are."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from pytest_mipro.runtime.client.contract import Message, Usage
+from pytest_mipro.runtime.client.prices import output_limit
+from pytest_mipro.runtime.own_calls.http_call import HTTPAnswer
+from pytest_mipro.runtime.own_calls.reading import (
+    Reading,
+    messages_of,
+    parameters_of,
+    read_answer,
+)
+
+TOOL_CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    ("body", "messages"),
+    [
+        (
+            {"messages": [{"role": "developer", "content": "s"}, {"role": "user", "content": "u"}]},
+            [("system", "s"), ("user", "u")],
+        ),
+        (
+            {
+                "system": [{"type": "text", "text": "s"}],
+                "messages": [{"role": "user", "content": "u"}],
+            },
+            [("system", "s"), ("user", "u")],
+        ),
+        (
+            {
+                "messages": [
+                    {"role": "user", "content": [{"type": "text", "text": "a"}, {"text": "b"}]}
+                ]
+            },
+            [("user", "a\nb")],
+        ),
+        (
+            {"messages": [{"role": "assistant", "content": None, "tool_calls": [TOOL_CALL]}]},
+            [("assistant", json.dumps(TOOL_CALL, sort_keys=True))],
+        ),
+        ({"messages": [{"role": "tool", "content": "found"}]}, [("user", "found")]),
+        ({"instructions": "s", "input": "u"}, [("system", "s"), ("user", "u")]),
+        ({"input": [{"role": "user", "content": "u"}]}, [("user", "u")]),
+        ({"input": ["one", "two"]}, [("user", "one"), ("user", "two")]),
+        ({"contents": [{"role": "user", "parts": [{"text": "u"}]}]}, [("user", "u")]),
+        ({"prompt": "u"}, [("user", "u")]),
+        ({}, []),
+    ],
+)
+def test_messages(body: dict[str, Any], messages: list[tuple[Any, str]]) -> None:
+    assert messages_of(body) == tuple(Message(*each) for each in messages)
+
+
+def test_parameters_know_the_output_limit() -> None:
+    chat = {"model": "m", "messages": [], "max_completion_tokens": 7, "temperature": 0}
+    assert output_limit(parameters_of(chat, "/v1/chat/completions")) == 7
+    assert "messages" not in parameters_of(chat, "/v1/chat/completions")
+    assert output_limit(parameters_of({"max_output_tokens": 8}, "/v1/responses")) == 8
+    assert output_limit(parameters_of({"input": "x"}, "/v1/embeddings?v=1")) == 0
+    assert output_limit(parameters_of({"model": "m"}, "/v1/responses")) is None
+
+
+def read(data: Any) -> Reading:
+    return read_answer(
+        HTTPAnswer(200, {"content-type": "application/json"}, json.dumps(data).encode())
+    )
+
+
+def read_stream(*events: Any, end: str = "") -> Reading:
+    text = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + end
+    return read_answer(HTTPAnswer(200, {"content-type": "text/event-stream"}, text.encode()))
+
+
+def chat(content: str | None, why: str = "stop", **message: Any) -> dict[str, Any]:
+    choice = {"message": {"content": content, **message}, "finish_reason": why}
+    return {
+        "model": "m-1",
+        "choices": [choice],
+        "usage": {"prompt_tokens": 5, "completion_tokens": 2},
+    }
+
+
+GEMINI = {
+    "candidates": [{"content": {"parts": [{"text": "hi"}]}, "finishReason": "STOP"}],
+    "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 2},
+}
+OUTPUT = [{"type": "message", "content": [{"type": "output_text", "text": "hi"}]}]
+COUNTS = {"input_tokens": 5, "output_tokens": 2}
+TEXT = [{"type": "text", "text": "hi"}]
+CALLED = json.dumps(TOOL_CALL, sort_keys=True)
+
+
+def anthropic(content: list[Any], why: str) -> dict[str, Any]:
+    return {"model": "c", "content": content, "stop_reason": why, "usage": COUNTS}
+
+
+def response(status: str) -> dict[str, Any]:
+    return {"model": "r", "output": OUTPUT, "status": status, "usage": COUNTS}
+
+
+@pytest.mark.parametrize(
+    ("data", "text", "why", "model"),
+    [
+        (chat("hi"), "hi", "stop", "m-1"),
+        (chat("hi", "length"), "hi", "length", "m-1"),
+        (chat(None, "tool_calls", tool_calls=[TOOL_CALL]), CALLED, "stop", "m-1"),
+        (chat("", "content_filter"), "", "content_filter", "m-1"),
+        (anthropic(TEXT, "end_turn"), "hi", "stop", "c"),
+        (anthropic([], "max_tokens"), "", "length", "c"),
+        (response("completed"), "hi", "stop", "r"),
+        (response("incomplete"), "hi", "length", "r"),
+        (GEMINI, "hi", "stop", ""),
+    ],
+)
+def test_a_whole_answer(data: Any, text: str, why: str, model: str) -> None:
+    assert read(data) == Reading(text, Usage(5, 2), why, model)
+
+
+def test_cached_prompt_tokens_of_anthropic_count() -> None:
+    usage = {"input_tokens": 1, "cache_read_input_tokens": 3, "cache_creation_input_tokens": None}
+    assert read({"content": [], "usage": {**usage, "output_tokens": 2}}).usage == Usage(4, 2)
+
+
+def test_an_error_in_place_of_a_reply() -> None:
+    assert read({"error": {"message": "overloaded"}}).error == "overloaded"
+    assert read({"error": None, **chat("hi")}).error == ""
+    assert read_stream({"type": "error", "error": {"message": "overloaded"}}).error == "overloaded"
+
+
+def test_streams_end_or_are_none() -> None:
+    part = {"model": "m", "choices": [{"delta": {"content": "h"}}]}
+    last = {"choices": [{"delta": {"content": "i"}, "finish_reason": "length"}]}
+    usage = {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 2}}
+    assert read_stream(part, last, usage) == Reading("hi", Usage(5, 2), "length", "m")
+    assert read_stream(part, end="data: [DONE]\n\n").error == ""
+    assert read_stream(part).error == "the stream ended before its last event"
+
+
+def test_a_stream_of_tool_calls() -> None:
+    calls = [{"function": {"name": "f", "arguments": ""}}, {"function": {"arguments": '{"a": 1}'}}]
+    events = [{"choices": [{"delta": {"tool_calls": [call]}}]} for call in calls]
+    ended = {"choices": [{"delta": {}, "finish_reason": "tool_calls"}]}
+    assert read_stream(*events, ended).text == 'f{"a": 1}'
+
+
+def test_a_stream_of_anthropic() -> None:
+    events = [
+        {
+            "type": "message_start",
+            "message": {"model": "c", "usage": {**COUNTS, "output_tokens": 0}},
+        },
+        {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "hi"}},
+        {
+            "type": "content_block_delta",
+            "delta": {"type": "input_json_delta", "partial_json": "{}"},
+        },
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "tool_use"},
+            "usage": {"output_tokens": 2},
+        },
+        {"type": "message_stop"},
+    ]
+    assert read_stream(*events) == Reading("hi{}", Usage(5, 2), "stop", "c")
+
+
+def test_a_stream_of_responses() -> None:
+    delta = {"type": "response.output_text.delta", "delta": "hi"}
+    done = {"type": "response.completed", "response": response("completed")}
+    assert read_stream(delta, done) == Reading("hi", Usage(5, 2), "stop", "r")
+    assert read_stream(delta).error == "the stream ended before its last event"
+
+
+@pytest.mark.parametrize("body", [b"", b"not JSON", b"[1]", b"\xff"])
+def test_what_is_of_no_known_format_says_nothing(body: bytes) -> None:
+    assert read_answer(HTTPAnswer(200, {}, body)) == Reading()
