@@ -80,9 +80,14 @@ def run_at_once(coroutine: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("the coroutine waits: run it on the loop")
 
 
+def on_own_thread() -> bool:
+    """Return whether this is the background loop's thread, on which LM clients make their calls."""
+    return threading.current_thread() is _thread
+
+
 def refuse_own_thread() -> None:
     """Raise ModuleCallError on the background loop's own thread, which would wait for itself."""
-    if threading.current_thread() is _thread:
+    if on_own_thread():
         raise ModuleCallError(
             "a sync LM module was called inside an LM client, on the loop that has to serve it; "
             "use an `async def` module there and await it"

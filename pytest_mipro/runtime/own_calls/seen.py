@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pytest_mipro.runtime.calls.context import CallContext, case_context
 from pytest_mipro.runtime.calls.own_client import OWN_CLIENT
+from pytest_mipro.runtime.client.loop import on_own_thread
 from pytest_mipro.runtime.own_calls.addresses import Addresses
 from pytest_mipro.runtime.own_calls.http_call import HTTPCall
 
@@ -35,10 +36,11 @@ def seeing(addresses: Addresses) -> Iterator[None]:
 def seen_context(method: str, url: str) -> CallContext | None:
     """Return the case's context for what may be an LM call, None for what passes untouched.
 
-    Raises DetachedCallError in a thread of a case that lacks the case's context.
+    The LM clients of this package make their calls on a thread of their own, for modules and for
+    proposals: these pass. Raises DetachedCallError in a thread of a case that lacks its context.
     """
     addresses = _watch.addresses
-    if addresses is None or not addresses.may_be_lm(method, url):
+    if addresses is None or on_own_thread() or not addresses.may_be_lm(method, url):
         return None
     return case_context(OWN_CLIENT.label)
 

@@ -20,6 +20,7 @@ from lm_stub import Stub
 from own_case import case
 
 from pytest_mipro.errors import DetachedCallError
+from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import LMClient, Usage
 
 KEY = "sk-proj-0123456789abcdefghij"
@@ -237,6 +238,17 @@ def test_a_thread_without_it_is_an_error(server: Stub, client: LMClient) -> None
         failed = pool.submit(plain_httpx, server).exception()
     assert isinstance(failed, DetachedCallError)
     assert server.count == 0
+
+
+def test_what_this_package_asks_for_no_case_passes(server: Stub, client: LMClient) -> None:
+    """As the requests for proposals: a study makes them between its cases."""
+
+    async def asked() -> str:
+        return await litellm_async(server)
+
+    with case(client) as trace:
+        reply = contextvars.Context().run(loop.run, asked())
+    assert (reply, server.count, trace.calls) == ("user said hi", 1, ())
 
 
 def test_outside_of_a_case_nothing_is_wrapped(server: Stub, client: LMClient) -> None:
