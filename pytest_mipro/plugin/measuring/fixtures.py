@@ -19,6 +19,8 @@ from pytest_mipro.errors import ConfigurationError
 
 # Plugins whose own fixtures manage themselves; what a test gets of them is no state of the project.
 _MACHINERY = ("_pytest", "pytest_asyncio", "anyio", "xdist", "pytest_mipro")
+# Plugins whose fixtures serve every test, and do nothing for one without any of these marks.
+_IDLE = {"pytest_recording": ("vcr", "block_network")}
 # Fixtures that a project overrides to tell these plugins on which loop coroutines run.
 _LOOP_CHOICES = frozenset({"anyio_backend", "anyio_backend_options", "event_loop_policy"})
 # pytest turns `setup_method` and its like into fixtures of these names.
@@ -65,7 +67,11 @@ class FixtureWatch:
 def project_fixtures(item: pytest.Function) -> list[tuple[str, pytest.FixtureDef[Any]]]:
     """Return name and definition of the item's fixtures, those of the machinery left out."""
     used = _definitions(item).items()
-    return [(name, definition) for name, definition in used if not _is_machinery(name, definition)]
+    return [
+        (name, definition)
+        for name, definition in used
+        if not (_is_machinery(name, definition) or _is_idle(item, definition))
+    ]
 
 
 def direct_parameters(item: pytest.Function) -> frozenset[str]:
@@ -102,6 +108,11 @@ def _is_machinery(name: str, definition: pytest.FixtureDef[Any]) -> bool:
     if _XUNIT.match(name):
         return False  # made by pytest, but what it does is the project's
     return name in _LOOP_CHOICES or _module(definition).split(".")[0] in _MACHINERY
+
+
+def _is_idle(item: pytest.Function, definition: pytest.FixtureDef[Any]) -> bool:
+    marks = _IDLE.get(_module(definition).split(".")[0])
+    return marks is not None and not any(map(item.get_closest_marker, marks))
 
 
 def fixture_label(name: str) -> str:
