@@ -62,7 +62,7 @@ async def _sent(
 ) -> HTTPAnswer:
     """Make the call by a session of its own on the same connector, and read the whole answer.
 
-    This runs inside `calling`, so that its own connection is not seen again.
+    `SendingClient` lets its connection pass.
     """
     headers = {name: text for name, text in req.headers.items() if name.lower() not in _SENT_ANEW}
     headers["Accept-Encoding"] = "identity"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from pytest_mipro.runtime.calls.context import CallContext, case_context
@@ -21,6 +22,17 @@ class _Watch:
 
 
 _watch = _Watch()
+_passing: ContextVar[bool] = ContextVar("mipro_passing", default=False)
+
+
+@contextmanager
+def passing() -> Iterator[None]:
+    """Let calls of the block pass, those of its tasks and of threads with its context included."""
+    token = _passing.set(True)
+    try:
+        yield
+    finally:
+        _passing.reset(token)
 
 
 @contextmanager
@@ -36,11 +48,13 @@ def seeing(addresses: Addresses) -> Iterator[None]:
 def seen_context(method: str, url: str) -> CallContext | None:
     """Return the case's context for what may be an LM call, None for what passes untouched.
 
-    The LM clients of this package make their calls on a thread of their own, for modules and for
-    proposals: these pass. Raises DetachedCallError in a thread of a case that lacks its context.
+    What this package asks itself passes, for modules and for proposals. Raises DetachedCallError in
+    a thread of a case that lacks its context.
     """
     addresses = _watch.addresses
-    if addresses is None or on_own_thread() or not addresses.may_be_lm(method, url):
+    if addresses is None or on_own_thread() or _passing.get():
+        return None
+    if not addresses.may_be_lm(method, url):
         return None
     return case_context(OWN_CLIENT.label)
 

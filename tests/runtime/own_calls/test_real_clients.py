@@ -21,7 +21,9 @@ from own_case import case
 
 from pytest_mipro.errors import DetachedCallError
 from pytest_mipro.runtime.client import loop
-from pytest_mipro.runtime.client.contract import LMClient, Usage
+from pytest_mipro.runtime.client.attempts import LiveSettings
+from pytest_mipro.runtime.client.contract import LMClient, OfflineClient, Reply, Request, Usage
+from pytest_mipro.runtime.own_calls.sending import SendingClient
 
 KEY = "sk-proj-0123456789abcdefghij"
 HI = [{"role": "user", "content": "hi"}]
@@ -249,6 +251,24 @@ def test_what_this_package_asks_for_no_case_passes(server: Stub, client: LMClien
     with case(client) as trace:
         reply = contextvars.Context().run(loop.run, asked())
     assert (reply, server.count, trace.calls) == ("user said hi", 1, ())
+
+
+class Threaded(OfflineClient):
+    """A client that makes its calls in threads, as litellm does for some providers."""
+
+    def __init__(self, server: Stub) -> None:
+        self._server = server
+
+    async def complete(self, request: Request) -> Reply:
+        return Reply(await asyncio.to_thread(plain_httpx, self._server))
+
+
+def test_a_client_of_the_run_may_call_in_threads(server: Stub, client: LMClient) -> None:
+    asker = SendingClient(Threaded(server), LiveSettings())
+    with case(client) as trace:
+        ask = asker.complete(Request("m", ()))
+        reply = contextvars.Context().run(loop.run, ask)
+    assert (reply.text, server.count, trace.calls) == ("user said hi", 1, ())
 
 
 def test_outside_of_a_case_nothing_is_wrapped(server: Stub, client: LMClient) -> None:
