@@ -101,9 +101,10 @@ def _chat(body: dict[str, Any]) -> dict[str, Any] | list[str]:
         message |= {"tool_calls": calls} if calls else {}
         choice = {"index": 0, "message": message, "finish_reason": why}
         return {**head, "object": "chat.completion", "choices": [choice], "usage": usage}
+    part = {"index": 0, "finish_reason": None}
     deltas = [{"content": f"{word} "} for word in _reply(body).split()]
     chunks = [
-        {**head, "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": each}]}
+        {**head, "object": "chat.completion.chunk", "choices": [{**part, "delta": each}]}
         for each in [{"role": "assistant", "content": ""}, *deltas]
     ]
     last = {"index": 0, "delta": {}, "finish_reason": why}

@@ -273,7 +273,10 @@ def current_context(name: str) -> CallContext | None:
     else:
         where = "thread without the case's context; start it with `contextvars.copy_context().run`"
         where = f"{where}, one copy a thread"
-    error = DetachedCallError(f"LM module {name!r} was called in a {where}")
+    what = f"LM module {name!r} was called"
+    if name == OWN_CLIENT.label:
+        what = "the pipeline's own client called a model"
+    error = DetachedCallError(f"{what} in a {where}")
     keep_for_case(error)
     raise error
 

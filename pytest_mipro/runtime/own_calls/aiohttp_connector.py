@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.runtime.own_calls.answering import answered_async
 from pytest_mipro.runtime.own_calls.http_call import HTTPAnswer, HTTPCall
-from pytest_mipro.runtime.own_calls.seen import is_lm_call, seen_context
+from pytest_mipro.runtime.own_calls.seen import may_be_seen
 from pytest_mipro.runtime.own_calls.wrapping import Wrapped
 
 if TYPE_CHECKING:
@@ -28,18 +28,18 @@ def wrapped_connector(library: ModuleType) -> Sequence[Wrapped]:
 
     def connector(original: Callable[..., Any]) -> Callable[..., Any]:
         async def connect(self: Any, req: Any, traces: Any, timeout: Any) -> Any:
-            context = seen_context(req.method, str(req.url))
-            if context is None:
+            if not may_be_seen(req.method, str(req.url)):
                 return await original(self, req, traces=traces, timeout=timeout)
             headers = {name.lower(): text for name, text in req.headers.items()}
             call = HTTPCall(req.method, str(req.url), headers, await _body_of(req))
-            if not is_lm_call(call):
-                return await original(self, req, traces=traces, timeout=timeout)
 
             async def send() -> HTTPAnswer:
                 return await _sent(library, self, req, call, timeout)
 
-            return _kept_connection(await answered_async(context, call, send))
+            answer = await answered_async(call, send)
+            if answer is None:
+                return await original(self, req, traces=traces, timeout=timeout)
+            return _kept_connection(answer)
 
         return connect
 

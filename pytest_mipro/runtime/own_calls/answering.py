@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
+from types import CodeType
 from typing import Any
 
 from pytest_mipro.errors import MiproError, ProgramError
@@ -13,6 +15,7 @@ from pytest_mipro.runtime.calls.context import CallContext, ModuleCall, Trace, c
 from pytest_mipro.runtime.calls.exchange import ask
 from pytest_mipro.runtime.calls.own_client import OWN_CLIENT
 from pytest_mipro.runtime.calls.parameters import RECORDED
+from pytest_mipro.runtime.calls.stack import project_stack
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Reply, Usage
 from pytest_mipro.runtime.client.endpoints import endpoint_digest
@@ -24,6 +27,7 @@ from pytest_mipro.runtime.own_calls.http_call import (
     answer_of_text,
 )
 from pytest_mipro.runtime.own_calls.reading import messages_of, parameters_of, read_answer
+from pytest_mipro.runtime.own_calls.seen import seen_context
 from pytest_mipro.runtime.own_calls.sending import (
     SenderGoneError,
     from_loop,
@@ -36,13 +40,20 @@ _REFUSED = 424  # no client tries it again
 _NOT_AGAIN = {"x-should-retry": "false"}  # as SDKs read it: retries are made here
 
 
-def answered(context: CallContext, call: HTTPCall, send: Callable[[], HTTPAnswer]) -> HTTPAnswer:
-    """Return the answer to a call that blocks this thread; `send` makes it where it has to be made.
+def answered(call: HTTPCall, send: Callable[[], HTTPAnswer]) -> HTTPAnswer | None:
+    """Return the answer to an LM call that blocks this thread, None for a call that passes.
 
-    Raises what `send` raises. What this package refuses is an answer with status 424.
+    `send` makes it where it has to be made. Raises what `send` raises. What this package refuses is
+    an answer with status 424.
     """
+    try:
+        context = seen_context(call)
+        if context is None:
+            return None
+    except MiproError as error:
+        return _refusal(error)
     request = replace(_request(context, call), send=from_thread(send), urgent=_on_a_loop())
-    exchange = _Exchange(context, request)
+    exchange = _Exchange(context, request, project_stack(sys._getframe()))  # noqa: SLF001 - documented
     try:
         loop.refuse_own_thread()
         refuse_waiting_for_itself(exchange.key)
@@ -52,12 +63,19 @@ def answered(context: CallContext, call: HTTPCall, send: Callable[[], HTTPAnswer
 
 
 async def answered_async(
-    context: CallContext, call: HTTPCall, send: Callable[[], Coroutine[Any, Any, HTTPAnswer]]
-) -> HTTPAnswer:
+    call: HTTPCall, send: Callable[[], Coroutine[Any, Any, HTTPAnswer]]
+) -> HTTPAnswer | None:
     """Return the same, awaited on the caller's loop."""
+    try:
+        context = seen_context(call)
+        if context is None:
+            return None
+    except MiproError as error:
+        return _refusal(error)
     request = _request(context, call)
-    sent = from_loop(send, request.digest(request.address))
-    return await _Exchange(context, replace(request, send=sent)).answer(waits=False)
+    request = replace(request, send=from_loop(send, request.digest(request.address)))
+    exchange = _Exchange(context, request, project_stack(sys._getframe()))  # noqa: SLF001 - documented
+    return await exchange.answer(waits=False)
 
 
 def _on_a_loop() -> bool:
@@ -91,6 +109,7 @@ class _Exchange:
 
     context: CallContext
     request: OwnRequest
+    stack: tuple[CodeType, ...]
 
     @property
     def trace(self) -> Trace:
@@ -161,6 +180,7 @@ class _Exchange:
             cached=bool(reply and reply.cached),
             requests=1 if reply else 0,
             error=error,
+            stack=self.stack,
             cut=bool(reply and reply.finish_reason == "length"),
         )
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from pytest_mipro.runtime.own_calls.answering import answered, answered_async
 from pytest_mipro.runtime.own_calls.http_call import HTTPAnswer, HTTPCall
-from pytest_mipro.runtime.own_calls.seen import is_lm_call, seen_context
+from pytest_mipro.runtime.own_calls.seen import may_be_seen
 from pytest_mipro.runtime.own_calls.wrapping import Wrapped
 
 _PLAIN = (b"accept-encoding", b"identity")
@@ -32,12 +32,9 @@ def wrapped_pools(httpcore: ModuleType) -> Sequence[Wrapped]:
 
 def _sync_pool(httpcore: ModuleType, original: Callable[..., Any]) -> Callable[..., Any]:
     def handle_request(pool: Any, request: Any) -> Any:
-        context = seen_context(request.method.decode(), _url(request))
-        if context is None:
+        if not may_be_seen(request.method.decode(), _url(request)):
             return original(pool, request)
         call = _call(request, b"".join(request.stream))
-        if not is_lm_call(call):
-            return original(pool, _copy(httpcore, request, call.body))
 
         def send() -> HTTPAnswer:
             response = original(pool, _copy(httpcore, request, call.body, plain=True))
@@ -46,19 +43,19 @@ def _sync_pool(httpcore: ModuleType, original: Callable[..., Any]) -> Callable[.
             finally:
                 response.close()
 
-        return _response(httpcore, answered(context, call, send))
+        answer = answered(call, send)
+        if answer is None:
+            return original(pool, _copy(httpcore, request, call.body))
+        return _response(httpcore, answer)
 
     return handle_request
 
 
 def _async_pool(httpcore: ModuleType, original: Callable[..., Any]) -> Callable[..., Any]:
     async def handle_async_request(pool: Any, request: Any) -> Any:
-        context = seen_context(request.method.decode(), _url(request))
-        if context is None:
+        if not may_be_seen(request.method.decode(), _url(request)):
             return await original(pool, request)
         call = _call(request, b"".join([part async for part in request.stream]))
-        if not is_lm_call(call):
-            return await original(pool, _copy(httpcore, request, call.body))
 
         async def send() -> HTTPAnswer:
             response = await original(pool, _copy(httpcore, request, call.body, plain=True))
@@ -67,7 +64,10 @@ def _async_pool(httpcore: ModuleType, original: Callable[..., Any]) -> Callable[
             finally:
                 await response.aclose()
 
-        return _response(httpcore, await answered_async(context, call, send))
+        answer = await answered_async(call, send)
+        if answer is None:
+            return await original(pool, _copy(httpcore, request, call.body))
+        return _response(httpcore, answer)
 
     return handle_async_request
 

@@ -45,21 +45,21 @@ def seeing(addresses: Addresses) -> Iterator[None]:
         _watch.addresses = before
 
 
-def seen_context(method: str, url: str) -> CallContext | None:
-    """Return the case's context for what may be an LM call, None for what passes untouched.
+def may_be_seen(method: str, url: str) -> bool:
+    """Return whether a call may be an LM call of a case, before its body is read."""
+    addresses = _watch.addresses
+    if addresses is None or on_own_thread() or _passing.get():
+        return False
+    return addresses.may_be_lm(method, url)
+
+
+def seen_context(call: HTTPCall) -> CallContext | None:
+    """Return the case's context for an LM call, None for what passes untouched.
 
     What this package asks itself passes, for modules and for proposals. Raises DetachedCallError in
     a thread of a case that lacks its context.
     """
     addresses = _watch.addresses
-    if addresses is None or on_own_thread() or _passing.get():
-        return None
-    if not addresses.may_be_lm(method, url):
+    if addresses is None or not addresses.are_lm(call.method, call.url, call.json()):
         return None
     return case_context(OWN_CLIENT.label)
-
-
-def is_lm_call(call: HTTPCall) -> bool:
-    """Return whether a call is an LM call, by its body too."""
-    addresses = _watch.addresses
-    return addresses is not None and addresses.are_lm(call.method, call.url, call.json())

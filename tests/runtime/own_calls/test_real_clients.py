@@ -17,7 +17,7 @@ import litellm
 import openai
 import pytest
 from lm_stub import Stub
-from own_case import case
+from own_case import case, watching
 
 from pytest_mipro.errors import DetachedCallError
 from pytest_mipro.runtime.client import loop
@@ -181,6 +181,7 @@ def test_a_call_is_made_once_and_traced(
     assert (kept.text, kept.usage) == (live.text, live.usage)
     assert (live.cached, kept.cached, live.model, live.own) == (False, True, "m", True)
     assert live.inputs == {"messages": HI}
+    assert ask.__name__ in [code.co_name for code in live.stack]
     assert trace.broken is again.broken is None
 
 
@@ -235,11 +236,18 @@ def test_threads_with_the_case_s_context_are_the_case_s(server: Stub, client: LM
     assert (server.count, len(trace.calls)) == (1, 2)
 
 
-def test_a_thread_without_it_is_an_error(server: Stub, client: LMClient) -> None:
-    with case(client), ThreadPoolExecutor(1) as pool:
-        failed = pool.submit(plain_httpx, server).exception()
-    assert isinstance(failed, DetachedCallError)
-    assert server.count == 0
+def test_a_thread_without_it_is_refused_and_told(server: Stub, client: LMClient) -> None:
+    made = openai.OpenAI(base_url=f"{server.url}/v1", api_key=KEY)
+    create = made.chat.completions.create
+    with watching(client) as strays, made, ThreadPoolExecutor(1) as pool:
+        failed = pool.submit(create, model="m", messages=HI).exception()
+        other = pool.submit(httpx.post, f"{server.url}/v1/embeddings", json={"input": "x"})
+        assert isinstance(other.exception(), httpx.HTTPError)  # no LM call: it passes
+    assert isinstance(failed, openai.APIStatusError)
+    (kept,) = strays.taken()
+    assert isinstance(kept, DetachedCallError)
+    for text in (str(failed), str(kept)):
+        assert "own client called a model in a thread without the case's context" in text
 
 
 def test_what_this_package_asks_for_no_case_passes(server: Stub, client: LMClient) -> None:
