@@ -24,6 +24,7 @@ from pytest_mipro.plugin.gate.state import RunState
 from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.measuring.measure import Status
 from pytest_mipro.plugin.replies.client_stack import replies_path
+from pytest_mipro.runtime.calls.own_client import caller
 from pytest_mipro.runtime.replies.recorded import RecordedReply
 from pytest_mipro.runtime.replies.replies_file import dump_replies, read_replies
 from pytest_mipro.runtime.text.files import atomic_write
@@ -108,7 +109,7 @@ def _warnings(study: StudyReplies) -> Iterator[tuple[str, str]]:
     """Yield the lines on calls that can't be replayed, each with its colour."""
     changing = sorted(each for usage in study.cases.values() for each in usage.changing)
     for case, module, difference in changing[:_SHOWN]:
-        call = f"{case}, LM module {module!r}: in a second run {difference}"
+        call = f"{case}, {caller(module)}: in a second run {difference}"
         yield f"not replayable: {call}; give it a fixed clock or seed in the test", "red"
     if len(changing) > _SHOWN:
         yield f"not replayable: {len(changing) - _SHOWN:,} more calls", "red"

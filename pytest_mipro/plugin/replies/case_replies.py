@@ -23,6 +23,7 @@ from pytest_mipro.plugin.measuring.report_data import RepliesUsage
 from pytest_mipro.plugin.replies.client_stack import replies_of, studies_client
 from pytest_mipro.plugin.replies.recording import TrackingClient, UsedReply
 from pytest_mipro.runtime.calls.context import calling_module
+from pytest_mipro.runtime.calls.own_client import caller
 from pytest_mipro.runtime.client.contract import OfflineClient, Reply, Request
 from pytest_mipro.runtime.replies.recorded import recorded
 from pytest_mipro.runtime.replies.replies_file import to_line
@@ -71,7 +72,7 @@ class RerunClient(OfflineClient):
             self._unknown.append((module, request))
             nearest = _nearest(module, request, list(self._used.values()))
         if nearest is None:
-            raise MissingReplyError(f"LM module {module!r} was not called in the first run")
+            raise MissingReplyError(f"{caller(module)} was not called in the first run")
         return nearest.reply
 
     @property

@@ -19,7 +19,7 @@ from pytest_mipro.errors import (
     MiproError,
     ProgramError,
 )
-from pytest_mipro.runtime.calls.own_client import OWN_CLIENT
+from pytest_mipro.runtime.calls.own_client import OWN_CLIENT, caller
 from pytest_mipro.runtime.calls.strays import Strays, report_to_parent, works_for_a_case
 from pytest_mipro.runtime.client.contract import LMClient, Usage
 from pytest_mipro.runtime.prompts.prompt import Prompt
@@ -273,10 +273,7 @@ def current_context(name: str) -> CallContext | None:
     else:
         where = "thread without the case's context; start it with `contextvars.copy_context().run`"
         where = f"{where}, one copy a thread"
-    what = f"LM module {name!r} was called"
-    if name == OWN_CLIENT.label:
-        what = "the pipeline's own client called a model"
-    error = DetachedCallError(f"{what} in a {where}")
+    error = DetachedCallError(f"{caller(name)} was called in a {where}")
     keep_for_case(error)
     raise error
 

@@ -19,3 +19,10 @@ OWN_CLIENT = Signature(
     optimize=False,
 )
 """Whose calls belong to no prompt: they are cached, priced and traced, and never candidates."""
+
+
+def caller(label: str) -> str:
+    """Return who calls a model, by the label that calls are counted under, for errors."""
+    if not label:
+        return "an LM call"
+    return "the pipeline's own client" if label == OWN_CLIENT.label else f"LM module {label!r}"

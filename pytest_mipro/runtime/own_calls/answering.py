@@ -175,7 +175,7 @@ class _Exchange:
             reasoning=None,
             text=output,
             usage=reply.usage if reply else Usage(),
-            cost=reply.cost if reply else None,
+            cost=reply.cost if reply else 0.0,
             latency=reply.latency if reply else 0.0,
             cached=bool(reply and reply.cached),
             requests=1 if reply else 0,

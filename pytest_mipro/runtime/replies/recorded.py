@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from pytest_mipro.errors import EndpointError, MissingKeyError, MissingReplyError
 from pytest_mipro.runtime.calls.context import calling_module
-from pytest_mipro.runtime.calls.own_client import OWN_CLIENT
+from pytest_mipro.runtime.calls.own_client import caller
 from pytest_mipro.runtime.client.contract import LMClient, OfflineClient, Reply, Request, Usage
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
 from pytest_mipro.runtime.replies.request_parts import (
@@ -184,9 +184,6 @@ class RecordedClient(ClientWrapper):
 
     def _missing(self, request: Request) -> str:
         module = calling_module()
-        asker = f"LM module {module!r}" if module else "an LM call"
-        if module == OWN_CLIENT.label:
-            asker = f"a call of the pipeline's own client to model {request.model!r}"
         case = f"{self._case}: " if self._case else ""
         reason = self._replies.explain_missing(self._case, module, request)
-        return f"{case}{asker} has no recorded reply: {reason}"
+        return f"{case}{caller(module)} has no recorded reply: {reason}"

@@ -83,7 +83,7 @@ def test_a_call_that_is_not_recorded_is_an_error_and_leaves_the_machine_not(
     run(project, "--mipro-replies=record")
     (project.path / "test_say.py").write_text(TESTS.replace('"three"', '"four"'))
     result = run(project, "--mipro-replies=replay")
-    result.stdout.fnmatch_lines(["*own client to model 'm' has no recorded reply*"])
+    result.stdout.fnmatch_lines(["*own client has no recorded reply*"])
     assert server.count == 3
 
 
@@ -125,3 +125,49 @@ def test_a_fault_that_the_client_gets_over_by_itself_costs_no_score(
     server.faults = lambda number: (429, {"retry-after": "0"}) if number == 1 else None
     run(project).assert_outcomes(passed=4)
     assert server.count == 4
+
+
+def test_what_changes_in_each_run_is_told_by_a_recording(project: pytest.Pytester) -> None:
+    pipeline = project.path / "pipeline.py"
+    changed = pipeline.read_text().replace('"Repeat."', 'f"Repeat, {os.urandom(4).hex()}."')
+    pipeline.write_text(changed)
+    result = run(project, "--mipro-replies=record")
+    wanted = "*not replayable: *, the pipeline's own client: in a second run 'Repeat, *' became *"
+    result.stdout.fnmatch_lines([wanted])
+
+
+def test_workers_of_xdist_tell_and_record_own_calls(project: pytest.Pytester, server: Stub) -> None:
+    run(project, "--mipro-replies=record", "-n", "2").assert_outcomes(passed=4)
+    assert len((project.path / REPLIES).read_text().splitlines()) == 1 + 3
+    assert server.count == 3
+
+
+def test_samples_of_a_repeated_case_are_asked_one_by_one(
+    project: pytest.Pytester, server: Stub
+) -> None:
+    tests = TESTS.replace("threshold=0.5", "threshold=0.5, repeats=2")
+    (project.path / "test_say.py").write_text(tests)
+    for _ in range(2):
+        run(project).assert_outcomes(passed=4)
+    assert server.count == 6
+
+
+def test_a_failed_call_of_the_world_stops_no_other_case(
+    project: pytest.Pytester, server: Stub
+) -> None:
+    server.faults = lambda number: (400, {}) if number == 2 else None
+    run(project).assert_outcomes(passed=2, errors=1, failed=1)
+
+
+def test_a_prompt_that_is_too_long_scores_0(project: pytest.Pytester, server: Stub) -> None:
+    server.faults = lambda number: (400, {}) if number == 2 else None
+    server.message = "This model's maximum context length is 8 tokens"
+    result = run(project)
+    result.stdout.fnmatch_lines(
+        [
+            "test_say  0.667 *",
+            "2 LM calls: 0 cached, 2 live; 20 tokens; $0.0000",
+            "*1 longer than the model's context window (own client 1)",
+        ]
+    )
+    assert result.ret == 0

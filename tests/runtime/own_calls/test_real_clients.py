@@ -247,7 +247,7 @@ def test_a_thread_without_it_is_refused_and_told(server: Stub, client: LMClient)
     (kept,) = strays.taken()
     assert isinstance(kept, DetachedCallError)
     for text in (str(failed), str(kept)):
-        assert "own client called a model in a thread without the case's context" in text
+        assert "own client was called in a thread without the case's context" in text
 
 
 def test_what_this_package_asks_for_no_case_passes(server: Stub, client: LMClient) -> None:

@@ -144,7 +144,7 @@ def test_without_a_recorded_reply_nothing_is_sent(server: Stub) -> None:
         answer = post(server)
         later = asyncio.run(post_async(server))
     assert (answer.status_code, later.status_code, server.count) == (424, 424, 0)
-    assert "the pipeline's own client to model 'm' has no recorded reply" in answer.text
+    assert "the pipeline's own client has no recorded reply" in answer.text
     assert isinstance(trace.broken, MissingReplyError)
 
 
