@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 import time
@@ -24,6 +25,7 @@ class Stub:
     faults: Faults = lambda _: None
     wait: float = 0.0
     cut: bool = False
+    compress: bool = False
     message: str = ""
     reply: str = ""
 
@@ -75,6 +77,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, text in {"content-type": "application/json", **headers}.items():
             self.send_header(name, text)
+        if self.stubs[self.server.server_address[1]].compress:
+            body = gzip.compress(body)
+            self.send_header("content-encoding", "gzip")
         self.send_header("x-request-id", "secret-of-this-answer")
         self.send_header("content-length", str(len(body)))
         self.end_headers()

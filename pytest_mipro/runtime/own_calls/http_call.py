@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import zlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_mipro.runtime.client.contract import LMClient, Request
 
 _KEPT_HEADERS = ("content-type", "content-encoding")
 _BASE64 = "base64"
+_WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,18 @@ class HTTPAnswer:
     def text(self) -> str:
         """The body as text."""
         return self.body.decode("utf-8", "replace")
+
+    def uncompressed(self) -> HTTPAnswer:
+        """Return the answer without the compression that an endpoint chose unasked, if known."""
+        coding = self.headers.get("content-encoding", "").strip().lower()
+        if coding not in _WINDOWS:
+            return self
+        try:
+            body = zlib.decompress(self.body, _WINDOWS[coding])
+        except zlib.error:
+            return self
+        headers = {n: text for n, text in self.headers.items() if n != "content-encoding"}
+        return replace(self, headers=headers, body=body)
 
 
 Send = Callable[[], Awaitable[HTTPAnswer]]

@@ -102,7 +102,7 @@ class SendingClient(ClientWrapper):
     async def _attempt(self, request: OwnRequest, send: Send) -> Reply | Failure:
         began = time.perf_counter()
         try:
-            answer = await send()
+            answer = (await send()).uncompressed()
         except MiproError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever an HTTP library raises

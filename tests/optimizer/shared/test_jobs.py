@@ -21,6 +21,7 @@ from pytest_mipro.optimizer.shared.jobs import (
     row_place,
     split_calls,
 )
+from pytest_mipro.runtime.calls.own_client import OWN_CLIENT
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 
 ROOT = Path(__file__).parents[1]
@@ -97,6 +98,17 @@ def written_call() -> dict[str, object]:
     study = make_study()
     with baseline_of(study) as (_, baseline):
         return Serialiser(study.cases, ROOT).dump_run(baseline.evaluation.runs[0])
+
+
+def test_a_call_of_the_pipeline_s_own_client_comes_back_wherever_the_project_lies() -> None:
+    study = make_study()
+    with baseline_of(study) as (_, baseline):
+        first = baseline.evaluation.runs[0]
+    own = replace(first.calls[0], signature=OWN_CLIENT, stack=())
+    data = Serialiser(study.cases, ROOT).dump_run(replace(first, calls=(own,)))
+    (read,) = Serialiser(study.cases, Path("/there")).load_run(json.loads(json.dumps(data))).calls
+    assert read == own
+    assert read.own
 
 
 def test_a_module_that_is_not_known_is_an_error() -> None:

@@ -22,7 +22,7 @@ from pytest_mipro.errors import (
     ModuleCallError,
     UnreachableError,
 )
-from pytest_mipro.runtime.client.contract import LMClient
+from pytest_mipro.runtime.client.contract import LMClient, Usage
 from pytest_mipro.runtime.replies.recorded import RecordedClient, RecordedReplies
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -83,6 +83,16 @@ def test_a_redirect_is_followed_by_the_client(server: Stub, client: LMClient) ->
     with case(client) as trace:
         assert httpx.post(url, json=BODY, follow_redirects=True).status_code == 200
     assert (trace.broken, len(trace.calls)) == (None, 1)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_endpoint_that_compresses_unasked(server: Stub, client: LMClient, stream: bool) -> None:
+    plain = post(server, stream=stream)
+    server.compress = True
+    for _ in range(2):
+        with case(client) as trace:
+            assert post(server, stream=stream).content == plain.content
+        assert trace.calls[0].usage == Usage(7, 3)
 
 
 def test_a_wrong_key_is_the_error_of_a_key(server: Stub, client: LMClient) -> None:
