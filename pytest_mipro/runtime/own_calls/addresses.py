@@ -14,7 +14,11 @@ _PATHS_WITH_MODEL = re.compile(
     r"(?:/deployments/[^/]+(?:/chat/completions|/embeddings)|:(?:stream)?generateContent)\Z",
     re.IGNORECASE,
 )
-_CREDENTIAL = re.compile(r"key|token|secret|sig|password|auth|code|credential", re.IGNORECASE)
+_CREDENTIAL = re.compile(
+    r"(?:\A|[-_.]|api|access)(?:key|token|secret|sig|signature|password|auth|authorization|code|"
+    r"credential|cookie)\Z",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)

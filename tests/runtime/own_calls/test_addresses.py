@@ -71,5 +71,6 @@ def test_credentials_are_in_neither_part_of_an_address() -> None:
     url = "https://me:pw-of-mine@Host:8/v1/messages?b=2&api_key=sk-1&X-Amz-Signature=5&a=1#x"
     assert origin_of(url) == "https://host:8"
     assert target_of(url) == "/v1/messages?a=1&b=2"
+    assert target_of("https://x/v1/messages?author=me&apikey=1&code=2") == "/v1/messages?author=me"
     found = credentials_in(url, {"authorization": "Bearer abc", "x-api-key": "d", "accept": "*/*"})
     assert set(found.values()) == {"pw-of-mine", "sk-1", "5", "abc", "d"}
