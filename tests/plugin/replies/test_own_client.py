@@ -171,3 +171,16 @@ def test_a_prompt_that_is_too_long_scores_0(project: pytest.Pytester, server: St
         ]
     )
     assert result.ret == 0
+
+
+def test_a_study_of_own_calls_alone_is_locked_and_compared(project: pytest.Pytester) -> None:
+    assert run(project, "--mipro-update-lock").ret == 0
+    lock = json.loads((project.path / "test_say.mipro.json").read_text())
+    assert (lock["modules"], len(lock["cases"])) == ([], 3)
+    assert run(project, "--mipro-strict").ret == 0
+
+
+def test_there_is_nothing_to_optimise_without_a_prompt(project: pytest.Pytester) -> None:
+    result = run(project, "--mipro-optimize", "-o", "mipro_model=test/fake")
+    result.stdout.fnmatch_lines(["*called no LM module that can be optimised*"])
+    assert result.ret == 1

@@ -1,0 +1,43 @@
+"""docs/own-client.md: its example runs as it stands, and its ini lines are taken."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import litellm  # noqa: F401 - imported within an inner run, it would break metadata for the next one
+import openai  # noqa: F401
+import pytest
+from lm_stub import stub
+
+from pytest_mipro.runtime.own_calls.addresses import Addresses
+
+PAGE = (Path(__file__).parents[2] / "docs/own-client.md").read_text(encoding="utf-8")
+
+
+def block(language: str) -> str:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)[0]
+
+
+def test_the_example_runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"id": word, "question": word, "wanted": word} for word in ("one", "two", "three")]
+    (pytester.path / "questions.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    pytester.makeini("[pytest]\n")
+    pytester.makepyfile(test_answer=block("python"))
+    with stub() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-proj-0123456789abcdefghij")
+        for _ in range(2):
+            pytester.runpytest_inprocess("-p", "no:randomly").assert_outcomes(passed=4)
+        assert server.count == 3
+
+
+def test_its_addresses_are_patterns() -> None:
+    lines = block("ini").partition("=\n")[2].splitlines()
+    patterns = tuple(line.strip() for line in lines)
+    assert Addresses(patterns).are_lm("POST", "https://llm.example.com/v2/generate", None)
+    found = {"model": "m"}
+    url = "https://search.example.com/v1/embeddings"
+    assert Addresses().are_lm("POST", url, found)
+    assert not Addresses(patterns).are_lm("POST", url, found)
