@@ -293,13 +293,9 @@ def case_context(name: str) -> CallContext | None:
     """Return the context of the running case for a call of `name`, None where none is meant.
 
     That is outside cases, and inside a module call, whose client is this package's own. Raises
-    DetachedCallError where a thread of a case lacks the case's context.
+    DetachedCallError as `current_context` does.
     """
-    if calling_module():
-        return None
-    context = _current.get()
-    if context is None and _process.strays is not None:
-        context = current_context(name)
+    context = None if calling_module() else current_context(name)
     return context if context is not None and context.trace is not None else None
 
 

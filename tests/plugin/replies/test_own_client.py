@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 
 import litellm  # noqa: F401 - imported within an inner run, it would break metadata for the next one
@@ -184,3 +185,26 @@ def test_there_is_nothing_to_optimise_without_a_prompt(project: pytest.Pytester)
     result = run(project, "--mipro-optimize", "-o", "mipro_model=test/fake")
     result.stdout.fnmatch_lines(["*called no LM module that can be optimised*"])
     assert result.ret == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_call_of_a_forked_process_is_refused(project: pytest.Pytester, server: Stub) -> None:
+    forking = """
+import os
+def forked(text):
+    child = os.fork()
+    if child == 0:
+        try:
+            say(text)
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    return f"user said {text}"
+"""
+    (project.path / "pipeline.py").write_text(PIPELINE + forking)
+    (project.path / "test_say.py").write_text(
+        TESTS.replace("say(text)", "forked(text)").replace("import say", "import forked")
+    )
+    result = run(project)
+    result.stdout.fnmatch_lines(["*own client was called in a child process of a case*"])
+    assert server.count == 0
