@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from types import CodeType
 from typing import Any
@@ -35,6 +35,7 @@ from pytest_mipro.runtime.own_calls.sending import (
     refuse_waiting_for_itself,
     world_error,
 )
+from pytest_mipro.runtime.signature.signature import Signature
 
 _REFUSED = 424  # no client tries it again
 _NOT_AGAIN = {"x-should-retry": "false"}  # as SDKs read it: retries are made here
@@ -53,7 +54,8 @@ def answered(call: HTTPCall, send: Callable[[], HTTPAnswer]) -> HTTPAnswer | Non
     except MiproError as error:
         return _refusal(error)
     request = replace(_request(context, call), send=from_thread(send), urgent=_on_a_loop())
-    exchange = _Exchange(context, request, project_stack(sys._getframe()))  # noqa: SLF001 - documented
+    stack = project_stack(sys._getframe())  # noqa: SLF001 - the documented way to the caller
+    exchange = _Exchange(context, request, stack, *_owner_of(request))
     try:
         loop.refuse_own_thread()
         refuse_waiting_for_itself(exchange.key)
@@ -74,7 +76,8 @@ async def answered_async(
         return _refusal(error)
     request = _request(context, call)
     request = replace(request, send=from_loop(send, request.digest(request.address)))
-    exchange = _Exchange(context, request, project_stack(sys._getframe()))  # noqa: SLF001 - documented
+    stack = project_stack(sys._getframe())  # noqa: SLF001 - the documented way to the caller
+    exchange = _Exchange(context, request, stack, *_owner_of(request))
     return await exchange.answer(waits=False)
 
 
@@ -103,6 +106,12 @@ def _request(context: CallContext, call: HTTPCall) -> OwnRequest:
     )
 
 
+def _owner_of(request: OwnRequest) -> tuple[Signature, Mapping[str, Any]]:
+    """Return whose call it is in the trace, and its inputs: the pipeline's own, its messages."""
+    shown = [{"role": each.role, "content": each.content} for each in request.messages]
+    return OWN_CLIENT, {"messages": shown}
+
+
 @dataclass(frozen=True)
 class _Exchange:
     """One call within a case."""
@@ -110,6 +119,8 @@ class _Exchange:
     context: CallContext
     request: OwnRequest
     stack: tuple[CodeType, ...]
+    owner: Signature
+    inputs: Mapping[str, Any]
 
     @property
     def trace(self) -> Trace:
@@ -137,7 +148,7 @@ class _Exchange:
 
     async def _asked(self, *, waits: bool) -> Reply:
         """Return the reply; where the sender of an equal call went away, ask again once."""
-        with calling(OWN_CLIENT.label):
+        with calling(self.owner.label):
             try:
                 return await ask(self.context.client, self.request, waits=waits)
             except SenderGoneError:
@@ -165,12 +176,11 @@ class _Exchange:
     def _record(self, reply: Reply | None, output: str, error: str = "") -> ModuleCall:
         request = self.request
         sent = {name: request.parameters[name] for name in RECORDED if name in request.parameters}
-        shown = [{"role": each.role, "content": each.content} for each in request.messages]
         return ModuleCall(
-            signature=OWN_CLIENT,
+            signature=self.owner,
             model=request.model,
             parameters=sent,
-            inputs={"messages": shown},
+            inputs=self.inputs,
             output=None if reply is None else output,
             reasoning=None,
             text=output,
