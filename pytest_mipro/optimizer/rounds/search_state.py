@@ -65,8 +65,8 @@ class SearchState:
     def means(self) -> dict[Assignment, float]:
         """What the score of each measured assignment is believed to be."""
         known = {i.assignment: (i.estimate, float(i.rows)) for i in self.record.known}
-        beliefs = Surrogate(self.candidates.space, known).beliefs(list(known))
-        return {item: belief.mean for item, belief in zip(known, beliefs, strict=True)}
+        means = Surrogate(self.candidates.space, known).means(list(known))
+        return dict(zip(known, means, strict=True))
 
     @property
     def tried(self) -> int:

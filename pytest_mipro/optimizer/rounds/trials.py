@@ -71,6 +71,7 @@ class _Trials:
         self._batch = state.draw_rows(self._cases_of(self._rows), size, draw=state.round)
         # The minibatch may hold all rows: then every trial is a full evaluation.
         self._kind: TrialKind = "full" if len(self._batch) == len(self._rows) else "minibatch"
+        self._leader = state.leader  # found anew with each result, which takes some milliseconds
         self._stale = self._stale_leader() if trials else []
         # In rows of a program whose calls are all new: a change of a later module costs less.
         self._rows_left = float(trials * len(self._batch))
@@ -132,7 +133,7 @@ class _Trials:
 
     def _price(self, trial: Trial, rows: Sequence[str]) -> float:
         """Return the rows of a trial, by the share of their calls that no leader made before."""
-        known = (self.state.leader.assignment, self.state.candidates.committed)
+        known = (self._leader.assignment, self.state.candidates.committed)
         return new_share(trial.assignment, known, self._shares) * len(rows)
 
     def _asked(self) -> Assignment | None:
@@ -148,8 +149,8 @@ class _Trials:
 
     def _stale_leader(self) -> list[Assignment]:
         """Return the leader if it was not measured on this minibatch."""
-        leader = self.state.leader
-        return [] if self._covers(leader, self._batch) else [leader.assignment]
+        fresh = self._covers(self._leader, self._batch)
+        return [] if fresh else [self._leader.assignment]
 
     def _covers(self, assessment: Assessment, rows: Sequence[str]) -> bool:
         return all(case.id in assessment.scores for case in self._cases_of(tuple(rows)))
@@ -220,8 +221,7 @@ class _Trials:
         if not trial.rest or trial.ended or trial.pending is None:
             return trial
         heat = trial.pending.result()
-        leader = self.state.leader
-        rival = leader if self._covers(leader, trial.rows) else self._committed
+        rival = self._leader if self._covers(self._leader, trial.rows) else self._committed
         if heat.over_budget or behind(heat.scores(), rival.scores, self._cases_of(trial.rows)):
             return replace(trial, ended=heat)
         part = trial.later or part_of_rest(self.state, trial)
@@ -254,6 +254,7 @@ class _Trials:
             record = self.state.record.with_assessment(assessment)
             self._searcher.tell(trial.assignment, assessment.estimate, assessment.rows)
         self.state = replace(self.state, record=record)
+        self._leader = self.state.leader
         self._run.services.emit(
             TrialFinished(
                 study=self._run.study.name,
@@ -263,7 +264,7 @@ class _Trials:
                 assignment=trial.assignment,
                 estimate=assessment.estimate if assessment else None,
                 rows=assessment.rows if assessment else len(trial.rows),
-                best=self.state.leader.estimate,
+                best=self._leader.estimate,
                 calls=evaluation.calls,
                 dropped=evaluation.over_budget,
                 stopped=bool(trial.rest) and not evaluation.over_budget,

@@ -72,28 +72,33 @@ class Surrogate:
         self._prior = float(scores @ rows / rows.sum()) if self._known else 0.0
         typical = float(np.median(rows)) if self._known else 1.0
         noise = _ROW**2 / np.concatenate([rows, np.full(len(awaited), typical)])
-        covariance = self._covariance(self._told, self._told)
-        self._inverse = np.linalg.inv(covariance + np.diag(noise))
-        known = slice(self._known)
-        few = np.linalg.inv(covariance[known, known] + np.diag(noise[known]))
-        self._weights = few @ (scores - self._prior)
+        self._evidence = self._covariance(self._told, self._told) + np.diag(noise)
+        known = self._evidence[: self._known, : self._known]
+        self._weights = np.linalg.solve(known, scores - self._prior)
+
+    def means(self, assignments: Sequence[Assignment]) -> list[float]:
+        """Return the mean of the belief about each of the assignments."""
+        shared = self._covariance(assignments, self._told[: self._known])
+        return [round(float(mean), _DIGITS) for mean in self._prior + shared @ self._weights]
 
     def beliefs(self, assignments: Sequence[Assignment]) -> list[Belief]:
         """Return the belief about each of the assignments."""
         shared = self._covariance(assignments, self._told)
-        means = self._prior + shared[:, : self._known] @ self._weights
-        explained = np.einsum("ij,jk,ik->i", shared, self._inverse, shared)
+        explained = np.einsum("ij,ji->i", shared, np.linalg.solve(self._evidence, shared.T))
         own = np.einsum("ij,ij->i", *[self._features(assignments)] * 2) + _TOGETHER**2
         return [
-            Belief(round(float(mean), _DIGITS), round(math.sqrt(max(0.0, float(left))), _DIGITS))
-            for mean, left in zip(means, own - explained, strict=True)
+            Belief(mean, round(math.sqrt(max(0.0, float(left))), _DIGITS))
+            for mean, left in zip(self.means(assignments), own - explained, strict=True)
         ]
 
     def _covariance(self, one: Sequence[Assignment], other: Sequence[Assignment]) -> Any:
         """Return the prior covariance of each of `one` with each of `other`."""
-        same = np.array([[a == b for b in other] for a in one], dtype=float)
-        additive = self._features(one) @ self._features(other).T
-        return additive + _TOGETHER**2 * same.reshape(additive.shape)
+        places = {assignment: place for place, assignment in enumerate(other)}
+        covariance = self._features(one) @ self._features(other).T
+        for row, assignment in enumerate(one):
+            if assignment in places:
+                covariance[row, places[assignment]] += _TOGETHER**2
+        return covariance
 
     def _features(self, assignments: Sequence[Assignment]) -> Any:
         """Return each assignment as a sum of independent effects, by their standard deviations."""

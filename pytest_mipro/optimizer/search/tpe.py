@@ -93,7 +93,7 @@ class TPESearcher:
         """Return the unseen assignment that is expected to improve most on the best."""
         surrogate = Surrogate(self._space, self._estimates, self._pending)
         seen = list(self._estimates) or [(0,) * len(self._space.sizes)]
-        means = [belief.mean for belief in surrogate.beliefs(seen)]
+        means = surrogate.means(seen)
         best = max(means)
         leader = seen[means.index(best)]
         joint = self._proposed() if len(self._estimates) > self._startup else []
