@@ -74,6 +74,13 @@ class SearchState:
         return len(self.record.assessments) - 1
 
     @property
+    def solves_all_it_ran(self) -> bool:
+        """Whether the incumbent has the full score on the rows of more than one minibatch."""
+        leader, validation = self.leader, len(self.baseline.split.validation)
+        several = self.run.settings.batch_of(validation) < leader.rows and not leader.full
+        return several and leader.estimate >= 1 - _ROUNDING
+
+    @property
     def perfect(self) -> str:
         """Why the incumbent can't be improved; "" if it can."""
         return _PERFECT if self.record.best.estimate >= 1 - _ROUNDING else ""

@@ -29,7 +29,7 @@ from pytest_mipro.optimizer.rounds.trial_parts import Trial, part_of_rest, parts
 from pytest_mipro.optimizer.run.events import TrialFinished, TrialKind
 from pytest_mipro.optimizer.search.assessments import MAX_LOSS, Assessment, cheapest
 from pytest_mipro.optimizer.search.racing import behind, first_heat
-from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.search.searcher import Assignment, Searcher
 from pytest_mipro.optimizer.statistics.intervals import paired_lift
 from pytest_mipro.optimizer.study.amount import NOTHING
 from pytest_mipro.optimizer.study.case import Evaluation, cases_of, mean_cost
@@ -78,12 +78,18 @@ class _Trials:
         paths = [module.signature.prompt_path for module in state.candidates.modules]
         self._shares = shares_from(state.baseline.evaluation.runs, paths)
         self._seen = {*state.record.assessments, *state.record.dropped}
-        seed = self._settings.seed + 1_000_003 * state.round  # another stream each round
-        self._searcher = self._run.services.searcher(state.candidates.space, seed)
-        for item in state.record.known:
-            self._searcher.tell(item.assignment, item.estimate, item.rows)
-        for assignment in sorted(state.record.dropped):
-            self._searcher.tell(assignment, 0.0, len(self._batch))
+        self._searcher = self._told_searcher() if trials else None
+
+    def _told_searcher(self) -> Searcher:
+        """Return a searcher that knows of all earlier rounds."""
+        record = self.state.record
+        seed = self._settings.seed + 1_000_003 * self.state.round  # another stream each round
+        searcher = self._run.services.searcher(self.state.candidates.space, seed)
+        for item in record.known:
+            searcher.tell(item.assignment, item.estimate, item.rows)
+        for assignment in sorted(record.dropped):
+            searcher.tell(assignment, 0.0, len(self._batch))
+        return searcher
 
     def run(self) -> None:
         window: deque[Trial] = deque()
@@ -141,8 +147,8 @@ class _Trials:
 
         A user's searcher may ignore what it is told.
         """
-        for _ in range(len(self._seen) + 1):
-            assignment = self._searcher.ask()
+        for _ in range(len(self._seen) + 1 if self._searcher else 0):
+            assignment = self._searcher.ask() if self._searcher else None
             if assignment not in self._seen:
                 return assignment
         return None
@@ -249,10 +255,12 @@ class _Trials:
         assessment = None if evaluation.over_budget else self._assess(trial, evaluation)
         if assessment is None:
             record = self.state.record.with_dropped(trial.assignment)
-            self._searcher.tell(trial.assignment, 0.0, len(trial.rows))
+            score, rows = 0.0, len(trial.rows)
         else:
             record = self.state.record.with_assessment(assessment)
-            self._searcher.tell(trial.assignment, assessment.estimate, assessment.rows)
+            score, rows = assessment.estimate, assessment.rows
+        if self._searcher:
+            self._searcher.tell(trial.assignment, score, rows)
         self.state = replace(self.state, record=record)
         self._leader = self.state.leader
         self._run.services.emit(

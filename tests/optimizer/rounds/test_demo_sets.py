@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -121,7 +122,7 @@ def test_the_nearest_to_what_fails_are_other_rows_with_its_rare_words() -> None:
 
 def test_the_first_sets_are_random_and_far_apart_in_number() -> None:
     first, second = next_sets(source(pool_of(40)), [NONE], 2)
-    assert (len(first.demos), first.way) == (40, "random")
+    assert (len(first.demos), first.way) == (32, "random")
     assert (len(second.demos), second.way) == (8, "random")
 
 
@@ -131,7 +132,12 @@ def test_while_nothing_pays_all_numbers_and_ways_get_their_turn() -> None:
         drawn = next_sets(source(pool_of(40)), offered, 2)
         offered += [DemoSet(item.demos, item.way, -0.1) for item in drawn]
     assert {item.way for item in offered[1:]} == set(WAYS)
-    assert {len(item.demos) for item in offered[1:]} == {2, 4, 8, 16, 32, 40}
+    assert {len(item.demos) for item in offered[1:]} == {4, 8, 16, 32, 40}
+
+
+def test_several_modules_share_the_first_number_of_demos() -> None:
+    one = replace(source(pool_of(40)), modules=4)
+    assert len(next_sets(one, [NONE], 1)[0].demos) == 8
 
 
 def test_a_set_that_paid_is_extended_redrawn_and_halved() -> None:

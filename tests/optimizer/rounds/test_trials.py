@@ -33,7 +33,7 @@ from pytest_mipro.runtime.client.contract import Request
 
 @pytest.fixture(scope="module")
 def played() -> Played:
-    return play()
+    return play(HARD)
 
 
 def trials_of(played: Played) -> list[TrialFinished]:
@@ -48,24 +48,32 @@ def test_trials_are_told_in_order_and_numbered_from_one(played: Played) -> None:
 
 def test_minibatches_and_the_leaders_fully(played: Played) -> None:
     trials = trials_of(played)
-    for trial in trials:
-        assert trial.rows == {"minibatch": 8, "full": 16}[trial.kind]
-    minibatches = {trial.assignment for trial in trials if trial.kind == "minibatch"}
+    minibatches = [trial for trial in trials if trial.kind == "minibatch"]
+    assert {trial.rows for trial in minibatches if trial.round == 1} == {8}
+    assert len({trial.assignment for trial in minibatches}) == played.result.trials
+    assert played.result.trials >= played.settings.trials
     full = [trial for trial in trials if trial.kind == "full"]
-    assert len(minibatches) == played.settings.trials == played.result.trials
-    assert 1 <= len(full) <= played.settings.rounds * played.settings.leaders
-    for trial in full:  # the best of the minibatches that were open then
-        seen = [t for t in trials[: trial.number - 1] if t.kind == "minibatch"]
-        done = {t.assignment for t in full if t.number < trial.number}
-        estimates = {t.assignment: t.estimate for t in seen if t.assignment not in done}
-        assert estimates[trial.assignment] == max(estimates.values())
+    assert 1 <= len(full) <= played.settings.leaders
+    assert full == trials[-len(full) :]
+    assert all(trial.rows == 16 for trial in full)
+    best = {trial.assignment: trial.estimate for trial in minibatches}
+    assert best[full[0].assignment] == max(best.values())
 
 
-def test_no_assignment_is_tried_twice_and_never_the_committed_one(played: Played) -> None:
-    for kind in ("minibatch", "full"):
-        tried = [trial.assignment for trial in trials_of(played) if trial.kind == kind]
-        assert len(set(tried)) == len(tried)
-        assert (0, 0, 0, 0) not in tried
+def test_the_leader_alone_is_measured_again_on_each_rounds_rows(played: Played) -> None:
+    trials = [trial for trial in trials_of(played) if trial.kind == "minibatch"]
+    assignments = [trial.assignment for trial in trials]
+    again = [t for place, t in enumerate(trials) if t.assignment in assignments[:place]]
+    assert [trial.round for trial in again] == [2]
+    earlier = [trial for trial in trials if trial.round == 1]
+    best = max(earlier, key=lambda trial: trial.estimate)
+    assert again[0].assignment == best.assignment
+    assert again[0].rows > best.rows  # its estimate rests on the rows of both rounds
+    assert again[0] == next(trial for trial in trials if trial.round == 2)
+
+
+def test_the_committed_assignment_is_never_tried(played: Played) -> None:
+    assert (0, 0, 0, 0) not in {trial.assignment for trial in trials_of(played)}
 
 
 def test_the_trials_of_a_round_share_their_rows_and_rounds_draw_others() -> None:
@@ -81,17 +89,19 @@ def test_the_trials_of_a_round_share_their_rows_and_rounds_draw_others() -> None
             del client.requests[:]
 
     play(client=client, services={"emit": emit}, in_flight=1, leaders=0, training_rows=0)
-    assert [len(batch) for batch in rows] == [8] * 6
+    assert [len(batch) for batch in rows[:3]] == [8] * 3
     assert rows[0] == rows[1] == rows[2]
-    assert rows[3] == rows[4] == rows[5] != rows[0]
+    assert rows[3] < rows[4] == rows[5] != rows[0]  # the leader runs on what is new to it
+    assert not rows[3] & rows[0]
     assert set().union(*rows) <= {f"r{n:03}" for n in range(12, 28)}
 
 
 def test_where_the_minibatch_holds_all_rows_each_trial_is_full() -> None:
     for size in (16, 17, 1000):
         trials = trials_of(play(minibatch_size=size))
-        assert len(trials) == 6
-        assert {(trial.kind, trial.rows) for trial in trials} == {("full", 16)}
+        assert len(trials) >= 6
+        assert {trial.kind for trial in trials} == {"full"}
+        assert all(trial.rows == (8 if trial.stopped else 16) for trial in trials)
 
 
 def test_an_estimate_is_the_baseline_plus_the_lift_on_common_rows() -> None:
@@ -126,15 +136,14 @@ def test_repeats_are_run_in_full_evaluations_alone() -> None:
     assert any(seen == {3, 4, 5} for kind, seen in samples if kind == "full")
 
 
-def test_best_is_what_all_rows_said_and_never_falls(played: Played) -> None:
-    trials = trials_of(played)
-    best = played.result.baseline.scores()
-    so_far = sum(best[f"test_colour[r{n:03}]"] for n in range(12, 28)) / 16
-    for trial in trials:
-        if trial.kind == "full":
-            assert trial.estimate is not None
-            so_far = max(so_far, trial.estimate)
-        assert trial.best == pytest.approx(so_far)
+def test_best_is_the_estimate_of_the_program_believed_best(played: Played) -> None:
+    before = played.result.baseline.scores()
+    known = {(0, 0, 0, 0): sum(before[f"test_hard[r{n:03}]"] for n in range(12, 28)) / 16}
+    for trial in trials_of(played):
+        assert trial.estimate is not None
+        known[trial.assignment] = trial.estimate
+        assert trial.best in [pytest.approx(value) for value in known.values()]
+    assert trials_of(played)[-1].best == pytest.approx(max(known.values()))
 
 
 # Dropped.
@@ -238,8 +247,9 @@ def test_every_test_of_the_study_is_in_each_minibatch() -> None:
         del client.requests[:]
 
     play(study, client, {"emit": emit}, minibatch_size=4, leaders=0, in_flight=1)
-    assert len(batches) == 6
-    assert all(len(batch) == 4 and "r017" in batch for batch in batches)
+    assert len(batches) >= 6
+    assert all("r017" in batch for batch in batches if len(batch) == 4)
+    assert sum(len(batch) == 4 for batch in batches) >= 5  # the leader runs on what is new to it
 
 
 def test_a_dropped_assignment_is_not_tried_again_in_a_later_round() -> None:
@@ -260,7 +270,7 @@ def test_trial_numbers_go_on_from_round_to_round() -> None:
 
 
 def spoiling(request: Request) -> str:
-    """Every other proposal spoils the second module: its trials are hopeless."""
+    """Every other proposal spoils the second module: its trials fall behind."""
     if request.model == PROPOSER and module_of(request) == "sort" and way_of(request) % 2:
         return "Choose the colour and spoil it."
     return answer(request)
@@ -281,30 +291,23 @@ def race() -> Played:
     return play_race()
 
 
-def test_a_hopeless_trial_ends_with_its_first_rows(race: Played) -> None:
+def test_a_trial_that_is_behind_ends_with_its_first_rows(race: Played) -> None:
     stopped = [trial for trial in trials_of(race) if trial.stopped]
     assert stopped
-    for trial in trials_of(race):
-        assert trial.rows == (12 if trial.stopped else {"minibatch": 30, "full": 60}[trial.kind])
     for trial in stopped:
+        assert trial.rows == 12
         assert trial.kind == "minibatch"
         assert trial.estimate is not None
-        assert trial.estimate < trial.best - 0.2
+        assert trial.estimate < 1
 
 
-def test_what_hopeless_trials_leave_over_goes_to_more_of_them(race: Played) -> None:
+def test_what_trials_leave_over_goes_to_more_of_them(race: Played) -> None:
     whole = play_race(parts=without("racing"))
     assert not any(trial.stopped for trial in trials_of(whole))
-    counts = [
-        sum(trial.kind == "minibatch" for trial in trials_of(played)) for played in (race, whole)
-    ]
-    assert counts[0] > counts[1] == 12
-    for played in (race, whole):
-        rows = [trial.rows for trial in trials_of(played) if trial.kind == "minibatch"]
-        assert sum(rows) <= 12 * 30
+    assert race.result.trials > whole.result.trials >= 12
 
 
-def test_hopeless_trials_are_told_in_their_turn_too(race: Played) -> None:
+def test_trials_that_are_behind_are_told_in_their_turn_too(race: Played) -> None:
     assert [trial.number for trial in trials_of(race)] == list(range(1, len(trials_of(race)) + 1))
     assert any(trial.stopped for trial in trials_of(race))
 
