@@ -31,8 +31,8 @@ def test_the_proposer_sees_training_rows_alone(played: Played) -> None:
         assert any(markers(*request.messages) for request in requests if module_of(request) == kind)
 
 
-def test_demos_are_training_rows_and_never_the_row_itself(played: Played) -> None:
-    train = set(played.result.split.train)
+def test_demos_are_no_holdout_rows_and_never_the_row_itself(played: Played) -> None:
+    train = {*played.result.split.train, *played.result.split.validation}
     with_demos = 0
     for request in played.client.of(MODEL):
         demos = markers(*request.messages[:-1])

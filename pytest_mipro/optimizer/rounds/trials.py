@@ -1,7 +1,8 @@
 """Run a round's trials on its minibatch, and in the end the leaders on all validation rows.
 
-When trial t is asked, exactly the results of trials 0…t-k are known (k = `in_flight`), whatever
-order calls complete in, so the same seed and replies always walk the same path.
+When trial t is asked, the results of trials 0…t-k are known (k = `in_flight`; of more where there
+was no room for t before), whatever order calls complete in, so the same seed and replies always
+walk the same path.
 
 All trials of a round share one minibatch: candidates are compared on the same rows, and calls of
 modules whose prompts they share are made once. The next round draws another one, on which the

@@ -42,6 +42,7 @@ def test_a_study_tells_its_story_in_order(played: Played) -> None:
         "search",
         *a_round,
         *a_round,
+        "TrialFinished",
         "FinalistChosen",
         "decision",
         "final pass",
