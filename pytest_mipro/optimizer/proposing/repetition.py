@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from pytest_mipro.runtime.client.contract import Message
@@ -52,10 +53,14 @@ def repeats(
 
 
 def _quotes(instruction: str, messages: Sequence[Message], known: Iterable[str]) -> bool:
-    """Return whether most phrases that no known text has are the request's."""
+    """Return whether most phrases that no known text has are the request's.
+
+    What it says more than once is no single example: inputs may begin with the task itself.
+    """
+    asked = Counter(phrase for message in messages for phrase in _phrases(message.content))
     old = {phrase for text in known for phrase in _phrases(text)}
+    old |= {phrase for phrase, count in asked.items() if count > 1}
     fresh = [phrase for phrase in _phrases(instruction) if phrase not in old]
-    asked = {phrase for message in messages for phrase in _phrases(message.content)}
     return 2 * sum(phrase in asked for phrase in fresh) > len(fresh)
 
 

@@ -98,9 +98,9 @@ def test_the_way_that_lifts_is_asked_more_and_more() -> None:
     shares = []
     for seed in range(4):
         policy, noise, made = learner(), random.Random(seed), []
-        for turn in range(60):
+        for turn in range(120):
             plan = policy.plan(turn, f"{seed}/{turn}")
             made.append(plan.strategy == "reflective")
-            policy.learn(Lesson(plan, 0.15 * made[-1] + noise.gauss(0, 0.1), 40))
-        shares.append(sum(made[30:]) / 30)
-    assert sum(shares) / 4 > 0.7
+            policy.learn(Lesson(plan, 0.2 * made[-1] + noise.gauss(0, 0.1), 40))
+        shares.append(sum(made[90:]) / 30)
+    assert sum(shares) / 4 > 0.8

@@ -73,6 +73,14 @@ def test_rules_of_the_feedback_may_be_quoted() -> None:
     assert not repeats(f"Say that {rule}.", asked, KNOWN, [f"missing: {rule}"])
 
 
+def test_what_all_inputs_say_may_be_said() -> None:
+    task = "explain the antecedent of the pronoun, or state that it is ambiguous"
+    inputs = [f"{task}. The {name} told the clerk that they would be late." for name in "ab"]
+    asked = (Message("user", "\n".join(f"Input:\n{text}" for text in inputs)),)
+    assert not repeats(f"Given a sentence, {task}.", asked, KNOWN)
+    assert repeats(f"Given a sentence, {task}.", [Message("user", f"Input:\n{inputs[0]}")], KNOWN)
+
+
 def test_a_module_that_writes_prompts_may_be_told_to() -> None:
     said = "Write a prompt for an image model that shows what the customer described."
     assert not repeats(said, ASKED, ["Write a prompt for an image model."])
