@@ -66,8 +66,9 @@ class TPESearcher:
         if self._stale or abs(self._mean() - self._prior) > _PRIOR_DRIFT:
             self._rebuild()
         assignment = self._visits.next_enqueued()
-        assignment = assignment or self._chosen()
-        return self._add_pending(assignment) if assignment else None
+        if assignment is None:
+            assignment = self._chosen()
+        return None if assignment is None else self._add_pending(assignment)
 
     def tell(self, assignment: Assignment, score: float, weight: float) -> None:
         """Take the estimate into the surrogate; a second one of an assignment replaces it."""
@@ -100,6 +101,7 @@ class TPESearcher:
         options = [*self._renewed(leader), *self._visits.unseen_neighbours(leader), *joint]
         if not options:
             return self._visits.random_unseen(self._rng)
+        self._rng.shuffle(options)  # of equals the seed chooses
         gains = [belief.improvement(best) for belief in surrogate.beliefs(options)]
         return options[gains.index(max(gains))]
 

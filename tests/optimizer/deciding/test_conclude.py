@@ -21,6 +21,7 @@ from world_model import MODEL, WorldClient, module_of, own_row
 from pytest_mipro.errors import BudgetError
 from pytest_mipro.optimizer.deciding.conclude import (
     Conclusion,
+    Finalist,
     conclude,
     failed_gates,
     program_digest,
@@ -52,7 +53,7 @@ def concluded(
         part = run.ledger.part("a trial", baseline.worst(rows), stage="search")
         assert part is not None
         run.evaluator.start(program, cases_of(baseline.study, rows), part, baseline.rules).result()
-        return conclude(run, baseline, program, tried)
+        return conclude(run, baseline, Finalist(program, tried))
 
 
 def test_decision_and_final_pass_are_held_back_as_expected_and_a_quarter_more() -> None:
@@ -81,7 +82,7 @@ def test_what_is_held_back_is_enough_for_the_decision() -> None:
     with baseline_of(max_calls=149) as (run, baseline):
         hold_for_decision(run, baseline)
         run.hold(NOTHING)
-        end = conclude(run, baseline, BETTER, 3)
+        end = conclude(run, baseline, Finalist(BETTER, 3))
     assert end.decision is not None
     assert end.deciding is not None
 
@@ -213,7 +214,7 @@ def test_time_that_ends_in_the_decision_is_described_as_the_plugin_words_it() ->
         services = replace(measured.services, describe_error="<{}>".format)
         run = replace(measured, services=services)
         run.accounting.deadline.keep(1e6)  # nothing is left
-        conclusion = conclude(run, baseline, BETTER, 3)
+        conclusion = conclude(run, baseline, Finalist(BETTER, 3))
     assert conclusion.decision is None
     assert conclusion.reason == (
         "the finalist needs more than the limits leave: <the limit of 60 seconds is used up>"
@@ -239,7 +240,7 @@ def test_holdout_uses_whose_finalists_are_not_known_count_too() -> None:
     for shown, uses in ((("a",), 8), ((digest,), 7)):
         services = {"earlier_holdout_uses": 6, "finalists_shown": shown}
         with baseline_of(services=services) as (run, baseline):
-            end = conclude(run, baseline, BETTER, 3)
+            end = conclude(run, baseline, Finalist(BETTER, 3))
             assert end.holdout_uses == uses
 
 
@@ -255,7 +256,7 @@ def test_a_look_is_noted_before_the_holdout_is_shown_the_finalist() -> None:
         baseline,
     ):
         before = len(client.requests)
-        conclude(run, baseline, BETTER, 3)
+        conclude(run, baseline, Finalist(BETTER, 3))
     assert noted == [(program_digest(BETTER), before)]
     assert len(client.requests) > before
 
@@ -264,7 +265,7 @@ def test_without_a_holdout_there_is_no_holdout_use() -> None:
     noted: list[str] = []
     study = make_study(make_rows(12, 14, 0))
     with baseline_of(study, services={"record_holdout_use": noted.append}) as (run, baseline):
-        assert conclude(run, baseline, BETTER, 1).holdout_uses == 0
+        assert conclude(run, baseline, Finalist(BETTER, 1)).holdout_uses == 0
     assert noted == []
 
 
@@ -346,11 +347,11 @@ def test_only_on_demand_is_a_likely_finalist_measured_on_all_cases() -> None:
     study = make_study(make_rows(14, 6, 14))
     services = {"earlier_holdout_uses": 300}  # so late a look confirms nothing
     with baseline_of(study, services=services) as (run, baseline):
-        end = conclude(run, baseline, BETTER, 3)
+        end = conclude(run, baseline, Finalist(BETTER, 3))
     assert end.decision is not None
     assert (end.decision.verdict, end.accepted, end.final) == ("likely", False, None)
     with baseline_of(study, services=services, accept="likely") as (run, baseline):
-        end = conclude(run, baseline, BETTER, 3)
+        end = conclude(run, baseline, Finalist(BETTER, 3))
     assert end.decision is not None
     assert (end.decision.verdict, end.accepted) == ("likely", True)
     assert end.final is not None

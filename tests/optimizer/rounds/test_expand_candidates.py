@@ -87,7 +87,9 @@ def test_where_demos_are_many_no_further_attempt_is_made() -> None:
     def hot(played: Played) -> list[Request]:
         return [request for request in played.client.of(MODEL) if request.sample >= 1000]
 
-    assert hot(play(make_study(make_rows(6, 6, 0)), rounds=1, max_demos=8))
+    few = make_study(make_rows(6, 6, 0))
+    assert hot(play(few, rounds=1, max_demos=8))
+    assert not hot(play(few, rounds=1, max_demos=8, parts=without("attempts")))
     assert not hot(play(rounds=1, max_demos=5))  # as many rows pass
 
 

@@ -1,8 +1,6 @@
 """Candidates: the space they span, the programs of its assignments, and what is tried first."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from optimizer_world import note, sort
 
 from pytest_mipro.optimizer.search.candidates import Candidates, committed_candidates, extended
@@ -63,38 +61,13 @@ def test_what_is_there_already_is_no_new_candidate() -> None:
     assert again == larger.modules[0]
 
 
-counts = st.integers(0, 4)
-
-
-@given(st.tuples(counts, counts, counts, counts), st.tuples(counts, counts, counts, counts))
-def test_every_new_candidate_is_tried_before_the_searcher_chooses(
-    first: tuple[int, ...], second: tuple[int, ...]
-) -> None:
-    known, incumbent = COMMITTED, COMMITTED.committed
-    before = [incumbent]
-    for turn, sizes in enumerate((first, second)):
-        larger = grown(known, *(_new(turn, sizes[i], sizes[i + 1]) for i in (0, 2)))
-        tried = larger.first(incumbent, before, turn)
-        before += tried
-        assert len(set(tried)) == len(tried)
-        assert all(assignment in larger.space for assignment in tried)
-        assert incumbent not in tried
-        for dimension, (old, new) in enumerate(
-            zip(known.space.sizes, larger.space.sizes, strict=True)
-        ):
-            assert {row[dimension] for row in tried} >= set(range(old, new))
-        known, incumbent = larger, _last(larger)
-
-
-def _new(turn: int, instructions: int, sets: int) -> tuple[tuple[str, ...], tuple[object, ...]]:
-    return (
-        tuple(f"{turn}.{n}" for n in range(instructions)),
-        tuple(demos(*(f"{turn}{n}{k}" for k in range(n + 1))) for n in range(sets)),
-    )
-
-
-def _last(candidates: Candidates) -> Assignment:
-    return tuple(size - 1 for size in candidates.space.sizes)
+def test_a_choice_knows_what_it_was_made_from() -> None:
+    module = extended(COMMITTED.modules[0], ("n1",), (demos("b"),))
+    later = extended(module, ("n1", "n2"), (demos("c"), demos("d")), (1, 1))
+    assert later.instructions == ("note it", "n1", "n2")
+    assert later.origins == ((0, 0, 1), (0, 0, 1, 1))
+    space = Candidates((later, COMMITTED.modules[1])).space
+    assert space.origins == (*later.origins, (0,), (0,))
 
 
 TWO = grown(
@@ -102,20 +75,6 @@ TWO = grown(
     (("n1", "n2"), (demos("b"), demos("c", "d"))),
     (("s1", "s2"), (demos("b", "c"), demos("b"))),
 )
-
-
-def test_the_kinds_of_move_take_turns_and_each_shows_something_new() -> None:
-    demos_alone, both, instructions = (0, 1, 0, 1), (1, 2, 1, 2), (2, 0, 2, 0)
-    first = TWO.first(COMMITTED.committed, [], 0)
-    assert first == [demos_alone, both, instructions]
-    second = TWO.first(COMMITTED.committed, [], 1)
-    assert second == [(1, 1, 1, 1), (2, 0, 2, 0), (0, 2, 0, 2)]
-    assert TWO.first(COMMITTED.committed, [], 3) == first
-    assert TWO.first(COMMITTED.committed, [both], 2) == [(2, 0, 2, 0), (0, 1, 0, 1)]
-
-
-def test_without_anything_new_nothing_is_wanted() -> None:
-    assert COMMITTED.first(COMMITTED.committed, [], 0) == []
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
-"""Racing: the first heat of a trial, and when it is hopeless."""
+"""Heats: the first rows of a trial, and when it ends with them."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_mipro.optimizer.search.racing import first_heat, hopeless
+from pytest_mipro.optimizer.search.racing import behind, first_heat
 from pytest_mipro.optimizer.study.case import Case, Outcome
 
 
@@ -35,26 +35,26 @@ def test_few_rows_run_in_one_heat(rows: int, heat: int) -> None:
 
 
 def lost(better: int, worse: int, same: int, loss: float = 1.0) -> bool:
-    """Return whether a trial is hopeless: better, worse and the same on so many rows."""
+    """Return whether a trial is behind: better, worse and the same on so many rows."""
     values = [(1.0, 0.0)] * better + [(1.0 - loss, 1.0)] * worse + [(1.0, 1.0)] * same
     cases = [Case(f"t[{n}]", str(n), "t", lambda: Outcome(1.0)) for n in range(len(values))]
     mine = {case.id: pair[0] for case, pair in zip(cases, values, strict=True)}
     rival = {case.id: pair[1] for case, pair in zip(cases, values, strict=True)}
-    return hopeless(mine, rival | {"another case": 1.0}, cases)
+    return behind(mine, rival | {"another case": 1.0}, cases)
 
 
-def test_what_loses_clearly_is_hopeless_and_what_may_catch_up_is_not() -> None:
+def test_a_mean_below_the_rivals_is_behind_and_an_equal_one_is_not() -> None:
     assert lost(0, 10, 0)
-    assert lost(0, 4, 6)
-    assert lost(1, 6, 3)
+    assert lost(0, 1, 9)
+    assert lost(3, 4, 3)
+    assert lost(5, 6, 0, loss=0.9)
+    assert not lost(5, 5, 0, loss=0.9)
     assert not lost(0, 0, 10)
-    assert not lost(0, 1, 9)
-    assert not lost(3, 4, 3)
-    assert not lost(4, 3, 3)
+    assert not lost(3, 3, 4)
     assert not lost(10, 0, 0)
 
 
 @given(st.integers(0, 8), st.integers(0, 8))
-def test_one_win_more_never_makes_a_trial_hopeless(better: int, worse: int) -> None:
-    if better + worse > 0 and not lost(better, worse, 8):
+def test_one_win_more_never_puts_a_trial_behind(better: int, worse: int) -> None:
+    if not lost(better, worse, 8):
         assert not lost(better + 1, worse, 7)

@@ -67,7 +67,7 @@ def test_too_few_rows_are_told_from_no_lift() -> None:
     assert (few.verdict, few.accepted) == ("reject", False)
     assert "too few rows to tell: lift +0.033" in few.reason
     detectable, enough = few.lift.detectable(0.975), few.lift.rows_to_detect(0.975)
-    assert f"30 rows detect a difference of {detectable:.3f} in 70 % of runs" in few.reason
+    assert f"30 rows alone detect a difference of {detectable:.3f} in 70 % of runs" in few.reason
     assert few.reason.endswith(f", {enough:,} would detect this one")
     worse = decide(changes(3, 5, 30), HOLDOUT)
     assert worse.verdict == "reject"
@@ -94,7 +94,7 @@ def test_rows_that_instructions_were_written_from_decide_nothing() -> None:
     assert decision.reason.startswith("so few rows decide nothing: lift +0.800 (")
     assert "on 15 validation rows, from which its instructions were written" in decision.reason
     wanted = "from 25 rows on, other rows decide than the search learns from, and about "
-    assert re.search(rf"; {wanted}100 would confirm such a lift on a holdout$", decision.reason)
+    assert re.search(rf"; {wanted}75 would confirm such a lift on a holdout$", decision.reason)
     assert decide(changes(12, 0, 15), shared, accept="likely").accepted
     assert decide(changes(2, 3, 15), shared, accept="likely").verdict == "reject"
 

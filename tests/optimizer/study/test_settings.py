@@ -46,7 +46,7 @@ def test_without_feedback_rounds_all_is_proposed_and_searched_in_one() -> None:
     assert settings.in_rounds() == settings
     parts = settings.parts - {"rounds"}
     at_once = OptimizerSettings(**(sizes_of(settings) | {"parts": parts})).in_rounds()
-    assert sizes_of(at_once) == {"rounds": 1, "trials": 10, "candidates": 12, "leaders": 6}
+    assert sizes_of(at_once) == {"rounds": 1, "trials": 10, "candidates": 12, "leaders": 2}
     assert at_once.in_rounds() == at_once
 
 

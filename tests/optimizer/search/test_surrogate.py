@@ -1,0 +1,64 @@
+"""The surrogate: what is believed of programs that were and were not measured."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_mipro.optimizer.search.searcher import Assignment, Space
+from pytest_mipro.optimizer.search.surrogate import Belief, Surrogate
+
+FLAT = Space((4, 4), ("0:m.instruction", "0:m.demos"))
+BASE = {(0, 0): (0.5, 100.0)}
+
+
+def means(
+    estimates: dict[Assignment, tuple[float, float]], *asked: Assignment, space: Space = FLAT
+) -> list[float]:
+    return Surrogate(space, estimates).means(asked)
+
+
+def test_an_estimate_counts_by_its_rows() -> None:
+    few, many = means({**BASE, (1, 0): (0.8, 4), (2, 0): (0.7, 100)}, (1, 0), (2, 0))
+    assert 0.5 < few < many < 0.7
+
+
+def test_what_a_choice_brought_beside_one_partner_counts_beside_others() -> None:
+    known = {**BASE, (1, 0): (0.7, 50), (0, 1): (0.6, 50), (0, 2): (0.4, 50)}
+    both, good, bad = means(known, (1, 1), (1, 0), (1, 2))
+    assert both > good > bad > 0.5
+
+
+def test_a_choice_is_believed_like_the_one_that_it_was_made_from() -> None:
+    known = {**BASE, (1, 0): (0.8, 50)}
+    lineage = Space(FLAT.sizes, FLAT.names, ((0, 0, 1, 0), (0, 0, 0, 0)))
+    child, stranger = means(known, (2, 0), (3, 0), space=lineage)
+    assert child > stranger > 0.5  # where a new choice has helped, others are likely to
+
+
+def test_what_is_under_way_is_less_of_a_surprise() -> None:
+    free = Surrogate(FLAT, BASE).beliefs([(1, 0), (2, 0)])
+    taken = Surrogate(FLAT, BASE, pending=[(1, 0)]).beliefs([(1, 0), (2, 0)])
+    assert [item.mean for item in taken] == [item.mean for item in free]
+    assert taken[0].spread < free[0].spread
+    assert taken[1].spread < free[1].spread  # the two have something in common
+
+
+def test_without_estimates_all_is_possible() -> None:
+    (belief,) = Surrogate(FLAT, {}).beliefs([(1, 1)])
+    assert belief.mean == 0
+    assert belief.spread > 0.1
+    assert Surrogate(FLAT, {}).means([]) == []
+
+
+@given(st.floats(-1, 1), st.floats(0, 0.5), st.floats(-1, 1))
+def test_the_expected_improvement_is_no_loss_and_no_less_than_that_of_the_mean(
+    mean: float, spread: float, best: float
+) -> None:
+    gain = Belief(mean, spread).improvement(best)
+    assert gain >= max(0.0, mean - best) - 1e-9
+    assert Belief(mean, spread + 0.1).improvement(best) >= gain - 1e-9
+
+
+def test_a_sure_belief_improves_by_its_mean() -> None:
+    assert Belief(0.7, 0.0).improvement(0.5) == pytest.approx(0.2)
+    assert Belief(0.4, 0.0).improvement(0.5) == 0
