@@ -26,7 +26,7 @@ def test_scale_prints_memory_time_a_trial_and_linearity():
     )
     assert found, done.stdout
     trials, calls, memory, spent = (float(text.replace(",", "")) for text in found.groups())
-    assert trials == 8
+    assert trials >= 8  # those that end early leave room for more
     assert calls > 100
     assert 20 < memory < 1024
     assert 0 < spent < 1000

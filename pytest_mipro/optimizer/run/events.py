@@ -129,7 +129,7 @@ class TrialFinished:
     `estimate` (0…1) is the committed prompts' score on all validation rows and the lift on the
     `rows` measured; of a whole full trial it is the score itself. `calls` counts the LM requests
     made; `best` is the best score of a full trial so far. `dropped` says why a trial has no score:
-    it used more than was reserved for it. `stopped` is set if it ended as hopeless after its first
+    it used more than was reserved for it. `stopped` is set if it ended behind the leader after its first
     rows.
     """
 

@@ -19,8 +19,8 @@ class Space:
     """The categorical dimensions of a search.
 
     Dimension i has the distinct name `names[i]` and the choices 0…`sizes[i]` - 1; `names` and
-    `sizes` are equally long. `origins[i]` holds for each choice the one that it was made to improve
-    on, 0 for choice 0; without them, all were made from choice 0.
+    `sizes` are equally long. `origins`, if given, hold for each choice of each dimension the one
+    that it was made to improve on, 0 for choice 0; without them, all were made from choice 0.
     """
 
     sizes: tuple[int, ...]

@@ -22,7 +22,7 @@ PARTS = MappingProxyType(
         "attempts": "more attempts at failing cases, at temperature 1, where demos are few",
         "learning": "learning how to propose",
         "minibatches": "trials on minibatches; without them on all validation rows",
-        "racing": "hopeless trials end early",
+        "racing": "trials that are behind end early",
         "plateau": "the end after rounds without a better program",
         "rounds": "feedback rounds; without them everything is proposed at once",
     }

@@ -62,7 +62,6 @@ class Progress:
     def __init__(self, screen: Screen, alone: Mapping[str, Sequence[str]] | None = None) -> None:
         self._screen = screen
         self._alone = alone or {}
-        self._best: float | None = None
         self._trials = self._done = self._full = 0
         self._label = ""
         self._tried: set[Assignment] = set()
@@ -155,8 +154,7 @@ class Progress:
         self._done += 1
         self._tried.add(event.assignment)  # where there are few rows, each trial is a full one
         if self._screen.live or full or event.dropped:
-            better = self._best is None or event.best > self._best
-            self._best = event.best
+            leads = event.estimate == event.best and not event.dropped
             text = f"{event.number:>3}  "
             if event.dropped:
                 text += f"dropped: {event.dropped}"
@@ -165,10 +163,10 @@ class Progress:
                 rows = f"{'on all' if whole else 'by estimate from'} {event.rows} rows"
                 text += f"{event.estimate:.3f} {rows:<25}{event.calls:>6,} calls"
                 text += "   stopped early" if event.stopped else ""
-            if full and better and not event.dropped:
+            if full and leads:
                 text += f"   best {event.best:.3f}"
-            self._say("trial", text, bold=full and better)
-        # Hopeless trials leave rows to others: there may be more of them than were planned.
+            self._say("trial", text, bold=full and leads)
+        # Trials that end early leave rows to others: there may be more than were planned.
         self._bar("search", min(len(self._tried), self._trials), self._trials, "trials")
 
     @_draw.register

@@ -262,7 +262,7 @@ def test_a_gate_on_a_holdout_that_is_too_small_is_incomplete():
 def test_the_holdout_is_that_of_the_split():
     results = passing(200, 200)
     found = holdout_of(results, 30)
-    assert len(found.rows) == 60
+    assert len(found.rows) == 80
     assert len(holdout_of(results[:-1], 30).rows & found.rows) >= 58
     few = holdout_of(results, 150)
     assert not few.rows

@@ -78,7 +78,7 @@ def test_characters_that_cannot_be_seen_are_escaped_and_named(pytester):
 
 
 REFUSED = ".mipro/refused/test_numbers-*.diff"
-FEW = TESTS.replace("range(40)", "range(14)")
+FEW = TESTS.replace("range(40)", "range(11)")
 
 
 def refused(pytester) -> Path:

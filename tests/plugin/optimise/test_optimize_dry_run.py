@@ -30,7 +30,7 @@ def test_without_a_lock_what_is_not_known_is_said(pytester):
         [
             "mipro: test_numbers.py",
             "tests       test_parity",
-            "rows        40: 12 training, 16 validation, 12 holdout",
+            "rows        40: 8 training, 16 validation, 16 holdout",
             "search      3 rounds, 6 trials of 8 rows*",
             "case runs   at most *",
             "modules     unknown before the first run*",
@@ -252,7 +252,7 @@ def test_equal_rows_with_other_ids_are_one_row(pytester):
     ]
     write_rows(pytester, rows)
     result = optimize(pytester, "--mipro-dry-run")
-    result.stdout.fnmatch_lines(["rows        50: 15 training, 20 validation, 15 holdout"])
+    result.stdout.fnmatch_lines(["rows        50: 10 training, 20 validation, 20 holdout"])
 
 
 def test_equal_texts_with_other_labels_and_clusters_count_as_one(pytester):
@@ -268,7 +268,7 @@ def test_equal_texts_with_other_labels_and_clusters_count_as_one(pytester):
     write_rows(pytester, rows)
     text = " ".join(optimize(pytester).stdout.str().split())
     assert "70 rows with the inputs or the cluster of another" in text
-    assert "they stay together and count as one, 50 in all, 15 to decide by" in text
+    assert "they stay together and count as one, 50 in all, 20 to decide by" in text
 
 
 def test_rows_of_a_cluster_are_told_from_clusters_in_the_plan_and_in_the_run(pytester):
@@ -279,17 +279,17 @@ def test_rows_of_a_cluster_are_told_from_clusters_in_the_plan_and_in_the_run(pyt
     write_rows(pytester, rows)
     for option in ("--mipro-dry-run", "-v"):
         text = " ".join(optimize(pytester, option).stdout.str().split())
-        assert "32 validation (16 clusters), 24 holdout (12 clusters)" in text
-        assert "the 24 holdout rows (12 clusters) detect a lift of 0.51 in 70 % of runs" in text
+        assert "32 validation (16 clusters), 32 holdout (16 clusters)" in text
+        assert "the 32 holdout rows (16 clusters) detect a lift of 0.42 in 70 % of runs" in text
     assert "on 80 cases of 80 rows (40 clusters)" in text
-    assert re.search(r"lift \S+ \(\S+ to \S+\) on 24 holdout rows \(12 clusters\)", text)
+    assert re.search(r"lift \S+ \(\S+ to \S+\) on 32 holdout rows \(16 clusters\)", text)
 
 
 def test_a_smaller_lift_alone_takes_more_rows_and_a_later_look_is_told():
     split = Split((), (), tuple(f"h{n}" for n in range(75)))
     first = describe_power(split, 0.17)
     assert first == (
-        "the 75 holdout rows detect a lift of 0.17 in 70 % of runs; one of 0.10 takes 667 in all"
+        "the 75 holdout rows detect a lift of 0.17 in 70 % of runs; one of 0.10 takes 500 in all"
     )
     later = describe_power(split, 0.2, look=2)
     assert later == first.replace(

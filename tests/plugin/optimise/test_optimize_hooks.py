@@ -97,10 +97,10 @@ def test_what_a_strategy_raises_is_shown_from_its_own_code_on(pytester):
             "def request(self, context, rng): pass",
             "has no name; set its `name` to a unique text",
         ),
-        ("name = 'x'", "*x* has neither `request` nor `programs`; write one of them"),
+        ("name = 'x'", "*x* has no method `request`; write it"),
         (
             "name = 'x'\n    def requests(self, context, count, rng): pass",
-            "*x* has neither `request` nor `programs`; write one of them",
+            "*x* has no method `request`; write it",
         ),
         (
             "name = 'grounded'\n    def request(self, context, rng): pass",
@@ -115,23 +115,6 @@ def test_a_strategy_that_is_none_is_one_line(pytester, body, told):
     assert result.ret == 1
     result.stdout.fnmatch_lines([f"*pytest_mipro_proposal_strategies: *{told}*"])
     assert written(pytester) == {}
-
-
-def test_a_strategy_may_combine_programs_alone(pytester):
-    body = """
-class Mixer:
-    name = "mixer"
-    def programs(self, context, rng):
-        with open("mixed.txt", "a") as file:
-            print(len(context.assessments), context.incumbent, file=file)
-        return []
-
-def pytest_mipro_proposal_strategies(config):
-    return [Mixer()]
-"""
-    write_project(pytester, conftest=body)
-    assert optimize(pytester).ret == 0
-    assert (pytester.path / "mixed.txt").read_text()
 
 
 WATCHERS = """

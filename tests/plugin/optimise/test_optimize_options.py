@@ -14,7 +14,7 @@ def test_trials_says_how_many_assignments_are_tried(pytester):
 
 
 @pytest.mark.parametrize(
-    ("effort", "trials", "rounds"), [("light", 12, 3), ("medium", 32, 4), ("heavy", 72, 6)]
+    ("effort", "trials", "rounds"), [("light", 9, 3), ("medium", 20, 4), ("heavy", 48, 6)]
 )
 def test_the_effort_sizes_the_search(pytester, effort, trials, rounds):
     write_project(pytester)
@@ -31,7 +31,7 @@ def test_the_budget_holds_and_the_search_ends_with_it(pytester):
     assert 40 <= live_calls(pytester) <= limit
     text = " ".join(result.stdout.str().split())
     assert f"limits: {limit} calls" in text
-    assert "mipro: the search ended early: what is left does not hold " in text
+    assert "mipro: the search ended early: " in text
 
 
 @pytest.mark.parametrize("limit", [1, 39])

@@ -85,6 +85,6 @@ def test_each_trial_has_a_line_and_improvements_are_bold(pytester):
     assert numbers == list(range(1, len(numbers) + 1))
     assert re.search(r"trial .* by estimate from 8 rows", output)
     assert re.search(r"trial .* on all \d+ rows", output)
-    assert re.search(r"\x1b\[1mtrial .* best 0\.\d+\x1b\[0m", output)
+    assert re.search(r"\x1b\[1mtrial .* best [01]\.\d+\x1b\[0m", output)
     assert "\x1b[32mdecision    better" in output
     assert "\x1b[32m+  Look carefully" in output

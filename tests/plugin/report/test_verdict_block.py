@@ -212,9 +212,9 @@ def test_the_holdout_is_that_of_the_rows_whatever_the_study_is_called(pytester, 
         return result, line
 
     plan = pytester.runpytest("--mipro-optimize", "--mipro-dry-run")
-    plan.stdout.fnmatch_lines(["*: 17 training and validation, 7 holdout"])
+    plan.stdout.fnmatch_lines(["*: 14 training and validation, 10 holdout"])
     _, first = held_out()
-    assert first.endswith(" 7 cases")
+    assert first.endswith(" 10 cases")
     lock(pytester, rows, [1.0] * 24)
     result, second = held_out()
     assert second == first
