@@ -128,9 +128,9 @@ class TrialFinished:
     is "minibatch" or "full" (all validation rows). `assignment` has one index for each dimension.
     `estimate` (0…1) is the committed prompts' score on all validation rows and the lift on the
     `rows` measured; of a whole full trial it is the score itself. `calls` counts the LM requests
-    made; `best` is the best score of a full trial so far. `dropped` says why a trial has no score:
-    it used more than was reserved for it. `stopped` is set if it ended behind the leader after its first
-    rows.
+    made; `best` is the estimate of the program believed best so far. `dropped` says why a trial has
+    no score: it used more than was reserved for it. `stopped` is set if it ended behind the leader
+    after its first rows.
     """
 
     study: str
