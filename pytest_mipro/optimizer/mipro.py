@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pytest_mipro.errors import MiproError
 from pytest_mipro.optimizer.deciding.conclude import Conclusion, choose_finalist, conclude
+from pytest_mipro.optimizer.rounds.fruitless import nothing_better
 from pytest_mipro.optimizer.rounds.rounds import search_rounds
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.baseline import hold_for_decision, measure_baseline
@@ -32,7 +33,7 @@ def optimize(study: Study, services: Services, settings: OptimizerSettings) -> S
         state = search_rounds(run, baseline)
         run.release_kept()
         if state.record.best.assignment == state.candidates.committed:
-            conclusion = Conclusion(state.nothing_better())
+            conclusion = Conclusion(nothing_better(state))
         else:
             conclusion = conclude(run, baseline, choose_finalist(state))
         services.emit(Decided(study.name, conclusion.decision, conclusion.reason))

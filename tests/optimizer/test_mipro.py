@@ -1,5 +1,6 @@
 """The whole path of a study: one path a seed, whatever order calls end in, and its decision."""
 
+import re
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 
@@ -180,7 +181,12 @@ def test_nothing_better_writes_nothing() -> None:
     assert played.seen(TrialFinished)
     assert result.prompts == {}
     assert result.decision is None
-    assert "no candidate beat the committed prompts" in result.reason
+    assert re.fullmatch(
+        r"no candidate beat the committed prompts on validation rows: of \d+ programs, made of "
+        r"\d+ new instructions and \d+ demo sets( of \d+ to \d+ demos)?, the best is "
+        r"believed to score 0\.\d+, the committed one 0\.\d+; .+",
+        result.reason,
+    )
     assert (result.finalist, result.holdout_uses, result.final, result.after) == ("", 0, None, None)
     assert {event.stage for event in played.seen(StageStarted)} == {
         "baseline",

@@ -102,14 +102,6 @@ class SearchState:
             tests.setdefault(case.row, set()).add(case.test)
         return minibatch(tests, size, self.run.settings.seed, draw=draw)
 
-    def nothing_better(self) -> str:
-        """Return why the committed prompts are still the best."""
-        if self.perfect:
-            return f"{self.perfect} under the committed prompts"
-        if self.ended and len(self.record.full) == 1:
-            return f"{self.ended}, and no candidate was measured on all validation rows"
-        return "no candidate beat the committed prompts on validation rows"
-
 
 def baseline_record(candidates: Candidates, baseline: Baseline) -> Record:
     """Return a record that holds the baseline's assessment of the committed prompts."""

@@ -1,0 +1,59 @@
+"""Say why a search found nothing better, and what might help."""
+
+from __future__ import annotations
+
+from pytest_mipro.optimizer.rounds.search_state import SearchState
+from pytest_mipro.optimizer.statistics.power import rows_to_detect
+
+# Programs that differ by less look all alike.
+_ALIKE = 0.02
+
+
+def nothing_better(state: SearchState) -> str:
+    """Return why the committed prompts are still the best, what was tried, and what might help."""
+    record = state.record
+    if state.perfect:
+        return f"{state.perfect} under the committed prompts"
+    if state.ended and len(record.full) == 1:
+        return f"{state.ended}, and no candidate was measured on all validation rows"
+    text = "no candidate beat the committed prompts on validation rows"
+    if not state.tried:
+        return f"{text}; {_hint(state)}"
+    means = state.means
+    committed = means.pop(state.candidates.committed)
+    best = max(means.values())
+    return (
+        f"{text}: of {state.tried} programs, made of {_offered(state)}, the best is believed to "
+        f"score {best:.3f}, the committed one {committed:.3f}; {_hint(state)}"
+    )
+
+
+def _offered(state: SearchState) -> str:
+    modules = state.candidates.modules
+    instructions = sum(len(module.instructions) - 1 for module in modules)
+    sets = [demos for module in modules for demos in module.demo_sets[1:] if demos]
+    numbers = sorted({len(demos) for demos in sets})
+    shown = f" of {numbers[0]} to {numbers[-1]} demos" if numbers else ""
+    return f"{instructions} new instructions and {len(sets)} demo sets{shown}"
+
+
+def _hint(state: SearchState) -> str:
+    """Return what to change: the first of these that holds."""
+    modules = state.candidates.modules
+    if not any(len(module.instructions) > 1 for module in modules) and state.proposals:
+        return "no proposal was usable: try another proposer model"
+    if not any(any(item.demo_sets) for item in modules) and state.run.settings.has("demos"):
+        return "no row passes, so there are no demos: name a column of right outputs in `labels`"
+    estimates = [item.estimate for item in state.record.known if item.rows]
+    if max(estimates) - min(estimates) < _ALIKE:
+        return "all score alike: the model may be at its ceiling here, or the metric too coarse"
+    return _rows_wanted(state)
+
+
+def _rows_wanted(state: SearchState) -> str:
+    """Return with how many validation rows a lift of 0.05 would have shown."""
+    enough = rows_to_detect(0.05)
+    have = len(state.baseline.split.validation)
+    if enough is None or have >= enough:
+        return "more trials may find one: `medium` or `heavy`"
+    return f"{have} validation rows see no small lift, {enough:,} would see one of 0.05: add rows"

@@ -1,0 +1,40 @@
+"""Why nothing better was found: what was tried, and what might help."""
+
+from optimizer_world import Row, make_study, play, program
+from world_model import MODEL, PROPOSER, WorldClient, answer, module_of
+
+from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.runtime.client.contract import Request
+
+
+def fixed(request: Request) -> str:
+    """A model that answers red whatever it is told."""
+    if request.model == MODEL and module_of(request) == "sort":
+        return "red"
+    return answer(request)
+
+
+def refusing(request: Request) -> str:
+    return "I'm sorry, I can't help with that." if request.model == PROPOSER else fixed(request)
+
+
+def test_what_was_tried_is_told_with_the_best_of_it() -> None:
+    reason = play(client=WorldClient(fixed)).result.reason
+    assert "programs, made of 4 new instructions and" in reason
+    assert reason.endswith("the model may be at its ceiling here, or the metric too coarse")
+
+
+def test_unusable_proposals_ask_for_another_proposer_model() -> None:
+    reason = play(client=WorldClient(refusing)).result.reason
+    assert reason.endswith("; no proposal was usable: try another proposer model")
+
+
+def metric_never(row: Row) -> Outcome:
+    """A metric that nothing satisfies."""
+    program(row.text)
+    return Outcome(0.0, feedback="no")
+
+
+def test_without_a_passing_row_labels_are_asked_for() -> None:
+    reason = play(make_study(tests={"test_never": metric_never})).result.reason
+    assert reason.endswith("no demos: name a column of right outputs in `labels`")
