@@ -33,7 +33,7 @@ class Belief:
 
         Source: Jones et al. 1998, "Efficient Global Optimization" (expected improvement).
         """
-        if self.spread <= 0:
+        if self.spread < 10**-_DIGITS:
             return max(0.0, self.mean - best)
         distance = (self.mean - best) / self.spread
         gain = distance * _NORMAL.cdf(distance) + _NORMAL.pdf(distance)
