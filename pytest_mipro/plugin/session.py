@@ -10,7 +10,7 @@ from pytest_mipro.errors import UsageError
 from pytest_mipro.plugin.collecting.marks import MARK
 from pytest_mipro.plugin.config.cache_folder import write_cache_line
 from pytest_mipro.plugin.config.options import options_of
-from pytest_mipro.plugin.config.printable import PrintableTerminal
+from pytest_mipro.plugin.config.printable import PrintableTerminal, printable
 from pytest_mipro.plugin.config.redaction import hidden_line
 from pytest_mipro.plugin.gate.drift import report_drift
 from pytest_mipro.plugin.gate.error_reports import shorten_repeated_error
@@ -24,6 +24,7 @@ from pytest_mipro.plugin.measuring.report_data import attached
 if TYPE_CHECKING:
     from pytest_mipro.plugin.gate.state import RunState
     from pytest_mipro.plugin.gate.verdict_types import Verdict
+    from pytest_mipro.plugin.measuring.report_data import MeasuredCase
 
 
 _STATUS: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
@@ -86,7 +87,21 @@ def record_report(state: RunState, report: pytest.TestReport) -> None:
     if data.case is not None:
         state.record(report.nodeid, data.case)
         record_provenance(state.config, data.case)
+        _show_steps(state.config, report, data.case)
         shorten_repeated_error(state.config, report, data)
+
+
+def _show_steps(config: pytest.Config, report: pytest.TestReport, measured: MeasuredCase) -> None:
+    """Show what the modules gave below a failure that no verdict repeats."""
+    result = measured.result
+    if not report.failed or measured.plan.gated or result.shown:
+        return
+    from pytest_mipro.plugin.report.case_lines import Lines, step_lines  # noqa: PLC0415
+
+    outcome = result.outcome
+    known = outcome.error or outcome.failure or outcome.feedback
+    if lines := step_lines(result, known, Lines(config.get_verbosity() > 0)):
+        report.sections.append(("mipro: what the modules gave", printable("\n".join(lines))))
 
 
 def status_of(report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, Any] | None:
@@ -128,6 +143,10 @@ def summarise(state: RunState, terminal: Any) -> None:
     if state.verdicts:
         from pytest_mipro.plugin.report.terminal import write_lock_summary, write_summary  # noqa: PLC0415
 
+        if options_of(state.config).show:
+            from pytest_mipro.plugin.report.case_calls import write_calls  # noqa: PLC0415
+
+            write_calls(terminal, state.verdicts)
         write_summary(terminal, state)
         write_lock_summary(terminal, state)
     from pytest_mipro.plugin.report.terminal import write_troubles  # noqa: PLC0415

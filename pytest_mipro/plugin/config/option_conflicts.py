@@ -31,6 +31,13 @@ _OPTIMIZING: tuple[Conflict, ...] = (
         ),
     ),
     (
+        lambda given, _: given.show,
+        (
+            "--mipro-optimize runs each case many times and shows none of them; drop --mipro-show, "
+            "or use it in a plain run of some cases (-k)"
+        ),
+    ),
+    (
         lambda given, _: given.replies in ("record", "replay"),
         (
             "--mipro-optimize asks for new replies and can't run with mipro-replies "

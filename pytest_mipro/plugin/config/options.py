@@ -235,6 +235,12 @@ class Options:
         "edit of a prompt.",
         "off",
     )
+    show = FLAG.option(
+        False,
+        "In a plain run: print each LM call of the cases, with messages and replies "
+        "(docs/writing-tests.md).",
+        "off",
+    )
     strict = FLAG.both(
         False, "Fail if prompts, modules, cases or models differ from the lock.", "off"
     )

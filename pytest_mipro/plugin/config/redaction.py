@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -37,6 +38,19 @@ def redaction(config: pytest.Config) -> Callable[[str], str]:
         config.stash[_REDACT] = redact
     made: Callable[[str], str] = config.stash[_REDACT]
     return made
+
+
+def redacted(value: Any, redact: Callable[[str], str]) -> Any:
+    """Return the value with redacted, encodable texts, and None for a number that is not finite."""
+    if isinstance(value, str):
+        return redact(value).encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {redacted(key, redact): redacted(item, redact) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [redacted(item, redact) for item in value]
+    return value
 
 
 def hidden_line(config: pytest.Config, shown: Iterable[str]) -> str:

@@ -123,6 +123,7 @@ class Gate:
             content=row.content,
             cluster=encodable(row.cluster),
             seen=seen_digest(run.calls) if run else "",
+            shown=run.shown if run else (),
         )
         modules, demo_rows = self._new_modules(case.study.lock, run.calls if run else ())
         return MeasuredCase(case.test, result, *self._studies[case.study], modules, demo_rows)

@@ -10,13 +10,14 @@ from typing import Any, cast
 
 import pytest
 
-from pytest_mipro.errors import DetachedCallError
+from pytest_mipro.errors import DetachedCallError, RepliesFileError
 from pytest_mipro.optimizer.budget.cost_model import sizes_of
 from pytest_mipro.optimizer.budget.prompt_parts import prompt_parts
 from pytest_mipro.optimizer.study.amount import ONE_CALL
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import PlannedCase
 from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.config.redaction import redaction
 from pytest_mipro.plugin.measuring.feedback import shortened
 from pytest_mipro.plugin.measuring.measure import (
     Observation,
@@ -26,12 +27,15 @@ from pytest_mipro.plugin.measuring.measure import (
 )
 from pytest_mipro.plugin.measuring.repeated import RepeatedTest
 from pytest_mipro.plugin.measuring.report_data import CallUsage, ModuleUsage, Step, by_module
+from pytest_mipro.plugin.measuring.shown_calls import ShownCall, shown_call
 from pytest_mipro.plugin.replies.case_replies import CaseReplies
 from pytest_mipro.plugin.replies.circuit_breaker import NOT_TRIED
+from pytest_mipro.plugin.replies.client_stack import recorded_replies
 from pytest_mipro.runtime.calls.context import CallContext, ModuleCall, Trace, use
 from pytest_mipro.runtime.calls.strays import Strays
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
+from pytest_mipro.runtime.replies.recorded import RecordedReplies
 from pytest_mipro.runtime.signature.json_values import to_text
 
 _GROUP_CHARS = 60
@@ -56,7 +60,7 @@ class RecordedCall:
         self._samples: list[Observation] = []
         self._traces: list[Trace] = []
         self._replies = CaseReplies(case)
-        self._max_calls = options_of(case.item.config).max_calls_per_case
+        self._options = options_of(case.item.config)
 
     def calls_to_make(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -80,7 +84,7 @@ class RecordedCall:
     @contextmanager
     def _sample(self, index: int) -> Iterator[Observation]:
         __tracebackhide__ = True
-        trace = Trace(self._max_calls)
+        trace = Trace(self._options.max_calls_per_case, keeps=self._options.show)
         self._traces.append(trace)
         with self._use(self._replies.client, index, trace), observed(trace) as seen:
             self._samples.append(seen)
@@ -95,7 +99,8 @@ class RecordedCall:
     @contextmanager
     def _rerun(self, index: int) -> Iterator[Observation]:
         client = self._replies.rerun_client(index)
-        with self._use(client, index, Trace(self._max_calls)), observed(None) as seen:
+        trace = Trace(self._options.max_calls_per_case)
+        with self._use(client, index, trace), observed(None) as seen:
             yield seen
         self._replies.learn(client)
 
@@ -174,6 +179,25 @@ class RecordedCall:
             )
             for call in worst[-_STEPS:]
         )
+
+    @property
+    def shown(self) -> tuple[ShownCall, ...]:
+        """The calls of all samples in full; none where `--mipro-show` does not ask for them."""
+        if not self._options.show:
+            return ()
+        config = self.case.item.config
+        try:
+            replies = recorded_replies(config, self.case.study.lock)
+        except RepliesFileError:  # of use to nothing else in a fresh run
+            replies = RecordedReplies("")
+        redact = redaction(config)
+        found = []
+        for sample, trace in enumerate(self._traces):
+            for call in trace.calls:
+                module, sent = call.signature.label, call.sent
+                before = replies.said_before(self.case.id, module, sent) if sent else None
+                found.append(shown_call(call, sample, before, redact))
+        return tuple(found)
 
 
 def recording(function: Callable[..., Any], run: RecordedCall) -> Callable[..., Any]:

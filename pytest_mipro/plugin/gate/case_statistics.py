@@ -101,4 +101,5 @@ def compare(results: Sequence[CaseResult], lock: Lock | None) -> Comparison | No
         improved=tuple(change for change in changes if change.gain > ROUNDING),
         regressed=tuple(change for change in changes if change.gain < -ROUNDING),
         left_out=len(scored) - len(common),
+        before=before,
     )

@@ -15,6 +15,7 @@ import pytest
 from pytest_mipro.plugin.config.printable import printable
 from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.measuring.report_data import CaseResult, attach
+from pytest_mipro.plugin.measuring.shown_calls import case_text
 from pytest_mipro.runtime.text.redaction import one_line
 
 PREFIX = "mipro_"
@@ -22,13 +23,18 @@ Properties = list[tuple[str, object]]
 
 
 def case_properties(result: CaseResult) -> Properties:
-    """Return a case's properties: score and metrics where it has them, and what its calls took."""
+    """Return a case's properties: score and metrics where it has them, and what its calls took.
+
+    With `--mipro-show` also its calls, as one text.
+    """
     outcome, usage = result.outcome, result.usage
     found: Properties = [] if outcome.score is None else [(f"{PREFIX}score", outcome.score)]
     found += [(f"{PREFIX}metric_{one_line(n, 80)}", value) for n, value in outcome.metrics.items()]
     found += [(f"{PREFIX}calls", usage.calls), (f"{PREFIX}tokens", usage.tokens)]
     if usage.cost is not None:
         found.append((f"{PREFIX}cost", usage.cost))
+    if result.shown:
+        found.append((f"{PREFIX}show", printable(case_text(result.shown))))
     return found
 
 

@@ -64,13 +64,14 @@ class Comparison:
 
     `lift` is the paired difference now - lock with its intervals. `improved` and `regressed` are
     ordered by size, the largest change first. `left_out` counts the scored cases that the lock does
-    not know, or knows with other columns.
+    not know, or knows with other columns. `before` holds the lock's scores, by case.
     """
 
     lift: PairedLift
     improved: tuple[CaseChange, ...]
     regressed: tuple[CaseChange, ...]
     left_out: int
+    before: Mapping[str, float]
 
 
 @dataclass(frozen=True)

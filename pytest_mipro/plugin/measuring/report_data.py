@@ -20,6 +20,7 @@ from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import TestPlan
 from pytest_mipro.plugin.lock.lock_file import LockedModule
 from pytest_mipro.plugin.measuring.measure import Status, case_status
+from pytest_mipro.plugin.measuring.shown_calls import ShownCall
 from pytest_mipro.runtime.text.redaction import hide_secrets
 
 _ATTRIBUTE = "mipro"
@@ -91,7 +92,8 @@ class CaseResult:
     the text of the column that the mark names, None where there is none. `split` and `cluster` are
     the row's own columns. `digest` is of the row's columns, as in the lock, `content` of its facts,
     `seen` of what the case showed to the models. `unit` is the key by which intervals are
-    clustered, "" until the study's cases are known.
+    clustered, "" until the study's cases are known. `shown` are the calls of all samples in full,
+    where `--mipro-show` asks for them.
     """
 
     id: str
@@ -107,6 +109,7 @@ class CaseResult:
     cluster: str = ""
     seen: str = ""
     unit: str = ""
+    shown: tuple[ShownCall, ...] = ()
 
     @property
     def test(self) -> str:

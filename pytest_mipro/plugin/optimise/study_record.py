@@ -23,8 +23,8 @@ from pytest_mipro.optimizer.run.events import (
     ProposalsMade,
     TrialFinished,
 )
+from pytest_mipro.plugin.config.redaction import redacted
 from pytest_mipro.plugin.config.study_files import ensure_study_folder
-from pytest_mipro.plugin.report.json_report import redacted
 
 
 class StudyRecord:

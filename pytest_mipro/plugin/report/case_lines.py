@@ -144,9 +144,16 @@ def _case(result: CaseResult, score: str, verdict: Verdict, lines: Lines) -> lis
     block = [f"{head}  {text}".rstrip()]
     if len(head) + len(text) + 2 > room:
         block = [head, *(f"    {s}" for s in lines.wrapped(text, room - 4, _FEEDBACK_LINES))]
+    inner = replace(lines, width=room - 4)
+    return block + [f"    {line}" for line in step_lines(result, text, inner)]
+
+
+def step_lines(result: CaseResult, known: str, lines: Lines) -> list[str]:
+    """Return what the modules of a case gave, without the error that the text `known` shows."""
+    block = []
     for step in result.steps:
-        if step.failed and step.output[:_SAME_CHARS] in text:  # the call that ended the case
+        if step.failed and step.output[:_SAME_CHARS] in known:  # the call that ended the case
             continue
-        first, *rest = lines.wrapped(f"{step.module}: {step.output}", room - 6, _STEP_LINES)
-        block += [f"    - {first}", *(f"      {line}" for line in rest)]
+        first, *rest = lines.wrapped(f"{step.module}: {step.output}", lines.width - 2, _STEP_LINES)
+        block += [f"- {first}", *(f"  {line}" for line in rest)]
     return block

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from pytest_mipro.plugin.config.redaction import redacted
 from pytest_mipro.plugin.gate.verdict_types import Mean, Verdict
 from pytest_mipro.plugin.measuring.report_data import CaseResult
+from pytest_mipro.plugin.measuring.shown_calls import ShownCall
 from pytest_mipro.plugin.replies.troubles import Trouble
 from pytest_mipro.plugin.report.contents import GatedStudy, OptimizedStudy, RunReport
 
@@ -88,7 +89,7 @@ def _test(verdict: Verdict) -> dict[str, Any]:
             for group in verdict.groups
         ],
         "flaky": [case.id for case in verdict.flaky],
-        "cases": [_case(case, plan.pass_score) for case in verdict.results],
+        "cases": [_case(case, verdict) for case in verdict.results],
     }
 
 
@@ -97,15 +98,26 @@ def _mean(mean: Mean) -> dict[str, Any]:
     return _fields(mean, "mean low=interval.low high=interval.high cases rows") | unknown
 
 
-def _case(case: CaseResult, pass_score: float) -> dict[str, Any]:
-    outcome = case.outcome
+def _case(case: CaseResult, verdict: Verdict) -> dict[str, Any]:
+    outcome, locked = case.outcome, verdict.comparison
     return {
         **_fields(case, "id row"),
-        "status": case.status(pass_score),
+        "status": case.status(verdict.plan.pass_score),
         **_fields(case, "score samples metrics=outcome.metrics feedback=outcome.feedback"),
         "problem": outcome.error or outcome.failure or outcome.skipped,
         "group": case.group,
         **_fields(case.usage, "calls cached tokens cost"),
+        "locked_score": locked.before.get(case.id) if locked else None,
+        "trace": list(map(_call, case.shown)),
+    }
+
+
+def _call(call: ShownCall) -> dict[str, Any]:
+    return {
+        **asdict(call),
+        "messages": [{"role": role, "content": content} for role, content in call.messages],
+        "parameters": json.loads(call.parameters),
+        "output": json.loads(call.output or "null"),
     }
 
 
@@ -162,16 +174,3 @@ def _fields(item: object, names: str) -> dict[str, Any]:
     """Return attributes of the item by their names; `key=one.two` names the key of a nested one."""
     pairs = (name.rpartition("=") for name in names.split())
     return {key or path: attrgetter(path)(item) for key, _, path in pairs}
-
-
-def redacted(value: Any, redact: Callable[[str], str]) -> Any:
-    """Return the value with redacted, encodable texts, and None for a number that is not finite."""
-    if isinstance(value, str):
-        return redact(value).encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {redacted(key, redact): redacted(item, redact) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [redacted(item, redact) for item in value]
-    return value

@@ -21,7 +21,7 @@ from pytest_mipro.errors import (
 )
 from pytest_mipro.runtime.calls.own_client import OWN_CLIENT, caller
 from pytest_mipro.runtime.calls.strays import Strays, report_to_parent, works_for_a_case
-from pytest_mipro.runtime.client.contract import LMClient, Usage
+from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, Usage
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.signature.signature import Signature
 
@@ -36,7 +36,8 @@ class ModuleCall:
     (seconds); `cached` tells whether no endpoint was asked; `requests` counts LM calls (2 after a
     corrective retry). `error` is "" after success; `stack` holds the project's functions between
     test and module, outermost first; `cut` tells that the last reply ended at the output limit,
-    `unreadable` that it could not be read as an output.
+    `unreadable` that it could not be read as an output. `sent` and `received` are the last request
+    and its reply, None unless the trace keeps them.
     """
 
     signature: Signature
@@ -55,6 +56,8 @@ class ModuleCall:
     stack: tuple[CodeType, ...] = ()
     cut: bool = False
     unreadable: bool = False
+    sent: Request | None = field(default=None, compare=False, repr=False)
+    received: Reply | None = field(default=None, compare=False, repr=False)
 
     @property
     def own(self) -> bool:
@@ -67,10 +70,12 @@ class Trace:
 
     `broken` is the first InfrastructureError or UsageError. It is kept here because the pipeline
     may swallow it, which must not turn into a score. `caused` is the last ProgramError of a call
-    that the pipeline's own client made: the client turns it into an exception of its own.
+    that the pipeline's own client made: the client turns it into an exception of its own. With
+    `keeps`, calls hold their requests and replies, which are large.
     """
 
-    def __init__(self, max_calls: int | None = None) -> None:
+    def __init__(self, max_calls: int | None = None, *, keeps: bool = False) -> None:
+        self.keeps = keeps
         self._lock = threading.Lock()
         self._max_calls = max_calls
         self._requests = 0

@@ -47,6 +47,7 @@ class _Exchange:
         self._call = call
         self._waits = waits
         self._last = call.request
+        self._received: Reply | None = None
         self.replies: list[Reply] = []
 
     async def ask(self, messages: tuple[Message, ...]) -> Reply:
@@ -54,8 +55,8 @@ class _Exchange:
         if call.trace:
             call.trace.count_request()
         with calling(call.signature.label):
-            self._last = replace(call.request, messages=messages)
-            reply = await ask(call.client, self._last, waits=self._waits)
+            self._last, self._received = replace(call.request, messages=messages), None
+            reply = self._received = await ask(call.client, self._last, waits=self._waits)
         self.replies.append(reply)
         return reply
 
@@ -87,6 +88,7 @@ class _Exchange:
         self, output: Any, reasoning: str | None, error: str, *, unreadable: bool = False
     ) -> ModuleCall:
         costs = [reply.cost for reply in self.replies]
+        keeps = self._call.trace is not None and self._call.trace.keeps
         return ModuleCall(
             signature=self._call.signature,
             model=self._call.request.model,
@@ -104,6 +106,8 @@ class _Exchange:
             stack=self._call.stack,
             cut=bool(self.replies) and self.replies[-1].finish_reason == "length",
             unreadable=unreadable,
+            sent=self._last if keeps else None,
+            received=self._received if keeps else None,
         )
 
 

@@ -192,6 +192,8 @@ class _Exchange:
             error=error,
             stack=self.stack,
             cut=bool(reply and reply.finish_reason == "length"),
+            sent=request if self.trace.keeps else None,
+            received=reply if self.trace.keeps else None,
         )
 
 

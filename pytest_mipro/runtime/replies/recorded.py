@@ -108,6 +108,15 @@ class RecordedReplies:
         found = self._by_key.get(key_of(request))
         return None if found is None else found.reply()
 
+    def said_before(self, case: str, module: str, request: Request) -> RecordedReply | None:
+        """Return the reply to this request, else to the nearest of the case's and the module's."""
+        found, parts = self._by_key.get(key_of(request)), parts_of(request)
+        nearest = found or self._nearest(case, module, parts)
+        if nearest is None or nearest is found:
+            return found
+        mine = nearest.case == case or nearest.request.inputs == parts.inputs
+        return nearest if mine else None
+
     def explain_missing(self, case: str, module: str, request: Request) -> str:
         """Describe why a request has no reply: what changed since the nearest one."""
         if not self._by_key:

@@ -208,3 +208,21 @@ def forked(text):
     result = run(project)
     result.stdout.fnmatch_lines(["*own client was called in a child process of a case*"])
     assert server.count == 0
+
+
+def test_a_call_is_shown_as_it_went_over_the_wire(project: pytest.Pytester, server: Stub) -> None:
+    result = run(project, "--mipro-show", "-k", "two")
+    result.stdout.fnmatch_lines(
+        [
+            "call 1 of 1: own client, m: live, *",
+            '{"max_tokens": 20, "temperature": 0*}',
+            "--- system ---",
+            "Repeat.",
+            "--- user ---",
+            "two",
+            "--- reply ---",
+            '{*"user said two"*}',
+            "--- parsed ---",
+            '"user said two"',
+        ]
+    )

@@ -40,7 +40,7 @@ def test_a_gate(pytester, workers):
     pytester.runpytest("--mipro-update-lock")
     write_prompt(pytester, "Say the word loudly.")
     write_words(pytester, (*WORDS[:-1], "seven"))
-    result = pytester.runpytest("--mipro-json=reports/out.json", workers)
+    result = pytester.runpytest("--mipro-json=reports/out.json", "--mipro-show", workers)
     assert result.ret == 0
     result.stdout.fnmatch_lines(["*- mipro: wrote reports/out.json -*"])
     data = report(pytester, "reports/out.json")
@@ -67,6 +67,8 @@ def test_a_gate(pytester, workers):
     one = next(case for case in test["cases"] if case["id"] == "test_say[one]")
     assert (one["score"], one["samples"], one["status"]) == (1.0, [1.0, 1.0], "passed")
     assert one["group"] == "one"
+    assert [(call["sample"], call["reply"]) for call in one["trace"]] == [(0, "ONE"), (1, "ONE")]
+    assert one["locked_score"] == 1.0
 
 
 def test_feedback_problems_and_failure(pytester):

@@ -124,6 +124,17 @@ def test_the_stack_holds_the_project_s_code_alone() -> None:
     assert trace.calls[-1].stack[-1] is inner.__code__
 
 
+@pytest.mark.parametrize("keeps", [False, True])
+def test_a_call_holds_its_request_and_reply_where_the_trace_keeps_them(keeps: bool) -> None:
+    client, trace = ScriptedClient(echo), Trace(keeps=keeps)
+    with use(CallContext(client, trace=trace)):
+        said = outer("x")
+    (call,) = trace.calls
+    assert (call.sent, call.received and call.received.text) == (
+        (client.requests[0], said) if keeps else (None, None)
+    )
+
+
 def test_without_a_trace_no_stack_is_taken() -> None:
     with use(CallContext(ScriptedClient(echo))) as context:
         assert outer("x") == "x"

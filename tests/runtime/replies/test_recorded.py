@@ -228,6 +228,17 @@ def test_the_nearest_reply_is_compared():
     assert "change of the sampling parameters;" in missing(asked, *mine)
 
 
+def test_what_was_said_before_is_the_same_request_s_or_the_case_s_own():
+    mine, other = entry("hi", "HI"), entry("ho", "HO", case="test_it[2]")
+    known, module = replies(mine, other), "pipeline.shout"
+    assert known.said_before("test_it[2]", module, request("hi")) == mine
+    changed = request("ho", parameters={"temperature": 1})
+    assert known.said_before("test_it[2]", module, changed) == other
+    assert known.said_before("test_it[9]", module, changed) == other  # equal inputs
+    assert known.said_before("test_it[9]", module, request("new")) is None
+    assert known.said_before("test_it[1]", "pipeline.other", changed) is None
+
+
 def test_no_file_and_no_such_module_are_told():
     assert f"nothing is recorded in {FILE}" in missing(request())
     other = replace(entry(), module="pipeline.other")
