@@ -44,16 +44,22 @@ def concluded(
     study: Study | None = None,
     client: WorldClient | None = None,
     tried: int = 3,
+    *,
+    known: bool = False,
     **settings: Any,
 ) -> Conclusion:
-    """Conclude on a program whose validation rows were measured before, as in a search."""
+    """Conclude on a program whose validation rows were measured before, as in a search.
+
+    Only where they are `known`, its validation scores are handed on with it.
+    """
     with baseline_of(study, client, **settings) as (run, baseline):
         hold_for_decision(run, baseline)
         rows = baseline.split.validation
         part = run.ledger.part("a trial", baseline.worst(rows), stage="search")
         assert part is not None
-        run.evaluator.start(program, cases_of(baseline.study, rows), part, baseline.rules).result()
-        return conclude(run, baseline, Finalist(program, tried))
+        cases = cases_of(baseline.study, rows)
+        measured = run.evaluator.start(program, cases, part, baseline.rules).result()
+        return conclude(run, baseline, Finalist(program, tried, measured.scores() if known else {}))
 
 
 def test_decision_and_final_pass_are_held_back_as_expected_and_a_quarter_more() -> None:
@@ -136,6 +142,39 @@ def test_without_holdout_the_assignments_tried_weigh_in() -> None:
     assert few.prompts == BETTER
     assert many.decision.bound < few.decision.bound
     assert many.decision.verdict == "reject"
+
+
+def little_new_on_the_holdout(row: Row) -> Outcome:
+    """Right under the better prompts; without them wrong, but on most holdout rows."""
+    program(row.text)
+    easy = row.split == "holdout" and int(row.id[1:]) % 5 != 0
+    return Outcome(float(easy or "green" in sort.prompt.instruction))
+
+
+HELD_OUT = make_rows(12, 16, 14)
+UNTAGGED = tuple(replace(row, split=None) for row in HELD_OUT[20:28])
+
+
+def test_validation_scores_help_the_holdout_to_decide() -> None:
+    study = make_study(HELD_OUT, {"test": little_new_on_the_holdout})
+    alone, helped = (concluded(BETTER, study, known=known) for known in (False, True))
+    assert alone.decision is not None
+    assert helped.decision is not None
+    assert not alone.accepted
+    assert helped.accepted
+    assert helped.decision.lift == alone.decision.lift
+    assert "on 14 holdout rows and +1.000 on the 16 that chose it of 3" in helped.reason
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [make_rows(12, 16, 0), (*UNTAGGED, *HELD_OUT[28:])],  # they decide alone; they also teach
+)
+def test_validation_scores_do_not_help_where_they_decide_or_teach(rows: tuple[Row, ...]) -> None:
+    study = make_study(rows, {"test": little_new_on_the_holdout})
+    alone, known = (concluded(BETTER, study, known=known) for known in (False, True))
+    assert alone.decision is not None
+    assert known.decision == alone.decision
 
 
 def calls_more_often(where: str) -> Callable[[Row], Outcome]:

@@ -6,8 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from made_runs import BASE as BASE_ASSIGNMENT
+from made_runs import RULES, WINS, cases, searched
+from optimizer_world import baseline_of
 
-from pytest_mipro.optimizer.deciding.conclude import cheapest, equally_good
+from pytest_mipro.optimizer.deciding.conclude import cheapest, choose_finalist, equally_good
 from pytest_mipro.optimizer.search.assessments import Assessment, Record
 from pytest_mipro.optimizer.study.case import Case, CaseCost, CaseRun, Outcome, mean_cost
 from pytest_mipro.runtime.client.contract import Usage
@@ -100,3 +103,14 @@ def test_a_price_is_the_mean_of_a_run_of_a_case() -> None:
 def test_one_call_without_a_price_leaves_the_cost_unknown() -> None:
     assert mean_cost([run(_Call(9, 0.5), _Call(9, None))]).cost is None
     assert mean_cost([run()]) == CaseCost(0.0, None)
+
+
+def test_the_finalist_takes_its_validation_scores_and_the_number_tried_along() -> None:
+    with baseline_of() as (run, baseline):
+        state = searched(run, baseline, *WINS)
+        finalist = choose_finalist(state)
+        (best,) = [item for item in state.record.full if item.assignment == RULES]
+    assert finalist.program == state.candidates.program(RULES)
+    assert finalist.scores == best.scores != state.record.assessments[BASE_ASSIGNMENT].scores
+    assert set(finalist.scores) >= set(cases(*range(14, 24)))
+    assert finalist.tried == state.tried == 2

@@ -31,8 +31,8 @@ def test_what_a_choice_brought_beside_one_partner_counts_beside_others() -> None
 def test_a_choice_is_believed_like_the_one_that_it_was_made_from() -> None:
     known = {**BASE, (1, 0): (0.8, 50)}
     lineage = Space(FLAT.sizes, FLAT.names, ((0, 0, 1, 0), (0, 0, 0, 0)))
-    child, stranger = means(known, (2, 0), (3, 0), space=lineage)
-    assert child > stranger > 0.5  # where a new choice has helped, others are likely to
+    child, stranger, elsewhere = means(known, (2, 0), (3, 0), (0, 1), space=lineage)
+    assert child > stranger > elsewhere  # where a new choice has helped, others are likely to
 
 
 def test_what_is_under_way_is_less_of_a_surprise() -> None:

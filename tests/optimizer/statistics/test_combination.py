@@ -59,7 +59,8 @@ def test_the_correction_takes_no_sureness_below_0() -> None:
 
 
 @given(
-    st.lists(st.sampled_from([-0.5, -0.25, 0.0, 0.25, 0.5]), min_size=8, max_size=40),
+    st.lists(st.sampled_from([-0.5, -0.25, 0.0, 0.25, 0.5]), min_size=8, max_size=40)
+    | st.lists(st.sampled_from([-1.0, 0.0, 1.0]), min_size=8, max_size=40),  # pass or fail
     st.floats(0.6, 0.99),
 )
 def test_sureness_is_that_of_the_level_at_which_the_bound_is_the_value(

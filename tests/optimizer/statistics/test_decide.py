@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from pytest_mipro.optimizer.statistics.combination import Combined
 from pytest_mipro.optimizer.statistics.decide import Evidence, decide, detectable_lift
 from pytest_mipro.optimizer.statistics.intervals import PairedLift, paired_lift
 from pytest_mipro.optimizer.statistics.power import detectable_difference, rows_to_detect
@@ -60,6 +61,23 @@ def test_each_look_spends_its_part_of_the_error() -> None:
     assert later.verdict == "likely"
     assert "one-sided 99.58 % lower bound -" in later.reason
     assert "(look 3 at this holdout)" in later.reason
+
+
+def test_rows_that_chose_help_the_holdout_and_prove_less_the_more_were_tried() -> None:
+    fresh, chosen = changes(9, 3, 40), changes(14, 3, 40)
+    alone = decide(fresh, HOLDOUT)
+    helped = decide(fresh, Evidence(holdout=True, tried=10, chosen=chosen))
+    assert alone.verdict == "likely"
+    assert helped.verdict == "accept"
+    assert helped.lift == fresh
+    assert helped.bound == Combined(fresh, chosen, 10).lower(0.975)
+    said = (
+        r" on 40 holdout rows and \+0\.275 on the 40 that chose it of 10, one-sided 97\.5 % lower"
+    )
+    assert re.search(said, helped.reason)
+    many = decide(fresh, Evidence(holdout=True, tried=1000, chosen=chosen))
+    assert many.verdict == "likely"
+    assert many.bound < 0 < helped.bound
 
 
 def test_too_few_rows_are_told_from_no_lift() -> None:
