@@ -92,6 +92,56 @@ def test_pending_trials_survive_a_correction() -> None:
     assert len({*asked, *rest}) == 64
 
 
+def asked_first(space: Space, told: dict[Assignment, float]) -> set[Assignment]:
+    """Return what is asked first under any of ten seeds, before TPE guides."""
+    found = set()
+    for seed in range(10):
+        searcher = TPESearcher(space, seed, startup=50)
+        for assignment, score in told.items():
+            searcher.tell(assignment, score, 100)
+        found.add(searcher.ask())
+    assert None not in found
+    return {assignment for assignment in found if assignment}
+
+
+KINDS = Space((3,) * 4, tuple(f"{m}.{kind}" for m in "ab" for kind in ("instruction", "demos")))
+PLAIN = Space((4, 4), ("a.instruction", "a.demos"))
+
+
+def test_where_little_is_known_all_is_renewed_at_once() -> None:
+    assert asked_first(KINDS, {(0, 0, 0, 0): 0.5}) == {(1, 1, 1, 1)}
+
+
+def test_where_new_demos_have_failed_only_instructions_are_renewed() -> None:
+    failed = {(0, 1, 0, 0): 0.2, (0, 0, 0, 1): 0.2}
+    assert asked_first(KINDS, {(0, 0, 0, 0): 0.5, **failed}) == {(1, 0, 1, 0)}
+
+
+def test_two_choices_that_each_helped_are_joined_in_a_neighbour_of_the_best() -> None:
+    space = Space((3, 3), PLAIN.names)
+    helped = {(1, 0): 0.71, (0, 1): 0.7}
+    assert asked_first(space, {(0, 0): 0.5, **helped, (2, 0): 0.2, (0, 2): 0.2}) == {(1, 1)}
+
+
+def test_a_choice_made_from_the_best_goes_before_others() -> None:
+    lineage = Space((4,), ("a.instruction",), ((0, 0, 0, 1),))
+    assert asked_first(lineage, {(0,): 0.5, (1,): 0.8}) == {(3,)}
+
+
+def test_what_is_under_way_is_counted_as_known_soon() -> None:
+    """Of each pair of choices the sum is known: the trial of one tells of the other, too."""
+    known = {(0, 0): 0.5, (1, 1): 0.4, (2, 2): 0.4, (3, 3): 0.4}
+    for seed in range(20):
+        searcher = TPESearcher(PLAIN, seed, startup=50)
+        for assignment, score in known.items():
+            searcher.tell(assignment, score, 100)
+        one, other = searcher.ask(), searcher.ask()
+        assert one is not None
+        assert other is not None
+        assert min(one) == min(other) == 0
+        assert max(one) != max(other)
+
+
 def test_the_users_optuna_log_level_is_left_alone_and_nothing_is_logged() -> None:
     handler = BufferingHandler(100)
     logger = logging.getLogger("optuna")
