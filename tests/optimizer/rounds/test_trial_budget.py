@@ -1,0 +1,148 @@
+"""What a round's trials cost, whom they race, and what their searcher is told."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from made_runs import BASE, BOTH, KEEPS, RULES, assessed, searched
+from optimizer_world import baseline_of, without
+
+from pytest_mipro.optimizer.rounds.search_state import SearchState
+from pytest_mipro.optimizer.rounds.trials import search_round
+from pytest_mipro.optimizer.run.events import TrialFinished
+from pytest_mipro.optimizer.search.candidates import extended
+from pytest_mipro.optimizer.search.searcher import Assignment, RandomSearcher, Space
+
+
+class Listed(RandomSearcher):
+    """Asks for what it is given, in this order, and notes what it is told."""
+
+    def __init__(self, space: Space, seed: int, wanted: Iterable[Assignment]) -> None:
+        super().__init__(space, seed)
+        self.wanted = iter(wanted)
+        self.told: list[tuple[Assignment, float, float]] = []
+
+    def ask(self) -> Assignment | None:
+        return next(self.wanted, None)
+
+    def tell(self, assignment: Assignment, score: float, weight: float) -> None:
+        self.told.append((assignment, score, weight))
+
+
+class Round:
+    """One round of listed trials, one after the other, after KEEPS was measured fully."""
+
+    def __init__(self, state: SearchState, events: list[Any], made: list[Listed]) -> None:
+        self.state, self._events, self._made = state, events, made
+
+    def play(self) -> list[TrialFinished]:
+        self.state = search_round(self.state)
+        return [event for event in self._events if isinstance(event, TrialFinished)]
+
+    @property
+    def told(self) -> list[tuple[Assignment, float, float]]:
+        return self._made[0].told
+
+
+SPOILT = (0, 0, 2, 0)
+
+
+@contextmanager
+def round_of(wanted: Sequence[Assignment], leads: float, **settings: Any) -> Iterator[Round]:
+    events: list[Any] = []
+    made: list[Listed] = []
+
+    def searcher(space: Space, seed: int) -> Listed:
+        made.append(Listed(space, seed, wanted))
+        return made[-1]
+
+    services = {"emit": events.append, "searcher": searcher}
+    sizes = {"rounds": 1, "in_flight": 1} | settings
+    with baseline_of(services=services, **sizes) as (run, baseline):
+        state = searched(run, baseline, number=0)
+        rows = dict.fromkeys(state.record.best.scores, leads)
+        state = searched(run, baseline, (KEEPS, rows), number=0)
+        note, sort = state.candidates.modules
+        ways = ["Choose the colour and spoil it.", *(f"Choose, way {n}." for n in range(9))]
+        modules = extended(note, ["Note it."], ()), extended(sort, ways, ())
+        candidates = replace(state.candidates, modules=modules)
+        yield Round(replace(state, candidates=candidates), events, made)
+
+
+# The price.
+
+
+@pytest.mark.parametrize(
+    ("note", "trials"),
+    [
+        (1, 3),  # beside the leader, half of the calls are new: 8 rows cost 4
+        (0, 3),  # beside the committed program as well
+        (2, 2),  # beside neither
+    ],
+)
+def test_a_trial_costs_the_calls_that_no_leader_made(note: int, trials: int) -> None:
+    """A round of 2 trials has 16 rows, and one of 8 begins while as many are left."""
+    wanted = [(note, 0, choice, 0) for choice in range(3, 10)]
+    with round_of(wanted, 1.0, trials=2, parts=without("racing")) as played:
+        assert [trial.assignment for trial in played.play()] == wanted[:trials]
+
+
+# Races.
+
+
+@pytest.mark.parametrize(("leads", "stops"), [(1.0, True), (0.0, False)])
+def test_a_trial_races_the_leader_not_the_committed_program(leads: float, *, stops: bool) -> None:
+    """RULES beats the committed program, which is the leader where KEEPS solves nothing."""
+    with round_of([RULES], leads, trials=1, minibatch_size=16) as played:
+        (trial,) = played.play()
+        known = played.state.record.assessments
+        assert trial.stopped == stops
+        assert trial.rows == (8 if stops else 16)
+        assert known[RULES].estimate > known[BASE].estimate
+
+
+def test_a_trial_that_ends_early_is_no_full_evaluation() -> None:
+    with round_of([SPOILT, BOTH], 0.0, trials=2, minibatch_size=16) as played:
+        spoilt, both = played.play()
+        assert {spoilt.kind, both.kind} == {"full"}
+        assert (spoilt.stopped, both.stopped) == (True, False)
+        full = {item.assignment for item in played.state.record.full}
+        assert full == {BASE, KEEPS, BOTH}
+
+
+# What the searcher is told.
+
+
+def test_the_searcher_is_told_the_rows_that_each_estimate_rests_on() -> None:
+    with round_of([], 0.5, trials=1) as played:
+        base = played.state.record.assessments[BASE].estimate
+        record = played.state.record.with_assessment(assessed(RULES, 0.75, number=1, rows=5))
+        played.state = replace(played.state, record=record.with_dropped(SPOILT))
+        played.play()
+        assert played.told[:4] == [
+            (BASE, base, 16),
+            (KEEPS, 0.5, 16),
+            (RULES, 0.75, 5),
+            (SPOILT, 0.0, 8),  # dropped: as bad as a minibatch can show
+        ]
+
+
+def test_a_leader_of_other_rows_is_measured_on_these_first_and_costs_no_trial() -> None:
+    wanted = [(2, 0, choice, 0) for choice in range(3, 10)]
+    with round_of(wanted, 0.0, trials=2, parts=without("racing")) as played:
+        before = played.state.record.best.scores
+        lucky = assessed(
+            RULES, 1.0, number=1, rows=3, scores=dict(itertools.islice(before.items(), 3))
+        )
+        played.state = replace(played.state, record=played.state.record.with_assessment(lucky))
+        assert played.state.incumbent == RULES
+        first, *others = played.play()
+        assert (first.assignment, first.kind) == (RULES, "minibatch")
+        known = played.state.record.assessments[RULES]
+        assert known.rows == len(known.scores)
+        assert 8 <= known.rows <= 11
+        assert lucky.scores.items() <= known.scores.items()
+        assert [trial.assignment for trial in others] == wanted[:2]
