@@ -6,7 +6,8 @@ Draws rows with a known true score under the committed prompts and under candida
 finalist as the search does (the best of several on validation rows), and lets the optimiser's own
 code decide. Prints one Markdown table with a row per way of deciding and a column per true lift.
 On holdout rows the choice costs nothing, but each finalist measured there is a look, and the level
-is spent over the looks; on validation rows the level is corrected for the choice.
+is spent over the looks; on validation rows the level is corrected for the choice. Where
+both decide, the rows that chose the finalist, so corrected, are joined with those it never saw.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_mipro.optimizer.statistics.decide import Evidence, decide
-from pytest_mipro.optimizer.statistics.intervals import paired_lift
+from pytest_mipro.optimizer.statistics.intervals import PairedLift, paired_lift
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,17 +39,21 @@ class Setting:
     """How is decided: on how many rows, on which, and how often.
 
     A finalist is the best of `tried` candidates; `looks` finalists in turn are measured on a
-    holdout, until one is accepted.
+    holdout, until one is accepted. With `chosen`, the so many validation rows on which each was the
+    best help the holdout to decide.
     """
 
     rows: int
     tried: int
     holdout: bool
     looks: int = 1
+    chosen: int = 0
 
     def __str__(self) -> str:
         if not self.holdout:
             return f"{self.rows} validation, best of {self.tried}"
+        if self.chosen:
+            return f"{self.rows} holdout + {self.chosen} validation, best of {self.tried}"
         return f"{self.rows} holdout" + (f", {self.looks} looks" if self.looks > 1 else "")
 
 
@@ -56,6 +61,11 @@ SETTINGS = (
     *(Setting(rows, 20, holdout=True) for rows in (30, 50, 100, 200)),
     *(Setting(50, 20, holdout=True, looks=looks) for looks in (3, 10)),
     *(Setting(rows, tried, holdout=False) for rows in (15, 25, 50) for tried in (5, 20)),
+    *(
+        Setting(rows, tried, holdout=True, chosen=rows)
+        for rows in (20, 40, 80)
+        for tried in (5, 10)
+    ),
 )
 
 
@@ -119,26 +129,41 @@ def accepted(draw: np.random.Generator, setting: Setting, world: str, lift: floa
     With a holdout it was chosen on other rows, which say nothing of these. Without one it is the
     best on the rows that decide: of equal candidates, the luckiest.
     """
-    drawn = setting.looks if setting.holdout else setting.tried
-    found = WORLDS[world](draw, setting.rows, drawn, lift)
-    finalists = found.candidates
-    if not setting.holdout:
-        finalists = finalists[[int(np.argmax(finalists.mean(axis=1)))]]
-    cases = [Case(str(number), str(number)) for number in range(setting.rows)]
-    before = {case.id: score for case, score in zip(cases, found.committed.tolist(), strict=True)}
-    for look, scores in enumerate(finalists.tolist(), start=1):
-        after = {case.id: score for case, score in zip(cases, scores, strict=True)}
-        evidence = Evidence(setting.holdout, tried=setting.tried, look=look)
-        if decide(paired_lift(after, before, cases), evidence).accepted:
+    if setting.holdout:
+        found = WORLDS[world](draw, setting.rows, setting.looks, lift)
+        lifts = [_lift(found, place) for place in range(setting.looks)]
+    else:
+        lifts = [_luckiest(draw, setting, world, lift, setting.rows)]
+    for look, measured in enumerate(lifts, start=1):
+        rows = setting.chosen
+        chosen = _luckiest(draw, setting, world, lift, rows) if rows else None
+        evidence = Evidence(setting.holdout, tried=setting.tried, look=look, chosen=chosen)
+        if decide(measured, evidence).accepted:
             return True
     return False
+
+
+def _luckiest(
+    draw: np.random.Generator, setting: Setting, world: str, lift: float, rows: int
+) -> PairedLift:
+    """Return the lift of the best of the tried candidates on the rows that choose it."""
+    found = WORLDS[world](draw, rows, setting.tried, lift)
+    return _lift(found, int(np.argmax(found.candidates.mean(axis=1))))
+
+
+def _lift(found: Draw, place: int) -> PairedLift:
+    cases = [Case(str(number), str(number)) for number in range(len(found.committed))]
+    before = {case.id: score for case, score in zip(cases, found.committed.tolist(), strict=True)}
+    scores = found.candidates[place].tolist()
+    after = {case.id: score for case, score in zip(cases, scores, strict=True)}
+    return paired_lift(after, before, cases)
 
 
 def share(runs: int, setting: Setting, world: str, lift: float, seed: int = 0) -> float:
     """Return the share of runs in which the finalist is accepted; equal arguments, equal figure."""
     place = list(WORLDS).index(world)
     numbers = (seed, place, round(100 * lift), setting.rows, setting.tried, setting.looks)
-    draw = np.random.default_rng([*numbers, int(setting.holdout)])
+    draw = np.random.default_rng([*numbers, int(setting.holdout) + setting.chosen])
     return fmean(accepted(draw, setting, world, lift) for _ in range(runs))
 
 

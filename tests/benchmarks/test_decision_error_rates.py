@@ -51,6 +51,20 @@ def test_the_luckiest_of_equals_is_accepted_where_it_does_not_pay(benchmark, mon
     assert paid <= 0.1 < benchmark.share(RUNS, setting, "pass/fail", 0.0)
 
 
+@pytest.mark.parametrize(("left_out", "brings"), [({"chosen": None}, -1), ({"tried": 1}, 1)])
+def test_the_rows_that_chose_add_to_the_holdout_and_pay_for_the_choice(
+    benchmark, monkeypatch, left_out, brings
+):
+    setting = benchmark.Setting(40, 10, holdout=True, chosen=40)
+    assert benchmark.share(RUNS, setting, "pass/fail", 0.0) <= 0.05 + 0.071
+    detected = benchmark.share(RUNS, setting, "graded", 0.1)
+    evidence = benchmark.Evidence
+    monkeypatch.setattr(
+        benchmark, "Evidence", lambda holdout, **given: evidence(holdout, **given | left_out)
+    )
+    assert (benchmark.share(RUNS, setting, "graded", 0.1) - detected) * brings > 0
+
+
 def test_many_looks_err_as_rarely_as_one(benchmark, monkeypatch):
     setting = benchmark.Setting(50, 20, holdout=True, looks=10)
     spent = benchmark.share(RUNS, setting, "pass/fail", 0.0)
