@@ -129,11 +129,11 @@ def _verdict(
 
 
 def detectable_lift(split: Split, trials: int, look: int = 1) -> float:
-    """Return the lift (0…1) that a study's decision would detect in 70 % of runs, as planned.
+    """Return the lift (0…1) that a study's holdout alone would detect in 70 % of runs, as planned.
 
-    The holdout would be used for the `look`-th time; without one, the best of `trials` candidates
-    is decided on. 1.0 stands for "not even the largest lift", as where training and validation
-    share their rows.
+    What the validation rows add to the decision is not counted. The holdout would be used for the
+    `look`-th time; without one, the best of `trials` candidates is decided on. 1.0 stands
+    for "not even the largest lift", as where training and validation share their rows.
     """
     if not split.decides:
         return 1.0

@@ -23,7 +23,8 @@ def describe_power(split: Split, detectable: float, look: int = 1) -> str:
     part = "holdout" if split.confirmed else "validation"
     rows = count_rows(split, split.holdout or split.validation, f"{part} rows")
     if split.decides:
-        text = f"the {rows} detect a lift of {detectable:.2f} in 70 % of runs"
+        alone = " alone" if split.confirmed else ""
+        text = f"the {rows}{alone} detect a lift of {detectable:.2f} in 70 % of runs"
         if split.confirmed and look > 1:
             text += f" (look {look} at this holdout)"
         smaller = [lift for lift in (0.2, 0.1) if lift < detectable]

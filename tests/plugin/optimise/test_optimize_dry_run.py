@@ -280,16 +280,29 @@ def test_rows_of_a_cluster_are_told_from_clusters_in_the_plan_and_in_the_run(pyt
     for option in ("--mipro-dry-run", "-v"):
         text = " ".join(optimize(pytester, option).stdout.str().split())
         assert "32 validation (16 clusters), 32 holdout (16 clusters)" in text
-        assert "the 32 holdout rows (16 clusters) detect a lift of 0.42 in 70 % of runs" in text
+        assert (
+            "the 32 holdout rows (16 clusters) alone detect a lift of 0.42 in 70 % of runs" in text
+        )
     assert "on 80 cases of 80 rows (40 clusters)" in text
     assert re.search(r"lift \S+ \(\S+ to \S+\) on 32 holdout rows \(16 clusters\)", text)
 
 
-def test_a_smaller_lift_alone_takes_more_rows_and_a_later_look_is_told():
+def test_what_is_promised_is_the_holdouts_own_where_validation_rows_join_the_decision():
+    rows = tuple(f"v{n}" for n in range(75))
+    assert describe_power(Split((), rows, ()), 0.25).startswith(
+        "the 75 validation rows detect a lift of 0.25 in"
+    )
+    assert describe_power(Split((), rows, rows), 0.17).startswith(
+        "the 75 holdout rows alone detect a lift of 0.17 in"
+    )
+
+
+def test_a_smaller_lift_takes_more_rows_and_a_later_look_is_told():
     split = Split((), (), tuple(f"h{n}" for n in range(75)))
     first = describe_power(split, 0.17)
     assert first == (
-        "the 75 holdout rows detect a lift of 0.17 in 70 % of runs; one of 0.10 takes 500 in all"
+        "the 75 holdout rows alone detect a lift of 0.17 in 70 % of runs; one of 0.10 takes 500 in "
+        "all"
     )
     later = describe_power(split, 0.2, look=2)
     assert later == first.replace(
