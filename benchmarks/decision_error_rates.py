@@ -7,7 +7,7 @@ finalist as the search does (the best of several on validation rows), and lets t
 code decide. Prints one Markdown table with a row per way of deciding and a column per true lift.
 On holdout rows the choice costs nothing, but each finalist measured there is a look, and the level
 is spent over the looks; on validation rows the level is corrected for the choice. Where
-both decide, the rows that chose the finalist, so corrected, are joined with those it never saw.
+both decide, rows that chose among a few leaders, so corrected, are joined with the holdout.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ class Setting:
     """How is decided: on how many rows, on which, and how often.
 
     A finalist is the best of `tried` candidates; `looks` finalists in turn are measured on a
-    holdout, until one is accepted. With `chosen`, the so many validation rows on which each was the
-    best help the holdout to decide.
+    holdout, until one is accepted. So many `kept` validation rows, on which it was the best, help
+    the holdout to decide.
     """
 
     rows: int
     tried: int
     holdout: bool
     looks: int = 1
-    chosen: int = 0
+    kept: int = 0
 
     def __str__(self) -> str:
         if not self.holdout:
             return f"{self.rows} validation, best of {self.tried}"
-        if self.chosen:
-            return f"{self.rows} holdout + {self.chosen} validation, best of {self.tried}"
+        if self.kept:
+            return f"{self.rows} holdout + {self.kept} validation, best of {self.tried}"
         return f"{self.rows} holdout" + (f", {self.looks} looks" if self.looks > 1 else "")
 
 
@@ -62,9 +62,9 @@ SETTINGS = (
     *(Setting(50, 20, holdout=True, looks=looks) for looks in (3, 10)),
     *(Setting(rows, tried, holdout=False) for rows in (15, 25, 50) for tried in (5, 20)),
     *(
-        Setting(rows, tried, holdout=True, chosen=rows)
-        for rows in (20, 40, 80)
-        for tried in (5, 10)
+        Setting(rows, tried, holdout=True, kept=rows // 2)
+        for rows in (40, 80, 160)
+        for tried in (1, 3)
     ),
 )
 
@@ -135,9 +135,9 @@ def accepted(draw: np.random.Generator, setting: Setting, world: str, lift: floa
     else:
         lifts = [_luckiest(draw, setting, world, lift, setting.rows)]
     for look, measured in enumerate(lifts, start=1):
-        rows = setting.chosen
-        chosen = _luckiest(draw, setting, world, lift, rows) if rows else None
-        evidence = Evidence(setting.holdout, tried=setting.tried, look=look, chosen=chosen)
+        tried = setting.tried
+        kept = _luckiest(draw, setting, world, lift, setting.kept) if setting.kept else None
+        evidence = Evidence(setting.holdout, tried=tried, look=look, kept=kept, leaders=tried)
         if decide(measured, evidence).accepted:
             return True
     return False
@@ -163,7 +163,7 @@ def share(runs: int, setting: Setting, world: str, lift: float, seed: int = 0) -
     """Return the share of runs in which the finalist is accepted; equal arguments, equal figure."""
     place = list(WORLDS).index(world)
     numbers = (seed, place, round(100 * lift), setting.rows, setting.tried, setting.looks)
-    draw = np.random.default_rng([*numbers, int(setting.holdout) + setting.chosen])
+    draw = np.random.default_rng([*numbers, int(setting.holdout) + setting.kept])
     return fmean(accepted(draw, setting, world, lift) for _ in range(runs))
 
 

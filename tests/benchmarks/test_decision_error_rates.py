@@ -51,11 +51,11 @@ def test_the_luckiest_of_equals_is_accepted_where_it_does_not_pay(benchmark, mon
     assert paid <= 0.1 < benchmark.share(RUNS, setting, "pass/fail", 0.0)
 
 
-@pytest.mark.parametrize(("left_out", "brings"), [({"chosen": None}, -1), ({"tried": 1}, 1)])
-def test_the_rows_that_chose_add_to_the_holdout_and_pay_for_the_choice(
+@pytest.mark.parametrize(("left_out", "brings"), [({"kept": None}, -1), ({"leaders": 1}, 1)])
+def test_kept_rows_add_to_the_holdout_and_pay_for_the_choice(
     benchmark, monkeypatch, left_out, brings
 ):
-    setting = benchmark.Setting(40, 10, holdout=True, chosen=40)
+    setting = benchmark.Setting(40, 10, holdout=True, kept=40)
     assert benchmark.share(RUNS, setting, "pass/fail", 0.0) <= 0.05 + 0.071
     detected = benchmark.share(RUNS, setting, "graded", 0.1)
     evidence = benchmark.Evidence

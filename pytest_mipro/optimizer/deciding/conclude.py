@@ -28,11 +28,16 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Finalist:
-    """The best of `tried` assignments: its `program`, and its `scores` by validation case."""
+    """The best of `tried` assignments: its `program`.
+
+    `kept` holds its scores of the validation cases that trials don't run, on which it was the best
+    of so many `leaders`.
+    """
 
     program: Mapping[Path, Prompt]
     tried: int
-    scores: Mapping[str, float] = field(default_factory=dict)
+    kept: Mapping[str, float] = field(default_factory=dict)
+    leaders: int = 1
 
 
 def choose_finalist(state: SearchState) -> Finalist:
@@ -45,7 +50,9 @@ def choose_finalist(state: SearchState) -> Finalist:
         FinalistChosen(run.study.name, len(equals), chosen.cost, best.cost, chosen is best)
     )
     program = state.candidates.program(chosen.assignment)
-    return Finalist(program, state.tried, chosen.scores)
+    trials = set(state.trial_rows)
+    kept = {case.id: chosen.scores[case.id] for case in cases if case.row not in trials}
+    return Finalist(program, state.tried, kept, len(state.record.full) - 1)
 
 
 def equally_good(
@@ -134,7 +141,7 @@ def conclude(run: StudyRun, baseline: Baseline, finalist: Finalist) -> Conclusio
 
 def _evidence(baseline: Baseline, finalist: Finalist, look: int) -> Evidence:
     split, study = baseline.split, baseline.study
-    cases = [case for case in cases_of(study, split.validation) if case.id in finalist.scores]
+    cases = [case for case in cases_of(study, split.validation) if case.id in finalist.kept]
     before = baseline.evaluation.scores()
     helps = split.confirmed and not split.shared and cases
     return Evidence(
@@ -143,7 +150,8 @@ def _evidence(baseline: Baseline, finalist: Finalist, look: int) -> Evidence:
         look=look,
         shared=not split.decides,
         rows=len({case.row for case in baseline.deciding}),
-        chosen=paired_lift(finalist.scores, before, cases) if helps else None,
+        kept=paired_lift(finalist.kept, before, cases) if helps else None,
+        leaders=finalist.leaders,
     )
 
 

@@ -180,10 +180,9 @@ def search_rounds(run: StudyRun, baseline: Baseline) -> SearchState:
     for number in range(run.settings.rounds):
         if state.ended or run.settings.trials_of(number) == 0:
             break
-        if state.solves_all_it_ran:
-            state = measure_leaders(state)
-        if state.perfect:
-            return replace(state, ended=state.perfect)
+        if state.perfect or state.solved:
+            state = replace(state, ended=state.perfect or state.solved)
+            break
         before, state = state.incumbent, _search_once(replace(state, round=number), proposer)
         idle = 0 if state.incumbent != before else idle + 1
         if _plateau(state, idle) and not state.ended:

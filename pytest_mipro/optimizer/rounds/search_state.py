@@ -74,11 +74,30 @@ class SearchState:
         return len(self.record.assessments) - 1
 
     @property
-    def solves_all_it_ran(self) -> bool:
-        """Whether the incumbent has the full score on the rows of more than one minibatch."""
-        leader, validation = self.leader, len(self.baseline.split.validation)
-        several = self.run.settings.batch_of(validation) < leader.rows and not leader.full
-        return several and leader.estimate >= 1 - _ROUNDING
+    def trial_rows(self) -> tuple[str, ...]:
+        """The validation rows that trials run on: half of them, or all where these are too few.
+
+        The others are kept for the leaders, whom they help to decide on: no candidate was made from
+        what they said. Rows of a unit stay together, and no seed moves one.
+        """
+        split = self.baseline.split
+        least = self.run.settings.batch_of(len(split.validation))
+        size = max(least, (len(split.validation) + 1) // 2)
+        tests = _tests_of(cases_of(self.baseline.study, split.validation))
+        drawn = minibatch(tests, size, seed=0)
+        units = {split.units.get(row, row) for row in drawn}
+        return tuple(row for row in split.validation if split.units.get(row, row) in units)
+
+    @property
+    def solved(self) -> str:
+        """Why trials can end: the incumbent solves all that they run; "" if it doesn't.
+
+        Where that is one minibatch, trials go on: the leaders are told apart on the other rows.
+        """
+        leader, rows = self.leader, len(self.trial_rows)
+        several = self.run.settings.batch_of(len(self.baseline.split.validation)) < rows
+        perfect = leader.rows >= rows and leader.estimate >= 1 - _ROUNDING
+        return f"the leader has the full score on {leader.rows} rows" if several and perfect else ""
 
     @property
     def perfect(self) -> str:
@@ -97,10 +116,15 @@ class SearchState:
 
     def draw_rows(self, cases: Iterable[Case], size: int, draw: int) -> tuple[str, ...]:
         """Return a stratified sample of `size` rows of the cases; see `minibatch`."""
-        tests: dict[str, set[str]] = {}
-        for case in cases:
-            tests.setdefault(case.row, set()).add(case.test)
-        return minibatch(tests, size, self.run.settings.seed, draw=draw)
+        return minibatch(_tests_of(cases), size, self.run.settings.seed, draw=draw)
+
+
+def _tests_of(cases: Iterable[Case]) -> dict[str, set[str]]:
+    """Return the tests of each row."""
+    tests: dict[str, set[str]] = {}
+    for case in cases:
+        tests.setdefault(case.row, set()).add(case.test)
+    return tests
 
 
 def baseline_record(candidates: Candidates, baseline: Baseline) -> Record:

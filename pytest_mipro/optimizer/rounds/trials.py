@@ -4,11 +4,11 @@ When trial t is asked, the results of trials 0…t-k are known (k = `in_flight`;
 was no room for t before), whatever order calls complete in, so the same seed and replies always
 walk the same path.
 
-All trials of a round share one minibatch: candidates are compared on the same rows, and calls of
-modules whose prompts they share are made once. The next round draws another one, on which the
-leader so far is measured first: its estimate rests on more and more rows, and a lucky one falls
-back. A trial runs on the first rows of the minibatch and, unless it is behind the leader by then,
-on the rest.
+All trials of a round share one minibatch, drawn from half of the validation rows: candidates are
+compared on the same rows, and calls of modules whose prompts they share are made once. The next
+round draws another one, on which the leader so far is measured first: its estimate rests on more
+and more rows, and a lucky one falls back. A trial runs on the first rows of the minibatch and,
+unless it is behind the leader by then, on the rest.
 
 A trial starts when it is asked if its worst case fits beside the others'. If it does not, it waits
 until all earlier ones are told, and runs alone if what it is expected to take fits.
@@ -69,7 +69,8 @@ class _Trials:
         self._before = {"full": scores(), "minibatch": scores(samples=1)}
         self._committed = state.record.assessments[state.candidates.committed]
         size = self._settings.batch_of(len(self._rows))
-        self._batch = state.draw_rows(self._cases_of(self._rows), size, draw=state.round)
+        drawn_from = self._cases_of(state.trial_rows)
+        self._batch = state.draw_rows(drawn_from, size, draw=state.round)
         # The minibatch may hold all rows: then every trial is a full evaluation.
         self._kind: TrialKind = "full" if len(self._batch) == len(self._rows) else "minibatch"
         self._leader = state.leader  # found anew with each result, which takes some milliseconds

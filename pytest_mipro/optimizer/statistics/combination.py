@@ -1,10 +1,12 @@
-"""A lift shown by two samples: the rows that chose a finalist, and rows that it never saw.
+"""A lift shown by two samples: rows that chose among a few leaders, and rows that it never saw.
 
-Validation rows prove little by themselves, as they chose the finalist, and holdout rows are few.
-Together they prove more, if the first are corrected for the choice: the design of trials that go on
-with the best of several treatments. Sources: Bauer & Köhne 1994, "Evaluation of experiments with
-adaptive interim analyses", Biometrics 50; Bretz et al. 2006, "Confirmatory seamless phase II/III
-clinical trials with hypotheses selection at interim: general concepts", Biometrical Journal 48.
+Rows that choose prove less, as the best of several is in part the luckiest, and holdout rows are
+few. Together they prove more, if the first are corrected for the choice: the design of trials that
+go on with the best of several treatments. It holds for candidates that were there before the rows
+were seen: no one else may choose on them. Sources: Bauer & Köhne 1994, "Evaluation of experiments
+with adaptive interim analyses", Biometrics 50; Bretz et al. 2006, "Confirmatory seamless phase
+II/III clinical trials with hypotheses selection at interim: general concepts", Biometrical Journal
+48.
 """
 
 from __future__ import annotations

@@ -31,8 +31,9 @@ class Evidence:
     """Where the lift comes from: `holdout` rows, or validation rows, which the search used, too.
 
     The finalist is the best of `tried` assignments, and the `look`-th to be measured on this
-    holdout. `chosen` is its lift on the validation rows that chose it, where these help to decide.
-    With `shared`, validation rows decide that the proposals were written from. `rows` counts the
+    holdout. `kept` is its lift on the validation rows that were kept from trials, where these help
+    to decide: there it is the best of so many `leaders`, none of which was made from them. With
+    `shared`, validation rows decide that the proposals were written from. `rows` counts the
     deciding rows where some count as one, else it is 0.
     """
 
@@ -41,13 +42,14 @@ class Evidence:
     look: int = 1
     shared: bool = False
     rows: int = 0
-    chosen: PairedLift | None = None
+    kept: PairedLift | None = None
+    leaders: int = 1
 
     def lower(self, lift: PairedLift, level: float) -> float:
         """Return the one-sided lower bound of a lift on the deciding rows, by all the evidence."""
-        if self.chosen is None:
+        if self.kept is None:
             return lift.lower(level)
-        return Combined(lift, self.chosen, self.tried).lower(level)
+        return Combined(lift, self.kept, self.leaders).lower(level)
 
     @property
     def level(self) -> float:
@@ -166,9 +168,9 @@ def _facts(lift: PairedLift, evidence: Evidence, bound: float) -> str:
     text += f" ({lift.rows} clusters)" if number != lift.rows else ""
     if evidence.shared:
         return f"{text}, from which its instructions were written"
-    if evidence.chosen:
-        chosen = evidence.chosen
-        text += f" and {chosen.mean:+.3f} on the {chosen.rows} that chose it of {evidence.tried}"
+    if evidence.kept:
+        best = f" (the best of {evidence.leaders})" if evidence.leaders > 1 else ""
+        text += f" and {evidence.kept.mean:+.3f} on {evidence.kept.rows} kept from trials{best}"
     text += f", one-sided {100 * evidence.level:.4g} % lower bound {bound:+.3f}"
     if evidence.holdout:
         return f"{text} (look {evidence.look} at this holdout)"

@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from made_runs import BASE as BASE_ASSIGNMENT
-from made_runs import RULES, WINS, cases, searched
+from made_runs import RULES, WINS, searched
 from optimizer_world import baseline_of
 
 from pytest_mipro.optimizer.deciding.conclude import cheapest, choose_finalist, equally_good
@@ -105,12 +104,15 @@ def test_one_call_without_a_price_leaves_the_cost_unknown() -> None:
     assert mean_cost([run()]) == CaseCost(0.0, None)
 
 
-def test_the_finalist_takes_its_validation_scores_and_the_number_tried_along() -> None:
+def test_the_finalist_takes_its_scores_of_rows_kept_from_trials_along() -> None:
     with baseline_of() as (run, baseline):
         state = searched(run, baseline, *WINS)
         finalist = choose_finalist(state)
         (best,) = [item for item in state.record.full if item.assignment == RULES]
     assert finalist.program == state.candidates.program(RULES)
-    assert finalist.scores == best.scores != state.record.assessments[BASE_ASSIGNMENT].scores
-    assert set(finalist.scores) >= set(cases(*range(14, 24)))
-    assert finalist.tried == state.tried == 2
+    kept = set(baseline.split.validation) - set(state.trial_rows)
+    assert len(kept) == len(baseline.split.validation) // 2
+    assert finalist.kept == {
+        case: score for case, score in best.scores.items() if case[len("test_colour[") : -1] in kept
+    }
+    assert (finalist.tried, finalist.leaders) == (state.tried, len(state.record.full) - 1)

@@ -162,7 +162,7 @@ def test_a_module_that_only_candidates_reach_is_optimised_too() -> None:
 
 def test_a_late_module_may_do_without_its_committed_demos() -> None:
     def sets_of_polish(**services: object) -> int:
-        settings = {"rounds": 4, "trials": 24, "max_demos": 0}
+        settings = {"rounds": 4, "trials": 24, "max_demos": 0, "minibatch_size": 16}
         played = play(LATE, services=services, **settings)
         counts = [event.demo_sets for event in played.seen(CandidatesReady)]
         return int(next(item["optimizer_world.polish"] for item in counts if len(item) == 3))

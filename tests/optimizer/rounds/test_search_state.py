@@ -11,9 +11,9 @@ from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.search.assessments import Assessment
 
 
-def state_of(known: Iterable[Assessment]) -> SearchState:
+def state_of(known: Iterable[Assessment], **settings: int) -> SearchState:
     """Return a state that knows these beside the committed prompts: 0.4375 on 16 rows."""
-    with baseline_of() as (run, baseline):
+    with baseline_of(**settings) as (run, baseline):
         state = searched(run, baseline)
     record = state.record
     for item in known:
@@ -43,18 +43,40 @@ def test_what_was_dropped_does_not_lead() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "estimate", "full", "solves"),
+    ("rows", "batch", "estimate", "solves"),
     [
-        (8, 1.0, False, False),  # one minibatch
-        (9, 1.0, False, True),
-        (15, 0.7 + 0.2 + 0.1, False, True),  # but for rounding
-        (15, 0.999, False, False),
-        (16, 1.0, True, False),  # nothing is left to run
+        (7, 4, 1.0, False),
+        (8, 4, 1.0, True),
+        (8, 8, 1.0, False),  # one minibatch
+        (8, 4, 0.7 + 0.2 + 0.1, True),  # but for rounding
+        (8, 4, 0.999, False),
     ],
 )
-def test_the_leader_solves_all_it_ran_on_the_rows_of_more_than_one_minibatch(
-    rows: int, estimate: float, *, full: bool, solves: bool
+def test_trials_end_when_the_leader_solves_all_that_they_run(
+    rows: int, batch: int, estimate: float, *, solves: bool
 ) -> None:
-    state = state_of([assessed(RULES, estimate, rows=rows, full=full)])
+    state = state_of([assessed(RULES, estimate, rows=rows)], minibatch_size=batch)
     assert state.incumbent == RULES
-    assert state.solves_all_it_ran == solves
+    assert state.solved == (f"the leader has the full score on {rows} rows" if solves else "")
+
+
+def test_trials_run_on_half_of_the_validation_rows_whatever_the_seed() -> None:
+    with baseline_of() as (run, baseline):
+        state = searched(run, baseline)
+        rows = state.trial_rows
+        other = replace(run, settings=replace(run.settings, seed=7, minibatch_size=4))
+        assert replace(state, run=other).trial_rows == rows
+        larger = replace(run, settings=replace(run.settings, minibatch_size=11))
+        assert len(replace(state, run=larger).trial_rows) == 11
+    assert len(rows) == 8
+    assert set(rows) < set(baseline.split.validation)
+
+
+def test_rows_of_a_unit_are_kept_from_trials_together() -> None:
+    with baseline_of() as (run, baseline):
+        split = baseline.split
+        units = {row: f"u{place // 4}" for place, row in enumerate(split.validation)}
+        grouped = replace(baseline, split=replace(split, units=units))
+        rows = replace(searched(run, baseline), baseline=grouped).trial_rows
+    assert len(rows) % 4 == 0
+    assert len(rows) >= 8
