@@ -13,7 +13,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from pytest_mipro.errors import ModuleCallError, ModuleDefinitionError, OutputParseError
@@ -113,6 +113,14 @@ class LMModule(Generic[P, R]):
             messages = self._render(context, self.signature.bind(args, kwargs))
         return [{"role": message.role, "content": message.content} for message in messages]
 
+    def request(self, *args: P.args, **kwargs: P.kwargs) -> Request:
+        """Return what a call sends: model, messages, parameters, the JSON schema of the reply.
+
+        Raises ModuleCallError for wrong arguments, ConfigurationError where no model is set.
+        """
+        with self._in_context() as context:
+            return self._request(context, self.signature.bind(args, kwargs))
+
     def parse(self, text: str) -> Any:
         """Return the output in a reply's text; raises OutputParseError."""
         try:
@@ -155,14 +163,7 @@ class LMModule(Generic[P, R]):
         teacher = context.teacher if context and self.signature.optimize else None
         model = teacher.model if teacher else None
         taught = {"temperature": teacher.temperature} if teacher else {}
-        request = Request(
-            model=model or resolve_model(self.signature, self._override, self._model),
-            messages=self._render(context, inputs),
-            parameters=self._sampling() | taught,
-            private=self._parameters.private,
-            response_schema=self.signature.output.response_schema,
-            sample=context.sample if context else 0,
-        )
+        request = self._request(context, inputs, model, taught)
         trace = context.trace if context else None
         return Call(
             self.signature,
@@ -172,6 +173,22 @@ class LMModule(Generic[P, R]):
             trace,
             trace.open() if trace else 0,
             project_stack(caller) if trace else (),
+        )
+
+    def _request(
+        self,
+        context: CallContext | None,
+        inputs: Mapping[str, Any],
+        model: str | None = None,
+        taught: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Request:
+        return Request(
+            model=model or resolve_model(self.signature, self._override, self._model),
+            messages=self._render(context, inputs),
+            parameters={**self._sampling(), **taught},
+            private=self._parameters.private,
+            response_schema=self.signature.output.response_schema,
+            sample=context.sample if context else 0,
         )
 
     def _sampling(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def test_each_step_names_files_that_exist(row: str) -> None:
         folder = path.parent
 
 
-@pytest.mark.parametrize("layer", ["runtime", "optimizer", "plugin"])
+@pytest.mark.parametrize("layer", ["runtime", "optimizer", "plugin", "cli"])
 def test_the_map_has_every_room(layer: str) -> None:
     table = MAP.partition(f"| `{layer}/`")[2].partition("\n\n")[0]
     named = set(re.findall(r"^\| `([\w.]+)/?`", table, re.MULTILINE))

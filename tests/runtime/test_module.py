@@ -301,6 +301,7 @@ def test_messages_and_parse_serve_calls_of_one_s_own() -> None:
         summarize("t", words=5)
     sent = [{"role": m.role, "content": m.content} for m in client.requests[0].messages]
     assert summarize.messages("t", words=5) == sent
+    assert summarize.request("t", words=5) == client.requests[0]
     assert choose.parse("because\n---\nbug") == "bug"
     with pytest.raises(OutputParseError, match=r"LM module 'test_module\.choose': 'spam' is none"):
         choose.parse("because\n---\nspam")

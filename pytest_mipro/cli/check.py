@@ -1,0 +1,163 @@
+"""`check`: do prompts, locks and a built wheel agree? It reads files, and runs none."""
+
+from __future__ import annotations
+
+import argparse
+import posixpath
+from collections.abc import Container, Iterator
+from pathlib import Path
+from typing import Any
+
+from pytest_mipro.cli.output import say
+from pytest_mipro.cli.prompts import Inventory, inventory_of
+from pytest_mipro.cli.sources import FoundModule, modules_in, source_text
+from pytest_mipro.cli.trees import Folder, Wheel, project_root
+from pytest_mipro.errors import ConfigurationError, UsageError
+from pytest_mipro.plugin.config.number_words import counted
+from pytest_mipro.plugin.lock.lock_file import LockedModule
+from pytest_mipro.runtime.prompts.prompt import Prompt
+
+_UPDATE = "`pytest --mipro-update-lock` locks today's scores"
+
+
+def add_to(commands: Any) -> None:
+    """Declare the command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "check",
+        help="whether prompts, locks and a built wheel agree; exit code 1 where they don't",
+        description=__doc__,
+    )
+    parser.add_argument("wheel", nargs="?", type=Path, help="a built wheel, to be compared too")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print each difference; return 1 if there is one."""
+    project = inventory_of(Folder(project_root(Path.cwd())))
+    if not (project.modules or project.locks or project.broken or project.more):
+        raise ConfigurationError(
+            "there is no LM module and no lock here; run this in the folder of your project"
+        )
+    unreadable = _unreadable(project)
+    problems = [*project.broken.values(), *unreadable.values()]
+    problems += [*_lock_problems(project, unreadable), *_orphans(project)]
+    if given.wheel is not None:
+        problems += _wheel_problems(project, Wheel(given.wheel), unreadable)
+    for problem in problems:
+        say(problem)
+    names = [counted(len(_paths(project)), "prompt"), counted(len(project.locks), "lock")]
+    compared = ", ".join(names + ([f"the wheel {given.wheel.name}"] if given.wheel else []))
+    say(f"{compared}: {counted(len(problems), 'difference') if problems else 'all agree'}")
+    return 1 if problems else 0
+
+
+def _paths(project: Inventory) -> set[str]:
+    locked = (place for modules in project.locked().values() for place in modules)
+    return {*project.modules, *locked}
+
+
+def _unreadable(inventory: Inventory) -> dict[str, str]:
+    """Return the errors of prompt files that can't be read, by their paths."""
+    found = {}
+    for place in sorted(_paths(inventory)):
+        try:
+            inventory.prompt(place)
+        except UsageError as error:
+            found[place] = str(error)
+    return found
+
+
+def _lock_problems(project: Inventory, unreadable: Container[str]) -> Iterator[str]:
+    for path, lock in sorted(project.locks.items()):
+        if lock.edited:
+            lines = counted(lock.edited, "line")
+            yield f"{path}: {lines} edited since it was written; restore the file, or {_UPDATE}"
+        for place, module in sorted(project.locked()[path].items()):
+            problem = "" if place in unreadable else _difference(project, place, module)
+            if problem:
+                yield f"{path}: {problem}"
+
+
+def _difference(project: Inventory, place: str, locked: LockedModule) -> str:
+    now = project.prompt(place)
+    had_file, has_file = locked.prompt != locked.docstring, project.has_file(place)
+    if now is not None and now.digest() == locked.prompt:
+        return ""
+    if had_file and not has_file:
+        return f"{place} is gone, the locked prompt of {locked.name}; restore it, or {_UPDATE}"
+    if now is None:  # a docstring, of a module that only a run of its source may show
+        gone = f"the module {locked.name}, which it locked, is in no source file any more"
+        return "" if project.more else gone
+    if has_file and not had_file:
+        return f"{place} is new since it locked the docstring of {locked.name}; {_UPDATE}"
+    what = place if has_file else f"the docstring of {locked.name}"
+    return f"{what} changed since it was locked; {_UPDATE}"
+
+
+def _orphans(project: Inventory) -> Iterator[str]:
+    """Yield prompt files in the folders of known ones that belong to no module."""
+    if project.more:
+        return
+    known = _paths(project)
+    folders = {posixpath.dirname(place) for place in known}
+    for path in project.tree.paths(".yaml", "schema_version:"):
+        text = project.tree.read(path) or ""
+        if posixpath.dirname(path) in folders and path not in known and "\nmodule:" in f"\n{text}":
+            yield f"{path}: no LM module uses it; delete it, or rename it as its module"
+
+
+def _wheel_problems(project: Inventory, wheel: Wheel, unreadable: Container[str]) -> Iterator[str]:
+    packaged = _packaged(project, wheel)
+    if not packaged and project.modules:
+        yield f"{wheel.name}: it holds no source of an LM module of this project"
+    for place, module in sorted(project.modules.items()):
+        if module.source in packaged and place not in unreadable:
+            problem = _packaging(project, place, module, wheel, packaged[module.source])
+            if problem:
+                yield f"{wheel.name}: {problem}"
+
+
+def _packaged(project: Inventory, wheel: Wheel) -> dict[str, str]:
+    """Return the file in the wheel of each source with LM modules that is packaged.
+
+    Of sources that might be one file, it is that of its text, else the one with the longest path.
+    """
+    sources = sorted({module.source for module in project.modules.values()}, key=len)
+    found: dict[str, str] = {}
+    for member in wheel.paths(".py"):
+        meant = [source for source in sources if f"/{source}".endswith(f"/{member}")]
+        same = [
+            source
+            for source in meant
+            if source_text(project.tree, source) == source_text(wheel, member)
+        ]
+        for source in (same or meant)[:1]:
+            if len(member) > len(found.get(source, "")):
+                found[source] = member
+    return found
+
+
+def _packaging(
+    project: Inventory, place: str, module: FoundModule, wheel: Wheel, member: str
+) -> str:
+    """Return what is wrong with a module's prompt in the wheel, "" if it is the project's."""
+    inside = modules_in(source_text(wheel, member), member).modules
+    built = next((each for each in inside if each.function == module.function), None)
+    if built is None:
+        return f"its {member} has no module {module.function}; build it anew"
+    packed = Inventory(wheel, {built.prompt_path: built}, {}, {}, more=False)
+    for problem in _unreadable(packed).values():
+        return f"it holds {problem}"
+    here, there = project.prompt(place), packed.prompt(built.prompt_path)
+    if project.has_file(place) and not packed.has_file(built.prompt_path):
+        return (
+            f"it lacks {built.prompt_path}, so {module.name} would {_without(there)}; "
+            "include the file as data of the package"
+        )
+    if there is None or here is None or here.digest() == there.digest():
+        return ""
+    return f"its prompt of {module.name} is another one than {project.tree.name}'s; build it anew"
+
+
+def _without(docstring: Prompt | None) -> str:
+    return "run on its docstring" if docstring else "have no prompt"

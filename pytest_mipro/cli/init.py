@@ -1,0 +1,251 @@
+"""`init`: write a first test, a case file and settings, and say what to do next.
+
+The test is of the function that leads to most LM calls, or of the one that is named. It asks
+nothing, changes no file that is there, and runs none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from configparser import ConfigParser
+from configparser import Error as IniError
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pytest_mipro.cli.output import say
+from pytest_mipro.cli.pipelines import RESERVED, Pipeline, pipelines_in
+from pytest_mipro.cli.trees import Folder, project_root
+from pytest_mipro.errors import ConfigurationError
+from pytest_mipro.runtime.text.files import atomic_write
+
+_ROWS = 3
+_TEST = '''"""How good `{function}` is. Replace the last line by your own rule for a good result."""
+
+import pytest
+
+from pytest_mipro import cases
+from {module} import {function}
+
+
+@pytest.mark.mipro(threshold=0.8)  # the mean over all cases must reach 0.8
+@cases("{file}")
+{define} test_{function}({parameters}):
+    result = {call}
+    {rule}
+'''
+
+
+def add_to(commands: Any) -> None:
+    """Declare the command."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "init", help="write a first test, a case file and settings", description=__doc__
+    )
+    parser.add_argument(
+        "function", nargs="?", metavar="FUNCTION", help="the function to test, by its name"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Write the files and print what to do next."""
+    tree = Folder(project_root(Path.cwd()))
+    found = pipelines_in(tree)
+    chosen = _chosen(found, given.function)
+    settings = _Settings(tree)
+    files = _files(tree, chosen, settings)
+    if not settings.ini_file:
+        files["pytest.ini"] = "[pytest]\n" + "\n".join(settings.lines(chosen)) + "\n"
+    for path, text in files.items():
+        atomic_write(tree.root / path, text)
+        say(f"wrote {path}")
+    say()
+    for number, step in enumerate(_steps(chosen, list(files), settings), 1):
+        say(f"{number}. {step}")
+    others = [each for each in found if each is not chosen][:5]
+    if others:
+        names = ", ".join(f"{each.function} ({each.source})" for each in others)
+        say(f"\nOther functions that lead to LM calls: {names}. `init NAME` writes a test of one.")
+    return 0
+
+
+def _chosen(found: list[Pipeline], name: str | None) -> Pipeline:
+    wanted = [each for each in found if name is None or each.function == name]
+    if not wanted and name is not None:
+        known = ", ".join(each.function for each in found[:8]) or "none is found"
+        raise ConfigurationError(
+            f"{name!r} is no function of the top level that leads to LM calls; found: {known}"
+        )
+    if not wanted:
+        raise ConfigurationError(
+            "no function here is an LM module, or calls openai, anthropic, litellm or mistralai; "
+            "run this in the folder of your project, or write a test by hand"
+        )
+    first = wanted[0]
+    if not first.parameters or RESERVED & set(first.parameters):
+        taken = ", ".join(first.parameters) or "nothing"
+        raise ConfigurationError(
+            f"{first.source}: {first.function} takes {taken}, which a case file can't give; name "
+            f"another function, or write one whose inputs are none of {', '.join(sorted(RESERVED))}"
+        )
+    return first
+
+
+class _Settings:
+    """The pytest configuration of the project: where it stands, and what it lacks."""
+
+    def __init__(self, tree: Folder) -> None:
+        self.ini_file, self.values = _ini(tree.root)
+        self.has_src = any(path.startswith("src/") for path in tree.paths(".py"))
+
+    @property
+    def import_roots(self) -> list[str]:
+        """The folders that tests import from, as the ini file says or as is usual."""
+        given = self.values.get("pythonpath")
+        words = given.split() if isinstance(given, str) else given
+        return [*(words or []), *(["src"] if self.has_src else []), "."]
+
+    def lines(self, pipeline: Pipeline) -> list[str]:
+        """Return the missing settings as lines of `pytest.ini`."""
+        lines = []
+        if "pythonpath" not in self.values:
+            lines.append("pythonpath = src ." if self.has_src else "pythonpath = .")
+        if "mipro_model" not in self.values and pipeline.has_modules:
+            lines.append("mipro_model = openai/gpt-4o-mini")
+        return lines
+
+
+def _ini(root: Path) -> tuple[str, Mapping[str, Any]]:
+    """Return the file that pytest reads, "" if there is none, and its values, as pytest looks."""
+    for name in ("pytest.ini", ".pytest.ini"):
+        if (root / name).exists():
+            return name, _section(root / name, "pytest") or {}
+    pyproject = root / "pyproject.toml"
+    if pyproject.exists():
+        try:
+            table = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("tool", {})
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"pyproject.toml: can't be read ({error})") from None
+        tool = table.get("pytest")
+        if tool is not None:
+            return "pyproject.toml", tool.get("ini_options", tool)
+    for name, section in (("tox.ini", "pytest"), ("setup.cfg", "tool:pytest")):
+        found = _section(root / name, section)
+        if found is not None:
+            return name, found
+    return "", {}
+
+
+def _section(path: Path, section: str) -> Mapping[str, Any] | None:
+    parser = ConfigParser(interpolation=None)
+    try:
+        parser.read(path, encoding="utf-8")
+    except (IniError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{path.name}: can't be read ({' '.join(str(error).split())})"
+        ) from None
+    return dict(parser[section]) if parser.has_section(section) else None
+
+
+def _files(tree: Folder, pipeline: Pipeline, settings: _Settings) -> dict[str, str]:
+    """Return the test and the case file by path; refuses a name that is taken."""
+    given = settings.values.get("testpaths")
+    named = given.split() if isinstance(given, str) else given
+    folder = next((each for each in named or [] if (tree.root / each).is_dir()), "tests")
+    name = pipeline.function.strip("_")
+    test, cases = f"{folder}/test_{name}.py", f"{folder}/{name}.jsonl"
+    taken = [path for path in tree.paths(f"test_{name}.py") if path.endswith(f"/test_{name}.py")]
+    taken += [path for path in (test, cases) if (tree.root / path).exists()]
+    if taken:
+        raise ConfigurationError(
+            f"{taken[0]} is there already, and nothing that is there is changed; name another "
+            "function, or rename the file"
+        )
+    rows = (_row(number, pipeline) for number in range(1, _ROWS + 1))
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    return {test: _test(pipeline, settings, name), cases: "\n".join(lines) + "\n"}
+
+
+def _test(pipeline: Pipeline, settings: _Settings, name: str) -> str:
+    call = f"{pipeline.function}({', '.join(f'{it}={it}' for it in pipeline.parameters)})"
+    text = _TEST.format(
+        function=pipeline.function,
+        module=_import_name(pipeline.source, settings.import_roots),
+        file=f"{name}.jsonl",
+        define="async def" if pipeline.is_async else "def",
+        parameters=", ".join([*pipeline.parameters, "wanted"]),
+        call=f"await {call}" if pipeline.is_async else call,
+        rule=_rule(pipeline.output),
+    )
+    return text.replace(f"test_{pipeline.function}(", f"test_{name}(")
+
+
+def _import_name(source: str, roots: list[str]) -> str:
+    path = PurePosixPath(source)
+    inside = [root for root in roots if root == "." or path.is_relative_to(root)]
+    root = max(inside, key=lambda each: len(PurePosixPath(each).parts), default=".")
+    parts = (path if root == "." else path.relative_to(root)).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _rule(output: str) -> str:
+    if output == "str":
+        return "assert wanted.lower() in result.lower()"
+    if output in ("int", "float", "bool") or output.startswith("Literal"):
+        return "assert result == wanted"
+    return "assert wanted in str(result)"
+
+
+def _row(number: int, pipeline: Pipeline) -> dict[str, Any]:
+    columns = {name: _value(said, name, number) for name, said in pipeline.parameters.items()}
+    return {"id": f"case-{number}", **columns, "wanted": _wanted(pipeline.output, number)}
+
+
+def _wanted(output: str, number: int) -> Any:
+    exact = output in ("int", "float", "bool") or output.startswith("Literal")
+    return _value(output if exact else "str", "wanted", number)
+
+
+def _value(annotation: str, name: str, number: int) -> Any:
+    """Return a value to be replaced, of the annotation's type."""
+    if annotation.startswith("Literal["):
+        choices = list(_constants(annotation))
+        if choices:
+            return choices[(number - 1) % len(choices)]
+    plain: dict[str, Any] = {"int": number, "float": number / 2, "bool": number % 2 == 0}
+    if annotation in plain:
+        return plain[annotation]
+    head = annotation.partition("[")[0]
+    if head in ("dict", "Mapping"):
+        return {}
+    text = f"TODO {name} {number}"
+    return [text] if head in ("list", "tuple", "Sequence") else text
+
+
+def _constants(annotation: str) -> Iterator[Any]:
+    for node in ast.walk(ast.parse(annotation, mode="eval")):
+        if isinstance(node, ast.Constant):
+            yield node.value
+
+
+def _steps(pipeline: Pipeline, files: list[str], settings: _Settings) -> Iterator[str]:
+    test, cases = files[:2]
+    yield (
+        f"Put real inputs and wanted results into {cases}: each row is a case. About 75 make a "
+        "result that can be confirmed."
+    )
+    yield f"Say in {test} what makes a result good."
+    missing = settings.lines(pipeline)
+    if settings.ini_file and missing:
+        yield f"Add to pytest's settings in {settings.ini_file}: {'; '.join(missing)}"
+    if pipeline.has_modules:
+        yield "Choose the model with mipro_model, and put its key into the environment."
+        yield "Run `pytest`: it is the gate. `pytest --mipro-optimize` searches for better prompts."
+    else:
+        yield (
+            "Run `pytest`: it is the gate, and your own client's calls are cached and counted. For "
+            "`--mipro-optimize`, a prompt has to be an LM module's (`@lm_module`)."
+        )

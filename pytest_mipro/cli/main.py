@@ -1,0 +1,31 @@
+"""Parse the command line, run the command, and turn errors into one line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from pytest_mipro.cli import check, diff, export, import_dspy, init, show
+from pytest_mipro.cli.output import complain
+from pytest_mipro.errors import MiproError
+from pytest_mipro.runtime.text.redaction import one_line
+
+_COMMANDS = (show, check, init, diff, import_dspy, export)
+_LONGEST = 2_000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return 0, 1 where `check` found a difference, 2 after an error."""
+    parser = argparse.ArgumentParser(
+        "python -m pytest_mipro", description="Start with a repo, and look at its prompts."
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in _COMMANDS:
+        command.add_to(commands)
+    given = parser.parse_args(arguments)
+    try:
+        status: int = given.run(given)
+    except MiproError as error:
+        complain(one_line(error, _LONGEST))
+        return 2
+    return status

@@ -1,0 +1,87 @@
+"""The LM modules of a tree with their prompts, and its locks."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pytest_mipro.cli.sources import DECORATOR, FoundModule, modules_in, source_text
+from pytest_mipro.cli.trees import Tree
+from pytest_mipro.errors import LockError
+from pytest_mipro.plugin.lock.lock_file import SUFFIX, Lock, LockedModule, parse_lock
+from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
+from pytest_mipro.runtime.prompts.prompt_file import parse_prompt
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What a tree has: modules by the path of their prompt, locks by theirs.
+
+    `broken` holds the errors of locks that can't be read; `more` tells that there may be modules
+    which only a run of the sources would show.
+    """
+
+    tree: Tree
+    modules: Mapping[str, FoundModule]
+    locks: Mapping[str, Lock]
+    broken: Mapping[str, str]
+    more: bool
+
+    def has_file(self, path: str) -> bool:
+        """Return whether there is a prompt file at the path."""
+        return self.tree.read(path) is not None
+
+    def prompt(self, path: str) -> Prompt | None:
+        """Return the prompt whose file is, or would be, at the path; None where there is none.
+
+        Without a file it is the module's docstring. Raises PromptFileError.
+        """
+        module, text = self.modules.get(path), self.tree.read(path)
+        if text is not None:
+            return _in_order(parse_prompt(text, Path(path)), module)
+        return Prompt(module.instruction) if module and module.instruction else None
+
+    def locked(self) -> Mapping[str, Mapping[str, LockedModule]]:
+        """Return the modules of each lock, by the path of their prompt."""
+        return {
+            path: {prompt_place(path, module): module for module in lock.modules}
+            for path, lock in self.locks.items()
+        }
+
+
+def inventory_of(tree: Tree) -> Inventory:
+    """Return the modules and locks of a tree."""
+    modules: dict[str, FoundModule] = {}
+    more = False
+    for path in tree.paths(".py", DECORATOR):
+        found = modules_in(source_text(tree, path), path)
+        modules |= {module.prompt_path: module for module in found.modules}
+        more = more or found.more
+    locks: dict[str, Lock] = {}
+    broken: dict[str, str] = {}
+    for path in tree.paths(SUFFIX):
+        try:
+            locks[path] = parse_lock(tree.read(path) or "", Path(path))
+        except LockError as error:
+            broken[path] = str(error)
+    return Inventory(tree, modules, locks, broken, more)
+
+
+def prompt_place(lock: str, module: LockedModule) -> str:
+    """Return the path, from the root of the tree, of the prompt that a lock's entry is of."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(lock), module.prompt_path))
+
+
+def _in_order(prompt: Prompt, module: FoundModule | None) -> Prompt:
+    """Return the prompt with the inputs of its demos in the module's order, as it is run."""
+    if module is None:
+        return prompt
+
+    def ordered(demo: Demo) -> Demo:
+        if set(demo.inputs) != set(module.inputs):
+            return demo
+        return replace(demo, inputs={name: demo.inputs[name] for name in module.inputs})
+
+    return replace(prompt, demos=tuple(map(ordered, prompt.demos)))

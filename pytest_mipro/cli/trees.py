@@ -1,0 +1,181 @@
+"""Where files are read from: the work tree, a commit, a wheel. Paths have `/`, from the root."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import zipfile
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from pytest_mipro.errors import ConfigurationError
+from pytest_mipro.plugin.lock.prompt_targets import VERSION_CONTROL
+from pytest_mipro.runtime.text.files import read_bytes
+from pytest_mipro.runtime.text.redaction import one_line
+
+_CONFIGURATIONS = ("pyproject.toml", "pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg")
+_NO_SOURCES = frozenset({"node_modules", "site-packages", "__pycache__", "build", "dist"})
+_DATA = re.compile(r"^[^/]+\.data/(?:purelib|platlib)/")
+
+
+class Tree(Protocol):
+    """Files to read; `name` says in messages where they are from."""
+
+    name: str
+
+    def paths(self, suffix: str, holding: str = "") -> list[str]:
+        """Return the paths that end in `suffix`, sorted, of files that hold a text."""
+        ...
+
+    def read(self, path: str) -> str | None:
+        """Return a file's text, None where it is not there.
+
+        Raises ConfigurationError for one that can't be read.
+        """
+        ...
+
+
+def project_root(start: Path) -> Path:
+    """Return the nearest folder above with a configuration or version control, else `start`."""
+    for folder in (start, *start.parents):
+        if any((folder / name).exists() for name in (*_CONFIGURATIONS, *VERSION_CONTROL)):
+            return folder
+    return start
+
+
+class Folder:
+    """The work tree, without hidden folders, environments and what was built."""
+
+    name = "the work tree"
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def paths(self, suffix: str, holding: str = "") -> list[str]:
+        """Return the paths of files; see `Tree`."""
+        found = [path for path in self._paths if path.endswith(suffix)]
+        return sorted(path for path in found if holding.encode() in self._bytes(path))
+
+    def read(self, path: str) -> str | None:
+        """Return a file's text; see `Tree`."""
+        try:
+            content = read_bytes(self.root / path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise ConfigurationError(f"{path}: can't be read ({error.strerror})") from None
+        return _decoded(content, path)
+
+    def _bytes(self, path: str) -> bytes:
+        try:
+            return read_bytes(self.root / path)
+        except OSError:  # a link to nothing, a pipe
+            return b""
+
+    @cached_property
+    def _paths(self) -> list[str]:
+        return list(self._walk())
+
+    def _walk(self) -> Iterator[str]:
+        for folder, folders, files in os.walk(self.root):
+            here = Path(folder)
+            folders[:] = [
+                name
+                for name in folders
+                if not name.startswith(".")
+                and name not in _NO_SOURCES
+                and not (here / name / "pyvenv.cfg").exists()
+            ]
+            yield from ((here / name).relative_to(self.root).as_posix() for name in files)
+
+
+class Revision:
+    """A commit of the work tree's git repository, of which only the part below `root` is read."""
+
+    def __init__(self, root: Path, revision: str) -> None:
+        self.name = revision
+        self._root = root
+        wanted = f"{revision}^{{commit}}"
+        found = self._git("rev-parse", "--verify", "--end-of-options", wanted)
+        self._commit = found.decode().strip()
+        listing = self._git("ls-tree", "-r", "-z", self._commit).decode("utf-8", "replace")
+        entries = [entry.partition("\t") for entry in listing.split("\0") if entry]
+        self._blobs = {path: head.split()[2] for head, _, path in entries if " blob " in head}
+
+    def paths(self, suffix: str, holding: str = "") -> list[str]:
+        """Return the paths of files; see `Tree`."""
+        if not holding:
+            return sorted(path for path in self._blobs if path.endswith(suffix))
+        command = ("grep", "-l", "-z", "-F", "-e", holding, self._commit, "--", f"*{suffix}")
+        found = self._git(*command, accepted=(0, 1)).decode("utf-8", "replace").split("\0")
+        return sorted(path.removeprefix(f"{self._commit}:") for path in found if path)
+
+    def read(self, path: str) -> str | None:
+        """Return a file's text; see `Tree`."""
+        blob = self._blobs.get(path)
+        if blob is None:
+            return None
+        return _decoded(self._git("cat-file", "blob", blob), f"{self.name}:{path}")
+
+    def _git(self, *command: str, accepted: tuple[int, ...] = (0,)) -> bytes:
+        try:
+            done = subprocess.run(  # noqa: S603 - no shell; a revision can't be taken for an option
+                ["git", *command],  # noqa: S607 - the user's own
+                cwd=self._root,
+                capture_output=True,
+                check=False,
+            )
+        except OSError as error:
+            raise ConfigurationError(f"git can't be run ({error.strerror}); install it") from None
+        if done.returncode not in accepted:
+            said = one_line(done.stderr.decode("utf-8", "replace"), 200)
+            raise ConfigurationError(
+                f"{self.name!r} can't be read with git ({said}); give a commit, a branch or a tag"
+            )
+        return done.stdout
+
+
+class Wheel:
+    """A built wheel; its paths are those of the installed files."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = path.name
+        try:
+            with zipfile.ZipFile(path) as archive:
+                self._members = {_DATA.sub("", name): name for name in archive.namelist()}
+        except (OSError, zipfile.BadZipFile) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ConfigurationError(
+                f"{path}: is no wheel that can be read ({reason}); build one, as with "
+                "`python -m build --wheel`"
+            ) from None
+        self._path = path
+
+    def paths(self, suffix: str, holding: str = "") -> list[str]:
+        """Return the paths of files; see `Tree`."""
+        found = (path for path in self._members if path.endswith(suffix))
+        return sorted(path for path in found if holding in (self.read(path) or ""))
+
+    def read(self, path: str) -> str | None:
+        """Return a file's text; see `Tree`."""
+        if path not in self._members:
+            return None
+        try:
+            with zipfile.ZipFile(self._path) as archive:
+                content = archive.read(self._members[path])
+        except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+            raise ConfigurationError(f"{self.name}: {path} can't be read ({error})") from None
+        return _decoded(content, f"{self.name}:{path}")
+
+
+def _decoded(content: bytes, shown: str) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError(
+            f"{shown}:{line}: not UTF-8 ({error.reason}); save it as UTF-8"
+        ) from None

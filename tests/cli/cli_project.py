@@ -1,0 +1,90 @@
+"""A project of two modules, and how a command line ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+PIPELINE = '''
+from typing import Literal
+
+from pytest_mipro import lm_module
+
+
+@lm_module
+def sum_up(ticket: str) -> str:
+    """Say what the customer wants."""
+
+
+@lm_module(model="openai/gpt-4o", max_tokens=50, private_parameters={"user": "secret-person-77"})
+def route(summary: str, product: str = "Till") -> Literal["billing", "bug"]:
+    """Choose the queue."""
+
+
+def queue_of(ticket: str) -> str:
+    return route(summary=sum_up(ticket=ticket))
+'''
+TESTS = """
+import pytest
+from pytest_mipro import cases
+from desk.pipeline import queue_of
+
+
+@pytest.mark.mipro(threshold=0.1)
+@cases("tickets.jsonl")
+def test_queue(ticket, queue):
+    assert queue_of(ticket) == queue
+
+
+@pytest.mark.mipro(threshold=0.1)
+@cases("tickets.jsonl")
+async def test_later(ticket):
+    assert queue_of(ticket)
+"""
+# The model repeats a ticket, and sends each summary to `bug`.
+CONFTEST = """
+from pytest_mipro.runtime.client.contract import ScriptedClient
+
+def reply(request):
+    inputs = request.messages[-1].content
+    return "bug" if "<summary>" in inputs else "summary of " + inputs.split("\\n")[1]
+
+def pytest_mipro_client(config):
+    return ScriptedClient(reply)
+"""
+ROWS = [
+    {"id": "T-1", "ticket": "It's broken.", "queue": "bug"},
+    {"id": "T-2", "ticket": "I paid twice.", "queue": "billing"},
+]
+PROMPT = """schema_version: 1
+module: pipeline.route
+instruction: |-
+  Choose the queue, well.
+demos:
+- case: tickets.jsonl:T-1
+  inputs:
+    summary: It broke.
+    product: Till
+  output: bug
+"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended: its exit code, and what it wrote."""
+
+    status: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Ended]
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    """Write a file of a project, with its folders."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path

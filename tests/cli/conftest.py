@@ -1,0 +1,49 @@
+"""A project for the command line, and the command itself, within this process."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cli_project import CONFTEST, PIPELINE, ROWS, TESTS, Ended, Run, write
+
+from pytest_mipro.cli.main import main
+
+
+@pytest.fixture(autouse=True)
+def _fresh_modules() -> Iterator[None]:
+    """Forget what a command imported of its project, and where from."""
+    modules, paths = set(sys.modules), list(sys.path)
+    yield
+    sys.path[:] = paths
+    for name in set(sys.modules) - modules:
+        if name.partition(".")[0] in {"desk", "app", "shop", "conftest", "prompts", "factory"}:
+            del sys.modules[name]
+
+
+@pytest.fixture
+def command(pytester: pytest.Pytester, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command line in the current folder."""
+
+    def run(*arguments: str) -> Ended:
+        capsys.readouterr()
+        status = main(arguments)
+        out, err = capsys.readouterr()
+        return Ended(status, out, err)
+
+    return run
+
+
+@pytest.fixture
+def desk(pytester: pytest.Pytester) -> Path:
+    """Write a pipeline of two modules, its tests and cases."""
+    write(pytester.path, "desk/__init__.py", "")
+    write(pytester.path, "desk/pipeline.py", PIPELINE)
+    write(pytester.path, "tests/test_desk.py", TESTS)
+    write(pytester.path, "tests/tickets.jsonl", "\n".join(map(json.dumps, ROWS)))
+    write(pytester.path, "conftest.py", CONFTEST)
+    write(pytester.path, "pytest.ini", "[pytest]\npythonpath = .\nmipro_model = test/small\n")
+    return pytester.path

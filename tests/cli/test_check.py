@@ -1,0 +1,154 @@
+"""`check`: prompts against locks, and a wheel against both; it imports nothing."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from cli_project import PIPELINE, PROMPT, Run, write
+
+LOCK = "tests/test_desk.mipro.json"
+ROUTE = "desk/prompts/pipeline.route.yaml"
+
+
+@pytest.fixture
+def locked(desk: Path, pytester: pytest.Pytester) -> Path:
+    """A project with a prompt file, whose scores are locked."""
+    write(desk, ROUTE, PROMPT)
+    pytester.runpytest_inprocess("-p", "no:cacheprovider", "--mipro-update-lock")
+    assert (desk / LOCK).exists()
+    # what runs nothing can't tell
+    write(desk, "desk/pipeline.py", f"raise SystemExit('it was run')\n{PIPELINE}")
+    return desk
+
+
+def wheel_of(project: Path, *left_out: str, prefix: str = "") -> Path:
+    """Write a wheel of the package `desk`, as a build backend does."""
+    path = project / "dist/desk-1.0-py3-none-any.whl"
+    path.parent.mkdir(exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in (project / "desk").rglob("*"):
+            name = file.relative_to(project).as_posix()
+            if file.is_file() and name not in left_out:
+                archive.write(file, f"{prefix}{name}")
+        archive.writestr("desk-1.0.dist-info/METADATA", "Name: desk\n")
+    return path
+
+
+def test_all_agree(locked: Path, command: Run) -> None:
+    ended = command("check")
+    assert (ended.status, ended.out) == (0, "2 prompts, 1 lock: all agree\n")
+
+
+def test_inputs_of_a_demo_count_in_the_order_of_the_module(locked: Path, command: Run) -> None:
+    swapped = PROMPT.replace("    summary: It broke.\n", "").replace(
+        "    product: Till\n", "    product: Till\n    summary: It broke.\n"
+    )
+    assert swapped != PROMPT
+    write(locked, ROUTE, swapped)
+    assert command("check").status == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        (ROUTE, "well", "fast", f"{LOCK}: {ROUTE} changed since it was locked; `pytest --mipro-"),
+        (
+            *("desk/pipeline.py", "what the customer", "whatever the customer"),
+            f"{LOCK}: the docstring of pipeline.sum_up changed since it was locked",
+        ),
+        (LOCK, '"seed": 0', '"seed": 1', f"{LOCK}: 1 line edited since it was written"),
+        (LOCK, '"schema_version": 1', '"schema_version": 9', f"{LOCK}:2: schema_version is 9"),
+        (
+            *("desk/pipeline.py", "def sum_up", "def sum"),
+            f"{LOCK}: the module pipeline.sum_up, which it locked, is in no source file any more",
+        ),
+    ],
+)
+def test_each_difference_is_a_line(
+    locked: Path, command: Run, file: str, old: str, new: str, said: str
+) -> None:
+    text = (locked / file).read_text(encoding="utf-8")
+    assert old in text
+    write(locked, file, text.replace(old, new))
+    ended = command("check")
+    assert ended.status == 1
+    assert said in ended.out
+    assert ended.out.endswith("1 difference\n")
+
+
+def test_a_prompt_that_is_gone_or_new(locked: Path, command: Run) -> None:
+    (locked / ROUTE).unlink()
+    sum_up = "desk/prompts/pipeline.sum_up.yaml"
+    write(locked, sum_up, PROMPT.partition("demos")[0].replace("route", "sum_up"))
+    out = command("check").out
+    assert f"{ROUTE} is gone, the locked prompt of pipeline.route; restore it" in out
+    assert f"{sum_up} is new since it locked the docstring of pipeline.sum_up" in out
+
+
+def test_a_prompt_of_no_module(locked: Path, command: Run) -> None:
+    write(locked, "desk/prompts/pipeline.old.yaml", PROMPT.replace("route", "old"))
+    ended = command("check")
+    assert ended.status == 1
+    assert "desk/prompts/pipeline.old.yaml: no LM module uses it" in ended.out
+    made = "def make(name):\n    @lm_module(prompt=name)\n    def old(text: str) -> str: ...\n"
+    write(locked, "desk/made.py", made)  # it may be this one's: that can't be told
+    assert command("check").status == 0
+
+
+@pytest.mark.parametrize("prefix", ["", "desk-1.0.data/purelib/"])
+def test_a_wheel_that_agrees(locked: Path, command: Run, prefix: str) -> None:
+    wheel = wheel_of(locked, prefix=prefix)
+    ended = command("check", str(wheel))
+    assert (ended.status, ended.out) == (
+        0,
+        f"2 prompts, 1 lock, the wheel {wheel.name}: all agree\n",
+    )
+
+
+def test_a_wheel_of_a_src_layout(locked: Path, command: Run) -> None:
+    wheel = wheel_of(locked, ROUTE)
+    (locked / "src").mkdir()
+    (locked / "desk").rename(locked / "src/desk")
+    (locked / LOCK).unlink()
+    assert f"it lacks {ROUTE}" in command("check", str(wheel)).out
+
+
+def test_a_wheel_without_its_prompts(locked: Path, command: Run) -> None:
+    ended = command("check", str(wheel_of(locked, ROUTE)))
+    assert ended.status == 1
+    assert f"it lacks {ROUTE}, so pipeline.route would run on its docstring" in ended.out
+
+
+def test_an_old_wheel(locked: Path, command: Run) -> None:
+    write(locked, ROUTE, PROMPT.replace("well", "badly"))
+    wheel = wheel_of(locked)
+    write(locked, ROUTE, PROMPT)
+    ended = command("check", str(wheel))
+    assert ended.status == 1
+    assert "its prompt of pipeline.route is another one than the work tree's" in ended.out
+
+
+def test_a_wheel_of_something_else(locked: Path, command: Run) -> None:
+    ended = command("check", str(wheel_of(locked, "desk/pipeline.py")))
+    assert "it holds no source of an LM module of this project" in ended.out
+
+
+def test_what_can_not_be_read_is_one_line(desk: Path, command: Run) -> None:
+    ended = command("check", str(write(desk, "not.whl", "text")))
+    assert ended.status == 2
+    assert "not.whl: is no wheel that can be read" in ended.err
+    write(desk, ROUTE, "instruction: [")
+    write(desk, "tests/none.mipro.json", "{}")
+    ended = command("check")
+    assert ended.status == 1
+    assert "tests/none.mipro.json:1: " in ended.out
+    assert f"{ROUTE}:1: " in ended.out
+    assert ended.out.endswith("2 differences\n")
+
+
+def test_a_folder_without_prompts_is_an_error(command: Run) -> None:
+    ended = command("check")
+    assert (ended.status, ended.out) == (2, "")
+    assert "there is no LM module and no lock here" in ended.err

@@ -1,0 +1,86 @@
+"""`diff`: prompts between commits and the work tree, with scores."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from cli_project import PIPELINE, PROMPT, Run, write
+
+LOCK = "tests/test_desk.mipro.json"
+ROUTE = "desk/prompts/pipeline.route.yaml"
+
+
+def git(folder: Path, *command: str) -> None:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *identity, *command], cwd=folder, check=True, capture_output=True)
+
+
+def commit(folder: Path, tag: str) -> None:
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", tag)
+    git(folder, "tag", tag)
+
+
+@pytest.fixture
+def repo(desk: Path, pytester: pytest.Pytester) -> Path:
+    """A repo whose tag `one` has no prompt file, and `two` one with a lock."""
+    git(desk, "init", "-q")
+    commit(desk, "one")
+    write(desk, ROUTE, PROMPT)
+    pytester.runpytest_inprocess("-p", "no:cacheprovider", "--mipro-update-lock")
+    commit(desk, "two")
+    return desk
+
+
+def test_between_a_commit_and_the_work_tree(repo: Path, command: Run) -> None:
+    out = command("diff", "one").out
+    assert f"--- a/{ROUTE}\n+++ b/{ROUTE}\n" in out
+    assert "\n-  Choose the queue.\n" in out  # the docstring
+    assert "\n+  Choose the queue, well.\n" in out
+    assert f"{LOCK}\n  test_later: no lock → 1.000 (2 cases)\n" in out
+    assert "  test_queue: no lock → 0.500 (2 cases)\n" in out
+    assert "sum_up" not in out
+
+
+def test_scores_of_other_prompts_are_named(repo: Path, command: Run) -> None:
+    write(repo, ROUTE, PROMPT.replace("well", "fast"))
+    out = command("diff", "two").out
+    assert "-  Choose the queue, well.\n+  Choose the queue, fast.\n" in out
+    assert "  test_queue: 0.500 (2 cases)\n" in out
+    assert "  the work tree: the scores are of other prompts of pipeline.route" in out
+    assert "  two: " not in out
+
+
+def test_between_two_commits(repo: Path, command: Run) -> None:
+    write(repo, "desk/pipeline.py", PIPELINE.replace("Say what", "Tell what"))
+    assert "sum_up" not in command("diff", "one..two").out
+    assert "no prompt changed between two and HEAD" in command("diff", "two..HEAD").out
+    assert "+  Tell what the customer wants." in command("diff", "HEAD").out
+
+
+def test_from_a_folder_of_a_larger_repo(
+    repo: Path, command: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(repo, "desk/pytest.ini", "[pytest]\n")
+    monkeypatch.chdir(repo / "desk")
+    assert "+++ b/prompts/pipeline.route.yaml" in command("diff", "one").out
+
+
+@pytest.mark.parametrize("revision", ["none", "--output=x", "one..none"])
+def test_an_unknown_commit_is_one_line(repo: Path, command: Run, revision: str) -> None:
+    ended = command("diff", "--", revision)
+    assert (ended.status, ended.out) == (2, "")
+    assert "can't be read with git" in ended.err
+    assert ended.err.count("\n") == 1
+    assert not (repo / "x").exists()
+
+
+def test_a_lock_of_another_release(repo: Path, command: Run) -> None:
+    text = (repo / LOCK).read_text(encoding="utf-8")
+    write(repo, LOCK, text.replace('"schema_version": 1', '"schema_version": 9'))
+    assert (
+        "the work tree: tests/test_desk.mipro.json:2: schema_version is 9"
+        in command("diff", "two").out
+    )
