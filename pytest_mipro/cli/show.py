@@ -22,6 +22,7 @@ from pytest_mipro.cli.project import in_project
 from pytest_mipro.cli.trees import project_root
 from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.config.redaction import redaction
+from pytest_mipro.plugin.measuring.shown_calls import text_of
 from pytest_mipro.runtime.calls.parameters import PRIVATE_PREFIX
 from pytest_mipro.runtime.client.contract import Message, Request
 
@@ -94,8 +95,7 @@ def _head(module: AnyModule) -> str:
 
 
 def _readable(body: dict[str, Any]) -> str:
-    parts = (f"--- {each['role']} ---\n{each['content']}" for each in body["messages"])
-    return "\n\n".join(parts)
+    return text_of((each["role"], each["content"]) for each in body["messages"])
 
 
 def body_of(request: Request, redact: Callable[[str], str]) -> dict[str, Any]:

@@ -76,19 +76,3 @@ def test_the_tour_runs_as_printed(pytester, monkeypatch):
     result.stdout.fnmatch_lines(["*test_mood*3 cases*", "6 LM calls: 0 cached, 6 live*"])
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--mipro-optimize")
     assert result.ret == pytest.ExitCode.OK
-
-
-@pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md"))]
-)
-def test_links_lead_somewhere(page):
-    path = ROOT / page
-    text = path.read_text(encoding="utf-8")
-    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
-        file, _, anchor = target.partition("#")
-        aim = (path.parent / file) if file else path
-        assert aim.exists(), target
-        if anchor:
-            titles = re.findall(r"^#+ (.+)$", aim.read_text(encoding="utf-8"), re.MULTILINE)
-            slugs = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
-            assert anchor in slugs, target

@@ -27,6 +27,8 @@ EFFORTS: tuple[Effort, ...] = ("light", "medium", "heavy")
 GATE_ON: tuple[GateOn, ...] = ("all", "holdout")
 REPLIES: tuple[RepliesFrom, ...] = ("auto", "record", "replay", "fresh")
 ONLY: tuple[Only, ...] = ("instructions", "demos")
+DOCS = "https://github.com/pytest-mipro/pytest-mipro/tree/main/docs"
+"""Where the pages are that texts name as docs/….md: a wheel does not hold them."""
 MAX_SEED = 2**32 - 1  # what numpy's generators take
 
 T = TypeVar("T")
@@ -260,7 +262,8 @@ _INI_TYPES = {"int": "a whole number", "float": "a number", "bool": "true or fal
 
 def add_options(parser: pytest.Parser) -> None:
     """Declare the option group `mipro` and the ini keys; called by `pytest_addoption`."""
-    group = parser.getgroup("mipro", "prompt optimisation (pytest-mipro)")
+    # The one text of a group's help that no terminal is too narrow for: it is never wrapped.
+    group = parser.getgroup("mipro", f"prompt optimisation (pytest-mipro; docs/: {DOCS})")
     for row in SETTINGS:
         text = f"{row.text} (default: {row.shown_default})"
         if row.option and row.kind is FLAG:

@@ -1,0 +1,128 @@
+"""The docs as a site: every page has its place, links lead somewhere, the build has no warnings."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import metadata
+from pathlib import Path
+from types import FunctionType, SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+import pytest_mipro
+from pytest_mipro import errors, extending
+from pytest_mipro.plugin import hookspecs
+from pytest_mipro.plugin.config.options import DOCS, SETTINGS
+
+ROOT = Path(__file__).parents[2]
+SITE: dict[str, Any] = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+PAGES = sorted(path.relative_to(ROOT) for path in (ROOT / "docs").rglob("*.md"))
+API = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+
+
+def leaves(nav: Any) -> list[str]:
+    """Return the pages of a part of the navigation."""
+    if isinstance(nav, str):
+        return [nav]
+    parts = nav.values() if isinstance(nav, dict) else nav
+    return [page for part in parts for page in leaves(part)]
+
+
+def prose(text: str) -> str:
+    """Return a page's text without its code blocks, whose `# …` lines are no titles."""
+    return re.sub(r"^( *)```.*?^\1```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def titles(path: Path) -> set[str]:
+    """Return the anchors of a page's titles, as GitHub makes them."""
+    found = re.findall(r"^#+ (.+)$", prose(path.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in found}
+
+
+def test_the_navigation_holds_every_page_once():
+    listed = [f"docs/{page}" for page in leaves(SITE["nav"])]
+    assert sorted(listed) == [page.as_posix() for page in PAGES]
+
+
+@pytest.mark.parametrize("page", [Path("README.md"), Path("CONTRIBUTING.md"), *PAGES], ids=str)
+def test_links_lead_somewhere(page):
+    path = ROOT / page
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        file, _, anchor = target.partition("#")
+        aim = (path.parent / file) if file else path
+        assert aim.exists(), target
+        assert not anchor or anchor in titles(aim), target
+
+
+def test_it_is_built_without_a_warning(tmp_path):
+    pytest.importorskip("material", reason="pip install -e '.[docs]' installs what builds the site")
+    pytest.importorskip("mkdocstrings")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", tmp_path / "site"]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
+    configuration = (tmp_path / "site/configuration/index.html").read_text(encoding="utf-8")
+    assert "light&#124;medium&#124;heavy" in configuration or "light|medium|heavy" in configuration
+    for page in (tmp_path / "site").rglob("index.html"):
+        text = page.read_text(encoding="utf-8")
+        loaded = re.findall(r"<(?:script|img)[^>]* src=\"(https?:[^\"]*)", text)
+        loaded += re.findall(r"<link rel=\"stylesheet\" href=\"(https?:[^\"]*)", text)
+        assert loaded == [], page
+
+
+def adapted(text: str, page: str = "page.md") -> str:
+    """Return a page's text as the site's hook adapts it."""
+    spec: Any = importlib.util.spec_from_file_location("adapt", ROOT / "docs/site/adapt.py")
+    adapt = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(adapt)
+    given = SimpleNamespace(file=SimpleNamespace(src_uri=page))
+    text = adapt.on_page_markdown(text, page=given, config={"repo_url": "https://x.org/a/b/"})
+    return str(text)
+
+
+def test_links_out_of_the_docs_lead_into_the_repo():
+    assert adapted("[a](../README.md#see)") == "[a](https://x.org/a/b/blob/main/README.md#see)"
+    assert adapted("[a](../ci.md#x)", "moving/page.md") == "[a](../ci.md#x)"
+    up = adapted("[a](../../benchmarks/run.py)", "moving/page.md")
+    assert up == "[a](https://x.org/a/b/blob/main/benchmarks/run.py)"
+    assert adapted("[a](ci.md#x) [b](https://y.org/../z)") == "[a](ci.md#x) [b](https://y.org/../z)"
+
+
+def test_a_bar_in_code_is_a_bar():
+    assert adapted(r"| `a\|<b>` | c |") == "| <code>a&#124;&lt;b&gt;</code> | c |"
+    assert adapted("`a|b`") == "`a|b`"
+
+
+def test_the_reference_has_every_public_object():
+    shown = re.findall(r"^::: ([\w.]+)$", API, re.MULTILINE)
+    public = {
+        f"{value.__module__}.{value.__name__}"
+        for home in (pytest_mipro, extending)
+        for name in home.__all__
+        for value in [getattr(home, name)]
+        if isinstance(value, (type, FunctionType)) and value is not tuple
+    }
+    assert public <= set(shown)
+    assert {hookspecs.__name__, errors.__name__} <= set(shown)
+    for name in shown:
+        module, _, member = name.rpartition(".")
+        if name not in (hookspecs.__name__, errors.__name__):
+            assert hasattr(importlib.import_module(module), member)
+
+
+def test_pages_that_messages_name_are_there_and_reached_from_a_wheel(pytester):
+    named = {page for row in SETTINGS for page in re.findall(r"docs/[\w-]+\.md", row.text)}
+    assert named
+    assert [page for page in named if not (ROOT / page).exists()] == []
+    urls = metadata("pytest-mipro").get_all("Project-URL") or []
+    assert any(DOCS.partition("/tree/")[0] in url for url in urls)
+    pytester.runpytest("--help").stdout.fnmatch_lines([f"*{DOCS}*"])
