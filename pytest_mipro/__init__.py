@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from pytest_mipro.plugin.collecting.cases import cases
     from pytest_mipro.runtime.module import LMModule, lm_module
     from pytest_mipro.runtime.score import Score
-    from pytest_mipro.runtime.settings import configure
+    from pytest_mipro.runtime.settings import configure, variant
 
-__all__ = ["LMModule", "Score", "cases", "configure", "lm_module"]
+__all__ = ["LMModule", "Score", "cases", "configure", "lm_module", "variant"]
 
 # Imported at first use: every pytest run imports this package for its hooks, also where nothing is
 # marked, and production must not import pytest, which `cases` needs.
@@ -21,6 +21,7 @@ _HOMES = {
     "cases": "pytest_mipro.plugin.collecting.cases",
     "configure": "pytest_mipro.runtime.settings",
     "lm_module": "pytest_mipro.runtime.module",
+    "variant": "pytest_mipro.runtime.settings",
 }
 
 

@@ -13,6 +13,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import PurePath
 from types import FrameType, MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
@@ -30,8 +31,14 @@ from pytest_mipro.runtime.client.contract import LMClient, Message, Request
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.prompts.prompt_file import PROMPT_SUFFIXES, committed_prompt
 from pytest_mipro.runtime.prompts.render import render
-from pytest_mipro.runtime.settings import check_model, current_settings, resolve_model
-from pytest_mipro.runtime.signature.signature import Signature, signature_of
+from pytest_mipro.runtime.settings import (
+    check_model,
+    check_variant,
+    current_settings,
+    current_variant,
+    resolve_model,
+)
+from pytest_mipro.runtime.signature.signature import VARIANT_SIGN, Signature, signature_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,12 +58,14 @@ class LMModule(Generic[P, R]):
         model: str | None,
         parameters: Parameters,
         override: str | None = None,
+        variant: str | None = None,
         origin: LMModule[P, R] | None = None,
     ) -> None:
         self.signature = signature
         self._model = model
         self._parameters = parameters
         self._override = override  # of `using`; it beats `configure(models=…)`
+        self._variant = variant  # of `using` too
         self._origin = origin or self
         functools.update_wrapper(self, signature.function)
         if signature.is_async:
@@ -79,38 +88,46 @@ class LMModule(Generic[P, R]):
         self,
         *,
         model: str | None = None,
+        variant: str | None = None,
         private_parameters: Mapping[str, Any] | None = None,
         **parameters: Any,
     ) -> LMModule[P, R]:
-        """Return the same module with another model or other sampling parameters for its calls.
+        """Return the same module with another model, variant or sampling parameters for its calls.
 
-        Raises ModuleCallError for a model or a parameter that can't be sent.
+        The variant "" is the plain prompt. Raises ModuleCallError for a model, a variant or a
+        parameter that can't be used.
         """
         where = f"LM module {self.signature.name!r}: using(…)"
         if model is not None:
             check_model(model, where, ModuleCallError)
+        if variant:
+            check_variant(variant, where, ModuleCallError)
         added = checked_parameters(parameters, private_parameters, where, ModuleCallError)
-        return self._variant(model or self._override, self._parameters | added)
+        chosen = self._variant if variant is None else variant
+        return self._changed(model or self._override, chosen, self._parameters | added)
 
-    def _variant(self, override: str | None, parameters: Parameters) -> LMModule[P, R]:
-        return LMModule(self.signature, self._model, parameters, override, self._origin)
+    def _changed(
+        self, override: str | None, variant: str | None, parameters: Parameters
+    ) -> LMModule[P, R]:
+        return LMModule(self.signature, self._model, parameters, override, variant, self._origin)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         # By name, as functions do: a copy is the module itself, and workers import their own.
         if self._origin is self:
             return str(self.signature.function.__qualname__)
-        return LMModule._variant, (self._origin, self._override, self._parameters)
+        changes = (self._override, self._variant, self._parameters)
+        return LMModule._changed, (self._origin, *changes)
 
     @property
     def prompt(self) -> Prompt:
         """The prompt that a call would render now: the candidate's, else the committed one."""
         with self._in_context() as context:
-            return self._prompt(context)
+            return self._prompt(context, self._asked())
 
     def messages(self, *args: P.args, **kwargs: P.kwargs) -> list[dict[str, str]]:
         """Return the chat messages of a call, for a pipeline that makes the call itself."""
         with self._in_context() as context:
-            messages = self._render(context, self.signature.bind(args, kwargs))
+            messages = self._render(context, self._asked(), self.signature.bind(args, kwargs))
         return [{"role": message.role, "content": message.content} for message in messages]
 
     def request(self, *args: P.args, **kwargs: P.kwargs) -> Request:
@@ -119,7 +136,7 @@ class LMModule(Generic[P, R]):
         Raises ModuleCallError for wrong arguments, ConfigurationError where no model is set.
         """
         with self._in_context() as context:
-            return self._request(context, self.signature.bind(args, kwargs))
+            return self._request(context, self._asked(), self.signature.bind(args, kwargs))
 
     def parse(self, text: str) -> Any:
         """Return the output in a reply's text; raises OutputParseError."""
@@ -142,15 +159,20 @@ class LMModule(Generic[P, R]):
         with remembering(context.trace if context else None):
             yield context
 
-    def _prompt(self, context: CallContext | None) -> Prompt:
-        prompt = context.prompts.get(self.signature.prompt_path) if context else None
-        return prompt or committed_prompt(self.signature)
+    def _asked(self) -> Signature:
+        """Return the module as it is called here and now: its variant, or the plain one."""
+        chosen = current_variant() if self._variant is None else self._variant
+        return self.signature.of_variant(chosen)
+
+    def _prompt(self, context: CallContext | None, signature: Signature) -> Prompt:
+        prompt = context.prompts.get(signature.prompt_path) if context else None
+        return prompt or committed_prompt(signature)
 
     def _render(
-        self, context: CallContext | None, inputs: Mapping[str, Any]
+        self, context: CallContext | None, signature: Signature, inputs: Mapping[str, Any]
     ) -> tuple[Message, ...]:
-        prompt = self._prompt(context).without(context.row if context else None, inputs)
-        return render(self.signature, prompt, inputs)
+        row = context.row if context else None
+        return render(signature, self._prompt(context, signature).without(row, inputs), inputs)
 
     def _bind(
         self,
@@ -159,14 +181,15 @@ class LMModule(Generic[P, R]):
         kwargs: Mapping[str, Any],
         caller: FrameType,
     ) -> Call:
-        inputs = self.signature.bind(args, kwargs)
-        teacher = context.teacher if context and self.signature.optimize else None
+        signature = self._asked()
+        inputs = signature.bind(args, kwargs)
+        teacher = context.teacher if context and signature.optimize else None
         model = teacher.model if teacher else None
         taught = {"temperature": teacher.temperature} if teacher else {}
-        request = self._request(context, inputs, model, taught)
+        request = self._request(context, signature, inputs, model, taught)
         trace = context.trace if context else None
         return Call(
-            self.signature,
+            signature,
             context.client if context else current_settings().client or _live_client(),
             request,
             inputs,
@@ -178,16 +201,17 @@ class LMModule(Generic[P, R]):
     def _request(
         self,
         context: CallContext | None,
+        signature: Signature,
         inputs: Mapping[str, Any],
         model: str | None = None,
         taught: Mapping[str, Any] = MappingProxyType({}),
     ) -> Request:
         return Request(
-            model=model or resolve_model(self.signature, self._override, self._model),
-            messages=self._render(context, inputs),
+            model=model or resolve_model(signature, self._override, self._model),
+            messages=self._render(context, signature, inputs),
             parameters={**self._sampling(), **taught},
             private=self._parameters.private,
-            response_schema=self.signature.output.response_schema,
+            response_schema=signature.output.response_schema,
             sample=context.sample if context else 0,
         )
 
@@ -258,11 +282,8 @@ def lm_module(
     for name, value in (("reasoning", reasoning), ("optimize", optimize)):
         if not isinstance(value, bool):
             raise ModuleDefinitionError(f"{where}: {name} must be True or False, not {value!r:.60}")
-    if prompt is not None and not (isinstance(prompt, str) and prompt.endswith(PROMPT_SUFFIXES)):
-        raise ModuleDefinitionError(
-            f'{where}: prompt must be a path such as "prompts/name.yaml" or, for an instruction '
-            f'alone, "prompts/name.md", not {prompt!r:.60}'
-        )
+    if prompt is not None:
+        _check_prompt_path(prompt, where)
     if temperature is not None:
         parameters["temperature"] = temperature
     sent = checked_parameters(parameters, private_parameters, where, ModuleDefinitionError)
@@ -272,3 +293,16 @@ def lm_module(
         return LMModule(signature, model, sent)
 
     return decorate if function is None else decorate(function)
+
+
+def _check_prompt_path(prompt: Any, where: str) -> None:
+    if not (isinstance(prompt, str) and prompt.endswith(PROMPT_SUFFIXES)):
+        raise ModuleDefinitionError(
+            f'{where}: prompt must be a path such as "prompts/name.yaml" or, for an instruction '
+            f'alone, "prompts/name.md", not {prompt!r:.60}'
+        )
+    if VARIANT_SIGN in PurePath(prompt).name:
+        raise ModuleDefinitionError(
+            f"{where}: {VARIANT_SIGN!r} in the name of a prompt file parts a variant from the name "
+            f"of the plain file, so prompt={prompt!r:.60} can't have it; rename the file"
+        )

@@ -1,9 +1,12 @@
-"""Hold the process-wide settings of module calls, and choose the model of a call."""
+"""Hold the process-wide settings of module calls, and choose the model and variant of a call."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,9 +25,13 @@ class Settings:
     max_output_tokens: int | None = None
     require_prompts: bool = False
     fallback_model: str | None = None
+    variant: str = ""
 
 
 _settings = Settings()
+_variant: ContextVar[str | None] = ContextVar("mipro_variant", default=None)
+# A variant is part of a file's name, on every file system.
+_VARIANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 
 
 def current_settings() -> Settings:
@@ -46,21 +53,26 @@ def configure(
     client: LMClient | None = None,
     max_output_tokens: int | None = None,
     require_prompts: bool | None = None,
+    variant: str | None = None,
 ) -> None:
     """Set defaults for all module calls of this process; values not given stay as they are.
 
     `model` is for modules whose decorator names none; `models` maps a module (the function, or
     its name `<source stem>.<function>`) to its model and beats the decorator. `client` replaces
     the live client. `max_output_tokens` bounds each reply. With `require_prompts=True` a missing
-    prompt file is an error instead of falling back to the docstring. Raises ConfigurationError.
+    prompt file is an error instead of falling back to the docstring. `variant` names the prompts
+    to use, as "acme" does `triage@acme.yaml` ("": the plain ones). Raises ConfigurationError.
     """
     _check_values(model, client, max_output_tokens, require_prompts)
+    if variant:
+        check_variant(variant, "configure(variant=…)")
     given = {
         "model": model,
         "models": None if models is None else _models(models),
         "client": client,
         "max_output_tokens": max_output_tokens,
         "require_prompts": require_prompts,
+        "variant": variant,
     }
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     replace_settings(replace(_settings, **changes))
@@ -89,6 +101,43 @@ def check_model(model: Any, where: str, error: type[UsageError] = ConfigurationE
     """Raise `error`, which begins with `where`, for a model that is not a name."""
     if not isinstance(model, str) or not model.strip():
         raise error(f"{where}: the model must be a name such as 'openai/gpt-4o', not {model!r:.60}")
+
+
+def is_variant(name: Any) -> bool:
+    """Return whether it can name a variant."""
+    return isinstance(name, str) and _VARIANT.match(name) is not None
+
+
+def check_variant(name: Any, where: str, error: type[UsageError] = ConfigurationError) -> None:
+    """Raise `error`, which begins with `where`, for a text that can't name a variant."""
+    if not is_variant(name):
+        raise error(
+            f"{where}: a variant is part of a file's name: at most 64 letters, digits, '_', '.' "
+            f"and '-', the first a letter or digit, not {name!r:.80}"
+        )
+
+
+@contextmanager
+def variant(name: str | None) -> Iterator[None]:
+    """Use the prompts of a variant, in this thread or task, for the block: of a tenant, a language.
+
+    With "acme", the module of `prompts/triage.yaml` reads `prompts/triage@acme.yaml`, and a module
+    without such a file its plain one; None means the plain prompts. The innermost block decides,
+    and `using(variant=…)` beats it. Raises ConfigurationError for a name that can't be a file's.
+    """
+    if name:
+        check_variant(name, "variant(…)")
+    token = _variant.set(name or "")
+    try:
+        yield
+    finally:
+        _variant.reset(token)
+
+
+def current_variant() -> str:
+    """Return the variant in force: of the block, else of `configure`; "" is the plain prompts."""
+    chosen = _variant.get()
+    return _settings.variant if chosen is None else chosen
 
 
 def _models(models: Any) -> dict[str, str]:

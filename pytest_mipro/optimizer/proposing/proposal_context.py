@@ -146,7 +146,7 @@ def module_text(signature: Signature) -> str:
     wanted = signature.output.instruction()
     output = f"The format that it is told by itself: {wanted}" if wanted else "It replies in text."
     inputs = [_input_text(name, signature.described) for name in signature.inputs]
-    return f"`{signature.name}`: inputs {', '.join(inputs) or 'none'}. {output}"
+    return f"`{signature.full_name}`: inputs {', '.join(inputs) or 'none'}. {output}"
 
 
 def _input_text(name: str, described: Mapping[str, str]) -> str:
@@ -230,7 +230,7 @@ def proposal_request(
         "instruction": context.instruction,
         "current": f", score {scores[0]:.3f}" if scores else "",
         "history": "\n\n".join(f"Score {i.score:.3f}:\n{i.text}" for i in reversed(others)),
-        "name": context.signature.name,
+        "name": context.signature.full_name,
     }
     kept = examples
     while True:

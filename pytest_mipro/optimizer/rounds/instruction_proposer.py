@@ -128,7 +128,7 @@ class InstructionProposer:
             history = _history(state, index, module)
             earlier = sum(item.signature == module.signature for item in state.proposals)
             for place in range(self._run.settings.candidates):
-                seed, name = self._run.settings.seed, module.signature.name
+                seed, name = self._run.settings.seed, module.signature.full_name
                 key = f"{seed}/{state.round}/{place}/{name}"
                 plan = self._policy.plan(earlier + place, key)
                 strategy = short.get(plan.model, plan.strategy)

@@ -125,7 +125,7 @@ def _with_demo_sets(state: SearchState, runs: Sequence[CaseRun]) -> SearchState:
     failing = [item for item in runs if _fails(state, item)]
     modules, ways = [], dict(state.ways)
     for index, module in enumerate(state.candidates.modules):
-        path, name = module.signature.prompt_path, module.signature.name
+        path, name = module.signature.prompt_path, module.signature.full_name
         offered = [
             DemoSet(
                 demos,

@@ -155,9 +155,10 @@ class Serialiser:
         }
 
     def _dump_signature(self, signature: Signature) -> list[str]:
-        return [signature.name, self._relative(signature.prompt_path)]
+        path = (signature.plain or signature).prompt_path
+        return [signature.name, self._relative(path), signature.variant]
 
-    def _load_signature(self, name: str, path: str) -> Signature:
+    def _load_signature(self, name: str, path: str, variant: str) -> Signature:
         signature = defined_signature(name, self._absolute(path))
         if signature is None:
             raise StorageError(
@@ -165,7 +166,7 @@ class Serialiser:
                 "define it at the top level of a file that the tests import, and run the same "
                 "commit on all machines"
             )
-        return signature
+        return signature.of_variant(variant)
 
     def _load_call(self, data: Mapping[str, Any]) -> ModuleCall:
         module = data["signature"]

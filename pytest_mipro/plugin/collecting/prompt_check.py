@@ -12,12 +12,14 @@ from typing import Any
 from pytest_mipro.errors import ModuleDefinitionError
 from pytest_mipro.runtime.calls.stack import is_project_file
 from pytest_mipro.runtime.module import LMModule
-from pytest_mipro.runtime.prompts.prompt_file import read_if_there
+from pytest_mipro.runtime.prompts.prompt_file import read_if_there, with_variants
 from pytest_mipro.runtime.signature.signature import Signature
 
 
 def check_prompt_files(namespace: Mapping[str, Any], read: set[Signature]) -> None:
     """Read the prompt files of all LM modules that names lead to, from the names of a test file on.
+
+    Those of their variants are read too.
 
     A name leads to the names of the file that a function, a class or an imported module is from,
     within the project. What a test finds in another way is read at its call, and a file that is
@@ -27,7 +29,8 @@ def check_prompt_files(namespace: Mapping[str, Any], read: set[Signature]) -> No
     for module in reachable_modules(namespace):
         if module.signature not in read:
             with suppress(ModuleDefinitionError):  # told at the call, with all that is wrong there
-                read_if_there(module.signature)
+                for signature in with_variants(module.signature):
+                    read_if_there(signature)
             read.add(module.signature)
 
 

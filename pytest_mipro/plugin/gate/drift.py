@@ -28,6 +28,7 @@ from pytest_mipro.plugin.gate.state import RunState
 from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.lock.lock_file import Lock, LockedModule
 from pytest_mipro.runtime.calls.parameters import PRIVATE_PREFIX, RECORDED
+from pytest_mipro.runtime.signature.signature import plain_file
 from pytest_mipro.runtime.text.redaction import HIDDEN
 
 FormatPath = Callable[[Path], str]
@@ -132,8 +133,8 @@ def differences(
         found.append(Difference("lock", what, "restore the file, or lock these scores"))
     for path in sorted(before.keys() | now.keys()):
         if path in now and path in before:
-            file = Path(os.path.normpath(study.lock.parent / path))
-            found += _module(before[path], now[path], shown(file))
+            file = _file_of(now[path][0], study.lock.parent, shown)
+            found += _module(before[path], now[path], file)
         elif path in now:
             found.append(Difference("module", f"module {now[path][0].name} is new", _PROGRAM))
         elif complete:
@@ -142,6 +143,14 @@ def differences(
     if complete and (lock.holdout or lock.logical_calls):
         found += _split(lock, verdicts)
     return (*found, *_cases(lock, study, verdicts))
+
+
+def _file_of(module: LockedModule, folder: Path, shown: FormatPath) -> str:
+    """Return the prompt file in words; a variant without its own has the plain one."""
+    file = Path(os.path.normpath(folder / module.prompt_path))
+    if not module.variant or file.exists():
+        return shown(file)
+    return f"{shown(plain_file(file))}, which {module.name} follows,"
 
 
 def _by_path(modules: Iterable[LockedModule]) -> dict[str, list[LockedModule]]:

@@ -117,6 +117,23 @@ def age_line(config: pytest.Config, lock: str) -> str:
     return f"replies: {', '.join(parts)}{remedy}" if parts else ""
 
 
+def variant_lines(config: pytest.Config, lock: str) -> list[str]:
+    """Return a line for each variant that a study measured: whose prompts are its own."""
+    study = provenance_of(config).get(lock)
+    found: dict[str, dict[str, set[str]]] = {}
+    for module in study.modules if study else ():
+        if module.variant:
+            file = Path(lock).parent / module.prompt_path
+            kind = "its own prompt for" if file.exists() else "the plain prompt for"
+            kinds = found.setdefault(module.variant, {})
+            kinds.setdefault(kind, set()).add(module.name.removesuffix(f"@{module.variant}"))
+    return [
+        f"variant {variant}: "
+        + "; ".join(f"{kind} {', '.join(sorted(names))}" for kind, names in sorted(kinds.items()))
+        for variant, kinds in sorted(found.items())
+    ]
+
+
 def other_models(config: pytest.Config, lock: str) -> list[str]:
     """Return a line for each model of a study in whose place another one replied."""
     study = replies_used(config).get(lock)

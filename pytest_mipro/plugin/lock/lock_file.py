@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property, partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +18,7 @@ from pytest_mipro.plugin.lock.lock_checks import (
     count_edited,
     to_json,
 )
+from pytest_mipro.runtime.signature.signature import VARIANT_SIGN
 from pytest_mipro.runtime.text.files import read_text
 from pytest_mipro.runtime.text.strict_json import (
     COUNT,
@@ -49,6 +50,11 @@ class LockedModule:
     model: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     frozen: bool = False
+
+    @property
+    def variant(self) -> str:
+        """The variant that the prompt is of, "" for the plain one; its file tells."""
+        return PurePosixPath(self.prompt_path).stem.partition(VARIANT_SIGN)[2]
 
 
 @dataclass(frozen=True)

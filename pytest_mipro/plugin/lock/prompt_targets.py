@@ -28,11 +28,11 @@ def check_targets(signatures: Iterable[Signature], ini_folder: Path) -> None:
     for signature in signatures:
         _check_target(signature, root)
         owner = owners.setdefault(_folded(signature.prompt_path), signature)
-        if _source(owner) != _source(signature):
+        if (*_source(owner), owner.variant) != (*_source(signature), signature.variant):
+            remedy = "variant another name" if owner.variant else "of them another `prompt=`"
             raise ConfigurationError(
                 f"{signature.where}: its prompt file {signature.prompt_path} also belongs "
-                f"to {owner.name!r} ({':'.join(map(str, _source(owner)))}); give one of them "
-                "another `prompt=`"
+                f"to {owner.full_name!r} ({':'.join(map(str, _source(owner)))}); give one {remedy}"
             )
 
 

@@ -94,7 +94,7 @@ def _called(
     names = {part.module for part in usage.modules} if usage is not None else set()
     files = {getattr(case.item, "module", None) for case in cases} - {None} if names else set()
     found = (module.signature for file in files for module in reachable_modules(vars(file)))
-    return [signature for signature in found if signature.label in names]
+    return [each for signature in found for each in signature.called_as(names)]
 
 
 class Optimization:

@@ -29,6 +29,7 @@ from pytest_mipro.plugin.gate.usage_file import GateUsage
 from pytest_mipro.plugin.measuring.report_data import CallUsage
 from pytest_mipro.runtime.client.contract import Usage
 from pytest_mipro.runtime.settings import current_settings
+from pytest_mipro.runtime.signature.signature import VARIANT_SIGN
 
 
 def forecast_of(
@@ -90,7 +91,7 @@ def asked_now(usage: GateUsage, default: str | None) -> GateUsage:
     """Return the usage with the models that are asked now: the default may have changed."""
     models = current_settings().models
     modules = (
-        replace(part, model=models.get(part.module, default))
+        replace(part, model=models.get(part.module.partition(VARIANT_SIGN)[0], default))
         if default is not None and part.model == usage.model
         else part
         for part in usage.modules

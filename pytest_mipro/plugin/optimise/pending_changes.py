@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -137,12 +138,17 @@ class PendingChanges:
     def _prompt_writes(
         self, result: StudyResult, prompts: Mapping[Path, Prompt]
     ) -> list[FileWrite]:
-        """Return the files of the prompts that differ from the committed ones."""
-        names = {item.prompt_path: item.name for item in result.signatures}
+        """Return the files of the prompts that differ from the committed ones.
+
+        A variant without a file gets one where the plain prompt, which it followed, is among them.
+        """
+        now = {**result.committed, **prompts}
+        new = {path for path, prompt in now.items() if prompt != result.committed[path]}
         return [
-            FileWrite(path, file_text(path, names[path], prompt), self._digests[path])
-            for path, prompt in sorted(prompts.items())
-            if prompt != result.committed[path]
+            FileWrite(path, file_text(path, item.name, now[path]), self._digests[path])
+            for item in sorted(result.signatures, key=attrgetter("prompt_path"))
+            if (path := item.prompt_path) in new
+            or (item.plain and item.plain.prompt_path in new and not path.exists())
         ]
 
     @pytest.hookimpl

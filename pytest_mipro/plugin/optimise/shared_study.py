@@ -25,6 +25,7 @@ from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.lock.write_journal import file_digest
 from pytest_mipro.runtime.calls.stack import is_project_file
+from pytest_mipro.runtime.prompts.prompt_file import with_variants
 from pytest_mipro.runtime.signature.signature import defined_signatures
 
 _FILES = pytest.StashKey["dict[str, Any]"]()
@@ -67,7 +68,8 @@ def _project(config: pytest.Config, key: StudyKey) -> Mapping[str, Any]:
             for module in list(sys.modules.values())
             if (file := getattr(module, "__file__", None)) and is_project_file(file)
         }
-        prompts = {signature.prompt_path for signature in defined_signatures()}
+        defined = defined_signatures()
+        prompts = {it.prompt_path for signature in defined for it in with_variants(signature)}
         config.stash[_FILES] = {
             "Python files": _digests(loaded, root),
             "prompt files": _digests(prompts, root),

@@ -37,7 +37,11 @@ from pytest_mipro.runtime.calls.strays import Strays, forget_child_reports, tell
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.own_calls.addresses import Addresses
 from pytest_mipro.runtime.own_calls.watching import watching_own_calls
-from pytest_mipro.runtime.prompts.prompt_file import committed_prompt, forget_committed_prompts
+from pytest_mipro.runtime.prompts.prompt_file import (
+    committed_prompt,
+    forget_committed_prompts,
+    with_variants,
+)
 from pytest_mipro.runtime.text.credentials import public_texts
 from pytest_mipro.runtime.text.redaction import one_line
 
@@ -122,15 +126,16 @@ def _texts_of(cases: Sequence[PlannedCase]) -> Iterator[str]:
         yield case.id
         yield json.dumps(dict(case.row.columns), ensure_ascii=False)
     files = {case.item.path: case.item for case in cases}.values()
-    modules = (
-        module
+    signatures = (
+        signature
         for item in files
         if isinstance(item, pytest.Function)
         for module in reachable_modules(vars(item.module))
+        for signature in with_variants(module.signature)
     )
-    for module in modules:
+    for signature in signatures:
         with suppress(MiproError):  # told where the module is called
-            prompt = committed_prompt(module.signature)
+            prompt = committed_prompt(signature)
             yield prompt.instruction
             yield json.dumps([asdict(demo) for demo in prompt.demos], ensure_ascii=False)
 

@@ -10,7 +10,12 @@ import pytest
 from pytest_mipro.optimizer.proposing.proposer_models import unusable
 from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.gate.drift import drift_lines
-from pytest_mipro.plugin.gate.provenance import age_line, other_models, provenance_of
+from pytest_mipro.plugin.gate.provenance import (
+    age_line,
+    other_models,
+    provenance_of,
+    variant_lines,
+)
 from pytest_mipro.plugin.gate.rules import describe_detectable, format_p_value
 from pytest_mipro.plugin.gate.state import RunState
 from pytest_mipro.plugin.gate.update_lock import UPDATE_LOCK
@@ -58,6 +63,8 @@ def write_summary(terminal: Any, state: RunState) -> None:
                 terminal.write_line(_INDENT + text, **markup)
         results = (result for verdict in listed for result in verdict.results)
         terminal.write_line(_usage_line(sum((result.usage for result in results), CallUsage())))
+        for line in variant_lines(state.config, listed[0].plan.lock):
+            terminal.write_line(line)
         if age := age_line(state.config, listed[0].plan.lock):
             terminal.write_line(age)
         for line in other_models(state.config, listed[0].plan.lock):

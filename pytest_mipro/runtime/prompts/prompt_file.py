@@ -8,14 +8,16 @@ from __future__ import annotations
 import re
 import threading
 import warnings
+from collections.abc import Iterator
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 from pytest_mipro.errors import OutputParseError, PromptFileError, PromptWarning
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
-from pytest_mipro.runtime.settings import current_settings
+from pytest_mipro.runtime.settings import current_settings, is_variant
 from pytest_mipro.runtime.signature.reply_text import normalise_instruction
-from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.runtime.signature.signature import VARIANT_SIGN, Signature
 from pytest_mipro.runtime.text import yaml_subset
 from pytest_mipro.runtime.text.files import read_bytes
 from pytest_mipro.runtime.text.yaml_subset import YAMLTextError, problem
@@ -178,7 +180,8 @@ _committed_lock = threading.Lock()
 def committed_prompt(signature: Signature) -> Prompt:
     """Return the module's prompt: its file, else its docstring; each file is read once a process.
 
-    Raises PromptFileError for a bad file, and for a missing one where prompts are required.
+    A variant without a file has the plain module's. Raises PromptFileError for a bad file, and for
+    a missing one where prompts are required.
     """
     key = (signature.prompt_path, signature.name)
     with _committed_lock:
@@ -186,6 +189,8 @@ def committed_prompt(signature: Signature) -> Prompt:
         if first:
             _committed[key] = read_if_there(signature)
         prompt = _committed[key]
+    if prompt is None and signature.plain is not None:
+        return committed_prompt(signature.plain)
     used = _first_prompt(signature) if prompt is None else prompt
     if first:
         _warn_of_placeholders(used, signature, from_file=prompt is not None)
@@ -205,6 +210,17 @@ def _warn_of_placeholders(prompt: Prompt, signature: Signature, *, from_file: bo
             PromptWarning,
             stacklevel=2,
         )
+
+
+def with_variants(signature: Signature) -> Iterator[Signature]:
+    """Yield the module, and each variant of it that has a prompt file."""
+    yield signature
+    path = signature.prompt_path
+    head = f"{path.stem}{VARIANT_SIGN}"
+    for file in sorted(path.parent.glob(f"{escape(head)}*{path.suffix}")):
+        name = file.name.removeprefix(head).removesuffix(path.suffix)
+        if is_variant(name):
+            yield signature.of_variant(name)
 
 
 def forget_committed_prompts() -> None:

@@ -10,8 +10,8 @@ import os
 import sys
 import typing
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +25,14 @@ from pytest_mipro.runtime.signature.output_format import OutputFormat
 from pytest_mipro.runtime.signature.output_type import UnresolvedTypeError, output_format
 from pytest_mipro.runtime.signature.reply_text import normalise_instruction
 
+VARIANT_SIGN = "@"
+"""Parts a variant from the name of the prompt file, and of the module."""
+
+
+def plain_file(path: Path) -> Path:
+    """Return the plain prompt file beside that of a variant."""
+    return path.with_name(f"{path.stem.partition(VARIANT_SIGN)[0]}{path.suffix}")
+
 
 @dataclass(frozen=True, eq=False)
 class Signature:
@@ -34,6 +42,7 @@ class Signature:
     `<source stem>.<function>`; `prompt_path` (absolute) is the identity: two modules on one path
     are refused before anything is written. With `prompt_required` the prompt file must exist; with
     `reasoning` the model is asked for its reasoning first; with `optimize` the prompt may change.
+    Of a `variant` ("": none), `plain` is the module whose prompt it follows without a file.
     """
 
     function: Callable[..., Any]
@@ -43,21 +52,51 @@ class Signature:
     prompt_required: bool = False
     reasoning: bool = False
     optimize: bool = True
+    variant: str = ""
+    plain: Signature | None = None
+    _variants: dict[str, Signature] = field(default_factory=dict, init=False, repr=False)
+
+    def of_variant(self, name: str) -> Signature:
+        """Return the module with the prompt of a variant, `triage@acme.yaml` for `triage.yaml`.
+
+        That is another module to all who compare, optimise or write prompts. "" is the plain one.
+        """
+        plain = self.plain or self
+        if not name:
+            return plain
+        known, path = plain._variants, plain.prompt_path  # noqa: SLF001 - of this class
+        if name not in known:
+            path = path.with_name(f"{path.stem}{VARIANT_SIGN}{name}{path.suffix}")
+            known.setdefault(name, replace(plain, prompt_path=path, variant=name, plain=plain))
+        return known[name]
+
+    @property
+    def full_name(self) -> str:
+        """`name`, and of a variant `name@variant`."""
+        return f"{self.name}{VARIANT_SIGN}{self.variant}" if self.variant else self.name
 
     @property
     def label(self) -> str:
-        """`name`; with the prompt file, where another module has the name, or a factory makes them.
+        """`full_name`; `name` with the prompt file, where several modules have it, as of a factory.
 
         Paths are relative to the source file's folder, or to the one that the modules' files share.
         """
         nested = "<locals>" in self.function.__qualname__
-        namesakes = [self, *_namesakes(self)]
+        namesakes = [self, *_namesakes(self.plain or self)]
         if len(namesakes) == 1 and not nested:
-            return self.name
+            return self.full_name
         sources = {str(Path(inspect.getfile(each.function)).resolve()) for each in namesakes}
         folder = os.path.commonpath([os.path.dirname(source) for source in sources])  # noqa: PTH120 - fast
         path = Path(os.path.relpath(self.prompt_path, folder))
         return f"{self.name} ({path.as_posix()})"
+
+    def called_as(self, labels: Iterable[str]) -> Iterator[Signature]:
+        """Yield the module and its variants that have one of the labels."""
+        for label in labels:
+            end = label.rpartition(VARIANT_SIGN)[2].removesuffix(f"{self.prompt_path.suffix})")
+            for each in (self, self.of_variant(end)):
+                if each.label == label:
+                    yield each
 
     @property
     def is_async(self) -> bool:

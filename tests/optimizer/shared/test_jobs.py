@@ -111,6 +111,20 @@ def test_a_call_of_the_pipeline_s_own_client_comes_back_wherever_the_project_lie
     assert read.own
 
 
+def test_a_call_of_a_variant_comes_back_where_nobody_has_called_it_yet() -> None:
+    data = written_call()
+    assert data["calls"][0]["signature"][2] == ""
+    data["calls"][0]["signature"][2] = "elsewhere"
+    called, *_ = Serialiser(make_study().cases, ROOT).load_run(data).calls
+    plain = called.signature.plain
+    assert plain in {note.signature, sort.signature}
+    assert called.signature is plain.of_variant("elsewhere")
+    again = Serialiser(make_study().cases, ROOT).dump_run(
+        Serialiser(make_study().cases, ROOT).load_run(data)
+    )
+    assert again["calls"][0]["signature"] == data["calls"][0]["signature"]
+
+
 def test_a_module_that_is_not_known_is_an_error() -> None:
     data = written_call()
     data["calls"][0]["signature"][0] = "elsewhere.module"

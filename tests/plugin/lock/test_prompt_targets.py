@@ -111,6 +111,14 @@ def test_two_modules_on_one_path_whatever_the_case(signatures, tmp_path):
     assert "'pipeline.second'" in text
 
 
+def test_two_variants_that_only_case_tells_apart(signatures, tmp_path):
+    variants = [signatures[0].of_variant(name) for name in ("acme", "ACME")]
+    text = refusal(variants, tmp_path / "repo")
+    assert "also belongs to 'pipeline.first@acme'" in text
+    assert text.endswith("give one variant another name")
+    check_targets([*signatures, *(each.of_variant("acme") for each in signatures)], tmp_path)
+
+
 def test_a_module_imported_twice_is_one(signatures, tmp_path):
     check_targets([*signatures, *load(tmp_path / "repo/src/pipeline.py")], tmp_path / "repo")
 
