@@ -13,7 +13,6 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import PurePath
 from types import FrameType, MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
@@ -29,7 +28,7 @@ from pytest_mipro.runtime.calls.stack import project_stack
 from pytest_mipro.runtime.calls.strays import is_offline_child
 from pytest_mipro.runtime.client.contract import LMClient, Message, Request
 from pytest_mipro.runtime.prompts.prompt import Prompt
-from pytest_mipro.runtime.prompts.prompt_file import PROMPT_SUFFIXES, committed_prompt
+from pytest_mipro.runtime.prompts.prompt_file import check_prompt_path, committed_prompt
 from pytest_mipro.runtime.prompts.render import render
 from pytest_mipro.runtime.settings import (
     check_model,
@@ -38,7 +37,7 @@ from pytest_mipro.runtime.settings import (
     current_variant,
     resolve_model,
 )
-from pytest_mipro.runtime.signature.signature import VARIANT_SIGN, Signature, signature_of
+from pytest_mipro.runtime.signature.signature import Signature, signature_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -283,7 +282,7 @@ def lm_module(
         if not isinstance(value, bool):
             raise ModuleDefinitionError(f"{where}: {name} must be True or False, not {value!r:.60}")
     if prompt is not None:
-        _check_prompt_path(prompt, where)
+        check_prompt_path(prompt, where)
     if temperature is not None:
         parameters["temperature"] = temperature
     sent = checked_parameters(parameters, private_parameters, where, ModuleDefinitionError)
@@ -293,16 +292,3 @@ def lm_module(
         return LMModule(signature, model, sent)
 
     return decorate if function is None else decorate(function)
-
-
-def _check_prompt_path(prompt: Any, where: str) -> None:
-    if not (isinstance(prompt, str) and prompt.endswith(PROMPT_SUFFIXES)):
-        raise ModuleDefinitionError(
-            f'{where}: prompt must be a path such as "prompts/name.yaml" or, for an instruction '
-            f'alone, "prompts/name.md", not {prompt!r:.60}'
-        )
-    if VARIANT_SIGN in PurePath(prompt).name:
-        raise ModuleDefinitionError(
-            f"{where}: {VARIANT_SIGN!r} in the name of a prompt file parts a variant from the name "
-            f"of the plain file, so prompt={prompt!r:.60} can't have it; rename the file"
-        )

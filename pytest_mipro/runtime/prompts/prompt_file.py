@@ -13,7 +13,12 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from pytest_mipro.errors import OutputParseError, PromptFileError, PromptWarning
+from pytest_mipro.errors import (
+    ModuleDefinitionError,
+    OutputParseError,
+    PromptFileError,
+    PromptWarning,
+)
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.settings import current_settings, is_variant
 from pytest_mipro.runtime.signature.reply_text import normalise_instruction
@@ -36,6 +41,20 @@ _WANTED = {str: "text", dict: "a mapping", list: "a list", int: "a whole number"
 def holds_demos(path: Path) -> bool:
     """Return whether a prompt file can hold demos; a text file is an instruction alone."""
     return path.suffix not in _TEXT_SUFFIXES
+
+
+def check_prompt_path(prompt: Any, where: str) -> None:
+    """Raise ModuleDefinitionError, which begins with `where`, for what names no prompt file."""
+    if not (isinstance(prompt, str) and prompt.endswith(PROMPT_SUFFIXES)):
+        raise ModuleDefinitionError(
+            f'{where}: prompt must be a path such as "prompts/name.yaml" or, for an instruction '
+            f'alone, "prompts/name.md", not {prompt!r:.60}'
+        )
+    if VARIANT_SIGN in Path(prompt).name:
+        raise ModuleDefinitionError(
+            f"{where}: {VARIANT_SIGN!r} in the name of a prompt file parts a variant from the name "
+            f"of the plain file, so prompt={prompt!r:.60} can't have it; rename the file"
+        )
 
 
 def file_text(path: Path, module: str, prompt: Prompt) -> str:
