@@ -69,7 +69,7 @@ class OptimizerSettings:
     trials: int = 9
     candidates: int = 2
     leaders: int = 2
-    minibatch_size: int = 16
+    minibatch_size: int = 12
     training_rows: int = 24
     max_demos: int | None = None
     min_holdout: int = 30

@@ -178,7 +178,7 @@ class Options:
         "none",
         search=True,
     )
-    minibatch_size = _COUNT.ini_key(None, "Rows that a trial is scored on.", "16")
+    minibatch_size = _COUNT.ini_key(None, "Rows that a trial is scored on.", "12")
     candidates = _COUNT.ini_key(
         None, "New instructions, and as many new demo sets, per module and round.", "the effort's"
     )
