@@ -124,9 +124,16 @@ class LMModule(Generic[P, R]):
             return self._prompt(context, self._asked())
 
     def messages(self, *args: P.args, **kwargs: P.kwargs) -> list[dict[str, str]]:
-        """Return the chat messages of a call, for a pipeline that makes the call itself."""
+        """Return the chat messages of a call, for a pipeline that makes the call itself.
+
+        In a marked case, an LM call that sends them in a row is traced as the module's: its prompt
+        is optimised, demos included, while the call keeps its client, model and parameters.
+        """
         with self._in_context() as context:
-            messages = self._render(context, self._asked(), self.signature.bind(args, kwargs))
+            signature, inputs = self._asked(), self.signature.bind(args, kwargs)
+            messages = self._render(context, signature, inputs)
+        if context is not None and context.trace is not None:
+            context.trace.rendered.note(messages, signature, inputs)
         return [{"role": message.role, "content": message.content} for message in messages]
 
     def request(self, *args: P.args, **kwargs: P.kwargs) -> Request:

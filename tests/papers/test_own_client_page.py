@@ -16,8 +16,8 @@ from pytest_mipro.runtime.own_calls.addresses import Addresses
 PAGE = (Path(__file__).parents[2] / "docs/own-client.md").read_text(encoding="utf-8")
 
 
-def block(language: str) -> str:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)[0]
+def block(language: str, number: int = 0) -> str:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)[number]
 
 
 def test_the_example_runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,6 +31,30 @@ def test_the_example_runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyP
         for _ in range(2):
             pytester.runpytest_inprocess("-p", "no:randomly").assert_outcomes(passed=4)
         assert server.count == 3
+
+
+def test_the_example_with_a_module_s_prompt_runs_and_is_the_module_s(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makeini("[pytest]\npythonpath = .\n")
+    test = """
+        import pytest
+        from desk import route
+
+        @pytest.mark.mipro
+        def test_route():
+            assert route("Charged twice.") == "billing"
+    """
+    pytester.makepyfile(desk=block("python", 1), test_route=test)
+    with stub() as server:
+        server.answers = lambda _: "billing"
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-proj-0123456789abcdefghij")
+        pytester.runpytest_inprocess("-p", "no:randomly", "--mipro-json=r.json").assert_outcomes(
+            passed=1
+        )
+    (usage,) = json.loads((pytester.path / "r.json").read_text())["studies"][0]["modules"]
+    assert (usage["module"], usage["model"]) == ("desk.choose_queue", "gpt-4o-mini")
 
 
 def test_its_addresses_are_patterns() -> None:

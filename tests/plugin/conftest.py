@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+from lm_stub import Stub, stub
 
 PIPELINE = '''
 from pytest_mipro import lm_module
@@ -62,6 +63,14 @@ def desk(pytester: pytest.Pytester) -> Callable[..., None]:
         pytester.makepyfile(pipeline=PIPELINE, **{n: HEAD + text for n, text in tests.items()})
 
     return write
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
+    """A loopback stub of an LM API for a pipeline's own client, its address in STUB."""
+    with stub() as running:
+        monkeypatch.setenv("STUB", running.url)
+        yield running
 
 
 @pytest.fixture(autouse=True)

@@ -28,6 +28,7 @@ class Stub:
     compress: bool = False
     message: str = ""
     reply: str = ""
+    answers: Callable[[list[dict[str, Any]]], str] | None = None
 
     @property
     def count(self) -> int:
@@ -65,6 +66,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault := stub.faults(stub.count):
             error = {"error": {"message": stub.message or f"a fault of {fault[0]}"}}
             return self._send(fault[0], json.dumps(error).encode(), fault[1])
+        if stub.answers is not None:
+            body["answer"] = stub.answers(body["messages"])
         if stub.reply:
             body["messages"] = [{"role": "user", "content": stub.reply}]
         made = _answers[self.path.partition("?")[0].rpartition("/")[2]](body)
@@ -87,6 +90,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _reply(body: dict[str, Any]) -> str:
+    if "answer" in body:
+        return str(body["answer"])
     last = body["messages"][-1]
     content = last["content"]
     if isinstance(content, list):

@@ -20,6 +20,7 @@ from pytest_mipro.errors import (
     ProgramError,
 )
 from pytest_mipro.runtime.calls.own_client import OWN_CLIENT, caller
+from pytest_mipro.runtime.calls.rendered import Rendered
 from pytest_mipro.runtime.calls.strays import Strays, report_to_parent, works_for_a_case
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, Usage
 from pytest_mipro.runtime.prompts.prompt import Prompt
@@ -70,8 +71,9 @@ class Trace:
 
     `broken` is the first InfrastructureError or UsageError. It is kept here because the pipeline
     may swallow it, which must not turn into a score. `caused` is the last ProgramError of a call
-    that the pipeline's own client made: the client turns it into an exception of its own. With
-    `keeps`, calls hold their requests and replies, which are large.
+    that the pipeline's own client made: the client turns it into an exception of its own.
+    `rendered` tells which of these calls are a module's. With `keeps`, calls hold their requests
+    and replies, which are large.
     """
 
     def __init__(self, max_calls: int | None = None, *, keeps: bool = False) -> None:
@@ -85,6 +87,7 @@ class Trace:
         self._broken: MiproError | None = None
         self._failing: dict[str, MiproError] = {}
         self.caused: ProgramError | None = None
+        self.rendered = Rendered()
 
     @property
     def broken(self) -> MiproError | None:

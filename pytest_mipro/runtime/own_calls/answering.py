@@ -17,7 +17,7 @@ from pytest_mipro.runtime.calls.own_client import OWN_CLIENT
 from pytest_mipro.runtime.calls.parameters import RECORDED
 from pytest_mipro.runtime.calls.stack import project_stack
 from pytest_mipro.runtime.client import loop
-from pytest_mipro.runtime.client.contract import Reply, Usage
+from pytest_mipro.runtime.client.contract import Reply, Usage, note_unreadable
 from pytest_mipro.runtime.client.endpoints import endpoint_digest
 from pytest_mipro.runtime.own_calls.addresses import credentials_in, origin_of, target_of
 from pytest_mipro.runtime.own_calls.http_call import (
@@ -47,15 +47,13 @@ def answered(call: HTTPCall, send: Callable[[], HTTPAnswer]) -> HTTPAnswer | Non
     `send` makes it where it has to be made. Raises what `send` raises. What this package refuses is
     an answer with status 424.
     """
-    try:
-        context = seen_context(call)
-        if context is None:
-            return None
-    except MiproError as error:
-        return _refusal(error)
-    request = replace(_request(context, call), send=from_thread(send), urgent=_on_a_loop())
-    stack = project_stack(sys._getframe())  # noqa: SLF001 - the documented way to the caller
-    exchange = _Exchange(context, request, stack, *_owner_of(request))
+
+    def sent(request: OwnRequest) -> OwnRequest:
+        return replace(request, send=from_thread(send), urgent=_on_a_loop())
+
+    exchange = _begun(call, sent)
+    if not isinstance(exchange, _Exchange):
+        return exchange
     try:
         loop.refuse_own_thread()
         refuse_waiting_for_itself(exchange.key)
@@ -68,17 +66,30 @@ async def answered_async(
     call: HTTPCall, send: Callable[[], Coroutine[Any, Any, HTTPAnswer]]
 ) -> HTTPAnswer | None:
     """Return the same, awaited on the caller's loop."""
+
+    def sent(request: OwnRequest) -> OwnRequest:
+        return replace(request, send=from_loop(send, request.digest(request.address)))
+
+    exchange = _begun(call, sent)
+    return await exchange.answer(waits=False) if isinstance(exchange, _Exchange) else exchange
+
+
+def _begun(
+    call: HTTPCall, sent: Callable[[OwnRequest], OwnRequest]
+) -> _Exchange | HTTPAnswer | None:
+    """Return the exchange of an LM call, None for a call that passes; a refusal is an answer.
+
+    `sent` adds to the request how it is made.
+    """
     try:
         context = seen_context(call)
-        if context is None:
-            return None
     except MiproError as error:
         return _refusal(error)
-    request = _request(context, call)
-    request = replace(request, send=from_loop(send, request.digest(request.address)))
+    if context is None:
+        return None
+    request = sent(_request(context, call))
     stack = project_stack(sys._getframe())  # noqa: SLF001 - the documented way to the caller
-    exchange = _Exchange(context, request, stack, *_owner_of(request))
-    return await exchange.answer(waits=False)
+    return _Exchange(context, request, stack, *_owner_of(context, request))
 
 
 def _on_a_loop() -> bool:
@@ -106,10 +117,20 @@ def _request(context: CallContext, call: HTTPCall) -> OwnRequest:
     )
 
 
-def _owner_of(request: OwnRequest) -> tuple[Signature, Mapping[str, Any]]:
-    """Return whose call it is in the trace, and its inputs: the pipeline's own, its messages."""
-    shown = [{"role": each.role, "content": each.content} for each in request.messages]
-    return OWN_CLIENT, {"messages": shown}
+def _owner_of(context: CallContext, request: OwnRequest) -> tuple[Signature, Mapping[str, Any]]:
+    """Return whose call it is in the trace, and its inputs.
+
+    That is the module whose messages it sends; else the pipeline's own client, its input the
+    messages.
+    """
+    owner = context.trace.rendered.owner_of(request.messages) if context.trace else None
+    if owner is not None:
+        return owner
+    return OWN_CLIENT, {"messages": _shown(request)}
+
+
+def _shown(request: OwnRequest) -> list[dict[str, str]]:
+    return [{"role": each.role, "content": each.content} for each in request.messages]
 
 
 @dataclass(frozen=True)
@@ -143,7 +164,11 @@ class _Exchange:
             return self.failed(error, key, place)
         trace.note_failing(key, None)
         answer = answer_of_text(reply.text)
-        trace.close(place, self._record(reply, read_answer(answer).text))
+        told = read_answer(answer)
+        record = self._record(reply, told.text)
+        if self.owner is not OWN_CLIENT:
+            record = self._own(record) if told.calls_tool else self._as_module_s(record)
+        trace.close(place, record)
         return answer
 
     async def _asked(self, *, waits: bool) -> Reply:
@@ -172,6 +197,22 @@ class _Exchange:
         if world is not None and world.error is not None:
             raise world.error
         return _refusal(error)
+
+    def _own(self, record: ModuleCall) -> ModuleCall:
+        """Return the call of a module that asks for a tool, and so gives no output yet."""
+        return replace(record, signature=OWN_CLIENT, inputs={"messages": _shown(self.request)})
+
+    def _as_module_s(self, record: ModuleCall) -> ModuleCall:
+        """Return the call with the module's output in place of the text."""
+        output = self.owner.output
+        try:
+            value, reasoning = output.parse(record.text, cut=record.cut)
+            return replace(record, output=output.dump(value), reasoning=reasoning)
+        except Exception as error:  # noqa: BLE001 - a user's validator may raise anything
+            with calling(self.owner.label):
+                note_unreadable(self.context.client, self.request)
+            said = f"LM module {self.owner.name!r}: {error}"
+            return replace(record, output=None, error=said, unreadable=True)
 
     def _record(self, reply: Reply | None, output: str, error: str = "") -> ModuleCall:
         request = self.request

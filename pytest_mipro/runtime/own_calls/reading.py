@@ -12,10 +12,10 @@ from pytest_mipro.runtime.own_calls.http_call import HTTPAnswer, json_object
 
 _ROLES: dict[str, Role] = {"system": "system", "developer": "system", "assistant": "assistant"}
 _CONTENT = ("messages", "input", "instructions", "system", "contents", "prompt")
+_CALL = "function_call"
+_TOOL_STOPS = ("tool_use", "tool_calls", _CALL)
 _STOPS = {
-    **dict.fromkeys(
-        ("end_turn", "stop_sequence", "tool_use", "tool_calls", "function_call"), "stop"
-    ),
+    **dict.fromkeys(("end_turn", "stop_sequence", *_TOOL_STOPS), "stop"),
     **dict.fromkeys(("completed", "STOP", "pause_turn"), "stop"),
     **dict.fromkeys(("max_tokens", "max_output_tokens", "incomplete", "MAX_TOKENS"), "length"),
 }
@@ -75,6 +75,7 @@ def _json(value: Any) -> str:
 class Reading:
     """What an answer says: text and tool calls, usage, why it ended (`""`: it did not), the model.
 
+    `calls_tool` tells that the model waits for what a tool gives.
     `error` is the text of an error in place of a reply, or of a stream that broke off.
     """
 
@@ -83,6 +84,7 @@ class Reading:
     finish_reason: str = "stop"
     model: str = ""
     error: str = ""
+    calls_tool: bool = False
 
 
 def read_answer(answer: HTTPAnswer) -> Reading:
@@ -113,11 +115,7 @@ def _whole(data: Mapping[str, Any]) -> Reading:
         *(message.get("tool_calls") or ()),
         *_parts(data.get("content")),
         *(part for item in _dicts(data.get("output")) for part in _output_parts(item)),
-        *(
-            p
-            for c in _dicts(data.get("candidates"))
-            for p in _parts((c.get("content") or {}).get("parts"))
-        ),
+        *_gemini_parts(data),
     ]
     why = choice.get("finish_reason") or data.get("stop_reason") or _gemini_end(data)
     why = why or (data.get("status") if "output" in data else None) or "stop"
@@ -127,6 +125,7 @@ def _whole(data: Mapping[str, Any]) -> Reading:
         _usage(usage),
         _STOPS.get(str(why), str(why)),
         str(data.get("model") or ""),
+        calls_tool=why in _TOOL_STOPS or any(map(_is_tool_call, texts)),
     )
 
 
@@ -134,7 +133,7 @@ def _streamed(events: Sequence[Mapping[str, Any]], *, done: bool) -> Reading:
     """Return what the events of a stream say together."""
     text: list[str] = []
     usage: dict[str, Any] = {}
-    model, why = "", ""
+    model, why, calls_tool = "", "", False
     for event in events:
         if event.get("error") and not event.get("choices"):
             return Reading(error=_error_text(event["error"]))
@@ -156,17 +155,20 @@ def _streamed(events: Sequence[Mapping[str, Any]], *, done: bool) -> Reading:
             for n in ("name", "arguments")
         ]
         text += [str(delta[name]) for name in ("text", "partial_json") if delta.get(name)]
-        text += [
-            _text(p)
-            for c in _dicts(event.get("candidates"))
-            for p in _parts((c.get("content") or {}).get("parts"))
-        ]
+        text += map(_text, _gemini_parts(event))
+        calls_tool = calls_tool or any(map(_is_tool_call, _gemini_parts(event)))
         why = str(
             choice.get("finish_reason") or delta.get("stop_reason") or _gemini_end(event) or why
         )
     if events and not (why or done):
         return Reading(error="the stream ended before its last event")
-    return Reading("".join(text), _usage(usage), _STOPS.get(why, why or "stop"), model)
+    return Reading(
+        "".join(text),
+        _usage(usage),
+        _STOPS.get(why, why or "stop"),
+        model,
+        calls_tool=why in _TOOL_STOPS or calls_tool,
+    )
 
 
 _LAST_OF_RESPONSES = ("response.completed", "response.incomplete", "response.failed")
@@ -192,6 +194,16 @@ def _gemini_end(data: Mapping[str, Any]) -> Any:
     return _first(data.get("candidates")).get("finishReason")
 
 
+def _gemini_parts(data: Mapping[str, Any]) -> list[Any]:
+    contents = (each.get("content") or {} for each in _dicts(data.get("candidates")))
+    return [part for content in contents for part in _parts(content.get("parts"))]
+
+
+def _is_tool_call(part: Any) -> bool:
+    """Return whether a part of Gemini's or the Responses API calls a tool: no reason says so."""
+    return isinstance(part, dict) and ("functionCall" in part or part.get("type") == _CALL)
+
+
 def _parts(content: Any) -> list[Any]:
     return [part for part in content if part] if isinstance(content, list) else []
 
@@ -200,7 +212,7 @@ def _output_parts(item: Mapping[str, Any]) -> list[Any]:
     """Return the texts of an item of the Responses API; a call of a tool is a part itself."""
     if item.get("type") == "message":
         return _parts(item.get("content"))
-    return [dict(item)] if item.get("type") == "function_call" else []
+    return [dict(item)] if item.get("type") == _CALL else []
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:

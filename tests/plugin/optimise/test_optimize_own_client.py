@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import litellm  # noqa: F401 - imported within an inner run, it would break metadata for the next one
 import openai  # noqa: F401
 import pytest
-from lm_stub import Stub, stub
+from lm_stub import Stub
 from optimize_project import LOCK, PROMPT, optimize, run, write_project
 
 PIPELINE = """
@@ -34,18 +33,16 @@ def test_parity(number):
     assert parity(number=str(number)) == ("odd" if number % 2 else "even")
 """
 
+TESTS_ALONE = """
+@pytest.mark.mipro(threshold=0.1)
+@pytest.mark.parametrize("number", range(40))
+def test_parity(number):
+    assert parity(str(number)) == ("odd" if number % 2 else "even")
+"""
+
 
 @pytest.fixture
-def server() -> Iterator[Stub]:
-    with stub() as running:
-        yield running
-
-
-@pytest.fixture
-def project(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, server: Stub
-) -> pytest.Pytester:
-    monkeypatch.setenv("STUB", server.url)
+def project(pytester: pytest.Pytester, server: Stub) -> pytest.Pytester:
     write_project(pytester, TESTS, pipeline=PIPELINE, ini="mipro_prices =\n    m 1 2\n")
     return pytester
 
@@ -88,3 +85,48 @@ def test_a_rate_limit_delays_the_study_and_ends_it_not(
     server.faults = lambda number: (429, {"retry-after": "0"}) if number % 2 else None
     result = optimize(project)
     assert (project.path / PROMPT).is_file(), result.outlines
+
+
+OWN_PARITY = """
+import os
+import openai
+from pipeline_modules import parity as module
+
+client = openai.OpenAI(base_url=os.environ["STUB"] + "/v1", api_key="no-key")
+
+def parity(number):
+    reply = client.chat.completions.create(
+        model="m", messages=module.messages(number=number), max_tokens=9, temperature=0
+    )
+    return module.parse(reply.choices[0].message.content)
+"""
+
+
+def test_a_module_whose_maker_keeps_their_client_is_optimised_with_demos(
+    pytester: pytest.Pytester, server: Stub
+) -> None:
+    def answer(messages: list[dict[str, str]]) -> str:
+        """Know each number with demos or a careful instruction, else every other one."""
+        number = int(messages[-1]["content"].split()[1])
+        taught = len(messages) > 2 or "carefully" in messages[0]["content"]
+        right = taught or number % 4 > 1
+        return "odd" if bool(number % 2) == right else "even"
+
+    server.answers = answer
+    write_project(pytester, TESTS_ALONE, ini="mipro_prices =\n    m 1 2\n")
+    (pytester.path / "pipeline.py").rename(pytester.path / "pipeline_modules.py")
+    (pytester.path / "pipeline.py").write_text(OWN_PARITY)
+    result = optimize(pytester)
+    assert result.ret == 0, result.outlines
+    prompt = (pytester.path / "prompts" / "pipeline_modules.parity.yaml").read_text()
+    assert "demos:" in prompt or "carefully" in prompt
+    sent = [body["messages"] for _, body, _ in server.asked]
+    assert any(message["role"] == "assistant" for messages in sent for message in messages)
+    modules = json.loads((pytester.path / LOCK).read_text())["modules"]
+    assert [(each["name"], each["model"]) for each in modules] == [("pipeline_modules.parity", "m")]
+    count = server.count
+    gate = run(pytester, "--mipro-json=report.json")
+    assert gate.ret == 0, gate.outlines
+    assert server.count == count
+    usages = json.loads((pytester.path / "report.json").read_text())["studies"][0]["modules"]
+    assert [usage["module"] for usage in usages] == ["pipeline_modules.parity"]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 
 import litellm  # noqa: F401 - imported within an inner run, it would break metadata for the next one
 import openai  # noqa: F401
 import pytest
-from lm_stub import Stub, stub
+from lm_stub import Stub
 
 KEY = "sk-proj-0123456789abcdefghij"
 PIPELINE = f"""
@@ -39,16 +38,7 @@ REPLIES = "test_say.replies.jsonl"
 
 
 @pytest.fixture
-def server() -> Iterator[Stub]:
-    with stub() as running:
-        yield running
-
-
-@pytest.fixture
-def project(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, server: Stub
-) -> pytest.Pytester:
-    monkeypatch.setenv("STUB", server.url)
+def project(pytester: pytest.Pytester, server: Stub) -> pytest.Pytester:
     pytester.makeini("[pytest]\npythonpath = .\nmipro_prices =\n    m 1 2\n")
     pytester.makepyfile(pipeline=PIPELINE, test_say=TESTS)
     return pytester

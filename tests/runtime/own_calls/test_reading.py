@@ -121,7 +121,27 @@ def response(status: str) -> dict[str, Any]:
     ],
 )
 def test_a_whole_answer(data: Any, text: str, why: str, model: str) -> None:
-    assert read(data) == Reading(text, Usage(5, 2), why, model)
+    assert read(data) == Reading(text, Usage(5, 2), why, model, calls_tool=text == CALLED)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        anthropic([{"type": "tool_use", "name": "f", "input": {}}], "tool_use"),
+        {"output": [{"type": "function_call", "name": "f"}], "status": "completed"},
+        {"candidates": [{"content": {"parts": [{"functionCall": {"name": "f"}}]}}]},
+    ],
+)
+def test_a_call_of_a_tool_is_told(data: Any) -> None:
+    assert read(data).calls_tool
+    assert not read(anthropic(TEXT, "end_turn")).calls_tool
+
+
+def test_a_call_of_a_tool_is_told_in_a_stream_of_gemini() -> None:
+    part = {"functionCall": {"name": "f"}}
+    assert read_stream(
+        {"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}]}
+    ).calls_tool
 
 
 def test_cached_prompt_tokens_of_anthropic_count() -> None:
@@ -169,7 +189,7 @@ def test_a_stream_of_anthropic() -> None:
         },
         {"type": "message_stop"},
     ]
-    assert read_stream(*events) == Reading("hi{}", Usage(5, 2), "stop", "c")
+    assert read_stream(*events) == Reading("hi{}", Usage(5, 2), "stop", "c", calls_tool=True)
 
 
 def test_a_stream_of_responses() -> None:
