@@ -126,8 +126,7 @@ class LMModule(Generic[P, R]):
     def messages(self, *args: P.args, **kwargs: P.kwargs) -> list[dict[str, str]]:
         """Return the chat messages of a call, for a pipeline that makes the call itself.
 
-        In a marked case, an LM call that sends them in a row is traced as the module's: its prompt
-        is optimised, demos included, while the call keeps its client, model and parameters.
+        In a marked case an LM call that sends them, in a row, is the module's in the trace.
         """
         with self._in_context() as context:
             signature, inputs = self._asked(), self.signature.bind(args, kwargs)
