@@ -76,4 +76,5 @@ def _result(state: SearchState, conclusion: Conclusion) -> StudyResult:
         spending=run.accounting.spending.entries(),
         billed=run.services.bill.billed,
         lessons=state.lessons if run.settings.has("learning") else (),
+        decided=decided,
     )

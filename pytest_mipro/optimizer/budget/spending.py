@@ -78,6 +78,12 @@ class Spending:
             before, earlier = self._entries.get(key, (Amount(), 0))
             self._entries[key] = (before + amount, earlier + live)
 
+    @property
+    def spent(self) -> Amount:
+        """What all charges come to."""
+        with self._lock:
+            return total(amount for amount, _ in self._entries.values())
+
     def entries(self) -> tuple[SpendingEntry, ...]:
         """Return all entries: stages in the order of the plan, modules by name."""
         with self._lock:

@@ -47,7 +47,14 @@ def choose_finalist(state: SearchState) -> Finalist:
     equals = equally_good(state.record, state.candidates.committed, cases)
     chosen = cheapest(equals) if equals else best
     run.services.emit(
-        FinalistChosen(run.study.name, len(equals), chosen.cost, best.cost, chosen is best)
+        FinalistChosen(
+            run.study.name,
+            len(equals),
+            chosen.cost,
+            best.cost,
+            chosen is best,
+            chosen.assignment,
+        )
     )
     program = state.candidates.program(chosen.assignment)
     trials = set(state.trial_rows)

@@ -123,6 +123,10 @@ _LIFT_SPREAD = 0.12
 _ROW_SPREAD = 0.5  # of one row's score: the most that pass or fail can have
 
 
+# A field of the plan and its value, the lift that the choice brings, and the deviation of it.
+Effect = tuple[tuple[str, Any], float, float]
+
+
 class PlanPolicy:
     """Chooses how to ask for each instruction, by what the instructions asked for so far earned.
 
@@ -178,7 +182,7 @@ class PlanPolicy:
     def _means(self) -> Any:
         return np.linalg.solve(self._precision, self._told)
 
-    def effects(self) -> list[tuple[tuple[str, Any], float, float]]:
+    def effects(self) -> list[Effect]:
         """Return what is known of each choice: its field and value, its effect, the deviation.
 
         The deviation is that of its difference from the mean effect of the field's choices.

@@ -191,12 +191,14 @@ class InstructionProposer:
         if self._policy:
             for lesson in lessons.values():
                 self._policy.learn(lesson)
-        event = LessonsLearnt(self._run.study.name, state.round + 1, tuple(lessons.values()))
+        effects = tuple(self._policy.effects()) if self._policy else ()
+        learnt = tuple(lessons.values())
+        event = LessonsLearnt(self._run.study.name, state.round + 1, learnt, effects)
         self._run.services.emit(event)
         return replace(
             state,
             rewarded=state.rewarded.union(lessons),
-            lessons=(*state.lessons, *lessons.values()),
+            lessons=(*state.lessons, *learnt),
         )
 
 

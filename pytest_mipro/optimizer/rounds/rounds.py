@@ -74,6 +74,8 @@ def expand_candidates(state: SearchState, proposer: InstructionProposer) -> Sear
         {name: len(item.demo_sets) for name, item in modules.items()},
         {name: len(pool) for name, pool in found.items()},
         {name: sum(length_of(demo) > most for demo in pool) for name, pool in found.items()},
+        state.candidates.modules,
+        state.ways,
     )
     state.run.services.emit(ready)
     return state

@@ -33,7 +33,7 @@ from pytest_mipro.optimizer.search.racing import behind, first_heat
 from pytest_mipro.optimizer.search.searcher import Assignment, Searcher
 from pytest_mipro.optimizer.statistics.intervals import paired_lift
 from pytest_mipro.optimizer.study.amount import NOTHING
-from pytest_mipro.optimizer.study.case import Evaluation, cases_of, mean_cost
+from pytest_mipro.optimizer.study.case import NO_COST, Evaluation, cases_of, mean_cost
 
 # A lift measured on n rows is shrunk towards 0 by n / (n + this): a few lucky rows are no leader.
 _PRIOR_ROWS = 10
@@ -107,10 +107,7 @@ class _Trials:
     def _run_window(self, window: deque[Trial]) -> None:
         in_flight = self._settings.in_flight
         while True:
-            while len(window) < in_flight:
-                trial = self._next(window)
-                if trial is None:
-                    break
+            while len(window) < in_flight and (trial := self._next(window)) is not None:
                 window.append(trial)
             if not window:
                 return
@@ -157,8 +154,7 @@ class _Trials:
 
     def _stale_leader(self) -> list[Assignment]:
         """Return the leader if it was not measured on this minibatch."""
-        fresh = self._covers(self._leader, self._batch)
-        return [] if fresh else [self._leader.assignment]
+        return [] if self._covers(self._leader, self._batch) else [self._leader.assignment]
 
     def _covers(self, assessment: Assessment, rows: Sequence[str]) -> bool:
         return all(case.id in assessment.scores for case in self._cases_of(tuple(rows)))
@@ -219,8 +215,8 @@ class _Trials:
 
     def _evaluate(self, trial: Trial, rows: tuple[str, ...], part: Part) -> Pending:
         baseline = self.state.baseline
-        repeats = trial.kind == "full"
-        rules = replace(baseline.rules, repeats=repeats, first_sample=baseline.search_sample)
+        full, sample = trial.kind == "full", baseline.search_sample
+        rules = replace(baseline.rules, repeats=full, first_sample=sample)
         program = self.state.candidates.program(trial.assignment)
         return self._run.evaluator.start(program, self._cases_of(rows), part, rules)
 
@@ -273,11 +269,14 @@ class _Trials:
                 kind=trial.kind,
                 assignment=trial.assignment,
                 estimate=assessment.estimate if assessment else None,
-                rows=assessment.rows if assessment else len(trial.rows),
+                rows=rows,
                 best=self._leader.estimate,
                 calls=evaluation.calls,
                 dropped=evaluation.over_budget,
                 stopped=bool(trial.rest) and not evaluation.over_budget,
+                scores=assessment.scores if assessment else {},
+                price=assessment.cost if assessment else NO_COST,
+                spent=self._run.accounting.spending.spent,
             )
         )
 

@@ -6,18 +6,19 @@ Trials and rounds are counted from 1, as people see them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pytest_mipro.optimizer.measuring.disturbance import Disturbed
-from pytest_mipro.optimizer.proposing.proposal_plan import Lesson
+from pytest_mipro.optimizer.proposing.proposal_plan import Effect, Lesson
 from pytest_mipro.optimizer.proposing.proposer_models import Proposal
 from pytest_mipro.optimizer.run.forecast import Forecast
+from pytest_mipro.optimizer.search.candidates import ModuleCandidates
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.statistics.decide import Decision
 from pytest_mipro.optimizer.statistics.intervals import Interval
-from pytest_mipro.optimizer.study.amount import Limits
-from pytest_mipro.optimizer.study.case import CaseCost
+from pytest_mipro.optimizer.study.amount import NOTHING, Amount, Limits
+from pytest_mipro.optimizer.study.case import NO_COST, CaseCost
 from pytest_mipro.optimizer.study.near_duplicates import NearDuplicates
 from pytest_mipro.optimizer.study.split import Split
 
@@ -109,7 +110,9 @@ class CandidatesReady:
     """How many instructions and demo sets each module has in a round, the current ones included.
 
     `pool` counts the rows that a module has demos from, `too_long` those of them whose demo alone
-    is longer than a demo set may be.
+    is longer than a demo set may be. `offered` are the candidates themselves, which assignments
+    index: two dimensions a module, in this order. `ways` says how the demos of a set, given by the
+    digest of a prompt of nothing else, were drawn.
     """
 
     study: str
@@ -118,6 +121,8 @@ class CandidatesReady:
     demo_sets: Mapping[str, int]
     pool: Mapping[str, int]
     too_long: Mapping[str, int]
+    offered: tuple[ModuleCandidates, ...] = ()
+    ways: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,9 @@ class TrialFinished:
     `rows` measured; of a whole full trial it is the score itself. `calls` counts the LM requests
     made; `best` is the estimate of the program believed best so far. `dropped` says why a trial has
     no score: it used more than was reserved for it. `stopped` is set if it ended behind the leader
-    after its first rows.
+    after its first rows. `scores` holds what is known of the program by now: the score of each case
+    measured, by id; `price` is its mean price of a case. `spent` is what the run's distinct
+    requests came to when the trial ended.
     """
 
     study: str
@@ -144,6 +151,9 @@ class TrialFinished:
     calls: int
     dropped: str = ""
     stopped: bool = False
+    scores: Mapping[str, float] = field(default_factory=dict)
+    price: CaseCost = NO_COST
+    spent: Amount = NOTHING
 
 
 @dataclass(frozen=True)
@@ -161,11 +171,15 @@ class ProposalsMade:
 
 @dataclass(frozen=True)
 class LessonsLearnt:
-    """The rewards of the proposals tried in a round, whether or not learning is on."""
+    """The rewards of the proposals tried in a round, whether or not learning is on.
+
+    `effects` are what is known of each choice of how to ask, lessons of earlier runs included.
+    """
 
     study: str
     round: int
     lessons: tuple[Lesson, ...]
+    effects: tuple[Effect, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -173,7 +187,7 @@ class FinalistChosen:
     """The finalist is one of `equals` programs that the data can't tell apart, and the cheapest.
 
     `price` is its mean price of a case, `best_price` that of the program with the highest estimate;
-    `is_best` is set if these are the same program.
+    `is_best` is set if these are the same program. `assignment` is the finalist's.
     """
 
     study: str
@@ -181,6 +195,7 @@ class FinalistChosen:
     price: CaseCost
     best_price: CaseCost
     is_best: bool
+    assignment: Assignment = ()
 
 
 @dataclass(frozen=True)

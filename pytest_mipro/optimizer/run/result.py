@@ -28,8 +28,9 @@ class StudyResult:
     why in one line, `decision` is the verdict (None if none was reached). `baseline` and `final`
     evaluate all cases under the committed prompts and under the finalist's; `before` and `after`
     are their scores, `deciding_before` and `deciding_after` those on the rows that decided
-    (holdout, else validation). `holdout_uses` counts the finalists that this holdout has been used
-    for. `finalist` is a digest of the finalist's prompts, "" if no candidate beat the baseline.
+    (holdout, else validation), and `decided` are the finalist's runs of them. `holdout_uses` counts
+    the finalists that this holdout has been used for. `finalist` is a digest of the finalist's
+    prompts, "" if no candidate beat the baseline.
 
     `trials` counts the trials, `calls` the distinct LM requests of the whole run, `asked` all
     requests of programs and proposals, `live` the calls that an endpoint answered. `ended` says why
@@ -64,6 +65,7 @@ class StudyResult:
     lessons: tuple[Lesson, ...] = ()
     spending: tuple[SpendingEntry, ...] = ()
     billed: Amount = NOTHING
+    decided: Evaluation | None = None
 
 
 def measured(scores: Mapping[str, float], cases: Sequence[Case]) -> Measured:

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.optimizer.proposing.proposer_models import Proposal, unusable
 from pytest_mipro.optimizer.run.events import (
+    CandidatesReady,
     Decided,
     Event,
     FinalistChosen,
@@ -64,6 +65,8 @@ class StudyRecord:
                     self._write_proposal(event.round, proposal)
                 if lost := event.skipped or unusable(event.proposals):
                     self._write("proposals", round=event.round, lost=lost)
+            case CandidatesReady():
+                self._write_candidates(event)
             case TrialFinished() | FinalistChosen():
                 name = "trial" if isinstance(event, TrialFinished) else "finalist"
                 self._write(name, **{k: v for k, v in asdict(event).items() if k != "study"})
@@ -88,6 +91,17 @@ class StudyRecord:
             instruction=proposal.instruction,
             problem=proposal.problem,
         )
+
+    def _write_candidates(self, event: CandidatesReady) -> None:
+        """Write what a round's assignments index."""
+        for module in event.offered:
+            self._write(
+                "candidates",
+                round=event.round,
+                module=module.signature.label,
+                instructions=module.instructions,
+                demo_sets=[[demo.case for demo in demos] for demos in module.demo_sets],
+            )
 
     def _write(self, event: str, **data: Any) -> None:
         if self._file is None:

@@ -25,6 +25,7 @@ SCHEMA_VERSION = 2
 """Goes up when a key goes or changes its meaning, not when a new key comes."""
 _LIFT = "mean low high lower_one_sided rows"
 _CHANGE = "id=result.id before gain"
+_TRIAL = "number round kind assignment estimate rows best calls dropped stopped"
 _AMOUNT = "calls tokens cost=dollars"
 _MEASURED = "objective low=interval.low high=interval.high tests cases rows"
 
@@ -147,10 +148,7 @@ def _optimization(item: OptimizedStudy, report: RunReport) -> dict[str, Any]:
                 result, "before after deciding_before deciding_after"
             ).items()
         },
-        "trials": [
-            {key: value for key, value in asdict(trial).items() if key != "study"}
-            for trial in item.trials
-        ],
+        "trials": [_fields(trial, _TRIAL) for trial in item.trials],
         **_fields(result, "calls asked"),
         "spending": [
             {**_fields(spent, "stage module model live"), **_fields(spent.amount, _AMOUNT)}

@@ -49,6 +49,29 @@ def test_the_same_run_writes_the_same_record(pytester):
     assert record(pytester) == first
 
 
+def test_trials_are_recorded_with_their_candidates_cases_and_cost(pytester):
+    write_project(pytester)
+    optimize(pytester)
+    lines = record(pytester)
+    offered = kinds(lines, "candidates")
+    assert {one["module"] for one in offered} == {"pipeline.parity"}
+    assert all(one["instructions"][0] == "Say whether the number is odd." for one in offered)
+    trials = kinds(lines, "trial")
+    for trial in trials:
+        (module,) = [one for one in offered if one["round"] == trial["round"]]
+        instruction, demos = trial["assignment"]
+        assert module["instructions"][instruction]
+        assert len(module["demo_sets"][demos]) <= 2
+        assert len(trial["scores"]) >= trial["rows"]
+        assert all(0 <= score <= 1 for score in trial["scores"].values())
+        assert trial["price"]["tokens"] > 0
+    spent = [trial["spent"]["calls"] for trial in trials]
+    assert spent == sorted(spent)
+    assert spent[0] > 40  # the baseline's 40 calls, and the trial's own
+    (finalist,) = kinds(lines, "finalist")
+    assert finalist["assignment"] in [trial["assignment"] for trial in trials]
+
+
 LEARNING = """
 from pytest_mipro.optimizer.study.settings import DEFAULT
 from pytest_mipro.plugin.optimise.optimizer_inputs import OVERRIDES
@@ -112,7 +135,7 @@ def test_screen_record_and_reports_count_the_same_trials(pytester):
     (study,) = json.loads((pytester.path / "r.json").read_text())["optimizations"]
     trials = study["trials"]
     recorded = kinds(record(pytester), "trial")
-    assert [{k: v for k, v in one.items() if k != "event"} for one in recorded] == trials
+    assert [{key: one[key] for key in trials[0]} for one in recorded] == trials
     full = [trial for trial in trials if trial["kind"] == "full"]
     count, programs = len(trials), len({tuple(trial["assignment"]) for trial in trials})
     where = f"{count - len(full)} on a minibatch, {len(full)} on all validation rows"
