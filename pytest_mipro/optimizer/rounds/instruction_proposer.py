@@ -191,9 +191,9 @@ class InstructionProposer:
         if self._policy:
             for lesson in lessons.values():
                 self._policy.learn(lesson)
-        effects = tuple(self._policy.effects()) if self._policy else ()
+        believed = tuple(self._policy.effects()) if self._policy else ()
         learnt = tuple(lessons.values())
-        event = LessonsLearnt(self._run.study.name, state.round + 1, learnt, effects)
+        event = LessonsLearnt(self._run.study.name, state.round + 1, learnt, believed)
         self._run.services.emit(event)
         return replace(
             state,

@@ -74,7 +74,8 @@ class _Trials:
         # The minibatch may hold all rows: then every trial is a full evaluation.
         self._kind: TrialKind = "full" if len(self._batch) == len(self._rows) else "minibatch"
         self._leader = state.leader  # found anew with each result, which takes some milliseconds
-        self._stale = self._stale_leader() if trials else []
+        stale = bool(trials) and not self._covers(self._leader, self._batch)
+        self._stale = [self._leader.assignment] if stale else []
         # In rows of a program whose calls are all new: a change of a later module costs less.
         self._rows_left = float(trials * len(self._batch))
         paths = [module.signature.prompt_path for module in state.candidates.modules]
@@ -151,10 +152,6 @@ class _Trials:
             if assignment not in self._seen:
                 return assignment
         return None
-
-    def _stale_leader(self) -> list[Assignment]:
-        """Return the leader if it was not measured on this minibatch."""
-        return [] if self._covers(self._leader, self._batch) else [self._leader.assignment]
 
     def _covers(self, assessment: Assessment, rows: Sequence[str]) -> bool:
         return all(case.id in assessment.scores for case in self._cases_of(tuple(rows)))

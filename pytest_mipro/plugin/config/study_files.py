@@ -1,4 +1,4 @@
-"""Paths of a study's own files inside `.mipro/`: bill, record, holdout uses, result."""
+"""Paths of a study's own files inside `.mipro/`: bill, record, holdout uses, result, page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 
 from pytest_mipro.runtime.text.files import ensure_private_folder
 
-StudyFile = Literal["bills", "records", "looks", "refused", "finished", "usage"]
+StudyFile = Literal["bills", "records", "looks", "refused", "finished", "usage", "report"]
 
 _NAMES: Mapping[StudyFile, str] = {
     "usage": "{stem}-{digest:.8}.json",
@@ -18,6 +18,7 @@ _NAMES: Mapping[StudyFile, str] = {
     "looks": "{digest:.16}.json",
     "refused": "{stem}-{digest:.8}.diff",
     "finished": "{digest:.16}.json",
+    "report": "{stem}-{digest:.8}/index.html",
 }
 
 

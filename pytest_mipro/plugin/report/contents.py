@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from pytest_mipro.optimizer.proposing.proposer_models import Proposal
-from pytest_mipro.optimizer.run.events import Event, ProposalsMade, TrialFinished
+from pytest_mipro.optimizer.run.events import (
+    CandidatesReady,
+    Event,
+    FinalistChosen,
+    LessonsLearnt,
+    ProposalsMade,
+    TrialFinished,
+)
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
@@ -20,6 +28,9 @@ from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.measuring.report_data import ModuleUsage, by_module
 from pytest_mipro.plugin.replies.troubles import Trouble
 from pytest_mipro.runtime.signature.signature import Signature
+
+_KEPT = (ProposalsMade, CandidatesReady, TrialFinished, LessonsLearnt, FinalistChosen)
+E = TypeVar("E", bound=Event)
 
 
 @dataclass(frozen=True)
@@ -40,12 +51,25 @@ class GatedStudy:
 
 @dataclass(frozen=True)
 class OptimizedStudy:
-    """A study that came to its decision, its trials and proposals, and the troubled replies."""
+    """A study that came to its decision, what happened on the way, and the troubled replies."""
 
     result: StudyResult
-    trials: tuple[TrialFinished, ...]
-    proposals: tuple[Proposal, ...] = ()
+    events: tuple[Event, ...] = ()
     troubles: tuple[Trouble, ...] = ()
+
+    def of(self, kind: type[E]) -> tuple[E, ...]:
+        """Return the events of a kind, in their order."""
+        return tuple(event for event in self.events if isinstance(event, kind))
+
+    @property
+    def trials(self) -> tuple[TrialFinished, ...]:
+        """The trials, in their order."""
+        return self.of(TrialFinished)
+
+    @property
+    def proposals(self) -> tuple[Proposal, ...]:
+        """The proposals of all rounds."""
+        return tuple(each for made in self.of(ProposalsMade) for each in made.proposals)
 
     @property
     def changed(self) -> tuple[Signature, ...]:
@@ -79,22 +103,17 @@ class Optimizations:
     """
 
     results: list[StudyResult] = field(default_factory=list)
-    trials: list[TrialFinished] = field(default_factory=list)
-    proposals: dict[str, list[Proposal]] = field(default_factory=dict)
+    events: dict[str, list[Event]] = field(default_factory=dict)
     troubles: dict[str, tuple[Trouble, ...]] = field(default_factory=dict)
 
     def __call__(self, event: Event) -> None:
-        """Keep a round's proposals."""
-        if isinstance(event, ProposalsMade):
-            self.proposals.setdefault(event.study, []).extend(event.proposals)
+        """Keep what reports show of a search."""
+        if isinstance(event, _KEPT):
+            self.events.setdefault(event.study, []).append(event)
 
     def pytest_mipro_study_finished(self, result: StudyResult) -> None:
         """Keep a study's result."""
         self.results.append(result)
-
-    def pytest_mipro_trial_finished(self, trial: TrialFinished) -> None:
-        """Keep a trial."""
-        self.trials.append(trial)
 
 
 def describe_demand(result: StudyResult) -> str:
@@ -137,8 +156,7 @@ def run_report(config: pytest.Config, exit_status: int, given: Sequence[Verdict]
         optimizations=tuple(
             OptimizedStudy(
                 result,
-                tuple(trial for trial in announced.trials if trial.study == result.study),
-                tuple(announced.proposals.get(result.study, ())),
+                tuple(announced.events.get(result.study, ())),
                 announced.troubles.get(result.study, ()),
             )
             for result in announced.results

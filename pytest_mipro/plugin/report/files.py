@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
 from pytest_mipro.errors import MiproError
+from pytest_mipro.plugin.config.cache_folder import mipro_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.config.printable import printable
 from pytest_mipro.plugin.config.redaction import redaction
+from pytest_mipro.plugin.config.study_files import ensure_study_folder, study_file
 from pytest_mipro.plugin.gate.verdict_types import Verdict
-from pytest_mipro.plugin.report.contents import run_report
+from pytest_mipro.plugin.report.contents import RunReport, run_report
 from pytest_mipro.plugin.report.json_report import json_report
 from pytest_mipro.plugin.report.markdown import markdown_report
+from pytest_mipro.plugin.report.page.optimization_data import optimization_data
+from pytest_mipro.plugin.report.page.page import Contents, report_page
 from pytest_mipro.runtime.text.files import atomic_write
 
 _LINES = pytest.StashKey[list[tuple[str, bool]]]()
@@ -23,13 +28,29 @@ STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 def write_reports(session: pytest.Session, verdicts: Sequence[Verdict]) -> None:
-    """Write the files that were asked for, and append to GitHub's job summary where there is one.
+    """Write the files that were asked for and the pages of what was optimised.
 
-    A report that can't be written fails the run; a job summary, which no option asks for, does not.
+    Appends to GitHub's job summary where there is one. A report that was asked for and can't be
+    written fails the run; a page or a job summary that no option asks for does not.
     """
-    config, options = session.config, options_of(session.config)
+    config = session.config
     report = run_report(config, session.exitstatus, verdicts)
-    lines = config.stash.setdefault(_LINES, [])
+    markdown = _write_asked(session, report)
+    for item in report.optimizations:
+        _write_page(config, item.result.study, partial(optimization_data, item))
+    summary = os.environ.get(STEP_SUMMARY)
+    if markdown and summary and (report.studies or report.optimizations):
+        try:
+            with open(summary, "a", encoding="utf-8") as file:  # noqa: PTH123 - a name as given
+                file.write(f"{markdown}\n")
+        except OSError as error:
+            problem = error.strerror or error
+            _tell(config, f"{STEP_SUMMARY}={summary} can't be written ({problem})", well=False)
+
+
+def _write_asked(session: pytest.Session, report: RunReport) -> str:
+    """Write the JSON and the Markdown report where they go; return the latter, "" for neither."""
+    config, options = session.config, options_of(session.config)
     try:
         redact = redaction(config)
         markdown = markdown_report(report, redact)
@@ -37,20 +58,31 @@ def write_reports(session: pytest.Session, verdicts: Sequence[Verdict]) -> None:
         for path in (options.json, options.markdown):
             if path is not None:
                 atomic_write(path, texts[path])
-                lines.append((f"wrote {format_path(config, path)}", True))
+                _tell(config, f"wrote {format_path(config, path)}")
     except (MiproError, OSError) as error:  # a hook that takes secrets out failed, or a full disk
-        lines.append((f"no report: {error}", False))
+        _tell(config, f"no report: {error}", well=False)
         if session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        return
-    summary = os.environ.get(STEP_SUMMARY)
-    if summary and (report.studies or report.optimizations):
-        try:
-            with open(summary, "a", encoding="utf-8") as file:  # noqa: PTH123 - a name as given
-                file.write(f"{markdown}\n")
-        except OSError as error:
-            problem = error.strerror or error
-            lines.append((f"{STEP_SUMMARY}={summary} can't be written ({problem})", False))
+        return ""
+    return markdown
+
+
+def _write_page(config: pytest.Config, study: str, contents: Contents) -> bool:
+    """Write a study's page and say where it is, or why there is none; return whether it is."""
+    path = study_file(mipro_folder(config), "report", study)
+    try:
+        page = report_page(study, contents, redaction(config))
+        ensure_study_folder(path)
+        atomic_write(path, page)
+    except (MiproError, OSError) as error:
+        _tell(config, f"no report page: {error}", well=False)
+        return False
+    _tell(config, f"report page {format_path(config, path)}")
+    return True
+
+
+def _tell(config: pytest.Config, line: str, *, well: bool = True) -> None:
+    config.stash.setdefault(_LINES, []).append((line, well))
 
 
 def write_report_lines(terminal: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_mipro.optimizer.proposing.proposer_models import unusable
+from pytest_mipro.optimizer.run.events import ProposalsMade
 from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.gate.drift import drift_lines
 from pytest_mipro.plugin.gate.provenance import (
@@ -91,7 +92,9 @@ def write_troubles(terminal: Any, config: pytest.Config) -> None:
     announced = optimizations_of(config)
     locks = (troubles_of(config, lock) for lock in provenance_of(config))
     troubles = [each for found in (*locks, *announced.troubles.values()) for each in found]
-    proposals = [each for made in announced.proposals.values() for each in made]
+    events = (event for known in announced.events.values() for event in known)
+    made = (event.proposals for event in events if isinstance(event, ProposalsMade))
+    proposals = [each for round_of in made for each in round_of]
     parts = [f"replies: {text}"] if (text := describe_troubles(troubles)) else []
     parts += [lost] if (lost := unusable(proposals)) else []
     parts += [result.ended for result in announced.results if result.ended.startswith(_EARLY)]

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -38,7 +38,8 @@ class ModuleCall:
     corrective retry). `error` is "" after success; `stack` holds the project's functions between
     test and module, outermost first; `cut` tells that the last reply ended at the output limit,
     `unreadable` that it could not be read as an output. `sent` and `received` are the last request
-    and its reply, None unless the trace keeps them.
+    and its reply, None unless the trace keeps them. `place` counts the case's calls from 1, in the
+    order in which they began; 0 outside a case.
     """
 
     signature: Signature
@@ -59,6 +60,7 @@ class ModuleCall:
     unreadable: bool = False
     sent: Request | None = field(default=None, compare=False, repr=False)
     received: Reply | None = field(default=None, compare=False, repr=False)
+    place: int = field(default=0, compare=False)
 
     @property
     def own(self) -> bool:
@@ -126,7 +128,7 @@ class Trace:
     def close(self, place: int, call: ModuleCall) -> None:
         """Record a finished call at its place."""
         with self._lock:
-            self._closed[place] = call
+            self._closed[place] = replace(call, place=place)
 
     def remember(self, error: Exception) -> None:
         """Keep the first error of this package that is not a ProgramError."""

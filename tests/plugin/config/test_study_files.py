@@ -11,6 +11,8 @@ def test_names_stay_what_earlier_runs_wrote():
     study = "tests/test_support_desk.mipro.json"
     assert study_file(HOME, "records", study) == HOME / "records/test_support_desk-a886ee3e.jsonl"
     assert study_file(HOME, "bills", study) == HOME / "bills/test_support_desk-a886ee3e.jsonl"
+    page = HOME / "report/test_support_desk-a886ee3e/index.html"
+    assert study_file(HOME, "report", study) == page
     assert study_file(HOME, "looks", study).name.startswith("a886ee3e")
     assert len(study_file(HOME, "looks", study).stem) == 16
 

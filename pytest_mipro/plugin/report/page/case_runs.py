@@ -1,0 +1,89 @@
+"""The runs of cases as data of the page: scores, feedback, and what each module saw and said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_mipro.optimizer.study.case import CaseRun
+from pytest_mipro.plugin.report.page.texts import Texts
+from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.prompts.prompt import Prompt
+from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
+from pytest_mipro.runtime.prompts.render import render
+from pytest_mipro.runtime.signature.json_values import to_text
+
+Runs = Mapping[str, list[CaseRun]]
+
+
+@dataclass
+class CaseData:
+    """Writes runs as data; messages that begin alike share their beginning, by its number."""
+
+    texts: Texts
+    leads: list[list[tuple[str, int]]] = field(default_factory=list)
+    _places: dict[tuple[tuple[str, int], ...], int] = field(default_factory=dict)
+
+    def run(self, runs: Iterable[CaseRun], prompts: Mapping[Path, Prompt]) -> dict[str, Any]:
+        """Return the data of a case's run under these prompts: of several samples, the worst."""
+        samples = sorted(runs, key=lambda run: run.outcome.score or 0.0)
+        worst, outcome = samples[0], samples[0].outcome
+        calls = sorted(worst.calls, key=lambda call: call.place)
+        told = outcome.error or outcome.failure or outcome.skipped or outcome.feedback
+        data: dict[str, Any] = {
+            "score": rounded(outcome.score),
+            "calls": [self._call(call, worst.case.row, prompts) for call in calls],
+        }
+        if told:
+            data["feedback"] = self.texts.add(told)
+        if outcome.metrics:
+            data["metrics"] = dict(outcome.metrics)
+        if len(samples) > 1:
+            data["samples"] = [rounded(run.outcome.score) for run in samples]
+        return data
+
+    def _call(self, call: ModuleCall, row: str, prompts: Mapping[Path, Prompt]) -> dict[str, Any]:
+        add = self.texts.add
+        data: dict[str, Any] = {
+            "module": add(call.signature.label),
+            "model": add(call.model),
+            "tokens": call.usage.prompt_tokens + call.usage.completion_tokens,
+            "cost": call.cost,
+            "reply": add(call.text),
+        }
+        if not call.own:
+            prompt = prompts.get(call.signature.prompt_path) or committed_prompt(call.signature)
+            *lead, asked = render(call.signature, prompt.without(row, call.inputs), call.inputs)
+            data["lead"] = self._lead(tuple((each.role, add(each.content)) for each in lead))
+            data["asked"] = add(asked.content)
+        output = "" if call.output is None else to_text(call.output)
+        further = {
+            "output": output if output != call.text else "",
+            "reasoning": call.reasoning,
+            "error": call.error,
+        }
+        data |= {name: add(text) for name, text in further.items() if text}
+        if call.requests > 1:
+            data["requests"] = call.requests
+        return data
+
+    def _lead(self, messages: tuple[tuple[str, int], ...]) -> int:
+        if messages not in self._places:
+            self._places[messages] = len(self.leads)
+            self.leads.append(list(messages))
+        return self._places[messages]
+
+
+def by_case(runs: Iterable[CaseRun]) -> Runs:
+    """Return the runs of each case, by its id."""
+    found: dict[str, list[CaseRun]] = {}
+    for run in runs:
+        found.setdefault(run.case.id, []).append(run)
+    return found
+
+
+def rounded(score: float | None) -> float | None:
+    """Return a score as short as people read it."""
+    return None if score is None else round(score, 4)
