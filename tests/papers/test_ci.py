@@ -1,4 +1,4 @@
-"""docs/ci.md: the workflows are whole, use options that exist, keep forks from key and cache."""
+"""docs/github-gitlab.md: the workflows are whole, and keep forks from key and cache."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 DOCS = Path(__file__).parents[2] / "docs"
-TEXT = (DOCS / "ci.md").read_text(encoding="utf-8")
+TEXT = (DOCS / "github-gitlab.md").read_text(encoding="utf-8")
 BLOCKS = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)]
 GITHUB: dict[Any, Any] = next(block for block in BLOCKS if "jobs" in block)
 GITLAB: dict[Any, Any] = next(block for block in BLOCKS if "prompts" in block)
@@ -74,6 +74,19 @@ def test_reports_are_uploaded_whatever_the_verdict():
         assert upload["if"] == "always()"
         assert upload["with"]["path"] == "reports/"
     assert GITLAB["prompts"]["artifacts"]["when"] == "always"
+
+
+def test_gitlab_comments_with_what_the_gate_wrote_where_there_is_a_token():
+    job = GITLAB["prompts"]
+    guard, comment = job["after_script"]
+    assert "body@reports/mipro.md" in comment
+    assert "--mipro-markdown=reports/mipro.md" in " ".join(job["script"])
+    for token, done in (("", ""), ("glpat-x", "goes on")):
+        script = f"{guard}\nprintf 'goes on'"
+        run = subprocess.run(
+            ["sh", "-ec", script], env={"COMMENT_TOKEN": token}, capture_output=True, check=True
+        )
+        assert run.stdout.decode() == done
 
 
 def test_the_commit_holds_prompts_locks_and_replies_and_nothing_else(tmp_path):
