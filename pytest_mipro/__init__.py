@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from pytest_mipro.runtime.module import LMModule, lm_module
     from pytest_mipro.runtime.score import Score
     from pytest_mipro.runtime.settings import configure, variant
+    from pytest_mipro.runtime.signature.chat_history import History
 
-__all__ = ["LMModule", "Score", "cases", "configure", "lm_module", "variant"]
+__all__ = ["History", "LMModule", "Score", "cases", "configure", "lm_module", "variant"]
 
 # Imported at first use: every pytest run imports this package for its hooks, also where nothing is
 # marked, and production must not import pytest, which `cases` needs.
 _HOMES = {
+    "History": "pytest_mipro.runtime.signature.chat_history",
     "LMModule": "pytest_mipro.runtime.module",
     "Score": "pytest_mipro.runtime.score",
     "cases": "pytest_mipro.plugin.collecting.cases",

@@ -43,7 +43,7 @@ def _messages(
     return {
         module.signature.label: [
             {"role": each["role"], "content": redact(each["content"])}
-            for each in module.messages(**{name: f"{{{name}}}" for name in module.signature.inputs})
+            for each in module.messages(**module.signature.placeholders)
         ]
         for module in modules
     }

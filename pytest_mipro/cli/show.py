@@ -62,7 +62,7 @@ def _without_case(config: pytest.Config, root: Path, target: str, form: str) -> 
 
 
 def _request(module: AnyModule, form: str) -> Request:
-    inputs: dict[str, Any] = {name: f"{{{name}}}" for name in module.signature.inputs}
+    inputs = module.signature.placeholders
     if form != "messages":
         return module.request(**inputs)
     messages = (Message(**each) for each in module.messages(**inputs))  # type: ignore[arg-type]

@@ -1,7 +1,8 @@
 """Reads and writes the plain chat format: a system message, demos as turns, tagged inputs.
 
 The last user message holds the inputs as `<name>…</name>`, demos are user/assistant pairs before
-it. Messages without tags are read too: the whole message is then one input named `input`.
+it, and between them stands the conversation that the system message may name as an input. Messages
+without tags are read too: the whole message is then one input named `input`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_mipro.runtime.client.contract import Message
+from pytest_mipro.runtime.signature.chat_history import SAID
 from pytest_mipro.simulated.shapes import shape_schema
 from pytest_mipro.simulated.task import Example, Fields, Slot, Task
 
@@ -31,6 +33,7 @@ _REPLY = re.compile(r"<answer>\n?(.*?)\n?</answer>", re.DOTALL)
 _SHAPE = re.compile(r"\bJSON (?:object|value) of this shape\b[^\n]*\n")
 OUTPUT = "output"
 REASONING = "reasoning"
+_CONVERSATION = re.compile(rf"^- `(\w+)`: .*{re.escape(SAID)}$", re.MULTILINE)
 
 
 def read(messages: Sequence[Message]) -> Task:
@@ -38,7 +41,9 @@ def read(messages: Sequence[Message]) -> Task:
     system = "\n\n".join(m.content for m in messages if m.role == "system")
     instruction, wanted = split_format(system)
     schema, reasoning = wanted_schema(wanted)
-    pairs, query = _turns([m for m in messages if m.role != "system"])
+    named = _CONVERSATION.search(system)
+    turns = [m for m in messages if m.role != "system"]
+    pairs, query = _conversing(turns, named[1]) if named else _turns(turns)
     slot = Slot(OUTPUT, schema)
     demos = tuple(
         Example(read_fields(user), _values(reply, slot, reasoning=reasoning))
@@ -164,6 +169,22 @@ def _turns(messages: Sequence[Message]) -> tuple[list[tuple[str, str]], Fields]:
         pairs = [pair for pair in pairs if pair[0] != asked]
         return pairs, read_fields(asked)
     return pairs, read_fields(user)
+
+
+def _conversing(messages: Sequence[Message], name: str) -> tuple[list[tuple[str, str]], Fields]:
+    """Return (demo pairs, query); the conversation after the demos is the query's field `name`."""
+    if re.match(r"Your reply could not be used\b", messages[-1].content if messages else ""):
+        messages = messages[:-2]
+    at = 0
+    while at + 1 < len(messages) and name in dict(read_fields(messages[at].content)):
+        at += 2
+    last = messages[-1].content if messages[at:] else ""
+    asked = read_fields(last)
+    if asked == (("input", last),):  # no tags: the conversation is all that is asked
+        asked = ()
+    shown = [{"role": m.role, "content": m.content} for m in messages[at : -1 if asked else None]]
+    conversation = (name, json.dumps(shown, ensure_ascii=False))
+    return _turns(messages[:at])[0], (conversation, *asked)
 
 
 def _values(reply: str, slot: Slot, *, reasoning: bool) -> dict[str, Any]:

@@ -537,6 +537,8 @@ def test_a_private_parameter_is_sent_and_kept_as_a_digest() -> None:
         ({"max_token": 1}, "did you mean 'max_tokens'?"),
         ({"stream": True}, "stream can't be set here: a module call is one request"),
         ({"n": 2}, "n can't be set here"),
+        ({"tools": []}, "with one text reply; a pipeline with tools keeps its own client, with a"),
+        ({"tool_choice": "auto"}, "tool_choice can't be set here: a module call is one request"),
         ({"api_key": "sk-secret"}, "api_key can't be set here: keys and endpoints come from"),
         ({"extra_headers": {}}, "extra_headers can't be set here"),
         ({"response_format": {}}, "the output annotation decides"),

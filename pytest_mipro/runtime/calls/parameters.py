@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_mipro.errors import UsageError
+from pytest_mipro.runtime.signature.chat_history import OWN_CLIENT_WAY
 
 RECORDED = (
     *("temperature", "top_p", "top_k", "min_p", "max_tokens", "max_completion_tokens", "seed"),
@@ -23,10 +24,13 @@ _ROUNDS = 100_000  # a guess takes a twentieth of a second
 
 _OPTIONS = ("model", "reasoning", "prompt", "optimize")
 _ONE_REPLY = "a module call is one request with one text reply"
+_TOOLS = f"a module call is one request with one text reply; {OWN_CLIENT_WAY}"
 _CLIENT = "the client sets it for all calls"
 _AMBIENT = "keys and endpoints come from environment variables"
 _REFUSED = {
-    **dict.fromkeys(("messages", "n", "stream", "tools", "tool_choice", "functions"), _ONE_REPLY),
+    **dict.fromkeys(("messages", "n", "stream"), _ONE_REPLY),
+    **dict.fromkeys(("tools", "tool_choice", "parallel_tool_calls"), _TOOLS),
+    **dict.fromkeys(("functions", "function_call"), _TOOLS),
     **dict.fromkeys(("timeout", "max_retries", "num_retries", "drop_params"), _CLIENT),
     **dict.fromkeys(("api_key", "api_base", "base_url", "headers", "extra_headers"), _AMBIENT),
     "response_format": "the output annotation decides the format",

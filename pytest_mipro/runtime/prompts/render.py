@@ -1,8 +1,9 @@
 """Render a call as chat messages: one renderer for search, gate and production.
 
 The system message holds instruction, descriptions of inputs and output format, each demo is a pair
-of user and assistant messages, and the last user message holds the inputs. Values are inserted once
-and never parsed, so `System:`, `{{x}}`, YAML or JSON in a value arrives unchanged.
+of user and assistant messages, and the last user message holds the inputs. A chat history stands
+before it as the messages that it is, in a demo as a value among the others. Values are inserted
+once and never parsed, so `System:`, `{{x}}`, YAML or JSON in a value arrives unchanged.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ def render(signature: Signature, prompt: Prompt, inputs: Mapping[str, Any]) -> t
         messages.append(Message("user", input_text(demo.inputs)))
         reply = signature.output.reply_text(demo.output, demo.reasoning)
         messages.append(Message("assistant", reply))
-    messages.append(Message("user", input_text(inputs)))
+    turns = inputs.get(signature.history or "", ())
+    messages += [Message(turn["role"], turn["content"]) for turn in turns]
+    asked = {name: value for name, value in inputs.items() if name != signature.history}
+    if asked or not turns:
+        messages.append(Message("user", input_text(asked)))
     return tuple(messages)
 
 

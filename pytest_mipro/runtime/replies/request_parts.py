@@ -27,7 +27,8 @@ class RequestParts:
 
     `model` (the one asked for) and `sample` are not digests. `system` is the system message,
     `inputs` the last message and `lines` its lines (at most 64), `between` all other messages: the
-    demos, and what precedes a correction. A part that the request lacks is "".
+    demos, the conversation so far, and what precedes a correction. A part that the request lacks
+    is "".
     """
 
     model: str
@@ -65,7 +66,7 @@ def describe_changes(old: RequestParts, request: Request) -> str:
     described = {
         "model": f"the model (was {old.model!r})",
         "system": "the instruction or output format",
-        "between": "the demos",
+        "between": "the demos or the conversation",
         "parameters": "the sampling parameters",
         "schema": "the output schema",
         "inputs": f"the inputs ({_describe_line(old, request)})",

@@ -50,6 +50,13 @@ def shape_text(schema: Schema) -> str:
     return "\n".join(lines)
 
 
+def notes_of(schema: Schema) -> list[tuple[str, str]]:
+    """Return what is said of the values of a schema, as (place, text); of the whole at place ""."""
+    shape = _Shape(schema.get("$defs", {}), _several(schema))
+    shape.of({key: schema[key] for key in schema if key != "$defs"}, "")
+    return shape.notes
+
+
 def placeholders(shape: str) -> frozenset[str]:
     """Return the texts of a shape that stand for a text."""
     return frozenset(json.loads(f'"{text}"') for text in _QUOTED.findall(shape))

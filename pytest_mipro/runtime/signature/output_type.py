@@ -11,6 +11,7 @@ from pydantic import PydanticUserError, TypeAdapter
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from pytest_mipro.errors import ModuleDefinitionError
+from pytest_mipro.runtime.signature.descriptions import said_beside
 from pytest_mipro.runtime.signature.json_values import enum_name, to_json, to_text
 from pytest_mipro.runtime.signature.output_format import OutputFormat
 from pytest_mipro.runtime.signature.pydantic_schema import adapter_and_schema, shown, unreadable
@@ -38,7 +39,8 @@ def output_format(annotation: Any, *, reasoning: bool, where: str) -> OutputForm
         )
     adapter, schema = _pydantic(annotation, where)
     bare = _bare(annotation, schema)
-    about = " ".join(str(schema.get("description", "")).split())
+    in_schema = " ".join(str(schema.get("description", "")).split())
+    about = said_beside(annotation) or in_schema
     if bare is str:
         return OutputFormat("text", reasoning, adapter, about=about)
     if bare in _ASKED:
@@ -72,6 +74,7 @@ def output_format(annotation: Any, *, reasoning: bool, where: str) -> OutputForm
         values=schema,
         members=tuple(output_format(item, reasoning=False, where=where) for item in inner),
         optional=type(None) in united,
+        about="" if about == in_schema else about,  # the shape shows what the schema says
     )
 
 

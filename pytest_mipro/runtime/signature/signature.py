@@ -8,19 +8,17 @@ import inspect
 import json
 import os
 import sys
-import typing
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from weakref import WeakValueDictionary
 
 from pytest_mipro.errors import ModuleCallError, ModuleDefinitionError
 from pytest_mipro.runtime.signature.definition import check_annotations, check_body, check_shape
-from pytest_mipro.runtime.signature.json_values import to_json
+from pytest_mipro.runtime.signature.input_types import InputTypes, resolved
 from pytest_mipro.runtime.signature.output_format import OutputFormat
 from pytest_mipro.runtime.signature.output_type import UnresolvedTypeError, output_format
 from pytest_mipro.runtime.signature.reply_text import normalise_instruction
@@ -115,21 +113,22 @@ class Signature:
 
     @cached_property
     def described(self) -> dict[str, str]:
-        """What annotations say of inputs, as `Annotated[str, Field(description="…")]` does."""
-        found = {}
-        for name, parameter in self.parameters.parameters.items():
-            with contextlib.suppress(Exception):  # it may name what only a type checker imports
-                for note in getattr(self._resolved(parameter.annotation), "__metadata__", ()):
-                    said = getattr(note, "description", None) or getattr(note, "documentation", "")
-                    if isinstance(said, str) and said.strip():
-                        found[name] = " ".join(said.split())
-        return found
+        """What annotations say of inputs and of their fields, which are named as `order.city`."""
+        return self._taken.described()
 
-    def _resolved(self, annotation: Any) -> Any:
-        """Return what an annotation means; raises what its text raises."""
-        holder = SimpleNamespace(__annotations__={"one": annotation})
-        globals_ = self.function.__globals__
-        return typing.get_type_hints(holder, globals_, include_extras=True)["one"]
+    @property
+    def history(self) -> str | None:
+        """The name of the input that is a chat history; raises ModuleDefinitionError for two."""
+        return self._taken.history
+
+    @property
+    def placeholders(self) -> dict[str, Any]:
+        """Arguments of a call that shows where each input goes: `{name}` for its value."""
+        return self._taken.placeholders()
+
+    @cached_property
+    def _taken(self) -> InputTypes:
+        return InputTypes(self.parameters, self.function.__globals__, self.where)
 
     @cached_property
     def output(self) -> OutputFormat:
@@ -138,7 +137,7 @@ class Signature:
 
     def _output_type(self) -> Any:
         try:
-            return self._resolved(self.parameters.return_annotation)
+            return resolved(self.parameters.return_annotation, self.function.__globals__)
         except NameError as error:
             raise UnresolvedTypeError(
                 f"{self.where}: the output type {error.name!r} is not defined; define or import it "
@@ -167,16 +166,10 @@ class Signature:
                 f"LM module {self.name!r}: {error}; it takes ({', '.join(self.inputs)})"
             ) from None
         bound.apply_defaults()
-        return {name: self._json(name, value) for name, value in bound.arguments.items()}
-
-    def _json(self, name: str, value: Any) -> Any:
         try:
-            return to_json(value)
-        except TypeError as error:
-            raise ModuleCallError(
-                f"LM module {self.name!r}: argument {name!r} of type {type(value).__name__} has no "
-                f"JSON form ({error}); pass a string, a number, a list, a dict or a dataclass"
-            ) from None
+            return self._taken.json_values(bound.arguments)
+        except ModuleCallError as error:
+            raise ModuleCallError(f"LM module {self.name!r}: {error}") from None
 
     def digest(self) -> str:
         """Return 16 hex digits that change when inputs, output format or reasoning change."""

@@ -158,8 +158,8 @@ def noted(
 def test_what_annotations_say_of_inputs_is_shown() -> None:
     (system, _) = noted.messages(ticket="x", product="y")
     assert system["content"] == (
-        "Choose.\n\nThe inputs:\n- `ticket`: the customer's words\n\n"
+        "Choose.\n\nThe inputs:\n- `ticket`: the customer's words\n- `product`: a note\n\n"
         "Reply with exactly one of these values and nothing else:\n- a\n- b"
     )
-    assert noted.signature.described == {"ticket": "the customer's words"}
+    assert noted.signature.described == {"ticket": "the customer's words", "product": "a note"}
     assert noted.signature.digest() != label.signature.digest()

@@ -191,7 +191,10 @@ def test_a_client_that_says_at_once_must_not_wait():
             {"messages": (Message("system", "Sing."), *request().messages[1:])},
             "the instruction or output format",
         ),
-        ({"messages": (request().messages[0], request().messages[-1])}, "the demos"),
+        (
+            {"messages": (request().messages[0], request().messages[-1])},
+            "the demos or the conversation",
+        ),
         ({"parameters": {"temperature": 1}}, "the sampling parameters"),
         ({"response_schema": {"type": "object"}}, "the output schema"),
         ({"sample": 2}, "the sample (was 0, is 2)"),

@@ -281,6 +281,8 @@ def test_arguments_bind_as_in_any_call() -> None:
         (("t", "kind", 3, "en"), {}, "too many positional arguments"),
         ((), {"ticket": "t"}, "ticket"),
         ((object(),), {}, "argument 'ticket' of type object has no JSON form"),
+        ((print,), {}, "'ticket' holds a function, and a module calls none; a pipeline with tools"),
+        (([len],), {}, "'ticket' holds a function"),
         ((b"\xff",), {}, "argument 'ticket' of type bytes has no JSON form"),
     ],
 )

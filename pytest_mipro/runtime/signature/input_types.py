@@ -1,0 +1,111 @@
+"""The inputs of a module by their annotations: described, checked, as JSON values."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import SimpleNamespace
+from typing import Any
+
+from pytest_mipro.errors import ModuleCallError, ModuleDefinitionError
+from pytest_mipro.runtime.signature.chat_history import (
+    OWN_CLIENT_WAY,
+    SAID,
+    HistoryError,
+    is_history,
+    turns_of,
+)
+from pytest_mipro.runtime.signature.descriptions import notes_on, said_beside
+from pytest_mipro.runtime.signature.json_values import to_json
+
+
+def resolved(annotation: Any, names: Mapping[str, Any]) -> Any:
+    """Return what an annotation means among a file's names; raises what its text raises."""
+    holder = SimpleNamespace(__annotations__={"one": annotation})
+    return typing.get_type_hints(holder, dict(names), include_extras=True)["one"]
+
+
+@dataclass(frozen=True, eq=False)
+class InputTypes:
+    """The inputs of a module: its Python `parameters`, the `names` of its file, and its place."""
+
+    parameters: inspect.Signature
+    names: Mapping[str, Any]
+    where: str
+
+    @cached_property
+    def annotations(self) -> dict[str, Any]:
+        """The annotations by input; one that only a type checker can resolve means nothing.
+
+        Raises ModuleDefinitionError where that one is a `History`, which decides what is sent.
+        """
+        found = {}
+        for name, parameter in self.parameters.parameters.items():
+            try:
+                found[name] = resolved(parameter.annotation, self.names)
+            except Exception as error:
+                unknown = getattr(error, "name", None)
+                if unknown == "History":
+                    raise ModuleDefinitionError(
+                        f"{self.where}: {unknown} of input {name!r} is not defined; import it at "
+                        "the top level of the file, outside `if TYPE_CHECKING:`"
+                    ) from error
+        return found
+
+    @cached_property
+    def history(self) -> str | None:
+        """The name of the input that is a chat history; raises ModuleDefinitionError for two."""
+        names = [name for name, kind in self.annotations.items() if is_history(kind)]
+        if len(names) > 1:
+            raise ModuleDefinitionError(
+                f"{self.where}: {' and '.join(names)} are chat histories; a call has one "
+                "conversation, so annotate the others as list[dict], which is shown as a value"
+            )
+        return names[0] if names else None
+
+    def described(self) -> dict[str, str]:
+        """Return what annotations say of inputs and of their fields, by name."""
+        found: dict[str, str] = {}
+        for name, annotation in self.annotations.items():
+            if name != self.history:
+                found |= notes_on(name, annotation)
+            else:
+                found[name] = "; ".join(filter(None, (said_beside(annotation), SAID)))
+        return found
+
+    def placeholders(self) -> dict[str, Any]:
+        """Return arguments that show where each input goes: `{name}` for its value."""
+        shown: dict[str, Any] = {name: f"{{{name}}}" for name in self.parameters.parameters}
+        if self.history is not None:
+            shown[self.history] = [{"role": "user", "content": shown[self.history]}]
+        return shown
+
+    def json_values(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the JSON values of a call's arguments; raises ModuleCallError."""
+        inputs = {name: self._json(name, value) for name, value in arguments.items()}
+        turns = inputs[self.history] if self.history and len(inputs) == 1 else ()
+        if turns and turns[-1]["role"] == "assistant":
+            raise ModuleCallError(
+                f"the conversation {self.history!r} ends with the assistant, and no other input "
+                "asks for a reply; end it with the user, or annotate list[dict], which is shown "
+                "as a value"
+            )
+        return inputs
+
+    def _json(self, name: str, value: Any) -> Any:
+        try:
+            return turns_of(value) if name == self.history else to_json(value)
+        except HistoryError as error:
+            raise ModuleCallError(f"argument {name!r}: {error}") from None
+        except TypeError as error:
+            if any(map(callable, value if isinstance(value, (list, tuple)) else (value,))):
+                raise ModuleCallError(
+                    f"argument {name!r} holds a function, and a module calls none; {OWN_CLIENT_WAY}"
+                ) from None
+            raise ModuleCallError(
+                f"argument {name!r} of type {type(value).__name__} has no JSON form ({error}); "
+                "pass a string, a number, a list, a dict or a dataclass"
+            ) from None
