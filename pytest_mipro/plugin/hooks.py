@@ -205,7 +205,12 @@ def _reports_wanted(config: pytest.Config) -> bool:
     if hasattr(config, "workerinput"):
         return False
     options = options_of(config)
-    asked = options.json is not None or options.markdown is not None or options.optimize
+    asked = (
+        options.json is not None
+        or options.markdown is not None
+        or options.optimize
+        or options.report
+    )
     return asked or (_RUN in config.stash and bool(os.environ.get("GITHUB_STEP_SUMMARY")))
 
 

@@ -94,7 +94,7 @@ def record_report(state: RunState, report: pytest.TestReport) -> None:
 def _show_steps(config: pytest.Config, report: pytest.TestReport, measured: MeasuredCase) -> None:
     """Show what the modules gave below a failure that no verdict repeats."""
     result = measured.result
-    if not report.failed or measured.plan.gated or result.shown:
+    if not report.failed or measured.plan.gated or options_of(config).show:
         return
     from pytest_mipro.plugin.report.case_lines import Lines, step_lines  # noqa: PLC0415
 

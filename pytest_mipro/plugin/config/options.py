@@ -243,6 +243,12 @@ class Options:
         "(docs/writing-tests.md).",
         "off",
     )
+    report = FLAG.option(
+        False,
+        "In a plain run: write a report page of each study, as an optimisation does "
+        "(docs/report.md).",
+        "off",
+    )
     strict = FLAG.both(
         False, "Fail if prompts, modules, cases or models differ from the lock.", "off"
     )

@@ -9,7 +9,9 @@ from typing import Literal
 
 from pytest_mipro.runtime.text.files import ensure_private_folder
 
-StudyFile = Literal["bills", "records", "looks", "refused", "finished", "usage", "report"]
+StudyFile = Literal[
+    "bills", "records", "looks", "refused", "finished", "usage", "report", "gate page"
+]
 
 _NAMES: Mapping[StudyFile, str] = {
     "usage": "{stem}-{digest:.8}.json",
@@ -19,7 +21,9 @@ _NAMES: Mapping[StudyFile, str] = {
     "refused": "{stem}-{digest:.8}.diff",
     "finished": "{digest:.16}.json",
     "report": "{stem}-{digest:.8}/index.html",
+    "gate page": "{stem}-{digest:.8}/gate.html",
 }
+_FOLDERS: Mapping[StudyFile, str] = {"gate page": "report"}
 
 
 def study_file(private_folder: Path, kind: StudyFile, study: str) -> Path:
@@ -31,7 +35,7 @@ def study_file(private_folder: Path, kind: StudyFile, study: str) -> Path:
         stem=PurePosixPath(study).name.removesuffix(".mipro.json"),
         digest=hashlib.sha256(study.encode()).hexdigest(),
     )
-    return private_folder / kind / name
+    return private_folder / _FOLDERS.get(kind, kind) / name
 
 
 def ensure_study_folder(path: Path) -> None:

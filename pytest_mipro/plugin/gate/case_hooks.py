@@ -13,6 +13,7 @@ from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.optimizer.study.identity import content_digest, seen_digest
 from pytest_mipro.plugin.collecting.partial_study import is_partial
 from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase
+from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.gate.case_run import RecordedCall, encodable, group_of, recording
 from pytest_mipro.plugin.gate.junit import PREFIX, case_properties
 from pytest_mipro.plugin.gate.state import RunState
@@ -101,7 +102,8 @@ class Gate:
         if run is not None:
             # They replace those of a call before.
             others = [entry for entry in item.user_properties if not entry[0].startswith(PREFIX)]
-            item.user_properties[:] = [*others, *case_properties(measured.result)]
+            mine = case_properties(measured.result, show=options_of(item.config).show)
+            item.user_properties[:] = [*others, *mine]
             report.user_properties = list(item.user_properties)
         return report
 

@@ -61,6 +61,7 @@ class RecordedCall:
         self._traces: list[Trace] = []
         self._replies = CaseReplies(case)
         self._options = options_of(case.item.config)
+        self._shows = self._options.show or self._options.report
 
     def calls_to_make(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -84,7 +85,7 @@ class RecordedCall:
     @contextmanager
     def _sample(self, index: int) -> Iterator[Observation]:
         __tracebackhide__ = True
-        trace = Trace(self._options.max_calls_per_case, keeps=self._options.show)
+        trace = Trace(self._options.max_calls_per_case, keeps=self._shows)
         self._traces.append(trace)
         with self._use(self._replies.client, index, trace), observed(trace) as seen:
             self._samples.append(seen)
@@ -182,8 +183,8 @@ class RecordedCall:
 
     @property
     def shown(self) -> tuple[ShownCall, ...]:
-        """The calls of all samples in full; none where `--mipro-show` does not ask for them."""
-        if not self._options.show:
+        """The calls of all samples in full; none where no option asks for them."""
+        if not self._shows:
             return ()
         config = self.case.item.config
         try:

@@ -22,10 +22,10 @@ PREFIX = "mipro_"
 Properties = list[tuple[str, object]]
 
 
-def case_properties(result: CaseResult) -> Properties:
+def case_properties(result: CaseResult, *, show: bool) -> Properties:
     """Return a case's properties: score and metrics where it has them, and what its calls took.
 
-    With `--mipro-show` also its calls, as one text.
+    With `show` also its calls, as one text.
     """
     outcome, usage = result.outcome, result.usage
     found: Properties = [] if outcome.score is None else [(f"{PREFIX}score", outcome.score)]
@@ -33,7 +33,7 @@ def case_properties(result: CaseResult) -> Properties:
     found += [(f"{PREFIX}calls", usage.calls), (f"{PREFIX}tokens", usage.tokens)]
     if usage.cost is not None:
         found.append((f"{PREFIX}cost", usage.cost))
-    if result.shown:
+    if show and result.shown:
         found.append((f"{PREFIX}show", printable(case_text(result.shown))))
     return found
 

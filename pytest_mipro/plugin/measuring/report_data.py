@@ -93,7 +93,7 @@ class CaseResult:
     the row's own columns. `digest` is of the row's columns, as in the lock, `content` of its facts,
     `seen` of what the case showed to the models. `unit` is the key by which intervals are
     clustered, "" until the study's cases are known. `shown` are the calls of all samples in full,
-    where `--mipro-show` asks for them.
+    where `--mipro-show` or `--mipro-report` asks for them.
     """
 
     id: str

@@ -14,11 +14,13 @@ from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.config.printable import printable
 from pytest_mipro.plugin.config.redaction import redaction
-from pytest_mipro.plugin.config.study_files import ensure_study_folder, study_file
+from pytest_mipro.plugin.config.study_files import StudyFile, ensure_study_folder, study_file
 from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.report.contents import RunReport, run_report
 from pytest_mipro.plugin.report.json_report import json_report
 from pytest_mipro.plugin.report.markdown import markdown_report
+from pytest_mipro.plugin.report.page.gate_data import gate_data
+from pytest_mipro.plugin.report.page.lock_history import lock_history
 from pytest_mipro.plugin.report.page.optimization_data import optimization_data
 from pytest_mipro.plugin.report.page.page import Contents, report_page
 from pytest_mipro.runtime.text.files import atomic_write
@@ -37,7 +39,12 @@ def write_reports(session: pytest.Session, verdicts: Sequence[Verdict]) -> None:
     report = run_report(config, session.exitstatus, verdicts)
     markdown = _write_asked(session, report)
     for item in report.optimizations:
-        _write_page(config, item.result.study, partial(optimization_data, item))
+        _write_page(config, "report", item.result.study, partial(optimization_data, item))
+    for study in report.studies if options_of(config).report else ():
+        history = lock_history(report.root / study.lock)
+        written = _write_page(config, "gate page", study.lock, partial(gate_data, study, history))
+        if not written and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
     summary = os.environ.get(STEP_SUMMARY)
     if markdown and summary and (report.studies or report.optimizations):
         try:
@@ -67,9 +74,9 @@ def _write_asked(session: pytest.Session, report: RunReport) -> str:
     return markdown
 
 
-def _write_page(config: pytest.Config, study: str, contents: Contents) -> bool:
+def _write_page(config: pytest.Config, kind: StudyFile, study: str, contents: Contents) -> bool:
     """Write a study's page and say where it is, or why there is none; return whether it is."""
-    path = study_file(mipro_folder(config), "report", study)
+    path = study_file(mipro_folder(config), kind, study)
     try:
         page = report_page(study, contents, redaction(config))
         ensure_study_folder(path)

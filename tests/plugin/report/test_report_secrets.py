@@ -45,10 +45,13 @@ def leaky(pytester, monkeypatch):
 
 def test_no_canary_in_any_report(leaky, monkeypatch):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(leaky.path / "summary.md"))
-    result = leaky.runpytest("--mipro-json=out.json", "--mipro-markdown=out.md")
+    reports = ("--mipro-json=out.json", "--mipro-markdown=out.md", "--mipro-report")
+    result = leaky.runpytest(*reports)
     result.stdout.no_fnmatch_line("*Warning*")
     result.stderr.no_fnmatch_line("*Warning*")
     texts = {name: (leaky.path / name).read_text() for name in ("out.json", "out.md", "summary.md")}
+    (page,) = (leaky.path / ".mipro" / "report").glob("*/gate.html")
+    texts["page"] = page.read_text(encoding="utf-8")
     (line,) = [line for line in result.outlines if "credential" in line]
     assert line == "mipro: 8 credentials hidden, shown as [hidden]"
     for name, text in texts.items():

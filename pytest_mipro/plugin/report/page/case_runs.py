@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,28 @@ from pytest_mipro.runtime.signature.json_values import to_text
 Runs = Mapping[str, list[CaseRun]]
 
 
-@dataclass
+@dataclass(frozen=True)
+class Leads:
+    """The messages before the last one of calls: those that begin alike share them, by number."""
+
+    all: list[list[tuple[str, int]]] = field(default_factory=list)
+    _places: dict[tuple[tuple[str, int], ...], int] = field(default_factory=dict)
+
+    def add(self, messages: Sequence[tuple[str, int]]) -> int:
+        """Return the number of these messages, each a role and the number of its text."""
+        key = tuple(messages)
+        if key not in self._places:
+            self._places[key] = len(self.all)
+            self.all.append(list(messages))
+        return self._places[key]
+
+
+@dataclass(frozen=True)
 class CaseData:
-    """Writes runs as data; messages that begin alike share their beginning, by its number."""
+    """Writes runs of cases as data."""
 
     texts: Texts
-    leads: list[list[tuple[str, int]]] = field(default_factory=list)
-    _places: dict[tuple[tuple[str, int], ...], int] = field(default_factory=dict)
+    leads: Leads = field(default_factory=Leads)
 
     def run(self, runs: Iterable[CaseRun], prompts: Mapping[Path, Prompt]) -> dict[str, Any]:
         """Return the data of a case's run under these prompts: of several samples, the worst."""
@@ -56,11 +72,10 @@ class CaseData:
         if not call.own:
             prompt = prompts.get(call.signature.prompt_path) or committed_prompt(call.signature)
             *lead, asked = render(call.signature, prompt.without(row, call.inputs), call.inputs)
-            data["lead"] = self._lead(tuple((each.role, add(each.content)) for each in lead))
-            data["asked"] = add(asked.content)
-        output = "" if call.output is None else to_text(call.output)
+            data["lead"] = self.leads.add([(each.role, add(each.content)) for each in lead])
+            data["asked"] = (asked.role, add(asked.content))
         further = {
-            "output": output if output != call.text else "",
+            "output": parsed(call.text, call.output),
             "reasoning": call.reasoning,
             "error": call.error,
         }
@@ -69,12 +84,6 @@ class CaseData:
             data["requests"] = call.requests
         return data
 
-    def _lead(self, messages: tuple[tuple[str, int], ...]) -> int:
-        if messages not in self._places:
-            self._places[messages] = len(self.leads)
-            self.leads.append(list(messages))
-        return self._places[messages]
-
 
 def by_case(runs: Iterable[CaseRun]) -> Runs:
     """Return the runs of each case, by its id."""
@@ -82,6 +91,16 @@ def by_case(runs: Iterable[CaseRun]) -> Runs:
     for run in runs:
         found.setdefault(run.case.id, []).append(run)
     return found
+
+
+def parsed(reply: str, output: Any) -> str:
+    """Return the output in a reply as text, "" where the reply shows it as it is."""
+    if output is None or output == reply.strip():
+        return ""
+    try:
+        return "" if json.loads(reply) == output else to_text(output)
+    except ValueError:
+        return to_text(output)
 
 
 def rounded(score: float | None) -> float | None:

@@ -143,7 +143,7 @@ def _cases(
             if name in now_runs:
                 told["runs"].append(data.run(now_runs[name], prompts))
         cases.append(told)
-    return {"cases": cases, "leads": data.leads}
+    return {"cases": cases, "leads": data.leads.all}
 
 
 def _rows(result: StudyResult, part: str) -> Sequence[str]:

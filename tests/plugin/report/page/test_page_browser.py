@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from browser import BROWSER, Page, opened_browser
+from gate_project import TESTS, write_gate
 
 from pytest_mipro.plugin.report.page.page import report_page
 from pytest_mipro.plugin.report.page.texts import Texts
@@ -29,7 +30,12 @@ def study(texts: Texts, detailed: int, cases: int = 500, trials: int = 60) -> di
 
     def call(n: int, when: str) -> dict[str, Any]:
         told = {"module": texts.add("desk.choose"), "model": texts.add("m"), "tokens": 90}
-        return {**told, "reply": evil(f"{when} reply {n}"), "lead": 0, "asked": evil(f"ticket {n}")}
+        return {
+            **told,
+            "reply": evil(f"{when} reply {n}"),
+            "lead": 0,
+            "asked": ["user", evil(f"ticket {n}")],
+        }
 
     def case(n: int) -> dict[str, Any]:
         before, now, test = n % 2, (n % 3) / 2, "test_queue" if n % 5 else "test_reply"
@@ -292,3 +298,18 @@ def test_it_prints_in_light_colours_without_controls(page, path):
     page.look(1000, 900, dark=True)
     page.js("dispatchEvent(new Event('afterprint'))")
     assert page.js("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 27)"
+
+
+def test_the_page_of_a_gate_is_drawn_and_its_cases_open(browser, pytester):
+    write_gate(pytester, TESTS.replace("threshold=0.1", "threshold=0.9"))
+    pytester.runpytest("--mipro-report")
+    (path,) = (pytester.path / ".mipro" / "report").glob("*/gate.html")
+    browser.look(1400, 900)
+    browser.problems.clear()
+    browser.open(path)
+    assert "FAILED" in browser.js("document.querySelector('#summary').innerText").upper()
+    browser.js("document.querySelector('.matrix tbody button').click()")
+    shown = browser.js("document.querySelector('dialog').innerText")
+    assert "wanted" in shown
+    assert "messages sent" in shown
+    assert not browser.problems

@@ -149,7 +149,7 @@ def test_an_optimisation_leaves_a_page_with_all_that_happened(pytester):
     case = data["cases"][0]
     before, now = case["runs"]
     (call,) = before["calls"]
-    assert data["texts"][call["asked"]].startswith("<number>")
+    assert data["texts"][call["asked"][1]].startswith("<number>")
     (role, number), *_ = data["leads"][call["lead"]]
     assert (role, data["texts"][number].splitlines()[0]) == (
         "system",

@@ -55,7 +55,7 @@ function casesSection() {
     h("div.filters", { role: "search", "aria-label": "Filter cases" },
       labelled("Show", select("kind", Object.entries(KINDS).map(([key, [words]]) => [key, `${words} (${count(cases.filter(KINDS[key][1]).length)})`]), set("kind"))),
       several("test").length > 1 ? labelled("Test", select("test", [["", "all"], ...several("test")], set("test"))) : null,
-      several("part").length > 1 ? labelled("Rows", select("part", [["", "all"], ...several("part")], set("part"))) : null,
+      several("part").length > 1 ? labelled(data.kind === "gate" ? "Group" : "Rows", select("part", [["", "all"], ...several("part")], set("part"))) : null,
       labelled("Find", h("input", { type: "search", name: "find", placeholder: "id of a case", oninput: set("words") })),
       told,
     ),
@@ -83,7 +83,7 @@ function caseColumns() {
   return [
     ["id", "case", "id", shortId],
     ...(tests ? [["test", "test", "wide", (each) => each.test]] : []),
-    ...(several("part").length ? [["part", "rows", "wide", (each) => each.part]] : []),
+    ...(several("part").length ? [["part", data.kind === "gate" ? "group" : "rows", "wide", (each) => each.part]] : []),
     ["before", data.kind === "gate" ? "lock" : "before", "score", (each) => each.before],
     ["now", "now", "score", (each) => each.now],
     ["gain", "change", "number", gain],
@@ -136,12 +136,12 @@ function openCase(each, list) {
   dialog.replaceChildren(
     h("header", {},
       h("div", {}, h("h2", { id: "case-title", tabindex: -1 }, shortId(each)),
-        h("p.muted", {}, [each.test, each.row, each.part && `${each.part} rows`].filter(Boolean).join(" · "))),
+        h("p.muted", {}, [each.test, each.row, each.part && (data.kind === "gate" ? each.part : `${each.part} rows`)].filter(Boolean).join(" · "))),
       h("p.change", {}, each.before === null ? "" : each.before.toFixed(2), " → ", each.now === null ? "not measured" : each.now.toFixed(2),
         change ? h(`span.${direction(change)}`, {}, ` ${signed(change, 2)}`) : null),
       h("nav", { "aria-label": "Case" }, button("←", -1, "Case before"), button("→", 1, "Next case"),
         h("button", { type: "button", onclick: () => dialog.close() }, "Close"))),
-    h("div.runs", {}, runs.length ? runs.map((run, place) => runBlock(run, runTitle(place, runs.length)))
+    h("div.runs", {}, runs.length ? runs.map((run, place) => runBlock(run, runTitle(place)))
       : h("p.muted", {}, "Its calls are left out: the page would be too large.")),
   );
   if (!dialog.open) dialog.showModal();
@@ -149,8 +149,8 @@ function openCase(each, list) {
   dialog.querySelector("h2").focus();
 }
 
-function runTitle(place, total) {
-  if (data.kind === "gate") return place + 1 < total ? "In the lock" : "Now";
+function runTitle(place) {
+  if (data.kind === "gate") return "Now";
   return place ? (data.summary.accepted ? "Now" : "Under the finalist") : "Before, under the committed prompts";
 }
 
@@ -169,13 +169,15 @@ function runBlock(run, title) {
 function callBlock(call) {
   const known = [call.model !== undefined ? text(call.model) : "", call.tokens ? `${count(call.tokens)} tokens` : "",
     call.cost ? money(call.cost) : "", call.requests ? `${call.requests} requests` : ""].filter(Boolean).join(" · ");
-  const asked = call.asked === undefined ? [] : [...data.leads[call.lead], ["user", call.asked]];
+  const asked = call.asked === undefined ? [] : [...data.leads[call.lead], call.asked];
   return h("details.call", { open: true },
     h("summary", {}, h("code", {}, short(text(call.module))), h("span.muted", {}, known)),
     call.error === undefined ? null : h("pre.feedback", {}, text(call.error)),
     call.reasoning === undefined ? null : message("reasoning", text(call.reasoning)),
     call.reply === undefined ? null : message("reply", text(call.reply)),
     call.output === undefined ? null : message("output", text(call.output)),
+    call.recorded === undefined ? null : call.recorded === call.reply ? h("p.muted", {}, "The recorded reply is the same.")
+      : message("recorded reply", text(call.recorded)),
     asked.length ? h("details.quiet", {}, h("summary", {}, `${plural(asked.length, "message")} sent`),
       asked.map(([role, number]) => message(role, text(number)))) : null);
 }

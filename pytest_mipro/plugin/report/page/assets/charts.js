@@ -16,9 +16,9 @@ function searchSection() {
     { "aria-label": "What the score is drawn against", onchange: () => drawSpent(pick.value) },
     axes.map(([value, words]) => h("option", { value }, words)),
   );
-  const drawSpent = (unit) => draw(spent, trials, base, (trial) => trial[unit] ?? 0, unit);
+  const drawSpent = (unit) => drawTrials(spent, trials, base, (trial) => trial[unit] ?? 0, unit);
   const by = h("div.chart");
-  draw(by, trials, base, (trial) => trial.number, "trial");
+  drawTrials(by, trials, base, (trial) => trial.number, "trial");
   drawSpent("calls");
   const best = scored.reduce((most, trial) => Math.max(most, trial.best), base);
   return section(
@@ -62,49 +62,56 @@ function trialTable(trials) {
 const chosenMark = (number) =>
   data.programs.some((program) => program.number === number && program.finalist) ? " ★" : "";
 
-/* Draw the trials against `at`, with a line to read below, which arrow keys move along, too. */
-function draw(place, trials, base, at, unit) {
-  const order = trials.map((trial, index) => index).sort((a, b) => at(trials[a]) - at(trials[b]) || a - b);
-  const drawn = order.map((index) => trials[index]);
-  const values = [
-    drawn.map(at),
-    drawn.map((trial) => trial.best),
-    drawn.map((trial) => (trial.full ? trial.estimate : null)),
-    drawn.map((trial) => (trial.full ? null : trial.estimate)),
-    drawn.map(() => base),
-  ];
-  const told = h("output.told", { "aria-live": "polite" }, "Point at the chart, or use the arrow keys, to read a trial.");
-  const area = h("div.area", {
-    tabindex: 0,
-    role: "img",
-    "aria-label": `Score by ${unit}: from ${fixed(base)} to ${fixed(drawn[drawn.length - 1].best)}. Arrow keys read the trials.`,
+/* Draw the trials against `at`. */
+function drawTrials(place, trials, base, at, unit) {
+  const order = trials.map((trial, index) => [at(trial), index]).sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  const drawn = order.map(([, index]) => trials[index]);
+  draw(place, {
+    values: [
+      drawn.map(at),
+      drawn.map((trial) => trial.best),
+      drawn.map((trial) => (trial.full ? trial.estimate : null)),
+      drawn.map((trial) => (trial.full ? null : trial.estimate)),
+      drawn.map(() => base),
+    ],
+    label: `Score by ${unit}: from ${fixed(base)} to ${fixed(drawn[drawn.length - 1].best)}.`,
+    name: (tick) => axisLabel(tick, unit),
+    read: (index) => {
+      const trial = drawn[index];
+      const rows = trial.full ? `on all ${trial.rows} rows` : `by estimate from ${trial.rows} rows`;
+      const score = trial.dropped ? "dropped" : `${fixed(trial.estimate)} ${rows}`;
+      return `Trial ${trial.number}: ${score}; best ${fixed(trial.best)}; ${count(trial.calls)} calls so far`;
+    },
   });
+}
+
+/* Draw values: x, a line, full and hollow points, a dashed line. Arrow keys `read` point by point. */
+function draw(place, { values, label, read, name }) {
+  const told = h("output.told", { "aria-live": "polite" }, "Point at the chart, or use the arrow keys, to read it.");
+  const area = h("div.area", { tabindex: 0, role: "img", "aria-label": `${label} Arrow keys read it.` });
   place.replaceChildren(area, told);
-  const say = (index) => {
-    const trial = drawn[index];
-    if (!trial) return;
-    const rows = trial.full ? `on all ${trial.rows} rows` : `by estimate from ${trial.rows} rows`;
-    const score = trial.dropped ? "dropped" : `${fixed(trial.estimate)} ${rows}`;
-    told.textContent = `Trial ${trial.number}: ${score}; best ${fixed(trial.best)}; ${count(trial.calls)} calls so far`;
-  };
   const known = charts.find((chart) => chart.place === place) ?? charts[charts.push({ place }) - 1];
+  let index = -1;
+  const say = (at) => {
+    if (at === null || values[0][at] === undefined) return;
+    index = at;
+    told.textContent = read(at);
+  };
   known.make = () => {
     known.plot?.destroy();
-    known.plot = new uPlot(options(area.clientWidth || 480, unit, drawn.length, say), values, area);
+    known.plot = new uPlot(options(area.clientWidth || 480, name, say), values, area);
   };
-  let index = -1;
   area.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;
     event.preventDefault();
-    index = Math.max(0, Math.min(drawn.length - 1, index + step));
+    say(Math.max(0, Math.min(values[0].length - 1, index + step)));
     known.plot.setCursor({ left: known.plot.valToPos(values[0][index], "x"), top: 0 });
-    say(index);
   });
   if (area.isConnected) known.make();
 }
 
-function options(width, unit, points, say) {
+function options(width, name, say) {
   const ink = colour("--muted"), line = colour("--line");
   const font = "12px system-ui, sans-serif";
   const axis = { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false } };
@@ -115,13 +122,13 @@ function options(width, unit, points, say) {
     height: Math.round(Math.max(200, Math.min(280, width * 0.55))),
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
-    hooks: { setCursor: [(plot) => { if (plot.cursor.idx !== null && plot.cursor.event) say(plot.cursor.idx); }] },
+    hooks: { setCursor: [(plot) => { if (plot.cursor.event) say(plot.cursor.idx); }] },
     scales: {
       x: { time: false, range: (plot, low, high) => [low - (high - low || 1) * 0.03, high + (high - low || 1) * 0.03] },
       y: { range: (plot, low, high) => [Math.max(0, low - 0.05), Math.min(1.02, high + 0.05)] },
     },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, values: (plot, ticks) => ticks.map((tick) => axisLabel(tick, unit)) },
+      { ...axis, grid: { show: false }, space: 70, values: (plot, ticks) => ticks.map(name) },
       { ...axis, size: 44, values: (plot, ticks) => ticks.map((tick) => tick.toFixed(2)) },
     ],
     series: [

@@ -113,7 +113,7 @@ function build() {
   const gate = data.kind === "gate";
   const found = [
     gate ? gateSummary() : optimizationSummary(),
-    searchSection(), broughtSection(), candidatesSection(), casesSection(), refusedSection(), learntSection(), costSection(),
+    historySection(), searchSection(), broughtSection(), candidatesSection(), casesSection(), refusedSection(), learntSection(), costSection(),
   ].filter(Boolean);
   const links = found.map((each) => h("li", {}, h("a", { href: `#${each.id}` }, each.querySelector("h2").textContent)));
   document.body.append(
