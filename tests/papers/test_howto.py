@@ -1,0 +1,39 @@
+"""The how-to pages: their files are written, their commands run, the lines they quote printed."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from pages import play
+
+
+@pytest.mark.parametrize(
+    ("page", "commands"),
+    [("judge.md", 2), ("small-suites.md", 2)],
+)
+def test_a_page_works_as_printed(pytester: pytest.Pytester, page: str, commands: int) -> None:
+    assert play(pytester, page) == commands
+
+
+def test_the_web_app_works_as_printed(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("starlette")
+    assert play(pytester, "web-app.md") == 1
+
+
+def test_what_is_private_is_in_no_recorded_reply(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CASES", str(pytester.path / "tests"))
+    assert play(pytester, "private-data.md") == 3
+    text = (pytester.path / "tests/test_reply.replies.jsonl").read_text(encoding="utf-8")
+    assert "[account]" in text
+    assert "5678" not in text
+
+
+def test_the_prompts_are_in_the_wheel(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("hatchling", reason="the page's wheel is built by hatchling")
+    build = (sys.executable, "-m", "hatchling", "build", "-t", "wheel")
+    tools = {"python -m build --wheel": build}
+    pytester.run("git", "init", "-q")
+    assert play(pytester, "packaging.md", tools) == 2
