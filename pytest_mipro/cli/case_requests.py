@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pytest_mipro.cli.modules import AnyModule, modules_named
+from pytest_mipro.cli.modules import AnyModule, asked, modules_named
 from pytest_mipro.cli.project import Visitor, visit
 from pytest_mipro.errors import ConfigurationError, MiproError, MissingReplyError
 from pytest_mipro.plugin.collecting.cases import case_row
@@ -124,7 +124,7 @@ class _CaseVisitor(Visitor[list[str]]):
         """Show the requests while the run's redaction is at hand."""
         blocks = []
         for module in self._modules if self.error is None else ():
-            label = module.signature.label
+            label = asked(module).label
             mine = [request for name, request in self._requests if name == label]
             if mine:
                 distinct = {each.messages: each for each in reversed(mine)}
@@ -135,7 +135,7 @@ class _CaseVisitor(Visitor[list[str]]):
             self.error = self._not_called()
 
     def _not_called(self) -> MiproError:
-        names = ", ".join(module.signature.label for module in self._modules)
+        names = ", ".join(asked(module).label for module in self._modules)
         called = ", ".join(dict.fromkeys(name for name, _ in self._requests if name)) or "none"
         reason = f" ({self._problems[-1]})" if self._problems else ""
         return ConfigurationError(

@@ -16,6 +16,7 @@ from pytest_mipro.errors import ConfigurationError, UsageError
 from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.lock.lock_file import LockedModule
 from pytest_mipro.runtime.prompts.prompt import Prompt
+from pytest_mipro.runtime.signature.signature import VARIANT_SIGN
 
 _UPDATE = "`pytest --mipro-update-lock` locks today's scores"
 
@@ -145,13 +146,14 @@ def _packaging(
     built = next((each for each in inside if each.function == module.function), None)
     if built is None:
         return f"its {member} has no module {module.function}; build it anew"
-    packed = Inventory(wheel, {built.prompt_path: built}, {}, {}, more=False)
+    path = posixpath.join(posixpath.dirname(built.prompt_path), posixpath.basename(place))
+    packed = Inventory(wheel, {path: built}, {}, {}, more=False)
     for problem in _unreadable(packed).values():
         return f"it holds {problem}"
-    here, there = project.prompt(place), packed.prompt(built.prompt_path)
-    if project.has_file(place) and not packed.has_file(built.prompt_path):
+    here, there = project.prompt(place), packed.prompt(path)
+    if project.has_file(place) and not packed.has_file(path):
         return (
-            f"it lacks {built.prompt_path}, so {module.name} would {_without(there)}; "
+            f"it lacks {path}, so {module.name} would {_without(module, there)}; "
             "include the file as data of the package"
         )
     if there is None or here is None or here.digest() == there.digest():
@@ -159,5 +161,7 @@ def _packaging(
     return f"its prompt of {module.name} is another one than {project.tree.name}'s; build it anew"
 
 
-def _without(docstring: Prompt | None) -> str:
+def _without(module: FoundModule, docstring: Prompt | None) -> str:
+    if VARIANT_SIGN in module.name:
+        return f"run on the prompt of {module.name.partition(VARIANT_SIGN)[0]}"
     return "run on its docstring" if docstring else "have no prompt"

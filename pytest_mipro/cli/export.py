@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pytest_mipro.cli.modules import modules_named
+from pytest_mipro.cli.modules import asked, modules_named
 from pytest_mipro.cli.output import json_text, say
 from pytest_mipro.cli.project import in_project
 from pytest_mipro.cli.trees import project_root
@@ -41,7 +41,7 @@ def _messages(
     redact = redaction(config)
     modules = [module for target in targets for module in modules_named(root, target)]
     return {
-        module.signature.label: [
+        asked(module).label: [
             {"role": each["role"], "content": redact(each["content"])}
             for each in module.messages(**module.signature.placeholders)
         ]

@@ -110,7 +110,9 @@ def _existing(root: Path, source: Path, targets: Sequence[_Target]) -> dict[str,
     if not any(target.found for target in targets):
         return {}
     modules = in_project(lambda _: modules_named(root, str(source)))
-    return {module.signature.function.__name__: module for module in modules}
+    return {
+        module.signature.function.__name__: module for module in reversed(modules)
+    }  # plain ones win
 
 
 def _prompt(target: _Target, module: AnyModule | None) -> tuple[Prompt, list[str]]:

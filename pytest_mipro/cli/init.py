@@ -28,12 +28,12 @@ _TEST = '''"""How good `{function}` is. Replace the last line by your own rule f
 import pytest
 
 from pytest_mipro import cases
-from {module} import {function}
+from {module} import {imported}
 
 
 @pytest.mark.mipro(threshold=0.8)  # the mean over all cases must reach 0.8
 @cases("{file}")
-{define} test_{function}({parameters}):
+{define} test_{name}({parameters}):
     result = {call}
     {rule}
 '''
@@ -73,11 +73,11 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _chosen(found: list[Pipeline], name: str | None) -> Pipeline:
-    wanted = [each for each in found if name is None or each.function == name]
+    wanted = [it for it in found if name is None or name in (it.function, _last(it.function))]
     if not wanted and name is not None:
         known = ", ".join(each.function for each in found[:8]) or "none is found"
         raise ConfigurationError(
-            f"{name!r} is no function of the top level that leads to LM calls; found: {known}"
+            f"{name!r} is no function or method that leads to LM calls; found: {known}"
         )
     if not wanted:
         raise ConfigurationError(
@@ -85,6 +85,12 @@ def _chosen(found: list[Pipeline], name: str | None) -> Pipeline:
             "run this in the folder of your project, or write a test by hand"
         )
     first = wanted[0]
+    if not first.bare:
+        raise ConfigurationError(
+            f"{first.source}: {first.function} needs a {first.function.partition('.')[0]} made "
+            "with arguments, or is called by Python itself; write a function that makes one and "
+            "calls it, and name that"
+        )
     if not first.parameters or RESERVED & set(first.parameters):
         taken = ", ".join(first.parameters) or "nothing"
         raise ConfigurationError(
@@ -92,6 +98,10 @@ def _chosen(found: list[Pipeline], name: str | None) -> Pipeline:
             f"another function, or write one whose inputs are none of {', '.join(sorted(RESERVED))}"
         )
     return first
+
+
+def _last(function: str) -> str:
+    return function.rpartition(".")[2]
 
 
 class _Settings:
@@ -109,12 +119,16 @@ class _Settings:
         return [*(words or []), *(["src"] if self.has_src else []), "."]
 
     def lines(self, pipeline: Pipeline) -> list[str]:
-        """Return the missing settings as lines of `pytest.ini`."""
+        """Return the missing settings as lines of the file that they belong to."""
+        toml = self.ini_file.endswith(".toml")
         lines = []
         if "pythonpath" not in self.values:
-            lines.append("pythonpath = src ." if self.has_src else "pythonpath = .")
+            folders = ["src", "."] if self.has_src else ["."]
+            text = json.dumps(folders) if toml else " ".join(folders)
+            lines.append(f"pythonpath = {text}")
         if "mipro_model" not in self.values and pipeline.has_modules:
-            lines.append("mipro_model = openai/gpt-4o-mini")
+            model = "openai/gpt-4o-mini"
+            lines.append(f"mipro_model = {json.dumps(model) if toml else model}")
         return lines
 
 
@@ -155,7 +169,7 @@ def _files(tree: Folder, pipeline: Pipeline, settings: _Settings) -> dict[str, s
     given = settings.values.get("testpaths")
     named = given.split() if isinstance(given, str) else given
     folder = next((each for each in named or [] if (tree.root / each).is_dir()), "tests")
-    name = pipeline.function.strip("_")
+    name = pipeline.function.replace(".", "_").strip("_").lower()
     test, cases = f"{folder}/test_{name}.py", f"{folder}/{name}.jsonl"
     taken = [path for path in tree.paths(f"test_{name}.py") if path.endswith(f"/test_{name}.py")]
     taken += [path for path in (test, cases) if (tree.root / path).exists()]
@@ -170,9 +184,14 @@ def _files(tree: Folder, pipeline: Pipeline, settings: _Settings) -> dict[str, s
 
 
 def _test(pipeline: Pipeline, settings: _Settings, name: str) -> str:
-    call = f"{pipeline.function}({', '.join(f'{it}={it}' for it in pipeline.parameters)})"
-    text = _TEST.format(
+    called = pipeline.function
+    if pipeline.maker:
+        called = f"{pipeline.maker}().{_last(called)}"
+    call = f"{called}({', '.join(f'{it}={it}' for it in pipeline.parameters)})"
+    return _TEST.format(
         function=pipeline.function,
+        name=name,
+        imported=pipeline.function.partition(".")[0],
         module=_import_name(pipeline.source, settings.import_roots),
         file=f"{name}.jsonl",
         define="async def" if pipeline.is_async else "def",
@@ -180,7 +199,6 @@ def _test(pipeline: Pipeline, settings: _Settings, name: str) -> str:
         call=f"await {call}" if pipeline.is_async else call,
         rule=_rule(pipeline.output),
     )
-    return text.replace(f"test_{pipeline.function}(", f"test_{name}(")
 
 
 def _import_name(source: str, roots: list[str]) -> str:
@@ -240,7 +258,8 @@ def _steps(pipeline: Pipeline, files: list[str], settings: _Settings) -> Iterato
     yield f"Say in {test} what makes a result good."
     missing = settings.lines(pipeline)
     if settings.ini_file and missing:
-        yield f"Add to pytest's settings in {settings.ini_file}: {'; '.join(missing)}"
+        lines = "".join(f"\n   {line}" for line in missing)
+        yield f"Add to pytest's settings in {settings.ini_file}:{lines}"
     if pipeline.has_modules:
         yield "Choose the model with mipro_model, and put its key into the environment."
         yield "Run `pytest`: it is the gate. `pytest --mipro-optimize` searches for better prompts."

@@ -15,7 +15,7 @@ _LONGEST = 2_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return 0, 1 where `check` found a difference, 2 after an error."""
+    """Run a command; return 0, 1 where `check` finds a difference, 2 on errors, 130 on Ctrl-C."""
     parser = argparse.ArgumentParser(
         "python -m pytest_mipro", description="Start with a repo, and look at its prompts."
     )
@@ -28,4 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MiproError as error:
         complain(one_line(error, _LONGEST))
         return 2
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return 130  # as a shell has it for Ctrl-C
     return status

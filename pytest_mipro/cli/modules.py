@@ -16,7 +16,8 @@ from pytest_mipro.cli.sources import DECORATOR, Found, FoundModule, modules_in, 
 from pytest_mipro.cli.trees import Folder
 from pytest_mipro.errors import ConfigurationError, MiproError
 from pytest_mipro.runtime.module import LMModule
-from pytest_mipro.runtime.prompts.prompt_file import PROMPT_SUFFIXES
+from pytest_mipro.runtime.prompts.prompt_file import PROMPT_SUFFIXES, with_variants
+from pytest_mipro.runtime.signature.signature import VARIANT_SIGN, Signature, plain_file
 
 AnyModule = LMModule[..., Any]
 
@@ -37,15 +38,25 @@ def modules_named(root: Path, target: str = "") -> list[AnyModule]:
     modules = [
         module
         for path in wanted
-        for module in _modules_of(root / path)
+        for plain in _modules_of(root / path)
+        for module in _with_variants(plain)
         if _is_meant(module, target, file, root)
     ]
     if not modules:
         raise ConfigurationError(_unknown(target, sources))
-    if target and file is None and len({module.signature.prompt_path for module in modules}) > 1:
+    if target and file is None and len({asked(module).prompt_path for module in modules}) > 1:
         names = ", ".join(sorted(_dotted(module) for module in modules))
         raise ConfigurationError(f"{target!r} means several LM modules: {names}; give one of these")
     return modules
+
+
+def asked(module: AnyModule) -> Signature:
+    """Return the signature that a call goes by: that of the module's variant, or the plain one."""
+    return module._asked()  # noqa: SLF001 - users have no need of it
+
+
+def _with_variants(module: AnyModule) -> Iterator[AnyModule]:
+    return (module.using(variant=each.variant) for each in with_variants(module.signature))
 
 
 def _inside(root: Path, target: str) -> str | None:
@@ -62,8 +73,10 @@ def _may_be(target: str, file: str | None, path: str, found: Found) -> bool:
     if not target or found.more:
         return True
     if file is not None:
-        return file == path or any(module.prompt_path == file for module in found.modules)
-    return any(_name_fits(module, target) for module in found.modules)
+        plain = plain_file(Path(file)).as_posix()
+        return file == path or any(module.prompt_path == plain for module in found.modules)
+    name = target.partition(VARIANT_SIGN)[0]
+    return any(_name_fits(module, name) for module in found.modules)
 
 
 def _name_fits(module: FoundModule, target: str) -> bool:
@@ -72,18 +85,19 @@ def _name_fits(module: FoundModule, target: str) -> bool:
 
 
 def _is_meant(module: AnyModule, target: str, file: str | None, root: Path) -> bool:
-    signature = module.signature
+    signature = asked(module)
     if file is not None:
         meant = (root / file).resolve()
         return meant in (signature.prompt_path, Path(signature.function.__code__.co_filename))
-    names = (signature.name, signature.label, _dotted(module))
+    names = (signature.full_name, signature.label, _dotted(module))
     wanted = target.replace(":", ".")
     return not target or any(f".{name}".endswith(f".{wanted}") for name in names)
 
 
 def _dotted(module: AnyModule) -> str:
-    function = module.signature.function
-    return f"{function.__module__}.{function.__qualname__}"
+    signature = asked(module)
+    variant = f"{VARIANT_SIGN}{signature.variant}" if signature.variant else ""
+    return f"{signature.function.__module__}.{signature.function.__qualname__}{variant}"
 
 
 def _modules_of(path: Path) -> Iterator[AnyModule]:

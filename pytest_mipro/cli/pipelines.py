@@ -13,6 +13,7 @@ from typing import Any
 from pytest_mipro.cli.sources import (
     DECORATOR,
     Function,
+    methods,
     modules_in,
     parameters_of,
     parsed,
@@ -40,11 +41,12 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A function of the top level that leads to LM calls.
+    """A function of the top level that leads to LM calls, or a method (`Class.method`).
 
     `leads_to` counts the functions on its way that make them; `parameters` maps each name without
     a default to its annotation, "" without one; `output` is the annotation of what it returns.
-    `has_modules` tells whether some of them are LM modules.
+    `has_modules` tells whether some of them are LM modules. `maker` is the class of which an
+    instance has to be made first; `bare` tells that this takes no arguments.
     """
 
     source: str
@@ -54,21 +56,31 @@ class Pipeline:
     is_async: bool
     leads_to: int
     has_modules: bool
+    maker: str = ""
+    bare: bool = True
 
     @property
     def is_plain(self) -> bool:
         """Whether a case file can hold all that it takes."""
-        return bool(self.parameters) and all(
-            name not in RESERVED and (not said or _PLAIN.match(said))
-            for name, said in self.parameters.items()
+        return (
+            self.bare
+            and bool(self.parameters)
+            and all(
+                name not in RESERVED and (not said or _PLAIN.match(said))
+                for name, said in self.parameters.items()
+            )
         )
 
 
 @dataclass(frozen=True)
 class _File:
-    """What a source says: its functions, what their names mean, and which of them call models."""
+    """What a source says: its functions, what their names mean, and which of them call models.
+
+    A method is the function `Class.method`.
+    """
 
     functions: Mapping[str, Function]
+    classes: Mapping[str, ast.ClassDef]
     names: Mapping[str, str]
     calling: frozenset[str]
     modules: frozenset[str]
@@ -120,13 +132,24 @@ def _import_name(path: str) -> str:
 def _file(text: str, path: str) -> _File:
     tree = parsed(text)
     if tree is None:
-        return _File({}, {}, frozenset(), frozenset())
+        return _File({}, {}, {}, frozenset(), frozenset())
     functions = {node.name: node for node in top_functions(tree)}
-    names = dict(_imports(tree, path))
+    functions |= {f"{kind.name}.{node.name}": node for kind, node in methods(tree)}
+    classes = {kind.name: kind for kind, _ in methods(tree)}
+    names = {**dict(_instances(tree)), **dict(_imports(tree, path))}
     uses = any(name.partition(".")[0] in _LIBRARIES for name in names.values())
     calling = {name for name, node in functions.items() if uses and _makes_a_call(node, names)}
     modules = {module.function for module in modules_in(text, path).modules}
-    return _File(functions, names, frozenset(calling | modules), frozenset(modules))
+    return _File(functions, classes, names, frozenset(calling | modules), frozenset(modules))
+
+
+def _instances(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Yield each name of the top level that a call makes, as `bot = Bot()`, with what is called."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            for target in node.targets:
+                if isinstance(target, ast.Name):
+                    yield target.id, ast.unparse(node.value.func)
 
 
 def _imports(tree: ast.Module, path: str) -> Iterator[tuple[str, str]]:
@@ -173,10 +196,13 @@ class _LMCalls:
         for path, file in files.items():
             module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
             for name in file.functions:
-                self._named[name].append((f".{module}.{name}", (path, name)))
+                kind, _, last = name.rpartition(".")
+                self._named[last].append((f".{module}.{name}", (path, name)))
+                if kind:  # who names a class may call any method of it
+                    self._named[kind].append((f".{module}.{kind}", (path, name)))
         self._reached: dict[Place, set[Place]] = {}
         self.callees = {
-            (path, name): set(self._callees(path, node))
+            (path, name): set(self._callees((path, name), node)) - {(path, name)}
             for path, file in files.items()
             for name, node in file.functions.items()
         }
@@ -189,14 +215,19 @@ class _LMCalls:
             grows = not more <= self.leading
             self.leading |= more
 
-    def _callees(self, path: str, node: Function) -> Iterator[Place]:
+    def _callees(self, place: Place, node: Function) -> Iterator[Place]:
         # What is passed on, as to `gather` or a pool, is called too.
+        path, own = place
+        file, kind = self._files[path], own.rpartition(".")[0]
         for each in ast.walk(node):
             if isinstance(each, (ast.Name, ast.Attribute)):
-                name = _meaning(each, self._files[path].names)
-                if name in self._files[path].functions:
-                    if name != node.name:
-                        yield path, name
+                name = _meaning(each, file.names)
+                if kind and name.startswith(("self.", "cls.")):
+                    name = f"{kind}.{name.partition('.')[2]}"
+                if name in file.functions:
+                    yield path, name
+                elif name in file.classes:
+                    yield from ((path, it) for it in file.functions if it.startswith(f"{name}."))
                 else:
                     yield from self._place(name)
 
@@ -227,7 +258,12 @@ def _pipeline(place: Place, file: _File, calls: _LMCalls) -> Pipeline:
     path, name = place
     node = file.functions[name]
     reached = calls.reached(place)
-    without_default = {parameter.arg for parameter in _required(node)}
+    kind = file.classes.get(name.rpartition(".")[0])
+    decorators = {ast.unparse(it) for it in node.decorator_list} if kind else set()
+    on_instance = kind is not None and not decorators & {"staticmethod", "classmethod"}
+    required = _required(node)
+    first = node.args.args[:1] if kind and "staticmethod" not in decorators else []
+    without_default = {each.arg for each in required if each not in first}
     return Pipeline(
         source=path,
         function=name,
@@ -240,7 +276,18 @@ def _pipeline(place: Place, file: _File, calls: _LMCalls) -> Pipeline:
         is_async=isinstance(node, ast.AsyncFunctionDef),
         leads_to=len(reached & calls.makers),
         has_modules=bool(reached & calls.modules),
+        maker=kind.name if kind and on_instance else "",
+        bare=kind is None or (_is_bare(kind) and not node.name.startswith("__")),
     )
+
+
+def _is_bare(kind: ast.ClassDef) -> bool:
+    """Return whether an instance takes no arguments, as far as the class itself tells."""
+    for node in kind.body:
+        if isinstance(node, Function) and node.name == "__init__":
+            return len(_required(node)) <= 1
+    fields = (node for node in kind.body if isinstance(node, ast.AnnAssign))
+    return all(field.value is not None for field in fields)
 
 
 def _required(node: Function) -> list[ast.arg]:

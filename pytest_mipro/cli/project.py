@@ -31,6 +31,11 @@ class Visitor(Generic[T]):
     def __init__(self) -> None:
         self.result: T | None = None
         self.error: MiproError | None = None
+        self.interrupted = False
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Keep that the user has stopped the run, which pytest takes for an ordinary end."""
+        self.interrupted = excinfo.errisinstance(KeyboardInterrupt)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
@@ -65,7 +70,8 @@ def in_project(action: Callable[[pytest.Config], T]) -> T:
 def visit(visitor: Visitor[T], arguments: Sequence[str] = ()) -> T:
     """Return the result of a pytest run with the visitor in it.
 
-    Raises its error; ConfigurationError where pytest ended before there was a result.
+    Raises its error; ConfigurationError where pytest ended before there was a result;
+    KeyboardInterrupt where the user ended it.
     """
     written = io.StringIO()
     with (
@@ -78,6 +84,8 @@ def visit(visitor: Visitor[T], arguments: Sequence[str] = ()) -> T:
             *("-W", "ignore::pytest.PytestAssertRewriteWarning", "--mipro-replies=replay"),
         ]
         pytest.main([*always, *arguments], plugins=[visitor])
+    if visitor.interrupted:
+        raise KeyboardInterrupt
     if visitor.error is not None:
         raise visitor.error
     if visitor.result is None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pytest_mipro.cli.sources import DECORATOR, FoundModule, modules_in, source_text
 from pytest_mipro.cli.trees import Tree
 from pytest_mipro.errors import LockError
 from pytest_mipro.plugin.lock.lock_file import SUFFIX, Lock, LockedModule, parse_lock
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
-from pytest_mipro.runtime.prompts.prompt_file import parse_prompt
+from pytest_mipro.runtime.prompts.prompt_file import PROMPT_SUFFIXES, parse_prompt
+from pytest_mipro.runtime.settings import is_variant
+from pytest_mipro.runtime.signature.signature import VARIANT_SIGN, plain_file
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ def inventory_of(tree: Tree) -> Inventory:
         found = modules_in(source_text(tree, path), path)
         modules |= {module.prompt_path: module for module in found.modules}
         more = more or found.more
+    modules |= _variants(tree, modules)
     locks: dict[str, Lock] = {}
     broken: dict[str, str] = {}
     for path in tree.paths(SUFFIX):
@@ -67,6 +70,18 @@ def inventory_of(tree: Tree) -> Inventory:
         except LockError as error:
             broken[path] = str(error)
     return Inventory(tree, modules, locks, broken, more)
+
+
+def _variants(tree: Tree, modules: Mapping[str, FoundModule]) -> dict[str, FoundModule]:
+    """Return the variants that have a prompt file, by its path."""
+    found = {}
+    for path in (path for suffix in PROMPT_SUFFIXES for path in tree.paths(suffix)):
+        variant = PurePosixPath(path).stem.partition(VARIANT_SIGN)[2]
+        plain = modules.get(plain_file(Path(path)).as_posix())
+        if plain and is_variant(variant):
+            name = f"{plain.name}{VARIANT_SIGN}{variant}"
+            found[path] = replace(plain, name=name, prompt_path=path)
+    return found
 
 
 def prompt_place(lock: str, module: LockedModule) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from pytest_mipro.cli.case_requests import requests_of_case
-from pytest_mipro.cli.modules import AnyModule, modules_named
+from pytest_mipro.cli.modules import AnyModule, asked, modules_named
 from pytest_mipro.cli.output import json_text, say
 from pytest_mipro.cli.project import in_project
 from pytest_mipro.cli.trees import project_root
@@ -89,9 +89,10 @@ def _shown_in(
 
 
 def _head(module: AnyModule) -> str:
-    path = module.signature.prompt_path
+    signature = asked(module)
+    path = signature.prompt_path
     from_file = relative_path(path, Path.cwd()) if path.exists() else "its docstring"
-    return f"{module.signature.label} ({from_file})"
+    return f"{signature.label} ({from_file})"
 
 
 def _readable(body: dict[str, Any]) -> str:

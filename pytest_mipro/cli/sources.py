@@ -44,12 +44,14 @@ class Found:
 def modules_in(text: str, path: str) -> Found:
     """Return the LM modules of a source file's text; none where it is no Python."""
     tree = parsed(text)
-    top = [] if tree is None else list(top_functions(tree))
+    if tree is None:
+        return Found()
+    top, ours = list(top_functions(tree)), _names_of_decorator(tree)
     modules, more = [], False
-    for node in ast.walk(tree) if tree is not None else ():
+    for node in ast.walk(tree):
         if not isinstance(node, Function):
             continue
-        decorator = next(filter(_is_ours, node.decorator_list), None)
+        decorator = next((it for it in node.decorator_list if _named(it) in ours), None)
         if decorator is None:
             continue
         prompt = _prompt(decorator)
@@ -94,10 +96,23 @@ def parameters_of(node: Function) -> list[ast.arg]:
     return [*node.args.args, *node.args.kwonlyargs]
 
 
-def _is_ours(decorator: ast.expr) -> bool:
+def methods(tree: ast.Module) -> Iterator[tuple[ast.ClassDef, Function]]:
+    """Yield the methods of the classes of the top level."""
+    for kind in tree.body:
+        if isinstance(kind, ast.ClassDef):
+            yield from ((kind, node) for node in kind.body if isinstance(node, Function))
+
+
+def _names_of_decorator(tree: ast.Module) -> set[str]:
+    """Return what a file calls the decorator, as of `import … as`."""
+    imports = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    aliases = (alias for node in imports for alias in node.names if alias.name == DECORATOR)
+    return {DECORATOR, *(alias.asname for alias in aliases if alias.asname)}
+
+
+def _named(decorator: ast.expr) -> str:
     target = decorator.func if isinstance(decorator, ast.Call) else decorator
-    named = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
-    return named == DECORATOR
+    return target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
 
 
 def _prompt(decorator: ast.expr) -> str | None:

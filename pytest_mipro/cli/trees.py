@@ -57,7 +57,7 @@ class Folder:
     def paths(self, suffix: str, holding: str = "") -> list[str]:
         """Return the paths of files; see `Tree`."""
         found = [path for path in self._paths if path.endswith(suffix)]
-        return sorted(path for path in found if holding.encode() in self._bytes(path))
+        return sorted(it for it in found if not holding or holding.encode() in self._bytes(it))
 
     def read(self, path: str) -> str | None:
         """Return a file's text; see `Tree`."""
@@ -157,7 +157,7 @@ class Wheel:
     def paths(self, suffix: str, holding: str = "") -> list[str]:
         """Return the paths of files; see `Tree`."""
         found = (path for path in self._members if path.endswith(suffix))
-        return sorted(path for path in found if holding in (self.read(path) or ""))
+        return sorted(it for it in found if not holding or holding in (self.read(it) or ""))
 
     def read(self, path: str) -> str | None:
         """Return a file's text; see `Tree`."""

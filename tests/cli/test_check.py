@@ -152,3 +152,14 @@ def test_a_folder_without_prompts_is_an_error(command: Run) -> None:
     ended = command("check")
     assert (ended.status, ended.out) == (2, "")
     assert "there is no LM module and no lock here" in ended.err
+
+
+def test_variants_belong_to_their_module(locked: Path, command: Run) -> None:
+    acme = ROUTE.replace(".yaml", "@acme.yaml")
+    write(locked, acme, PROMPT.replace("well", "for Acme"))
+    assert command("check").out == "3 prompts, 1 lock: all agree\n"
+    assert command("check", str(wheel_of(locked))).status == 0
+    out = command("check", str(wheel_of(locked, acme))).out
+    assert f"it lacks {acme}, so pipeline.route@acme would run on the prompt of pipeline.rou" in out
+    write(locked, ROUTE.replace("route", "old@acme"), PROMPT.replace("route", "old"))
+    assert "pipeline.old@acme.yaml: no LM module uses it" in command("check").out

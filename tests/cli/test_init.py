@@ -103,7 +103,9 @@ def test_nothing_that_is_there_changes(shop: Path, command: Run) -> None:
     write(shop, "checks/conftest.py", "")
     before = {path: path.read_bytes() for path in shop.rglob("*") if path.is_file()}
     ended = command("init")
-    assert "Add to pytest's settings in pyproject.toml: pythonpath = src ." in ended.out
+    assert (
+        'Add to pytest\'s settings in pyproject.toml:\n   pythonpath = ["src", "."]\n' in ended.out
+    )
     assert {path: path.read_bytes() for path in before} == before
     assert not (shop / "pytest.ini").exists()
     assert (shop / "checks/test_answer.py").exists()
@@ -125,7 +127,7 @@ def test_settings_stay_where_pytest_reads_them(
     shop: Path, command: Run, file: str, text: str
 ) -> None:
     write(shop, file, text)
-    assert f"Add to pytest's settings in {file}: pythonpath" in command("init").out
+    assert f"Add to pytest's settings in {file}:\n   pythonpath" in command("init").out
     assert (shop / file).read_text() == text
     assert file == "pytest.ini" or not (shop / "pytest.ini").exists()
 
@@ -135,7 +137,7 @@ def test_settings_stay_where_pytest_reads_them(
     [
         (
             "unrelated",
-            "'unrelated' is no function of the top level that leads to LM calls; found: answer",
+            "'unrelated' is no function or method that leads to LM calls; found: answer",
         ),
         ("handler", "handler takes request, which a case file can't give"),
     ],
@@ -163,3 +165,63 @@ def test_a_repo_without_models(pytester: pytest.Pytester, command: Run) -> None:
     ended = command("init")
     assert ended.status == 2
     assert "no function here is an LM module, or calls openai, anthropic, litellm" in ended.err
+
+
+BOT = """
+from litellm import acompletion
+
+
+class Bot:
+    async def reply(self, message: str) -> str:
+        return await self._ask(message)
+
+    async def _ask(self, prompt):
+        return await acompletion(model="m", messages=[{"role": "user", "content": prompt}])
+
+
+class Tuned:
+    def __init__(self, model):
+        self.model = model
+
+    async def tuned_reply(self, message):
+        return await Bot().reply(message)
+"""
+
+
+def test_a_method_is_tested_on_an_instance(pytester: pytest.Pytester, command: Run) -> None:
+    write(pytester.path, "service.py", BOT)
+    ended = command("init")
+    assert (ended.status, ended.err) == (0, "")
+    text = (pytester.path / "tests/test_bot_reply.py").read_text()
+    assert "from service import Bot\n" in text
+    assert "async def test_bot_reply(message, wanted):" in text
+    assert "result = await Bot().reply(message=message)" in text
+    assert "Bot._ask (service.py), Tuned.tuned_reply (service.py)" in ended.out
+    refused = command("init", "tuned_reply")
+    assert refused.status == 2
+    assert "Tuned.tuned_reply needs a Tuned made with arguments" in refused.err
+
+
+@pytest.mark.parametrize(
+    "use", ["Bot().reply(text)", "bot.reply(text)", "service.Bot().reply(text)", "run(Bot, text)"]
+)
+def test_a_function_that_uses_a_class_is_the_pipeline(
+    pytester: pytest.Pytester, command: Run, use: str
+) -> None:
+    write(pytester.path, "service.py", BOT)
+    write(
+        pytester.path,
+        "app.py",
+        "import service\nfrom service import Bot\nbot = Bot()\n"
+        f"def handle(text):\n    return {use}\n",
+    )
+    assert "wrote tests/test_handle.py" in command("init").out
+
+
+def test_the_decorator_under_another_name(pytester: pytest.Pytester, command: Run) -> None:
+    renamed = PIPELINE.replace("import lm_module", "import lm_module as lm").replace(
+        "@lm_module", "@lm"
+    )
+    write(pytester.path, "desk/pipeline.py", renamed)
+    assert "wrote tests/test_queue_of.py" in command("init").out
+    assert command("check").out == "2 prompts, 0 locks: all agree\n"

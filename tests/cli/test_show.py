@@ -179,3 +179,22 @@ def test_a_broken_ini_file_is_one_line(desk: Path, command: Run) -> None:
     assert ended.status == 2
     assert "--no-such-option" in ended.err
     assert ended.err.count("\n") == 1
+
+
+def test_a_variant_is_a_module_of_its_own(desk: Path, command: Run) -> None:
+    acme = "desk/prompts/pipeline.route@acme.yaml"
+    write(desk, acme, PROMPT.replace("well", "for Acme"))
+    for target in ("route@acme", "pipeline.route@acme", "desk.pipeline.route@acme", acme):
+        ended = command("show", target)
+        assert ended.out.startswith(f"pipeline.route@acme ({acme})\n"), ended.err
+        assert "Choose the queue, for Acme." in ended.out
+    assert "Choose the queue.\n" in command("show", "route").out
+    exported = json.loads(command("export").out)
+    assert list(exported) == ["pipeline.sum_up", "pipeline.route", "pipeline.route@acme"]
+    assert "did you mean 'pipeline.route'?" in command("show", "route@other").err
+
+
+def test_ctrl_c_ends_a_command(desk: Path, command: Run) -> None:
+    write(desk, "desk/pipeline.py", f"{PIPELINE}\nraise KeyboardInterrupt\n")
+    ended = command("show", "route")
+    assert (ended.status, ended.out, ended.err) == (130, "", "error: interrupted\n")
