@@ -27,7 +27,7 @@ from pytest_mipro.optimizer.measuring.evaluate import Pending
 from pytest_mipro.optimizer.rounds.reuse import new_share, shares_from
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.rounds.trial_parts import Trial, part_of_rest, parts_of, why_not
-from pytest_mipro.optimizer.run.events import TrialFinished, TrialKind
+from pytest_mipro.optimizer.run.events import LeaderKnown, TrialFinished, TrialKind
 from pytest_mipro.optimizer.search.assessments import MAX_LOSS, Assessment, cheapest
 from pytest_mipro.optimizer.search.racing import behind, first_heat
 from pytest_mipro.optimizer.search.searcher import Assignment, Searcher
@@ -258,6 +258,7 @@ class _Trials:
             self._searcher.tell(trial.assignment, score, rows)
         self.state = replace(self.state, record=record)
         self._leader = self.state.leader
+        self._emit_leader()
         self._run.services.emit(
             TrialFinished(
                 study=self._run.study.name,
@@ -276,6 +277,13 @@ class _Trials:
                 spent=self._run.accounting.spending.spent,
             )
         )
+
+    def _emit_leader(self) -> None:
+        leader = self._leader
+        before = self._before["full" if leader.full else "minibatch"]
+        cases = [case for case in self._cases_of(self._rows) if case.id in leader.scores]
+        lift = paired_lift(leader.scores, before, cases)
+        self._run.services.emit(LeaderKnown(self._run.study.name, leader.estimate, lift))
 
     def _assess(self, trial: Trial, evaluation: Evaluation) -> Assessment:
         """Return what is known of the trial's assignment now, earlier minibatches included."""

@@ -16,7 +16,7 @@ from pytest_mipro.optimizer.run.forecast import Forecast
 from pytest_mipro.optimizer.search.candidates import ModuleCandidates
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.statistics.decide import Decision
-from pytest_mipro.optimizer.statistics.intervals import Interval
+from pytest_mipro.optimizer.statistics.intervals import Interval, PairedLift
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount, Limits
 from pytest_mipro.optimizer.study.case import NO_COST, CaseCost
 from pytest_mipro.optimizer.study.near_duplicates import NearDuplicates
@@ -157,6 +157,18 @@ class TrialFinished:
 
 
 @dataclass(frozen=True)
+class LeaderKnown:
+    """The program believed best so far: its estimate `best` (0…1), and what it gains.
+
+    `lift` is that over the committed prompts, on the rows that the program was measured on.
+    """
+
+    study: str
+    best: float
+    lift: PairedLift
+
+
+@dataclass(frozen=True)
 class ProposalsMade:
     """A round's instructions were proposed; `proposals` hold the requests and replies.
 
@@ -231,6 +243,7 @@ Event = (
     | Plan
     | ProposalsMade
     | CandidatesReady
+    | LeaderKnown
     | TrialFinished
     | LessonsLearnt
     | FinalistChosen

@@ -23,6 +23,7 @@ from pytest_mipro.plugin.lock.lock_builder import lock_of
 from pytest_mipro.plugin.lock.lock_file import Lock, dump_lock, read_lock
 from pytest_mipro.plugin.lock.write_journal import FileWrite, changed, file_digest, flush
 from pytest_mipro.plugin.optimise.refused_finalist import keep_refused, prompt_diff
+from pytest_mipro.plugin.optimise.study_watch import StudyWatch
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt, file_text, read_prompt
 from pytest_mipro.runtime.signature.signature import Signature
@@ -60,6 +61,8 @@ class PendingChanges:
         self.written: tuple[Path, ...] = ()
         self._failed = ""
         self._running = ""
+        self.watch: StudyWatch | None = None
+        """The study that runs, or ran last, as it is watched."""
         self._interrupted = False
 
     def begin(self, key: StudyKey) -> None:
@@ -205,6 +208,8 @@ class PendingChanges:
                 lines.append(f"nothing written for {name} (--mipro-diff)")
         if self._interrupted and self._running:
             lines.append(f"interrupted: nothing is written for {self._running}")
+            if self.watch is not None:
+                lines.append(f"it stood at: {self.watch.line()}")
             lines.append(how_to_go_on(options_of(self._config)))
         return lines
 

@@ -14,6 +14,7 @@ from pytest_mipro.optimizer.run.events import (
     Decided,
     Event,
     FinalistChosen,
+    LeaderKnown,
     LeadTaken,
     LessonsLearnt,
     Measured,
@@ -25,31 +26,30 @@ from pytest_mipro.optimizer.run.events import (
     TrialFinished,
 )
 from pytest_mipro.optimizer.run.result import StudyResult
-from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.statistics.notation import with_interval
 from pytest_mipro.optimizer.study.case import CaseCost
 from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.optimise.plan_lines import describe_plan, describe_spending
+from pytest_mipro.plugin.optimise.study_watch import LABEL_WIDTH
 from pytest_mipro.plugin.report.contents import describe_demand
 
-_LABEL_WIDTH = 12
-_BAR_WIDTH = 24
 _SHOWN_CASES = 5
 # What -q leaves: the verdict, the scores, and what comes of them.
 _TOLD_ALWAYS = frozenset({"decision", "score", "gate", "result"})
 
 
 class Screen(Protocol):
-    """Where lines go. `status` is rewritten in place; it is only called when `live`."""
+    """Where lines go: on a terminal (`live`), or elsewhere. `width` counts its columns."""
 
     live: bool
 
-    def line(self, text: str, *, always: bool = False, **markup: bool) -> None:
-        """Write a line that stays; with `always`, also where little is written."""
+    @property
+    def width(self) -> int:
+        """The columns of a line."""
         ...
 
-    def status(self, text: str) -> None:
-        """Show a line that the next one replaces."""
+    def line(self, text: str, *, always: bool = False, **markup: bool) -> None:
+        """Write a line that stays; with `always`, also where little is written."""
         ...
 
 
@@ -62,9 +62,8 @@ class Progress:
     def __init__(self, screen: Screen, alone: Mapping[str, Sequence[str]] | None = None) -> None:
         self._screen = screen
         self._alone = alone or {}
-        self._trials = self._done = self._full = 0
+        self._done = self._full = 0
         self._label = ""
-        self._tried: set[Assignment] = set()
 
     def __call__(self, event: Event) -> None:
         """Draw an event."""
@@ -76,30 +75,21 @@ class Progress:
 
     @_draw.register
     def _(self, event: StageStarted) -> None:
+        runs = counted(event.total, "case run")
         text = {
-            "baseline": f"{counted(event.total, 'case run')} under the committed prompts",
-            "proposals": f"asking for instructions, {event.total} calls at most",
+            "baseline": f"{runs} under the committed prompts",
+            "proposals": "",  # the line of their round tells what came of them
             "search": f"{counted(event.total, 'trial')} on minibatches, the leaders on all "
             "validation rows",
-            "decision": f"the finalist on the deciding rows, {counted(event.total, 'case run')}",
-            "final pass": f"{counted(event.total, 'case run')} as the gate will measure them",
+            "decision": f"{runs} of the finalist, on the rows that decide",
+            "final pass": f"{runs} as the gate will measure them",
         }[event.stage]
-        if event.stage == "search":
-            self._trials = event.total
-        if self._screen.live:
-            self._screen.status(f"{event.stage:<{_LABEL_WIDTH}}{text}")
-        elif event.stage in ("baseline", "search"):
+        if text and not self._screen.live:  # where there is an area, it shows the stage
             self._say(event.stage, text)
 
     @_draw.register
-    def _(self, event: StageProgress) -> None:
-        self._bar(event.stage, event.done, event.total, "case runs")
-
-    def _bar(self, label: str, done: int, total: int, what: str) -> None:
-        if self._screen.live:
-            filled = _BAR_WIDTH * min(done, total) // max(1, total)
-            bar = "█" * filled + "░" * (_BAR_WIDTH - filled)
-            self._screen.status(f"{label:<{_LABEL_WIDTH}}{bar} {done:,}/{total:,} {what}")
+    def _(self, event: StageProgress | LessonsLearnt | LeaderKnown) -> None:
+        """Draw nothing: the area shows how a stage goes, and the record what was learnt."""
 
     @_draw.register
     def _(self, event: BaselineMeasured) -> None:
@@ -132,10 +122,6 @@ class Progress:
             self._say("proposals", f"round {event.round}: {lost}", yellow=True)
 
     @_draw.register
-    def _(self, event: LessonsLearnt) -> None:
-        """Draw nothing: they stand in the record."""
-
-    @_draw.register
     def _(self, event: CandidatesReady) -> None:
         shown = _short_names(event.instructions)
         width = max(map(len, shown.values()), default=0)
@@ -152,7 +138,6 @@ class Progress:
         full = event.kind == "full"
         self._full += full
         self._done += 1
-        self._tried.add(event.assignment)  # where there are few rows, each trial is a full one
         if self._screen.live or full or event.dropped:
             leads = event.estimate == event.best and not event.dropped
             text = f"{event.number:>3}  "
@@ -166,8 +151,6 @@ class Progress:
             if full and leads:
                 text += f"   best {event.best:.3f}"
             self._say("trial", text, bold=full and leads)
-        # Trials that end early leave rows to others: there may be more than were planned.
-        self._bar("search", min(len(self._tried), self._trials), self._trials, "trials")
 
     @_draw.register
     def _(self, event: FinalistChosen) -> None:
@@ -198,7 +181,7 @@ class Progress:
         self._label = label or self._label
         lines = wrap(  # a percent sign stays with its number
             text.replace(" %", "\0%"),
-            80 - _LABEL_WIDTH,
+            self._screen.width - LABEL_WIDTH,
             break_long_words=False,
             break_on_hyphens=False,
             expand_tabs=False,
@@ -206,7 +189,7 @@ class Progress:
         )
         for number, line in enumerate(lines or [""]):
             shown = label if number == 0 else ""
-            written = f"{shown:<{_LABEL_WIDTH}}{line}".replace("\0", " ")
+            written = f"{shown:<{LABEL_WIDTH}}{line}".replace("\0", " ")
             self._screen.line(written, always=self._label in _TOLD_ALWAYS, **markup)
 
     def _say_all(self, label: str, texts: Iterable[str]) -> None:

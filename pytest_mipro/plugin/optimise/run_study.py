@@ -41,6 +41,7 @@ from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
 from pytest_mipro.plugin.optimise.plan_lines import describe_dry_run, planned_sizes
 from pytest_mipro.plugin.optimise.progress import Progress
 from pytest_mipro.plugin.optimise.study_record import StudyRecord
+from pytest_mipro.plugin.optimise.study_watch import StudyWatch
 from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen, captured_logging_off
 from pytest_mipro.plugin.replies.bill import BILLS, billing, last_summary
 from pytest_mipro.plugin.replies.client_stack import replies_of, run_client, studies_client
@@ -97,7 +98,7 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     settings = settings_of(config)
     if inputs.partial:
         screen.line("only part of the study's cases are selected: nothing will be written")
-    progress = Progress(screen, inputs.alone)
+    progress, name = Progress(screen, inputs.alone), study.name
     finished = FinishedStudy(_file(inputs, "finished"), fingerprint_of(study, settings, {}))
     record = StudyRecord(_file(inputs, "records"), redaction(config))
     with ExitStack() as stack:
@@ -106,13 +107,16 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
         inner = studies_client(config, replies_of(config, [inputs.key.lock]))
         strays = stack.enter_context(watching_cases(config))
         client = stack.enter_context(StudyClient(inner, strays))
+        watch = StudyWatch(inputs.key.name, lambda: client.answers, lambda: bill.settled)
+        inputs.changes.watch = watch
         told = optimizations_of(config)
-        stack.callback(lambda: told.troubles.update({study.name: client.troubles}))
+        stack.callback(lambda: told.troubles.update({name: client.troubles}))
         stack.enter_context(captured_logging_off())
         stack.callback(record.close)
         if options_of(config).storage is None:
             record.open()
-        emit = partial(_emit, config, strays, (progress, record, told))
+        emit = partial(_emit, config, strays, (watch, progress, record, told))
+        stack.enter_context(screen.watching(watch))
         services = replace(
             _services(inputs, client, emit),
             bill=bill,

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
-from io import TextIOBase
-from typing import Any, Self
+from contextlib import (
+    ExitStack,
+    contextmanager,
+    nullcontext,
+    redirect_stderr,
+    redirect_stdout,
+    suppress,
+)
+from threading import Event, RLock, Thread
+from typing import Any, Self, TextIO
 
 import pytest
 from _pytest.logging import LogCaptureHandler
 
 from pytest_mipro.plugin.config.printable import printable
+from pytest_mipro.plugin.optimise.study_watch import LABEL_WIDTH, StudyWatch
+
+_WIDTH, _LEAST_WIDTH = 80, 30
+_HEARTBEAT = 30.0  # seconds
 
 
 class TerminalScreen:
     """Writes through pytest's terminal reporter: little under `-q`, nothing where there is none.
 
-    `live` is True on a terminal: there a status line is rewritten in place. Use it as a `with`
-    block: within it, lines reach the terminal while all that cases print stays captured.
+    `live` is True on a terminal: there an area below the lines shows how a study goes. Use it as a
+    `with` block: within it, lines reach the terminal while all that cases print stays captured.
     """
 
     def __init__(self, config: pytest.Config, nodeid: str) -> None:
@@ -28,11 +38,23 @@ class TerminalScreen:
         get_plugin: Callable[[str], Any] = config.pluginmanager.get_plugin
         self._reporter = get_plugin("terminalreporter")
         self._capture = get_plugin("capturemanager")
-        self._shown = False
         self._before: Any = None
-        self._own: TextIOBase | None = None
+        self._own: TextIO | None = None
+        self._lock = RLock()  # lines come from the study's thread and from the heartbeat's
+        self._uncaptured = config.getoption("capture", "fd") == "no"
         self._silent = self._reporter is None or self._reporter.verbosity < 0
-        self.live = bool(not self._silent and self._reporter.isatty)
+        dumb = os.environ.get("TERM", "") in ("dumb", "unknown")  # it can't move its cursor
+        self.live = bool(not self._silent and self._reporter.isatty and not dumb)
+
+    @property
+    def width(self) -> int:
+        """The columns there are for a line."""
+        if self._reporter is None:
+            return _WIDTH
+        with suppress(OSError, ValueError):  # COLUMNS holds before the terminal, as in pytest
+            if self._own is not None and not os.environ.get("COLUMNS"):
+                return max(_LEAST_WIDTH, os.get_terminal_size(self._own.fileno()).columns)
+        return max(_LEAST_WIDTH, int(self._reporter._tw.fullwidth))  # noqa: SLF001
 
     def __enter__(self) -> Self:
         if self._reporter is None:
@@ -62,10 +84,8 @@ class TerminalScreen:
         going_on = kind is None or issubclass(kind, Exception)
         if going_on and self._reporter.showfspath and not self._silent:
             # Begin pytest's line of this item anew: its letter stands behind the file's name.
-            self._erase()
             self._reporter.write_fspath_result(self._nodeid, "")
         with suppress(OSError, ValueError):
-            self._erase()
             self._reporter.flush()
         if self._own is not None:
             self._reporter._tw._file = self._before  # noqa: SLF001
@@ -76,34 +96,43 @@ class TerminalScreen:
     def line(self, text: str, *, always: bool = False, **markup: bool) -> None:
         """Write a line that stays; with `always`, under `-q` too."""
         if self._reporter is not None and (always or not self._silent):
-            self._erase()
-            self._reporter.write_line(printable(text), **markup)
-            self._reporter.flush()
+            with self._lock:
+                self._reporter.write_line(printable(text), **markup)
+                self._reporter.flush()
 
-    def status(self, text: str) -> None:
-        """Show a line that the next one replaces; it is cut at the terminal's width."""
-        if self.live:
-            if not self._shown:
-                self._reporter.ensure_newline()
-            text = printable(text)
-            width = max(20, shutil.get_terminal_size().columns - 4)
-            self._rewrite(text if len(text) <= width else f"{text[: width - 1]}…")
-            self._shown = True
+    @contextmanager
+    def watching(self, watch: StudyWatch) -> Iterator[None]:
+        """Show how a study goes while the block runs: an area on a terminal, else a line at times.
 
-    def _erase(self) -> None:
-        if self._shown:
-            self._rewrite("")
-            self._shown = False
-
-    def _rewrite(self, text: str) -> None:
-        """Replace the line. The cursor stays behind the text, so that a typed ^C finds room."""
-        if self._reporter.hasmarkup:
-            self._reporter.write_raw(f"\r{text}\x1b[K")
+        All that is written meanwhile, also by others, goes above the area.
+        """
+        if self.live and self._own is not None:
+            with self._area(watch, self._own):
+                yield
+        elif self._silent:
+            yield
         else:
-            self._reporter.rewrite(text, erase=True)
-        if not text:
-            self._reporter.write_raw("\r")
-        self._reporter.flush()
+            with heartbeat(lambda: self.line(f"{'':{LABEL_WIDTH}}{watch.line()}")):
+                yield
+
+    @contextmanager
+    def _area(self, watch: StudyWatch, own: TextIO) -> Iterator[None]:
+        from pytest_mipro.plugin.optimise.live_area import AboveArea, live_area  # noqa: PLC0415
+
+        writer = self._reporter._tw  # noqa: SLF001
+        self._reporter.ensure_newline()
+        drawn = live_area(watch, own, lambda: self.width, colour=bool(writer.hasmarkup))
+        above = AboveArea(drawn.console, own)
+        writer._file = above  # noqa: SLF001
+        try:
+            with drawn, ExitStack() as stack:
+                if self._uncaptured:  # -s: what cases print would tear the area
+                    stack.enter_context(redirect_stdout(above))
+                    stack.enter_context(redirect_stderr(above))
+                yield
+        finally:
+            above.finish()
+            writer._file = own  # noqa: SLF001
 
 
 @contextmanager
@@ -118,3 +147,21 @@ def captured_logging_off() -> Iterator[None]:
     finally:
         for handler in handlers:
             root.addHandler(handler)
+
+
+@contextmanager
+def heartbeat(beat: Callable[[], None], seconds: float = _HEARTBEAT) -> Iterator[None]:
+    """Call `beat` from another thread each so many seconds, as long as the block runs."""
+    end = Event()
+
+    def beats() -> None:
+        while not end.wait(seconds):
+            beat()
+
+    thread = Thread(target=beats, name="mipro-heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()

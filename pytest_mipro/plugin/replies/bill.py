@@ -92,6 +92,11 @@ class JournalBill:
         """What was billed so far, calls in flight at their worst case."""
         return self._ledger.spent
 
+    @property
+    def settled(self) -> Amount:
+        """What was billed so far, without the calls in flight."""
+        return self._ledger.used
+
     def keep(self, amount: Amount) -> None:
         """Keep an amount for later calls; an empty one lifts what was kept."""
         self._ledger.held = amount.known

@@ -29,6 +29,8 @@ class TroubleCounter(ClientWrapper):
         super().__init__(inner)
         self._lock = threading.Lock()
         self._found: dict[tuple[str, str], set[str]] = {}
+        self.answers = 0
+        """How many replies callers got, cached or not."""
 
     @property
     def troubles(self) -> tuple[Trouble, ...]:
@@ -47,7 +49,9 @@ class TroubleCounter(ClientWrapper):
             return super().lookup(request)
 
     def received(self, request: Request, reply: Reply) -> Reply:
-        """Count what is wrong with the reply, and return it."""
+        """Count the reply and what is wrong with it, and return it."""
+        with self._lock:
+            self.answers += 1
         if reply.finish_reason == "length":
             self._note(request, _CUT)
         elif reply.finish_reason != "stop":

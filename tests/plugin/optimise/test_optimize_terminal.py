@@ -1,10 +1,11 @@
-"""The optimisation on a real terminal: a status line in place, colours, and nothing between."""
+"""The optimisation on a real terminal: an area in place, colours, and nothing between."""
 
 import os
 import re
 import subprocess
 import sys
 
+import pyte
 import pytest
 from optimize_project import TESTS, write_project
 
@@ -15,7 +16,9 @@ LOUD = TESTS.replace(
 )
 
 
-def on_a_terminal(pytester: pytest.Pytester, *args: str, columns: int = 80) -> str:
+def on_a_terminal(
+    pytester: pytest.Pytester, *args: str, columns: int = 80, **variables: str
+) -> str:
     """Return what pytest writes to a terminal of this width."""
     master, slave = os.openpty()
     environment = os.environ | {
@@ -25,6 +28,7 @@ def on_a_terminal(pytester: pytest.Pytester, *args: str, columns: int = 80) -> s
     }
     for name in ("NO_COLOR", "PY_COLORS", "CI", "FORCE_COLOR"):
         environment.pop(name, None)
+    environment |= variables
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", "--mipro-optimize", "--mipro-trials=6", *args],
         cwd=pytester.path,
@@ -48,34 +52,45 @@ def on_a_terminal(pytester: pytest.Pytester, *args: str, columns: int = 80) -> s
     return output.decode()
 
 
-def shown(output: str) -> list[str]:
+def shown(output: str, columns: int) -> list[str]:
     """Return the lines as they stand on the screen at the end."""
-    lines = []
-    for line in re.sub(r"\x1b\[[0-9;]*m", "", output).replace("\r\n", "\n").split("\n"):
-        screen = ""
-        for part in line.split("\r"):
-            text, cleared, _ = part.partition("\x1b[K")
-            screen = text if cleared else text + screen[len(text) :]
-        lines.append(screen.rstrip())
-    return lines
+    screen = pyte.HistoryScreen(columns, 50, history=10_000)
+    pyte.Stream(screen).feed(output)
+    old = ["".join(line[place].data for place in range(columns)) for line in screen.history.top]
+    return [line.rstrip() for line in (*old, *screen.display)]
 
 
-@pytest.mark.parametrize("columns", [80, 50])
-def test_the_status_is_rewritten_in_place_and_leaves_nothing(pytester, columns):
-    write_project(pytester, LOUD)
-    output = on_a_terminal(pytester, columns=columns)
-    assert re.search(r"\rbaseline    [█░]{24} \d+/40", output)
-    assert re.search(r"\rsearch      [█░]{24} \d/6", output)
-    assert re.search(r"\rfinal pass  █{24} 40/40", output)
-    lines = shown(output)
-    assert not [line for line in lines if "█" in line or "░" in line]
-    assert not [line for line in lines if "a print" in line or "a write" in line]
+@pytest.mark.parametrize("columns", [80, 50, 160])
+@pytest.mark.parametrize("args", [(), ("-v",), ("-s",)])
+def test_the_area_is_redrawn_in_place_and_leaves_nothing(pytester, columns, args):
+    write_project(
+        pytester, LOUD if args != ("-s",) else LOUD.replace("os.write(1, b'a write')", "0")
+    )
+    output = on_a_terminal(pytester, *args, columns=columns)
+    assert "case runs" in output
+    assert "answers" in output
+    lines = shown(output, columns)
+    assert not [line for line in lines if "━" in line or "answers" in line]
+    printed = [line for line in lines if "a print" in line or "a write" in line]
+    assert all(line == "a print" for line in printed)
+    assert bool(printed) == (args == ("-s",))
     start = lines.index("mipro: test_numbers.py")
-    assert lines[start + 1].startswith("before      ")
-    assert [line for line in lines if line.startswith("test_numbers.py .") and "[100%]" in line]
-    statuses = re.findall(r"\r([^\r\n\x1b]+)\x1b\[K", output)
-    assert statuses
-    assert max(map(len, statuses)) < columns
+    assert [line for line in lines[start + 1 :] if line.startswith("before      ")]
+    assert any("[100%]" in line for line in lines)
+
+
+def test_a_quiet_run_and_a_dumb_terminal_have_no_area(pytester, monkeypatch):
+    write_project(pytester)
+    assert "answers" not in on_a_terminal(pytester, "-q")
+    assert "\x1b[?25l" not in on_a_terminal(pytester, TERM="dumb")
+
+
+@pytest.mark.parametrize(("args", "coloured"), [((), False), (("--color=yes",), True)])
+def test_no_color_holds_unless_pytest_is_told_otherwise(pytester, args, coloured):
+    write_project(pytester)
+    output = on_a_terminal(pytester, *args, NO_COLOR="1")
+    assert "answers" in output
+    assert bool(re.search(r"\x1b\[[0-9;]*3[0-9]m", output)) == coloured
 
 
 def test_each_trial_has_a_line_and_improvements_are_bold(pytester):

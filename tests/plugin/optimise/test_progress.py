@@ -1,4 +1,4 @@
-"""Events of the optimiser as lines: what stays, what is rewritten, what quiet output lacks."""
+"""Events of the optimiser as lines: what stays, what the area shows, what quiet output lacks."""
 
 from dataclasses import dataclass, field
 
@@ -23,20 +23,17 @@ from pytest_mipro.runtime.signature.signature import signature_of
 
 @dataclass
 class Paper:
-    """A screen that keeps its lines and statuses."""
+    """A screen that keeps its lines."""
 
     live: bool = False
+    width: int = 80
     lines: list[str] = field(default_factory=list)
     marked: list[str] = field(default_factory=list)
-    statuses: list[str] = field(default_factory=list)
 
     def line(self, text: str, **markup: bool) -> None:
         self.lines.append(text)
         if any(markup.values()):
             self.marked.append(text)
-
-    def status(self, text: str) -> None:
-        self.statuses.append(text)
 
 
 def trial(number: int, kind: str = "minibatch", **more) -> TrialFinished:
@@ -65,7 +62,6 @@ def test_a_quiet_output_shows_full_and_dropped_trials_alone():
         "trial         2  0.500 on all 99 rows               75 calls   best 0.500",
         "trial         3  dropped: more than the 9 calls reserved for it",
     ]
-    assert paper.statuses == []
 
 
 def test_a_program_that_leads_is_named_the_best():
@@ -83,7 +79,7 @@ def test_a_hopeless_trial_is_told_as_stopped():
 
 def test_proposals_are_told_by_the_candidates_that_came_of_them():
     paper = draw(ProposalsMade("s", 1, ()), live=True)
-    assert (paper.lines, paper.statuses) == ([], [])
+    assert paper.lines == []
 
 
 def test_lost_proposals_are_told_on_every_screen():
@@ -111,25 +107,17 @@ def test_trial_numbers_are_aligned():
     assert {line.index("0.500") for line in lines} == {17}
 
 
-def test_the_bar_fills_with_the_trials():
-    leader = trial(2, "full", assignment=(1, 0))
-    paper = draw(StageStarted("s", "search", 4), trial(1), leader, trial(3), live=True)
-    assert [status[12:36].count("█") for status in paper.statuses] == [0, 6, 6, 12]
-    assert paper.statuses[-1].endswith(" 2/4 trials")
-    more = draw(StageStarted("s", "search", 1), trial(1, stopped=True), trial(2), live=True)
-    assert more.statuses[-1].endswith(" 1/1 trials")
-    few = draw(StageStarted("s", "search", 2), trial(1, "full"), trial(2, "full"), live=True)
-    assert few.statuses[-1].endswith(" 2/2 trials")
-
-
-@pytest.mark.parametrize(("done", "filled"), [(0, 0), (1, 0), (20, 12), (39, 23), (40, 24)])
-def test_the_bar_is_full_at_the_end_alone(done, filled):
-    (status,) = draw(StageProgress("s", "baseline", done, 40), live=True).statuses
-    assert status == f"baseline    {'█' * filled}{'░' * (24 - filled)} {done}/40 case runs"
-
-
-def test_no_stage_without_steps_divides_by_nothing():
-    assert draw(StageProgress("s", "decision", 0, 0), live=True).statuses
+def test_off_a_terminal_each_stage_has_a_line():
+    stages = ["baseline", "search", "proposals", "decision", "final pass"]
+    events = [StageStarted("s", stage, 40) for stage in stages]
+    events += [StageProgress("s", "baseline", 7, 40)]
+    assert [line[:12].rstrip() for line in draw(*events).lines if line[0] != " "] == [
+        "baseline",
+        "search",
+        "decision",
+        "final pass",
+    ]
+    assert draw(*events, live=True).lines == []  # the area shows them
 
 
 def test_lines_end_before_the_81st_column():
@@ -141,6 +129,14 @@ def test_lines_end_before_the_81st_column():
     assert max(map(len, lines)) <= 80
     assert " ".join(line[12:] for line in lines) == f"{text}, {text}"
     assert not [line for line in lines if line.lstrip().startswith("%") or line.endswith("95")]
+
+
+@pytest.mark.parametrize("width", [40, 160])
+def test_lines_use_the_width_there_is(width):
+    paper = Paper(width=width)
+    Progress(paper)(Decided("s", None, "better: lift +0.139 on 81 holdout rows, and more " * 4))
+    assert max(map(len, paper.lines)) <= width
+    assert max(map(len, paper.lines)) > width - 20
 
 
 def test_modules_are_named_short_where_that_is_clear():

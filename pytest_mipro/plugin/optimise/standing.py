@@ -1,0 +1,142 @@
+"""Where a study stands: folded from its events, so that it can be shown at any moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import singledispatch
+
+from pytest_mipro.optimizer.run.events import (
+    BaselineMeasured,
+    CandidatesReady,
+    Event,
+    LeaderKnown,
+    Measured,
+    Plan,
+    StageProgress,
+    StageStarted,
+    TrialFinished,
+)
+from pytest_mipro.optimizer.run.forecast import Forecast
+from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.statistics.intervals import PairedLift
+from pytest_mipro.optimizer.study.amount import Limits
+
+_NO_LIMITS = Limits()
+_BEFORE_SEARCH = frozenset({"baseline"})
+_AFTER_SEARCH = frozenset({"decision", "final pass"})
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where one study stands: `done` of `total` steps of its `stage`.
+
+    `tried` are the programs of the search's trials, of which `trials` are planned. `before` are the
+    scores of the committed prompts, `best` (0…1) the estimate of the program believed best and
+    `lift` what it gains on the rows that it was measured on; None before a trial. `forecast`,
+    `limits` and `max_seconds` are those of the plan.
+    """
+
+    study: str
+    stage: str = "baseline"
+    done: int = 0
+    total: int = 0
+    round: int = 0
+    rounds: int = 1
+    trials: int = 0
+    tried: frozenset[Assignment] = frozenset()
+    before: Measured | None = None
+    best: float | None = None
+    lift: PairedLift | None = None
+    forecast: Forecast | None = None
+    limits: Limits = _NO_LIMITS
+    max_seconds: float | None = None
+
+    def after(self, event: Event) -> Standing:
+        """Return where the study stands after an event."""
+        return _after(event, self)
+
+    @property
+    def steps(self) -> str:
+        """What the stage has done, in words."""
+        if not self.total:
+            return ""
+        if self.stage == "search":
+            rounds = f", round {self.round} of {self.rounds}" if self.round else ""
+            return f"{self.done} of {self.total} trials{rounds}"
+        if self.stage == "proposals":  # they come all at once
+            return f"{self.total} requests at most, for round {self.round + 1}"
+        return f"{self.done:,} of {self.total:,} case runs"
+
+    @property
+    def share(self) -> float | None:
+        """The share of the expected calls (0…1) that is behind the study, None before its plan."""
+        calls = {s.stage: s.expected.calls for s in self.forecast.stages} if self.forecast else {}
+        whole = sum(calls.values())
+        if not whole:
+            return None
+        stage = self.done / self.total if self.total else 0.0
+        after = {"decision": ("decision",), "final pass": ("decision", "final pass")}
+        ended = [*_BEFORE_SEARCH]
+        behind = 0.0
+        if self.stage in _AFTER_SEARCH:
+            ended = [name for name in calls if name not in after[self.stage]]
+            ended += after[self.stage][:-1]
+            behind = stage * calls.get(self.stage, 0)
+        elif self.trials:
+            middle = whole - sum(calls.get(name, 0) for name in _BEFORE_SEARCH | _AFTER_SEARCH)
+            behind = min(1.0, len(self.tried) / self.trials) * middle
+        return (sum(calls.get(name, 0) for name in ended) + behind) / whole
+
+
+@singledispatch
+def _after(event: object, standing: Standing) -> Standing:  # noqa: ARG001 - those of no interest
+    return standing
+
+
+@_after.register
+def _(event: StageStarted, standing: Standing) -> Standing:
+    trials = event.total if event.stage == "search" else standing.trials
+    return replace(standing, stage=event.stage, done=0, total=event.total, trials=trials)
+
+
+@_after.register
+def _(event: StageProgress, standing: Standing) -> Standing:
+    return replace(standing, stage=event.stage, done=event.done, total=event.total)
+
+
+@_after.register
+def _(event: BaselineMeasured, standing: Standing) -> Standing:
+    return replace(standing, before=event.measured)
+
+
+@_after.register
+def _(event: Plan, standing: Standing) -> Standing:
+    return replace(
+        standing,
+        rounds=event.rounds,
+        forecast=event.forecast,
+        limits=event.limits,
+        max_seconds=event.max_seconds,
+    )
+
+
+@_after.register
+def _(event: CandidatesReady, standing: Standing) -> Standing:
+    return _searching(replace(standing, round=event.round))
+
+
+@_after.register
+def _(event: TrialFinished, standing: Standing) -> Standing:
+    tried = standing.tried | {event.assignment}  # where rows are few, each trial is a full one
+    return _searching(replace(standing, tried=tried))
+
+
+@_after.register
+def _(event: LeaderKnown, standing: Standing) -> Standing:
+    return replace(standing, best=event.best, lift=event.lift)
+
+
+def _searching(standing: Standing) -> Standing:
+    # Trials that end early leave rows to others: there may be more than were planned.
+    done = min(len(standing.tried), standing.trials)
+    return replace(standing, stage="search", done=done, total=standing.trials)
