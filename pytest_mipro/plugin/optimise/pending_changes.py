@@ -209,7 +209,7 @@ class PendingChanges:
         if self._interrupted and self._running:
             lines.append(f"interrupted: nothing is written for {self._running}")
             if self.watch is not None:
-                lines.append(f"it stood at: {self.watch.line()}")
+                lines.append(f"stopped at: {self.watch.line(ended=True)}")
             lines.append(how_to_go_on(options_of(self._config)))
         return lines
 

@@ -44,12 +44,13 @@ class StudyWatch:
         """Take an event in."""
         self.standing = self.standing.after(event)
 
-    def line(self) -> str:
-        """Return one line: stage, score, spent, and time."""
+    def line(self, *, ended: bool = False) -> str:
+        """Return one line: stage, score, spent, and time; one that `ended` has none left."""
         where = self.standing
         done = f"{where.stage} {where.steps}".rstrip()
+        passed = format_time(self._clock() - self._began)
         best = [] if where.best is None else [f"best {where.best:.3f}"]
-        return "; ".join([done, *best, self.spent(), self.time()])
+        return "; ".join([done, *best, self.spent(), passed if ended else self.time()])
 
     def rows(self) -> list[tuple[str, str]]:
         """Return the area's rows below its bar, each with a label."""

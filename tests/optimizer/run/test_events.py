@@ -11,6 +11,7 @@ from pytest_mipro.optimizer.run.events import (
     BaselineMeasured,
     CandidatesReady,
     Decided,
+    LeaderKnown,
     LeadTaken,
     Plan,
     ProcessLost,
@@ -31,7 +32,7 @@ def test_a_study_tells_its_story_in_order(played: Played) -> None:
     story = [
         event.stage if isinstance(event, StageStarted) else type(event).__name__
         for event in played.events
-        if not isinstance(event, StageProgress)
+        if not isinstance(event, StageProgress | LeaderKnown)
     ]
     told = [step for step, before in zip(story, [None, *story], strict=False) if step != before]
     a_round = ["proposals", "ProposalsMade", "CandidatesReady", "TrialFinished", "LessonsLearnt"]
@@ -68,6 +69,15 @@ def test_baseline_and_result_tell_the_same(played: Played) -> None:
     (baseline,) = played.seen(BaselineMeasured)
     assert baseline.measured == played.result.before
     assert baseline.removed == ()
+
+
+def test_the_leader_is_told_with_each_trial(played: Played) -> None:
+    leaders, trials = played.seen(LeaderKnown), played.seen(TrialFinished)
+    assert [item.best for item in leaders] == [item.best for item in trials]
+    (baseline,) = played.seen(BaselineMeasured)
+    full = [leader for leader, it in zip(leaders, trials, strict=True) if it.kind == "full"][-1]
+    assert full.lift.low <= full.lift.mean <= full.lift.high
+    assert baseline.measured.objective < full.best
 
 
 def test_candidates_grow_from_round_to_round(played: Played) -> None:

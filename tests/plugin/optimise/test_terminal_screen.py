@@ -1,0 +1,49 @@
+"""Off a terminal a line each half minute, from a thread that ends with the study."""
+
+import threading
+
+import pytest
+
+from pytest_mipro.plugin.optimise import terminal_screen
+from pytest_mipro.plugin.optimise.study_watch import StudyWatch
+from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen, heartbeat
+
+
+class Clockwork(threading.Event):
+    """An event that never waits: it lets three waits pass, and then is set."""
+
+    waits: list[float | None]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.append(timeout)
+        return len(self.waits) > 3
+
+
+def test_it_beats_every_half_minute_until_the_block_ends(monkeypatch):
+    clockwork, beats = Clockwork(), []
+    monkeypatch.setattr(terminal_screen, "Event", lambda: clockwork)
+    with heartbeat(lambda: beats.append(threading.current_thread().name)):
+        pass
+    assert beats == ["mipro-heartbeat"] * 3
+    assert set(clockwork.waits) == {30.0}
+    assert "mipro-heartbeat" not in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.parametrize(("args", "lines"), [((), 3), (("-q",), 0)])
+def test_a_line_tells_how_the_study_goes_and_none_under_q(
+    pytester, monkeypatch, capsys, args, lines
+):
+    monkeypatch.setattr(terminal_screen, "Event", Clockwork)
+    config = pytester.parseconfigure(*args)
+    screen = TerminalScreen(config, "test_a.py::optimize")
+    with screen, screen.watching(StudyWatch("test_a.py", clock=lambda: 0.0)):
+        pass
+    told = [line for line in capsys.readouterr().out.splitlines() if "answers" in line]
+    assert (
+        told
+        == ["            baseline; 0 calls billed, 0 tokens; 0 answers, 0 a second; 0:00"] * lines
+    )
