@@ -40,7 +40,7 @@ def play(pytester: pytest.Pytester, page: str, tools: Mapping[str, tuple[str, ..
     """
     python = (sys.executable, "-m")
     known = {"pytest": (*python, "pytest", "-p", "no:randomly"), **tools}
-    known |= {"python -m pytest_mipro": (*python, "pytest_mipro")}
+    known |= {"python -m pytest_mipro": (*python, "pytest_mipro"), "python": python[:1]}
     count = 0
     for name, language, block in steps(page):
         if name:

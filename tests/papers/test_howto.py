@@ -10,7 +10,13 @@ from pages import play
 
 @pytest.mark.parametrize(
     ("page", "commands"),
-    [("judge.md", 2), ("small-suites.md", 2)],
+    [
+        ("judge.md", 2),
+        ("small-suites.md", 2),
+        ("moving-dspy.md", 1),
+        ("moving-promptfoo.md", 2),
+        ("moving-deepeval.md", 1),
+    ],
 )
 def test_a_page_works_as_printed(pytester: pytest.Pytester, page: str, commands: int) -> None:
     assert play(pytester, page) == commands
