@@ -80,7 +80,7 @@ def _lock_problems(project: Inventory, unreadable: Container[str]) -> Iterator[s
 
 
 def _difference(project: Inventory, place: str, locked: LockedModule) -> str:
-    now = project.prompt(place)
+    now, place = project.prompt(place), project.followed(place)
     had_file, has_file = locked.prompt != locked.docstring, project.has_file(place)
     if now is not None and now.digest() == locked.prompt:
         return ""

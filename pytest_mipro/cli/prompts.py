@@ -38,12 +38,18 @@ class Inventory:
     def prompt(self, path: str) -> Prompt | None:
         """Return the prompt whose file is, or would be, at the path; None where there is none.
 
-        Without a file it is the module's docstring. Raises PromptFileError.
+        Without a file a variant has the plain prompt, and a module its docstring. Raises
+        PromptFileError.
         """
+        path = self.followed(path)
         module, text = self.modules.get(path), self.tree.read(path)
         if text is not None:
             return _in_order(parse_prompt(text, Path(path)), module)
         return Prompt(module.instruction) if module and module.instruction else None
+
+    def followed(self, path: str) -> str:
+        """Return the path itself; of a variant without a file, that of the plain prompt."""
+        return path if self.has_file(path) else plain_file(Path(path)).as_posix()
 
     def locked(self) -> Mapping[str, Mapping[str, LockedModule]]:
         """Return the modules of each lock, by the path of their prompt."""

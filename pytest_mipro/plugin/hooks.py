@@ -22,8 +22,8 @@ _MARKS = frozenset({_METRIC, "mipro_cases"})
 _MARK_LINES = (
     (
         "mipro(threshold, pass_score=1.0, repeats=1, max_regression, confidence, group, study, "
-        "labels, rerun_safe, concurrent=True): a metric-bearing test; its cases are scored in "
-        "0…1, and `pytest --mipro-optimize` improves the prompts that they use."
+        "labels, rerun_safe, concurrent=True, models): a metric-bearing test; its cases are scored "
+        "in 0…1, and `pytest --mipro-optimize` improves the prompts that they use."
     ),
     "mipro_cases(path): internal to pytest-mipro; written as @pytest_mipro.cases(path).",
 )

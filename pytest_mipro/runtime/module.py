@@ -212,7 +212,10 @@ class LMModule(Generic[P, R]):
         taught: Mapping[str, Any] = MappingProxyType({}),
     ) -> Request:
         return Request(
-            model=model or resolve_model(signature, self._override, self._model),
+            model=model
+            or resolve_model(
+                signature, self._override, self._model, context.model if context else None
+            ),
             messages=self._render(context, signature, inputs),
             parameters={**self._sampling(), **taught},
             private=self._parameters.private,

@@ -161,15 +161,19 @@ def _name(module: Any) -> str:
     return name
 
 
-def resolve_model(signature: Signature, call: str | None, decorator: str | None) -> str:
-    """Return the model of a call: call, `models`, decorator, `model`, test run, `MIPRO_MODEL`.
+def resolve_model(
+    signature: Signature, call: str | None, decorator: str | None, case: str | None = None
+) -> str:
+    """Return the model of a call: call, `models`, decorator, case, `model`, run, `MIPRO_MODEL`.
 
-    Raises ConfigurationError where none is set.
+    `case` is the one that a marked test gives its cases. Raises ConfigurationError where none is
+    set.
     """
     candidates = (
         call,
         _settings.models.get(signature.name),
         decorator,
+        case,
         _settings.model,
         _settings.fallback_model,
         os.environ.get("MIPRO_MODEL"),

@@ -163,3 +163,18 @@ def test_variants_belong_to_their_module(locked: Path, command: Run) -> None:
     assert f"it lacks {acme}, so pipeline.route@acme would run on the prompt of pipeline.rou" in out
     write(locked, ROUTE.replace("route", "old@acme"), PROMPT.replace("route", "old"))
     assert "pipeline.old@acme.yaml: no LM module uses it" in command("check").out
+
+
+def test_a_locked_variant_without_a_file_is_compared_with_the_plain_prompt(
+    desk: Path, pytester: pytest.Pytester, command: Run
+) -> None:
+    write(desk, ROUTE, PROMPT)
+    chosen = PIPELINE.replace("return route(", 'return route.using(variant="acme")(')
+    write(desk, "desk/pipeline.py", chosen)
+    pytester.runpytest_inprocess("-p", "no:cacheprovider", "--mipro-update-lock")
+    assert "route@acme" in (desk / LOCK).read_text()
+    assert command("check").status == 0
+    write(desk, ROUTE, PROMPT.replace("well", "fast"))
+    ended = command("check")
+    assert ended.status == 1
+    assert f"{LOCK}: {ROUTE} changed since it was locked; " in ended.out

@@ -152,7 +152,9 @@ class Expectation:
         self.committed = committed
         self._cost_model = cost_model
         self._sizes = sizes
-        self._models = {c.signature.prompt_path: c.model for made in calls.values() for c in made}
+        self._models = defaultdict[Path, set[str]](set)  # a case may name another
+        for call in (call for made in calls.values() for call in made):
+            self._models[call.signature.prompt_path].add(call.model)
 
     def of(
         self, rows: Iterable[str], program: Mapping[Path, Prompt], teacher: str | None = None
@@ -181,8 +183,9 @@ class Expectation:
         for path, prompt in program.items():
             if path in self.committed and path in models:
                 longer = max(0, _size(_text(prompt)) - _size(_text(self.committed[path])))
-                grown = self._cost_model.amount(models[path], Usage(longer, 0), calls=0)
-                more = more.at_least(most + grown.known)
+                for model in models[path]:
+                    grown = self._cost_model.amount(model, Usage(longer, 0), calls=0)
+                    more = more.at_least(most + grown.known)
         if teacher is not None:
             more = more.at_least(self._cost_model.amount(teacher, Usage(0, more.tokens or 0)).known)
         return more
@@ -202,8 +205,11 @@ class Expectation:
     def _longer(self, program: Mapping[Path, Prompt]) -> dict[Path, int]:
         models = self._models
         return {
-            path: self._sizes.tokens(models[path], _text(prompt))
-            - self._sizes.tokens(models[path], _text(self.committed[path]))
+            path: max(
+                self._sizes.tokens(model, _text(prompt))
+                - self._sizes.tokens(model, _text(self.committed[path]))
+                for model in models[path]
+            )
             for path, prompt in program.items()
             if path in self.committed and path in models
         }

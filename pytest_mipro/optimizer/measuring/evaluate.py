@@ -196,6 +196,7 @@ class Evaluator:
                     sample=sample,
                     teacher=rules.teacher,
                     case=case.id,
+                    model=case.model,
                 )
                 run = partial(self._confirmed, case, context, rules.max_calls_per_case)
                 futures.append(pool.submit(contextvars.copy_context().run, run))

@@ -82,7 +82,8 @@ class Case:
     how it is used: `split` forces the row into a part, rows of one `cluster` ("": none) are
     related, with `demo` False the row is kept out of demos and proposals. `content` and `digest`
     are digests of the row without and with these. `unit` is the key by which split and intervals
-    go, once the traces tell which rows are one; "" is the row itself.
+    go, once the traces tell which rows are one; "" is the row itself. `model` is the one of modules
+    that name none; "" leaves it to the settings.
     """
 
     id: str
@@ -96,6 +97,7 @@ class Case:
     content: str = ""
     digest: str = ""
     unit: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,11 @@ from pytest_mipro.runtime.signature.json_values import to_json
 _FILES = pytest.StashKey[dict[Path, CaseFile]]()
 _COUNTS = pytest.StashKey[dict[str, int]]()
 _STUDIES = pytest.StashKey[dict[str, str | None]]()
+MODEL_SIGN = "@"  # before the model in the name of a test
+MODEL = "mipro_model"
+"""The parameter of the model that the mark's `models` give a case; a test may take it."""
 # Parameters of the machinery, not of the test.
-_MACHINERY = frozenset({"anyio_backend"})
+_MACHINERY = frozenset({"anyio_backend", MODEL})
 
 
 def cases(path: str | os.PathLike[str]) -> pytest.MarkDecorator:
@@ -52,7 +55,10 @@ def parametrise(metafunc: pytest.Metafunc) -> None:
     Called by `pytest_generate_tests`. Raises CollectError, whose text is one line.
     """
     try:
-        metric_mark(metafunc.definition)
+        mark = metric_mark(metafunc.definition)
+        if mark is not None and mark.models:
+            metafunc.fixturenames.append(MODEL)  # pytest refuses names that nobody takes
+            metafunc.parametrize(MODEL, mark.models, ids=mark.models)
         marks = list(metafunc.definition.iter_markers(CASES_MARK))
         if marks:
             _parametrise(metafunc, marks)
@@ -105,7 +111,28 @@ def expected_count(config: pytest.Config, test_nodeid: str) -> int:
 
 
 def nodeid_of_test(item: pytest.Item) -> str:
-    """Return the item's node id without its parameters."""
+    """Return the item's node id without its parameters; `…@model` where the mark gives a model.
+
+    So each model's cases are a test of their own.
+    """
+    model = model_of(item)
+    return f"{_bare_nodeid(item)}{MODEL_SIGN}{model}" if model else _bare_nodeid(item)
+
+
+def model_of(item: pytest.Item) -> str:
+    """Return the model that the mark's `models` give the item, "" where they give none."""
+    return str(getattr(getattr(item, "callspec", None), "params", {}).get(MODEL, ""))
+
+
+def parameters_of(item: pytest.Item) -> str:
+    """Return the item's parameters as its node id has them, "[a-b]", without the mark's model."""
+    text, model = item.nodeid.removeprefix(_bare_nodeid(item)), model_of(item)
+    if not model or text == f"[{model}]":
+        return "" if model else text
+    return f"[{text.removeprefix(f'[{model}-')}" if text.startswith(f"[{model}-") else text
+
+
+def _bare_nodeid(item: pytest.Item) -> str:
     name = getattr(item, "originalname", None) or item.name
     return f"{item.nodeid.removesuffix(item.name)}{name}"
 
@@ -216,7 +243,7 @@ def _parameter_row(item: pytest.Item) -> Row:
     given = {} if callspec is None else callspec.params
     parameters = {name: given[name] for name in given if name not in _MACHINERY}
     if not parameters:
-        return Row(f"{item.path.name}::{nodeid_of_test(item).partition('::')[2]}")
+        return Row(f"{item.path.name}::{_bare_nodeid(item).partition('::')[2]}")
     columns: dict[str, Any] = {}
     unnamed = ""
     for name, value in parameters.items():

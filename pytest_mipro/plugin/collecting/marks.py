@@ -31,6 +31,7 @@ class MetricMark:
     `confidence` lies between 0 and 1. `group` names a case column, `study` joins tests of several
     files, `labels` maps a module's output to a case column. `rerun_safe` names fixtures that
     repeated, concurrent calls may share; with `concurrent=False` the cases run one at a time.
+    With `models` each case runs once with each model.
     """
 
     threshold: float | None = None
@@ -43,6 +44,7 @@ class MetricMark:
     labels: Mapping[str, str] = field(default_factory=dict)
     rerun_safe: tuple[str, ...] = ()
     concurrent: bool = True
+    models: tuple[str, ...] = ()
 
 
 def metric_mark(node: pytest.Item | pytest.Collector) -> MetricMark | None:
@@ -155,6 +157,21 @@ def _names(name: str, value: Any) -> tuple[str, ...]:
     return tuple(sorted(set(value)))
 
 
+def _models(name: str, value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    named = isinstance(value, (list, tuple)) and all(
+        isinstance(model, str) and model.strip() for model in value
+    )
+    if not named or not value or len(set(value)) < len(value):
+        remedy = f"; write {name}=[{_shown(value)}]" if isinstance(value, str) else ""
+        raise _ArgumentError(
+            f"{name} must be a list of different models, as ['openai/gpt-4o', "
+            f"'openai/gpt-4o-mini'], got {_shown(value)}{remedy}"
+        )
+    return tuple(value)
+
+
 def _or_none(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
     return lambda name, value: None if value is None else check(name, value)
 
@@ -170,4 +187,5 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "labels": _labels,
     "rerun_safe": _names,
     "concurrent": _flag,
+    "models": _models,
 }

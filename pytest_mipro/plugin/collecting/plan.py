@@ -15,11 +15,14 @@ from pytest_mipro.optimizer.study.case import TestSpec
 from pytest_mipro.optimizer.study.identity import RowTag, equal_rows
 from pytest_mipro.plugin.collecting.case_files import Row
 from pytest_mipro.plugin.collecting.cases import (
+    MODEL_SIGN,
     case_row,
     expected_count,
     inputs_digest,
     marked_tests,
+    model_of,
     nodeid_of_test,
+    parameters_of,
 )
 from pytest_mipro.plugin.collecting.marks import MARK, MetricMark, metric_mark
 from pytest_mipro.plugin.config.paths import relative_path
@@ -43,7 +46,9 @@ class TestPlan(TestSpec):
     """A marked test in this run; JSON can hold all of it, as it travels on reports.
 
     `study` and `lock` are those of its `StudyKey`. `expected` counts the test's cases, 0 where
-    that is not known; `selected` counts those of this run. The others are the mark's arguments.
+    that is not known; `selected` counts those of this run. `model` is the one of the mark's models
+    that its cases run with, "" without any; each is a test of its own. The others are the mark's
+    arguments.
     """
 
     nodeid: str
@@ -52,6 +57,13 @@ class TestPlan(TestSpec):
     expected: int
     selected: int
     group: str | None = None
+    model: str = ""
+    models: tuple[str, ...] = ()
+
+    @property
+    def bare_name(self) -> str:
+        """The name of the test without the model."""
+        return self.name.removesuffix(f"{MODEL_SIGN}{self.model}") if self.model else self.name
 
     @property
     def partial(self) -> bool:
@@ -93,6 +105,7 @@ def plan_cases(items: Iterable[pytest.Item]) -> tuple[PlannedCase, ...]:
     studies = _studies(marked)
     by_test: defaultdict[str, list[MetricMark]] = defaultdict(list)
     for item, mark in marked:
+        _refuse_late_models(item, mark)
         by_test[nodeid_of_test(item)].append(mark)
     tests: dict[str, TestPlan] = {}
     planned = []
@@ -102,8 +115,7 @@ def plan_cases(items: Iterable[pytest.Item]) -> tuple[PlannedCase, ...]:
         if nodeid not in tests:
             tests[nodeid] = _test_plan(item, by_test[nodeid], study)
         test = tests[nodeid]
-        parameters = item.nodeid.removeprefix(nodeid)
-        id_, row = f"{test.name}{parameters}", case_row(item)
+        id_, row = f"{test.name}{parameters_of(item)}", case_row(item)
         planned.append(PlannedCase(item, id_, row, test, study, mark.rerun_safe))
     _refuse_unknown_groups(planned)
     _refuse_files_of_one_name(planned)
@@ -111,6 +123,15 @@ def plan_cases(items: Iterable[pytest.Item]) -> tuple[PlannedCase, ...]:
     for case in found:
         case.item.stash[PLANNED] = case
     return found
+
+
+def _refuse_late_models(item: pytest.Item, mark: MetricMark) -> None:
+    """Refuse `models` that came too late to make a case of each: on a case, or by a hook."""
+    if mark.models and not model_of(item):
+        raise UsageError(
+            f"{item.nodeid}: @pytest.mark.{MARK}: models={list(mark.models)!r} came when the cases "
+            "were made already; put it on the test function, its class or its file"
+        )
 
 
 def by_study(cases: Iterable[PlannedCase]) -> dict[StudyKey, list[PlannedCase]]:
@@ -242,9 +263,8 @@ def _test_plan(item: pytest.Item, marks: Sequence[MetricMark], study: StudyKey) 
     if mark.study is not None:
         place = relative_path(item.path, study.lock.parent)
         inner = f"{place}::{inner}"
-    of_mark = {
-        name: value for name, value in vars(mark).items() if name not in ("study", "rerun_safe")
-    }
+    own = ("study", "rerun_safe")
+    of_mark = {name: value for name, value in vars(mark).items() if name not in own}
     return TestPlan(
         nodeid=nodeid,
         name=inner,
@@ -252,5 +272,6 @@ def _test_plan(item: pytest.Item, marks: Sequence[MetricMark], study: StudyKey) 
         lock=str(study.lock),
         expected=expected_count(item.config, nodeid),
         selected=len(marks),
+        model=model_of(item),
         **of_mark,
     )

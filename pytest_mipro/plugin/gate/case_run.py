@@ -106,8 +106,17 @@ class RecordedCall:
         self._replies.learn(client)
 
     def _use(self, client: LMClient, sample: int, trace: Trace) -> AbstractContextManager[object]:
-        row, case = self.case.row.key, self.case.id
-        return use(CallContext(client, row=row, sample=sample, trace=trace, case=case))
+        case = self.case
+        return use(
+            CallContext(
+                client,
+                row=case.row.key,
+                sample=sample,
+                trace=trace,
+                case=case.id,
+                model=case.test.model,
+            )
+        )
 
     def finish(self) -> None:
         """Give pytest the result: raise where the case by itself is an ordinary failure."""

@@ -135,6 +135,7 @@ def differences(
         if path in now and path in before:
             file = _file_of(now[path][0], study.lock.parent, shown)
             found += _module(before[path], now[path], file)
+            found += _models(before[path], now[path], complete=complete)
         elif path in now:
             found.append(Difference("module", f"module {now[path][0].name} is new", _PROGRAM))
         elif complete:
@@ -175,7 +176,6 @@ def _module(
         )
     if before.signature != after.signature:
         yield Difference("signature", f"the inputs or the output of {after.name} changed", _PROGRAM)
-    yield from _models(locked, now)
 
 
 def _prompt_change(before: LockedModule, after: LockedModule, file: str) -> str:
@@ -187,13 +187,17 @@ def _prompt_change(before: LockedModule, after: LockedModule, file: str) -> str:
     return f"{file if has_file else f'the docstring of {after.name}'} changed"
 
 
-def _models(locked: Sequence[LockedModule], now: Sequence[LockedModule]) -> Iterator[Difference]:
+def _models(
+    locked: Sequence[LockedModule], now: Sequence[LockedModule], *, complete: bool
+) -> Iterator[Difference]:
+    """Yield the difference in models or parameters; part of the cases may lack some."""
     for whose, describe in (("model's", attrgetter("model")), ("parameters'", _parameters)):
-        old, new = (" and ".join(sorted(set(map(describe, each)))) for each in (locked, now))
-        if old != new:
+        old, new = (sorted(set(map(describe, each))) for each in (locked, now))
+        if old != new and (complete or not set(new) <= set(old)):
+            was, ran = map(" and ".join, (old, new))
             yield Difference(
                 "model",
-                f"{now[0].name} was locked with {old} and ran with {new}",
+                f"{now[0].name} was locked with {was} and ran with {ran}",
                 f"the difference from the lock is the {whose} too",
             )
             return

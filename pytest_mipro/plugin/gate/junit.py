@@ -52,6 +52,7 @@ def verdict_properties(verdict: Verdict) -> Properties:
             found |= {f"{name}mean": mean.mean, f"{name}low": low, f"{name}high": high}
     limits = {name: getattr(plan, name) for name in ("threshold", "confidence", "max_regression")}
     found |= {name: value for name, value in limits.items() if value is not None}
+    found |= {"model": plan.model} if plan.model else {}
     if comparison is not None:
         lift = comparison.lift
         found |= {"lift": lift.mean, "lift_low": lift.low, "lift_high": lift.high}

@@ -131,7 +131,21 @@ class Verdict:
     def unseen(self) -> str:
         """That the scored cases called no LM module, and what follows; "" where one did."""
         called = any(result.usages for result in self.results)
-        return "" if called or not self.whole.cases else _UNSEEN
+        if called or not self.whole.cases:
+            return "" if self.status == "incomplete" else self.model_unused
+        return _UNSEEN
+
+    @property
+    def model_unused(self) -> str:
+        """That no call went to the model that the mark names for the test; "" where one did."""
+        model, asked = self.plan.model, {part.model for r in self.results for part in r.usages}
+        # A client of the pipeline's own names the model without the provider.
+        if not model or not self.whole.cases or asked & {model, model.partition("/")[2]}:
+            return ""
+        return (
+            f"no call went to {model}: `models=` is for modules that name no model of their own; "
+            "take theirs away, or pass on the test's argument `mipro_model`"
+        )
 
     @property
     def doubts(self) -> tuple[str, ...]:

@@ -272,6 +272,7 @@ def _case(captured: Captured) -> Case:
         cluster=row.cluster,
         content=row.content,
         digest=content_digest(row.columns),
+        model=planned.test.model,
     )
 
 

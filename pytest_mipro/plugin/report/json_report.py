@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from pytest_mipro.optimizer.statistics.intervals import PairedLift
 from pytest_mipro.plugin.config.redaction import redacted
+from pytest_mipro.plugin.gate.model_comparison import by_test
 from pytest_mipro.plugin.gate.verdict_types import Mean, Verdict
 from pytest_mipro.plugin.measuring.report_data import CaseResult
 from pytest_mipro.plugin.measuring.shown_calls import ShownCall
@@ -51,6 +53,8 @@ def json_report(report: RunReport, redact: Callable[[str], str]) -> str:
 
 def _study(study: GatedStudy) -> dict[str, Any]:
     differences = study.differences
+    compared = (each for models in by_test(study.verdicts).values() for each in models)
+    lifts = {each.verdict.plan.name: each.lift for each in compared}
     return {
         "name": study.name,
         "lock": {
@@ -58,7 +62,7 @@ def _study(study: GatedStudy) -> dict[str, Any]:
             "found": differences is not None,
             "differences": [asdict(difference) for difference in differences or ()],
         },
-        "tests": [_test(verdict) for verdict in study.verdicts],
+        "tests": [_test(verdict, lifts) for verdict in study.verdicts],
         "modules": [
             {"module": each.module, "model": each.model, **asdict(each.usage)}
             for each in study.usages
@@ -67,10 +71,12 @@ def _study(study: GatedStudy) -> dict[str, Any]:
     }
 
 
-def _test(verdict: Verdict) -> dict[str, Any]:
-    plan, comparison = verdict.plan, verdict.comparison
+def _test(verdict: Verdict, lifts: Mapping[str, PairedLift | None]) -> dict[str, Any]:
+    plan, comparison, lift = verdict.plan, verdict.comparison, lifts.get(verdict.plan.name)
+    of_model = {"model": plan.model, "against_first": lift and _fields(lift, _LIFT)}
     return {
         **_fields(plan, "name nodeid"),
+        **(of_model if plan.model else {}),
         **_fields(verdict, "status reason judged_on"),
         "rules": [asdict(rule) for rule in verdict.rules],
         **_fields(plan, "threshold confidence max_regression pass_score repeats selected expected"),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pytest_mipro.optimizer.run.events import Measured
 from pytest_mipro.optimizer.statistics.notation import with_interval
 from pytest_mipro.plugin.config.number_words import counted
+from pytest_mipro.plugin.gate.model_comparison import by_test
 from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.report.case_lines import format_lift, format_mean, short_id
 from pytest_mipro.plugin.report.contents import (
@@ -18,6 +19,7 @@ from pytest_mipro.plugin.report.contents import (
     RunReport,
     describe_demand,
 )
+from pytest_mipro.plugin.report.model_lines import HEAD, model_row
 
 MAX_CHARS = 60_000  # a comment on GitHub may have 65,536
 _MOST_ROWS = 100
@@ -84,6 +86,10 @@ def _study(study: GatedStudy, words: Words) -> list[str]:
     lines += table(_HEAD, [_row(verdict, words) for verdict in shown])
     if len(shown) < len(study.verdicts):
         lines += ["", f"and {counted(len(study.verdicts) - len(shown), 'test')} more"]
+    for name, models in by_test(study.verdicts).items():
+        rows = [[words.code(each.verdict.plan.model), *model_row(each)] for each in models]
+        lines += ["", f"The models of {words.code(name)}, on the same cases:", ""]
+        lines += table(HEAD, rows)
     notes = [
         f"- {words.code(verdict.plan.name)}: {words.prose(text)}"
         for verdict in shown

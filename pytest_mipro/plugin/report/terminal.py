@@ -37,6 +37,7 @@ from pytest_mipro.plugin.report.case_lines import (
     with_score,
 )
 from pytest_mipro.plugin.report.contents import optimizations_of, troubles_of
+from pytest_mipro.plugin.report.model_lines import model_lines
 
 _SHOWN: tuple[Status, ...] = ("missed", "failed", "error", "skipped")
 _COLOURS = {"passed": "green", "failed": "red", "incomplete": "red"}
@@ -62,6 +63,8 @@ def write_summary(terminal: Any, state: RunState) -> None:
             terminal.write_line(words, **{_COLOURS.get(verdict.status, "yellow"): True})
             for text, markup in _further_lines(verdict, lines):
                 terminal.write_line(_INDENT + text, **markup)
+        for text, markup in model_lines(listed):
+            terminal.write_line(text, **markup)
         results = (result for verdict in listed for result in verdict.results)
         terminal.write_line(_usage_line(sum((result.usage for result in results), CallUsage())))
         for line in variant_lines(state.config, listed[0].plan.lock):

@@ -167,7 +167,7 @@ class CallContext:
     """The context of a module call. `prompts` override the committed ones, by prompt path.
 
     `row` is the row of the running case, whose own demos are left out; `sample` counts repeats.
-    `case` is the case's id, for errors.
+    `case` is the case's id, for errors; `model` is that of modules that name none ("": not set).
     """
 
     client: LMClient
@@ -177,6 +177,7 @@ class CallContext:
     trace: Trace | None = None
     teacher: Teacher | None = None
     case: str = ""
+    model: str = ""
 
 
 _current: ContextVar[CallContext | None] = ContextVar("mipro_call_context", default=None)

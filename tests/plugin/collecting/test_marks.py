@@ -44,10 +44,13 @@ def test_every_argument_arrives(pytester):
         "labels": {"choose_queue": "queue"},
         "rerun_safe": ["db", "api"],
         "concurrent": False,
+        "models": ["test/b", "test/a"],
     }
     assert set(given) == {item.name for item in fields(MetricMark)}
     mark = metric_mark(with_mark(pytester, **given))
-    assert mark == MetricMark(**(given | {"threshold": 1.0, "rerun_safe": ("api", "db")}))
+    assert mark == MetricMark(
+        **(given | {"threshold": 1.0, "rerun_safe": ("api", "db"), "models": ("test/b", "test/a")})
+    )
 
 
 def test_every_argument_is_checked():

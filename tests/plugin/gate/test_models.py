@@ -1,0 +1,268 @@
+"""`@pytest.mark.mipro(models=[…])`: one test gated with several models in one run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from gate_project import LOCK, write_gate
+
+from pytest_mipro.runtime.settings import current_settings, replace_settings
+
+CONFTEST = """
+from pytest_mipro.runtime.client.contract import Reply, ScriptedClient, Usage
+
+def reply(request):
+    word = request.messages[-1].content.partition("<text>\\n")[2].partition("\\n</text>")[0]
+    good = request.model == "test/large" or (request.model == "test/small" and word < "p")
+    return word.upper() if good else word
+
+class Client(ScriptedClient):
+    def price(self, model):
+        return None
+
+def pytest_mipro_client(config):
+    return Client(reply)
+"""
+TESTS = """
+import pytest
+from pytest_mipro import Score, cases
+from pipeline import say
+
+@pytest.mark.mipro(threshold=0.6, models=["test/small", "test/large"])
+@cases("words.jsonl")
+def test_say(text):
+    assert say(text=text) == text.upper()
+"""
+
+
+@pytest.fixture(autouse=True)
+def settings():
+    """What a test configures must not reach other tests of this process."""
+    before = current_settings()
+    yield
+    replace_settings(before)
+
+
+def project(pytester, tests=TESTS, **options):
+    write_gate(pytester, tests, **options)
+    pytester.makeconftest(CONFTEST)
+
+
+def flat(result):
+    return " ".join(result.stdout.str().split())
+
+
+def test_each_model_has_its_own_score_and_verdict_side_by_side(pytester):
+    project(pytester)
+    result = pytester.runpytest_inprocess("--mipro-json=r.json", "--mipro-markdown=r.md")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        [
+            "test_say@test/large  1.000 *6 cases",
+            "    passed: threshold 0.60 reached",
+            "test_say@test/small  0.500 *6 cases  3 missed",
+            "    FAILED: *",
+            "the models of test_say, on the same cases:",
+            "  model       mean   against the first             cost  verdict",
+            "  test/small  0.500  * FAILED",
+            "  test/large  1.000  +0.500 (* passed",
+        ]
+    )
+    assert "FAILED test_words.py::test_say@test/small - " in result.stdout.str()
+    (study,) = json.loads((pytester.path / "r.json").read_text())["studies"]
+    large, small = study["tests"]
+    assert (large["model"], large["status"]) == ("test/large", "passed")
+    assert (small["model"], small["status"]) == ("test/small", "failed")
+    assert large["against_first"]["mean"] == pytest.approx(0.5)
+    assert large["against_first"]["rows"] == 6
+    assert small["against_first"] is None
+    assert {(each["module"], each["model"]) for each in study["modules"]} == {
+        ("pipeline.say", "test/large"),
+        ("pipeline.say", "test/small"),
+    }
+    markdown = (pytester.path / "r.md").read_text()
+    assert "The models of <code>test&#95;say</code>, on the same cases:" in markdown
+    assert "| <code>test/small</code> | 0.500 (" in markdown
+    assert "| FAILED |" in markdown
+
+
+def test_each_model_has_its_own_rows_in_the_lock(pytester):
+    project(pytester, TESTS.replace("threshold=0.6", "max_regression=0.1"))
+    assert pytester.runpytest_inprocess("--mipro-update-lock").ret == 0
+    lock = json.loads((pytester.path / LOCK).read_text())
+    assert [module["model"] for module in lock["modules"]] == ["test/large", "test/small"]
+    cases = {case["id"]: case for case in lock["cases"]}
+    assert len(cases) == 12
+    scores = {name: cases[f"test_say@test/{name}[six]"]["score"] for name in ("large", "small")}
+    assert scores == {"large": 1.0, "small": 0.0}
+    rows = {case["row"] for case in lock["cases"]}
+    assert len(rows) == 6  # one row, whatever the model
+    again = pytester.runpytest_inprocess()
+    assert again.ret == 0
+    assert "differs from" not in flat(again)
+    assert flat(again).count("against the lock: no case changed") == 2
+
+
+def test_part_of_the_models_is_no_drift_and_is_judged(pytester):
+    project(pytester)
+    assert pytester.runpytest_inprocess("--mipro-update-lock").ret == 1
+    result = pytester.runpytest_inprocess("-k", "large")
+    assert result.ret == 0
+    assert "test_say@test/large 1.000 (0.61 to 1.00) 6 cases passed: threshold" in flat(result)
+    assert "the models of" not in flat(result)  # there is one
+    assert "differs from" not in flat(result)
+    refused = pytester.runpytest_inprocess("-k", "large", "--mipro-update-lock")
+    assert refused.ret == 4
+    assert "only part of test_words.py is selected" in flat_errors(refused)
+
+
+def flat_errors(result):
+    return " ".join((result.stdout.str() + result.stderr.str()).split())
+
+
+def test_one_case_of_one_model_is_an_ordinary_test(pytester):
+    project(pytester)
+    result = pytester.runpytest_inprocess("test_words.py::test_say[test/small-six]")
+    result.assert_outcomes(failed=1)
+    assert "1 of 6 cases: no verdict" in flat(result)
+
+
+def test_the_mark_beats_configure_and_the_option_and_no_module_of_its_own_model(pytester):
+    project(
+        pytester,
+        """
+import pytest
+import pytest_mipro
+from pipeline import say
+
+pytest_mipro.configure(model="test/other")
+
+@pytest.mark.mipro(models=["test/small", "test/large"])
+def test_two(record_property):
+    assert say(text="a") == "A"
+    assert say.using(model="test/none")(text="a") == "a"
+""",
+    )
+    result = pytester.runpytest_inprocess("--mipro-model=test/third", "--mipro-json=r.json")
+    result.assert_outcomes(passed=2)
+    (study,) = json.loads((pytester.path / "r.json").read_text())["studies"]
+    calls = {each["model"]: each["calls"] for each in study["modules"]}
+    assert calls == {"test/large": 1, "test/small": 1, "test/none": 2}
+
+
+def test_a_test_may_take_the_model_for_a_client_of_its_own(pytester):
+    project(
+        pytester,
+        """
+import pytest
+from pytest_mipro import cases
+from pipeline import say
+
+@pytest.fixture
+def model(mipro_model):
+    return mipro_model
+
+@pytest.mark.mipro(threshold=0.1, models=["test/small", "test/large"])
+@cases("words.jsonl")
+def test_taken(text, mipro_model, model):
+    assert model == mipro_model
+    assert say.using(model=mipro_model)(text=text)
+""",
+    )
+    result = pytester.runpytest_inprocess("--mipro-json=r.json")
+    assert result.ret == 0
+    (study,) = json.loads((pytester.path / "r.json").read_text())["studies"]
+    assert {each["model"]: each["calls"] for each in study["modules"]} == {
+        "test/large": 6,
+        "test/small": 6,
+    }
+
+
+def test_a_model_that_nothing_asked_gets_no_verdict(pytester):
+    project(pytester, TESTS.replace("say(text=text)", 'say.using(model="test/large")(text=text)'))
+    result = pytester.runpytest_inprocess()
+    assert result.ret == 1
+    assert "INCOMPLETE: no call went to test/small: `models=` is for modules that name" in flat(
+        result
+    )
+
+
+def test_models_together_with_parametrize_and_classes(pytester):
+    project(
+        pytester,
+        """
+import pytest
+from pipeline import say
+
+@pytest.mark.mipro(models=["test/large"])
+class TestMany:
+    @pytest.mark.mipro(threshold=0.1)
+    @pytest.mark.parametrize("word", ["a", "b"])
+    @pytest.mark.parametrize("more", [1, 2])
+    def test_it(self, word, more):
+        assert say(text=f"{word}{more}") == f"{word}{more}".upper()
+
+    @pytest.mark.mipro(threshold=0.1, models=None)
+    def test_without(self):
+        assert say(text="a").upper() == "A"
+""",
+    )
+    result = pytester.runpytest_inprocess("--mipro-json=r.json")
+    assert result.ret == 0
+    (study,) = json.loads((pytester.path / "r.json").read_text())["studies"]
+    one, without = study["tests"]
+    assert one["name"] == "TestMany::test_it@test/large"
+    ids = {case["id"].removeprefix(one["name"]) for case in one["cases"]}
+    assert ids == {"[1-a]", "[1-b]", "[2-a]", "[2-b]"}
+    assert "model" not in without
+    assert "against_first" not in without
+
+
+@pytest.mark.parametrize(
+    ("models", "problem"),
+    [
+        ("'openai/a'", "got 'openai/a'; write models=['openai/a']"),
+        ("[]", "got []"),
+        ("['a', 'a']", "got ['a', 'a']"),
+        ("['a', 3]", "got ['a', 3]"),
+    ],
+)
+def test_models_that_can_t_be_used_are_one_line_at_collection(pytester, models, problem):
+    project(pytester, TESTS.replace('["test/small", "test/large"]', models))
+    result = pytester.runpytest_inprocess()
+    assert result.ret == 2
+    text = flat(result)
+    assert "test_words.py::test_say: @pytest.mark.mipro: models must be a list of different" in text
+    assert problem in text
+
+
+def test_models_of_a_single_case_come_too_late(pytester):
+    project(
+        pytester,
+        """
+import pytest
+from pipeline import say
+
+LATE = pytest.mark.mipro(models=["test/large"])
+
+@pytest.mark.mipro(threshold=0.1)
+@pytest.mark.parametrize("word", [pytest.param("a", marks=LATE)])
+def test_it(word):
+    assert say(text=word)
+""",
+    )
+    result = pytester.runpytest_inprocess()
+    assert result.ret == 4
+    assert "models=['test/large'] came when the cases were made already; put it on the" in (
+        flat_errors(result)
+    )
+
+
+def test_workers_bring_the_models_together(pytester):
+    project(pytester)
+    result = pytester.runpytest_subprocess("-n2", "-p", "no:randomly")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        ["the models of test_say, on the same cases:", "*", "  test/small *", "  test/large *"]
+    )
