@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from pytest_mipro.runtime.score import Score
     from pytest_mipro.runtime.settings import configure, variant
     from pytest_mipro.runtime.signature.chat_history import History
+    from pytest_mipro.runtime.steps.decorator import step
 
-__all__ = ["History", "LMModule", "Score", "cases", "configure", "lm_module", "variant"]
+__all__ = ["History", "LMModule", "Score", "cases", "configure", "lm_module", "step", "variant"]
 
 # Imported at first use: every pytest run imports this package for its hooks, also where nothing is
 # marked, and production must not import pytest, which `cases` needs.
@@ -23,6 +24,7 @@ _HOMES = {
     "cases": "pytest_mipro.plugin.collecting.cases",
     "configure": "pytest_mipro.runtime.settings",
     "lm_module": "pytest_mipro.runtime.module",
+    "step": "pytest_mipro.runtime.steps.decorator",
     "variant": "pytest_mipro.runtime.settings",
 }
 

@@ -13,6 +13,7 @@ from pytest_mipro.optimizer.budget.limits import Deadline
 from pytest_mipro.optimizer.budget.spending import UNFINISHED, Spending
 from pytest_mipro.optimizer.study.amount import NOTHING, ONE_CALL, Amount, describe_amount, total
 from pytest_mipro.runtime.calls.context import calling_module
+from pytest_mipro.runtime.calls.steps import StepRequest
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
 
@@ -182,7 +183,12 @@ class MeteredClient(ClientWrapper):
         self._accounting = accounting
 
     async def complete(self, request: Request) -> Reply:
-        """Count the request and pass it on; one that is lost stays at its worst case."""
+        """Count the request and pass it on; one that is lost stays at its worst case.
+
+        A step's result costs nothing and is not counted.
+        """
+        if isinstance(request, StepRequest):
+            return await self._in_time(request)
         digest, cost_model = self._digest(request), self._accounting.cost_model
         took = worst = cost_model.worst(request)
         await self._meter.begin(digest, worst, (calling_module(), request.model))
@@ -200,7 +206,7 @@ class MeteredClient(ClientWrapper):
     def lookup(self, request: Request) -> Reply | None:
         """Return the reply that the inner client has, counted."""
         reply = super().lookup(request)
-        if reply is not None:
+        if reply is not None and not isinstance(request, StepRequest):
             cost_model, user = self._accounting.cost_model, (calling_module(), request.model)
             worst = cost_model.worst(request)
             took = cost_model.noted(request, reply, worst)

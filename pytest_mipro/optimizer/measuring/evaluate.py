@@ -10,6 +10,7 @@ from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from types import CodeType
 from typing import Protocol
 
 from pytest_mipro.errors import BudgetError, CaseTimeoutError, LimitReachedError, UnboundedCallError
@@ -20,6 +21,7 @@ from pytest_mipro.optimizer.measuring.case_threads import DaemonPool, run_within
 from pytest_mipro.optimizer.measuring.expectations import Expectations
 from pytest_mipro.optimizer.study.case import Case, CaseRun, Evaluation, Outcome, Study, TestSpec
 from pytest_mipro.runtime.calls.context import CallContext, ModuleCall, Teacher, Trace, use
+from pytest_mipro.runtime.calls.steps import StepCall
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.prompts.prompt import Prompt
 
@@ -255,7 +257,14 @@ class Evaluator:
             outcome = Outcome(None, error=_OVER_BUDGET)
         elif trace.broken is not None:
             outcome = Outcome(None, error=str(trace.broken))
-        return CaseRun(case, context.sample, outcome, sorted_by_content(trace.calls), ended)
+        calls, steps = sorted_by_content(trace.calls), _steps_of(trace)
+        return CaseRun(case, context.sample, outcome, calls, ended, steps)
+
+
+def _steps_of(trace: Trace) -> tuple[CodeType, ...]:
+    """Return the steps that were called, each once, in the order of their source."""
+    codes = {each.code for each in trace.entries if isinstance(each, StepCall)}
+    return tuple(sorted(codes, key=lambda code: (code.co_filename, code.co_firstlineno)))
 
 
 def sorted_by_content(calls: Iterable[ModuleCall]) -> tuple[ModuleCall, ...]:

@@ -124,12 +124,15 @@ async def program_summary(
 
 
 def program_source(runs: Iterable[CaseRun]) -> str:
-    """Return the source of the project's functions between test and module, each once.
+    """Return the source of the project's functions between test and module, and of its steps.
 
-    The outermost function, the test, stays out: the proposer sees the program, not the metric.
+    Each stands there once. The outermost function, the test, stays out: the proposer sees the
+    program, not the metric.
     """
     codes = dict.fromkeys(
-        code for run in runs for call in run.calls for code in call.stack[1:] if call.stack
+        code
+        for run in runs
+        for code in (*(code for call in run.calls for code in call.stack[1:]), *run.steps)
     )
     return "\n".join(filter(None, (_source(code) for code in codes)))
 

@@ -130,6 +130,7 @@ class Serialiser:
             "sample": run.sample,
             "outcome": {**vars(run.outcome), "metrics": dict(run.outcome.metrics)},
             "calls": [self._dump_call(call) for call in run.calls],
+            "steps": [self._dump_code(code) for code in run.steps],
         }
 
     def load_run(self, data: Mapping[str, Any]) -> CaseRun:
@@ -139,6 +140,7 @@ class Serialiser:
             data["sample"],
             Outcome(**data["outcome"]),
             tuple(self._load_call(call) for call in data["calls"]),
+            steps=tuple(self._load_code(*place) for place in data["steps"]),
         )
 
     def _dump_call(self, call: ModuleCall) -> dict[str, Any]:
@@ -148,11 +150,11 @@ class Serialiser:
             "parameters": dict(call.parameters),
             "inputs": dict(call.inputs),
             "usage": asdict(call.usage),
-            "stack": [
-                [self._relative(Path(code.co_filename)), code.co_firstlineno, code.co_name]
-                for code in call.stack
-            ],
+            "stack": [self._dump_code(code) for code in call.stack],
         }
+
+    def _dump_code(self, code: CodeType) -> list[Any]:
+        return [self._relative(Path(code.co_filename)), code.co_firstlineno, code.co_name]
 
     def _dump_signature(self, signature: Signature) -> list[str]:
         path = (signature.plain or signature).prompt_path

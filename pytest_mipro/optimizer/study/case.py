@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import fsum
-from types import MappingProxyType
+from types import CodeType, MappingProxyType
 from typing import Any
 
 from pytest_mipro.errors import MiproError
@@ -150,6 +150,7 @@ class CaseRun:
     """One run of a case with one sample index: how it ended and the module calls it made.
 
     `ended` is set where the run as a whole has to end: it reached a limit, or needs a setting.
+    `steps` are the functions under `@step` that it called, each once.
     """
 
     case: Case
@@ -157,6 +158,7 @@ class CaseRun:
     outcome: Outcome
     calls: tuple[ModuleCall, ...]
     ended: MiproError | None = None
+    steps: tuple[CodeType, ...] = ()
 
 
 @dataclass(frozen=True)

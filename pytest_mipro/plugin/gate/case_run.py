@@ -27,11 +27,12 @@ from pytest_mipro.plugin.measuring.measure import (
 )
 from pytest_mipro.plugin.measuring.repeated import RepeatedTest
 from pytest_mipro.plugin.measuring.report_data import CallUsage, ModuleUsage, Step, by_module
-from pytest_mipro.plugin.measuring.shown_calls import ShownCall, shown_call
+from pytest_mipro.plugin.measuring.shown_calls import ShownCall, shown_call, shown_step
 from pytest_mipro.plugin.replies.case_replies import CaseReplies
 from pytest_mipro.plugin.replies.circuit_breaker import NOT_TRIED
 from pytest_mipro.plugin.replies.client_stack import recorded_replies
 from pytest_mipro.runtime.calls.context import CallContext, ModuleCall, Trace, use
+from pytest_mipro.runtime.calls.steps import StepCall
 from pytest_mipro.runtime.calls.strays import Strays
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
@@ -177,13 +178,13 @@ class RecordedCall:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """The module calls of the worst sample, each output shortened."""
+        """The calls of modules and steps of the worst sample, each output shortened."""
         scores = [sample.outcome.score for sample in self._samples]
         lowest = [-1.0 if score is None else score for score in scores]
-        worst = self._traces[lowest.index(min(lowest))].calls if lowest else ()
+        worst = self._traces[lowest.index(min(lowest))].entries if lowest else ()
         return tuple(
             Step(
-                call.signature.label,
+                call.name if isinstance(call, StepCall) else call.signature.label,
                 encodable(call.error or to_text(call.output), _STEP_CHARS),
                 bool(call.error),
             )
@@ -203,7 +204,10 @@ class RecordedCall:
         redact = redaction(config)
         found = []
         for sample, trace in enumerate(self._traces):
-            for call in trace.calls:
+            for call in trace.entries:
+                if isinstance(call, StepCall):
+                    found.append(shown_step(call, sample, redact))
+                    continue
                 module, sent = call.signature.label, call.sent
                 before = replies.said_before(self.case.id, module, sent) if sent else None
                 found.append(shown_call(call, sample, before, redact))

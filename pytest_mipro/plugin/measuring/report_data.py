@@ -74,7 +74,7 @@ def by_module(parts: Iterable[ModuleUsage]) -> tuple[ModuleUsage, ...]:
 
 @dataclass(frozen=True)
 class Step:
-    """A module call of a case's trace: the module's name and its output, shortened.
+    """A call of a module or a step in a case's trace: its name and its output, shortened.
 
     Of a call that `failed`, it is the error.
     """

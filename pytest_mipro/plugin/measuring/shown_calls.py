@@ -10,6 +10,7 @@ from typing import Any
 from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.config.redaction import redacted
 from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.calls.steps import StepCall
 from pytest_mipro.runtime.client.contract import Request
 from pytest_mipro.runtime.own_calls.http_call import OwnRequest, answer_of_text
 from pytest_mipro.runtime.replies.recorded import RecordedReply
@@ -20,13 +21,14 @@ Block = tuple[str, str]
 
 @dataclass(frozen=True)
 class ShownCall:
-    """One call of a case, without credentials.
+    """One call of a module or of a `step` in a case, without credentials.
 
     `messages` are pairs of role and content as they were sent; after a corrective retry they hold
     the first reply and its correction. `parameters` and `output` are JSON texts, `output` is ""
     where there is an `error`. `reply` is the last one as it came, None without one. Tokens, `cost`
     (US dollars, None: unknown) and `seconds` (0: unknown) are sums over the `requests`, and
     `cached` tells that no endpoint was asked. `before` is the recorded reply of `recorded`, a day.
+    Of a step, `parameters` are its inputs, and there is neither model, message nor reply.
     """
 
     module: str
@@ -45,6 +47,7 @@ class ShownCall:
     seconds: float
     before: str | None = None
     recorded: str | None = None
+    step: bool = False
 
 
 def shown_call(
@@ -73,6 +76,27 @@ def shown_call(
     )
 
 
+def shown_step(call: StepCall, sample: int, redact: Callable[[str], str]) -> ShownCall:
+    """Return a call of a step."""
+    return ShownCall(
+        module=call.name,
+        model="",
+        sample=sample,
+        messages=(),
+        parameters=_json(redacted(dict(call.inputs), redact)),
+        reply=None,
+        output="" if call.error else _json(redacted(call.output, redact)),
+        error=redact(call.error),
+        requests=0,
+        cached=call.cached,
+        prompt_tokens=0,
+        completion_tokens=0,
+        cost=0.0,
+        seconds=call.seconds,
+        step=True,
+    )
+
+
 def _as_it_came(request: Request, text: str) -> str:
     """Return a reply's text; of the pipeline's own client, the body of its answer."""
     return answer_of_text(text).text if isinstance(request, OwnRequest) else text
@@ -89,26 +113,30 @@ def text_of(blocks: Iterable[Block]) -> str:
 
 def head_of(call: ShownCall, number: int, total: int) -> str:
     """Return a call's first line: its place in the case, module, model, and what it took."""
+    sample = f" of sample {call.sample + 1}" if call.sample else ""
+    place = f"call {number} of {total}{sample}"
     took = "cached" if call.cached else f"live, {call.seconds:.2f} s"
+    if call.step:
+        return f"{place}: step {call.module}: {took}"
     if not call.requests:
         took = "no reply"
     elif call.requests > 1:
         took = f"{call.requests} requests, {took}"
     tokens = counted(call.prompt_tokens + call.completion_tokens, "token")
     cost = "cost unknown" if call.cost is None else f"${call.cost:.6f}" if call.cost else ""
-    sample = f" of sample {call.sample + 1}" if call.sample else ""
     parts = (took, f"{tokens} ({call.prompt_tokens:,} + {call.completion_tokens:,})", cost)
-    what = f"call {number} of {total}{sample}: {call.module}, {call.model}"
-    return f"{what}: {', '.join(filter(None, parts))}"
+    return f"{place}: {call.module}, {call.model}: {', '.join(filter(None, parts))}"
 
 
 def blocks_of(call: ShownCall) -> list[Block]:
     """Return what was sent and said in a call, and what was said before where that is known."""
-    blocks = [("parameters", call.parameters)] if call.parameters != "{}" else []
+    title = "inputs" if call.step else "parameters"
+    blocks = [(title, call.parameters)] if call.parameters != "{}" else []
     blocks += [(message[0], message[1]) for message in call.messages]
     if call.reply is not None:
         blocks.append(("reply", call.reply))
-    blocks.append(("error", call.error) if call.error else ("parsed", call.output))
+    given = "output" if call.step else "parsed"
+    blocks.append(("error", call.error) if call.error else (given, call.output))
     if call.before is not None:
         day = f" of {call.recorded}" if call.recorded else ""
         same = call.before == call.reply

@@ -4,7 +4,8 @@ Each stack passes a request from left to right until something has the reply.
 
 The run's client, one per process (`run_client`):
 
-    CachedClient → CheckedClient → BilledClient → BreakerClient → PricedClient →
+    CachedClient → CheckedClient → StepClient, which runs a `@step` →
+      BilledClient → BreakerClient → PricedClient →
       SendingClient, which sends what the pipeline's own client asks → live, for all else
     live: the hook's client in a BoundedClient, else ProviderClient, which bounds each provider
 
@@ -53,6 +54,7 @@ from pytest_mipro.runtime.own_calls.sending import SendingClient
 from pytest_mipro.runtime.replies.recorded import RecordedClient, RecordedReplies
 from pytest_mipro.runtime.replies.replies_file import SUFFIX, read_replies
 from pytest_mipro.runtime.settings import current_settings
+from pytest_mipro.runtime.steps.kept import StepClient
 
 STARTED = "mipro_started"
 _STARTED = pytest.StashKey[float]()
@@ -100,7 +102,7 @@ def run_client(config: pytest.Config) -> CachedClient:
         client = PricedClient(client, options.prices)
         client = BreakerClient(client)
         client = BilledClient(client)
-        client = CheckedClient(client, run_secrets(config))
+        client = CheckedClient(StepClient(client), run_secrets(config))
         since = run_start(config) if options.replies == "fresh" else 0.0
         config.stash[_CLIENT] = CachedClient(client, cache_folder(config), since)
     return config.stash[_CLIENT]

@@ -15,6 +15,7 @@ from pytest_mipro.errors import MissingReplyError
 from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase
 from pytest_mipro.plugin.replies.bill import JournalBill, billing
 from pytest_mipro.runtime.calls.context import CallContext, calling_module, process_default
+from pytest_mipro.runtime.calls.own_client import caller
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, at_hand
 from pytest_mipro.runtime.replies.recorded import RecordedClient, RecordedReplies, recorded
 from pytest_mipro.runtime.replies.replies_file import to_line
@@ -142,7 +143,7 @@ class OutsideClient:
             if self._caller.locks:
                 raise
             raise MissingReplyError(
-                f"LM module {calling_module()!r} was called outside marked tests: only their "
+                f"{caller(calling_module())} was called outside marked tests: only their "
                 "replies are recorded, and --mipro-replies=replay uses nothing else; give the "
                 "caller a client with `pytest_mipro.configure(client=…)`, or leave it out of "
                 "the run"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from pytest_mipro.errors import EndpointError, RefusalError
 from pytest_mipro.plugin.replies.troubles import TroubleCounter
-from pytest_mipro.runtime.calls.context import calling_module
+from pytest_mipro.runtime.calls.context import calling_module, keeping_step
 from pytest_mipro.runtime.client.contract import (
     LMClient,
     Reply,
@@ -69,8 +69,8 @@ class CheckedClient(ClientWrapper):
 def _echo_error(request: Request, variable: str) -> EndpointError:
     whose = f", that of {variable}," if variable else ""
     return EndpointError(
-        f"the endpoint of model {request.model!r} echoed a credential{whose} in its reply, which "
-        "is neither measured nor kept; check what stands between you and the model"
+        f"{request.answerer} echoed a credential{whose} in its reply, which is neither measured "
+        "nor kept; check what stands between you and the model"
     )
 
 
@@ -170,6 +170,6 @@ class TrackingClient(TroubleCounter):
             self.oldest = min(self.oldest, reply.asked or math.inf)
             if is_other_model(request.model, reply.model):
                 self.others.add((request.model, one_line(reply.model, _LONGEST_NAME)))
-            if self._keep:
+            if self._keep and not keeping_step():  # a replay has the step's result
                 self.used.append(UsedReply(calling_module(), request, reply))
         return super().received(request, reply)

@@ -17,10 +17,12 @@ from pytest_mipro.errors import (
     DetachedCallError,
     InfrastructureError,
     MiproError,
+    ModuleCallError,
     ProgramError,
 )
 from pytest_mipro.runtime.calls.own_client import OWN_CLIENT, caller
 from pytest_mipro.runtime.calls.rendered import Rendered
+from pytest_mipro.runtime.calls.steps import StepCall
 from pytest_mipro.runtime.calls.strays import Strays, report_to_parent, works_for_a_case
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, Usage
 from pytest_mipro.runtime.prompts.prompt import Prompt
@@ -69,7 +71,7 @@ class ModuleCall:
 
 
 class Trace:
-    """The module calls of one run of a case, and the error that broke its measurement.
+    """The calls of one run of a case, and the error that broke its measurement.
 
     `broken` is the first InfrastructureError or UsageError. It is kept here because the pipeline
     may swallow it, which must not turn into a score. `caused` is the last ProgramError of a call
@@ -84,7 +86,7 @@ class Trace:
         self._max_calls = max_calls
         self._requests = 0
         self._opened = 0
-        self._closed: dict[int, ModuleCall] = {}
+        self._closed: dict[int, ModuleCall | StepCall] = {}
         self._end: ProgramError | None = None
         self._broken: MiproError | None = None
         self._failing: dict[str, MiproError] = {}
@@ -114,10 +116,15 @@ class Trace:
                 )
 
     @property
-    def calls(self) -> tuple[ModuleCall, ...]:
-        """The finished calls, in the order in which they began."""
+    def entries(self) -> tuple[ModuleCall | StepCall, ...]:
+        """The finished calls of modules and steps, in the order in which they began."""
         with self._lock:
-            return tuple(call for _, call in sorted(self._closed.items()))
+            return tuple(self._closed[place] for place in sorted(self._closed))
+
+    @property
+    def calls(self) -> tuple[ModuleCall, ...]:
+        """The finished calls of modules, in this order."""
+        return tuple(each for each in self.entries if isinstance(each, ModuleCall))
 
     def open(self) -> int:
         """Return the place of a call that starts now."""
@@ -125,7 +132,7 @@ class Trace:
             self._opened += 1
             return self._opened
 
-    def close(self, place: int, call: ModuleCall) -> None:
+    def close(self, place: int, call: ModuleCall | StepCall) -> None:
         """Record a finished call at its place."""
         with self._lock:
             self._closed[place] = replace(call, place=place)
@@ -182,6 +189,7 @@ class CallContext:
 
 _current: ContextVar[CallContext | None] = ContextVar("mipro_call_context", default=None)
 _calling: ContextVar[str] = ContextVar("mipro_calling_module", default="")
+_keeping: ContextVar[str] = ContextVar("mipro_keeping_step", default="")
 
 
 @dataclass
@@ -225,6 +233,21 @@ def remembering(trace: Trace | None) -> Iterator[None]:
         if trace is not None:
             trace.remember(error)
         raise
+
+
+@contextmanager
+def keeping(step: str) -> Iterator[None]:
+    """Tell that the block makes the result of this step, which is kept."""
+    token = _keeping.set(step)
+    try:
+        yield
+    finally:
+        _keeping.reset(token)
+
+
+def keeping_step() -> str:
+    """Return the name of the step whose kept result is being made, "" outside of one."""
+    return _keeping.get()
 
 
 @contextmanager
@@ -272,6 +295,21 @@ def refuse_detached() -> Iterator[Strays]:
 def current_context(name: str) -> CallContext | None:
     """Return the context of a call of the module `name`, None in production.
 
+    Raises DetachedCallError as `context_of` does, ModuleCallError within a step with a kept result.
+    """
+    context, step = context_of(name), keeping_step()
+    if not step:
+        return context
+    with remembering(context.trace if context else None):
+        raise ModuleCallError(
+            f"{caller(name)} was called within the step {step!r}, whose kept result would hide "
+            "every change of the module's prompt; call it outside, or leave cache=True out"
+        )
+
+
+def context_of(name: str) -> CallContext | None:
+    """Return the context of a call of this label, None in production.
+
     Raises DetachedCallError where a thread or a child process of a case lacks the case's context.
     """
     context = _current.get()
@@ -304,12 +342,17 @@ def case_context(name: str) -> CallContext | None:
     """Return the context of the running case for a call of `name`, None where none is meant.
 
     That is outside cases, and inside a module call, whose client is this package's own. Raises
-    DetachedCallError as `current_context` does.
+    DetachedCallError as `context_of` does.
     """
-    context = None if calling_module() else current_context(name)
+    context = None if calling_module() else context_of(name)
     return context if context is not None and context.trace is not None else None
+
+
+def running_context() -> CallContext | None:
+    """Return the context of the case that this thread or task runs, None outside of one."""
+    return _current.get()
 
 
 def in_case() -> bool:
     """Return whether this thread or task runs a case."""
-    return _current.get() is not None
+    return running_context() is not None

@@ -6,7 +6,7 @@ awaited on the background loop.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -157,10 +157,16 @@ async def _execute(call: Call, *, waits: bool) -> Any:
     return value
 
 
-async def ask(client: LMClient, request: Request, *, waits: bool) -> Reply:
+async def ask(
+    client: LMClient,
+    request: Request,
+    *,
+    waits: bool,
+    run: Callable[[Coroutine[Any, Any, Reply]], Reply] = loop.run,
+) -> Reply:
     """Return the client's reply: one at hand in this thread, else awaited on the background loop.
 
-    With `waits` this thread waits, and the coroutine never does. Raises MiproError alone.
+    With `waits` this thread waits, by `run`, and the coroutine never does. Raises MiproError alone.
     """
     with _contract_of(client):
         reply = at_hand(client, request)
@@ -169,7 +175,7 @@ async def ask(client: LMClient, request: Request, *, waits: bool) -> Reply:
     answer = _complete(client, request)
     if getattr(client, "at_once", False):  # starting the loop would open a socket pair
         return await answer
-    return loop.run(answer) if waits else await loop.run_async(answer)
+    return run(answer) if waits else await loop.run_async(answer)
 
 
 async def _complete(client: LMClient, request: Request) -> Reply:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pytest_mipro.runtime.calls.steps import step_of_label
 from pytest_mipro.runtime.signature.signature import Signature
 
 
@@ -25,4 +26,6 @@ def caller(label: str) -> str:
     """Return who calls a model, by the label that calls are counted under, for errors."""
     if not label:
         return "an LM call"
+    if (step := step_of_label(label)) is not None:
+        return f"the step {step!r}"
     return "the pipeline's own client" if label == OWN_CLIENT.label else f"LM module {label!r}"

@@ -42,6 +42,11 @@ class Request:
     private: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
+    def answerer(self) -> str:
+        """Who answers, for errors."""
+        return f"the endpoint of model {self.model!r}"
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """The texts in the private parameters, which no error or reply may show."""
         return tuple(_texts(self.private))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_mipro.errors import (
     EndpointDownError,
@@ -37,6 +37,7 @@ from pytest_mipro.runtime.own_calls.reading import read_answer
 from pytest_mipro.runtime.own_calls.seen import passing
 from pytest_mipro.runtime.text.redaction import one_line
 
+T = TypeVar("T")
 _NO_CONNECTION = (
     "ConnectError",
     "ConnectTimeout",
@@ -178,15 +179,17 @@ def from_thread(send: Callable[[], HTTPAnswer]) -> Send:
     return sent
 
 
-def from_loop(send: Callable[[], Coroutine[Any, Any, HTTPAnswer]], key: str) -> Send:
-    """Return what makes a call on the loop that runs now, asyncio's or trio's.
+def from_loop(
+    send: Callable[[], Coroutine[Any, Any, T]], key: str
+) -> Callable[[], Coroutine[Any, Any, T]]:
+    """Return what makes a call on the loop that runs now, asyncio's or trio's, for another loop.
 
     Its caller may stop waiting for it: the call goes on for others as long as the loop does. `key`
     is equal for equal calls.
     """
     start, place = _starter(), (threading.get_ident(), key)
 
-    async def sent() -> HTTPAnswer:
+    async def sent() -> T:
         _under_way.add(place)
         try:
             done = start(send)
@@ -217,7 +220,7 @@ def refuse_waiting_for_itself(key: str) -> None:
         )
 
 
-Start = Callable[[Callable[[], Coroutine[Any, Any, HTTPAnswer]]], "Future[HTTPAnswer]"]
+Start = Callable[[Callable[[], Coroutine[Any, Any, Any]]], "Future[Any]"]
 
 
 def _starter() -> Start:
@@ -226,7 +229,7 @@ def _starter() -> Start:
     except RuntimeError:
         return _trio_starter()
 
-    def start(send: Callable[[], Coroutine[Any, Any, HTTPAnswer]]) -> Future[HTTPAnswer]:
+    def start(send: Callable[[], Coroutine[Any, Any, Any]]) -> Future[Any]:
         coroutine = send()
         try:
             return asyncio.run_coroutine_threadsafe(coroutine, loop)
@@ -241,8 +244,8 @@ def _trio_starter() -> Start:
     trio = importlib.import_module("trio")  # somebody awaits outside asyncio
     token, context = trio.lowlevel.current_trio_token(), contextvars.copy_context()
 
-    def start(send: Callable[[], Coroutine[Any, Any, HTTPAnswer]]) -> Future[HTTPAnswer]:
-        done: Future[HTTPAnswer] = Future()
+    def start(send: Callable[[], Coroutine[Any, Any, Any]]) -> Future[Any]:
+        done: Future[Any] = Future()
 
         async def work() -> None:
             try:

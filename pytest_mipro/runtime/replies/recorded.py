@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pytest_mipro.errors import EndpointError, MissingKeyError, MissingReplyError
 from pytest_mipro.runtime.calls.context import calling_module
 from pytest_mipro.runtime.calls.own_client import caller
+from pytest_mipro.runtime.calls.steps import step_of_label
 from pytest_mipro.runtime.client.contract import LMClient, OfflineClient, Reply, Request, Usage
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
 from pytest_mipro.runtime.replies.request_parts import (
@@ -123,10 +124,11 @@ class RecordedReplies:
             return f"nothing is recorded in {self.name}"
         parts = parts_of(request)
         nearest = self._nearest(case, module, parts)
+        whose = f"of this {'module' if step_of_label(module) is None else 'step'}"
         if nearest is None:
-            return f"{self.name} has no reply of this module"
+            return f"{self.name} has no reply {whose}"
         if nearest.case != case and nearest.request.inputs != parts.inputs:
-            return f"{self.name} has replies of this module, but none for this case or these inputs"
+            return f"{self.name} has replies {whose}, but none for this case or these inputs"
         changed = describe_changes(nearest.request, request)
         return f"{self.name} has it from before a change of {changed}"
 

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_mipro.runtime.calls.steps import StepRequest
 from pytest_mipro.runtime.client.contract import Message, Request
 from pytest_mipro.runtime.text.redaction import one_line
 
@@ -63,9 +64,10 @@ def parts_of(request: Request) -> RequestParts:
 def describe_changes(old: RequestParts, request: Request) -> str:
     """Describe how a request differs from a recorded one."""
     new = parts_of(request)
+    is_step = isinstance(request, StepRequest)
     described = {
         "model": f"the model (was {old.model!r})",
-        "system": "the instruction or output format",
+        "system": "its source" if is_step else "the instruction or output format",
         "between": "the demos or the conversation",
         "parameters": "the sampling parameters",
         "schema": "the output schema",

@@ -21,6 +21,7 @@ from optimizer_world import (
 )
 from world_model import WorldClient
 
+from pytest_mipro import step
 from pytest_mipro.optimizer.budget.ledger import Ledger
 from pytest_mipro.optimizer.budget.meter import Accounting
 from pytest_mipro.optimizer.measuring.evaluate import Evaluator
@@ -132,6 +133,23 @@ def test_the_program_is_described_from_its_source_without_the_test() -> None:
         "`optimizer_world.sort`: inputs note. The format that it is told by itself: Reply"
         in proposer.users[0]
     )
+
+
+@step
+def near(text: str) -> list[str]:
+    """Return what stands near the text."""
+    return [text.upper()]
+
+
+def test_the_source_of_steps_belongs_to_the_program() -> None:
+    def metric(row: Row) -> Outcome:
+        near(row.text)
+        return metric_colour(row)
+
+    runs = runs_of(make_rows(2, 0, 0), {"test": metric})
+    source = program_source(runs)
+    assert source.count("def near(text: str) -> list[str]:") == 1
+    assert "return [text.upper()]" in source
 
 
 def test_a_short_program_of_one_module_has_nothing_to_describe(

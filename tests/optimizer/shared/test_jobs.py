@@ -94,6 +94,17 @@ def test_runs_come_back_whole() -> None:
     assert program_source(read) == program_source(runs) != ""
 
 
+def test_the_steps_of_a_run_come_back_as_their_source() -> None:
+    study = make_study()
+    with baseline_of(study) as (_, baseline):
+        run = baseline.evaluation.runs[0]
+    stepped = replace(run, calls=(), steps=(make_study.__code__,))
+    data = json.loads(json.dumps(Serialiser(study.cases, ROOT).dump_run(stepped)))
+    read = Serialiser(study.cases, ROOT).load_run(data)
+    assert program_source([read]) == program_source([stepped])
+    assert "def make_study(" in program_source([read])
+
+
 def written_call() -> dict[str, object]:
     study = make_study()
     with baseline_of(study) as (_, baseline):
