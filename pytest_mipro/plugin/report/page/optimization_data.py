@@ -186,7 +186,7 @@ def _learnt(events: Sequence[LessonsLearnt]) -> list[dict[str, Any]]:
     return [
         {
             "choice": name,
-            "value": _SHOWN.get(value, str(value)),
+            "value": _SHOWN[value] if isinstance(value, bool) else str(value),
             "effect": effect,
             "deviation": deviation,
             "lessons": counts[name, value],

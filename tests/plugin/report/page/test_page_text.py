@@ -66,6 +66,12 @@ def test_it_loads_nothing_and_names_no_address():
     assert set(re.findall(r"https?://[^\s'\")]+", made())) == {comment, namespace}
 
 
+def test_the_picture_in_the_docs_is_small_and_there():
+    docs = Path(__file__).parents[4] / "docs"
+    (name,) = re.findall(r"!\[[^\]]+\]\((images/[\w.]+)\)", (docs / "report.md").read_text())
+    assert 10_000 < (docs / name).stat().st_size < 300_000
+
+
 @pytest.mark.parametrize("path", OURS, ids=lambda path: path.name)
 def test_our_scripts_write_text_alone(path: Path):
     script = path.read_text(encoding="utf-8")
@@ -158,6 +164,7 @@ def test_an_optimisation_leaves_a_page_with_all_that_happened(pytester):
     assert data["texts"][call["reply"]] in ("odd", "even")
     assert now["score"] == case["now"]
     assert sum(entry["calls"] for entry in data["spending"]) == told["calls"]
+    assert {"1.0", "0.7"} == {e["value"] for e in data["learnt"] if e["choice"] == "temperature"}
     assert any(program["finalist"] for program in data["programs"])
 
 

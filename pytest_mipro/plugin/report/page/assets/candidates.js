@@ -17,7 +17,7 @@ function broughtSection() {
   const rows = modules.flatMap((module, place) =>
     PARTS.map(([, word], part) => [
       part ? "" : h("strong", {}, short(module.name)),
-      `${word} ${module.chosen[part]}${module.chosen[part] ? "" : " (as committed)"}`,
+      `${word}\u00a0${module.chosen[part]}${module.chosen[part] ? "" : " (as committed)"}`,
       effectBar(values[place][part], most),
     ]),
   );
@@ -38,16 +38,16 @@ function candidatesSection() {
     "Candidates",
     "Each module's instructions and demo sets; 0 is the committed one, and ★ is the finalist's choice. What is " +
       "marked differs from the committed prompt.",
-    modules.map(moduleBlock),
+    modules.map((module, place) => moduleBlock(module, place)),
     modules.length ? programsBlock() : null,
   );
 }
 
-function moduleBlock(module) {
+function moduleBlock(module, place) {
   const all = PARTS.flatMap(([name]) => module[name].map((each) => Math.abs(each.effect ?? 0)));
   const most = Math.max(0.02, ...all);
   const list = (part) =>
-    module[PARTS[part][0]].map((each, index) => candidate(module, part, each, index, most));
+    module[PARTS[part][0]].map((_, index) => candidate(module, place, part, index, most));
   return h(
     "article",
     {},
@@ -66,13 +66,22 @@ function moduleBlock(module) {
   );
 }
 
-function candidate(module, part, each, index, most) {
+/* Return how the best program with a candidate scored. */
+function standing(place, part, index) {
+  const tried = data.programs.filter((program) => program.assignment[2 * place + part] === index && program.estimate !== null);
+  if (!tried.length) return "";
+  const best = tried.reduce((most, program) => (program.estimate > most.estimate ? program : most));
+  return `in ${plural(tried.length, "program")}, the best ${fixed(best.estimate)} ${best.full ? "on all" : "by estimate from"} ${best.rows} rows`;
+}
+
+function candidate(module, place, part, index, most) {
+  const each = module[PARTS[part][0]][index];
   const chosen = module.chosen[part] === index;
   const head = h(
     "summary",
     {},
     h("span.name", {}, `${chosen ? "★ " : ""}${PARTS[part][1]} ${index}`),
-    h("span.by", {}, index ? origin(part, each) : "committed"),
+    h("span.by", {}, [index ? origin(part, each) : "committed", standing(place, part, index)].filter(Boolean).join("; ")),
     index ? effectBar(each.effect, most) : h("span.effect.muted", {}, "the start"),
   );
   const details = h("details.candidate", { open: chosen && index > 0 }, head);
@@ -88,7 +97,8 @@ function origin(part, each) {
   if (part) return `${plural(each.demos.length, "demo")}${each.way ? `, drawn: ${each.way}` : ""}`;
   if (!each.by) return "proposed in an earlier round";
   const { strategy, tip, model, round } = each.by;
-  return `${strategy}${tip === "none" ? "" : `, ${tip}`}; round ${round}, by ${model}, from ${each.origin ? `instruction ${each.origin}` : "the committed one"}`;
+  const models = new Set(data.modules.flatMap((module) => module.instructions.map(({ by }) => by?.model)).filter(Boolean));
+  return `${strategy}${tip === "none" ? "" : `, ${tip}`}; round ${round}${models.size > 1 ? `, by ${model}` : ""}, from ${each.origin ? `instruction ${each.origin}` : "the committed one"}`;
 }
 
 function instruction(module, each, index) {
@@ -96,7 +106,7 @@ function instruction(module, each, index) {
   const block = h("div", {}, h("pre.diff", {}, words));
   if (!each.by) return block;
   const plan = each.by;
-  const shown = [["examples", plan.examples], ["dataset summary", plan.dataset ? "shown" : "not shown"],
+  const shown = [["model", plan.model], ["examples", plan.examples], ["dataset summary", plan.dataset ? "shown" : "not shown"],
     ["program summary", plan.program ? "shown" : "not shown"], ["temperature", plan.temperature]];
   block.append(
     h("details.quiet", {}, h("summary", {}, "What the proposer saw and said"),
@@ -132,12 +142,13 @@ function message(role, words) {
 
 function programsBlock() {
   if (!data.programs.length) return null;
+  const priced = data.programs.some((program) => program.cost);
   const rows = data.programs.map((program) => [
     h("span", { title: program.committed ? "the committed prompts, on more rows" : null }, `${program.number}${program.finalist ? " ★" : ""}`),
     program.dropped ? "dropped" : fixed(program.estimate),
     program.full ? `all ${program.rows}` : program.stopped ? `${program.rows}, stopped` : count(program.rows),
     count(Math.round(program.tokens)),
-    program.cost ? money(program.cost) : "",
+    ...(priced ? [money(program.cost)] : []),
     program.committed ? "committed prompts" : recipe(program.assignment),
   ]);
   return h(
@@ -147,7 +158,7 @@ function programsBlock() {
     h("p.muted", {}, "One choice for each module: instruction and demo set. A program is named by its first trial."),
     table(
       "Programs",
-      [["program", "number"], ["score", "number"], ["rows", "number"], ["tokens a case", "number"], ["cost a case", "number"], ["made of"]],
+      [["program", "number"], ["score", "number"], ["rows", "number"], ["tokens a case", "number"], ...(priced ? [["cost a case", "number"]] : []), ["made of"]],
       rows,
     ),
   );

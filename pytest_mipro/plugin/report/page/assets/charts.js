@@ -27,7 +27,7 @@ function searchSection() {
     `${plural(trials.length, "trial")} of ${plural(data.summary.programs, "program")}; the best is believed to score ` +
       `${fixed(best)}, the committed prompts scored ${fixed(base)} on the same rows.`,
     h("div.key", { "aria-hidden": "true" }, [
-      ["best", "best so far"], ["full", "on all validation rows"], ["part", "estimate from some rows"], ["base", "committed prompts"],
+      ["best", "believed best so far"], ["full", "on all validation rows"], ["part", "estimate from some rows"], ["base", "committed prompts"],
     ].map(([kind, words]) => h("span", {}, h(`i.${kind}`), words))),
     h(
       "div.charts",
