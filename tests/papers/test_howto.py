@@ -7,6 +7,8 @@ import sys
 import pytest
 from pages import play
 
+from pytest_mipro.simulated.server import serve
+
 
 @pytest.mark.parametrize(
     ("page", "commands"),
@@ -20,6 +22,17 @@ from pages import play
 )
 def test_a_page_works_as_printed(pytester: pytest.Pytester, page: str, commands: int) -> None:
     assert play(pytester, page) == commands
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("page", "commands"), [("moving-openai.md", 3), ("moving-litellm.md", 3)])
+def test_a_pipeline_with_its_own_client_moves_as_printed(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, page: str, commands: int
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    with serve() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        assert play(pytester, page) == commands
 
 
 def test_the_web_app_works_as_printed(pytester: pytest.Pytester) -> None:
