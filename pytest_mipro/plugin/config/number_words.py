@@ -14,6 +14,14 @@ def plain(value: float) -> str:
     return text if float(text) == value else f"{value:.6g}"
 
 
+def measured(value: float) -> str:
+    """Return a number of any size with about three digits: "0.820", "31.5", "1,520"."""
+    size = abs(value)
+    if 0 < size < 0.01:
+        return f"{value:.3g}"
+    return f"{value:.3f}" if size < 10 else f"{value:.1f}" if size < 1000 else f"{value:,.0f}"
+
+
 def apart(value: float, limit: float) -> tuple[str, str, str]:
     """Return value, limit and distance with as many digits as it takes to tell them apart."""
     for digits in range(2, 9):

@@ -14,7 +14,13 @@ from pytest_mipro.optimizer.statistics.intervals import (
     mean_interval,
     paired_lift,
 )
-from pytest_mipro.plugin.gate.verdict_types import CaseChange, Comparison, Group, Mean
+from pytest_mipro.plugin.gate.verdict_types import (
+    CaseChange,
+    Comparison,
+    Group,
+    Mean,
+    MetricMean,
+)
 from pytest_mipro.plugin.lock.lock_file import Lock
 from pytest_mipro.plugin.measuring.report_data import CaseResult
 
@@ -43,6 +49,17 @@ def mean_of(results: Iterable[CaseResult]) -> Mean:
     scores, rows = scored_rows(results)
     mean = fmean(scores) if scores else None
     return Mean(mean, mean_interval(scores, rows), cases=len(scores), rows=len(set(rows)))
+
+
+def metrics_of(results: Iterable[CaseResult]) -> tuple[MetricMean, ...]:
+    """Return the mean of each further metric over the cases that have it, by name."""
+    values: defaultdict[str, list[float]] = defaultdict(list)
+    for result in results:
+        for name, value in result.outcome.metrics.items():
+            values[name].append(value)
+    return tuple(
+        MetricMean(name, fmean(values[name]), len(values[name])) for name in sorted(values)
+    )
 
 
 def share_passing_all(results: Iterable[CaseResult], pass_score: float) -> float | None:

@@ -20,6 +20,7 @@ from pytest_mipro.plugin.gate.case_statistics import (
     compare,
     groups_of,
     mean_of,
+    metrics_of,
     scored_rows,
     share_passing_all,
 )
@@ -127,6 +128,7 @@ def judge(plan: TestPlan, results: Sequence[CaseResult], reference: Reference) -
         detectable=detectable_distance(*scored_rows(judged)) if judged else None,
         results=tuple(results),
         held_out=reference.holdout.digest,
+        metrics=metrics_of(results),
     )
     status, reason, rules = _ruling(verdict, judged, reference)
     return replace(verdict, status=status, reason=reason, rules=rules)

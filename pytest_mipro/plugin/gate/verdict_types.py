@@ -89,6 +89,15 @@ class Group:
 
 
 @dataclass(frozen=True)
+class MetricMean:
+    """The mean of a further metric of `Score`, over the `cases` that have it."""
+
+    name: str
+    mean: float
+    cases: int
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The verdict on one test.
 
@@ -101,7 +110,8 @@ class Verdict:
     `pass_all` is the share of rows of which every sample passes (pass^k), None without repeats;
     `flaky` are cases of which some samples pass. `detectable` is the distance of the mean from a
     threshold that this many cases tell in 70 % of runs, None without scores. `held_out` is a digest
-    of the study's holdout rows, "" where it has none.
+    of the study's holdout rows, "" where it has none. `metrics` are the means of what `Score` names
+    besides the score, by name; no rule depends on them.
     """
 
     plan: TestPlan
@@ -121,6 +131,7 @@ class Verdict:
     detectable: float | None = None
     results: tuple[CaseResult, ...] = ()
     held_out: str = ""
+    metrics: tuple[MetricMean, ...] = ()
 
     @property
     def judged(self) -> bool:

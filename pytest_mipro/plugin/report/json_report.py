@@ -83,6 +83,7 @@ def _test(verdict: Verdict, lifts: Mapping[str, PairedLift | None]) -> dict[str,
         "counts": verdict.counts,
         "all": _mean(verdict.whole),
         "holdout": verdict.holdout and _mean(verdict.holdout),
+        "metrics": {each.name: _fields(each, "mean cases") for each in verdict.metrics},
         **_fields(verdict, "pass_all detectable"),
         "comparison": comparison
         and {

@@ -19,6 +19,7 @@ from pytest_mipro.plugin.report.contents import (
     RunReport,
     describe_demand,
 )
+from pytest_mipro.plugin.report.metric_lines import metric_means
 from pytest_mipro.plugin.report.model_lines import HEAD, model_row
 
 MAX_CHARS = 60_000  # a comment on GitHub may have 65,536
@@ -95,6 +96,11 @@ def _study(study: GatedStudy, words: Words) -> list[str]:
         for verdict in shown
         for text in (verdict.reason if verdict in bad else "", verdict.unseen, *verdict.doubts)
         if text
+    ]
+    notes += [
+        f"- {words.code(verdict.plan.name)}: metrics {words.prose(text)}"
+        for verdict in shown
+        if (text := metric_means(verdict))
     ]
     notes += [
         f"- {words.code(verdict.plan.name)}: group {words.code(group.name)} failed with "

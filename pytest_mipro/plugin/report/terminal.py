@@ -37,6 +37,7 @@ from pytest_mipro.plugin.report.case_lines import (
     with_score,
 )
 from pytest_mipro.plugin.report.contents import optimizations_of, troubles_of
+from pytest_mipro.plugin.report.metric_lines import case_metrics, metric_means
 from pytest_mipro.plugin.report.model_lines import model_lines
 
 _SHOWN: tuple[Status, ...] = ("missed", "failed", "error", "skipped")
@@ -124,22 +125,24 @@ def _verdict_line(verdict: Verdict, width: int) -> tuple[str, str, str]:
 
 
 def _further_lines(verdict: Verdict, lines: Lines) -> list[Line]:
-    """Return the further lines of a test, each with its markup; where part of it ran, one at most.
+    """Return the further lines of a test, each with its markup; where part of it ran, few.
 
     The cases of a failed verdict are shown in full among the failures.
     """
     unseen: list[Line] = [(line, {"yellow": True}) for line in _wrapped(verdict.unseen)]
+    metrics = case_metrics(verdict, lines) if lines.everything else []
     if verdict.status == "partial":
-        return unseen
+        return [*unseen, *((line, {}) for line in metrics)]
+    means = _wrapped(f"metrics: {text}") if (text := metric_means(verdict)) else []
     doubts = [line for doubt in verdict.doubts for line in _wrapped(doubt)]
     detectable = describe_detectable(verdict) if lines.everything else []
-    numbers = [*_holdout_lines(verdict), *_lock_lines(verdict), *detectable]
+    numbers = [*means, *_holdout_lines(verdict), *_lock_lines(verdict), *detectable]
     return [
         *unseen,
         *((line, {"yellow": True}) for line in doubts),
         *((line, {}) for line in (*numbers, *_sample_lines(verdict, lines))),
         *_group_lines(verdict),
-        *((line, {}) for line in _case_lines(verdict, lines)),
+        *((line, {}) for line in (*_case_lines(verdict, lines), *metrics)),
     ]
 
 
