@@ -65,9 +65,9 @@ class OptimizerSettings:
     """
 
     seed: int = 0
-    rounds: int = 3
+    rounds: int = 2
     trials: int = 9
-    candidates: int = 2
+    candidates: int = 3
     leaders: int = 2
     minibatch_size: int = 12
     training_rows: int = 24
@@ -131,7 +131,7 @@ class OptimizerSettings:
 
 
 _SIZES = {
-    "light": {"rounds": 3, "trials": 9, "candidates": 2, "leaders": 2},
+    "light": {"rounds": 2, "trials": 9, "candidates": 3, "leaders": 2},
     "medium": {"rounds": 4, "trials": 20, "candidates": 3, "leaders": 3},
     "heavy": {"rounds": 6, "trials": 48, "candidates": 4, "leaders": 3},
 }

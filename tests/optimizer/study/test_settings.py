@@ -25,7 +25,7 @@ def test_more_effort_buys_more_of_everything() -> None:
     for less, more in itertools.pairwise(sizes):
         assert all(more[name] >= less[name] for name in less)
         assert more["trials"] > less["trials"]
-        assert more["candidates"] > less["candidates"]
+        assert more["rounds"] * more["candidates"] > less["rounds"] * less["candidates"]
     OptimizerSettings(**sizes[0])
 
 

@@ -14,7 +14,7 @@ def test_trials_says_how_many_assignments_are_tried(pytester):
 
 
 @pytest.mark.parametrize(
-    ("effort", "trials", "rounds"), [("light", 9, 3), ("medium", 20, 4), ("heavy", 48, 6)]
+    ("effort", "trials", "rounds"), [("light", 9, 2), ("medium", 20, 4), ("heavy", 48, 6)]
 )
 def test_the_effort_sizes_the_search(pytester, effort, trials, rounds):
     write_project(pytester)
