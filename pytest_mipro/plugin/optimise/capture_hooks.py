@@ -188,8 +188,9 @@ class Optimization:
     def _run(self, key: StudyKey, cases: Sequence[PlannedCase], screen: TerminalScreen) -> None:
         """Run a study, or draw its plan; `changes` knows which one runs if it is interrupted."""
         self.changes.begin(key)
-        screen.line("", always=True)
-        screen.line(f"mipro: {key.name}", always=True, bold=True)
+        told = self._options.dry_run  # under -q, too: the plan is what was asked for
+        screen.line("", always=told)
+        screen.line(f"mipro: {key.name}", always=told, bold=True)
         inputs = self._inputs(key, cases)
         run = plan_study if self._options.dry_run else run_study
         run(inputs, screen)

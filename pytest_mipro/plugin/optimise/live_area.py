@@ -16,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pytest_mipro.plugin.config.printable import printable
-from pytest_mipro.plugin.optimise.study_watch import LABEL_WIDTH, StudyWatch
+from pytest_mipro.plugin.optimise.labelled_lines import LABEL_WIDTH
+from pytest_mipro.plugin.optimise.study_watch import StudyWatch
 
 _BAR_WIDTH = 24
 _HEIGHT = 24

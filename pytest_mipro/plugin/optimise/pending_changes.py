@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 
@@ -22,8 +23,11 @@ from pytest_mipro.plugin.config.study_files import study_file
 from pytest_mipro.plugin.lock.lock_builder import lock_of
 from pytest_mipro.plugin.lock.lock_file import Lock, dump_lock, read_lock
 from pytest_mipro.plugin.lock.write_journal import FileWrite, changed, file_digest, flush
+from pytest_mipro.plugin.optimise.ending import Ending
+from pytest_mipro.plugin.optimise.labelled_lines import labelled
 from pytest_mipro.plugin.optimise.refused_finalist import keep_refused, prompt_diff
 from pytest_mipro.plugin.optimise.study_watch import StudyWatch
+from pytest_mipro.plugin.report.contents import describe_demand
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt, file_text, read_prompt
 from pytest_mipro.runtime.signature.signature import Signature
@@ -44,7 +48,8 @@ class _Queued:
     before: Mapping[Path, str]
     writes: tuple[FileWrite, ...]
     partial: bool
-    kept: Path | None = None
+    kept: Path | None
+    ending: Ending
 
 
 class PendingChanges:
@@ -100,12 +105,12 @@ class PendingChanges:
             if path.exists() and read_prompt(path, signature) != committed_prompt(signature):
                 raise ConfigurationError(changed(path))
 
-    def keep_refused(self, study: Study, result: StudyResult) -> Path | None:
+    def _keep_refused(self, study: str, result: StudyResult) -> Path | None:
         """Return the file that a refused finalist is kept in, None where none was refused.
 
         That of an earlier run is removed.
         """
-        kept = study_file(mipro_folder(self._config), "refused", study.name)
+        kept = study_file(mipro_folder(self._config), "refused", study)
         kept.unlink(missing_ok=True)
         if not result.refused:
             return None
@@ -117,16 +122,10 @@ class PendingChanges:
         keep_refused(kept, result, diffs, redaction(self._config))
         return kept
 
-    def add(
-        self,
-        key: StudyKey,
-        study: Study,
-        result: StudyResult,
-        *,
-        partial: bool,
-        kept: Path | None = None,
-    ) -> None:
-        """Queue the files of an accepted finalist; those of a refused, `kept` one are shown."""
+    def add(self, key: StudyKey, study: Study, ending: Ending, *, partial: bool) -> None:
+        """Queue the files of an accepted finalist; keep and show those of a refused one."""
+        result = ending.result
+        kept = self._keep_refused(study.name, result)
         if key.name in self._dropped:
             return
         writes = self._prompt_writes(result, result.prompts or result.refused)
@@ -135,8 +134,7 @@ class PendingChanges:
             seed = options_of(self._config).seed
             lock = lock_of(study, result, key.lock, seed, self._locks[key.lock])
             writes.append(FileWrite(key.lock, dump_lock(lock), self._digests[key.lock]))
-        if writes:
-            self._queue[key.name] = _Queued(before, tuple(writes), partial, kept)
+        self._queue[key.name] = _Queued(before, tuple(writes), partial, kept, ending)
 
     def _prompt_writes(
         self, result: StudyResult, prompts: Mapping[Path, Prompt]
@@ -178,34 +176,57 @@ class PendingChanges:
 
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Show the diff of the prompts, and which files were written."""
-        unwritten = self._unwritten()
-        if not self._queue and not unwritten:
-            return
+        """Show the diff of the prompts, and how each study ended."""
         terminal = PrintableTerminal(terminalreporter)
-        terminal.write_sep("=", "mipro: changes")
+        if terminal.verbosity >= 0 or self._diff_only:
+            self._show_all(terminal)
         for queued in self._queue.values():
-            for write in queued.writes:
-                if write.path in queued.before and (queued.kept is None or self._diff_only):
-                    self._show(terminal, write, queued.before[write.path])
-        for text in unwritten:
+            self._show_ending(terminal, self._ended(queued))
+        for text in self._unwritten():
             terminal.write_line(text, yellow=True)
         if self._failed:
             terminal.write_line(f"not written: {self._failed}", red=True)
-        for path in self.written:
-            terminal.write_line(f"wrote {format_path(self._config, path)}", green=True)
+
+    def _show_all(self, terminal: PrintableTerminal) -> None:
+        shown = [
+            (write, queued.before[write.path])
+            for queued in self._queue.values()
+            for write in queued.writes
+            if write.path in queued.before and (queued.kept is None or self._diff_only)
+        ]
+        if shown:
+            terminal.write_sep("=", "mipro: changes")
+        for write, before in shown:
+            self._show(terminal, write, before)
+
+    def _ended(self, queued: _Queued) -> Ending:
+        """Return how a study ended, with what came of its files."""
+        shown = partial(format_path, self._config)
+        written = tuple(shown(write.path) for write in queued.writes if write.path in self.written)
+        why, then = "", ""
+        if queued.partial:
+            why, then = "only part of its cases ran", "the same command for all cases"
+        elif self._diff_only:
+            why, then = "--mipro-diff", "the same command without --mipro-diff, from the cache"
+        elif self._failed:
+            why, then = "see below", "put that right, then the same command, from the cache"
+        kept = shown(queued.kept) if queued.kept else ""
+        return replace(queued.ending, written=written, withheld=why, then=then, kept=kept)
+
+    def _show_ending(self, terminal: PrintableTerminal, ending: Ending) -> None:
+        if terminal.verbosity < 0:
+            terminal.write_line(ending.line())
+            return
+        terminal.write_sep("=", f"mipro: {ending.name}")
+        proven = ending.better and not describe_demand(ending.result)
+        for label, text in ending.lines():
+            marked = {"green" if proven else "yellow": True} if label == "decision" else {}
+            for line in labelled(label, text, terminal._tw.fullwidth):  # noqa: SLF001 - see screen
+                terminal.write_line(line, **marked)
 
     def _unwritten(self) -> list[str]:
-        """Return why some studies' changes are not written, and what to do."""
+        """Return why some studies came to no end, and what to do."""
         lines = [f"nothing written for {study}: see the error" for study in sorted(self._dropped)]
-        for name, queued in self._queue.items():
-            if queued.kept is not None:
-                kept = format_path(self._config, queued.kept)
-                lines.append(f"nothing written for {name}: its finalist was refused, see {kept}")
-            elif queued.partial:
-                lines.append(f"nothing written for {name}: only part of its cases ran")
-            elif self._diff_only:
-                lines.append(f"nothing written for {name} (--mipro-diff)")
         if self._interrupted and self._running:
             lines.append(f"interrupted: nothing is written for {self._running}")
             if self.watch is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import singledispatchmethod
-from textwrap import wrap
 from typing import Protocol
 
 from pytest_mipro.optimizer.proposing.proposer_models import unusable
@@ -29,27 +28,25 @@ from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.statistics.notation import with_interval
 from pytest_mipro.optimizer.study.case import CaseCost
 from pytest_mipro.plugin.config.number_words import counted
+from pytest_mipro.plugin.optimise.labelled_lines import labelled
 from pytest_mipro.plugin.optimise.plan_lines import describe_plan, describe_spending
-from pytest_mipro.plugin.optimise.study_watch import LABEL_WIDTH
-from pytest_mipro.plugin.report.contents import describe_demand
 
 _SHOWN_CASES = 5
-# What -q leaves: the verdict, the scores, and what comes of them.
-_TOLD_ALWAYS = frozenset({"decision", "score", "gate", "result"})
 
 
 class Screen(Protocol):
-    """Where lines go: on a terminal (`live`), or elsewhere. `width` counts its columns."""
+    """Where lines go: on a terminal (`live`), or elsewhere; `verbose` where much is wanted."""
 
     live: bool
+    verbose: bool
 
     @property
     def width(self) -> int:
         """The columns of a line."""
         ...
 
-    def line(self, text: str, *, always: bool = False, **markup: bool) -> None:
-        """Write a line that stays; with `always`, also where little is written."""
+    def line(self, text: str, **markup: bool) -> None:
+        """Write a line that stays."""
         ...
 
 
@@ -63,7 +60,6 @@ class Progress:
         self._screen = screen
         self._alone = alone or {}
         self._done = self._full = 0
-        self._label = ""
 
     def __call__(self, event: Event) -> None:
         """Draw an event."""
@@ -178,72 +174,29 @@ class Progress:
         self._say("", f"{event.process} gave no sign of life; its work is done again")
 
     def _say(self, label: str, text: str, **markup: bool) -> None:
-        self._label = label or self._label
-        lines = wrap(  # a percent sign stays with its number
-            text.replace(" %", "\0%"),
-            self._screen.width - LABEL_WIDTH,
-            break_long_words=False,
-            break_on_hyphens=False,
-            expand_tabs=False,
-            replace_whitespace=False,
-        )
-        for number, line in enumerate(lines or [""]):
-            shown = label if number == 0 else ""
-            written = f"{shown:<{LABEL_WIDTH}}{line}".replace("\0", " ")
-            self._screen.line(written, always=self._label in _TOLD_ALWAYS, **markup)
+        for line in labelled(label, text, self._screen.width):
+            self._screen.line(line, **markup)
 
     def _say_all(self, label: str, texts: Iterable[str]) -> None:
         for number, text in enumerate(texts):
             self._say("" if number else label, text)
 
-    def finished(
-        self, result: StudyResult, record: str, kept: str = "", failing: Iterable[str] = ()
-    ) -> None:
-        """Draw the scores before and after, on the deciding rows and on all rows.
+    def finished(self, result: StudyResult, record: str) -> None:
+        """Draw what a result rests on, where much is written: the end tells the rest.
 
-        `record` is the path of the study's record as it is shown, `kept` that of a refused
-        finalist. `failing` are the tests whose gate fails under the accepted one, and why.
+        `record` is the path of the study's record as it is shown.
         """
-        rows = "holdout" if result.split.confirmed else "validation"
-        lift = result.decision.lift if result.decision else None
-        if result.deciding_after is not None and lift is not None:
-            self._say(
-                "score",
-                f"{rows} {_figures(result.deciding_before)} → {_figures(result.deciding_after)}, "
-                f"lift {with_interval(lift.mean, lift.low, lift.high, '+')}",
-            )
-        if result.after is not None:
-            self._say(
-                "",
-                f"all rows, the search's too: {_figures(result.before)} → {_figures(result.after)}",
-            )
-            for test, mean in result.after.tests.items():
-                self._say("", f"{test}: {result.before.tests[test]:.3f} → {mean:.3f}")
+        if not self._screen.verbose:
+            return
         self._say("trials", self._counts(result.trials))
-        ended = f"; {result.ended}" if result.ended else ""
-        self._say("calls", f"{_counted(result.calls, result.asked)}, {result.live:,} live{ended}")
+        self._say("calls", f"{_counted(result.calls, result.asked)}, {result.live:,} live")
         self._say_all("bill", describe_spending(result))
         self._say("record", f"{record}: what the proposers saw and said, and every trial")
-        for test in failing:
-            self._say("gate", f"still fails {test}", yellow=True)
-        self._draw_result(result, kept)
 
     def _counts(self, programs: int) -> str:
         kinds = {"on a minibatch": self._done - self._full, "on all validation rows": self._full}
         parts = ", ".join(f"{count} {where}" for where, count in kinds.items() if count)
         return f"{self._done}{f': {parts}' if parts else ''}; {counted(programs, 'program')} scored"
-
-    def _draw_result(self, result: StudyResult, kept: str) -> None:
-        """Draw what is written, on whose demand, and where a refused finalist is."""
-        on_demand = result.decision is not None and result.decision.on_demand
-        if label := describe_demand(result):
-            self._say("result", f"{label}; the lock says so", yellow=True)
-        elif not result.prompts:
-            more = "; --mipro-accept=likely writes the finalist" if on_demand else ""
-            stays = f"the committed prompts stay; nothing is written{more}"
-            self._say("result", stays, yellow=True)
-            if kept:
-                self._say("", f"{kept}: the refused finalist as a diff, its scores, and why")
 
 
 def _too_long(event: CandidatesReady, name: str) -> str:

@@ -34,6 +34,7 @@ from pytest_mipro.plugin.lock.lock_builder import lessons_of
 from pytest_mipro.plugin.lock.lock_file import read_lock
 from pytest_mipro.plugin.lock.prompt_targets import check_targets
 from pytest_mipro.plugin.optimise.budget_limits import describe_error
+from pytest_mipro.plugin.optimise.ending import Ending
 from pytest_mipro.plugin.optimise.finished_study import AlreadyFinishedError, FinishedStudy
 from pytest_mipro.plugin.optimise.gate_forecast import asked_now, enough_by_gate
 from pytest_mipro.plugin.optimise.optimizer_inputs import searcher_of, settings_of, strategies_of
@@ -139,17 +140,19 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
 def _present(
     inputs: StudyInputs, result: StudyResult, progress: Progress, record: StudyRecord
 ) -> None:
-    """Show the result, tell it to the hooks, and queue its files."""
-    config, study = inputs.config, inputs.study
-    kept = inputs.changes.keep_refused(study, result)
-    progress.finished(
-        result,
-        format_path(config, record.path),
-        format_path(config, kept) if kept else "",
-        failing_gates(inputs.planned, result, options_of(config).gate_on),
-    )
+    """Show what the result rests on, tell it to the hooks, and queue its files."""
+    config, study, watch = inputs.config, inputs.study, inputs.changes.watch
+    progress.finished(result, format_path(config, record.path))
     config.hook.pytest_mipro_study_finished(config=config, result=result)
-    inputs.changes.add(inputs.key, study, result, partial=inputs.partial, kept=kept)
+    options = options_of(config)
+    ending = Ending(
+        inputs.key.name,
+        result,
+        watch.seconds if watch else 0.0,
+        options.effort,
+        tuple(failing_gates(inputs.planned, result, options.gate_on)),
+    )
+    inputs.changes.add(inputs.key, study, ending, partial=inputs.partial)
 
 
 def _with_enough(

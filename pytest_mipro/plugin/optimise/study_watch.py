@@ -12,7 +12,6 @@ from pytest_mipro.optimizer.study.amount import Amount, describe_money
 from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.optimise.standing import Standing
 
-LABEL_WIDTH = 12
 _RATE_SECONDS = 10.0
 _MINUTE, _HOUR = 60, 3600
 Clock = Callable[[], float]
@@ -44,11 +43,16 @@ class StudyWatch:
         """Take an event in."""
         self.standing = self.standing.after(event)
 
+    @property
+    def seconds(self) -> float:
+        """The time that has passed."""
+        return self._clock() - self._began
+
     def line(self, *, ended: bool = False) -> str:
         """Return one line: stage, score, spent, and time; one that `ended` has none left."""
         where = self.standing
         done = f"{where.stage} {where.steps}".rstrip()
-        passed = format_time(self._clock() - self._began)
+        passed = format_time(self.seconds)
         best = [] if where.best is None else [f"best {where.best:.3f}"]
         return "; ".join([done, *best, self.spent(), passed if ended else self.time()])
 
@@ -91,7 +95,7 @@ class StudyWatch:
 
     def time(self) -> str:
         """Return the time that has passed, and about what is left."""
-        passed, share = self._clock() - self._began, self.standing.share
+        passed, share = self.seconds, self.standing.share
         left = None if not share else passed * (1 - share) / share
         if (most := self.standing.max_seconds) is not None:
             rest = max(0.0, most - passed)

@@ -20,7 +20,8 @@ import pytest
 from _pytest.logging import LogCaptureHandler
 
 from pytest_mipro.plugin.config.printable import printable
-from pytest_mipro.plugin.optimise.study_watch import LABEL_WIDTH, StudyWatch
+from pytest_mipro.plugin.optimise.labelled_lines import LABEL_WIDTH
+from pytest_mipro.plugin.optimise.study_watch import StudyWatch
 
 _WIDTH, _LEAST_WIDTH = 80, 30
 _HEARTBEAT = 30.0  # seconds
@@ -43,6 +44,7 @@ class TerminalScreen:
         self._lock = RLock()  # lines come from the study's thread and from the heartbeat's
         self._uncaptured = config.getoption("capture", "fd") == "no"
         self._silent = self._reporter is None or self._reporter.verbosity < 0
+        self.verbose = bool(not self._silent and self._reporter.verbosity > 0)
         dumb = os.environ.get("TERM", "") in ("dumb", "unknown")  # it can't move its cursor
         self.live = bool(not self._silent and self._reporter.isatty and not dumb)
 

@@ -29,16 +29,18 @@ def test_prompts_and_lock_are_written_and_the_diff_is_shown(pytester):
             "before      0.*on 40 cases of 40 rows",
             "plan        1 module: pipeline.parity",
             "decision    better: lift *",
-            "score       holdout 0.*",
-            " * all rows, the search's too: 0.*",
             "test_numbers.py . *100%]",
             "*= mipro: changes =*",
             "--- /dev/null",
             f"+++ b/{PROMPT}",
             "+instruction: |-",
             "+  Look carefully *",
-            f"wrote {PROMPT}",
-            f"wrote {LOCK}",
+            "*= mipro: test_numbers.py =*",
+            "score       0.* → *",
+            "decision    better: lift *",
+            f"files       wrote {PROMPT}, {LOCK}",
+            "cost        * calls, * tokens; 0:*",
+            "next        git diff, then pytest, *",
         ]
     )
     assert set(written(pytester)) == {"pipeline.parity.yaml", LOCK}
@@ -124,7 +126,7 @@ def test_a_finalist_that_fails_a_threshold_met_before_is_not_written(pytester):
     assert result.ret == 0
     text = " ".join(result.stdout.str().split())
     assert "decision fails the gate of test_loyal, which the committed prompts met" in text
-    assert "test_loyal: 1.000 → 0.990" in text
+    assert "test_loyal 1.000 → 0.990" in text
     assert written(pytester) == {}
     # It was a look at the holdout all the same, and git does not see the record.
     looks = [name for name in private_files(pytester.path) if name.startswith("looks/")]
@@ -160,6 +162,6 @@ def test_a_lock_is_replaced_and_nothing_in_it_moves_the_split(pytester):
     lock.write_text(lock.read_text().replace(f'"{before["holdout"]}"', '"another"'))
     (pytester.path / PROMPT).unlink()
     result = optimize(pytester, "--mipro-seed=4")
-    result.stdout.fnmatch_lines([f"wrote {LOCK}"])
+    result.stdout.fnmatch_lines([f"files       wrote *{LOCK}"])
     after = json.loads(lock.read_text())
     assert (after["holdout"], after["seed"]) == (before["holdout"], 4)

@@ -26,10 +26,10 @@ def test_the_diff_is_shown_whole_and_nothing_is_written(pytester):
         [
             f"+++ b/{PROMPT}",
             "+  Look carefully *",
-            "nothing written for test_numbers.py (--mipro-diff)",
+            "files       nothing written: --mipro-diff",
         ]
     )
-    result.stdout.no_fnmatch_line("wrote *")
+    result.stdout.no_fnmatch_line("* wrote *")
     assert written(pytester) == {}
     assert not (pytester.path / PROMPT).parent.exists()
     assert not (pytester.path / ".mipro/pending-writes.json").exists()
@@ -92,10 +92,9 @@ def test_a_refused_finalist_is_kept_with_its_scores_and_why(pytester):
     result.stdout.fnmatch_lines(
         [
             "decision    so few rows decide nothing: lift +0.*",
-            "result      the committed prompts stay; nothing is written;",
-            "*--mipro-accept=likely writes the finalist",
-            "*.mipro/refused/test_numbers-*.diff: the refused finalist *",
-            "nothing written for test_numbers.py: its finalist was refused, see .mipro/refused/*",
+            "files       nothing written; the refused finalist is kept:",
+            " * .mipro/refused/test_numbers-*.diff",
+            "next        try --mipro-accept=likely, which writes the finalist, or more rows,",
         ]
     )
     result.stdout.no_fnmatch_line("+  Look carefully *")
@@ -133,7 +132,7 @@ def test_what_is_accepted_on_demand_is_labelled_everywhere(pytester):
     reports = ("--mipro-json=report.json", "--mipro-markdown=report.md")
     result = optimize(pytester, "--mipro-accept=likely", *reports)
     result.stdout.fnmatch_lines(
-        ["result      accepted by --mipro-accept=likely: undecided, not confirmed; *", "wrote *"]
+        ["decision    accepted by --mipro-accept=likely: undecided, not confirmed; *", "files *"]
     )
     assert not list(pytester.path.glob(REFUSED))
     lock = json.loads(written(pytester)[LOCK])

@@ -333,5 +333,5 @@ def test_the_finished_study_is_written_where_a_later_one_stops(pytester):
     write_project(pytester, pipeline=twin, test_second=second)
     result = optimize(pytester)
     assert result.ret == 1
-    result.stdout.fnmatch_lines([f"wrote {PROMPT}", f"wrote {LOCK}"])
+    result.stdout.fnmatch_lines([f"files       wrote {PROMPT}, {LOCK}"])
     assert not (pytester.path / "test_second.mipro.json").exists()

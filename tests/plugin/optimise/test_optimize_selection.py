@@ -1,5 +1,6 @@
 """What runs under `--mipro-optimize`: parts of a study, unmarked tests, and other options."""
 
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -46,7 +47,7 @@ def test_a_part_of_a_study_is_shown_and_not_written(pytester, arguments):
     result.stdout.fnmatch_lines(
         [
             "+  Look carefully *",
-            "nothing written for test_numbers.py: only part of its cases ran",
+            "files       nothing written: only part of its cases ran",
         ]
     )
     assert written(pytester) == {}
@@ -78,7 +79,7 @@ def test_a_named_study_is_partial_without_one_of_its_files(pytester):
     prompt = pytester.path / "prompts/pipeline.parity.yaml"
     prompt.unlink()
     result = optimize(pytester, "test_second.py")  # the lock knows of the other file
-    result.stdout.fnmatch_lines(["nothing written for odd: only part of its cases ran"])
+    result.stdout.fnmatch_lines(["files       nothing written: only part of its cases ran"])
     assert lock.read_bytes() == before
     assert not prompt.exists()
     (pytester.path / "test_numbers.py").unlink()  # gone for good: what is left is the whole
@@ -130,7 +131,13 @@ def test_quiet_runs_show_the_changes_alone(pytester):
     result = optimize(pytester, "-q")
     assert result.ret == 0
     result.stdout.no_fnmatch_line("plan *")
-    result.stdout.fnmatch_lines(["*= mipro: changes =*", "wrote test_numbers.mipro.json"])
+    result.stdout.no_fnmatch_line("*mipro: changes*")
+    (line,) = (line for line in result.outlines if line.startswith("test_numbers.py: "))
+    assert re.fullmatch(
+        r"test_numbers.py: better; 0\.\d+ .* → .* on 16 holdout rows, lift \+.*; wrote 2 files; "
+        r"\d+ calls, [\d,]+ tokens; 0:\d\d",
+        line,
+    )
 
 
 @pytest.mark.parametrize("arguments", [("-p", "no:terminal"), ("-p", "no:capture"), ("-s",)])
@@ -232,10 +239,8 @@ def test_two_files_are_two_studies_each_behind_its_cases(pytester):
             "test_numbers.py::optimize?test_numbers.py? PASSED*",
             "test_second.py::test_parity?0? CAPTURED*",
             "test_second.py::optimize?test_second.py? PASSED*",
-            "wrote prompts/pipeline.parity.yaml",
-            "wrote test_numbers.mipro.json",
-            "wrote prompts/pipeline.twin.yaml",
-            "wrote test_second.mipro.json",
+            "files       wrote prompts/pipeline.parity.yaml, test_numbers.mipro.json",
+            "files       wrote prompts/pipeline.twin.yaml, test_second.mipro.json",
         ]
     )
 

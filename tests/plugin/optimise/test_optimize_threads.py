@@ -125,7 +125,7 @@ def test_coroutines_are_measured(pytester, mark, arguments):
     result = optimize(pytester, *arguments)
     assert result.ret == 0
     result.stdout.no_fnmatch_line("*one case at a time*")
-    result.stdout.fnmatch_lines(["wrote prompts/pipeline.later.yaml"])
+    result.stdout.fnmatch_lines(["files *wrote*prompts/pipeline.later.yaml*"])
 
 
 LOUD = """

@@ -26,6 +26,7 @@ class Paper:
     """A screen that keeps its lines."""
 
     live: bool = False
+    verbose: bool = False
     width: int = 80
     lines: list[str] = field(default_factory=list)
     marked: list[str] = field(default_factory=list)

@@ -194,7 +194,7 @@ def test_one_of_two_processes_in_one_folder_writes(pytester, postgres_database):
         assert [machine.process.wait(PATIENCE) for machine in machines] == [0, 0]
     machines.sort(key=lambda machine: "this process leads" in machine.output)
     worker, leader = machines
-    assert f"wrote {LOCK}" in leader.output
+    assert f", {LOCK}" in leader.output
     assert f"{leader.name} leads; this process runs cases for it" in worker.output
     assert f"{leader.name} writes the files" in worker.output
     assert "wrote" not in worker.output

@@ -21,7 +21,7 @@ def kinds(lines: list[dict[str, object]], kind: str) -> list[dict[str, object]]:
 
 def test_each_proposal_shows_what_the_model_saw_and_said(pytester):
     write_project(pytester)
-    result = optimize(pytester)
+    result = optimize(pytester, "-v")
     lines = record(pytester)
     proposals = kinds(lines, "proposal")
     assert {one["strategy"] for one in proposals} == {"grounded", "reflective"}
@@ -130,7 +130,7 @@ def test_a_record_that_can_not_be_written_is_one_line(pytester):
 
 def test_screen_record_and_reports_count_the_same_trials(pytester):
     write_project(pytester)
-    result = optimize(pytester, "--mipro-json=r.json", "--mipro-markdown=r.md")
+    result = optimize(pytester, "-v", "--mipro-json=r.json", "--mipro-markdown=r.md")
     (told,) = (line for line in result.outlines if line.startswith("trials "))
     (study,) = json.loads((pytester.path / "r.json").read_text())["optimizations"]
     trials = study["trials"]
