@@ -15,6 +15,7 @@ from pytest_mipro.optimizer.study.case import TestSpec
 from pytest_mipro.optimizer.study.identity import RowTag, equal_rows
 from pytest_mipro.plugin.collecting.case_files import Row
 from pytest_mipro.plugin.collecting.cases import (
+    MODEL,
     MODEL_SIGN,
     case_row,
     expected_count,
@@ -47,8 +48,8 @@ class TestPlan(TestSpec):
 
     `study` and `lock` are those of its `StudyKey`. `expected` counts the test's cases, 0 where
     that is not known; `selected` counts those of this run. `model` is the one of the mark's models
-    that its cases run with, "" without any; each is a test of its own. The others are the mark's
-    arguments.
+    that its cases run with, "" without any; each is a test of its own. `takes_model` tells that the
+    test, or a fixture of it, takes the model as an argument. The others are the mark's arguments.
     """
 
     nodeid: str
@@ -59,6 +60,7 @@ class TestPlan(TestSpec):
     group: str | None = None
     model: str = ""
     models: tuple[str, ...] = ()
+    takes_model: bool = False
 
     @property
     def bare_name(self) -> str:
@@ -273,5 +275,6 @@ def _test_plan(item: pytest.Item, marks: Sequence[MetricMark], study: StudyKey) 
         expected=expected_count(item.config, nodeid),
         selected=len(marks),
         model=model_of(item),
+        takes_model=MODEL in getattr(item, "fixturenames", ()),
         **of_mark,
     )

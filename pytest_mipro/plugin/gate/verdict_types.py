@@ -148,10 +148,12 @@ class Verdict:
 
     @property
     def model_unused(self) -> str:
-        """That no call went to the model that the mark names for the test; "" where one did."""
+        """That all calls went to other models than the test's, "" where one went to it.
+
+        A client of the pipeline's own names a model without the provider.
+        """
         model, asked = self.plan.model, {part.model for r in self.results for part in r.usages}
-        # A client of the pipeline's own names the model without the provider.
-        if not model or not self.whole.cases or asked & {model, model.partition("/")[2]}:
+        if not model or not asked or asked & {model, model.partition("/")[2]}:
             return ""
         return (
             f"no call went to {model}: `models=` is for modules that name no model of their own; "

@@ -188,6 +188,14 @@ def test_a_model_that_nothing_asked_gets_no_verdict(pytester):
     )
 
 
+def test_a_test_that_takes_the_model_is_trusted_with_it_and_told(pytester):
+    taken = TESTS.replace("say(text=text)", 'say.using(model="test/large")(text=text)')
+    project(pytester, taken.replace("def test_say(text)", "def test_say(text, mipro_model)"))
+    result = pytester.runpytest_inprocess()
+    assert result.ret == 0
+    assert flat(result).count("no call went to test/small: `models=` is for modules") == 1
+
+
 def test_models_together_with_parametrize_and_classes(pytester):
     project(
         pytester,
