@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from pytest_mipro.cli import check, diff, export, import_dspy, init, show
+from pytest_mipro.cli import check, cost, diff, export, import_dspy, init, show
 from pytest_mipro.cli.output import complain
 from pytest_mipro.errors import MiproError
 from pytest_mipro.runtime.text.redaction import one_line
 
-_COMMANDS = (show, check, init, diff, import_dspy, export)
+_COMMANDS = (show, check, init, diff, cost, import_dspy, export)
 _LONGEST = 2_000
 
 

@@ -91,6 +91,8 @@ def test_diff_and_check(
     prompt.write_text(PROMPT.format(" Angry ones are upset."))
     for command in ("check", "diff HEAD"):
         assert printed(capsys, command) == EXAMPLES[command]
+    days = re.sub(r"\d{4}-\d\d-\d\d", "2026-11-28", printed(capsys, "cost"))
+    assert days == EXAMPLES["cost"]
 
 
 def test_every_command_has_its_part() -> None:

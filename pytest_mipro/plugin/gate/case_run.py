@@ -13,7 +13,7 @@ import pytest
 from pytest_mipro.errors import DetachedCallError, RepliesFileError
 from pytest_mipro.optimizer.budget.cost_model import sizes_of
 from pytest_mipro.optimizer.budget.prompt_parts import prompt_parts
-from pytest_mipro.optimizer.study.amount import ONE_CALL
+from pytest_mipro.optimizer.study.amount import NOTHING, ONE_CALL, Amount, nanodollars
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import PlannedCase
 from pytest_mipro.plugin.config.options import options_of
@@ -167,7 +167,9 @@ class RecordedCall:
             tokens = call.usage.prompt_tokens, call.usage.completion_tokens
             usage = CallUsage(call.requests, cached, *tokens, call.cost)
             parts = prompt_parts([call], committed, sizes)
-            found.append(ModuleUsage(call.signature.label, call.model, usage, parts))
+            live = NOTHING if call.cached else _amount(call)
+            user = call.signature.label, call.model
+            found.append(ModuleUsage(*user, usage, parts, call.latency, live))
         return by_module(found)
 
     @property
@@ -237,6 +239,11 @@ def recording(function: Callable[..., Any], run: RecordedCall) -> Callable[..., 
         run.finish()
 
     return recorded
+
+
+def _amount(call: ModuleCall) -> Amount:
+    money = None if call.cost is None else nanodollars(call.cost)
+    return Amount(call.requests, call.usage.prompt_tokens + call.usage.completion_tokens, money)
 
 
 def group_of(case: PlannedCase) -> str | None:

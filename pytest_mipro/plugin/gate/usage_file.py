@@ -25,6 +25,7 @@ from pytest_mipro.plugin.measuring.report_data import (
     ModuleUsage,
     by_module,
 )
+from pytest_mipro.plugin.replies.journal import GATE, Paid, note_gate, today
 from pytest_mipro.runtime.settings import current_settings
 from pytest_mipro.runtime.text.files import atomic_write, read_text
 
@@ -33,7 +34,8 @@ from pytest_mipro.runtime.text.files import atomic_write, read_text
 class GateUsage:
     """What one pass of a study's `rows` took: by module, calls that cases of a row share once.
 
-    `cases` and `samples` count what ran; `model` was the one of modules that name none.
+    `cases` and `samples` count what ran; `model` was the one of modules that name none. Where other
+    models are asked now, `timed` names those whose latencies these are.
     """
 
     rows: int
@@ -41,6 +43,7 @@ class GateUsage:
     samples: int
     model: str | None
     modules: tuple[ModuleUsage, ...]
+    timed: tuple[str, ...] = ()
 
 
 def default_model(config: pytest.Config) -> str | None:
@@ -65,6 +68,15 @@ def keep_usage(config: pytest.Config, verdicts: Iterable[Verdict]) -> None:
             path = study_file(folder, "usage", name)
             ensure_study_folder(path)
             atomic_write(path, json.dumps(asdict(usage)) + "\n")
+            _keep_paid(study_file(folder, "bills", name), name, results)
+
+
+def _keep_paid(journal: Path, study: str, results: Iterable[CaseResult]) -> None:
+    parts = by_module(part for result in results for part in result.usages)
+    paid = [Paid(today(), GATE, part.model, part.live) for part in parts if part.live.calls]
+    if paid:
+        ensure_study_folder(journal)
+        note_gate(journal, study, paid)
 
 
 def _distinct(results: Iterable[CaseResult]) -> tuple[ModuleUsage, ...]:
@@ -88,6 +100,7 @@ def read_usage(path: Path) -> GateUsage | None:
                 each["model"],
                 CallUsage(**each["usage"]),
                 PromptParts(**each["parts"]),
+                float(each.get("seconds", 0.0)),  # gates of older releases kept none
             )
             for each in data.pop("modules")
         )

@@ -16,6 +16,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 from pytest_mipro.optimizer.budget.prompt_parts import PromptParts
+from pytest_mipro.optimizer.study.amount import NOTHING, Amount
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import TestPlan
 from pytest_mipro.plugin.lock.lock_file import LockedModule
@@ -54,12 +55,18 @@ class CallUsage:
 
 @dataclass(frozen=True)
 class ModuleUsage:
-    """What the calls of one module with one model took, and the parts of their prompts."""
+    """What the calls of one module with one model took, and the parts of their prompts.
+
+    `seconds` sums the latencies, those of cached replies as they were when they were asked; `live`
+    is what was asked in this run.
+    """
 
     module: str
     model: str
     usage: CallUsage
     parts: PromptParts = field(default_factory=PromptParts)
+    seconds: float = 0.0
+    live: Amount = NOTHING
 
 
 def by_module(parts: Iterable[ModuleUsage]) -> tuple[ModuleUsage, ...]:
@@ -68,7 +75,13 @@ def by_module(parts: Iterable[ModuleUsage]) -> tuple[ModuleUsage, ...]:
     for part in parts:
         key = (part.module, part.model)
         known = total.get(key, ModuleUsage(*key, CallUsage()))
-        total[key] = ModuleUsage(*key, known.usage + part.usage, known.parts + part.parts)
+        total[key] = ModuleUsage(
+            *key,
+            known.usage + part.usage,
+            known.parts + part.parts,
+            known.seconds + part.seconds,
+            known.live + part.live,
+        )
     return tuple(total[key] for key in sorted(total))
 
 

@@ -78,7 +78,7 @@ class StudyBills:
         cost_model = check_budget(config, settings, read_lock(lock))
         study = relative_path(lock, ini_folder(config))
         path = study_file(mipro_folder(config), "bills", study)
-        bill = JournalBill(path, settings.limits, cost_model).__enter__()
+        bill = JournalBill(path, settings.limits, cost_model, study).__enter__()
         config.add_cleanup(bill.__exit__)
         return bill
 

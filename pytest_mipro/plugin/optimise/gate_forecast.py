@@ -64,6 +64,8 @@ def forecast_of(
         proposer=proposer,
         proposal=proposal,
         grounding=proposal.times(GROUNDING_CALLS),
+        latency=sum(part.seconds for part in usage.modules)
+        / max(1, sum(part.usage.calls for part in usage.modules)),
     )
     return forecast(typical, sizes, committed, settings.concurrency)
 
@@ -90,13 +92,15 @@ def enough_by_gate(
 def asked_now(usage: GateUsage, default: str | None) -> GateUsage:
     """Return the usage with the models that are asked now: the default may have changed."""
     models = current_settings().models
-    modules = (
+    modules = tuple(
         replace(part, model=models.get(part.module.partition(VARIANT_SIGN)[0], default))
         if default is not None and part.model == usage.model
         else part
         for part in usage.modules
     )
-    return replace(usage, modules=tuple(modules))
+    before, after = ({part.model for part in parts} for parts in (usage.modules, modules))
+    timed = () if after <= before else tuple(sorted(before))
+    return replace(usage, modules=modules, timed=timed)
 
 
 def _amount(cost_model: CostModel, model: str, usage: CallUsage, longer: int) -> Amount:

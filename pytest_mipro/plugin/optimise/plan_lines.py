@@ -252,6 +252,7 @@ def _by_gate(
     made = forecast_of(usage, sizes, settings, cost_model, frozen, training)
     first, *lines = [
         *describe_forecast(made)[1:],
+        *([f"its replies are timed by those of {', '.join(usage.timed)}"] if usage.timed else []),
         *_ending(made, settings.limits, settings.max_seconds, settings.trials),
     ]
     return [

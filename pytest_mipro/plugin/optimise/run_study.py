@@ -14,7 +14,7 @@ from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.budget.limits import LimitTooSmallError
 from pytest_mipro.optimizer.mipro import optimize
 from pytest_mipro.optimizer.run.baseline import BaselineLimitError
-from pytest_mipro.optimizer.run.events import Emit, Event, TrialFinished
+from pytest_mipro.optimizer.run.events import Emit, Event, StageStarted, TrialFinished
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.run.study_run import Services
 from pytest_mipro.optimizer.study.amount import Limits
@@ -44,8 +44,9 @@ from pytest_mipro.plugin.optimise.progress import Progress
 from pytest_mipro.plugin.optimise.study_record import StudyRecord
 from pytest_mipro.plugin.optimise.study_watch import StudyWatch
 from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen, captured_logging_off
-from pytest_mipro.plugin.replies.bill import BILLS, billing, last_summary
+from pytest_mipro.plugin.replies.bill import BILLS, JournalBill, billing
 from pytest_mipro.plugin.replies.client_stack import replies_of, run_client, studies_client
+from pytest_mipro.plugin.replies.journal import last_summary, lines_of
 from pytest_mipro.plugin.replies.serving import watching_cases
 from pytest_mipro.plugin.replies.study_client import StudyClient
 from pytest_mipro.plugin.report.contents import optimizations_of
@@ -81,7 +82,7 @@ class StudyInputs:
 def plan_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     """Draw the plan of `--mipro-dry-run`."""
     settings, lock = settings_of(inputs.config), read_lock(inputs.key.lock)
-    last, usage = last_summary(_file(inputs, "bills")), read_usage(_file(inputs, "usage"))
+    last, usage = last_summary(lines_of(_file(inputs, "bills"))), read_usage(_file(inputs, "usage"))
     usage = usage and asked_now(usage, default_model(inputs.config))
     if last and usage and not {part.model for part in usage.modules} <= {*last.get("models", ())}:
         last = None  # its dollars are those of another model
@@ -116,7 +117,9 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
         stack.callback(record.close)
         if options_of(config).storage is None:
             record.open()
-        emit = partial(_emit, config, strays, (watch, progress, record, told))
+        emit = partial(
+            _emit, config, strays, (partial(_note_stage, bill), watch, progress, record, told)
+        )
         stack.enter_context(screen.watching(watch))
         services = replace(
             _services(inputs, client, emit),
@@ -224,6 +227,11 @@ def _emit(
         listener(event)
     if isinstance(event, TrialFinished):
         config.hook.pytest_mipro_trial_finished(config=config, trial=event)
+
+
+def _note_stage(bill: JournalBill, event: Event) -> None:
+    if isinstance(event, StageStarted):
+        bill.stage = event.stage
 
 
 def _refuse(strays: Strays) -> None:

@@ -3,14 +3,14 @@
 A line before each call holds the most that it may take, a line after it what it took. A call
 without a second line was cancelled, timed out or died with its run: it counts as spent. The bill
 sums the runs of a study that was cut off. After a finished run the journal begins anew, with the
-summary of that run.
+summary of that run and the sums of what was paid.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict
 from functools import partial
@@ -26,23 +26,21 @@ from pytest_mipro.optimizer.budget.ledger import Ledger
 from pytest_mipro.optimizer.budget.limits import LimitUsedUpError, shortage
 from pytest_mipro.optimizer.budget.spending import grouped
 from pytest_mipro.optimizer.run.result import StudyResult
-from pytest_mipro.optimizer.study.amount import Amount, Limits, total
+from pytest_mipro.optimizer.study.amount import Amount, Limits
 from pytest_mipro.plugin.config.study_files import ensure_study_folder
+from pytest_mipro.plugin.replies.journal import (
+    billed,
+    carried,
+    last_summary,
+    lines_of,
+    paid,
+    today,
+    unfinished,
+)
 from pytest_mipro.runtime.calls.context import calling_module
 from pytest_mipro.runtime.client.contract import Reply, Request
 from pytest_mipro.runtime.client.retry import counting_lost_attempts
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
-from pytest_mipro.runtime.text.files import read_text
-
-
-def last_summary(path: Path) -> Mapping[str, Any] | None:
-    """Return the journal's summary of the last run that finished, None if there is none."""
-    return _last_summary(_lines(path))
-
-
-def _last_summary(lines: list[dict[str, Any]]) -> Mapping[str, Any] | None:
-    summaries = [line if line.get("finished") else line.get("before") for line in lines]
-    return next((line for line in reversed(summaries) if isinstance(line, dict)), None)
 
 
 class JournalBill:
@@ -53,18 +51,22 @@ class JournalBill:
     unless they finished.
     """
 
-    def __init__(self, path: Path, limits: Limits, cost_model: CostModel) -> None:
+    stage = ""
+    """The stage that calls are made in now."""
+
+    def __init__(self, path: Path, limits: Limits, cost_model: CostModel, study: str = "") -> None:
         self._path = path
         self.cost_model = cost_model
         self._lock = Lock()
         self._open: dict[int, Amount] = {}
         self._file: TextIO | None = None
-        lines = _lines(path)
-        self._before = _last_summary(lines)
-        earlier = [] if lines and lines[-1].get("finished") else lines
-        self._ledger = Ledger(limits, _sum(earlier))
+        lines = lines_of(path)
+        earlier = unfinished(lines)
+        self._ledger = Ledger(limits, billed(earlier))
         self._next = 1 + max((line.get("call", 0) for line in earlier), default=0)
         self._fresh = not earlier
+        head = {"study": study, "before": last_summary(lines), "paid": carried(paid(lines))}
+        self._head = {name: value for name, value in head.items() if value}
 
     def __enter__(self) -> Self:
         try:
@@ -72,8 +74,8 @@ class JournalBill:
             self._file = self._path.open("w" if self._fresh else "a", encoding="utf-8")
             if not self._fresh:
                 self._file.write("\n")  # a killed run may have left half a line
-            elif self._before is not None:
-                self._file.write(json.dumps({"before": self._before}) + "\n")
+            elif self._head:
+                self._file.write(json.dumps(self._head) + "\n")
         except OSError as error:
             raise self._broken(error) from None
         return self
@@ -113,7 +115,8 @@ class JournalBill:
             number, self._next = self._next, self._next + 1
             self._open[number] = worst
             user = {"model": request.model, "module": calling_module()}
-            self._write({"call": number, **user, **asdict(worst)})
+            when = {"day": today(), "stage": self.stage}
+            self._write({"call": number, **when, **user, **asdict(worst)})
         return number
 
     def lose(self, number: int, again: bool) -> None:
@@ -219,30 +222,3 @@ class BilledClient(ClientWrapper):
             raise
         bill.end(number, bill.took(request, reply))
         return reply
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """Return the journal's lines, without one that was cut off."""
-    try:
-        texts = read_text(path, errors="replace").splitlines()
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise CacheError(f"{path}: the journal can't be read ({error.strerror})") from None
-    lines = []
-    for text in texts:
-        with suppress(ValueError):
-            lines.append(json.loads(text))
-    return [line for line in lines if isinstance(line, dict)]
-
-
-def _sum(lines: list[dict[str, Any]]) -> Amount:
-    """Return what a journal billed: unfinished calls at their worst case, others as noted."""
-    begun = {line["call"]: _amount(line) for line in lines if "call" in line}
-    lost = [_amount(line) for line in lines if "lost" in line]
-    took = {line["took"]: _amount(line) for line in lines if "took" in line}
-    return total([*lost, *(begun | took).values()])
-
-
-def _amount(line: Mapping[str, Any]) -> Amount:
-    return Amount(line.get("calls") or 0, line.get("tokens"), line.get("nanodollars"))

@@ -308,3 +308,23 @@ def test_a_smaller_lift_takes_more_rows_and_a_later_look_is_told():
     assert later == first.replace(
         "0.17 in 70 % of runs", "0.20 in 70 % of runs (look 2 at this holdout)"
     )
+
+
+TIMED = """
+from dataclasses import replace
+
+untimed = Client.complete
+async def timed(self, request):
+    return replace(await untimed(self, request), latency=90.0)
+Client.complete = timed
+"""
+
+
+def test_after_a_gate_run_it_knows_the_time(pytester):
+    write_project(pytester, ini=PRICES, conftest=TIMED)
+    run(pytester)
+    timed = ["            time: about * min, if no reply is cached"]
+    optimize(pytester, "--mipro-dry-run").stdout.fnmatch_lines(timed)
+    other = optimize(pytester, "--mipro-dry-run", "--mipro-model=test/other")
+    note = "            its replies are timed by those of test/fake"
+    other.stdout.fnmatch_lines([*timed, note])

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pytest_mipro.errors import EndpointDownError, EndpointError, LimitReachedError
 from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.study.amount import Amount, Limits
-from pytest_mipro.plugin.replies.bill import BilledClient, JournalBill, billing, last_summary
+from pytest_mipro.plugin.replies.bill import BilledClient, JournalBill, billing
+from pytest_mipro.plugin.replies.journal import last_summary, lines_of
 from pytest_mipro.runtime.client.contract import Message, Reply, Request, ScriptedClient, Usage
 from pytest_mipro.runtime.client.prices import ModelPrice
 from pytest_mipro.runtime.client.retry import report_lost_attempt
@@ -167,11 +168,11 @@ def test_a_journal_that_is_cut_off_or_strange_is_read_as_far_as_it_goes(tmp_path
     path = tmp_path / "bills" / "s.jsonl"
     path.parent.mkdir()
     path.write_text('[]\n{"call": 4, "calls": 1, "tokens": 7}\nnonsense\n{"took": 4, "cal')
-    assert last_summary(path) is None
+    assert last_summary(lines_of(path)) is None
     with made(tmp_path) as bill:
         assert bill.billed == Amount(1, 7, None)
         ask(bill, Client())
     with made(tmp_path) as again:
         assert again.billed.calls == 2
     assert '"call": 5' in path.read_text()
-    assert last_summary(tmp_path / "none.jsonl") is None
+    assert last_summary(lines_of(tmp_path / "none.jsonl")) is None

@@ -1,0 +1,132 @@
+"""The journal of what a study's live calls took, one line each: what it says, and what it sums to.
+
+A call has a line before it, with the most that it may take, and one behind it with what it took. A
+new run of the study carries on what earlier ones paid as sums; so does a gate, which has no limits.
+Journals of older releases name no day and no stage.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pytest_mipro.errors import CacheError
+from pytest_mipro.optimizer.study.amount import Amount, total
+from pytest_mipro.runtime.text.files import read_text
+
+Line = Mapping[str, Any]
+GATE = "gate"
+"""The stage of calls of a plain run."""
+
+
+@dataclass(frozen=True)
+class Paid:
+    """What the calls of one stage to one model took on one day (UTC); "" where it is not told."""
+
+    day: str
+    stage: str
+    model: str
+    amount: Amount
+
+
+def today() -> str:
+    """Return the date in UTC, by which providers bill."""
+    return datetime.now(UTC).date().isoformat()
+
+
+def lines_of(path: Path) -> list[Line]:
+    """Return the journal's lines, without one that was cut off; raises CacheError."""
+    try:
+        texts = read_text(path, errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise CacheError(f"{path}: the journal can't be read ({error.strerror})") from None
+    lines = []
+    for text in texts:
+        with suppress(ValueError):
+            lines.append(json.loads(text))
+    return [line for line in lines if isinstance(line, dict)]
+
+
+def last_summary(lines: Iterable[Line]) -> Line | None:
+    """Return the summary of the last run that finished, None if there is none."""
+    summaries = [line if line.get("finished") else line.get("before") for line in lines]
+    return next((line for line in reversed(summaries) if isinstance(line, dict)), None)
+
+
+def unfinished(lines: list[Line]) -> list[Line]:
+    """Return the lines of the calls of a run that did not finish."""
+    ends = [number for number, line in enumerate(lines, 1) if line.get("finished")]
+    rest = lines[max(ends, default=0) :]
+    return [line for line in rest if not line.keys().isdisjoint(("call", "took", "lost"))]
+
+
+def billed(lines: Iterable[Line]) -> Amount:
+    """Return what calls took: unfinished ones their worst case, others as noted."""
+    return total(amount for _, amount in _charges(lines))
+
+
+def paid(lines: Iterable[Line]) -> list[Paid]:
+    """Return what all calls took, those of earlier runs too, summed by day, stage and model."""
+    sums: defaultdict[tuple[str, str, str], Amount] = defaultdict(Amount)
+    lines = list(lines)
+    carried = (it for line in lines for it in _entries(line) if isinstance(it, dict))
+    charges = [*((it, _amount(it)) for it in carried), *_charges(lines)]
+    for line, amount in charges:
+        day, stage, model = (str(line.get(name, "")) for name in ("day", "stage", "model"))
+        sums[day, stage, model] += amount
+    return [Paid(*key, amount) for key, amount in sorted(sums.items())]
+
+
+def carried(entries: Iterable[Paid]) -> list[Line]:
+    """Return sums in the form that a journal keeps them in."""
+    return [
+        {"day": it.day, "stage": it.stage, "model": it.model, **asdict(it.amount)} for it in entries
+    ]
+
+
+def note_gate(path: Path, study: str, entries: Iterable[Paid]) -> None:
+    """Add what a plain run's calls took; raises OSError where it can't be written."""
+    line = json.dumps({"study": study, "paid": carried(entries)})
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"\n{line}\n")
+
+
+def study_in(lines: Iterable[Line], path: Path) -> str:
+    """Return the name of the journal's study; what its file's name tells in an older one."""
+    names = [str(line["study"]) for line in lines if line.get("study")]
+    return names[-1] if names else path.stem.rpartition("-")[0]
+
+
+def _entries(line: Line) -> list[Any]:
+    entries = line.get("paid")
+    return entries if isinstance(entries, list) else []
+
+
+def _charges(lines: Iterable[Line]) -> Iterator[tuple[Line, Amount]]:
+    """Yield each charge with the line of the call that it is of."""
+    begun: dict[Any, Line] = {}
+    open_: dict[Any, Amount] = {}
+    lost = []
+    for line in lines:
+        if "call" in line:
+            begun[str(line["call"])], open_[str(line["call"])] = line, _amount(line)
+        elif "lost" in line:
+            lost.append(line)
+        elif "took" in line:
+            open_[str(line["took"])] = _amount(line)
+    yield from ((begun.get(str(line["lost"]), line), _amount(line)) for line in lost)
+    yield from ((begun.get(number, {}), amount) for number, amount in open_.items())
+
+
+def _amount(line: Line) -> Amount:
+    calls, *others = (line.get(name) for name in ("calls", "tokens", "nanodollars"))
+    known = (it if type(it) is int else None for it in others)
+    return Amount(calls if type(calls) is int else 0, *known)

@@ -1,0 +1,60 @@
+"""`cost`: sums of the journals, by day, study, model and stage."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from cli_project import Run, write
+
+
+def journal(study: str, *entries: tuple[str, str, str, int, int, int | None]) -> str:
+    names = ("day", "stage", "model", "calls", "tokens", "nanodollars")
+    line = {"study": study, "paid": [dict(zip(names, entry, strict=True)) for entry in entries]}
+    return f"{json.dumps(line)}\n"
+
+
+def test_sums(desk: Path, command: Run) -> None:
+    one = journal(
+        "tests/test_desk.mipro.json",
+        ("2026-11-02", "search", "a/large", 20, 4_000, 1_500_000_000),
+        ("2026-11-01", "gate", "b/small", 4, 100, None),
+    )
+    other = journal("tests/test_b.mipro.json", ("2026-11-02", "baseline", "a/large", 1, 10, 10**9))
+    write(desk, ".mipro/bills/test_desk-01.jsonl", one)
+    write(desk, ".mipro/bills/test_b-02.jsonl", other)
+    ended = command("cost")
+    assert (ended.status, ended.err) == (0, "")
+    unpriced = " (without 4 calls of unknown price)"
+    assert ended.out.splitlines() == [
+        "by day (UTC)",
+        f"  2026-11-01  4 calls, 100 tokens{unpriced}",
+        "  2026-11-02  21 calls, 4,010 tokens, $2.50",
+        "by study",
+        "  tests/test_b.mipro.json     1 call, 10 tokens, $1.00",
+        f"  tests/test_desk.mipro.json  24 calls, 4,100 tokens, $1.50{unpriced}",
+        "by model",
+        "  a/large  21 calls, 4,010 tokens, $2.50",
+        f"  b/small  4 calls, 100 tokens{unpriced}",
+        "by stage",
+        f"  gate      4 calls, 100 tokens{unpriced}",
+        "  baseline  1 call, 10 tokens, $1.00",
+        "  search    20 calls, 4,000 tokens, $1.50",
+        f"in all 25 calls, 4,110 tokens, $2.50{unpriced}",
+    ]
+
+
+def test_a_gate_is_billed_once(desk: Path, command: Run, pytester: pytest.Pytester) -> None:
+    assert command("cost").out.startswith("nothing was billed")
+    pytester.mkdir(".mipro")
+    for _ in range(2):  # the second run answers from the cache
+        pytester.runpytest_inprocess("-p", "no:cacheprovider")
+        out = command("cost").out
+        assert "by stage\n  gate  4 calls" in out
+        assert "  test/small " in out
+
+
+def test_what_is_no_journal_is_passed_over(desk: Path, command: Run) -> None:
+    write(desk, ".mipro/bills/x-1.jsonl", '[]\n{"call": {}, "calls": []}\n{"paid": [1, {}]}\nno')
+    assert command("cost").status == 0

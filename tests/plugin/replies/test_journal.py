@@ -1,0 +1,96 @@
+"""What a journal of bills sums to, over runs and gates, and for journals of older releases."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from pytest_mipro.optimizer.budget.cost_model import CostModel
+from pytest_mipro.optimizer.study.amount import Amount, Limits
+from pytest_mipro.plugin.replies.bill import BilledClient, JournalBill, billing
+from pytest_mipro.plugin.replies.journal import (
+    GATE,
+    Paid,
+    billed,
+    last_summary,
+    lines_of,
+    note_gate,
+    paid,
+    study_in,
+    today,
+    unfinished,
+)
+from pytest_mipro.runtime.client.contract import Message, Request, ScriptedClient
+
+LIMITS = Limits(calls=5)
+REQUEST = Request("m", (Message("user", "hi"),))
+
+
+def bill(path: Path) -> JournalBill:
+    return JournalBill(path, LIMITS, CostModel(LIMITS, lambda _: None), "tests/a.mipro.json")
+
+
+def ask(journal: JournalBill, stage: str) -> None:
+    journal.stage = stage
+    with billing(journal):
+        asyncio.run(BilledClient(ScriptedClient(lambda _: "yes")).complete(REQUEST))
+
+
+def calls(path: Path) -> dict[str, int]:
+    return {entry.stage: entry.amount.calls for entry in paid(lines_of(path))}
+
+
+def test_each_call_is_paid_on_its_day_in_its_stage(tmp_path: Path) -> None:
+    path = tmp_path / "bills/a.jsonl"
+    with bill(path) as journal:
+        for stage in ("baseline", "search", "search"):
+            ask(journal, stage)
+    assert calls(path) == {"baseline": 1, "search": 2}
+    assert {(entry.day, entry.model) for entry in paid(lines_of(path))} == {(today(), "m")}
+
+
+def test_a_new_run_keeps_what_was_paid_and_counts_anew(tmp_path: Path) -> None:
+    path = tmp_path / "bills/a.jsonl"
+    for run in (1, 2, 3):
+        with bill(path) as journal:
+            assert journal.billed.calls == 0
+            ask(journal, "search")
+        with path.open("a") as file:
+            file.write(f'{{"finished": true, "rows": {run}}}\n')
+    assert calls(path) == {"search": 3}
+    assert study_in(lines_of(path), path) == "tests/a.mipro.json"
+    assert len(lines_of(path)) == 4  # the sums, a call, its end, the summary
+
+
+def test_a_gate_is_paid_and_leaves_the_limits_and_the_summary_alone(tmp_path: Path) -> None:
+    path = tmp_path / "bills/a.jsonl"
+    gate = [Paid("2026-01-01", GATE, "m", Amount(7, 70, None))]
+    with bill(path) as journal:
+        ask(journal, "search")
+    note_gate(path, "a", gate)
+    with bill(path) as again:  # the first run did not finish
+        assert again.billed.calls == 1
+    assert calls(path) == {"search": 1, GATE: 7}
+    with path.open("a") as file:
+        file.write('{"finished": true, "rows": 9}\n')
+    note_gate(path, "a", gate)
+    assert unfinished(lines_of(path)) == []
+    with bill(path) as fresh:
+        assert fresh.billed.calls == 0
+    assert calls(path) == {"search": 1, GATE: 14}
+    assert (last_summary(lines_of(path)) or {})["rows"] == 9
+
+
+def test_a_journal_of_an_older_release(tmp_path: Path) -> None:
+    path = tmp_path / "test_a-0123abcd.jsonl"
+    old = [
+        {"before": {"finished": True, "rows": 2}},
+        {"call": 1, "model": "m", "module": "f", "calls": 1, "tokens": 90, "nanodollars": 0},
+        {"lost": 1, "calls": 1, "tokens": 90, "nanodollars": 0},
+        {"took": 1, "calls": 1, "tokens": 4, "nanodollars": None},
+        {"call": 2, "model": "m", "module": "f", "calls": 1, "tokens": 50, "nanodollars": 0},
+        {"took": [], "calls": "many", "paid": 3},
+    ]
+    path.write_text("\n".join(map(json.dumps, old)))
+    assert Paid("", "", "m", Amount(3, 144, None)) in paid(lines_of(path))
+    assert billed(lines_of(path)).calls == 3
+    assert study_in(lines_of(path), path) == "test_a"
