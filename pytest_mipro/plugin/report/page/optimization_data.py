@@ -124,7 +124,7 @@ def _cases(
     prompts = {**result.committed, **(result.prompts or result.refused)}
     leaders = [leader.last.scores for leader in programs.leaders]
     part = {row: name for name in ("train", "validation", "holdout") for row in _rows(result, name)}
-    gains = {case: now_scores.get(case, 0.0) - score for case, score in before_scores.items()}
+    gains = {case: now_scores.get(case, score) - score for case, score in before_scores.items()}
     order = sorted(before_scores, key=lambda case: (gains[case], before_scores[case], case))
     cases = []
     for place, name in enumerate(order):

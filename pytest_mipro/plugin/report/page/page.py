@@ -22,7 +22,7 @@ MAX_BYTES = 1_500_000
 _CASES = ((2_000, 4_000), (500, 4_000), (100, 2_000), (20, 500), (0, 100))
 _STYLES = ("uPlot.min.css", "page.css")
 _LIBRARY = "uPlot.iife.min.js"
-_PARTS = ("elements", "charts", "candidates", "cases", "gate", "page", "start")
+_PARTS = ("elements", "charts", "candidates", "cases", "case", "gate", "summary", "page")
 
 Contents = Callable[[Texts, int], dict[str, Any]]
 

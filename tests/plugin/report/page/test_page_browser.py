@@ -313,3 +313,25 @@ def test_the_page_of_a_gate_is_drawn_and_its_cases_open(browser, pytester):
     assert "wanted" in shown
     assert "messages sent" in shown
     assert not browser.problems
+
+
+def test_where_nothing_better_was_found_there_is_no_column_of_it(browser, tmp_path):
+    def nothing(texts: Texts, detailed: int) -> dict[str, Any]:
+        made = study(texts, detailed, cases=9, trials=3)
+        cases = [{**case, "now": None, "runs": case["runs"][:1]} for case in made["cases"]]
+        known = {"verdict": "", "accepted": False, "lift": None, "deciding_after": None}
+        return {**made, "cases": cases, "summary": {**made["summary"], **known, "after": None}}
+
+    path = tmp_path / "index.html"
+    path.write_text(report_page("s.mipro.json", nothing, str), encoding="utf-8")
+    browser.look(1400, 900)
+    browser.problems.clear()
+    browser.open(path)
+    heads = browser.js(
+        "[...document.querySelectorAll('.matrix th[data-key]')].map((e) => e.dataset.key)"
+    )
+    assert heads[:5] == ["id", "test", "part", "before", "leader0"]
+    assert "nothing better found" in browser.js("document.querySelector('#summary').innerText")
+    browser.js("document.querySelector('.matrix tbody button').click()")
+    assert "not measured" in browser.js("document.querySelector('dialog').innerText")
+    assert not browser.problems

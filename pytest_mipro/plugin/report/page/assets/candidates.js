@@ -1,6 +1,9 @@
 /* The candidates of each module, as differences from the committed prompt; what each brought. */
 
-const PARTS = [["instructions", "instruction"], ["demo_sets", "demo set"]];
+const PARTS = [
+  ["instructions", "instruction"],
+  ["demo_sets", "demo set"],
+];
 
 function effectOf(module, part) {
   const index = module.chosen[part];
@@ -68,7 +71,9 @@ function moduleBlock(module, place) {
 
 /* Return how the best program with a candidate scored. */
 function standing(place, part, index) {
-  const tried = data.programs.filter((program) => program.assignment[2 * place + part] === index && program.estimate !== null);
+  const tried = data.programs.filter(
+    (program) => program.assignment[2 * place + part] === index && program.estimate !== null,
+  );
   if (!tried.length) return "";
   const best = tried.reduce((most, program) => (program.estimate > most.estimate ? program : most));
   return `in ${plural(tried.length, "program")}, the best ${fixed(best.estimate)} ${best.full ? "on all" : "by estimate from"} ${best.rows} rows`;
@@ -81,12 +86,17 @@ function candidate(module, place, part, index, most) {
     "summary",
     {},
     h("span.name", {}, `${chosen ? "★ " : ""}${PARTS[part][1]} ${index}`),
-    h("span.by", {}, [index ? origin(part, each) : "committed", standing(place, part, index)].filter(Boolean).join("; ")),
+    h(
+      "span.by",
+      {},
+      [index ? origin(part, each) : "committed", standing(place, part, index)].filter(Boolean).join("; "),
+    ),
     index ? effectBar(each.effect, most) : h("span.effect.muted", {}, "the start"),
   );
   const details = h("details.candidate", { open: chosen && index > 0 }, head);
   const fill = () => {
-    if (details.open && details.children.length === 1) details.append(part ? demoList(module, each) : instruction(module, each, index));
+    if (details.open && details.children.length === 1)
+      details.append(part ? demoList(module, each) : instruction(module, each, index));
   };
   details.addEventListener("toggle", fill);
   fill();
@@ -97,7 +107,9 @@ function origin(part, each) {
   if (part) return `${plural(each.demos.length, "demo")}${each.way ? `, drawn: ${each.way}` : ""}`;
   if (!each.by) return "proposed in an earlier round";
   const { strategy, tip, model, round } = each.by;
-  const models = new Set(data.modules.flatMap((module) => module.instructions.map(({ by }) => by?.model)).filter(Boolean));
+  const models = new Set(
+    data.modules.flatMap((module) => module.instructions.map(({ by }) => by?.model)).filter(Boolean),
+  );
   return `${strategy}${tip === "none" ? "" : `, ${tip}`}; round ${round}${models.size > 1 ? `, by ${model}` : ""}, from ${each.origin ? `instruction ${each.origin}` : "the committed one"}`;
 }
 
@@ -106,18 +118,29 @@ function instruction(module, each, index) {
   const block = h("div", {}, h("pre.diff", {}, words));
   if (!each.by) return block;
   const plan = each.by;
-  const shown = [["model", plan.model], ["examples", plan.examples], ["dataset summary", plan.dataset ? "shown" : "not shown"],
-    ["program summary", plan.program ? "shown" : "not shown"], ["temperature", plan.temperature]];
+  const shown = [
+    ["model", plan.model],
+    ["examples", plan.examples],
+    ["dataset summary", plan.dataset ? "shown" : "not shown"],
+    ["program summary", plan.program ? "shown" : "not shown"],
+    ["temperature", plan.temperature],
+  ];
   block.append(
-    h("details.quiet", {}, h("summary", {}, "What the proposer saw and said"),
+    h(
+      "details.quiet",
+      {},
+      h("summary", {}, "What the proposer saw and said"),
       h("p.muted", {}, shown.map(([name, value]) => `${name}: ${value}`).join("; ")),
-      plan.saw.map(([role, number]) => message(role, text(number))), message("reply", text(plan.said))),
+      plan.saw.map(([role, number]) => message(role, text(number))),
+      message("reply", text(plan.said)),
+    ),
   );
   return block;
 }
 
 function demoList(module, each) {
-  const before = new Set(module.demo_sets[0].demos), now = new Set(each.demos);
+  const before = new Set(module.demo_sets[0].demos),
+    now = new Set(each.demos);
   const gone = module.demo_sets[0].demos.filter((demo) => !now.has(demo));
   const block = (demo, sign) => {
     const { case: name, inputs, output } = data.demos[demo];
@@ -144,7 +167,11 @@ function programsBlock() {
   if (!data.programs.length) return null;
   const priced = data.programs.some((program) => program.cost);
   const rows = data.programs.map((program) => [
-    h("span", { title: program.committed ? "the committed prompts, on more rows" : null }, `${program.number}${program.finalist ? " ★" : ""}`),
+    h(
+      "span",
+      { title: program.committed ? "the committed prompts, on more rows" : null },
+      `${program.number}${program.finalist ? " ★" : ""}`,
+    ),
     program.dropped ? "dropped" : fixed(program.estimate),
     program.full ? `all ${program.rows}` : program.stopped ? `${program.rows}, stopped` : count(program.rows),
     count(Math.round(program.tokens)),
@@ -155,10 +182,21 @@ function programsBlock() {
     "article",
     {},
     h("h3", {}, "Programs"),
-    h("p.muted", {}, "One choice for each module: instruction and demo set. A program is named by its first trial."),
+    h(
+      "p.muted",
+      {},
+      "One choice for each module: instruction and demo set. A program is named by its first trial.",
+    ),
     table(
       "Programs",
-      [["program", "number"], ["score", "number"], ["rows", "number"], ["tokens a case", "number"], ...(priced ? [["cost a case", "number"]] : []), ["made of"]],
+      [
+        ["program", "number"],
+        ["score", "number"],
+        ["rows", "number"],
+        ["tokens a case", "number"],
+        ...(priced ? [["cost a case", "number"]] : []),
+        ["made of"],
+      ],
       rows,
     ),
   );

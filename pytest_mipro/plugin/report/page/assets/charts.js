@@ -8,7 +8,10 @@ function searchSection() {
   if (!trials.length) return null;
   const scored = trials.filter((trial) => trial.estimate !== null);
   const base = data.summary.base;
-  const axes = [["calls", "LM calls"], ["tokens", "tokens"]];
+  const axes = [
+    ["calls", "LM calls"],
+    ["tokens", "tokens"],
+  ];
   if (trials.some((trial) => trial.cost)) axes.push(["cost", "US dollars"]);
   const spent = h("div.chart");
   const pick = h(
@@ -26,9 +29,16 @@ function searchSection() {
     "Search",
     `${plural(trials.length, "trial")} of ${plural(data.summary.programs, "program")}; the best is believed to score ` +
       `${fixed(best)}, the committed prompts scored ${fixed(base)} on the same rows.`,
-    h("div.key", { "aria-hidden": "true" }, [
-      ["best", "believed best so far"], ["full", "on all validation rows"], ["part", "estimate from some rows"], ["base", "committed prompts"],
-    ].map(([kind, words]) => h("span", {}, h(`i.${kind}`), words))),
+    h(
+      "div.key",
+      { "aria-hidden": "true" },
+      [
+        ["best", "believed best so far"],
+        ["full", "on all validation rows"],
+        ["part", "estimate from some rows"],
+        ["base", "committed prompts"],
+      ].map(([kind, words]) => h("span", {}, h(`i.${kind}`), words)),
+    ),
     h(
       "div.charts",
       {},
@@ -54,7 +64,17 @@ function trialTable(trials) {
   const number = (title) => [title, "number"];
   return table(
     "Trials",
-    ["trial", "round", "program", "score", "rows", "best so far", "calls so far", "tokens so far", "cost so far"].map(number),
+    [
+      "trial",
+      "round",
+      "program",
+      "score",
+      "rows",
+      "best so far",
+      "calls so far",
+      "tokens so far",
+      "cost so far",
+    ].map(number),
     rows,
   );
 }
@@ -87,7 +107,11 @@ function drawTrials(place, trials, base, at, unit) {
 
 /* Draw values: x, a line, full and hollow points, a dashed line. Arrow keys `read` point by point. */
 function draw(place, { values, label, read, name }) {
-  const told = h("output.told", { "aria-live": "polite" }, "Point at the chart, or use the arrow keys, to read it.");
+  const told = h(
+    "output.told",
+    { "aria-live": "polite" },
+    "Point at the chart, or use the arrow keys, to read it.",
+  );
   const area = h("div.area", { tabindex: 0, role: "img", "aria-label": `${label} Arrow keys read it.` });
   place.replaceChildren(area, told);
   const known = charts.find((chart) => chart.place === place) ?? charts[charts.push({ place }) - 1];
@@ -112,7 +136,8 @@ function draw(place, { values, label, read, name }) {
 }
 
 function options(width, name, say) {
-  const ink = colour("--muted"), line = colour("--line");
+  const ink = colour("--muted"),
+    line = colour("--line");
   const font = "12px system-ui, sans-serif";
   const axis = { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false } };
   const dots = (fill, stroke, size) => ({ show: true, size, fill, stroke, width: 1.5 });
@@ -122,9 +147,18 @@ function options(width, name, say) {
     height: Math.round(Math.max(200, Math.min(280, width * 0.55))),
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
-    hooks: { setCursor: [(plot) => { if (plot.cursor.event) say(plot.cursor.idx); }] },
+    hooks: {
+      setCursor: [
+        (plot) => {
+          if (plot.cursor.event) say(plot.cursor.idx);
+        },
+      ],
+    },
     scales: {
-      x: { time: false, range: (plot, low, high) => [low - (high - low || 1) * 0.03, high + (high - low || 1) * 0.03] },
+      x: {
+        time: false,
+        range: (plot, low, high) => [low - (high - low || 1) * 0.03, high + (high - low || 1) * 0.03],
+      },
       y: { range: (plot, low, high) => [Math.max(0, low - 0.05), Math.min(1.02, high + 0.05)] },
     },
     axes: [
@@ -133,7 +167,12 @@ function options(width, name, say) {
     ],
     series: [
       {},
-      { stroke: colour("--accent"), width: 2.5, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false } },
+      {
+        stroke: colour("--accent"),
+        width: 2.5,
+        paths: uPlot.paths.stepped({ align: 1 }),
+        points: { show: false },
+      },
       { stroke: colour("--accent"), paths: none, points: dots(colour("--accent"), colour("--page"), 10) },
       { stroke: ink, paths: none, points: dots(colour("--page"), ink, 7) },
       { stroke: ink, width: 1.5, dash: [5, 5], points: { show: false } },
@@ -152,9 +191,17 @@ function watchCharts() {
   const redraw = () => charts.forEach((chart) => chart.make());
   redraw();
   let width = innerWidth;
-  addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; redraw(); } });
+  addEventListener("resize", () => {
+    if (innerWidth !== width) {
+      width = innerWidth;
+      redraw();
+    }
+  });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  const paper = (on) => () => { document.documentElement.toggleAttribute("data-paper", on); redraw(); };
+  const paper = (on) => () => {
+    document.documentElement.toggleAttribute("data-paper", on);
+    redraw();
+  };
   addEventListener("beforeprint", paper(true));
   addEventListener("afterprint", paper(false));
 }

@@ -26,9 +26,17 @@ const signed = (value, digits = 3) => {
 };
 const plural = (number, word) => `${count(number)} ${word}${number === 1 ? "" : "s"}`;
 const money = (value) =>
-  value === null || value === undefined ? "unknown" : value === 0 ? "$0" : `$${value.toFixed(value < 1 ? 4 : 2)}`;
+  value === null || value === undefined
+    ? "unknown"
+    : value === 0
+      ? "$0"
+      : `$${value.toFixed(value < 1 ? 4 : 2)}`;
 const prose = (words) => words.replaceAll(" %", "\u00a0%");
-const short = (name) => name.replace(/ \(.*$/, "").split(".").pop();
+const short = (name) =>
+  name
+    .replace(/ \(.*$/, "")
+    .split(".")
+    .pop();
 const direction = (value) => (value > 1e-9 ? "up" : value < -1e-9 ? "down" : "same");
 
 function badge(words, kind) {
@@ -58,8 +66,26 @@ function table(caption, columns, rows) {
       "table",
       {},
       h("caption.hidden", {}, caption),
-      h("thead", {}, h("tr", {}, columns.map(([title, kind]) => cell("th", title, kind, { scope: "col" })))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, row.map((value, at) => cell("td", value, columns[at][1]))))),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          columns.map(([title, kind]) => cell("th", title, kind, { scope: "col" })),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        rows.map((row) =>
+          h(
+            "tr",
+            {},
+            row.map((value, at) => cell("td", value, columns[at][1])),
+          ),
+        ),
+      ),
     ),
   );
 }
@@ -80,11 +106,15 @@ function shareBar(value, most) {
 
 /* Return the words of both texts, those of one alone marked; the longest common subsequence. */
 function difference(before, after) {
-  const a = before.split(/(\s+)/), b = after.split(/(\s+)/);
-  let start = 0, end = 0;
+  const a = before.split(/(\s+)/),
+    b = after.split(/(\s+)/);
+  let start = 0,
+    end = 0;
   while (start < a.length && start < b.length && a[start] === b[start]) start += 1;
-  while (end < a.length - start && end < b.length - start && a[a.length - 1 - end] === b[b.length - 1 - end]) end += 1;
-  const x = a.slice(start, a.length - end), y = b.slice(start, b.length - end);
+  while (end < a.length - start && end < b.length - start && a[a.length - 1 - end] === b[b.length - 1 - end])
+    end += 1;
+  const x = a.slice(start, a.length - end),
+    y = b.slice(start, b.length - end);
   const marked = [["same", a.slice(0, start).join("")]];
   if (x.length * y.length > 4e6) marked.push(["del", x.join("")], ["ins", y.join("")]);
   else marked.push(...middle(x, y));
@@ -95,7 +125,8 @@ function difference(before, after) {
 }
 
 function middle(x, y) {
-  const width = y.length + 1, lengths = new Uint16Array((x.length + 1) * width);
+  const width = y.length + 1,
+    lengths = new Uint16Array((x.length + 1) * width);
   for (let i = x.length - 1; i >= 0; i -= 1)
     for (let j = y.length - 1; j >= 0; j -= 1)
       lengths[i * width + j] =
@@ -103,12 +134,23 @@ function middle(x, y) {
           ? lengths[(i + 1) * width + j + 1] + 1
           : Math.max(lengths[(i + 1) * width + j], lengths[i * width + j + 1]);
   const marked = [];
-  let i = 0, j = 0;
+  let i = 0,
+    j = 0;
   while (i < x.length || j < y.length) {
-    if (i < x.length && j < y.length && x[i] === y[j]) { marked.push(["same", x[i]]); i += 1; j += 1; }
-    else if (j === y.length || (i < x.length && lengths[(i + 1) * width + j] >= lengths[i * width + j + 1])) {
-      marked.push(["del", x[i]]); i += 1;
-    } else { marked.push(["ins", y[j]]); j += 1; }
+    if (i < x.length && j < y.length && x[i] === y[j]) {
+      marked.push(["same", x[i]]);
+      i += 1;
+      j += 1;
+    } else if (
+      j === y.length ||
+      (i < x.length && lengths[(i + 1) * width + j] >= lengths[i * width + j + 1])
+    ) {
+      marked.push(["del", x[i]]);
+      i += 1;
+    } else {
+      marked.push(["ins", y[j]]);
+      j += 1;
+    }
   }
   return marked;
 }
@@ -116,7 +158,8 @@ function middle(x, y) {
 /* Join neighbours of a kind; deletions come before the insertions of the same place. */
 function joined(marked) {
   const found = [];
-  let del = "", ins = "";
+  let del = "",
+    ins = "";
   const flush = () => {
     if (del) found.push(["del", del]);
     if (ins) found.push(["ins", ins]);
@@ -125,8 +168,13 @@ function joined(marked) {
   for (const [kind, words] of marked) {
     if (kind === "del") del += words;
     else if (kind === "ins") ins += words;
-    else if ((del || ins) && /^\s+$/.test(words) && del && ins) { del += words; ins += words; }
-    else { flush(); if (words) found.push(["same", words]); }
+    else if ((del || ins) && /^\s+$/.test(words) && del && ins) {
+      del += words;
+      ins += words;
+    } else {
+      flush();
+      if (words) found.push(["same", words]);
+    }
   }
   flush();
   return found;
