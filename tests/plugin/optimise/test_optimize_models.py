@@ -20,7 +20,7 @@ def flat(result):
 
 def test_one_prompt_is_searched_for_all_models(pytester):
     write_project(pytester, SOURCE)
-    result = optimize(pytester, "--mipro-json=r.json")
+    result = optimize(pytester, "-v", "--mipro-json=r.json")
     assert result.ret == 0
     text = flat(result)
     assert "on 80 cases of 40 rows" in text

@@ -41,7 +41,7 @@ def test_a_study_of_a_variant_starts_from_the_fallback_and_leaves_it_alone(pytes
     write_project(pytester, SOURCE)
     plain = commit(pytester, "Say what the plain file says.")
     before = plain.read_bytes()
-    result = optimize(pytester, "--mipro-json=r.json")
+    result = optimize(pytester, "-v", "--mipro-json=r.json")
     assert result.ret == 0
     assert plain.read_bytes() == before
     text = (pytester.path / VARIANT).read_text()
