@@ -108,7 +108,7 @@ def test_a_collection_error_has_a_report_too(pytester):
 
 def test_an_optimisation(pytester):
     write_project(pytester)
-    result = optimize(pytester, "--mipro-json=out.json")
+    result = optimize(pytester, "-v", "--mipro-json=out.json")
     assert result.ret == 0
     data = report(pytester)
     assert data["kind"] == "optimize"
