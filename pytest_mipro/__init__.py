@@ -7,18 +7,32 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_mipro.plugin.collecting.cases import cases
+    from pytest_mipro.runtime.client.attachments import File, Image
     from pytest_mipro.runtime.module import LMModule, lm_module
     from pytest_mipro.runtime.score import Score
     from pytest_mipro.runtime.settings import configure, variant
     from pytest_mipro.runtime.signature.chat_history import History
     from pytest_mipro.runtime.steps.decorator import step
 
-__all__ = ["History", "LMModule", "Score", "cases", "configure", "lm_module", "step", "variant"]
+__all__ = [
+    "File",
+    "History",
+    "Image",
+    "LMModule",
+    "Score",
+    "cases",
+    "configure",
+    "lm_module",
+    "step",
+    "variant",
+]
 
 # Imported at first use: every pytest run imports this package for its hooks, also where nothing is
 # marked, and production must not import pytest, which `cases` needs.
 _HOMES = {
+    "File": "pytest_mipro.runtime.client.attachments",
     "History": "pytest_mipro.runtime.signature.chat_history",
+    "Image": "pytest_mipro.runtime.client.attachments",
     "LMModule": "pytest_mipro.runtime.module",
     "Score": "pytest_mipro.runtime.score",
     "cases": "pytest_mipro.plugin.collecting.cases",

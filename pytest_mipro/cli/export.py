@@ -16,7 +16,7 @@ from pytest_mipro.cli.modules import asked, modules_named
 from pytest_mipro.cli.output import json_text, say
 from pytest_mipro.cli.project import in_project
 from pytest_mipro.cli.trees import project_root
-from pytest_mipro.plugin.config.redaction import redaction
+from pytest_mipro.plugin.config.redaction import redacted, redaction
 
 
 def add_to(commands: Any) -> None:
@@ -37,13 +37,12 @@ def run(given: argparse.Namespace) -> int:
 
 def _messages(
     config: pytest.Config, root: Path, targets: list[str]
-) -> dict[str, list[dict[str, str]]]:
+) -> dict[str, list[dict[str, Any]]]:
     redact = redaction(config)
     modules = [module for target in targets for module in modules_named(root, target)]
     return {
         asked(module).label: [
-            {"role": each["role"], "content": redact(each["content"])}
-            for each in module.messages(**module.signature.placeholders)
+            redacted(each, redact) for each in module.messages(**module.signature.placeholders)
         ]
         for module in modules
     }

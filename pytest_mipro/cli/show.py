@@ -24,7 +24,7 @@ from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.config.redaction import redaction
 from pytest_mipro.plugin.measuring.shown_calls import text_of
 from pytest_mipro.runtime.calls.parameters import PRIVATE_PREFIX
-from pytest_mipro.runtime.client.contract import Message, Request
+from pytest_mipro.runtime.client.contract import Request
 
 FORMS = ("messages", "curl", "json")
 _URL = '"${OPENAI_BASE_URL:-https://api.openai.com/v1}/chat/completions"'
@@ -65,8 +65,7 @@ def _request(module: AnyModule, form: str) -> Request:
     inputs = module.signature.placeholders
     if form != "messages":
         return module.request(**inputs)
-    messages = (Message(**each) for each in module.messages(**inputs))  # type: ignore[arg-type]
-    return Request("", tuple(messages))  # one reads them before a model is chosen, too
+    return module.using(model="any").request(**inputs)  # one reads before a model is chosen, too
 
 
 def _shown_in(
@@ -76,14 +75,14 @@ def _shown_in(
 
     def show(config: pytest.Config, module: AnyModule, requests: Sequence[Request]) -> str:
         redact = redaction(config)
+        if form == "messages":
+            return "\n\n".join([_head(module), *(_readable(each, redact) for each in requests)])
         bodies = [body_of(request, redact) for request in requests]
         if form == "json":
             return "\n".join(map(json_text, bodies))
-        if form == "curl":
-            return "\n\n".join(
-                _curl(request, body) for request, body in zip(requests, bodies, strict=True)
-            )
-        return "\n\n".join([_head(module), *(_readable(body) for body in bodies)])
+        return "\n\n".join(
+            _curl(request, body) for request, body in zip(requests, bodies, strict=True)
+        )
 
     return show
 
@@ -95,8 +94,8 @@ def _head(module: AnyModule) -> str:
     return f"{signature.label} ({from_file})"
 
 
-def _readable(body: dict[str, Any]) -> str:
-    return text_of((each["role"], each["content"]) for each in body["messages"])
+def _readable(request: Request, redact: Callable[[str], str]) -> str:
+    return text_of((each.role, redact(each.content)) for each in request.messages)
 
 
 def body_of(request: Request, redact: Callable[[str], str]) -> dict[str, Any]:
@@ -106,10 +105,7 @@ def body_of(request: Request, redact: Callable[[str], str]) -> dict[str, Any]:
     """
     body: dict[str, Any] = {
         "model": request.model.removeprefix("openai/"),
-        "messages": [
-            {"role": message.role, "content": redact(message.content)}
-            for message in request.messages
-        ],
+        "messages": [message.sent(redact) for message in request.messages],
     }
     body |= {
         name: value

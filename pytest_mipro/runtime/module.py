@@ -123,7 +123,7 @@ class LMModule(Generic[P, R]):
         with self._in_context() as context:
             return self._prompt(context, self._asked())
 
-    def messages(self, *args: P.args, **kwargs: P.kwargs) -> list[dict[str, str]]:
+    def messages(self, *args: P.args, **kwargs: P.kwargs) -> list[dict[str, Any]]:
         """Return the chat messages of a call, for a pipeline that makes the call itself.
 
         In a marked case an LM call that sends them, in a row, is the module's in the trace.
@@ -133,7 +133,7 @@ class LMModule(Generic[P, R]):
             messages = self._render(context, signature, inputs)
         if context is not None and context.trace is not None:
             context.trace.rendered.note(messages, signature, inputs)
-        return [{"role": message.role, "content": message.content} for message in messages]
+        return [message.sent() for message in messages]
 
     def request(self, *args: P.args, **kwargs: P.kwargs) -> Request:
         """Return what a call sends: model, messages, parameters, the JSON schema of the reply.

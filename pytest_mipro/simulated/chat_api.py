@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from pytest_mipro.errors import ConfigurationError, UnknownModelError
+from pytest_mipro.runtime.client.attachments import read_parts
 from pytest_mipro.runtime.client.contract import Message, Role
 from pytest_mipro.simulated import noise
 from pytest_mipro.simulated.client import PREFIX, count_tokens, cut, model_named
@@ -86,7 +87,12 @@ def _message(part: Any) -> Message:
         raise ConfigurationError(f"each message needs a `role`, one of: {', '.join(_ROLES)}")
     content = part.get("content")
     if isinstance(content, list):
-        content = "".join(str(p.get("text", "")) for p in content if isinstance(p, dict))
+        parts = read_parts(content)
+        if parts is None:
+            raise ConfigurationError("each content part needs a `text`, `image_url` or `file`")
+        if not all(isinstance(each, str) for each in parts):
+            return Message.of(role, parts)
+        content = "".join(map(str, parts))
     if not isinstance(content, str):
         raise ConfigurationError("each message needs a `content` of text")
     return Message(role, content)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_mipro.runtime.client.attachments import Attachment
 from pytest_mipro.runtime.client.contract import Message
 from pytest_mipro.simulated import describing, marked_format, noise, plain_format, proposing
 from pytest_mipro.simulated.filling import Filler, reason
@@ -19,6 +20,18 @@ from pytest_mipro.simulated.task import Mind, Question, Task
 
 # The models there are, by how much their decisions are blurred by noise.
 MODELS: Mapping[str, float] = {"small": 1.0, "large": 0.5}
+
+
+def seen(message: Message) -> Message:
+    """Return a message as the model sees it: of a text file its text, of others what they are."""
+    parts = [part if isinstance(part, str) else _text_of(part) for part in message.parts]
+    return Message(message.role, "\n".join(parts)) if parts else message
+
+
+def _text_of(part: Attachment) -> str:
+    if not part.mime_type.startswith("text/"):
+        return part.short
+    return part.content().decode("utf-8", "replace").strip()
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,7 @@ class SimulatedModel:
 
         At temperature 0 (the default) it depends on the messages alone; above, on `sample` too.
         """
+        messages = [seen(message) for message in messages]
         mind = self._mind(messages, parameters, sample)
         marked = marked_format.recognises(messages)
         task = marked_format.read(messages) if marked else plain_format.read(messages)

@@ -12,6 +12,7 @@ from pytest_mipro import lm_module
 
 PAGE = (Path(__file__).parents[2] / "docs/types.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+TABLES = ("## Inputs", "### Descriptions", "### Images and files", "## Outputs")
 _CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 NAMES: dict[str, Any] = {"__name__": __name__, "lm_module": lm_module}
 exec(compile(BLOCKS[0], __file__, "exec", dont_inherit=True), NAMES)
@@ -71,8 +72,35 @@ def test_an_output_is_asked_for_and_read_as_the_page_says(
 
 
 def test_every_row_is_tested() -> None:
-    tables = [rows(heading) for heading in ("## Inputs", "### Descriptions", "## Outputs")]
-    assert sum(map(len, tables)) == len(re.findall(r"^\| (?!annotated)", PAGE, re.MULTILINE)) > 25
+    tables = [rows(heading) for heading in TABLES]
+    assert (
+        sum(map(len, tables)) == len(re.findall(r"^\| (?!annotated|made)", PAGE, re.MULTILINE)) > 25
+    )
+
+
+def test_each_way_to_make_an_image_or_a_file_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = b"\x89PNG\r\n\x1a\n"
+    Path("cat.png").write_bytes(data)
+    Path("bill.pdf").write_bytes(b"%PDF-1.7")
+    names: dict[str, Any] = {"__name__": __name__, "data": data}
+    exec(compile(BLOCKS[2], __file__, "exec", dont_inherit=True), names)
+    ways = [way for _, ways in rows("### Images and files") for way in code(ways).split("\n")]
+    made = [eval(way.replace("…", "AAAA"), names) for way in ways]
+    images = [each for each in made if isinstance(each, names["Image"])]
+    files = [each for each in made if isinstance(each, names["File"])]
+    assert (len(images), len(files)) == (4, 2)
+    for file in files:
+        sent = names["total"].messages(file, images, "EUR")[-1]["content"]
+        assert [part["type"] for part in sent] == [
+            "text",
+            "file",
+            "text",
+            *4 * ["image_url"],
+            "text",
+        ]
 
 
 def test_a_conversation_is_sent_as_the_page_shows() -> None:

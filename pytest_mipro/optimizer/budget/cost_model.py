@@ -116,7 +116,8 @@ def sizes_of(
     seen: dict[str, tuple[int, int]] = {}
     for call in calls:
         prompt = committed.get(call.signature.prompt_path)
-        if prompt is not None and call.requests == 1 and call.usage.prompt_tokens:
+        text_alone = not call.signature.attached  # images count as no bytes of the text
+        if prompt is not None and text_alone and call.requests == 1 and call.usage.prompt_tokens:
             messages = render(call.signature, prompt, call.inputs)
             size, tokens = seen.get(call.model, (0, 0))
             size += sum(_size(message.content) for message in messages)

@@ -37,6 +37,7 @@ from pytest_mipro.optimizer.study.amount import NOTHING, Amount
 from pytest_mipro.optimizer.study.case import CaseRun
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.prompts.prompt_file import holds_demos
+from pytest_mipro.runtime.signature.signature import Signature
 
 
 def expand_candidates(state: SearchState, proposer: InstructionProposer) -> SearchState | None:
@@ -137,7 +138,7 @@ def _with_demo_sets(state: SearchState, runs: Sequence[CaseRun]) -> SearchState:
             for choice, demos in enumerate(module.demo_sets)
         ]
         source = DemoSource(
-            state.pools.get(path, ()) if holds_demos(path) else (),
+            state.pools.get(path, ()) if _takes_demos(module.signature) else (),
             _texts(failing, path),
             _demo_limit(state),
             settings.max_demos,
@@ -150,6 +151,11 @@ def _with_demo_sets(state: SearchState, runs: Sequence[CaseRun]) -> SearchState:
         origin = state.incumbent[2 * index : 2 * index + 2]
         modules.append(extended(module, (), [*(i.demos for i in drawn), ()], origin))
     return replace(state, candidates=Candidates(tuple(modules)), ways=ways)
+
+
+def _takes_demos(signature: Signature) -> bool:
+    """Return whether a prompt may hold demos; images and files don't go into prompt files."""
+    return holds_demos(signature.prompt_path) and not signature.attached
 
 
 def _fails(state: SearchState, run: CaseRun) -> bool:

@@ -10,16 +10,46 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from pytest_mipro.errors import EndpointError
+from pytest_mipro.runtime.client.attachments import Attachment
 
 Role = Literal["system", "user", "assistant"]
 
 
 @dataclass(frozen=True)
 class Message:
-    """A chat message: `role` and `content`, in which nothing is read as a role or template."""
+    """A chat message: `role` and `content`, in which nothing is read as a role or template.
+
+    `parts` are the texts, images and files that are sent as content parts, none for a text alone;
+    `content` then is what one reads: each on lines of its own, with a short text for an image.
+    """
 
     role: Role
     content: str
+    parts: tuple[str | Attachment, ...] = ()
+
+    @classmethod
+    def of(cls, role: Role, parts: Sequence[str | Attachment]) -> Message:
+        """Return the message of these parts."""
+        texts = [part if isinstance(part, str) else part.short for part in parts]
+        held = () if texts == list(parts) else tuple(parts)
+        return cls(role, "\n".join(texts), held)
+
+    @property
+    def attached(self) -> tuple[Attachment, ...]:
+        """The images and files among the parts."""
+        return tuple(part for part in self.parts if not isinstance(part, str))
+
+    def sent(self, text: Callable[[str], str] = str) -> dict[str, Any]:
+        """Return the message in OpenAI's format, each of its texts changed by `text`."""
+        parts = [
+            {"type": "text", "text": text(part)} if isinstance(part, str) else part.part()
+            for part in self.parts
+        ]
+        return {"role": self.role, "content": parts or text(self.content)}
+
+    def _keyed(self) -> list[Any]:
+        parts = [part if isinstance(part, str) else part.key() for part in self.parts]
+        return [self.role, parts or self.content]
 
 
 @dataclass(frozen=True)
@@ -55,7 +85,7 @@ class Request:
         """Return the request as JSON text with sorted keys, no white space and UTF-8 unescaped."""
         data = {
             "model": self.model,
-            "messages": [[message.role, message.content] for message in self.messages],
+            "messages": [message._keyed() for message in self.messages],  # noqa: SLF001 - same file
             "parameters": dict(self.parameters),
             "response_schema": self.response_schema,
             "sample": self.sample,
@@ -74,14 +104,15 @@ class Request:
         return client.endpoint(self.model)
 
     def prompt_bytes(self) -> int:
-        """Return the UTF-8 bytes of messages and response schema.
+        """Return the UTF-8 bytes of messages and response schema, and a bound for images and files.
 
         They bound the tokens: no tokenizer makes more tokens of a text than it has bytes.
         """
         texts = [message.content for message in self.messages]
         if self.response_schema is not None:
             texts.append(json.dumps(dict(self.response_schema)))
-        return sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+        attached = sum(part.tokens() for message in self.messages for part in message.attached)
+        return attached + sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from pytest_mipro.errors import ContextWindowError, RefusalError
 from pytest_mipro.runtime.client.attempts import Attempts, LiveSettings
+from pytest_mipro.runtime.client.capabilities import check_attached
 from pytest_mipro.runtime.client.contract import Reply, Request, known_cost, known_usage
 from pytest_mipro.runtime.client.endpoints import (
     access_to,
@@ -47,6 +48,7 @@ class LiteLLMClient:
     async def complete(self, request: Request) -> Reply:
         """Return the model's reply. `latency` is that of the attempt that succeeded."""
         litellm = await _litellm()
+        check_attached(litellm, request, self._settings.api_base)
         return await self._answered(litellm, request, self._call(litellm, request))
 
     def price(self, model: str) -> ModelPrice | None:
@@ -120,10 +122,7 @@ class LiteLLMClient:
             **request.private,
             **self._arguments[request.model],
             "model": request.model,
-            "messages": [
-                {"role": message.role, "content": _sendable(message.content)}
-                for message in request.messages
-            ],
+            "messages": [message.sent(_sendable) for message in request.messages],
             "timeout": self._settings.timeout,
             "max_retries": 0,
             "drop_params": True,

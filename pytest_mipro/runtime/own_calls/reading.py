@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_mipro.runtime.client.attachments import read_parts
 from pytest_mipro.runtime.client.contract import Message, Role, Usage, known_usage
 from pytest_mipro.runtime.own_calls.http_call import HTTPAnswer, json_object
 
 _ROLES: dict[str, Role] = {"system": "system", "developer": "system", "assistant": "assistant"}
 _CONTENT = ("messages", "input", "instructions", "system", "contents", "prompt")
 _CALL = "function_call"
+_LONG = 400
+_BASE64 = re.compile(r"(?:data:[^,]*,)?[A-Za-z0-9+/=_-]+\Z")
 _TOOL_STOPS = ("tool_use", "tool_calls", _CALL)
 _STOPS = {
     **dict.fromkeys(("end_turn", "stop_sequence", *_TOOL_STOPS), "stop"),
@@ -32,7 +37,10 @@ def messages_of(body: Mapping[str, Any]) -> tuple[Message, ...]:
     for turn in turns if isinstance(turns, list) else [turns]:
         if isinstance(turn, dict):
             role = _ROLES.get(str(turn.get("role")), "user")
-            found.append(Message(role, _turn_text(turn)))
+            content = turn.get("content")
+            listed = content if isinstance(content, list) and not turn.get("tool_calls") else []
+            parts = read_parts(listed)
+            found.append(Message.of(role, parts) if parts else Message(role, _turn_text(turn)))
         elif turn is not None:
             found.append(Message("user", _text(turn)))
     return tuple(found)
@@ -68,7 +76,17 @@ def _text(content: Any) -> str:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return json.dumps(_shortened(value), ensure_ascii=False, sort_keys=True)
+
+
+def _shortened(value: Any) -> Any:
+    """Return the value with what images and files are encoded in replaced by its size."""
+    if isinstance(value, str) and len(value) > _LONG and _BASE64.match(value):
+        digest = hashlib.sha256(value.encode()).hexdigest()
+        return f"[{3 * len(value) / 4000:.1f} kB, {digest[:12]}]"
+    if isinstance(value, dict):
+        return {key: _shortened(item) for key, item in value.items()}
+    return [_shortened(item) for item in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)

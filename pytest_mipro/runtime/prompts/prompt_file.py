@@ -164,6 +164,12 @@ def _demo(item: _Checked, signature: Signature | None) -> Demo:
                 "them, or delete the demo",
                 item.at("inputs"),
             )
+        if signature.attached:
+            raise problem(
+                f"the module takes images or files ({', '.join(signature.attached)}), which no "
+                "prompt file holds; delete the demo",
+                item.at("inputs"),
+            )
         inputs = {name: inputs[name] for name in signature.inputs}
         try:
             signature.output.load(output)

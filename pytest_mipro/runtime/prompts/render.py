@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_mipro.errors import OutputParseError
+from pytest_mipro.runtime.client.attachments import AttachedText, Attachment
 from pytest_mipro.runtime.client.contract import Message
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.signature.json_values import to_text
@@ -29,7 +30,8 @@ def render(signature: Signature, prompt: Prompt, inputs: Mapping[str, Any]) -> t
     messages += [Message(turn["role"], turn["content"]) for turn in turns]
     asked = {name: value for name, value in inputs.items() if name != signature.history}
     if asked or not turns:
-        messages.append(Message("user", input_text(asked)))
+        parts = _parts(asked) if signature.attached else [input_text(asked)]
+        messages.append(Message.of("user", parts))
     return tuple(messages)
 
 
@@ -45,6 +47,20 @@ def input_text(inputs: Mapping[str, Any]) -> str:
     if not inputs:
         return "Go on."  # some endpoints refuse an empty message
     return "\n\n".join(f"<{name}>\n{to_text(value)}\n</{name}>" for name, value in inputs.items())
+
+
+def _parts(inputs: Mapping[str, Any]) -> list[str | Attachment]:
+    """Return `input_text` in parts, with images and files in place of what is shown of them."""
+    parts: list[str | Attachment] = []
+    text = ""
+    for name, value in inputs.items():
+        items = value if isinstance(value, list) else [value]
+        held = [item.held for item in items if isinstance(item, AttachedText)]
+        text += ("\n\n" if text else "") + (f"<{name}>" if held else input_text({name: value}))
+        if held:
+            parts += [text, *held]
+            text = f"</{name}>"
+    return [*parts, text]
 
 
 def corrective_messages(reply: str, error: OutputParseError) -> tuple[Message, Message]:

@@ -11,6 +11,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from pytest_mipro.errors import ModuleCallError, ModuleDefinitionError
+from pytest_mipro.runtime.client.attachments import Attachment
+from pytest_mipro.runtime.signature.attached_inputs import (
+    AttachmentError,
+    attached_kind,
+    attached_value,
+)
 from pytest_mipro.runtime.signature.chat_history import (
     OWN_CLIENT_WAY,
     SAID,
@@ -66,6 +72,19 @@ class InputTypes:
             )
         return names[0] if names else None
 
+    @cached_property
+    def attached(self) -> dict[str, type[Attachment]]:
+        """The kinds of the inputs that are images or files; raises ModuleDefinitionError."""
+        found = {}
+        for name, annotation in self.annotations.items():
+            try:
+                kind = attached_kind(annotation)
+            except AttachmentError as error:
+                raise ModuleDefinitionError(f"{self.where}: input {name!r}: {error}") from None
+            if kind is not None:
+                found[name] = kind
+        return found
+
     def described(self) -> dict[str, str]:
         """Return what annotations say of inputs and of their fields, by name."""
         found: dict[str, str] = {}
@@ -81,6 +100,8 @@ class InputTypes:
         shown: dict[str, Any] = {name: f"{{{name}}}" for name in self.parameters.parameters}
         if self.history is not None:
             shown[self.history] = [{"role": "user", "content": shown[self.history]}]
+        for name, kind in self.attached.items():
+            shown[name] = kind.placeholder(shown[name])
         return shown
 
     def json_values(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,8 +118,10 @@ class InputTypes:
 
     def _json(self, name: str, value: Any) -> Any:
         try:
+            if name in self.attached:
+                return attached_value(value, self.attached[name])
             return turns_of(value) if name == self.history else to_json(value)
-        except HistoryError as error:
+        except (AttachmentError, HistoryError) as error:
             raise ModuleCallError(f"argument {name!r}: {error}") from None
         except TypeError as error:
             if any(map(callable, value if isinstance(value, (list, tuple)) else (value,))):

@@ -12,6 +12,8 @@ from typing import Any
 from pydantic import BaseModel, RootModel
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from pytest_mipro.runtime.client.attachments import Attachment
+
 
 def to_json(value: Any) -> Any:
     """Return the JSON value of a Python value; sets are sorted, so that the text is stable.
@@ -34,8 +36,11 @@ def _json(value: Any) -> Any:
         return sorted((_json(item) for item in value), key=json.dumps)
     if isinstance(value, (list, tuple)):
         return [_json(item) for item in value]
-    if (fields := _fields(value)) is not None:
+    if not isinstance(value, Attachment) and (fields := _fields(value)) is not None:
         return {_key(key): _json(item) for key, item in fields.items()}
+    if isinstance(value, Attachment):
+        kind = type(value).__name__
+        raise TypeError(f"annotate an input that holds it `{kind}` or `list[{kind}]`")
     name = enum_name(value)
     return _json(to_jsonable_python(value)) if name is None else name
 

@@ -122,6 +122,11 @@ class Signature:
         return self._taken.history
 
     @property
+    def attached(self) -> tuple[str, ...]:
+        """The names of the inputs that are images or files; raises ModuleDefinitionError."""
+        return tuple(self._taken.attached)
+
+    @property
     def placeholders(self) -> dict[str, Any]:
         """Arguments of a call that shows where each input goes: `{name}` for its value."""
         return self._taken.placeholders()

@@ -10,7 +10,7 @@ import pytest
 from lm_stub import Stub
 from own_case import case
 
-from pytest_mipro import lm_module
+from pytest_mipro import History, Image, lm_module
 from pytest_mipro.errors import OutputParseError
 from pytest_mipro.runtime.client.contract import LMClient
 
@@ -23,6 +23,11 @@ def queue(ticket: str) -> Literal["billing", "orders"]:
 @lm_module
 def reply(ticket: str) -> str:
     """Answer the customer."""
+
+
+@lm_module
+def look(history: History, photo: Image) -> str:
+    """Say what is there."""
 
 
 TOOL = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
@@ -54,6 +59,16 @@ def test_the_call_is_the_module_s_with_inputs_and_parsed_output(
     assert call.model == "m"
     assert call.parameters == {"temperature": 0}
     assert (call.requests, call.usage.prompt_tokens) == (1, 7)
+
+
+def test_it_may_hold_a_conversation_and_an_image(client: LMClient, sdk: openai.OpenAI) -> None:
+    photo = Image.from_bytes(b"\x89PNG\r\n\x1a\n" + bytes(999))
+    talk = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    with case(client) as trace:
+        ask(sdk, look.messages(talk, photo))
+    (call,) = trace.calls
+    assert call.signature is look.signature
+    assert call.inputs == {"history": talk, "photo": photo.short}
 
 
 def test_turns_of_the_pipeline_around_them_change_nothing(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
 import pytest
 
+from pytest_mipro import Image
 from pytest_mipro.runtime.client.contract import Message, Usage
 from pytest_mipro.runtime.client.prices import output_limit
 from pytest_mipro.runtime.own_calls.http_call import HTTPAnswer
@@ -202,3 +204,25 @@ def test_a_stream_of_responses() -> None:
 @pytest.mark.parametrize("body", [b"", b"not JSON", b"[1]", b"\xff"])
 def test_what_is_of_no_known_format_says_nothing(body: bytes) -> None:
     assert read_answer(HTTPAnswer(200, {}, body)) == Reading()
+
+
+DATA = "iVBORw0K" * 1000
+SHOWN = f"[6.0 kB, {hashlib.sha256(DATA.encode()).hexdigest()[:12]}]"
+URL = f"data:image/png;base64,{DATA}"
+
+
+@pytest.mark.parametrize(
+    ("part", "shown"),
+    [
+        ({"type": "image_url", "image_url": {"url": URL}}, Image(URL).short),
+        (
+            {"type": "image", "source": {"type": "base64", "data": DATA}},
+            json.dumps({"source": {"data": SHOWN, "type": "base64"}, "type": "image"}),
+        ),
+        ({"inline_data": {"data": DATA}}, json.dumps({"inline_data": {"data": SHOWN}})),
+    ],
+)
+def test_an_image_is_shown_by_its_size(part: dict[str, Any], shown: str) -> None:
+    turn = {"role": "user", "content": [{"type": "text", "text": "What?"}, part]}
+    (message,) = messages_of({"messages": [turn]})
+    assert message.content == f"What?\n{shown}"
