@@ -18,6 +18,8 @@ from pytest_mipro.plugin.lock.lock_checks import (
     count_edited,
     to_json,
 )
+from pytest_mipro.plugin.lock.lock_lines import line_of_key, line_of_refused, with_commas
+from pytest_mipro.plugin.lock.lock_summary import summary_of
 from pytest_mipro.runtime.signature.signature import VARIANT_SIGN
 from pytest_mipro.runtime.text.files import read_text
 from pytest_mipro.runtime.text.strict_json import (
@@ -152,9 +154,9 @@ def read_lock(path: Path) -> Lock | None:
 
 def dump_lock(lock: Lock) -> str:
     """Return the text of a lock: sorted, one entry a line, the same bytes for the same lock."""
-    data: dict[str, Any] = {"schema_version": SCHEMA_VERSION}
+    data: dict[str, Any] = {"schema_version": SCHEMA_VERSION, _SUMMARY: _summary(lock)}
     data |= {item.name: getattr(lock, item.name) for item in _FIELDS}
-    for name in _OPTIONAL:
+    for name in (_SUMMARY, *_OPTIONAL):
         if not data[name]:
             del data[name]
     data[CHECK] = check_of_head(data)
@@ -162,38 +164,29 @@ def dump_lock(lock: Lock) -> str:
     return "{\n" + ",\n".join(blocks) + "\n}\n"
 
 
+def _summary(lock: Lock) -> tuple[str, ...]:
+    scored = [(it.test, it.row, it.score) for it in lock.cases if it.score is not None]
+    return summary_of(scored, (module.model for module in lock.modules))
+
+
 def parse_lock(text: str, path: Path) -> Lock:
     """Return the lock in a file's text; raises LockError whose text begins with `path:line`."""
     lines = text.splitlines()
     try:
-        return _lock(load_json(_with_commas(text)), lines)
+        return _lock(load_json(with_commas(text)), lines)
     except json.JSONDecodeError as error:
         conflict = next((n for n, line in enumerate(lines, 1) if line.startswith("<<<<<<<")), None)
         problem = "an unresolved merge conflict" if conflict else f"not JSON ({error.msg})"
         raise LockError(f"{path}:{conflict or error.lineno}: {problem}; {_REMEDY}") from None
     except ValueError as problem:
-        line = getattr(problem, "line", None) or _line_of_refused(lines)
+        line = getattr(problem, "line", None) or line_of_refused(lines)
         raise LockError(f"{path}:{line}: {problem}; {_REMEDY}") from None
-
-
-def _with_commas(text: str) -> str:
-    """Return the text with a comma behind each entry that another one follows, and behind no last.
-
-    So a merge that keeps the lines of both sides needs no care for commas.
-    """
-    lines = text.split("\n")
-    for number, line in enumerate(lines[:-1]):
-        entry = line.rstrip().removesuffix(",")
-        if line.startswith(_ENTRY) and entry.endswith(("}", '"')):
-            last = lines[number + 1].lstrip().startswith(("]", "}"))
-            lines[number] = entry if last else f"{entry},"
-    return "\n".join(lines)
 
 
 _FIELDS = tuple(item for item in fields(Lock) if item.name != "edited")
 # Left out where they are empty.
 _OPTIONAL: Mapping[str, Any] = MappingProxyType({"accepted_as": "", "holdout": "", "lessons": []})
-_ENTRY = ('    {"', '    "')
+_SUMMARY = "summary"
 _REMEDY = "restore the file, or delete it and run `pytest --mipro-update-lock`"
 
 
@@ -213,36 +206,10 @@ def _block(value: Any) -> str:
     return "[\n    " + ",\n    ".join(entries) + "\n  ]" if entries else "[]"
 
 
-def _line_of_refused(lines: list[str]) -> int:
-    """Return the line that strict reading refuses, as for a key twice or a NaN; else 1."""
-    keys: set[str] = set()
-    for number, line in enumerate(lines, 1):
-        text = line.strip().removesuffix(",")
-        key = line.partition(":")[0]
-        if line.startswith('  "') and key in keys:
-            return number
-        keys.add(key)
-        try:
-            load_json(f"[{text}]" if text.startswith("{") else f"{{{text}}}")
-        except json.JSONDecodeError:
-            continue
-        except ValueError:
-            return number
-    return 1
-
-
-def _line_of(lines: list[str], key: str, index: int = -1) -> int | None:
-    """Return the line of a top-level key, or of an entry of its list."""
-    for number, line in enumerate(lines, 1):
-        if line.lstrip().startswith(f'"{key}"'):
-            return number + index + 1
-    return None
-
-
 def _lock(data: Any, lines: list[str]) -> Lock:
     if not isinstance(data, dict):
         raise _ProblemError("expected an object")
-    line_of = partial(_line_of, lines)
+    line_of = partial(line_of_key, lines)
     edited = count_edited(data, _ENTRIES)
     version = data.pop("schema_version", None)
     if version != SCHEMA_VERSION:
@@ -250,6 +217,7 @@ def _lock(data: Any, lines: list[str]) -> Lock:
         raise _ProblemError(text, line_of("schema_version"))
     data = {**_OPTIONAL, **data}
     data.pop("salt", None)  # of releases whose split had one
+    data.pop(_SUMMARY, None)
     if problem := field_problem(data, _rules(Lock)):
         raise _ProblemError(problem.text, line_of(problem.key))
     for index, row in enumerate(data["demo_rows"]):

@@ -152,12 +152,19 @@ TEXT = """\
 """
 
 
+VERSION = '  "schema_version": 1,\n'
+SUMMARY = """\
+  "summary": [
+    "test_queue: 1.000 (0.21 to 1.00), 1 case",
+    "simulated/small"
+  ],
+"""
 CHECK = re.compile(r',\s+"check": "[0-9a-f]{8}"')
 
 
 def test_the_text_of_a_lock():
     text = dump_lock(EXAMPLE)
-    assert CHECK.sub("", text) == TEXT
+    assert CHECK.sub("", text) == TEXT.replace(VERSION, VERSION + SUMMARY)
     assert len(CHECK.findall(text)) == 4, "the head, a module and two cases"
     assert parse_lock(text, PATH) == EXAMPLE
     assert parse_lock(text, PATH).edited == 0
@@ -195,6 +202,23 @@ def test_who_edits_a_score_can_compute_its_check():
     lock = parse_lock(forged, PATH)
     assert lock.edited == 0
     assert [case.score for case in lock.cases] == [0.123]
+
+
+def test_the_summary_is_for_readers_alone():
+    text = dump_lock(EXAMPLE)
+    first, *entries = SUMMARY.splitlines(keepends=True)
+    both = text.replace(SUMMARY, "".join([first, entries[0], *entries]))  # a merge kept two sides
+    assert text.count("test_queue: 1.000") + 1 == both.count("test_queue: 1.000")
+    for other in (text.replace(SUMMARY, ""), both):
+        assert (parse_lock(other, PATH), parse_lock(other, PATH).edited) == (EXAMPLE, 0)
+        assert dump_lock(parse_lock(other, PATH)) == text
+
+
+def test_the_summary_has_a_line_for_each_of_the_first_tests():
+    cases = [LockedCase(f"{n}", f"test_{n:02}", "r", "", 0.5) for n in range(10)]
+    lines = dump_lock(Lock("", 0, 1, cases=tuple(cases))).splitlines()
+    assert lines[3].startswith('    "test_00: 0.500 (')
+    assert lines[11] == '    "and 2 tests more"'
 
 
 def test_reordered_lines_and_spaces_are_no_edit():
@@ -294,5 +318,5 @@ def test_a_merge_that_keeps_lines_of_both_sides_needs_no_commas(entry: str) -> N
 def test_what_is_no_entry_keeps_its_commas() -> None:
     text = json.dumps(json.loads(dump_lock(EXAMPLE)), indent=4)
     assert parse_lock(text, PATH) == EXAMPLE
-    with pytest.raises(LockError, match=r"mipro\.json:3: not JSON"):
+    with pytest.raises(LockError, match=r"mipro\.json:7: not JSON"):
         parse_lock(dump_lock(EXAMPLE).replace('"holdout": "', '"holdout" "'), PATH)
