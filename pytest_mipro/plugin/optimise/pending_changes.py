@@ -187,6 +187,20 @@ class PendingChanges:
         if self._failed:
             terminal.write_line(f"not written: {self._failed}", red=True)
 
+    def diff(self, study: str) -> tuple[str, ...]:
+        """Return the lines of the diff of a study's prompt files, written or not."""
+        return tuple(
+            line
+            for queued in self._queue.values()
+            for write in queued.writes
+            if queued.ending.result.study == study and write.path in queued.before
+            for line in prompt_diff(
+                relative_path(write.path, ini_folder(self._config)),
+                queued.before[write.path],
+                write.text,
+            )
+        )
+
     def _show_all(self, terminal: PrintableTerminal) -> None:
         shown = [
             (write, queued.before[write.path])

@@ -51,11 +51,15 @@ class GatedStudy:
 
 @dataclass(frozen=True)
 class OptimizedStudy:
-    """A study that came to its decision, what happened on the way, and the troubled replies."""
+    """A study that came to its decision, what happened on the way, and the troubled replies.
+
+    `diff` holds the lines of its prompt files' diff: of the finalist's, written or not.
+    """
 
     result: StudyResult
     events: tuple[Event, ...] = ()
     troubles: tuple[Trouble, ...] = ()
+    diff: tuple[str, ...] = ()
 
     def of(self, kind: type[E]) -> tuple[E, ...]:
         """Return the events of a kind, in their order."""
@@ -144,7 +148,8 @@ def troubles_of(config: pytest.Config, lock: str) -> tuple[Trouble, ...]:
 def run_report(config: pytest.Config, exit_status: int, given: Sequence[Verdict]) -> RunReport:
     """Return what the run knows at its end."""
     root, manager, announced = ini_folder(config), config.pluginmanager, optimizations_of(config)
-    writers = [manager.get_plugin(name) for name in ("mipro-changes", "mipro-update-lock")]
+    changes = manager.get_plugin("mipro-changes")
+    writers = [changes, manager.get_plugin("mipro-update-lock")]
     by_lock: dict[str, list[Verdict]] = {}
     for verdict in given:
         by_lock.setdefault(verdict.plan.lock, []).append(verdict)
@@ -158,6 +163,7 @@ def run_report(config: pytest.Config, exit_status: int, given: Sequence[Verdict]
                 result,
                 tuple(announced.events.get(result.study, ())),
                 announced.troubles.get(result.study, ()),
+                changes.diff(result.study) if changes is not None else (),
             )
             for result in announced.results
         ),

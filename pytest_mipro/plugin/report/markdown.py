@@ -5,10 +5,13 @@ What the reader needs first comes first; cases and calls unfold. Its length is b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 
+from pytest_mipro.optimizer.budget.spending import grouped
 from pytest_mipro.optimizer.run.events import Measured
 from pytest_mipro.optimizer.statistics.notation import with_interval
+from pytest_mipro.optimizer.study.amount import describe_amount, total
 from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.gate.model_comparison import by_test
 from pytest_mipro.plugin.gate.verdict_types import Verdict
@@ -25,6 +28,8 @@ from pytest_mipro.plugin.report.model_lines import HEAD, model_row
 MAX_CHARS = 60_000  # a comment on GitHub may have 65,536
 _MOST_ROWS = 100
 _SHOWN_CASES = 10
+_MOST_DIFF_LINES = 200
+_TICKS = re.compile("`+")
 _HEAD = ("test", "verdict", "mean (95 %)", "against the lock", "cases")
 # All other ASCII punctuation may mean something to some Markdown: links, tables, mentions, maths.
 _JOINER = "&#8288;"  # no width, no break
@@ -37,7 +42,8 @@ def markdown_report(report: RunReport, redact: Callable[[str], str]) -> str:
     """Return the report's text, of at most `MAX_CHARS` characters."""
     words = Words(redact)
     blocks = [[f"### {_title(report)}"]]
-    blocks += [_optimization(item, words) for item in report.optimizations]
+    for item in report.optimizations:
+        blocks += [_optimization(item, words), _diff(item, words), _costs(item, words)]
     blocks += [_study(study, words) for study in report.studies]
     for study in report.studies:
         blocks += _worst(study, words)
@@ -189,6 +195,8 @@ def _optimization(item: OptimizedStudy, words: Words) -> list[str]:
         f"{tried}, {result.calls:,} distinct LM calls",
         f"rows: {', '.join(f'{len(keys)} {part}' for part, keys in parts.items())}",
     ]
+    spent, billed = total(entry.amount for entry in result.spending), result.billed
+    notes.append(words.prose(f"took {describe_amount(spent)}; billed {describe_amount(billed)}"))
     if item.changed:
         names = (words.code(signature.label) for signature in item.changed)
         notes.append(f"prompts changed: {', '.join(names)}")
@@ -197,6 +205,34 @@ def _optimization(item: OptimizedStudy, words: Words) -> list[str]:
     if result.ended:
         notes.append(words.prose(result.ended))
     return [*lines, "", *(f"- {text}" for text in notes)]
+
+
+def _diff(item: OptimizedStudy, words: Words) -> list[str]:
+    """Return the diff of the prompt files, to unfold."""
+    if not item.diff:
+        return []
+    what = "Prompts" if item.result.prompts else "Prompts of the refused finalist, not written"
+    lines = [words.verbatim(line) for line in item.diff[:_MOST_DIFF_LINES]]
+    if left := len(item.diff) - len(lines):
+        lines.append(f"… {counted(left, 'more line')}")
+    # Longer than any within: what stands in a prompt can't end the block.
+    fence = "`" * max([3, *(len(run) + 1 for line in lines for run in _TICKS.findall(line))])
+    return _details(what, [f"{fence}diff", *lines, fence])
+
+
+def _costs(item: OptimizedStudy, words: Words) -> list[str]:
+    """Return what each stage took, to unfold."""
+    stages = grouped(item.result.spending, lambda entry: entry.stage)
+    rows = [
+        [
+            words.code(stage),
+            f"{amount.calls:,}",
+            "unknown" if amount.tokens is None else f"{amount.tokens:,}",
+            "unknown" if amount.dollars is None else f"${amount.dollars:.4f}",
+        ]
+        for stage, amount in stages.items()
+    ]
+    return _details("Cost by stage", table(("stage", "calls", "tokens", "cost"), rows))
 
 
 def _pair(before: Measured, after: Measured | None) -> list[str]:
@@ -232,6 +268,13 @@ class Words:
             f"{_reference(character)}{_JOINER if character in '@#' else ''}"
             for character in self._line(text, limit)
         )
+
+    def verbatim(self, text: str, limit: int = 300) -> str:
+        """Return the text as a line of a fenced block, where nothing has a meaning but its end."""
+        text = "".join(
+            char if char.isprintable() else "\ufffd" for char in self._redact(text).expandtabs()
+        )
+        return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
     def _line(self, text: str, limit: int) -> str:
         line = " ".join(self._redact(text).split())

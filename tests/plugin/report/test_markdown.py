@@ -11,6 +11,7 @@ from gate_project import TESTS, WORDS, lock_text, write_gate, write_prompt, writ
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from optimize_project import TESTS as OPTIMIZED
 from optimize_project import optimize, write_project
 
 from pytest_mipro.plugin.report.markdown import MAX_CHARS, Words, table
@@ -167,6 +168,42 @@ def test_an_optimisation(pytester):
     assert "prompts changed: pipeline.parity" in text
     assert "prompts/pipeline.parity.yaml" in text
     assert not lock_text(pytester)
+
+
+def test_an_optimisation_shows_the_diff_of_its_prompts_and_what_it_took(pytester, monkeypatch):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pytester.path / "summary.md"))
+    write_project(pytester)
+    optimize(pytester, "--mipro-json=out.json")
+    html = RENDERER.render(markdown(pytester, "summary.md"))
+    (diff,) = re.findall(r'<code class="language-diff">(.*?)</code>', html, re.DOTALL)
+    lines = unescape(diff).splitlines()
+    assert lines[:2] == ["--- /dev/null", "+++ b/prompts/pipeline.parity.yaml"]
+    assert [line for line in lines if line.startswith("+  Look carefully")]
+    (study,) = json.loads(markdown(pytester, "out.json"))["optimizations"]
+    stages = {row[0]: row[1] for row in cells(html) if len(row) == 4}
+    assert stages.pop("stage") == "calls"
+    assert sum(int(calls.replace(",", "")) for calls in stages.values()) == study["calls"]
+    assert next(map(shown, stages)) == "baseline"
+    assert re.search(r"took \d+ calls, [\d,]+ tokens; billed \d+ calls", shown(html))
+
+
+def test_a_prompt_cannot_leave_the_block_of_its_diff(pytester):
+    nasty = "<!-- ``` \\n````\\n</details> @octocat <script>alert(1)</script> -->"
+    write_project(pytester)
+    conftest = pytester.path / "conftest.py"
+    conftest.write_text(conftest.read_text().replace("last digit, way", f"last digit, {nasty} way"))
+    optimize(pytester, "--mipro-markdown=out.md")
+    html = RENDERER.render(markdown(pytester))
+    (diff,) = re.findall(r'<code class="language-diff">(.*?)</code>', html, re.DOTALL)
+    assert "octocat" in diff
+    assert "octocat" not in html.replace(diff, "")
+    assert html.count("<details>") == html.count("</details>") == 2
+
+
+def test_a_refused_finalist_is_shown_as_not_written(pytester):
+    write_project(pytester, OPTIMIZED.replace("range(40)", "range(11)"))
+    optimize(pytester, "--mipro-markdown=out.md")
+    assert "Prompts of the refused finalist, not written" in markdown(pytester)
 
 
 def test_an_optimisation_that_stops(pytester):
