@@ -4,6 +4,7 @@ MiproError
 ├── UsageError                  the user's code, files or options are wrong
 │   ├── ModuleDefinitionError   a function that can't be an LM module
 │   ├── ModuleCallError         an LM module called with wrong arguments
+│   │   └── AttachmentError     what is given makes no image or file
 │   ├── PromptFileError         a prompt file that can't be used (names path:line)
 │   ├── CaseFileError           a case file that can't be used (names path:line)
 │   ├── LockError               a lock that can't be used (names path:line)
@@ -50,6 +51,10 @@ class ModuleDefinitionError(UsageError):
 
 class ModuleCallError(UsageError):
     """An LM module was called with arguments that it doesn't take or can't render."""
+
+
+class AttachmentError(ModuleCallError, ValueError):
+    """No `Image` or `File` can be made of what is given, or none be sent where it stands."""
 
 
 class PromptFileError(UsageError):

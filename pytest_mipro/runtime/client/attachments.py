@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 from pydantic import PydanticUserError
 
+from pytest_mipro.errors import AttachmentError
+
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)(?:;[\w.+-]+=[^;,]*)*;base64,", re.IGNORECASE)
 _MAGIC = {
     b"\x89PNG\r\n\x1a\n": "image/png",
@@ -35,13 +37,18 @@ class _Attachment:
 
     @classmethod
     def from_path(cls, path: str | Path) -> Self:
-        """Return the file's content; raises OSError, or ValueError for a file of another kind."""
+        """Return what a file holds; raises AttachmentError where it can't."""
         path = Path(path)
-        return cls._of(path.read_bytes(), mimetypes.guess_type(path.name)[0], path.name)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise AttachmentError(f"{path}: can't be read ({reason})") from None
+        return cls._of(data, mimetypes.guess_type(path.name)[0], path.name)
 
     @classmethod
     def from_bytes(cls, data: bytes, mime_type: str | None = None) -> Self:
-        """Return the bytes as they are; raises ValueError if they don't tell their MIME type."""
+        """Return what the bytes are; raises AttachmentError where their type is unknown."""
         return cls._of(data, mime_type, "")
 
     @classmethod
@@ -57,7 +64,7 @@ class _Attachment:
         if found is None and data[:4] == b"RIFF" and data[8:12] == b"WEBP":
             found = "image/webp"
         if found is None:
-            raise ValueError(f"{name or 'the bytes'}: unknown MIME type; give mime_type=…")
+            raise AttachmentError(f"{name or 'the bytes'}: unknown MIME type; give mime_type=…")
         return cls._made(f"data:{found};base64,{base64.b64encode(data).decode()}", name)
 
     @classmethod
@@ -97,8 +104,9 @@ class _Attachment:
                 return self.url
             parts = urlsplit(self.url)  # what follows the path may be a credential
             return f"[{self.kind} {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}]"
-        size = len(self.content()) / 1000
-        return f"[{self._called()}, {size:.1f} kB, {self.digest[:12]}]"
+        size = len(self.content())
+        shown = f"{size / 1000:.1f} kB" if size >= 1000 else f"{size} B"
+        return f"[{self._called()}, {shown}, {self.digest[:12]}]"
 
     def _called(self) -> str:
         return self.mime_type
@@ -126,15 +134,15 @@ class _Attachment:
 class Image(_Attachment):
     """An image, for an input annotated `Image` or `list[Image]`.
 
-    `url` is a data URL, or one of http or https, which the provider fetches. Raises ValueError for
-    anything else.
+    `url` is a data URL, or one of http or https, which the provider fetches. Raises
+    AttachmentError for anything else.
     """
 
     kind = "image"
 
     def __post_init__(self) -> None:
         if not self.mime_type.startswith("image/") and not _is_remote(self.url):
-            raise ValueError(
+            raise AttachmentError(
                 f"an image is a data URL of type image/…, or a URL of http or https, not "
                 f"{self.url!r:.60}; read a file by Image.from_path(…)"
             )
@@ -158,7 +166,7 @@ class Image(_Attachment):
 class File(_Attachment):
     """A file such as a PDF, for an input annotated `File` or `list[File]`.
 
-    `url` is a data URL; `filename` is sent along. Raises ValueError for another URL.
+    `url` is a data URL; `filename` is sent along. Raises AttachmentError for another URL.
     """
 
     filename: str = ""
@@ -166,14 +174,14 @@ class File(_Attachment):
 
     def __post_init__(self) -> None:
         if not self.mime_type:
-            raise ValueError(
+            raise AttachmentError(
                 f"a file is a data URL, not {self.url!r:.60}; read one by File.from_path(…)"
             )
         _check_base64(self)
 
     @classmethod
     def from_bytes(cls, data: bytes, mime_type: str | None = None, filename: str = "") -> Self:
-        """Return the bytes as they are; raises ValueError if they don't tell their MIME type."""
+        """Return what the bytes are; raises AttachmentError where their type is unknown."""
         return cls._of(data, mime_type, filename)
 
     @classmethod
@@ -210,7 +218,7 @@ def _check_base64(attachment: _Attachment) -> None:
     try:
         attachment.content()
     except binascii.Error as error:
-        raise ValueError(f"the {attachment.kind}'s data URL is no base64 ({error})") from None
+        raise AttachmentError(f"the {attachment.kind}'s data URL is no base64 ({error})") from None
 
 
 Attachment = Image | File

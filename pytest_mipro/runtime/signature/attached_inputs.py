@@ -7,13 +7,10 @@ import typing
 from collections.abc import Iterator
 from typing import Any
 
+from pytest_mipro.errors import AttachmentError
 from pytest_mipro.runtime.client.attachments import AttachedText, Attachment, File, Image
 
 _LISTS = ("list", "tuple", "Sequence")
-
-
-class AttachmentError(TypeError):
-    """A value is no image or file; the text says why."""
 
 
 def attached_kind(annotation: Any) -> type[Attachment] | None:
@@ -61,10 +58,7 @@ def attached_value(value: Any, kind: type[Attachment]) -> Any:
 
 def _text(value: Any, kind: type[Attachment]) -> AttachedText:
     if isinstance(value, str):
-        try:
-            value = kind(value)
-        except ValueError as error:
-            raise AttachmentError(str(error)) from None
+        value = kind(value)
     if not isinstance(value, kind):
         name = kind.__name__
         raise AttachmentError(

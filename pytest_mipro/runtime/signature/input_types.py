@@ -10,13 +10,9 @@ from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
-from pytest_mipro.errors import ModuleCallError, ModuleDefinitionError
+from pytest_mipro.errors import AttachmentError, ModuleCallError, ModuleDefinitionError
 from pytest_mipro.runtime.client.attachments import Attachment
-from pytest_mipro.runtime.signature.attached_inputs import (
-    AttachmentError,
-    attached_kind,
-    attached_value,
-)
+from pytest_mipro.runtime.signature.attached_inputs import attached_kind, attached_value
 from pytest_mipro.runtime.signature.chat_history import (
     OWN_CLIENT_WAY,
     SAID,

@@ -11,7 +11,7 @@ import pytest
 from scripted_server import ScriptedServer, completion
 
 from pytest_mipro import File, Image
-from pytest_mipro.errors import EndpointError
+from pytest_mipro.errors import AttachmentError, EndpointError
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.attachments import AttachedText, read_parts
 from pytest_mipro.runtime.client.capabilities import check_attached
@@ -58,18 +58,19 @@ def test_bytes_tell_their_type(lead: bytes, mime: str) -> None:
         (lambda: Image(url(PDF, "application/pdf")), "an image is a data URL of type image/"),
         (lambda: Image("data:image/png;base64,?"), "the image's data URL is no base64"),
         (lambda: Image.from_bytes(b"what"), "the bytes: unknown MIME type; give mime_type="),
+        (lambda: Image.from_path("no.png"), "no.png: can't be read .No such file"),
         (lambda: File("https://x.org/a.pdf"), "a file is a data URL, not 'https://x.org/a.pdf'"),
     ],
 )
 def test_what_is_none_is_refused(make: Any, reason: str) -> None:
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises(AttachmentError, match=reason):
         make()
 
 
 def test_one_reads_a_type_a_size_and_a_digest_and_no_credential() -> None:
     image = Image.from_bytes(PNG)
     assert image.short == repr(image) == f"[image/png, 2.0 kB, {image.digest[:12]}]"
-    assert File.from_bytes(PDF, None, "a.pdf").short.startswith("[a.pdf, 0.1 kB, ")
+    assert File.from_bytes(PDF, None, "a.pdf").short.startswith("[a.pdf, 109 B, ")
     signed = Image("https://user:secret@x.org/a.png?token=secret#secret")
     assert signed.short == "[image https://x.org/a.png]"
 
