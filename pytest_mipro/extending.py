@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.statistics.decide import Decision
     from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
     from pytest_mipro.optimizer.study.split import Split
-    from pytest_mipro.runtime.calls.context import ModuleCall
+    from pytest_mipro.runtime.calls.trace import ModuleCall
     from pytest_mipro.runtime.client.contract import (
         LMClient,
         Message,
@@ -81,7 +81,7 @@ _HOMES = {
     "pytest_mipro.optimizer.statistics.decide": "Decision",
     "pytest_mipro.optimizer.study.case": "Case Outcome Study TestSpec",
     "pytest_mipro.optimizer.study.split": "Split",
-    "pytest_mipro.runtime.calls.context": "ModuleCall",
+    "pytest_mipro.runtime.calls.trace": "ModuleCall",
     "pytest_mipro.runtime.client.contract": "LMClient Message Reply Request ScriptedClient Usage",
     "pytest_mipro.runtime.prompts.prompt": "Demo Prompt",
     "pytest_mipro.runtime.signature.signature": "Signature",

@@ -15,7 +15,8 @@ from pytest_mipro.optimizer.budget.meter import Accounting
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 from pytest_mipro.plugin.replies.study_client import StudyClient
 from pytest_mipro.runtime.cache.reply_cache import CachedClient
-from pytest_mipro.runtime.calls.context import CallContext, Trace, use
+from pytest_mipro.runtime.calls.context import CallContext, use
+from pytest_mipro.runtime.calls.trace import Trace
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Message, Reply, Request, ScriptedClient, at_hand
 

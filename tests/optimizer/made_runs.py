@@ -9,7 +9,7 @@ from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.search.assessments import Assessment
 from pytest_mipro.optimizer.search.candidates import Candidates, committed_candidates, extended
 from pytest_mipro.optimizer.study.case import Case, CaseCost, CaseRun, Outcome
-from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.client.contract import Usage
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_mipro.runtime.calls.context import CallContext, Trace, use
+from pytest_mipro.runtime.calls.context import CallContext, use
+from pytest_mipro.runtime.calls.trace import Trace
 from pytest_mipro.runtime.client.contract import Request, ScriptedClient
 
 if TYPE_CHECKING:

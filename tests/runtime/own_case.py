@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pytest_mipro.runtime.calls.context import CallContext, Trace, refuse_detached, use
+from pytest_mipro.runtime.calls.context import CallContext, refuse_detached, use
 from pytest_mipro.runtime.calls.strays import Strays
+from pytest_mipro.runtime.calls.trace import Trace
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.own_calls.addresses import Addresses
 from pytest_mipro.runtime.own_calls.watching import watching_own_calls

@@ -30,7 +30,8 @@ from pytest_mipro.errors import (
     OutputParseError,
     PromptFileError,
 )
-from pytest_mipro.runtime.calls.context import CallContext, Trace, use
+from pytest_mipro.runtime.calls.context import CallContext, use
+from pytest_mipro.runtime.calls.trace import Trace
 from pytest_mipro.runtime.client.contract import Reply, Request, ScriptedClient, Usage
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.settings import Settings, replace_settings

@@ -17,7 +17,8 @@ from pytest_mipro.errors import (
     ModuleDefinitionError,
     PromptFileError,
 )
-from pytest_mipro.runtime.calls.context import CallContext, Trace, use
+from pytest_mipro.runtime.calls.context import CallContext, use
+from pytest_mipro.runtime.calls.trace import Trace
 from pytest_mipro.runtime.client.contract import ScriptedClient
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.prompts.prompt_file import (

@@ -13,7 +13,7 @@ from threading import Lock
 from pytest_mipro.optimizer.budget.limits import UnboundedOutputError, UnknownPriceError
 from pytest_mipro.optimizer.study.amount import ONE_CALL, Amount, Limits, nanodollars, total
 from pytest_mipro.optimizer.study.case import CaseRun
-from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.client.contract import Reply, Request, Usage
 from pytest_mipro.runtime.client.prices import (
     ModelPrice,

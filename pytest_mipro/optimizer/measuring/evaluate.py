@@ -20,8 +20,9 @@ from pytest_mipro.optimizer.budget.meter import Accounting, Meter
 from pytest_mipro.optimizer.measuring.case_threads import DaemonPool, run_within
 from pytest_mipro.optimizer.measuring.expectations import Expectations
 from pytest_mipro.optimizer.study.case import Case, CaseRun, Evaluation, Outcome, Study, TestSpec
-from pytest_mipro.runtime.calls.context import CallContext, ModuleCall, Teacher, Trace, use
+from pytest_mipro.runtime.calls.context import CallContext, Teacher, use
 from pytest_mipro.runtime.calls.steps import StepCall
+from pytest_mipro.runtime.calls.trace import ModuleCall, Trace
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.prompts.prompt import Prompt
 

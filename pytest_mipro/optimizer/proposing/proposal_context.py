@@ -16,7 +16,7 @@ from types import CodeType
 from pytest_mipro.errors import OutputParseError
 from pytest_mipro.optimizer.proposing.strategy import Example, ProposalContext, ProposalRequest
 from pytest_mipro.optimizer.study.case import Case, CaseRun, TestSpec
-from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.client.contract import Message
 from pytest_mipro.runtime.prompts.render import input_text
 from pytest_mipro.runtime.signature.json_values import to_text

@@ -14,7 +14,8 @@ from pytest_mipro.optimizer.measuring.evaluate import Ended, MeasuringRules, Pen
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount
 from pytest_mipro.optimizer.study.case import Case, CaseRun, TestSpec, cases_of
-from pytest_mipro.runtime.calls.context import ModuleCall, Teacher
+from pytest_mipro.runtime.calls.context import Teacher
+from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 
 # Attempts take sample indices that no measurement uses: a reply at temperature 1 is no score.

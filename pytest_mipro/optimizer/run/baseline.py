@@ -38,7 +38,7 @@ from pytest_mipro.optimizer.study.case import (
     seen_inputs,
 )
 from pytest_mipro.optimizer.study.split import Split, split_rows
-from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.client.contract import LMClient, samples_at_0
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.signature.signature import Signature

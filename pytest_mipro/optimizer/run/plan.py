@@ -40,7 +40,7 @@ from pytest_mipro.optimizer.statistics.decide import detectable_lift
 from pytest_mipro.optimizer.study.amount import Amount, total
 from pytest_mipro.optimizer.study.case import cases_of, texts_of
 from pytest_mipro.optimizer.study.near_duplicates import near_duplicates
-from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Message, Request, Usage
 

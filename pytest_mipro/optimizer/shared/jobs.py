@@ -19,8 +19,8 @@ from typing import Any
 
 from pytest_mipro.errors import StorageError
 from pytest_mipro.optimizer.study.case import Case, CaseRun, Outcome, TestSpec
-from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.calls.own_client import OWN_CLIENT
+from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.client.contract import Usage
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.signature.signature import Signature, defined_signature

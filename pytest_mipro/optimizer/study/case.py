@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_mipro.errors import MiproError
 from pytest_mipro.optimizer.study.identity import RowTag, seen_digest
-from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.signature.json_values import to_text
 
 NOTHING_SEEN: Mapping[str, str] = MappingProxyType({})

@@ -28,7 +28,7 @@ from pytest_mipro.plugin.measuring.report_data import (
     skip_reason,
 )
 from pytest_mipro.plugin.replies.serving import watching_cases
-from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 
 _RUN = pytest.StashKey[RecordedCall | None]()

@@ -31,9 +31,10 @@ from pytest_mipro.plugin.measuring.shown_calls import ShownCall, shown_call, sho
 from pytest_mipro.plugin.replies.case_replies import CaseReplies
 from pytest_mipro.plugin.replies.circuit_breaker import NOT_TRIED
 from pytest_mipro.plugin.replies.client_stack import recorded_replies
-from pytest_mipro.runtime.calls.context import CallContext, ModuleCall, Trace, use
+from pytest_mipro.runtime.calls.context import CallContext, use
 from pytest_mipro.runtime.calls.steps import StepCall
 from pytest_mipro.runtime.calls.strays import Strays
+from pytest_mipro.runtime.calls.trace import ModuleCall, Trace
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.replies.recorded import RecordedReplies

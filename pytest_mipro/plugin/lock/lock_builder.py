@@ -12,7 +12,7 @@ from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.study.case import Study
 from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.lock.lock_file import Lock, LockedCase, LockedLesson, LockedModule
-from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 

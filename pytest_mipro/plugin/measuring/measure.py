@@ -24,7 +24,8 @@ from pytest_mipro.plugin.measuring.feedback import (
     exception_line,
     noting_comparisons,
 )
-from pytest_mipro.runtime.calls.context import Trace, current_context
+from pytest_mipro.runtime.calls.context import current_context
+from pytest_mipro.runtime.calls.trace import Trace
 from pytest_mipro.runtime.score import Score
 from pytest_mipro.runtime.text.redaction import hide_secrets
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.config.redaction import redacted
-from pytest_mipro.runtime.calls.context import ModuleCall
 from pytest_mipro.runtime.calls.steps import StepCall
+from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.client.contract import Request
 from pytest_mipro.runtime.own_calls.http_call import OwnRequest, answer_of_text
 from pytest_mipro.runtime.replies.recorded import RecordedReply

@@ -3,159 +3,24 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import CodeType
-from typing import Any
 
 from pytest_mipro.errors import (
-    CallLimitError,
     DetachedCallError,
     InfrastructureError,
     MiproError,
     ModuleCallError,
-    ProgramError,
 )
-from pytest_mipro.runtime.calls.own_client import OWN_CLIENT, caller
-from pytest_mipro.runtime.calls.rendered import Rendered
-from pytest_mipro.runtime.calls.steps import StepCall
+from pytest_mipro.runtime.calls.own_client import caller
+from pytest_mipro.runtime.calls.process_state import replacing
 from pytest_mipro.runtime.calls.strays import Strays, report_to_parent, works_for_a_case
-from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, Usage
+from pytest_mipro.runtime.calls.trace import Trace
+from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.prompts.prompt import Prompt
-from pytest_mipro.runtime.signature.signature import Signature
-
-
-@dataclass(frozen=True)
-class ModuleCall:
-    """One call of a module within a case.
-
-    `signature` is the module and `model` the model asked, with the sampling `parameters` sent.
-    `inputs` and `output` are JSON values, `reasoning` is None unless asked for, `text` is the last
-    reply. `usage` and `cost` (US dollars or None) sum up all replies, and so does `latency`
-    (seconds); `cached` tells whether no endpoint was asked; `requests` counts LM calls (2 after a
-    corrective retry). `error` is "" after success; `stack` holds the project's functions between
-    test and module, outermost first; `cut` tells that the last reply ended at the output limit,
-    `unreadable` that it could not be read as an output. `sent` and `received` are the last request
-    and its reply, None unless the trace keeps them. `place` counts the case's calls from 1, in the
-    order in which they began; 0 outside a case.
-    """
-
-    signature: Signature
-    model: str
-    parameters: Mapping[str, Any]
-    inputs: Mapping[str, Any]
-    output: Any
-    reasoning: str | None
-    text: str
-    usage: Usage
-    cost: float | None
-    latency: float
-    cached: bool
-    requests: int
-    error: str = ""
-    stack: tuple[CodeType, ...] = ()
-    cut: bool = False
-    unreadable: bool = False
-    sent: Request | None = field(default=None, compare=False, repr=False)
-    received: Reply | None = field(default=None, compare=False, repr=False)
-    place: int = field(default=0, compare=False)
-
-    @property
-    def own(self) -> bool:
-        """Whether the pipeline's own client made it, with no prompt of this package."""
-        return self.signature is OWN_CLIENT
-
-
-class Trace:
-    """The calls of one run of a case, and the error that broke its measurement.
-
-    `broken` is the first InfrastructureError or UsageError. It is kept here because the pipeline
-    may swallow it, which must not turn into a score. `caused` is the last ProgramError of a call
-    that the pipeline's own client made: the client turns it into an exception of its own.
-    `rendered` tells which of these calls are a module's. With `keeps`, calls hold their requests
-    and replies, which are large.
-    """
-
-    def __init__(self, max_calls: int | None = None, *, keeps: bool = False) -> None:
-        self.keeps = keeps
-        self._lock = threading.Lock()
-        self._max_calls = max_calls
-        self._requests = 0
-        self._opened = 0
-        self._closed: dict[int, ModuleCall | StepCall] = {}
-        self._end: ProgramError | None = None
-        self._broken: MiproError | None = None
-        self._failing: dict[str, MiproError] = {}
-        self.caused: ProgramError | None = None
-        self.rendered = Rendered()
-
-    @property
-    def broken(self) -> MiproError | None:
-        """The first error that broke the measurement, or of a call that failed for good."""
-        with self._lock:
-            return self._broken or next(iter(self._failing.values()), None)
-
-    def end(self, error: ProgramError) -> None:
-        """Make all further calls of the case fail with this error."""
-        with self._lock:
-            self._end = error
-
-    def count_request(self) -> None:
-        """Count one LM call; raises CallLimitError beyond `max_calls`, or the error of `end`."""
-        with self._lock:
-            if self._end is not None:
-                raise type(self._end)(str(self._end))
-            self._requests += 1
-            if self._max_calls is not None and self._requests > self._max_calls:
-                raise CallLimitError(
-                    f"the case made more than {self._max_calls} LM calls (max_calls_per_case)"
-                )
-
-    @property
-    def entries(self) -> tuple[ModuleCall | StepCall, ...]:
-        """The finished calls of modules and steps, in the order in which they began."""
-        with self._lock:
-            return tuple(self._closed[place] for place in sorted(self._closed))
-
-    @property
-    def calls(self) -> tuple[ModuleCall, ...]:
-        """The finished calls of modules, in this order."""
-        return tuple(each for each in self.entries if isinstance(each, ModuleCall))
-
-    def open(self) -> int:
-        """Return the place of a call that starts now."""
-        with self._lock:
-            self._opened += 1
-            return self._opened
-
-    def close(self, place: int, call: ModuleCall | StepCall) -> None:
-        """Record a finished call at its place."""
-        with self._lock:
-            self._closed[place] = replace(call, place=place)
-
-    def remember(self, error: Exception) -> None:
-        """Keep the first error of this package that is not a ProgramError."""
-        with self._lock:
-            if self._broken is not None or isinstance(error, ProgramError):
-                return
-            if isinstance(error, MiproError):
-                self._broken = error
-
-    def note_failing(self, key: str, error: MiproError | None) -> None:
-        """Keep the error of a call that its client may try again; None: it has its answer now."""
-        with self._lock:
-            self._failing.pop(key, None)
-            if error is not None:
-                self._failing[key] = error
-
-    def is_failing(self, key: str) -> bool:
-        """Return whether the last attempt of the call failed."""
-        with self._lock:
-            return key in self._failing
 
 
 @dataclass(frozen=True)
@@ -274,22 +139,16 @@ def calling_case() -> str:
 @contextmanager
 def process_default(context: CallContext) -> Iterator[None]:
     """Run module calls outside any case (fixtures, unmarked tests) under `context`."""
-    before, _process.default = _process.default, context
-    try:
+    with replacing(_process, default=context):
         yield
-    finally:
-        _process.default = before
 
 
 @contextmanager
 def refuse_detached() -> Iterator[Strays]:
     """Refuse module calls outside any case; yields what keeps their errors."""
-    before, strays = _process.strays, Strays()
-    _process.strays = strays
-    try:
+    strays = Strays()
+    with replacing(_process, strays=strays):
         yield strays
-    finally:
-        _process.strays = before
 
 
 def current_context(name: str) -> CallContext | None:

@@ -14,7 +14,8 @@ from types import CodeType
 from typing import Any
 
 from pytest_mipro.errors import EndpointError, JudgeReplyError, MiproError, OutputParseError
-from pytest_mipro.runtime.calls.context import ModuleCall, Trace, calling, remembering
+from pytest_mipro.runtime.calls.context import calling, remembering
+from pytest_mipro.runtime.calls.trace import ModuleCall, Trace
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import (
     LMClient,

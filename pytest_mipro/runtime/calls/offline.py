@@ -108,8 +108,8 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     error = OfflineError(
         f"the case connects to {_text(host)}{'' if port is None else f':{_text(port)}'}, but "
         "--mipro-replies=replay uses recorded replies and no network; answer the call in the test, "
-        "by a fake or a server on loopback, name an LM endpoint in mipro_lm_addresses, so that its "
-        "replies are recorded, or allow the host by mipro_allowed_hosts"
+        "by a fake or a server on loopback, record it (an LM endpoint by mipro_lm_addresses, a "
+        "function's result by @step(cache=True)), or allow the host by mipro_allowed_hosts"
     )
     keep_for_case(error)
     raise error

@@ -11,11 +11,12 @@ from types import CodeType
 from typing import Any
 
 from pytest_mipro.errors import MiproError, ProgramError
-from pytest_mipro.runtime.calls.context import CallContext, ModuleCall, Trace, calling
+from pytest_mipro.runtime.calls.context import CallContext, calling
 from pytest_mipro.runtime.calls.exchange import ask
 from pytest_mipro.runtime.calls.own_client import OWN_CLIENT
 from pytest_mipro.runtime.calls.parameters import RECORDED
 from pytest_mipro.runtime.calls.stack import project_stack
+from pytest_mipro.runtime.calls.trace import ModuleCall, Trace
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Reply, Usage, note_unreadable
 from pytest_mipro.runtime.client.endpoints import endpoint_digest

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pytest_mipro.runtime.calls.context import CallContext, case_context
 from pytest_mipro.runtime.calls.own_client import OWN_CLIENT
+from pytest_mipro.runtime.calls.process_state import replacing
 from pytest_mipro.runtime.client.loop import on_own_thread
 from pytest_mipro.runtime.own_calls.addresses import Addresses
 from pytest_mipro.runtime.own_calls.http_call import HTTPCall
@@ -38,11 +39,8 @@ def passing() -> Iterator[None]:
 @contextmanager
 def seeing(addresses: Addresses) -> Iterator[None]:
     """See calls to these addresses in the block."""
-    before, _watch.addresses = _watch.addresses, addresses
-    try:
+    with replacing(_watch, addresses=addresses):
         yield
-    finally:
-        _watch.addresses = before
 
 
 def may_be_seen(method: str, url: str) -> bool:

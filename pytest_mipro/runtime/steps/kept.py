@@ -19,17 +19,11 @@ from types import TracebackType
 from typing import Any
 
 from pytest_mipro.errors import CacheError, EndpointError, ModuleCallError, ProgramError
-from pytest_mipro.runtime.calls.context import (
-    CallContext,
-    Trace,
-    calling,
-    keeping,
-    remembering,
-    use,
-)
+from pytest_mipro.runtime.calls.context import CallContext, calling, keeping, remembering, use
 from pytest_mipro.runtime.calls.exchange import ask
 from pytest_mipro.runtime.calls.stack import is_own_file
 from pytest_mipro.runtime.calls.steps import StepRequest, step_request
+from pytest_mipro.runtime.calls.trace import Trace
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Reply, Request
 from pytest_mipro.runtime.client.wrappers import ClientWrapper

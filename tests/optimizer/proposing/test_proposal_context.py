@@ -38,7 +38,7 @@ from pytest_mipro.optimizer.proposing.proposal_context import (
 from pytest_mipro.optimizer.proposing.strategy import Example
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 from pytest_mipro.optimizer.study.case import Case, CaseRun, Outcome, TestSpec
-from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.client.contract import Message, Usage
 
 

@@ -23,7 +23,7 @@ from pytest_mipro.optimizer.proposing.strategy import (
     ProposalRequest,
     ScoredInstruction,
 )
-from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.client.contract import Usage
 
 ASKING = [GroundedStrategy(), ReflectiveStrategy(), HistoryStrategy()]

@@ -16,7 +16,7 @@ from pytest_mipro.optimizer.study.identity import (
     unit_contents,
     units_of,
 )
-from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.calls.trace import ModuleCall
 
 
 def call(name: str, *, frozen: bool = False, error: str = "", **inputs: object) -> ModuleCall:

@@ -16,7 +16,8 @@ from pytest_mipro.errors import (
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.measuring.feedback import MAX_CHARS, canonical, canonical_repr
 from pytest_mipro.plugin.measuring.measure import case_status, mean_outcome, measure
-from pytest_mipro.runtime.calls.context import CallContext, Trace, use
+from pytest_mipro.runtime.calls.context import CallContext, use
+from pytest_mipro.runtime.calls.trace import Trace
 from pytest_mipro.runtime.client.contract import ScriptedClient
 
 

@@ -22,12 +22,12 @@ from pytest_mipro.errors import (
 )
 from pytest_mipro.runtime.calls.context import (
     CallContext,
-    Trace,
     current_context,
     process_default,
     refuse_detached,
     use,
 )
+from pytest_mipro.runtime.calls.trace import Trace
 from pytest_mipro.runtime.client.contract import Request, ScriptedClient
 from pytest_mipro.runtime.settings import Settings, replace_settings
 

@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from pytest_mipro.errors import OfflineError
-from pytest_mipro.runtime.calls.context import CallContext, Trace, use
+from pytest_mipro.runtime.calls.context import CallContext, use
 from pytest_mipro.runtime.calls.offline import no_network
+from pytest_mipro.runtime.calls.trace import Trace
 from pytest_mipro.runtime.client.contract import OfflineClient
 
 ADDRESS = "203.0.113.7"

@@ -17,8 +17,9 @@ import pytest
 from pytest_mipro import lm_module, step
 from pytest_mipro.errors import CallLimitError, DetachedCallError, MiproError, ModuleCallError
 from pytest_mipro.runtime.cache.reply_cache import CachedClient
-from pytest_mipro.runtime.calls.context import CallContext, Trace, refuse_detached, use
+from pytest_mipro.runtime.calls.context import CallContext, refuse_detached, use
 from pytest_mipro.runtime.calls.steps import StepCall
+from pytest_mipro.runtime.calls.trace import Trace
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import LMClient, ScriptedClient
 from pytest_mipro.runtime.steps.kept import StepClient

@@ -13,8 +13,9 @@ import pytest
 
 from pytest_mipro import lm_module, step
 from pytest_mipro.errors import ModuleDefinitionError
-from pytest_mipro.runtime.calls.context import CallContext, Trace, use
+from pytest_mipro.runtime.calls.context import CallContext, use
 from pytest_mipro.runtime.calls.steps import StepCall
+from pytest_mipro.runtime.calls.trace import Trace
 from pytest_mipro.runtime.client.contract import ScriptedClient
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_mipro.optimizer.study.case import CaseRun
 from pytest_mipro.plugin.report.page.texts import Texts
-from pytest_mipro.runtime.calls.context import ModuleCall
+from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.prompts.render import render
