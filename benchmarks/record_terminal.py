@@ -1,0 +1,106 @@
+"""Record a run of the example on a terminal as docs/images/terminal.svg, for the README.
+
+    python benchmarks/record_terminal.py
+
+The run is a real one in a copy of the example, with an empty cache: what the picture shows is what
+was on the screen while it searched, and the last lines of its end.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import shutil
+import struct
+import sys
+import tempfile
+import termios
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyte
+from rich.console import Console
+from rich.text import Text
+
+ROOT = Path(__file__).parents[1]
+TARGET = ROOT / "docs" / "images" / "terminal.svg"
+FONT = re.compile(r"@font-face \{.*?\}", re.DOTALL)
+COLUMNS, ROWS = 100, 400
+SHOWN_BEFORE, SHOWN_AFTER = 14, 13
+COMMAND = ("-m", "pytest", "--mipro-optimize", "-p", "no:cacheprovider")
+
+
+def output_of(folder: Path) -> Iterator[bytes]:
+    """Run the optimisation on a terminal of its own; give what it writes, as it comes."""
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(folder)
+        os.environ.update(TERM="xterm-256color", PYTHONPATH=str(ROOT))
+        os.execv(sys.executable, [sys.executable, *COMMAND])
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    try:
+        while part := os.read(terminal, 65536):
+            yield part
+    except OSError:  # Linux tells the end so
+        pass
+    finally:
+        os.close(terminal)
+        os.waitpid(process, 0)
+
+
+def lines_of(screen: Any) -> list[Text]:
+    """Return the screen's lines with their colours, without the empty ones at its end."""
+    lines = []
+    for row in range(screen.lines):
+        line = Text()
+        for column in range(screen.columns):
+            char = screen.buffer[row][column]
+            colour = "" if char.fg == "default" else char.fg.replace("brown", "yellow")
+            if len(colour) == 6 and all(digit in "0123456789abcdef" for digit in colour):
+                colour = f"#{colour}"
+            line.append(char.data, f"{'bold ' * char.bold}{colour}".strip())
+        line.rstrip()
+        lines.append(line)
+    while lines and not lines[-1].plain:
+        lines.pop()
+    return lines
+
+
+def picture(during: list[Text], after: list[Text]) -> str:
+    """Return the SVG: the lines around the live area, then the last ones of the run."""
+    console = Console(record=True, width=COLUMNS, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
+    console.print(Text("$ pytest --mipro-optimize", "bold"))
+    for line in (*during[-SHOWN_BEFORE:], Text("…", "dim"), *after[-SHOWN_AFTER:]):
+        console.print(line, no_wrap=True, crop=True)
+    # Without rich's web fonts: the picture loads nothing, and looks the same everywhere.
+    return FONT.sub("", console.export_svg(title="pytest --mipro-optimize"))
+
+
+def main() -> None:
+    """Run the example and write the picture."""
+    screen = pyte.Screen(COLUMNS, ROWS)
+    stream = pyte.ByteStream(screen)
+    during: list[Text] = []
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "example_project"
+        ignored = shutil.ignore_patterns(".mipro", "*.mipro.json", "*.yaml", "__pycache__")
+        shutil.copytree(ROOT / "example_project", copy, ignore=ignored)
+        for part in output_of(copy):
+            stream.feed(part)
+            shown = [line.rstrip() for line in screen.display]
+            if any(" 7 of 9 trials" in line for line in shown) and any(
+                line.startswith("time  ") for line in shown
+            ):
+                during = lines_of(screen)
+    if not during:
+        raise SystemExit("the run never showed 7 of 9 trials: look at its output")
+    TARGET.parent.mkdir(exist_ok=True)
+    TARGET.write_text(picture(during, lines_of(screen)), encoding="utf-8")
+    print(f"wrote {TARGET}: {TARGET.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    main()
