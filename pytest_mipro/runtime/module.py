@@ -17,11 +17,7 @@ from types import FrameType, MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from pytest_mipro.errors import ModuleCallError, ModuleDefinitionError, OutputParseError
-from pytest_mipro.runtime.calls.context import (
-    CallContext,
-    current_context,
-    remembering,
-)
+from pytest_mipro.runtime.calls.context import CallContext, current_context, remembering
 from pytest_mipro.runtime.calls.exchange import Call, execute, execute_async
 from pytest_mipro.runtime.calls.parameters import Parameters, checked_parameters
 from pytest_mipro.runtime.calls.stack import project_stack
@@ -211,11 +207,9 @@ class LMModule(Generic[P, R]):
         model: str | None = None,
         taught: Mapping[str, Any] = MappingProxyType({}),
     ) -> Request:
+        case = context.model if context else None
         return Request(
-            model=model
-            or resolve_model(
-                signature, self._override, self._model, context.model if context else None
-            ),
+            model=model or resolve_model(signature, self._override, self._model, case),
             messages=self._render(context, signature, inputs),
             parameters={**self._sampling(), **taught},
             private=self._parameters.private,

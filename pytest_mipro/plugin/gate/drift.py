@@ -28,7 +28,7 @@ from pytest_mipro.plugin.gate.state import RunState
 from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.lock.lock_file import Lock, LockedModule
 from pytest_mipro.runtime.calls.parameters import PRIVATE_PREFIX, RECORDED
-from pytest_mipro.runtime.signature.signature import plain_file
+from pytest_mipro.runtime.signature.signature import plain_file, variant_of_file
 from pytest_mipro.runtime.text.redaction import HIDDEN
 
 FormatPath = Callable[[Path], str]
@@ -149,7 +149,7 @@ def differences(
 def _file_of(module: LockedModule, folder: Path, shown: FormatPath) -> str:
     """Return the prompt file in words; a variant without its own has the plain one."""
     file = Path(os.path.normpath(folder / module.prompt_path))
-    if not module.variant or file.exists():
+    if not variant_of_file(file) or file.exists():
         return shown(file)
     return f"{shown(plain_file(file))}, which {module.name} follows,"
 

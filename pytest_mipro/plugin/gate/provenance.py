@@ -18,6 +18,7 @@ from pytest_mipro.plugin.measuring.report_data import MeasuredCase, RepliesUsage
 from pytest_mipro.plugin.replies.troubles import Trouble, added
 from pytest_mipro.runtime.replies.recorded import RECORD, RecordedReply
 from pytest_mipro.runtime.replies.replies_file import from_line
+from pytest_mipro.runtime.signature.signature import variant_of_file
 
 
 @dataclass(frozen=True)
@@ -122,11 +123,11 @@ def variant_lines(config: pytest.Config, lock: str) -> list[str]:
     study = provenance_of(config).get(lock)
     found: dict[str, dict[str, set[str]]] = {}
     for module in study.modules if study else ():
-        if module.variant:
-            file = Path(lock).parent / module.prompt_path
+        file = Path(lock).parent / module.prompt_path
+        if variant := variant_of_file(file):
             kind = "its own prompt for" if file.exists() else "the plain prompt for"
-            kinds = found.setdefault(module.variant, {})
-            kinds.setdefault(kind, set()).add(module.name.removesuffix(f"@{module.variant}"))
+            kinds = found.setdefault(variant, {})
+            kinds.setdefault(kind, set()).add(module.name.removesuffix(f"@{variant}"))
     return [
         f"variant {variant}: "
         + "; ".join(f"{kind} {', '.join(sorted(names))}" for kind, names in sorted(kinds.items()))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property, partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -20,7 +20,6 @@ from pytest_mipro.plugin.lock.lock_checks import (
 )
 from pytest_mipro.plugin.lock.lock_lines import line_of_key, line_of_refused, with_commas
 from pytest_mipro.plugin.lock.lock_summary import summary_of
-from pytest_mipro.runtime.signature.signature import VARIANT_SIGN
 from pytest_mipro.runtime.text.files import read_text
 from pytest_mipro.runtime.text.strict_json import (
     COUNT,
@@ -52,11 +51,6 @@ class LockedModule:
     model: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     frozen: bool = False
-
-    @property
-    def variant(self) -> str:
-        """The variant that the prompt is of, "" for the plain one; its file tells."""
-        return PurePosixPath(self.prompt_path).stem.partition(VARIANT_SIGN)[2]
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,11 @@ VARIANT_SIGN = "@"
 """Parts a variant from the name of the prompt file, and of the module."""
 
 
+def variant_of_file(path: Path) -> str:
+    """Return the variant that a prompt file is of, "" for the plain one."""
+    return path.stem.partition(VARIANT_SIGN)[2]
+
+
 def plain_file(path: Path) -> Path:
     """Return the plain prompt file beside that of a variant."""
     return path.with_name(f"{path.stem.partition(VARIANT_SIGN)[0]}{path.suffix}")
