@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pytest_mipro.plugin.collecting.cases import cases
     from pytest_mipro.runtime.client.attachments import File, Image
     from pytest_mipro.runtime.module import LMModule, lm_module
+    from pytest_mipro.runtime.prompt_text import PromptText, prompt_text
     from pytest_mipro.runtime.score import Score
     from pytest_mipro.runtime.settings import configure, variant
     from pytest_mipro.runtime.signature.chat_history import History
@@ -19,10 +20,12 @@ __all__ = [
     "History",
     "Image",
     "LMModule",
+    "PromptText",
     "Score",
     "cases",
     "configure",
     "lm_module",
+    "prompt_text",
     "step",
     "variant",
 ]
@@ -34,10 +37,12 @@ _HOMES = {
     "History": "pytest_mipro.runtime.signature.chat_history",
     "Image": "pytest_mipro.runtime.client.attachments",
     "LMModule": "pytest_mipro.runtime.module",
+    "PromptText": "pytest_mipro.runtime.prompt_text",
     "Score": "pytest_mipro.runtime.score",
     "cases": "pytest_mipro.plugin.collecting.cases",
     "configure": "pytest_mipro.runtime.settings",
     "lm_module": "pytest_mipro.runtime.module",
+    "prompt_text": "pytest_mipro.runtime.prompt_text",
     "step": "pytest_mipro.runtime.steps.decorator",
     "variant": "pytest_mipro.runtime.settings",
 }

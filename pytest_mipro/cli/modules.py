@@ -17,7 +17,8 @@ from pytest_mipro.cli.trees import Folder
 from pytest_mipro.errors import ConfigurationError, MiproError
 from pytest_mipro.runtime.module import LMModule
 from pytest_mipro.runtime.prompts.prompt_file import PROMPT_SUFFIXES, with_variants
-from pytest_mipro.runtime.signature.signature import VARIANT_SIGN, Signature, plain_file
+from pytest_mipro.runtime.signature.function_signature import FunctionSignature
+from pytest_mipro.runtime.signature.signature import VARIANT_SIGN, plain_file
 
 AnyModule = LMModule[..., Any]
 
@@ -50,7 +51,7 @@ def modules_named(root: Path, target: str = "") -> list[AnyModule]:
     return modules
 
 
-def asked(module: AnyModule) -> Signature:
+def asked(module: AnyModule) -> FunctionSignature:
     """Return the signature that a call goes by: that of the module's variant, or the plain one."""
     return module._asked()  # noqa: SLF001 - users have no need of it
 

@@ -33,7 +33,7 @@ from pytest_mipro.runtime.settings import (
     current_variant,
     resolve_model,
 )
-from pytest_mipro.runtime.signature.signature import Signature, signature_of
+from pytest_mipro.runtime.signature.function_signature import FunctionSignature, signature_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -49,7 +49,7 @@ class LMModule(Generic[P, R]):
 
     def __init__(
         self,
-        signature: Signature,
+        signature: FunctionSignature,
         model: str | None,
         parameters: Parameters,
         override: str | None = None,
@@ -92,7 +92,7 @@ class LMModule(Generic[P, R]):
         The variant "" is the plain prompt. Raises ModuleCallError for a model, a variant or a
         parameter that can't be used.
         """
-        where = f"LM module {self.signature.name!r}: using(…)"
+        where = f"{self.signature.title}: using(…)"
         if model is not None:
             check_model(model, where, ModuleCallError)
         if variant:
@@ -144,7 +144,7 @@ class LMModule(Generic[P, R]):
         try:
             return self.signature.output.parse(text)[0]
         except OutputParseError as error:
-            raise OutputParseError(f"LM module {self.signature.name!r}: {error}") from None
+            raise OutputParseError(f"{self.signature.title}: {error}") from None
 
     def __repr__(self) -> str:
         return f"<LM module {self.signature.name}>"
@@ -160,17 +160,17 @@ class LMModule(Generic[P, R]):
         with remembering(context.trace if context else None):
             yield context
 
-    def _asked(self) -> Signature:
+    def _asked(self) -> FunctionSignature:
         """Return the module as it is called here and now: its variant, or the plain one."""
         chosen = current_variant() if self._variant is None else self._variant
         return self.signature.of_variant(chosen)
 
-    def _prompt(self, context: CallContext | None, signature: Signature) -> Prompt:
+    def _prompt(self, context: CallContext | None, signature: FunctionSignature) -> Prompt:
         prompt = context.prompts.get(signature.prompt_path) if context else None
         return prompt or committed_prompt(signature)
 
     def _render(
-        self, context: CallContext | None, signature: Signature, inputs: Mapping[str, Any]
+        self, context: CallContext | None, signature: FunctionSignature, inputs: Mapping[str, Any]
     ) -> tuple[Message, ...]:
         row = context.row if context else None
         return render(signature, self._prompt(context, signature).without(row, inputs), inputs)
@@ -202,7 +202,7 @@ class LMModule(Generic[P, R]):
     def _request(
         self,
         context: CallContext | None,
-        signature: Signature,
+        signature: FunctionSignature,
         inputs: Mapping[str, Any],
         model: str | None = None,
         taught: Mapping[str, Any] = MappingProxyType({}),

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from lm_stub import stub
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -57,6 +58,25 @@ def test_ci_fails_with_any_of_its_steps(tmp_path, failing):
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     done = subprocess.run(["bash", script], env=environment, capture_output=True, check=False)
     assert done.returncode != 0
+
+
+def test_the_pipeline_with_its_own_client_runs_as_printed(pytester, monkeypatch):
+    code = README.partition("## With your own client")[2].partition("```python\n")[2]
+    code = code.partition("```")[0]
+    assert len([line for line in code.splitlines() if line]) <= 11
+    test = "import pytest\nfrom mood import mood_of\n\n@pytest.mark.mipro\ndef test_mood():\n"
+    test += "    assert mood_of('The till is down!') == 'urgent'\n"
+    pytester.makepyfile(mood=code, test_mood=test)
+    pytester.makeini("[pytest]\npythonpath = .\n")
+    text = code.partition("  # ")[2].partition("\n")[0]
+    (pytester.mkdir("prompts") / "mood.md").write_text(text)
+    with stub() as server:
+        server.answers = lambda messages: "urgent" if "Finch" in messages[0]["content"] else ""
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
+        monkeypatch.setenv("OPENAI_API_KEY", "none")
+        result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--mipro-json=r.json")
+        result.assert_outcomes(passed=1)
+    assert '"mood.md"' in (pytester.path / "r.json").read_text()
 
 
 def test_the_tour_runs_as_printed(pytester, monkeypatch):

@@ -9,7 +9,6 @@ from pathlib import Path
 from pytest_mipro.optimizer.budget.cost_model import Sizes
 from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.prompts.prompt import Prompt
-from pytest_mipro.runtime.prompts.render import input_text
 
 
 @dataclass(frozen=True)
@@ -32,14 +31,15 @@ def prompt_parts(
     """Return the sum over the calls; those of modules without a committed prompt are left out."""
     parts = PromptParts()
     for call in calls:
-        prompt, output = committed.get(call.signature.prompt_path), call.signature.output
+        signature, output = call.signature, call.signature.output
+        prompt = committed.get(signature.prompt_path)
         if prompt is None:
             continue
         shown = "".join(
-            input_text(demo.inputs) + output.reply_text(demo.output, demo.reasoning)
+            signature.user_text(demo.inputs) + output.reply_text(demo.output, demo.reasoning)
             for demo in prompt.demos
         )
         reply = call.text if call.error else output.reply_text(call.output, call.reasoning)
-        texts = prompt.instruction, shown, input_text(call.inputs) + reply
+        texts = prompt.instruction, shown, signature.user_text(call.inputs) + reply
         parts += PromptParts(*(sizes.tokens(call.model, text) for text in texts))
     return parts

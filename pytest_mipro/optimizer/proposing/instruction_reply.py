@@ -18,6 +18,7 @@ Problem = Literal[
     "several",
     "repeated",
     "too long",
+    "other placeholders",
     "request too long",
 ]
 """Why there is no instruction: none is new ("repeated"), or no request fits the model, …"""

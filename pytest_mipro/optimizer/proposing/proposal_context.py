@@ -15,12 +15,13 @@ from types import CodeType
 
 from pytest_mipro.errors import OutputParseError
 from pytest_mipro.optimizer.proposing.strategy import Example, ProposalContext, ProposalRequest
+from pytest_mipro.optimizer.proposing.told_of_prompts import TEXT_LINE, told_of_prompt
 from pytest_mipro.optimizer.study.case import Case, CaseRun, TestSpec
 from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.client.contract import Message
-from pytest_mipro.runtime.prompts.render import input_text
 from pytest_mipro.runtime.signature.json_values import to_text
-from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.runtime.signature.signature import Signature, input_text
+from pytest_mipro.runtime.signature.text_signature import TextSignature
 
 Messages = tuple[Message, ...]
 Ask = Callable[[Callable[[int], Messages]], Awaitable[str]]
@@ -146,6 +147,8 @@ def _source(code: CodeType) -> str:
 
 def module_text(signature: Signature) -> str:
     """Return one line with the module's name, inputs and output."""
+    if isinstance(signature, TextSignature):
+        return f"`{signature.full_name}`: {TEXT_LINE}"
     wanted = signature.output.instruction()
     output = f"The format that it is told by itself: {wanted}" if wanted else "It replies in text."
     inputs = [_input_text(name, signature.described) for name in signature.inputs]
@@ -234,6 +237,7 @@ def proposal_request(
         "current": f", score {scores[0]:.3f}" if scores else "",
         "history": "\n\n".join(f"Score {i.score:.3f}:\n{i.text}" for i in reversed(others)),
         "name": context.signature.full_name,
+        **told_of_prompt(context.signature, context.instruction),
     }
     kept = examples
     while True:

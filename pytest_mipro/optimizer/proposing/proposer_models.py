@@ -20,6 +20,7 @@ from pytest_mipro.optimizer.proposing.strategy import (
     InstructionStrategy,
     ProposalRequest,
 )
+from pytest_mipro.optimizer.proposing.told_of_prompts import keeps_placeholders
 from pytest_mipro.optimizer.study.case import Case, CaseRun
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.runtime.client import loop
@@ -229,6 +230,8 @@ class ProposerModels:
             return reply.text, "", "repeated"
         if len(instruction) > max(MAX_INSTRUCTION_CHARACTERS, len(task.instruction) * 5 // 4):
             return reply.text, "", "too long"
+        if not problem and not keeps_placeholders(task.signature, task.instruction, instruction):
+            return reply.text, "", "other placeholders"
         return reply.text, instruction, problem
 
     async def _ask(
@@ -256,6 +259,8 @@ _REMEDIES: Mapping[Problem, str] = {
     "cut": "Your reply was cut at its limit. Write a shorter instruction, without thinking aloud.",
     "empty": "Your reply holds no instruction.",
     "too long": "That is too long for an instruction. Write a much shorter one.",
+    "other placeholders": "It must hold the placeholders in braces of the current instruction, all "
+    "of them and no others.",
     "refused": "The instruction is for a module that handles inputs like those above.",
     "a question": "You can't be answered: decide by what you see above, and write the instruction.",
     "several": "One instruction is wanted. Decide which is the best, and write only that.",

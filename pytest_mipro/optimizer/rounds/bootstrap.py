@@ -99,9 +99,9 @@ def demo_pools(
 ) -> dict[Path, tuple[Demo, ...]]:
     """Return each module's demo candidates, at most one for each training row (`rows`).
 
-    They are a row's calls of the module where all tests that call it pass, on the same replies:
-    another test, as a lenient judge's, is no proof of an answer. Best rows come first, by the mean
-    score of these tests.
+    They are a row's calls of the module, if they show demos at all, where all tests that call it
+    pass, on the same replies: another test, as a lenient judge's, is no proof of an answer. Best
+    rows come first, by the mean score of these tests.
     """
     together: defaultdict[tuple[Path, str, int], list[tuple[CaseRun, float]]] = defaultdict(list)
     for run in runs:
@@ -115,7 +115,7 @@ def demo_pools(
     for (path, row, _), scored in together.items():
         quality[path, row] += [score for _, score in scored]
         if all(tests[run.case.test].passes(score) for run, score in scored):
-            calls = [call for run, _ in scored for call in run.calls if _is_whole(call)]
+            calls = [call for run, _ in scored for call in run.calls if _is_demo(call)]
             mine = [call for call in calls if call.signature.prompt_path == path]
             if mine:
                 passing[path][row] += mine
@@ -130,8 +130,10 @@ def demo_pools(
     return pools
 
 
-def _is_whole(call: ModuleCall) -> bool:
-    return not call.error and not (call.cut and call.signature.output.open_ended)
+def _is_demo(call: ModuleCall) -> bool:
+    return (
+        call.shows_demos and not call.error and not (call.cut and call.signature.output.open_ended)
+    )
 
 
 def labelled_demos(
@@ -146,7 +148,7 @@ def labelled_demos(
     for run in runs:
         for call in run.calls if run.case.demo else ():
             column = tests[run.case.test].label_column(call.signature.name, run.case.columns)
-            if column is None or call.error:
+            if column is None or call.error or not call.shows_demos:
                 continue
             demo = _labelled(run.case.row, call, run.case.columns[column])
             if demo is not None:

@@ -36,8 +36,6 @@ from pytest_mipro.optimizer.search.credit_assignment import main_effects
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount
 from pytest_mipro.optimizer.study.case import CaseRun
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
-from pytest_mipro.runtime.prompts.prompt_file import holds_demos
-from pytest_mipro.runtime.signature.signature import Signature
 
 
 def expand_candidates(state: SearchState, proposer: InstructionProposer) -> SearchState | None:
@@ -114,7 +112,8 @@ def _start_attempts(
 ) -> Pending | None:
     """Retry the incumbent's failing cases if there is a teacher or some pool is small."""
     settings = state.run.settings
-    paths = [module.signature.prompt_path for module in state.candidates.modules]
+    shown = (call for item in runs for call in item.calls if call.shows_demos)
+    paths = {call.signature.prompt_path for call in shown if call.signature.optimize}
     few = any(len(state.pools.get(path, ())) < settings.enough_demos for path in paths)
     if not (settings.teacher_model or (few and settings.has("attempts"))):
         return None
@@ -138,7 +137,7 @@ def _with_demo_sets(state: SearchState, runs: Sequence[CaseRun]) -> SearchState:
             for choice, demos in enumerate(module.demo_sets)
         ]
         source = DemoSource(
-            state.pools.get(path, ()) if _takes_demos(module.signature) else (),
+            state.pools.get(path, ()),
             _texts(failing, path),
             _demo_limit(state),
             settings.max_demos,
@@ -151,11 +150,6 @@ def _with_demo_sets(state: SearchState, runs: Sequence[CaseRun]) -> SearchState:
         origin = state.incumbent[2 * index : 2 * index + 2]
         modules.append(extended(module, (), [*(i.demos for i in drawn), ()], origin))
     return replace(state, candidates=Candidates(tuple(modules)), ways=ways)
-
-
-def _takes_demos(signature: Signature) -> bool:
-    """Return whether a prompt may hold demos; images and files don't go into prompt files."""
-    return holds_demos(signature.prompt_path) and not signature.attached
 
 
 def _fails(state: SearchState, run: CaseRun) -> bool:

@@ -276,7 +276,8 @@ def _first_calls(study: Study, runs: Iterable[CaseRun]) -> dict[Path, ModuleCall
     if not any(call.signature.optimize for call in found.values()):
         raise ConfigurationError(
             f"study {study.name}: its cases called no LM module that can be optimised; decorate "
-            "the pipeline's functions with @lm_module"
+            "the pipeline's functions with @lm_module, or put str(text) or text.format(…) of a "
+            "prompt_text(…) into its own messages as it is, within the case"
         )
     return found
 

@@ -12,19 +12,19 @@ from typing import Any
 from pytest_mipro.errors import ModuleDefinitionError
 from pytest_mipro.runtime.calls.stack import is_project_file
 from pytest_mipro.runtime.module import LMModule
+from pytest_mipro.runtime.prompt_text import PromptText
 from pytest_mipro.runtime.prompts.prompt_file import read_if_there, with_variants
 from pytest_mipro.runtime.signature.signature import Signature
 
 
 def check_prompt_files(namespace: Mapping[str, Any], read: set[Signature]) -> None:
-    """Read the prompt files of all LM modules that names lead to, from the names of a test file on.
+    """Read the prompt files that names lead to, from the names of a test file on.
 
-    Those of their variants are read too.
-
-    A name leads to the names of the file that a function, a class or an imported module is from,
-    within the project. What a test finds in another way is read at its call, and a file that is
-    required but missing is told there too: a module that no test calls may not have its own yet.
-    `read` are the modules whose files were found good before; it grows. Raises PromptFileError.
+    They are those of LM modules and prompt texts, and of their variants. A name leads to the names
+    of the file that a function, a class or an imported module is from, within the project. What a
+    test finds in another way is read at its call, and a file that is required but missing is told
+    there too: a module that no test calls may not have its own yet. `read` are the modules whose
+    files were found good before; it grows. Raises PromptFileError.
     """
     for module in reachable_modules(namespace):
         if module.signature not in read:
@@ -34,12 +34,12 @@ def check_prompt_files(namespace: Mapping[str, Any], read: set[Signature]) -> No
             read.add(module.signature)
 
 
-def reachable_modules(namespace: Mapping[str, Any]) -> Iterator[LMModule[..., Any]]:
-    """Yield the LM modules that names lead to, each once, the nearest first."""
+def reachable_modules(namespace: Mapping[str, Any]) -> Iterator[LMModule[..., Any] | PromptText]:
+    """Yield the LM modules and prompt texts that names lead to, each once, the nearest first."""
     waiting, seen, found = [namespace], {id(namespace)}, set[object]()
     while waiting:
         for value in list(waiting.pop(0).values()):
-            if _is(value, LMModule) and value.signature not in found:
+            if _is(value, (LMModule, PromptText)) and value.signature not in found:
                 found.add(value.signature)
                 yield value
             behind = _names_behind(value)
@@ -62,7 +62,7 @@ def _names_behind(value: Any) -> Mapping[str, Any] | None:
     return None
 
 
-def _is(value: Any, kind: type) -> bool:
+def _is(value: Any, kind: type | tuple[type, ...]) -> bool:
     # Not `isinstance`, which asks the value for its class: proxies, as of lazy settings or of a
     # web framework's request, would be set up by that, or raise.
     return issubclass(type(value), kind)

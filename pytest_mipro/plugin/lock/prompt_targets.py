@@ -28,11 +28,11 @@ def check_targets(signatures: Iterable[Signature], ini_folder: Path) -> None:
     for signature in signatures:
         _check_target(signature, root)
         owner = owners.setdefault(_folded(signature.prompt_path), signature)
-        if (*_source(owner), owner.variant) != (*_source(signature), signature.variant):
+        if (*owner.source, owner.variant) != (*signature.source, signature.variant):
             remedy = "variant another name" if owner.variant else "of them another `prompt=`"
             raise ConfigurationError(
                 f"{signature.where}: its prompt file {signature.prompt_path} also belongs "
-                f"to {owner.full_name!r} ({':'.join(map(str, _source(owner)))}); give one {remedy}"
+                f"to {owner.full_name!r} ({':'.join(map(str, owner.source))}); give one {remedy}"
             )
 
 
@@ -128,9 +128,3 @@ def _check_target(signature: Signature, root: Path) -> None:
 
 def _folded(path: Path) -> str:
     return unicodedata.normalize("NFC", str(path)).casefold()
-
-
-def _source(signature: Signature) -> tuple[str, int]:
-    # A module imported under two names is still one module.
-    code = signature.function.__code__
-    return str(Path(code.co_filename).resolve()), code.co_firstlineno

@@ -97,7 +97,7 @@ class PendingChanges:
                 self._queue.pop(owner, None)
                 self._dropped.add(owner)
                 raise ConfigurationError(
-                    f"LM module {signature.name!r} is called by study {owner} and by study "
+                    f"{signature.title} is called by study {owner} and by study "
                     f'{key.name}, and neither is written; join them with study="name", freeze '
                     "the module with optimize=False, or optimise one study at a time"
                 )

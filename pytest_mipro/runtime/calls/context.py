@@ -152,7 +152,7 @@ def refuse_detached() -> Iterator[Strays]:
 
 
 def current_context(name: str) -> CallContext | None:
-    """Return the context of a call of the module `name`, None in production.
+    """Return the context of a call of the module or text `name`, None in production.
 
     Raises DetachedCallError as `context_of` does, ModuleCallError within a step with a kept result.
     """

@@ -26,6 +26,7 @@ from pytest_mipro.runtime.client.contract import (
     at_hand,
     note_unreadable,
 )
+from pytest_mipro.runtime.prompts.prompt_file import shows_demos
 from pytest_mipro.runtime.prompts.render import corrective_messages
 from pytest_mipro.runtime.signature.signature import Signature
 
@@ -78,7 +79,7 @@ class _Exchange:
             raise self._unusable(error, reply) from None
 
     def _unusable(self, error: OutputParseError, reply: Reply) -> MiproError:
-        name = f"LM module {self._call.signature.name!r}"
+        name = self._call.signature.title
         cut = " (it was cut at the output limit)" if reply.finish_reason == "length" else ""
         said = f"can't be used, also after one correction: {error}{cut}"
         if _judges(self._call):
@@ -107,6 +108,7 @@ class _Exchange:
             stack=self._call.stack,
             cut=bool(self.replies) and self.replies[-1].finish_reason == "length",
             unreadable=unreadable,
+            shows_demos=shows_demos(self._call.signature),
             sent=self._last if keeps else None,
             received=self._received if keeps else None,
         )

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from pytest_mipro.runtime.calls.steps import step_of_label
-from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.runtime.prompts.prompt_file import PROMPT_SUFFIXES
+from pytest_mipro.runtime.signature.function_signature import FunctionSignature
 
 
 def _own_client() -> str:
     raise NotImplementedError
 
 
-OWN_CLIENT = Signature(
+OWN_CLIENT = FunctionSignature(
     function=_own_client,
     name="own client",
     instruction="",
@@ -28,4 +29,7 @@ def caller(label: str) -> str:
         return "an LM call"
     if (step := step_of_label(label)) is not None:
         return f"the step {step!r}"
-    return "the pipeline's own client" if label == OWN_CLIENT.label else f"LM module {label!r}"
+    if label == OWN_CLIENT.label:
+        return "the pipeline's own client"
+    kind = "LM module" if Path(label).suffix not in PROMPT_SUFFIXES else "prompt text"
+    return f"{kind} {label!r}"

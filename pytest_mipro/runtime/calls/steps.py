@@ -13,7 +13,7 @@ from types import CodeType
 from typing import Any
 
 from pytest_mipro.runtime.client.contract import LMClient, Message, Reply, Request
-from pytest_mipro.runtime.prompts.render import input_text
+from pytest_mipro.runtime.signature.signature import input_text
 
 _LABEL = "step "
 

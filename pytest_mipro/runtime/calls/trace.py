@@ -11,6 +11,7 @@ from typing import Any
 from pytest_mipro.errors import CallLimitError, MiproError, ProgramError
 from pytest_mipro.runtime.calls.own_client import OWN_CLIENT
 from pytest_mipro.runtime.calls.rendered import Rendered
+from pytest_mipro.runtime.calls.rendered_texts import RenderedTexts
 from pytest_mipro.runtime.calls.steps import StepCall
 from pytest_mipro.runtime.client.contract import Reply, Request, Usage
 from pytest_mipro.runtime.signature.signature import Signature
@@ -28,7 +29,8 @@ class ModuleCall:
     test and module, outermost first; `cut` tells that the last reply ended at the output limit,
     `unreadable` that it could not be read as an output. `sent` and `received` are the last request
     and its reply, None unless the trace keeps them. `place` counts the case's calls from 1, in the
-    order in which they began; 0 outside a case.
+    order in which they began; 0 outside a case. `shows_demos` tells whether a request shows the
+    prompt's demos, if it has any.
     """
 
     signature: Signature
@@ -47,6 +49,7 @@ class ModuleCall:
     stack: tuple[CodeType, ...] = ()
     cut: bool = False
     unreadable: bool = False
+    shows_demos: bool = True
     sent: Request | None = field(default=None, compare=False, repr=False)
     received: Reply | None = field(default=None, compare=False, repr=False)
     place: int = field(default=0, compare=False)
@@ -63,7 +66,7 @@ class Trace:
     `broken` is the first InfrastructureError or UsageError. It is kept here because the pipeline
     may swallow it, which must not turn into a score. `caused` is the last ProgramError of a call
     that the pipeline's own client made: the client turns it into an exception of its own.
-    `rendered` tells which of these calls are a module's. With `keeps`, calls hold their requests
+    `rendered` and `texts` tell which of these calls are a module's or a prompt text's. With `keeps`, calls hold their requests
     and replies, which are large.
     """
 
@@ -79,6 +82,7 @@ class Trace:
         self._failing: dict[str, MiproError] = {}
         self.caused: ProgramError | None = None
         self.rendered = Rendered()
+        self.texts = RenderedTexts()
 
     @property
     def broken(self) -> MiproError | None:

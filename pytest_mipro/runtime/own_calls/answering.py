@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from types import CodeType
 from typing import Any
@@ -15,6 +15,7 @@ from pytest_mipro.runtime.calls.context import CallContext, calling
 from pytest_mipro.runtime.calls.exchange import ask
 from pytest_mipro.runtime.calls.own_client import OWN_CLIENT
 from pytest_mipro.runtime.calls.parameters import RECORDED
+from pytest_mipro.runtime.calls.rendered_texts import Owner, owner_of
 from pytest_mipro.runtime.calls.stack import project_stack
 from pytest_mipro.runtime.calls.trace import ModuleCall, Trace
 from pytest_mipro.runtime.client import loop
@@ -36,7 +37,8 @@ from pytest_mipro.runtime.own_calls.sending import (
     refuse_waiting_for_itself,
     world_error,
 )
-from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.runtime.prompts.prompt_file import shows_demos
+from pytest_mipro.runtime.signature.text_signature import TextSignature
 
 _REFUSED = 424  # no client tries it again
 _NOT_AGAIN = {"x-should-retry": "false"}  # as SDKs read it: retries are made here
@@ -90,7 +92,11 @@ def _begun(
         return None
     request = sent(_request(context, call))
     stack = project_stack(sys._getframe())  # noqa: SLF001 - the documented way to the caller
-    return _Exchange(context, request, stack, *_owner_of(context, request))
+    exchange = _Exchange(context, request, stack, Owner(OWN_CLIENT, {}))
+    try:
+        return replace(exchange, owner=_owner_of(context, request))
+    except MiproError as error:
+        return exchange.failed(error)
 
 
 def _on_a_loop() -> bool:
@@ -118,16 +124,18 @@ def _request(context: CallContext, call: HTTPCall) -> OwnRequest:
     )
 
 
-def _owner_of(context: CallContext, request: OwnRequest) -> tuple[Signature, Mapping[str, Any]]:
-    """Return whose call it is in the trace, and its inputs.
+def _owner_of(context: CallContext, request: OwnRequest) -> Owner:
+    """Return whose call it is in the trace.
 
-    That is the module whose messages it sends; else the pipeline's own client, its input the
-    messages.
+    That is the module whose messages it sends, or the prompt text that it holds; else the
+    pipeline's own client, its input the messages.
     """
-    owner = context.trace.rendered.owner_of(request.messages) if context.trace else None
-    if owner is not None:
-        return owner
-    return OWN_CLIENT, {"messages": _shown(request)}
+    trace = context.trace or Trace()
+    module = trace.rendered.owner_of(request.messages)
+    if module is not None:
+        return Owner(*module, shows_demos=shows_demos(module[0]))
+    text = owner_of(request.messages, trace.texts, context.prompts)
+    return text or Owner(OWN_CLIENT, {"messages": _shown(request)})
 
 
 def _shown(request: OwnRequest) -> list[dict[str, str]]:
@@ -141,8 +149,7 @@ class _Exchange:
     context: CallContext
     request: OwnRequest
     stack: tuple[CodeType, ...]
-    owner: Signature
-    inputs: Mapping[str, Any]
+    owner: Owner
 
     @property
     def trace(self) -> Trace:
@@ -167,14 +174,14 @@ class _Exchange:
         answer = answer_of_text(reply.text)
         told = read_answer(answer)
         record = self._record(reply, told.text)
-        if self.owner is not OWN_CLIENT:
+        if self.owner.signature is not OWN_CLIENT:
             record = self._own(record) if told.calls_tool else self._as_module_s(record)
         trace.close(place, record)
         return answer
 
     async def _asked(self, *, waits: bool) -> Reply:
         """Return the reply; where the sender of an equal call went away, ask again once."""
-        with calling(self.owner.label):
+        with calling(self.owner.signature.label):
             try:
                 return await ask(self.context.client, self.request, waits=waits)
             except SenderGoneError:
@@ -200,29 +207,34 @@ class _Exchange:
         return _refusal(error)
 
     def _own(self, record: ModuleCall) -> ModuleCall:
-        """Return the call of a module that asks for a tool, and so gives no output yet."""
+        """Return the call of a module that asks for a tool, and so gives no output yet.
+
+        That of a prompt text stays its own, but is no demo.
+        """
+        if isinstance(self.owner.signature, TextSignature):
+            return replace(record, shows_demos=False)
         return replace(record, signature=OWN_CLIENT, inputs={"messages": _shown(self.request)})
 
     def _as_module_s(self, record: ModuleCall) -> ModuleCall:
         """Return the call with the module's output in place of the text."""
-        output = self.owner.output
+        output = self.owner.signature.output
         try:
             value, reasoning = output.parse(record.text, cut=record.cut)
             return replace(record, output=output.dump(value), reasoning=reasoning)
         except Exception as error:  # noqa: BLE001 - a user's validator may raise anything
-            with calling(self.owner.label):
+            with calling(self.owner.signature.label):
                 note_unreadable(self.context.client, self.request)
-            said = f"LM module {self.owner.name!r}: {error}"
+            said = f"{self.owner.signature.title}: {error}"
             return replace(record, output=None, error=said, unreadable=True)
 
     def _record(self, reply: Reply | None, output: str, error: str = "") -> ModuleCall:
         request = self.request
         sent = {name: request.parameters[name] for name in RECORDED if name in request.parameters}
         return ModuleCall(
-            signature=self.owner,
+            signature=self.owner.signature,
             model=request.model,
             parameters=sent,
-            inputs=self.inputs,
+            inputs=self.owner.inputs,
             output=None if reply is None else output,
             reasoning=None,
             text=output,
@@ -234,6 +246,7 @@ class _Exchange:
             error=error,
             stack=self.stack,
             cut=bool(reply and reply.finish_reason == "length"),
+            shows_demos=self.owner.shows_demos,
             sent=request if self.trace.keeps else None,
             received=reply if self.trace.keeps else None,
         )

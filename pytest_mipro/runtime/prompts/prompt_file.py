@@ -1,6 +1,7 @@
 """Read and write prompt files, each once a process. Errors name path:line.
 
-YAML holds an instruction and demos; a text file (`.md`, `.txt`) is an instruction and nothing else.
+YAML holds an instruction and demos; a text file (`.md`, `.txt`) is an instruction, of a prompt text
+behind a front matter that holds demos alone.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.settings import current_settings, is_variant
 from pytest_mipro.runtime.signature.reply_text import normalise_instruction
 from pytest_mipro.runtime.signature.signature import VARIANT_SIGN, Signature
+from pytest_mipro.runtime.signature.text_signature import TextSignature
 from pytest_mipro.runtime.text import yaml_subset
 from pytest_mipro.runtime.text.files import read_bytes
 from pytest_mipro.runtime.text.yaml_subset import YAMLTextError, problem
@@ -34,13 +36,21 @@ PROMPT_SUFFIXES = (".yaml", ".yml", *_TEXT_SUFFIXES)
 # `{company}` and `{{ company }}`, as templates have them; not the braces of LaTeX, JSON or code.
 _PLACEHOLDER = re.compile(r"(?<![\w\\{}])(?:\{([A-Za-z_]\w*)\}|\{\{ ?([A-Za-z_]\w*) ?\}\})(?!\})")
 _KEYS = ("schema_version", "module", "instruction", "demos")
+# Front matter of other tools is text as before.
+_FRONT = re.compile(r"\A---[ \t]*\r?\n(demos:.*?\n)---[ \t]*\r?\n", re.DOTALL)
+_FRONT_KEYS = ("demos",)
 _DEMO_KEYS = ("case", "inputs", "output", "reasoning")
 _WANTED = {str: "text", dict: "a mapping", list: "a list", int: "a whole number"}
 
 
 def holds_demos(path: Path) -> bool:
-    """Return whether a prompt file can hold demos; a text file is an instruction alone."""
+    """Return whether a module's prompt file can hold demos; a text file is an instruction alone."""
     return path.suffix not in _TEXT_SUFFIXES
+
+
+def shows_demos(signature: Signature) -> bool:
+    """Return whether a module's prompt may hold demos; images and files don't go into its file."""
+    return holds_demos(signature.prompt_path) and not signature.attached
 
 
 def check_prompt_path(prompt: Any, where: str) -> None:
@@ -59,7 +69,11 @@ def check_prompt_path(prompt: Any, where: str) -> None:
 
 def file_text(path: Path, module: str, prompt: Prompt) -> str:
     """Return the text of a module's prompt file, in the format that its name says."""
-    return dump_prompt(module, prompt) if holds_demos(path) else f"{prompt.instruction}\n"
+    if holds_demos(path):
+        return dump_prompt(module, prompt)
+    demos = yaml_subset.dump({"demos": [_demo_data(demo) for demo in prompt.demos]})
+    front = f"---\n{demos}---\n" if prompt.demos else ""
+    return f"{front}{prompt.instruction}\n"
 
 
 def dump_prompt(module: str, prompt: Prompt) -> str:
@@ -86,14 +100,30 @@ def parse_prompt(text: str, path: Path, signature: Signature | None = None) -> P
     inputs and output type.
     """
     if not holds_demos(path):
-        instruction = normalise_instruction(text)
-        if not instruction.strip():
-            raise PromptFileError(f"{path}:1: the instruction is empty")
-        return Prompt(instruction)
+        return _text_prompt(text, path, signature)
     try:
         return _prompt(_Checked(*yaml_subset.load(text), _KEYS), signature)
     except YAMLTextError as error:
         raise PromptFileError(f"{path}:{error.line}: {error}") from None
+
+
+def _text_prompt(text: str, path: Path, signature: Signature | None) -> Prompt:
+    front = _FRONT.match(text) if signature is None or _is_text(signature) else None
+    instruction = normalise_instruction(text[front.end() :] if front else text)
+    if not instruction.strip():
+        raise PromptFileError(f"{path}:1: the instruction is empty")
+    if front is None:
+        return Prompt(instruction)
+    try:
+        return Prompt(
+            instruction, _demos(_Checked(*yaml_subset.load(front[1]), _FRONT_KEYS), signature)
+        )
+    except YAMLTextError as error:
+        raise PromptFileError(f"{path}:{error.line + 1}: {error}") from None
+
+
+def _is_text(signature: Signature) -> bool:
+    return isinstance(signature, TextSignature)
 
 
 class _Checked:
@@ -143,14 +173,15 @@ def _prompt(root: _Checked, signature: Signature | None) -> Prompt:
     instruction = normalise_instruction(root.get("instruction", str))
     if not instruction.strip():
         raise problem("the instruction is empty", root.at("instruction"))
+    return Prompt(instruction, _demos(root, signature))
+
+
+def _demos(root: _Checked, signature: Signature | None) -> tuple[Demo, ...]:
     items = root.get("demos", list) if root.has("demos") else []
     nodes = root.values["demos"].value if items else []
-    return Prompt(
-        instruction,
-        tuple(
-            _demo(_Checked(item, node, _DEMO_KEYS), signature)
-            for item, node in zip(items, nodes, strict=True)
-        ),
+    return tuple(
+        _demo(_Checked(item, node, _DEMO_KEYS), signature)
+        for item, node in zip(items, nodes, strict=True)
     )
 
 
@@ -158,7 +189,8 @@ def _demo(item: _Checked, signature: Signature | None) -> Demo:
     inputs = item.get("inputs", dict)
     output = item.any("output")
     if signature is not None:
-        if set(inputs) != set(signature.inputs):
+        ordered = signature.demo_inputs(inputs)
+        if ordered is None:
             raise problem(
                 f"the demo has the inputs {sorted(inputs)}, not {sorted(signature.inputs)}; rename "
                 "them, or delete the demo",
@@ -170,7 +202,7 @@ def _demo(item: _Checked, signature: Signature | None) -> Demo:
                 "prompt file holds; delete the demo",
                 item.at("inputs"),
             )
-        inputs = {name: inputs[name] for name in signature.inputs}
+        inputs = ordered
         try:
             signature.output.load(output)
         except OutputParseError as error:
@@ -217,7 +249,7 @@ def committed_prompt(signature: Signature) -> Prompt:
     if prompt is None and signature.plain is not None:
         return committed_prompt(signature.plain)
     used = _first_prompt(signature) if prompt is None else prompt
-    if first:
+    if first and not _is_text(signature):
         _warn_of_placeholders(used, signature, from_file=prompt is not None)
     return used
 

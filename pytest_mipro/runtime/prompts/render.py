@@ -14,23 +14,27 @@ from typing import Any
 from pytest_mipro.errors import OutputParseError
 from pytest_mipro.runtime.client.attachments import AttachedText, Attachment
 from pytest_mipro.runtime.client.contract import Message
+from pytest_mipro.runtime.prompts.placeholders import split_text
 from pytest_mipro.runtime.prompts.prompt import Prompt
-from pytest_mipro.runtime.signature.json_values import to_text
-from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.runtime.signature.signature import Signature, input_text
+from pytest_mipro.runtime.signature.text_signature import TextSignature
+
+DEMOS = "demos"
+"""The placeholder that a prompt text fills in itself."""
 
 
 def render(signature: Signature, prompt: Prompt, inputs: Mapping[str, Any]) -> tuple[Message, ...]:
     """Return the messages of one call; `inputs` are JSON values by name."""
     messages = [Message("system", system_text(signature, prompt.instruction))]
     for demo in prompt.demos:
-        messages.append(Message("user", input_text(demo.inputs)))
+        messages.append(Message("user", signature.user_text(demo.inputs)))
         reply = signature.output.reply_text(demo.output, demo.reasoning)
         messages.append(Message("assistant", reply))
     turns = inputs.get(signature.history or "", ())
     messages += [Message(turn["role"], turn["content"]) for turn in turns]
     asked = {name: value for name, value in inputs.items() if name != signature.history}
     if asked or not turns:
-        parts = _parts(asked) if signature.attached else [input_text(asked)]
+        parts = _parts(asked) if signature.attached else [signature.user_text(asked)]
         messages.append(Message.of("user", parts))
     return tuple(messages)
 
@@ -42,11 +46,28 @@ def system_text(signature: Signature, instruction: str) -> str:
     return "\n\n".join(filter(None, parts))
 
 
-def input_text(inputs: Mapping[str, Any]) -> str:
-    """Return the inputs as text, each unchanged between tags of its name."""
-    if not inputs:
-        return "Go on."  # some endpoints refuse an empty message
-    return "\n\n".join(f"<{name}>\n{to_text(value)}\n</{name}>" for name, value in inputs.items())
+def text_parts(signature: TextSignature, prompt: Prompt) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what a prompt text says between its placeholders, and the names of these.
+
+    The demos stand in the place of `{demos}`.
+    """
+    pieces, names = split_text(prompt.instruction)
+    said, kept = [pieces[0]], []
+    for name, piece in zip(names, pieces[1:], strict=True):
+        if name == DEMOS:
+            said[-1] += _demos_text(signature, prompt) + piece
+        else:
+            said.append(piece)
+            kept.append(name)
+    return tuple(said), tuple(kept)
+
+
+def _demos_text(signature: TextSignature, prompt: Prompt) -> str:
+    return "\n\n".join(
+        f"<example>\n{signature.user_text(demo.inputs)}\n\nReply:\n"
+        f"{signature.output.reply_text(demo.output, None)}\n</example>"
+        for demo in prompt.demos
+    )
 
 
 def _parts(inputs: Mapping[str, Any]) -> list[str | Attachment]:

@@ -1,27 +1,20 @@
-"""Build the frozen signature of an LM module from a typed Python function."""
+"""The signature of what can be optimised: an LM module, or a text that a pipeline sends itself."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import inspect
 import json
 import os
-import sys
+from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self, cast
 from weakref import WeakValueDictionary
 
-from pytest_mipro.errors import ModuleCallError, ModuleDefinitionError
-from pytest_mipro.runtime.signature.definition import check_annotations, check_body, check_shape
-from pytest_mipro.runtime.signature.input_types import InputTypes, resolved
+from pytest_mipro.runtime.signature.json_values import to_text
 from pytest_mipro.runtime.signature.output_format import OutputFormat
-from pytest_mipro.runtime.signature.output_type import UnresolvedTypeError, output_format
-from pytest_mipro.runtime.signature.reply_text import normalise_instruction
 
 VARIANT_SIGN = "@"
 """Parts a variant from the name of the prompt file, and of the module."""
@@ -38,17 +31,15 @@ def plain_file(path: Path) -> Path:
 
 
 @dataclass(frozen=True, eq=False)
-class Signature:
-    """The name, inputs, output format and prompt path of a module.
+class Signature(ABC):
+    """The name, inputs, output format and prompt path of a module, or of a prompt text.
 
-    `function` is the decorated function, `instruction` its docstring. `name` is
-    `<source stem>.<function>`; `prompt_path` (absolute) is the identity: two modules on one path
-    are refused before anything is written. With `prompt_required` the prompt file must exist; with
-    `reasoning` the model is asked for its reasoning first; with `optimize` the prompt may change.
-    Of a `variant` ("": none), `plain` is the module whose prompt it follows without a file.
+    `instruction` is what it says without a prompt file. `prompt_path` (absolute) is the identity:
+    two modules on one path are refused before anything is written. With `prompt_required` the
+    prompt file must exist; with `reasoning` demos hold a reasoning; with `optimize` the prompt may
+    change. Of a `variant` ("": none), `plain` is the module whose prompt it follows without a file.
     """
 
-    function: Callable[..., Any]
     name: str
     instruction: str
     prompt_path: Path
@@ -56,10 +47,51 @@ class Signature:
     reasoning: bool = False
     optimize: bool = True
     variant: str = ""
-    plain: Signature | None = None
+    plain: Self | None = None
     _variants: dict[str, Signature] = field(default_factory=dict, init=False, repr=False)
+    kind: ClassVar[str] = "LM module"
 
-    def of_variant(self, name: str) -> Signature:
+    @property
+    @abstractmethod
+    def source(self) -> tuple[str, int]:
+        """The file and line that define it."""
+
+    @property
+    @abstractmethod
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the inputs, in order; of a text none, as each call has its own."""
+
+    @property
+    @abstractmethod
+    def described(self) -> Mapping[str, str]:
+        """What is said of inputs, by their names."""
+
+    @property
+    def history(self) -> str | None:
+        """The name of the input that is a chat history."""
+        return None
+
+    @property
+    def attached(self) -> tuple[str, ...]:
+        """The names of the inputs that are images or files."""
+        return ()
+
+    @property
+    @abstractmethod
+    def output(self) -> OutputFormat:
+        """The format of replies."""
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether it is still what its source defines."""
+        return True
+
+    @property
+    def is_made(self) -> bool:
+        """Whether its source makes several of its name."""
+        return False
+
+    def of_variant(self, name: str) -> Self:
         """Return the module with the prompt of a variant, `triage@acme.yaml` for `triage.yaml`.
 
         That is another module to all who compare, optimise or write prompts. "" is the plain one.
@@ -71,7 +103,7 @@ class Signature:
         if name not in known:
             path = path.with_name(f"{path.stem}{VARIANT_SIGN}{name}{path.suffix}")
             known.setdefault(name, replace(plain, prompt_path=path, variant=name, plain=plain))
-        return known[name]
+        return cast("Self", known[name])
 
     @property
     def full_name(self) -> str:
@@ -79,16 +111,26 @@ class Signature:
         return f"{self.name}{VARIANT_SIGN}{self.variant}" if self.variant else self.name
 
     @property
-    def label(self) -> str:
-        """`full_name`; `name` with the prompt file, where several modules have it, as of a factory.
+    def title(self) -> str:
+        """Its kind and name, for errors."""
+        return f"{self.kind} {self.name!r}"
 
-        Paths are relative to the source file's folder, or to the one that the modules' files share.
+    @property
+    def where(self) -> str:
+        """Its title behind file and line, for errors."""
+        file, line = self.source
+        return f"{file}:{line}: {self.title}"
+
+    @property
+    def label(self) -> str:
+        """`full_name`; `name` with the prompt file, where several have it, as of a factory.
+
+        Paths are relative to the source file's folder, or to the one that the sources share.
         """
-        nested = "<locals>" in self.function.__qualname__
         namesakes = [self, *_namesakes(self.plain or self)]
-        if len(namesakes) == 1 and not nested:
+        if len(namesakes) == 1 and not self.is_made:
             return self.full_name
-        sources = {str(Path(inspect.getfile(each.function)).resolve()) for each in namesakes}
+        sources = {each.source[0] for each in namesakes}
         folder = os.path.commonpath([os.path.dirname(source) for source in sources])  # noqa: PTH120 - fast
         path = Path(os.path.relpath(self.prompt_path, folder))
         return f"{self.name} ({path.as_posix()})"
@@ -101,85 +143,15 @@ class Signature:
                 if each.label == label:
                     yield each
 
-    @property
-    def is_async(self) -> bool:
-        """Whether the module is awaited."""
-        return inspect.iscoroutinefunction(self.function)
+    def demo_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return a demo's inputs in the order of its own; None where they are others."""
+        if set(inputs) != set(self.inputs):
+            return None
+        return {name: inputs[name] for name in self.inputs}
 
-    @cached_property
-    def parameters(self) -> inspect.Signature:
-        """The Python signature, for binding arguments."""
-        return inspect.signature(self.function)
-
-    @cached_property
-    def inputs(self) -> tuple[str, ...]:
-        """The names of the inputs, in order."""
-        return tuple(self.parameters.parameters)
-
-    @cached_property
-    def described(self) -> dict[str, str]:
-        """What annotations say of inputs and of their fields, which are named as `order.city`."""
-        return self._taken.described()
-
-    @property
-    def history(self) -> str | None:
-        """The name of the input that is a chat history; raises ModuleDefinitionError for two."""
-        return self._taken.history
-
-    @property
-    def attached(self) -> tuple[str, ...]:
-        """The names of the inputs that are images or files; raises ModuleDefinitionError."""
-        return tuple(self._taken.attached)
-
-    @property
-    def placeholders(self) -> dict[str, Any]:
-        """Arguments of a call that shows where each input goes: `{name}` for its value."""
-        return self._taken.placeholders()
-
-    @cached_property
-    def _taken(self) -> InputTypes:
-        return InputTypes(self.parameters, self.function.__globals__, self.where)
-
-    @cached_property
-    def output(self) -> OutputFormat:
-        """The output format; the annotation resolves here, at the first call at the latest."""
-        return output_format(self._output_type(), reasoning=self.reasoning, where=self.where)
-
-    def _output_type(self) -> Any:
-        try:
-            return resolved(self.parameters.return_annotation, self.function.__globals__)
-        except NameError as error:
-            raise UnresolvedTypeError(
-                f"{self.where}: the output type {error.name!r} is not defined; define or import it "
-                "at the top level of the file, outside `if TYPE_CHECKING:`"
-            ) from error
-        except Exception as error:
-            raise ModuleDefinitionError(
-                f"{self.where}: the output type {self.parameters.return_annotation!r} can't be "
-                f"read ({type(error).__name__}: {' '.join(str(error).split())})"
-            ) from error
-
-    @property
-    def where(self) -> str:
-        """The module with its file and line, for errors."""
-        return _where(self.function, self.name)
-
-    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the inputs as JSON values by name, defaults included.
-
-        Raises ModuleCallError for a missing or unknown argument, or one without a JSON form.
-        """
-        try:
-            bound = self.parameters.bind(*args, **kwargs)
-        except TypeError as error:
-            raise ModuleCallError(
-                f"LM module {self.name!r}: {error}; it takes ({', '.join(self.inputs)})"
-            ) from None
-        bound.apply_defaults()
-        try:
-            return self._taken.json_values(bound.arguments)
-        except ModuleCallError as error:
-            raise ModuleCallError(f"LM module {self.name!r}: {error}") from None
+    def user_text(self, inputs: Mapping[str, Any]) -> str:
+        """Return the user message that holds a call's or a demo's inputs."""
+        return input_text(inputs)
 
     def digest(self) -> str:
         """Return 16 hex digits that change when inputs, output format or reasoning change."""
@@ -188,47 +160,28 @@ class Signature:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def signature_of(
-    function: Callable[..., Any], *, prompt: str | None, reasoning: bool, optimize: bool
-) -> Signature:
-    """Return a function's signature; raises ModuleDefinitionError where it can't be one."""
-    check_shape(function, nested_allowed=prompt is not None)
-    source = Path(inspect.getfile(function)).resolve()
-    name = f"{source.stem}.{function.__name__}"
-    where = _where(function, name)
-    check_annotations(function, where)
-    check_body(function, where)
-    path = source.parent / (prompt or f"prompts/{name}.yaml")
-    signature = Signature(
-        function=function,
-        name=name,
-        instruction=_instruction(function, where, path),
-        prompt_path=path.resolve(),
-        prompt_required=prompt is not None,
-        reasoning=reasoning,
-        optimize=optimize,
-    )
-    with contextlib.suppress(UnresolvedTypeError):  # it may be defined by the first call
-        signature.output  # noqa: B018 - resolving is the check
-    _defined[signature.name, signature.prompt_path] = signature
-    _paths_of[signature.name].add(signature.prompt_path)
-    return signature
+def input_text(inputs: Mapping[str, Any]) -> str:
+    """Return the inputs as text, each unchanged between tags of its name."""
+    if not inputs:
+        return "Go on."  # some endpoints refuse an empty message
+    return "\n\n".join(f"<{name}>\n{to_text(value)}\n</{name}>" for name, value in inputs.items())
 
 
 _defined: WeakValueDictionary[tuple[str, Path], Signature] = WeakValueDictionary()
 _paths_of = defaultdict[str, set[Path]](set)
 
 
+def note_defined(signature: Signature) -> None:
+    """Have this process know the signature by its name and path."""
+    _defined[signature.name, signature.prompt_path] = signature
+    _paths_of[signature.name].add(signature.prompt_path)
+
+
 def _namesakes(signature: Signature) -> list[Signature]:
-    """Return the other modules of that name which are in use: not of a file imported afresh."""
+    """Return the others of that name which are in use: not of a file imported afresh."""
     others = _paths_of[signature.name] - {signature.prompt_path}
     found = (_defined.get((signature.name, path)) for path in others)
-    return [each for each in found if each is not None and _is_imported(each.function)]
-
-
-def _is_imported(function: Callable[..., Any]) -> bool:
-    module = sys.modules.get(function.__module__)
-    return module is not None and vars(module) is function.__globals__
+    return [each for each in found if each is not None and each.is_in_use]
 
 
 def defined_signature(name: str, prompt_path: Path) -> Signature | None:
@@ -237,21 +190,5 @@ def defined_signature(name: str, prompt_path: Path) -> Signature | None:
 
 
 def defined_signatures() -> tuple[Signature, ...]:
-    """Return the signatures of all modules that this process has defined and still holds."""
+    """Return all signatures that this process has defined and still holds."""
     return tuple(_defined.values())
-
-
-def _where(function: Callable[..., Any], name: str) -> str:
-    code = function.__code__
-    return f"{code.co_filename}:{code.co_firstlineno}: LM module {name!r}"
-
-
-def _instruction(function: Callable[..., Any], where: str, path: Path) -> str:
-    text = normalise_instruction(inspect.getdoc(function) or "")
-    stripped = sys.flags.optimize >= 2  # `python -OO` drops docstrings: prompt files serve then
-    if not text.strip() and not stripped and not path.exists():
-        raise ModuleDefinitionError(
-            f"{where}: it has no docstring, which is its first instruction, and no prompt file "
-            f"{path}; write one of them"
-        )
-    return text

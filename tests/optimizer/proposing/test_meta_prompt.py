@@ -59,7 +59,7 @@ def test_a_value_may_name_another_place() -> None:
 
 def lengths(name: str, sizes: list[int], limit: int) -> tuple[dict[str, int], tuple[str, ...], int]:
     """Return how long each value came out, which were cut, and how long the whole was."""
-    letters = "ζηθικλμνξ"  # in no file
+    letters = "ζηθικλμνξπρσ"  # in no file
     names = list(dict.fromkeys(places(name)))
     values = {place: letters[n] * sizes[n] for n, place in enumerate(names)}
     messages, cut = meta_prompt(name, values, limit)
@@ -67,12 +67,12 @@ def lengths(name: str, sizes: list[int], limit: int) -> tuple[dict[str, int], tu
     return {place: text.count(letters[n]) for n, place in enumerate(names)}, cut, len(text)
 
 
-sizes = st.lists(st.integers(0, 3000), min_size=9, max_size=9)
+sizes = st.lists(st.integers(0, 3000), min_size=12, max_size=12)
 
 
 @given(st.sampled_from(NAMES), sizes, st.integers(0, 9000))
 def test_no_meta_prompt_is_longer_than_its_limit(name: str, wanted: list[int], limit: int) -> None:
-    _, _, bare = lengths(name, [1] * 9, 0)
+    _, _, bare = lengths(name, [1] * 12, 0)
     shown, cut, whole = lengths(name, wanted, limit)
     assert whole <= max(limit, bare)  # the file's own text is never cut
     given = dict(zip(shown, wanted, strict=False))
@@ -85,13 +85,14 @@ def test_no_meta_prompt_is_longer_than_its_limit(name: str, wanted: list[int], l
 
 
 def test_the_longest_values_are_cut_to_one_length_and_short_ones_stay_whole() -> None:
-    shown, cut, whole = lengths("instruction", [10, 20, 9000, 30, 5, 40, 5000, 50, 60], 4000)
+    values = [10, 20, 9000, 30, 5, 40, 5000, 50, 60, 70, 80, 90]
+    shown, cut, whole = lengths("instruction", values, 4000)
     assert len(cut) == 2
     assert 3900 < whole <= 4000
     first, second = (shown[place] for place in cut)
     assert abs(first - second) <= 1
     uncut = [size for place, size in shown.items() if place not in cut]
-    assert uncut == [10, 20, 30, 5, 40, 50, 60]
+    assert uncut == [10, 20, 30, 5, 40, 50, 60, 70, 80, 90]
 
 
 def test_a_section_without_a_value_is_left_out() -> None:

@@ -18,7 +18,7 @@ from pytest_mipro.optimizer.run.events import (
 )
 from pytest_mipro.optimizer.statistics.intervals import Interval
 from pytest_mipro.plugin.optimise.progress import Progress
-from pytest_mipro.runtime.signature.signature import signature_of
+from pytest_mipro.runtime.signature.function_signature import signature_of
 
 
 @dataclass

@@ -27,8 +27,8 @@ from pytest_mipro.runtime.prompts.prompt_file import (
     read_prompt,
 )
 from pytest_mipro.runtime.settings import current_settings, replace_settings
+from pytest_mipro.runtime.signature.function_signature import FunctionSignature, signature_of
 from pytest_mipro.runtime.signature.reply_text import normalise_instruction
-from pytest_mipro.runtime.signature.signature import Signature, signature_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -214,20 +214,20 @@ WRONG: dict[str, tuple[str, int, str]] = {
 
 
 @pytest.fixture
-def signature(tmp_path: Path) -> Iterator[Signature]:
+def signature(tmp_path: Path) -> Iterator[FunctionSignature]:
     def f(x: str) -> int:
         """Count."""
 
     path = tmp_path / "desk.f.yaml"
     made = signature_of(f, prompt=str(path), reasoning=False, optimize=True)
     forget_committed_prompts()
-    yield Signature(f, "desk.f", made.instruction, path)
+    yield FunctionSignature("desk.f", made.instruction, path, function=f)
     forget_committed_prompts()
 
 
 @pytest.mark.parametrize(("text", "line", "reason"), WRONG.values(), ids=WRONG)
 def test_wrong_files_are_refused_by_line(
-    signature: Signature, text: str, line: int, reason: str
+    signature: FunctionSignature, text: str, line: int, reason: str
 ) -> None:
     with pytest.raises(PromptFileError) as caught:
         parse_prompt(text, HERE, signature)
@@ -238,7 +238,7 @@ def test_wrong_files_are_refused_by_line(
     assert len(message) < 300
 
 
-def test_numbers_with_leading_zeros_are_texts(signature: Signature) -> None:
+def test_numbers_with_leading_zeros_are_texts(signature: FunctionSignature) -> None:
     prompt = parse_prompt(DEMO.replace("case: a", "case: 007"), HERE, signature)
     assert prompt.demos[0].case == "007"
 
@@ -265,7 +265,7 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
         read_prompt(tmp_path / "missing.yaml")
 
 
-def test_a_file_is_read_once_until_forgotten(signature: Signature) -> None:
+def test_a_file_is_read_once_until_forgotten(signature: FunctionSignature) -> None:
     path = signature.prompt_path
     assert committed_prompt(signature) == Prompt("Count.")
     path.write_text(GOOD)
@@ -280,10 +280,12 @@ def test_a_file_is_read_once_until_forgotten(signature: Signature) -> None:
             committed_prompt(signature)
 
 
-def test_two_modules_on_one_path_are_told_apart(signature: Signature) -> None:
+def test_two_modules_on_one_path_are_told_apart(signature: FunctionSignature) -> None:
     signature.prompt_path.write_text(GOOD)
     committed_prompt(signature)
-    other = Signature(signature.function, "desk.g", "Other.", signature.prompt_path)
+    other = FunctionSignature(
+        "desk.g", "Other.", signature.prompt_path, function=signature.function
+    )
     with pytest.raises(PromptFileError, match=r"belongs to module 'desk\.f', not to 'desk\.g'"):
         committed_prompt(other)
 
@@ -313,7 +315,9 @@ def test_a_text_file_is_an_instruction_and_nothing_else(tmp_path: Path, suffix: 
         ('As in {"a": {b}}.', ""),
     ],
 )
-def test_a_placeholder_is_told_once(signature: Signature, instruction: str, names: str) -> None:
+def test_a_placeholder_is_told_once(
+    signature: FunctionSignature, instruction: str, names: str
+) -> None:
     signature.prompt_path.write_text(GOOD.replace("Go.", json.dumps(instruction)))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -324,21 +328,25 @@ def test_a_placeholder_is_told_once(signature: Signature, instruction: str, name
         assert f"desk.f.yaml: the instruction holds {names}, which nothing" in str(one.message)
 
 
-def test_a_placeholder_of_a_docstring_is_told_with_its_line(signature: Signature) -> None:
-    asked = Signature(signature.function, "desk.f", "For {company}.", signature.prompt_path)
+def test_a_placeholder_of_a_docstring_is_told_with_its_line(signature: FunctionSignature) -> None:
+    asked = FunctionSignature(
+        "desk.f", "For {company}.", signature.prompt_path, function=signature.function
+    )
     with pytest.warns(PromptWarning, match=r"\.py:\d+: LM module 'desk\.f': .* \{company\}, which"):
         committed_prompt(asked)
 
 
-def test_a_directory_in_place_of_the_file_is_an_error(signature: Signature) -> None:
+def test_a_directory_in_place_of_the_file_is_an_error(signature: FunctionSignature) -> None:
     signature.prompt_path.mkdir()
     with pytest.raises(PromptFileError, match="Is a directory"):
         committed_prompt(signature)
 
 
-def test_a_missing_file_is_an_error_where_it_is_required(signature: Signature) -> None:
+def test_a_missing_file_is_an_error_where_it_is_required(signature: FunctionSignature) -> None:
     message = r"desk\.f\.yaml:1: the prompt file of 'desk\.f' is missing; commit it \(`schema_"
-    named = Signature(signature.function, "desk.f", "Go.", signature.prompt_path, True)
+    named = FunctionSignature(
+        "desk.f", "Go.", signature.prompt_path, True, function=signature.function
+    )
     with pytest.raises(PromptFileError, match=message):
         committed_prompt(named)
     assert committed_prompt(signature) == Prompt("Count.")
@@ -350,7 +358,9 @@ def test_a_missing_file_is_an_error_where_it_is_required(signature: Signature) -
     finally:
         replace_settings(before)
     with pytest.raises(PromptFileError, match=message):  # docstrings stripped by `python -OO`
-        committed_prompt(Signature(signature.function, "desk.f", "", signature.prompt_path))
+        committed_prompt(
+            FunctionSignature("desk.f", "", signature.prompt_path, function=signature.function)
+        )
 
 
 def test_a_module_s_prompt_is_the_committed_one(tmp_path: Path) -> None:

@@ -13,9 +13,8 @@ from pytest_mipro.optimizer.search.candidates import ModuleCandidates
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.plugin.report.page.texts import Texts
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
-from pytest_mipro.runtime.prompts.render import input_text
 from pytest_mipro.runtime.signature.json_values import to_text
-from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.runtime.signature.signature import Signature, input_text
 
 Proposed = Mapping[tuple[str, str], tuple[int, Proposal]]
 

@@ -16,7 +16,7 @@ import pytest
 
 from pytest_mipro import lm_module
 from pytest_mipro.errors import ModuleCallError, ModuleDefinitionError
-from pytest_mipro.runtime.signature.signature import signature_of
+from pytest_mipro.runtime.signature.function_signature import signature_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -176,7 +176,9 @@ def test_a_wrong_shape_is_told_with_file_and_line(wrong: Any) -> None:
 
 def test_definition_errors_name_the_line() -> None:
     line = without_output.__code__.co_firstlineno
-    with pytest.raises(ModuleDefinitionError, match=rf"test_signature\.py:{line}: LM module"):
+    with pytest.raises(
+        ModuleDefinitionError, match=rf"test_function_signature\.py:{line}: LM module"
+    ):
         of(without_output)
 
 
@@ -230,7 +232,7 @@ def test_a_nested_body_is_read_whatever_its_indentation(tmp_path: Path) -> None:
         in one line."""
         return ticket
 
-    assert of(quiet, "prompts/quiet.yaml").name == "test_signature.quiet"
+    assert of(quiet, "prompts/quiet.yaml").name == "test_function_signature.quiet"
     with pytest.raises(ModuleDefinitionError, match="`return ticket`"):
         of(busy, "prompts/busy.yaml")
 
@@ -251,8 +253,10 @@ def test_stripped_docstrings_leave_modules_importable(tmp_path: Path) -> None:
 def test_names_and_places() -> None:
     signature = of(summarize)
     here = Path(__file__).resolve()
-    assert signature.name == "test_signature.summarize"
-    assert signature.prompt_path == here.parent / "prompts" / "test_signature.summarize.yaml"
+    assert signature.name == "test_function_signature.summarize"
+    assert (
+        signature.prompt_path == here.parent / "prompts" / "test_function_signature.summarize.yaml"
+    )
     assert not signature.prompt_required
     nested_one = of(nested(), "other/x.yaml")
     assert nested_one.prompt_path == here.parent / "other" / "x.yaml"
@@ -289,7 +293,7 @@ def test_arguments_bind_as_in_any_call() -> None:
 def test_wrong_arguments_are_refused(args: Any, kwargs: Any, text: str) -> None:
     with pytest.raises(ModuleCallError, match=text) as caught:
         of(summarize).bind(args, kwargs)
-    assert "test_signature.summarize" in str(caught.value)
+    assert "test_function_signature.summarize" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -378,7 +382,7 @@ def made(prompt: str) -> Any:
 
 def test_modules_of_a_factory_are_told_apart_by_their_prompt_files() -> None:
     labels = [made(f"prompts/{name}.yaml").label for name in ("billing", "bugs")]
-    name = "test_signature.inner"
+    name = "test_function_signature.inner"
     assert labels == [f"{name} (prompts/billing.yaml)", f"{name} (prompts/bugs.yaml)"]
 
 
