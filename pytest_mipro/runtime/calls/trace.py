@@ -66,8 +66,8 @@ class Trace:
     `broken` is the first InfrastructureError or UsageError. It is kept here because the pipeline
     may swallow it, which must not turn into a score. `caused` is the last ProgramError of a call
     that the pipeline's own client made: the client turns it into an exception of its own.
-    `rendered` and `texts` tell which of these calls are a module's or a prompt text's. With `keeps`, calls hold their requests
-    and replies, which are large.
+    `rendered` and `texts` tell which of these calls are a module's or a prompt text's. With
+    `keeps`, calls hold their requests and replies, which are large.
     """
 
     def __init__(self, max_calls: int | None = None, *, keeps: bool = False) -> None:

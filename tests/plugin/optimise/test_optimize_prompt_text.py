@@ -89,7 +89,7 @@ def test_it_is_optimised_in_its_own_format_and_replayed_without_a_socket(
     # litellm leaves clients open, whose warnings hold tracebacks of other code.
     quiet = "-p", "no:unraisableexception"
     result = optimize(project, *quiet)
-    result.stdout.fnmatch_lines(["plan * 1 module: parity.md", "wrote prompts/parity.md"])
+    result.stdout.fnmatch_lines(["plan * 1 module: parity.md", "*wrote prompts/parity.md*"])
     written = (project.path / "prompts/parity.md").read_text()
     sent = [body["messages"] for _, body, _ in server.asked]
     assert all("Finch" in messages[0]["content"] for messages in sent)
@@ -134,7 +134,7 @@ def test_demos_in_the_text_s_own_place(project: pytest.Pytester, server: Stub) -
     (project.path / "prompts/parity.md").write_text("Count for {company}.\n\n{demos}\n")
     server.answers = lambda messages: answer([*messages] * (1 + ("<example>" in str(messages))))
     result = optimize(project)
-    result.stdout.fnmatch_lines(["wrote prompts/parity.md"])
+    result.stdout.fnmatch_lines(["*wrote prompts/parity.md*"])
     front, text = (project.path / "prompts/parity.md").read_text().split("---\n")[1:]
     assert front.startswith("demos:\n- case: ")
     assert "    company: Finch\n" in front
