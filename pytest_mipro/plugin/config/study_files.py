@@ -1,4 +1,4 @@
-"""Paths of a study's own files inside `.mipro/`: bill, record, holdout uses, result, page."""
+"""Paths of a study's own files inside `.mipro/`: bill, record, result, pages and the like."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 from pytest_mipro.runtime.text.files import ensure_private_folder
 
 StudyFile = Literal[
-    "bills", "records", "looks", "refused", "finished", "usage", "report", "gate page"
+    "bills", "records", "looks", "refused", "finished", "usage", "report", "gate page", "optuna"
 ]
 
 _NAMES: Mapping[StudyFile, str] = {
@@ -22,6 +22,7 @@ _NAMES: Mapping[StudyFile, str] = {
     "finished": "{digest:.16}.json",
     "report": "{stem}-{digest:.8}/index.html",
     "gate page": "{stem}-{digest:.8}/gate.html",
+    "optuna": "{stem}-{digest:.8}.log",
 }
 _FOLDERS: Mapping[StudyFile, str] = {"gate page": "report"}
 

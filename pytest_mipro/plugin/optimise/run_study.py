@@ -38,6 +38,7 @@ from pytest_mipro.plugin.optimise.ending import Ending
 from pytest_mipro.plugin.optimise.finished_study import AlreadyFinishedError, FinishedStudy
 from pytest_mipro.plugin.optimise.gate_forecast import asked_now, enough_by_gate
 from pytest_mipro.plugin.optimise.optimizer_inputs import searcher_of, settings_of, strategies_of
+from pytest_mipro.plugin.optimise.optuna_journal import OptunaJournal
 from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
 from pytest_mipro.plugin.optimise.plan_lines import describe_dry_run, planned_sizes
 from pytest_mipro.plugin.optimise.progress import Progress
@@ -103,6 +104,7 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     progress, name = Progress(screen, inputs.alone), study.name
     finished = FinishedStudy(_file(inputs, "finished"), fingerprint_of(study, settings, {}))
     record = StudyRecord(_file(inputs, "records"), redaction(config))
+    journal = OptunaJournal(_file(inputs, "optuna"), name)
     with ExitStack() as stack:
         bill = config.stash[BILLS](inputs.key.lock)
         stack.enter_context(billing(bill))
@@ -114,11 +116,15 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
         told = optimizations_of(config)
         stack.callback(lambda: told.troubles.update({name: client.troubles}))
         stack.enter_context(captured_logging_off())
-        stack.callback(record.close)
-        if options_of(config).storage is None:
-            record.open()
+        for kept in (record, journal):
+            stack.callback(kept.close)
+            if options_of(config).storage is None:
+                kept.open()
         emit = partial(
-            _emit, config, strays, (partial(_note_stage, bill), watch, progress, record, told)
+            _emit,
+            config,
+            strays,
+            (partial(_note_stage, bill), watch, progress, record, journal, told),
         )
         stack.enter_context(screen.watching(watch))
         services = replace(
