@@ -110,7 +110,7 @@ def test_optimised_then_gated_from_the_cache(example: Path) -> None:
         place = "tests" if name.endswith(".json") else "support_desk/prompts"
         (example / place / name).unlink()
     shutil.copytree(example, example.with_name("again"))
-    again = _pytest(example.with_name("again"), *ONE_STUDY)
+    again = _pytest(example.with_name("again"), *ONE_STUDY, "-v")
     assert again.returncode == 0, again.stdout
     assert re.search(r"distinct LM calls of [\d,]+ asked for: [\d,]+ reused, 0 live", again.stdout)
     assert _files(example.with_name("again")) == files

@@ -32,7 +32,7 @@ def plain_file(path: Path) -> Path:
 
 @dataclass(frozen=True, eq=False)
 class Signature(ABC):
-    """The name, inputs, output format and prompt path of a module, or of a prompt text.
+    """The `name`, inputs, output format and prompt path of a module, or of a prompt text.
 
     `instruction` is what it says without a prompt file. `prompt_path` (absolute) is the identity:
     two modules on one path are refused before anything is written. With `prompt_required` the

@@ -182,7 +182,7 @@ def test_a_dry_run_tells_what_the_last_run_took(pytester):
 
 def test_the_report_tells_spending_by_stage_module_and_model(pytester):
     write_project(pytester, ini=PRICED)
-    result = optimize(pytester, "--mipro-json=report.json")
+    result = optimize(pytester, "-v", "--mipro-json=report.json")
     (study,) = json.loads((pytester.path / "report.json").read_text())["optimizations"]
     spending = study["spending"]
     assert {"baseline", "proposals", "search", "decision"} <= {item["stage"] for item in spending}

@@ -36,7 +36,7 @@ def test_plan_rounds_bill_record_and_reports_name_each(pytester):
     for name in ("first", "second"):
         text = "schema_version: 1\nmodule: pipeline.judge\ninstruction: Say it.\ndemos: []\n"
         (folder / f"{name}.yaml").write_text(text)
-    result = optimize(pytester, "--mipro-json=r.json")
+    result = optimize(pytester, "-v", "--mipro-json=r.json")
     text = " ".join(result.stdout.str().split())
     assert f"2 modules: {', '.join(NAMES)}" in text
     for name in NAMES:
