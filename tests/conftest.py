@@ -61,6 +61,15 @@ def litellm_imported() -> None:
         importlib.import_module("litellm")
 
 
+@pytest.fixture
+def litellm_clients_closed() -> Iterator[None]:
+    """Close litellm's clients after the test."""
+    from lm_stub import close_litellm_clients  # noqa: PLC0415 - few tests need it
+
+    yield
+    close_litellm_clients()
+
+
 @pytest.fixture(autouse=True)
 def _inner_runs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Load only this plugin and xdist into runs inside a test: the others cost more than the run.

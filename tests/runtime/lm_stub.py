@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import inspect
 import json
 import threading
 import time
@@ -209,3 +210,13 @@ _answers = {
     "responses": _responses,
     "embeddings": _embeddings,
 }
+
+
+def close_litellm_clients() -> None:
+    """Close the blocking clients that `litellm.completion` keeps: later tests would be warned."""
+    import litellm  # noqa: PLC0415 - slow
+
+    for made in litellm.in_memory_llm_clients_cache.cache_dict.values():
+        if not inspect.iscoroutinefunction(made.close):
+            made.close()
+    litellm.in_memory_llm_clients_cache.flush_cache()

@@ -82,6 +82,7 @@ def change(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
+@pytest.mark.usefixtures("litellm_clients_closed")
 @pytest.mark.parametrize("project", [OPENAI, LITELLM], indirect=True, ids=["openai", "litellm"])
 def test_it_is_optimised_in_its_own_format_and_replayed_without_a_socket(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, server: Stub

@@ -16,7 +16,7 @@ import httpx
 import litellm
 import openai
 import pytest
-from lm_stub import Stub
+from lm_stub import Stub, close_litellm_clients
 from own_case import case, watching
 
 from pytest_mipro.errors import DetachedCallError
@@ -142,10 +142,7 @@ def answer_of(ask: Callable[[Stub], Any], server: Stub) -> str:
         try:
             return str(ask(server))
         finally:
-            for made in litellm.in_memory_llm_clients_cache.cache_dict.values():
-                if not inspect.iscoroutinefunction(made.close):
-                    made.close()
-            litellm.in_memory_llm_clients_cache.flush_cache()
+            close_litellm_clients()
 
     async def run() -> str:
         try:
