@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import os
 import threading
 import time
@@ -75,7 +76,10 @@ class LiteLLMClient:
         if _loaded is None:
             return
         await _loaded.close_litellm_async_clients()
-        _loaded.in_memory_llm_clients_cache.flush_cache()  # closed ones can't be used again
+        kept = _loaded.in_memory_llm_clients_cache
+        for key, client in list(kept.cache_dict.items()):  # closed ones can't be used again
+            if inspect.iscoroutinefunction(getattr(client, "close", None)):
+                kept.delete_cache(key)  # the others may be those of a pipeline's own calls
 
     async def _answered(
         self, litellm: ModuleType, request: Request, arguments: dict[str, Any]

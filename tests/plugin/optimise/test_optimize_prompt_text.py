@@ -83,6 +83,9 @@ def change(path: Path, old: str, new: str) -> None:
 
 
 @pytest.mark.usefixtures("litellm_clients_closed")
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 @pytest.mark.parametrize("project", [OPENAI, LITELLM], indirect=True, ids=["openai", "litellm"])
 def test_it_is_optimised_in_its_own_format_and_replayed_without_a_socket(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, server: Stub
