@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import itertools
+import os
 import pkgutil
 import warnings
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from hypothesis import settings
 # How long an example takes tells of the machine's other users.
 settings.register_profile("mipro", deadline=None, max_examples=50)
 settings.load_profile("mipro")
+
+# Without it, an import of litellm asks for its price list, three times where there is no network.
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 
 _numbers = itertools.count()

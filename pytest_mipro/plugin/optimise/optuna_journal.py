@@ -68,7 +68,16 @@ class OptunaJournal:
                     )
                 )
             case TrialFinished() if self._storage is not None:
-                self._storage.create_new_trial(self._study, template_trial=self._trial(event))
+                self._add(self._storage, event)
+
+    def _add(self, storage: BaseStorage, event: TrialFinished) -> None:
+        """Add a trial; where that fails, the journal ends, and the study goes on without it."""
+        try:
+            storage.create_new_trial(self._study, template_trial=self._trial(event))
+        except OSError as error:
+            self._storage = None
+            if isinstance(error.__context__, KeyboardInterrupt):  # Ctrl-C in the file's lock
+                raise error.__context__ from None
 
     def _trial(self, event: TrialFinished) -> FrozenTrial:
         from optuna.distributions import IntDistribution  # noqa: PLC0415 - slow

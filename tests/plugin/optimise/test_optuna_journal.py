@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import nullcontext
 
 import optuna
 import pytest
@@ -11,6 +12,9 @@ from optimize_project import LOCK, optimize, write_project
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
+
+from pytest_mipro.optimizer.run.events import TrialFinished
+from pytest_mipro.plugin.optimise.optuna_journal import OptunaJournal
 
 LOOKS_ON = """
 from pathlib import Path
@@ -85,3 +89,24 @@ def test_a_journal_that_cannot_be_written_is_one_line(pytester):
     assert result.ret != 0
     result.stdout.fnmatch_lines(["*.mipro*optuna*"])
     result.stdout.no_fnmatch_line("*Traceback*")
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_trial_that_cannot_be_added_ends_the_journal_alone(tmp_path, monkeypatch, interrupted):
+    journal = OptunaJournal(tmp_path / ".mipro/optuna/x.log", "x")
+    (tmp_path / ".mipro").mkdir()
+    journal.open()
+    trial = TrialFinished("x", 1, 1, "minibatch", (), 0.5, 4, 0.5, 4)
+
+    def fails(*_: object) -> None:
+        if not interrupted:
+            raise OSError(28, "No space left on device")
+        lost = FileNotFoundError(2, "the lock is gone")
+        lost.__context__ = KeyboardInterrupt()
+        raise lost
+
+    monkeypatch.setattr(JournalFileBackend, "append_logs", fails)
+    with pytest.raises(KeyboardInterrupt) if interrupted else nullcontext():
+        journal(trial)
+    journal(trial)
+    journal.close()
