@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-# One index a dimension: which instruction, or which demo set, of which module.
 Assignment = tuple[int, ...]
+"""One index a dimension: which instruction, or which demo set, of which module."""
 
 
 @dataclass(frozen=True)
