@@ -75,22 +75,9 @@ def test_every_seed_is_a_seed_zero_included(make: MakeSearcher) -> None:
     assert len(paths) == 4
 
 
-def test_enqueued_assignments_come_first_and_in_order(make: MakeSearcher) -> None:
-    searcher = make(space(4, 4), 0)
-    first = searcher.ask()
-    assert first is not None
-    wanted = [a for a in [(3, 3), (0, 0), (3, 0)] if a != first]
-    for assignment in [wanted[0], first, *wanted[1:], wanted[0]]:
-        searcher.enqueue(assignment)
-    assert [searcher.ask() for _ in wanted] == wanted
-    rest = run(searcher, 100)
-    assert len({first, *wanted, *rest}) == 1 + len(wanted) + len(rest) == 16
-
-
 def test_what_was_told_unasked_is_seen(make: MakeSearcher) -> None:
     searcher = make(space(2, 2), 0)
     searcher.tell((0, 0), 0.5, 100)
-    searcher.enqueue((0, 0))
     assert sorted(run(searcher, 10)) == [(0, 1), (1, 0), (1, 1)]
 
 
@@ -108,7 +95,7 @@ def test_an_assignment_of_another_space_is_refused(make: MakeSearcher) -> None:
     with pytest.raises(ValueError, match="not an assignment"):
         searcher.tell((0, 2), 0.5, 10)
     with pytest.raises(ValueError, match="not an assignment"):
-        searcher.enqueue((0,))
+        searcher.tell((0,), 0.5, 10)
 
 
 @pytest.mark.parametrize(("score", "weight"), [(float("nan"), 10), (1.5, 10), (0.5, 0)])

@@ -94,9 +94,6 @@ class SpySearcher:
         self.log.append(("tell", assignment))
         self.inner.tell(assignment, score, weight)
 
-    def enqueue(self, assignment: Assignment) -> None:
-        self.inner.enqueue(assignment)
-
 
 @pytest.mark.parametrize("in_flight", [1, 2, 5])
 @pytest.mark.parametrize("minibatch_size", [6, 100])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -73,17 +72,13 @@ class Searcher(Protocol):
         Telling an assignment again replaces its estimate. One that was never asked may be told.
         """
 
-    def enqueue(self, assignment: Assignment) -> None:
-        """Have the assignment asked next (first in, first out), unless it was seen before."""
-
 
 class Visits:
-    """The assignments that were seen (asked or told), and those queued to be asked next."""
+    """The assignments that were seen: asked or told."""
 
     def __init__(self, space: Space) -> None:
         self.space = space
         self._seen: set[Assignment] = set()
-        self._queue: deque[Assignment] = deque()
 
     @property
     def exhausted(self) -> bool:
@@ -99,18 +94,6 @@ class Visits:
     def mark(self, assignment: Assignment) -> None:
         """Note that the assignment was asked or told."""
         self._seen.add(self.space.check(assignment))
-
-    def enqueue(self, assignment: Assignment) -> None:
-        """Queue the assignment; if it is seen by its turn, it is passed over."""
-        self._queue.append(self.space.check(assignment))
-
-    def next_enqueued(self) -> Assignment | None:
-        """Take the first queued assignment that was not seen."""
-        while self._queue:
-            assignment = self._queue.popleft()
-            if assignment not in self._seen:
-                return assignment
-        return None
 
     def unseen_neighbours(self, assignment: Assignment) -> list[Assignment]:
         """Return all unseen assignments that differ from this one in one dimension."""
@@ -149,10 +132,8 @@ class RandomSearcher:
         self._rng = random.Random(seed)  # noqa: S311 - reproducible, not secret
 
     def ask(self) -> Assignment | None:
-        """Return an enqueued, else a random unseen assignment; None: the space is exhausted."""
-        assignment = self._visits.next_enqueued()
-        if assignment is None:
-            assignment = self._visits.random_unseen(self._rng)
+        """Return a random unseen assignment; None: the space is exhausted."""
+        assignment = self._visits.random_unseen(self._rng)
         if assignment is not None:
             self._visits.mark(assignment)
         return assignment
@@ -161,7 +142,3 @@ class RandomSearcher:
         """Note that the assignment was seen."""
         check_estimate(score, weight)
         self._visits.mark(assignment)
-
-    def enqueue(self, assignment: Assignment) -> None:
-        """Have the assignment asked next, unless it was seen before."""
-        self._visits.enqueue(assignment)

@@ -60,14 +60,12 @@ class TPESearcher:
         self._study = self._new_study()
 
     def ask(self) -> Assignment | None:
-        """Return an enqueued assignment, else the most promising; None: the space is exhausted."""
+        """Return the most promising assignment; None: the space is exhausted."""
         if self._visits.exhausted:
             return None
         if self._stale or abs(self._mean() - self._prior) > _PRIOR_DRIFT:
             self._rebuild()
-        assignment = self._visits.next_enqueued()
-        if assignment is None:
-            assignment = self._chosen()
+        assignment = self._chosen()
         return None if assignment is None else self._add_pending(assignment)
 
     def tell(self, assignment: Assignment, score: float, weight: float) -> None:
@@ -85,10 +83,6 @@ class TPESearcher:
             self._study.tell(number, self._shrunken(assignment))
         else:
             self._study.add_trial(self._trial(assignment))
-
-    def enqueue(self, assignment: Assignment) -> None:
-        """Have the assignment asked next, unless it was seen before."""
-        self._visits.enqueue(assignment)
 
     def _chosen(self) -> Assignment | None:
         """Return the unseen assignment that is expected to improve most on the best."""

@@ -94,9 +94,6 @@ class _CheckedSearcher:
     def tell(self, assignment: Assignment, score: float, weight: float) -> None:
         self._inner.tell(assignment, score, weight)
 
-    def enqueue(self, assignment: Assignment) -> None:
-        self._inner.enqueue(assignment)
-
 
 def strategies_of(config: pytest.Config) -> list[InstructionStrategy]:
     """Return the strategies that built-ins and other plugins give, the built-in ones first.

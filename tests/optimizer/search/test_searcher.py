@@ -30,18 +30,6 @@ def test_a_broken_space_is_refused(sizes: tuple[int, ...], names: tuple[str, ...
         Space(sizes, names)
 
 
-def test_what_was_seen_is_passed_over_in_the_queue() -> None:
-    visits = Visits(SPACE)
-    for assignment in [(0, 1), (1, 1), (0, 1), (0, 2)]:
-        visits.enqueue(assignment)
-    visits.mark((1, 1))
-    taken = []
-    while (wanted := visits.next_enqueued()) is not None:
-        visits.mark(wanted)
-        taken.append(wanted)
-    assert taken == [(0, 1), (0, 2)]
-
-
 def test_neighbours_differ_in_one_dimension_and_are_unseen() -> None:
     visits = Visits(SPACE)
     visits.mark((0, 1))

@@ -13,8 +13,6 @@ class Backwards:
     def tell(self, assignment, score, weight):
         assert 0 <= score <= 1 and weight > 0
         self.told[assignment] = score
-    def enqueue(self, assignment):
-        pass
 
 def pytest_mipro_searcher(config, study):
     assert study.name == "test_numbers.mipro.json"
