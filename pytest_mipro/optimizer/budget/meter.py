@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 
 from pytest_mipro.errors import BudgetError, ProgramError
@@ -16,6 +19,23 @@ from pytest_mipro.runtime.calls.context import calling_module
 from pytest_mipro.runtime.calls.steps import StepRequest
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
+
+_stage: ContextVar[str] = ContextVar("mipro_stage", default="")
+
+
+def calling_stage() -> str:
+    """Return the stage that a client's call belongs to; "" outside a study's parts."""
+    return _stage.get()
+
+
+@contextmanager
+def calling_in(stage: str) -> Iterator[None]:
+    """Have the calls of this context belong to a stage."""
+    token = _stage.set(stage)
+    try:
+        yield
+    finally:
+        _stage.reset(token)
 
 
 @dataclass(frozen=True)
@@ -45,6 +65,11 @@ class Meter:
         self._waiting: list[asyncio.Future[None]] = []
         self.closed = False
         """Whether the part has ended."""
+
+    @property
+    def stage(self) -> str:
+        """The stage of the part."""
+        return self._part.stage
 
     @property
     def requests(self) -> list[MeteredRequest]:
@@ -187,8 +212,12 @@ class MeteredClient(ClientWrapper):
 
         A step's result costs nothing and is not counted.
         """
-        if isinstance(request, StepRequest):
-            return await self._in_time(request)
+        with calling_in(self._meter.stage):
+            if isinstance(request, StepRequest):
+                return await self._in_time(request)
+            return await self._metered(request)
+
+    async def _metered(self, request: Request) -> Reply:
         digest, cost_model = self._digest(request), self._accounting.cost_model
         took = worst = cost_model.worst(request)
         await self._meter.begin(digest, worst, (calling_module(), request.model))

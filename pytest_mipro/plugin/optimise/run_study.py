@@ -14,7 +14,7 @@ from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.budget.limits import LimitTooSmallError
 from pytest_mipro.optimizer.mipro import optimize
 from pytest_mipro.optimizer.run.baseline import BaselineLimitError
-from pytest_mipro.optimizer.run.events import Emit, Event, StageStarted, TrialFinished
+from pytest_mipro.optimizer.run.events import Emit, Event, TrialFinished
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.run.study_run import Services
 from pytest_mipro.optimizer.study.amount import Limits
@@ -45,7 +45,7 @@ from pytest_mipro.plugin.optimise.progress import Progress
 from pytest_mipro.plugin.optimise.study_record import StudyRecord
 from pytest_mipro.plugin.optimise.study_watch import StudyWatch
 from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen, captured_logging_off
-from pytest_mipro.plugin.replies.bill import BILLS, JournalBill, billing
+from pytest_mipro.plugin.replies.bill import BILLS, billing
 from pytest_mipro.plugin.replies.client_stack import replies_of, run_client, studies_client
 from pytest_mipro.plugin.replies.journal import last_summary, lines_of
 from pytest_mipro.plugin.replies.serving import watching_cases
@@ -120,12 +120,7 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
             stack.callback(kept.close)
             if options_of(config).storage is None:
                 kept.open()
-        emit = partial(
-            _emit,
-            config,
-            strays,
-            (partial(_note_stage, bill), watch, progress, record, journal, told),
-        )
+        emit = partial(_emit, config, strays, (watch, progress, record, journal, told))
         stack.enter_context(screen.watching(watch))
         services = replace(
             _services(inputs, client, emit),
@@ -233,11 +228,6 @@ def _emit(
         listener(event)
     if isinstance(event, TrialFinished):
         config.hook.pytest_mipro_trial_finished(config=config, trial=event)
-
-
-def _note_stage(bill: JournalBill, event: Event) -> None:
-    if isinstance(event, StageStarted):
-        bill.stage = event.stage
 
 
 def _refuse(strays: Strays) -> None:

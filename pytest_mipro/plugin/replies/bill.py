@@ -24,6 +24,7 @@ from pytest_mipro.errors import CacheError, MiproError
 from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.budget.ledger import Ledger
 from pytest_mipro.optimizer.budget.limits import LimitUsedUpError, shortage
+from pytest_mipro.optimizer.budget.meter import calling_stage
 from pytest_mipro.optimizer.budget.spending import grouped
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.study.amount import Amount, Limits
@@ -50,9 +51,6 @@ class JournalBill:
     keeps: a call that could exceed them is refused with LimitReachedError. Earlier runs count
     unless they finished.
     """
-
-    stage = ""
-    """The stage that calls are made in now."""
 
     def __init__(self, path: Path, limits: Limits, cost_model: CostModel, study: str = "") -> None:
         self._path = path
@@ -115,7 +113,7 @@ class JournalBill:
             number, self._next = self._next, self._next + 1
             self._open[number] = worst
             user = {"model": request.model, "module": calling_module()}
-            when = {"day": today(), "stage": self.stage}
+            when = {"day": today(), "stage": calling_stage()}
             self._write({"call": number, **when, **user, **asdict(worst)})
         return number
 

@@ -4,6 +4,7 @@ import json
 import re
 import socket
 import threading
+from collections import Counter
 
 import pytest
 from optimize_project import TESTS, check_output, live_calls, optimize, run, write_project, written
@@ -193,6 +194,11 @@ def test_the_report_tells_spending_by_stage_module_and_model(pytester):
     assert sum(item["calls"] for item in spending) == study["calls"] == study["billed"]["calls"]
     assert study["billed"]["cost"] == pytest.approx(sum(item["cost"] for item in spending))
     assert study["billed"]["cost"] == pytest.approx(billed(pytester)[2] / 10**9)
+    paid = Counter(line["stage"] for line in journal(pytester) if "call" in line)
+    told = Counter[str]()
+    for item in spending:
+        told[item["stage"]] += item["calls"]
+    assert paid == told  # `python -m pytest_mipro cost` sums the journal
     text = " ".join(result.stdout.str().split())
     assert re.search(
         r"the pipeline runs at most [\d,]+ times expected, by stage: "

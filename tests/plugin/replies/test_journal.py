@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from pytest_mipro.optimizer.budget.cost_model import CostModel
+from pytest_mipro.optimizer.budget.meter import calling_in
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 from pytest_mipro.plugin.replies.bill import BilledClient, JournalBill, billing
 from pytest_mipro.plugin.replies.journal import (
@@ -30,8 +31,7 @@ def bill(path: Path) -> JournalBill:
 
 
 def ask(journal: JournalBill, stage: str) -> None:
-    journal.stage = stage
-    with billing(journal):
+    with billing(journal), calling_in(stage):
         asyncio.run(BilledClient(ScriptedClient(lambda _: "yes")).complete(REQUEST))
 
 
