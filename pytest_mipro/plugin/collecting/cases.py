@@ -125,11 +125,15 @@ def model_of(item: pytest.Item) -> str:
 
 
 def parameters_of(item: pytest.Item) -> str:
-    """Return the item's parameters as its node id has them, "[a-b]", without the mark's model."""
+    """Return the item's parameters as its node id has them, "[a-b]", without the mark's model.
+
+    Its place among them depends on what else gives the test parameters, as a fixture does.
+    """
     text, model = item.nodeid.removeprefix(_bare_nodeid(item)), model_of(item)
-    if not model or text == f"[{model}]":
-        return "" if model else text
-    return f"[{text.removeprefix(f'[{model}-')}" if text.startswith(f"[{model}-") else text
+    if not model:
+        return text
+    others = f"-{text[1:-1]}-".replace(f"-{model}-", "-", 1)[1:-1]
+    return f"[{others}]" if others else ""
 
 
 def _bare_nodeid(item: pytest.Item) -> str:

@@ -227,6 +227,32 @@ class TestMany:
     assert "against_first" not in without
 
 
+def test_models_are_compared_where_a_fixture_has_parameters_too(pytester):
+    project(
+        pytester,
+        """
+import pytest
+from pipeline import say
+
+@pytest.fixture(params=["a", "z"])
+def word(request):
+    return request.param
+
+@pytest.mark.mipro(threshold=0.1, models=["test/small", "test/large"])
+@pytest.mark.parametrize("more", [1, 2])
+def test_it(word, more):
+    assert say(text=f"{word}{more}") == f"{word}{more}".upper()
+""",
+    )
+    assert pytester.runpytest_inprocess("--mipro-json=r.json").ret == 0
+    (study,) = json.loads((pytester.path / "r.json").read_text())["studies"]
+    large, small = study["tests"]
+    assert (large["against_first"]["mean"], large["against_first"]["rows"]) == (0.5, 4)
+    for test in (large, small):
+        ids = {case["id"].removeprefix(test["name"]) for case in test["cases"]}
+        assert ids == {"[a-1]", "[a-2]", "[z-1]", "[z-2]"}
+
+
 @pytest.mark.parametrize(
     ("models", "problem"),
     [

@@ -30,9 +30,11 @@ def lock_history(lock: Path) -> tuple[LockedScores, ...]:
 
     A version that can't be read as a lock is left out.
     """
-    line = "--format=%h%x09%cs%x09%s"
-    log = _git(lock, "log", f"--max-count={_COMMITS}", line, "--", lock.name)
-    commits = [entry.split("\t", 2) for entry in log.decode("utf-8", "replace").splitlines()]
+    line = ("--no-show-signature", "--format=%h%x09%cs%x09%s")
+    log = _git(lock, "log", f"--max-count={_COMMITS}", *line, "--", lock.name)
+    # Not `splitlines`: a subject may hold a form feed or a line separator.
+    lines = log.decode("utf-8", "replace").split("\n")[:-1]
+    commits = [entry.split("\t", 2) for entry in lines]
     wanted = "".join(f"{commit}:./{lock.name}\n" for commit, _, _ in commits)
     found = _git(lock, "cat-file", "--batch", given=wanted.encode()) if commits else b""
     history = []

@@ -13,6 +13,8 @@ from gate_project import LOCK, TESTS, WORDS, write_gate, write_prompt
 
 from pytest_mipro.plugin.report.page.lock_history import lock_history
 
+SUBJECT = "Say it\tloudly\u2028and\fclearly"  # all in one line to git
+
 
 def page(pytester: pytest.Pytester) -> Any:
     (path,) = (pytester.path / ".mipro" / "report").glob("*/gate.html")
@@ -80,13 +82,13 @@ def test_the_trend_is_that_of_the_locks_commits(pytester):
     git(pytester, "commit", "-q", "-m", "First scores")
     write_prompt(pytester, "Say the word loudly.")
     pytester.runpytest("--mipro-update-lock")
-    git(pytester, "commit", "-q", "-a", "-m", "Say it\tloudly")
+    git(pytester, "commit", "-q", "-a", "-m", SUBJECT)
     (pytester.path / LOCK).write_text("{")
     git(pytester, "commit", "-q", "-a", "-m", "A broken lock")
     git(pytester, "rm", "-q", LOCK)
     git(pytester, "commit", "-q", "-m", "No lock")
     history = lock_history(pytester.path / LOCK)
-    assert [each.subject for each in history] == ["First scores", "Say it\tloudly"]
+    assert [each.subject for each in history] == ["First scores", SUBJECT]
     assert history[0].score < history[1].score == 1.0
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", history[0].day)
     pytester.runpytest("--mipro-report")
