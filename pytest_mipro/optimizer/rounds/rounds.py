@@ -28,6 +28,7 @@ from pytest_mipro.optimizer.rounds.demo_sets import (
 from pytest_mipro.optimizer.rounds.instruction_proposer import InstructionProposer
 from pytest_mipro.optimizer.rounds.search_state import SearchState, baseline_record
 from pytest_mipro.optimizer.rounds.trials import measure_leaders, search_round
+from pytest_mipro.optimizer.run.attempts import tests_to_attempt
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.events import CandidatesReady
 from pytest_mipro.optimizer.run.study_run import StudyRun
@@ -110,14 +111,11 @@ def _demos_of(state: SearchState, runs: Iterable[CaseRun]) -> Mapping[Path, tupl
 def _start_attempts(
     state: SearchState, runs: Sequence[CaseRun], beside: Amount | None = None
 ) -> Pending | None:
-    """Retry the incumbent's failing cases if there is a teacher or some pool is small."""
-    settings = state.run.settings
-    shown = (call for item in runs for call in item.calls if call.shows_demos)
-    paths = {call.signature.prompt_path for call in shown if call.signature.optimize}
-    few = any(len(state.pools.get(path, ())) < settings.enough_demos for path in paths)
-    if not (settings.teacher_model or (few and settings.has("attempts"))):
-        return None
-    failing = [item.case for item in runs if item.case.demo and _fails(state, item)]
+    """Retry the incumbent's failing cases of the tests that may give demos which are wanted."""
+    demos = {path: len(pool) for path, pool in state.pools.items()}
+    tests = tests_to_attempt(runs, demos, state.run.settings)
+    mine = [item for item in runs if item.case.test in tests]
+    failing = [item.case for item in mine if item.case.demo and _fails(state, item)]
     return start_attempts(state, state.candidates.program(state.incumbent), failing, beside)
 
 

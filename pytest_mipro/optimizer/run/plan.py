@@ -24,6 +24,7 @@ from pytest_mipro.optimizer.proposing.strategy import (
     Grounding,
     ProposalContext,
 )
+from pytest_mipro.optimizer.run.attempts import tests_to_attempt
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.events import Plan
 from pytest_mipro.optimizer.run.forecast import (
@@ -124,21 +125,20 @@ def _growth(run: StudyRun, baseline: Baseline) -> dict[Path, int]:
 
 
 def _attempted(run: StudyRun, baseline: Baseline) -> int:
-    """Return how many training rows are run again for their demos: those that fail, if few pass."""
-    settings, tests = run.settings, baseline.study.tests
-    training = set(baseline.split.train)
-    runs = [item for item in baseline.evaluation.runs if item.case.row in training]
-    failing = {
-        item.case.row
-        for item in runs
-        if item.case.demo and not tests[item.case.test].passes(item.outcome.score or 0.0)
-    }
-    pools: dict[Path, set[str]] = {path: set() for path in baseline.committed}
-    for item in runs:
-        for call in item.calls if item.case.demo and item.case.row not in failing else ():
-            pools.setdefault(call.signature.prompt_path, set()).add(item.case.row)
-    few = any(len(pools[path]) < settings.enough_demos for path in baseline.committed)
-    return len(failing) if few or settings.teacher_model else 0
+    """Return how many training rows are run again for their demos, as far as the baseline tells."""
+    tests, split = baseline.study.tests, baseline.split
+    lending = [item for item in baseline.evaluation.runs if item.case.demo]
+    failed = [item for item in lending if not tests[item.case.test].passes(item.outcome.score or 0)]
+    failing = {item.case.row for item in failed}
+    passing = {*split.train, *split.validation} - failing
+    pools: defaultdict[Path, set[str]] = defaultdict(set)
+    for item in lending:
+        for call in item.calls if item.case.row in passing else ():
+            pools[call.signature.prompt_path].add(item.case.row)
+    training, demos = set(split.train), {path: len(rows) for path, rows in pools.items()}
+    mine = [item for item in baseline.evaluation.runs if item.case.row in training]
+    wanted = tests_to_attempt(mine, demos, run.settings)
+    return len({item.case.row for item in failed if item.case.test in wanted} & training)
 
 
 def _grounding(run: StudyRun, baseline: Baseline) -> Amount:

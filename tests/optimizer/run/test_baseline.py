@@ -338,19 +338,19 @@ def test_the_plan_expects_no_fewer_calls_than_are_made(seed: int) -> None:
     assert played.result.calls <= plan.forecast.expected.calls <= 3 * played.result.calls
 
 
-def sizes(**settings: Any) -> dict[str, Any]:
-    """Return the plan's stages by name, of 12 training and 16 validation rows in two rounds."""
-    plan = measure(make_study(), **settings).event(Plan)
+def sizes(study: Study | None = None, **settings: Any) -> dict[str, Any]:
+    """Return the plan's stages by name; by default of 12 training and 16 validation rows."""
+    plan = measure(study or make_study(), **settings).event(Plan)
     return {stage.stage: stage for stage in plan.forecast.stages}
 
 
 def test_the_plan_counts_what_is_switched_on_alone() -> None:
     plain = sizes()
     assert plain["bootstrap"].case_runs == 12  # a parent's: enough rows pass for all demos
-    many = sizes(max_demos=8)["bootstrap"].case_runs  # and the failing ones again in both rounds
-    assert 12 < many < 12 + 2 * 12
-    assert sizes(max_demos=8, attempts=5)["bootstrap"].case_runs == 12 + 2 * 5
-    alone = sizes(max_demos=8, parts=without("attempts"))["bootstrap"]
+    few = make_study(make_rows(12, 1))  # then the failing ones again, in both rounds
+    assert 12 < sizes(few, max_demos=8)["bootstrap"].case_runs < 12 + 2 * 12
+    assert sizes(few, max_demos=8, attempts=5)["bootstrap"].case_runs == 12 + 2 * 5
+    alone = sizes(few, max_demos=8, parts=without("attempts"))["bootstrap"]
     assert alone.case_runs == 12
     assert alone.expected.calls == 24
     assert plain["proposals"].expected.calls == 2 + 2 * 2 * 2
