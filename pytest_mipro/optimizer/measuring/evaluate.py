@@ -28,7 +28,12 @@ from pytest_mipro.runtime.prompts.prompt import Prompt
 
 
 class Pending(Protocol):
-    """An evaluation under way."""
+    """An evaluation under way, of `size` case runs."""
+
+    @property
+    def size(self) -> int:
+        """How many case runs there are."""
+        ...
 
     def result(self, progress: Callable[[int], None] | None = None) -> Evaluation:
         """Wait for the evaluation and return it; `progress` gets each number of finished runs.
@@ -46,6 +51,11 @@ class Ended:
     """An evaluation that has ended."""
 
     evaluation: Evaluation
+
+    @property
+    def size(self) -> int:
+        """How many case runs there were."""
+        return len(self.evaluation.runs)
 
     def result(self, progress: Callable[[int], None] | None = None) -> Evaluation:  # noqa: ARG002
         """Return the evaluation."""
@@ -107,6 +117,11 @@ class PendingEvaluation:
     deadline: Deadline
     prompts: Mapping[Path, Prompt]
     rules: MeasuringRules
+
+    @property
+    def size(self) -> int:
+        """How many case runs there are."""
+        return len(self.futures)
 
     def result(self, progress: Callable[[int], None] | None = None) -> Evaluation:
         """Wait, settle the budget and return the evaluation; see `Pending.result`."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from pytest_mipro.errors import ContextWindowError, ProgramError
 from pytest_mipro.optimizer.proposing.instruction_reply import CUT, Problem, instruction_of
@@ -28,6 +29,8 @@ from pytest_mipro.runtime.client.contract import LMClient, Message, Reply, Reque
 from pytest_mipro.runtime.settings import current_settings
 from pytest_mipro.runtime.signature.signature import Signature
 from pytest_mipro.runtime.signature.thoughts import without_thoughts
+
+T = TypeVar("T")
 
 GROUNDING_CALLS = 2
 """The calls for grounding, at most: the dataset, and the program."""
@@ -90,10 +93,12 @@ class ProposerModels:
         settings: OptimizerSettings,
         *,
         again: bool = True,
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
-        """`again`: an unusable reply is asked for once more."""
+        """`again`: an unusable reply is asked for once more; `on_end` hears of each end."""
         self._client = client
         self._again = again
+        self._on_end = on_end
         self._requests = ProposalRequests(strategies)
         self._settings = settings
 
@@ -132,7 +137,7 @@ class ProposerModels:
                 "program": lambda: program_summary(runs, signatures, ask),
             }
             names = [name for name in makers if name in set(wanted)]
-            made = await asyncio.gather(*(makers[name]() for name in names))
+            made = await asyncio.gather(*(self._counted(makers[name]()) for name in names))
             return dict(zip(names, made, strict=True))
 
         return loop.run(summaries())
@@ -150,13 +155,19 @@ class ProposerModels:
         for task in tasks:
             name, request = self._requests.of(task, grounding, MAX_PROMPT_CHARACTERS)
             if request is None:
+                self._on_end()
                 continue
             sample = samples.get(request.messages, 0)  # equal requests should differ in the reply
             samples[request.messages] = sample + 1
             calls.append((replace(task, plan=replace(task.plan, strategy=name)), request, sample))
         # Coroutines start only here: a strategy that raises above must not leave one behind.
-        proposals = (self._fitting(grounding, *call) for call in calls)
+        proposals = (self._counted(self._fitting(grounding, *call)) for call in calls)
         return list(await asyncio.gather(*proposals))
+
+    async def _counted(self, asked: Awaitable[T]) -> T:
+        made = await asked
+        self._on_end()
+        return made
 
     async def _fitting(
         self, grounding: Grounding, task: ProposalTask, request: ProposalRequest, sample: int

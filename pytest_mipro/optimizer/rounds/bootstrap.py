@@ -37,7 +37,7 @@ def training_runs(state: SearchState) -> Sequence[CaseRun] | None:
     rules = replace(baseline.rules, repeats=False)
     cases = cases_of(baseline.study, rows)
     pending = _start(state, program, cases, "the incumbent on training rows", rules)
-    return pending.result().runs if pending else None
+    return run.awaited("bootstrap", pending).runs if pending else None
 
 
 def start_attempts(

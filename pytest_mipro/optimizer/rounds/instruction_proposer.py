@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 
 from pytest_mipro.errors import BudgetError, LimitReachedError
 from pytest_mipro.optimizer.budget.ledger import Part
@@ -64,9 +65,13 @@ class InstructionProposer:
         part, again = self._part(len(tasks), len(missing))
         if part is None:
             return self._skipped(state, "the budget holds no proposals")
-        run.start("proposals", len(tasks) + len(missing))
+        asked = len(tasks) + len(missing)
+        run.start("proposals", asked)
         meter, client = run.accounting.opened(run.services.client, part)
-        proposer = ProposerModels(client, self._strategies, run.settings, again=again)
+        ended, told = count(1), run.progress("proposals", asked)
+        proposer = ProposerModels(
+            client, self._strategies, run.settings, again=again, on_end=lambda: told(next(ended))
+        )
         try:
             made = proposer.summarise(
                 cases_of(baseline.study, baseline.split.train),

@@ -60,7 +60,8 @@ def expand_candidates(state: SearchState, proposer: InstructionProposer) -> Sear
         state = proposer.extend(state, runs)
     if has("demos"):
         attempts = attempts or _start_attempts(state, runs)
-        more = _demos_of(state, attempts.result().runs) if attempts else {}
+        attempted = state.run.awaited("bootstrap", attempts).runs if attempts else ()
+        more = _demos_of(state, attempted)
         labelled = labelled_demos(shown, state.baseline.study.tests)
         pools = merged_pools(merged_pools(state.pools, more), labelled)
         state = _with_demo_sets(replace(state, pools=pools), runs)

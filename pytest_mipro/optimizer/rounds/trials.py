@@ -242,7 +242,7 @@ class _Trials:
         """Wait for the trial, release what it left over, record and report the result."""
         if trial.pending is None:
             raise ValueError(f"trial {trial.number} has not begun")
-        last = trial.ended or trial.pending.result()
+        last = trial.ended or self._result(trial.pending)
         evaluation = replace(last, runs=(*trial.runs, *last.runs), calls=trial.calls + last.calls)
         self._rows_left += self._price(trial, trial.rest)
         if trial.later:
@@ -277,6 +277,11 @@ class _Trials:
                 spent=self._run.accounting.spending.spent,
             )
         )
+
+    def _result(self, pending: Pending) -> Evaluation:
+        if self._searcher:
+            return pending.result()
+        return self._run.awaited("leaders", pending)
 
     def _emit_leader(self) -> None:
         leader = self._leader

@@ -23,6 +23,8 @@ from pytest_mipro.optimizer.study.near_duplicates import NearDuplicates
 from pytest_mipro.optimizer.study.split import Split
 
 Stage = Literal["baseline", "proposals", "search", "decision", "final pass"]
+Step = Literal["bootstrap", "leaders"]
+"""What the search does beside its stages: it runs training rows, and leaders on all rows."""
 TrialKind = Literal["minibatch", "full"]
 
 
@@ -40,7 +42,7 @@ class StageProgress:
     """`done` of `total` steps of a stage are finished."""
 
     study: str
-    stage: Stage
+    stage: Stage | Step
     done: int
     total: int
 

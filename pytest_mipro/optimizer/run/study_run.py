@@ -13,10 +13,10 @@ from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.budget.ledger import Ledger, Part
 from pytest_mipro.optimizer.budget.limits import Deadline
 from pytest_mipro.optimizer.budget.meter import Accounting
-from pytest_mipro.optimizer.measuring.evaluate import Evaluating, Evaluator, MeasuringRules
+from pytest_mipro.optimizer.measuring.evaluate import Evaluating, Evaluator, MeasuringRules, Pending
 from pytest_mipro.optimizer.proposing.proposal_plan import Lesson
 from pytest_mipro.optimizer.proposing.strategy import InstructionStrategy
-from pytest_mipro.optimizer.run.events import Emit, Stage, StageProgress, StageStarted
+from pytest_mipro.optimizer.run.events import Emit, Stage, StageProgress, StageStarted, Step
 from pytest_mipro.optimizer.search.searcher import Searcher, Space
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount
 from pytest_mipro.optimizer.study.case import Case, Evaluation, Study
@@ -132,11 +132,19 @@ class StudyRun:
         """Measure the cases with all their repeats, reporting progress; see `Evaluator`."""
         runs = sum(len(rules.samples(self.study.tests[case.test])) for case in cases)
         self.start(stage, runs)
+        return self.awaited(stage, self.evaluator.start(prompts, cases, part, rules))
 
-        def progress(done: int) -> None:
-            self.services.emit(StageProgress(self.study.name, stage, done, runs))
+    def awaited(self, stage: Stage | Step, pending: Pending) -> Evaluation:
+        """Return the evaluation's result, reporting progress."""
+        return pending.result(self.progress(stage, pending.size))
 
-        return self.evaluator.start(prompts, cases, part, rules).result(progress)
+    def progress(self, stage: Stage | Step, total: int) -> Callable[[int], None]:
+        """Return what reports that so many of `total` steps are done."""
+
+        def done(steps: int) -> None:
+            self.services.emit(StageProgress(self.study.name, stage, steps, total))
+
+        return done
 
 
 def study_run(study: Study, services: Services, settings: OptimizerSettings) -> StudyRun:

@@ -184,6 +184,11 @@ class SharedEvaluation:
     known: Callable[[str], bool]
     check: Callable[[Sequence[CaseRun]], None]
 
+    @property
+    def size(self) -> int:
+        """How many case runs there are."""
+        return sum(posted.runs for posted in self.posted)
+
     def abandon(self) -> None:
         """Withdraw the jobs, charge what they spent, and wait no longer; nothing after `result`."""
         if self.meter.closed:

@@ -19,7 +19,7 @@ from pytest_mipro.plugin.config.printable import printable
 from pytest_mipro.plugin.optimise.labelled_lines import LABEL_WIDTH
 from pytest_mipro.plugin.optimise.study_watch import StudyWatch
 
-_BAR_WIDTH = 24
+_BAR_SHARE = 3  # a third of the window, as far as the label leaves room
 _HEIGHT = 24
 _DRAWN_A_SECOND = 4.0
 
@@ -55,11 +55,10 @@ def live_area(watch: StudyWatch, file: TextIO, width: Callable[[], int], *, colo
 def area(watch: StudyWatch, width: int) -> Group:
     """Return what is drawn of a study at a width: a title, the stage with its bar, and figures."""
     standing = watch.standing
-    together = standing.stage == "proposals" or not standing.total
     bar = ProgressBar(
-        total=None if together else standing.total,
+        total=standing.total or None,
         completed=standing.done,
-        width=max(4, min(_BAR_WIDTH, width - LABEL_WIDTH)),
+        width=max(4, min(width // _BAR_SHARE, width - LABEL_WIDTH)),
     )
     stage = Table.grid(padding=(0, 2, 0, 0))
     stage.add_row(bar, Text(standing.steps))

@@ -45,6 +45,8 @@ def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
     rows = f"rows: {_parts(split)}; {describe_power(split, plan.detectable, plan.look)}"
     rounds = counted(plan.rounds, "round")
     trials = f"{counted(plan.trials, 'trial')} of {plan.minibatch} rows in {rounds}"
+    if plan.minibatch < len(split.validation):
+        trials += f", then the best on all {len(split.validation)} validation rows"
     lines = [modules, rows, trials, *describe_forecast(plan.forecast)]
     lines.append(describe_limits(plan.limits, plan.max_seconds))
     lines += _ending(plan.forecast, plan.limits, plan.max_seconds, plan.trials)

@@ -25,6 +25,7 @@ from pytest_mipro.optimizer.run.events import (
     TrialFinished,
 )
 from pytest_mipro.optimizer.run.result import StudyResult
+from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.statistics.notation import with_interval
 from pytest_mipro.optimizer.study.case import CaseCost
 from pytest_mipro.plugin.config.number_words import counted
@@ -60,6 +61,7 @@ class Progress:
         self._screen = screen
         self._alone = alone or {}
         self._done = self._full = 0
+        self._tried: set[Assignment] = set()
 
     def __call__(self, event: Event) -> None:
         """Draw an event."""
@@ -134,6 +136,8 @@ class Progress:
         full = event.kind == "full"
         self._full += full
         self._done += 1
+        again = event.assignment in self._tried and not full
+        self._tried.add(event.assignment)
         if self._screen.live or full or event.dropped:
             leads = event.estimate == event.best and not event.dropped
             text = f"{event.number:>3}  "
@@ -144,6 +148,7 @@ class Progress:
                 rows = f"{'on all' if whole else 'by estimate from'} {event.rows} rows"
                 text += f"{event.estimate:.3f} {rows:<25}{event.calls:>6,} calls"
                 text += "   stopped early" if event.stopped else ""
+            text += "   the leader again" if again else ""
             if full and leads:
                 text += f"   best {event.best:.3f}"
             self._say("trial", text, bold=full and leads)

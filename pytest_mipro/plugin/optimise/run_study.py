@@ -111,7 +111,12 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
         inner = studies_client(config, replies_of(config, [inputs.key.lock]))
         strays = stack.enter_context(watching_cases(config))
         client = stack.enter_context(StudyClient(inner, strays))
-        watch = StudyWatch(inputs.key.name, lambda: client.answers, lambda: bill.settled)
+        watch = StudyWatch(
+            inputs.key.name,
+            lambda: client.answers,
+            lambda: bill.settled,
+            lambda: client.under_way,
+        )
         inputs.changes.watch = watch
         told = optimizations_of(config)
         stack.callback(lambda: told.troubles.update({name: client.troubles}))

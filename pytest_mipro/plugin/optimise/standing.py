@@ -28,12 +28,13 @@ _AFTER_SEARCH = frozenset({"decision", "final pass"})
 
 @dataclass(frozen=True)
 class Standing:
-    """Where one study stands: `done` of `total` steps of its `stage`.
+    """Where one study stands: `done` of `total` steps of its `stage`, or of what runs beside it.
 
     `tried` are the programs of the search's trials, of which `trials` are planned. `before` are the
     scores of the committed prompts, `best` (0…1) the estimate of the program believed best and
     `lift` what it gains on the rows that it was measured on; None before a trial. `forecast`,
-    `limits` and `max_seconds` are those of the plan.
+    `limits` and `max_seconds` are those of the plan. Leaders on all rows take about `for_leaders`
+    of the search's calls, of which `led` (0…1) are made.
     """
 
     study: str
@@ -50,6 +51,8 @@ class Standing:
     forecast: Forecast | None = None
     limits: Limits = _NO_LIMITS
     max_seconds: float | None = None
+    for_leaders: float = 0.0
+    led: float = 0.0
 
     def after(self, event: Event) -> Standing:
         """Return where the study stands after an event."""
@@ -63,9 +66,10 @@ class Standing:
         if self.stage == "search":
             rounds = f", round {self.round} of {self.rounds}" if self.round else ""
             return f"{self.done} of {self.total} trials{rounds}"
-        if self.stage == "proposals":  # they come all at once
-            return f"{self.total} requests at most, for round {self.round + 1}"
-        return f"{self.done:,} of {self.total:,} case runs"
+        if self.stage == "proposals":
+            return f"{self.done} of {self.total} requests, for round {self.round + 1}"
+        whose = " of a leader" if self.stage == "leaders" else ""
+        return f"{self.done:,} of {self.total:,} case runs{whose}"
 
     @property
     def share(self) -> float | None:
@@ -75,16 +79,15 @@ class Standing:
         if not whole:
             return None
         stage = self.done / self.total if self.total else 0.0
-        after = {"decision": ("decision",), "final pass": ("decision", "final pass")}
-        ended = [*_BEFORE_SEARCH]
-        behind = 0.0
         if self.stage in _AFTER_SEARCH:
-            ended = [name for name in calls if name not in after[self.stage]]
-            ended += after[self.stage][:-1]
+            ended = list(calls)[: list(calls).index(self.stage)] if self.stage in calls else calls
             behind = stage * calls.get(self.stage, 0)
-        elif self.trials:
+        else:
+            ended = [*_BEFORE_SEARCH]
+            leaders = calls.get("search", 0) * self.for_leaders
             middle = whole - sum(calls.get(name, 0) for name in _BEFORE_SEARCH | _AFTER_SEARCH)
-            behind = min(1.0, len(self.tried) / self.trials) * middle
+            tried = min(1.0, len(self.tried) / self.trials) if self.trials else 0.0
+            behind = tried * (middle - leaders) + self.led * leaders
         return (sum(calls.get(name, 0) for name in ended) + behind) / whole
 
 
@@ -101,7 +104,8 @@ def _(event: StageStarted, standing: Standing) -> Standing:
 
 @_after.register
 def _(event: StageProgress, standing: Standing) -> Standing:
-    return replace(standing, stage=event.stage, done=event.done, total=event.total)
+    led = max(standing.led, event.done / event.total if event.stage == "leaders" else 0.0)
+    return replace(standing, stage=event.stage, done=event.done, total=event.total, led=led)
 
 
 @_after.register
@@ -111,8 +115,10 @@ def _(event: BaselineMeasured, standing: Standing) -> Standing:
 
 @_after.register
 def _(event: Plan, standing: Standing) -> Standing:
+    all_rows, trials = len(event.split.validation), event.trials * event.minibatch
     return replace(
         standing,
+        for_leaders=all_rows / (all_rows + trials) if trials else 1.0,
         rounds=event.rounds,
         forecast=event.forecast,
         limits=event.limits,

@@ -21,8 +21,8 @@ class StudyWatch:
     """Where a study stands, what it has spent, and how fast it goes, at any moment.
 
     `replies` returns how many replies the study got so far, `billed` what is billed, calls of
-    earlier runs that did not finish included. `clock` counts seconds. One thread tells events,
-    another may draw.
+    earlier runs that did not finish included, and `under_way` how many calls wait for a reply.
+    `clock` counts seconds. One thread tells events, another may draw.
     """
 
     def __init__(
@@ -30,11 +30,13 @@ class StudyWatch:
         study: str,
         replies: Callable[[], int] = lambda: 0,
         billed: Callable[[], Amount] = Amount,
+        under_way: Callable[[], int] = lambda: 0,
         clock: Clock = time.monotonic,
     ) -> None:
         self.standing = Standing(study)
         self._replies = replies
         self._billed = billed
+        self._under_way = under_way
         self._clock = clock
         self._began = clock()
         self._seen: deque[tuple[float, int]] = deque([(self._began, 0)])
@@ -54,11 +56,17 @@ class StudyWatch:
         done = f"{where.stage} {where.steps}".rstrip()
         passed = format_time(self.seconds)
         best = [] if where.best is None else [f"best {where.best:.3f}"]
-        return "; ".join([done, *best, self.spent(), passed if ended else self.time()])
+        clock = passed if ended else self.time()
+        return "; ".join([done, *best, self.spent(), self.answers(), clock])
 
     def rows(self) -> list[tuple[str, str]]:
         """Return the area's rows below its bar, each with a label."""
-        return [("score", self.score()), ("spent", self.spent()), ("time", self.time())]
+        return [
+            ("score", self.score()),
+            ("spent", self.spent()),
+            ("calls", self.answers()),
+            ("time", self.time()),
+        ]
 
     def score(self) -> str:
         """Return the best score so far against the committed prompts' one."""
@@ -67,14 +75,16 @@ class StudyWatch:
             return "the committed prompts are being measured"
         interval = before.interval
         now = with_interval(before.objective, interval.low, interval.high)
-        if best is None or lift is None:
+        if best is None or lift is None or not lift.mean:
             return f"{now} under the committed prompts, the best so far"
+        # The committed prompts' score on validation rows: what stands here adds up.
         gain = with_interval(lift.mean, lift.low, lift.high, "+")
-        return f"best {best:.3f}, {gain} on {counted(lift.rows, 'row')}; before {now}"
+        rows = counted(lift.rows, "validation row")
+        return f"{best - lift.mean:.3f} → {best:.3f}, lift {gain} on {rows}"
 
     def spent(self) -> str:
-        """Return what is billed, against the limits, and how fast replies come, cached or not."""
-        replies, billed, limits = self._replies(), self._billed(), self.standing.limits
+        """Return what is billed, against the limits."""
+        billed, limits = self._billed(), self.standing.limits
         words = [_of(f"{billed.calls:,}", limits.calls and f"{limits.calls:,}", " calls billed")]
         if billed.tokens is not None:
             most = limits.tokens and f"{limits.tokens:,}"
@@ -82,8 +92,13 @@ class StudyWatch:
         if billed.nanodollars or limits.nanodollars:
             most = limits.nanodollars and describe_money(limits.nanodollars)
             words.append(_of(describe_money(billed.nanodollars or 0), most, ""))
+        return ", ".join(words)
+
+    def answers(self) -> str:
+        """Return how many replies came, cached or not, how fast, and how many are waited for."""
+        replies = self._replies()
         rate = f"{self._rate(replies):,.0f} a second"
-        return f"{', '.join(words)}; {counted(replies, 'answer')}, {rate}"
+        return f"{replies:,} answered, cached ones too; {rate}, {self._under_way()} under way"
 
     def _rate(self, replies: int) -> float:
         now = self._clock()

@@ -40,6 +40,11 @@ class StudyClient(TroubleCounter):
         for task in waiting:
             background_loop().call_soon_threadsafe(task.cancel)
 
+    @property
+    def under_way(self) -> int:
+        """How many calls wait for their reply."""
+        return len(self._waiting)
+
     async def complete(self, request: Request) -> Reply:
         """Return the inner client's reply; raises InfrastructureError once the study has ended."""
         task = asyncio.current_task()

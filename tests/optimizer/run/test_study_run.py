@@ -136,6 +136,18 @@ def test_stages_tell_their_steps(ample: Played) -> None:
         assert done == list(range(1, totals[stage] + 1))
 
 
+def test_what_the_search_waits_for_tells_its_steps_to_the_end(ample: Played) -> None:
+    """Nothing that takes calls may look as if it stood still."""
+    told = ample.seen(StageProgress)
+    asked = [event.total for event in ample.seen(StageStarted) if event.stage == "proposals"]
+    steps = [event.done for event in told if event.stage == "proposals"]
+    assert steps == [step for total in asked for step in range(1, total + 1)]
+    for stage in ("bootstrap", "leaders"):
+        mine = [event for event in told if event.stage == stage]
+        assert [event.done for event in mine[: mine[0].total]] == [*range(1, mine[0].total + 1)]
+        assert mine[-1].done == mine[-1].total
+
+
 def test_repeats_count_as_steps() -> None:
     study = make_study([make_row(n, None) for n in range(3)], specs={"test_colour": {"repeats": 4}})
     assert play(study).seen(StageStarted)[0].total == 12

@@ -31,7 +31,13 @@ def drawn(width: int, *more) -> list[str]:
 def test_the_area_has_title_stage_and_figures():
     lines = drawn(160, StageProgress("s", "decision", 3, 20))
     assert lines[0].startswith("mipro: tests/test_a.py ─")
-    assert [line[:12].rstrip() for line in lines[1:]] == ["decision", "score", "spent", "time"]
+    assert [line[:12].rstrip() for line in lines[1:]] == [
+        "decision",
+        "score",
+        "spent",
+        "calls",
+        "time",
+    ]
     assert lines[1].endswith("3 of 20 case runs")
 
 
@@ -40,8 +46,14 @@ def test_no_line_is_wider_than_the_window_and_nothing_is_cut(width):
     lines = drawn(width)
     assert max(map(len, lines)) <= width
     text = " ".join(line[12:].strip() for line in lines)
-    assert "before 0.500 (0.40 to 0.60)" in " ".join(text.split())
-    assert len(drawn(160)) == 5
+    assert "lift +0.250 (-0.01 to +0.33)" in " ".join(text.split())
+
+
+def test_the_area_keeps_its_height_and_uses_its_width():
+    """A row that wraps now and then makes all lines above it jump."""
+    assert {len(drawn(width)) for width in (80, 100, 160)} == {6}
+    ended = StageProgress("s", "decision", 20, 20)
+    assert [drawn(width, ended)[1].count("━") for width in (80, 160)] == [26, 53]
 
 
 def test_all_that_is_written_meanwhile_stands_above_the_area():

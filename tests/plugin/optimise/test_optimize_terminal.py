@@ -68,9 +68,9 @@ def test_the_area_is_redrawn_in_place_and_leaves_nothing(pytester, columns, args
     )
     output = on_a_terminal(pytester, *args, columns=columns)
     assert "case runs" in output
-    assert "answers" in output
+    assert "answered" in output
     lines = shown(output, columns)
-    assert not [line for line in lines if "━" in line or "answers" in line]
+    assert not [line for line in lines if "━" in line or "answered" in line]
     printed = [line for line in lines if "a print" in line or "a write" in line]
     assert all(line == "a print" for line in printed)
     assert bool(printed) == (args == ("-s",))
@@ -81,7 +81,7 @@ def test_the_area_is_redrawn_in_place_and_leaves_nothing(pytester, columns, args
 
 def test_a_quiet_run_and_a_dumb_terminal_have_no_area(pytester, monkeypatch):
     write_project(pytester)
-    assert "answers" not in on_a_terminal(pytester, "-q")
+    assert "answered" not in on_a_terminal(pytester, "-q")
     assert "\x1b[?25l" not in on_a_terminal(pytester, TERM="dumb")
 
 
@@ -89,7 +89,7 @@ def test_a_quiet_run_and_a_dumb_terminal_have_no_area(pytester, monkeypatch):
 def test_no_color_holds_unless_pytest_is_told_otherwise(pytester, args, coloured):
     write_project(pytester)
     output = on_a_terminal(pytester, *args, NO_COLOR="1")
-    assert "answers" in output
+    assert "answered" in output
     assert bool(re.search(r"\x1b\[[0-9;]*3[0-9]m", output)) == coloured
 
 

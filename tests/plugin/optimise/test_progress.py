@@ -71,6 +71,12 @@ def test_a_program_that_leads_is_named_the_best():
     assert paper.marked == [paper.lines[0]]
 
 
+def test_a_leader_that_is_measured_once_more_is_no_new_program():
+    again = trial(3, rows=50, assignment=(1, 0))
+    paper = draw(trial(1), trial(2), again, trial(4, "full", assignment=(1, 0)), live=True)
+    assert [line.endswith("the leader again") for line in paper.lines] == [0, 0, 1, 0]
+
+
 def test_a_hopeless_trial_is_told_as_stopped():
     paper = draw(trial(1, rows=10, stopped=True), trial(2), live=True)
     assert [line.endswith("75 calls   stopped early") for line in paper.lines] == [True, False]

@@ -1,5 +1,7 @@
 """Where a study stands, folded from its events."""
 
+from dataclasses import replace
+
 import pytest
 from watched_study import PLAN, TRIALS, measured, stand
 
@@ -10,6 +12,7 @@ from pytest_mipro.optimizer.run.events import (
     StageStarted,
     TrialFinished,
 )
+from pytest_mipro.optimizer.study.split import Split
 
 
 def trial(number: int, kind: str = "minibatch") -> TrialFinished:
@@ -26,10 +29,12 @@ def test_a_stage_counts_its_steps():
     assert stand(StageStarted("s", "decision", 0)).steps == ""
 
 
-def test_proposals_are_counted_as_asked_and_the_search_goes_on_behind_them():
+def test_proposals_are_counted_and_the_search_goes_on_behind_them():
     search = StageStarted("s", "search", TRIALS)
     asking = StageStarted("s", "proposals", 8)
-    assert stand(search, asking).steps == "8 requests at most, for round 1"
+    assert stand(search, asking).steps == "0 of 8 requests, for round 1"
+    told = StageProgress("s", "proposals", 3, 8)
+    assert stand(search, asking, told).steps == "3 of 8 requests, for round 1"
     assert stand(PLAN, search, asking, READY).steps == f"0 of {TRIALS} trials, round 1 of 3"
     assert stand(search, asking, READY, trial(1), asking).steps.endswith("for round 2")
 
@@ -39,6 +44,27 @@ def test_programs_are_counted_once_and_no_more_than_planned():
     again = TrialFinished("s", 2, 1, "full", (1, 0), 0.5, 16, 0.5, 48)
     assert stand(search, trial(1), again).done == 1
     assert stand(search, trial(1), trial(2), trial(3)).done == 2
+
+
+def test_what_runs_beside_the_trials_has_its_own_steps():
+    search, leaders = StageStarted("s", "search", 1), StageProgress("s", "leaders", 7, 20)
+    standing = stand(search, READY, trial(1), leaders)
+    assert standing.stage == "leaders"
+    assert standing.steps == "7 of 20 case runs of a leader"
+    assert stand(search, READY, trial(1), leaders, trial(2, "full")).stage == "search"
+    assert stand(search, StageProgress("s", "bootstrap", 1, 5)).steps == "1 of 5 case runs"
+
+
+def test_leaders_are_a_part_of_the_search():
+    rows = tuple(map(str, range(TRIALS * 16)))  # as many as those of all trials
+    planned = replace(PLAN, split=Split((), rows, ()))
+    search = StageStarted("s", "search", TRIALS)
+    tried = [search, *(trial(number) for number in range(TRIALS))]
+    assert stand(planned, *tried).share == pytest.approx(0.45)
+    half = StageProgress("s", "leaders", 32, 64)
+    assert stand(planned, *tried, half).share == pytest.approx(0.575)
+    ended = StageProgress("s", "leaders", 64, 64)
+    assert stand(planned, *tried, ended, trial(9, "full")).share == pytest.approx(0.7)
 
 
 def test_the_share_grows_with_what_is_behind_the_study():
@@ -57,5 +83,7 @@ def test_the_share_grows_with_what_is_behind_the_study():
     assert shares[0] is None
     assert shares[1:] == sorted(shares[1:])
     assert shares[1] == pytest.approx(0.1)
+    assert stand(*path[: 5 + TRIALS]).share == pytest.approx(0.8)  # half of the decision
+    assert stand(*path[: 6 + TRIALS]).share == pytest.approx(0.9)
     assert stand(*path[: 3 + TRIALS]).share == pytest.approx(0.7)
     assert shares[-1] == 1.0
