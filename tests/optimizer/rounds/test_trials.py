@@ -24,7 +24,12 @@ from optimizer_world import (
 )
 from world_model import MODEL, PROPOSER, WorldClient, answer, module_of, own_row, way_of
 
-from pytest_mipro.optimizer.run.events import LeaderKnown, StageStarted, TrialFinished
+from pytest_mipro.optimizer.run.events import (
+    LeaderKnown,
+    StageProgress,
+    StageStarted,
+    TrialFinished,
+)
 from pytest_mipro.optimizer.search.assessments import Assessment, Record
 from pytest_mipro.optimizer.search.searcher import Assignment, RandomSearcher, Space
 from pytest_mipro.optimizer.study.case import Outcome
@@ -134,7 +139,7 @@ def test_repeats_are_run_in_full_evaluations_alone() -> None:
     def emit(event: object) -> None:
         if isinstance(event, TrialFinished):
             samples.append((event.kind, {r.sample for r in client.requests if r.model == MODEL}))
-        if not isinstance(event, LeaderKnown):
+        if not isinstance(event, LeaderKnown | StageProgress):
             del client.requests[:]
 
     study = make_study(specs={"test_colour": {"repeats": 3}})
@@ -254,7 +259,7 @@ def test_every_test_of_the_study_is_in_each_minibatch() -> None:
     def emit(event: object) -> None:
         if isinstance(event, TrialFinished):
             batches.append({own_row(r) for r in client.requests if r.model == MODEL})
-        if not isinstance(event, LeaderKnown):
+        if not isinstance(event, LeaderKnown | StageProgress):
             del client.requests[:]
 
     play(study, client, {"emit": emit}, minibatch_size=4, leaders=0, in_flight=1)
