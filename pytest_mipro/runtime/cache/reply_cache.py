@@ -42,7 +42,8 @@ class CachedClient(ClientWrapper):
 
     The key is the request's digest with the inner client's endpoint; a row of another request is
     never used. Identical requests in flight share one inner
-    call, whose failure reaches all of them. Several processes may share the folder: they wait for
+    call, whose failure reaches all of them; where its caller went away and took it along, the next
+    of them makes it. Several processes may share the folder: they wait for
     each other's calls instead of paying for them again. A cached reply has `cached=True`, and cost,
     usage and latency as they were recorded. Replies asked before `since` (Unix seconds) don't
     count: they are asked anew and replaced.
@@ -72,20 +73,20 @@ class CachedClient(ClientWrapper):
             await self._in_thread(self._opened)
             if self._closing:  # it was closed meanwhile
                 raise asyncio.CancelledError
-        flight = self._flights.get(key)
-        if flight is None:
-            reply = self._recorded(key, text)
-            if reply is not None:
-                return reply
-            flight = _Flight(asyncio.create_task(self._ask(request, key, text)))
-            self._flights[key] = flight
-            flight.task.add_done_callback(lambda task: self._landed(key, task))
-        # Shielded: one caller that stops waiting must not take the reply from the others.
-        reply = await asyncio.shield(flight.task)
-        if flight.claimed:
-            return replace(reply, cached=True)
-        flight.claimed = True
-        return reply
+        while (flight := self._flights.get(key)) is not None:
+            try:
+                return await self._landing(flight)
+            except asyncio.CancelledError:
+                if self._closing or not flight.task.cancelled() or _is_cancelled():
+                    raise
+                self._landed(key, flight)
+        reply = self._recorded(key, text)
+        if reply is not None:
+            return reply
+        flight = _Flight(asyncio.create_task(self._ask(request, key, text)))
+        self._flights[key] = flight
+        flight.task.add_done_callback(lambda _: self._landed(key, flight))
+        return await self._landing(flight)
 
     def lookup(self, request: Request) -> Reply | None:
         """Return the recorded reply, None if there is none. Asks no client, creates no folder."""
@@ -117,6 +118,14 @@ class CachedClient(ClientWrapper):
     def _recorded(self, key: str, text: str) -> Reply | None:
         reply = reply_of(self._opened().get(key), key, text)
         return reply if reply is not None and reply.asked >= self._since else None
+
+    async def _landing(self, flight: _Flight) -> Reply:
+        # Shielded: one caller that stops waiting must not take the reply from the others.
+        reply = await asyncio.shield(flight.task)
+        if flight.claimed:
+            return replace(reply, cached=True)
+        flight.claimed = True
+        return reply
 
     async def _ask(self, request: Request, key: str, text: str) -> Reply:
         claims = self._claims
@@ -163,10 +172,11 @@ class CachedClient(ClientWrapper):
         self._opened().set(key, row_of(key, text, reply))
         return reply
 
-    def _landed(self, key: str, task: asyncio.Task[Reply]) -> None:
-        self._flights.pop(key, None)
-        if not task.cancelled():
-            task.exception()  # marks it as retrieved, even if no caller waits any more
+    def _landed(self, key: str, flight: _Flight) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+        if not flight.task.cancelled():
+            flight.task.exception()  # marks it as retrieved, even if no caller waits any more
 
     async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         if self._writer is None:
@@ -201,3 +211,8 @@ class CachedClient(ClientWrapper):
         store = Store(self._folder)
         self._claims = Claims(store)
         return store
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

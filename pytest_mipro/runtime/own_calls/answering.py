@@ -31,7 +31,6 @@ from pytest_mipro.runtime.own_calls.http_call import (
 from pytest_mipro.runtime.own_calls.reading import messages_of, parameters_of, read_answer
 from pytest_mipro.runtime.own_calls.seen import seen_context
 from pytest_mipro.runtime.own_calls.sending import (
-    SenderGoneError,
     from_loop,
     from_thread,
     refuse_waiting_for_itself,
@@ -165,7 +164,8 @@ class _Exchange:
         try:
             if not trace.is_failing(key):  # else its client tries it again
                 trace.count_request()
-            reply = await self._asked(waits=waits)
+            with calling(self.owner.signature.label):
+                reply = await ask(self.context.client, self.request, waits=waits)
         except asyncio.CancelledError:
             raise
         except MiproError as error:
@@ -178,14 +178,6 @@ class _Exchange:
             record = self._own(record) if told.calls_tool else self._as_module_s(record)
         trace.close(place, record)
         return answer
-
-    async def _asked(self, *, waits: bool) -> Reply:
-        """Return the reply; where the sender of an equal call went away, ask again once."""
-        with calling(self.owner.signature.label):
-            try:
-                return await ask(self.context.client, self.request, waits=waits)
-            except SenderGoneError:
-                return await ask(self.context.client, self.request, waits=waits)
 
     def failed(self, error: MiproError, key: str = "", place: int | None = None) -> HTTPAnswer:
         """Return what the pipeline's client gets for an error; raises what its transport raised."""

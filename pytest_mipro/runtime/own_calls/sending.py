@@ -38,16 +38,13 @@ from pytest_mipro.runtime.own_calls.seen import passing
 from pytest_mipro.runtime.text.redaction import one_line
 
 T = TypeVar("T")
+_LOOK_SECONDS = 0.5
 _NO_CONNECTION = (
     "ConnectError",
     "ConnectTimeout",
     "ClientConnectorError",
     "ConnectionTimeoutError",
 )
-
-
-class SenderGoneError(EndpointError):
-    """The caller that made a call for several of them went away before its answer."""
 
 
 class WorldError(Exception):
@@ -173,6 +170,7 @@ def from_thread(send: Callable[[], HTTPAnswer]) -> Send:
             except BaseException as error:  # noqa: BLE001 - passed on
                 done.set_exception(error)
 
+        done.set_running_or_notify_cancel()  # who stops waiting does not keep it from its result
         threading.Thread(target=work, name="mipro-own-call", daemon=True).start()
         return await asyncio.wrap_future(done)
 
@@ -184,26 +182,37 @@ def from_loop(
 ) -> Callable[[], Coroutine[Any, Any, T]]:
     """Return what makes a call on the loop that runs now, asyncio's or trio's, for another loop.
 
-    Its caller may stop waiting for it: the call goes on for others as long as the loop does. `key`
-    is equal for equal calls.
+    Its caller may stop waiting for it: the call goes on for others as long as the loop does, and is
+    cancelled with it. `key` is equal for equal calls.
     """
-    start, place = _starter(), (threading.get_ident(), key)
+    (start, ended), place = _starter(), (threading.get_ident(), key)
 
     async def sent() -> T:
         _under_way.add(place)
         try:
-            done = start(send)
-            return await asyncio.wrap_future(done)
-        except RuntimeError as error:  # the loop is closed
-            raise SenderGoneError("the loop of the call has ended") from error
-        except asyncio.CancelledError:
-            if done.cancelled():
-                raise SenderGoneError("the loop of the call has ended") from None
-            raise
+            return await _while_it_runs(start(send), ended)
         finally:
             _under_way.discard(place)
 
     return sent
+
+
+async def _while_it_runs(done: Future[T], ended: Callable[[], bool]) -> T:
+    """Return what another loop makes; raises CancelledError where that loop has `ended`.
+
+    A loop may be closed with its tasks still waiting: they then tell nobody.
+    """
+    waiting = asyncio.wrap_future(done)
+    try:
+        while not (waiting.done() or ended()):
+            await asyncio.wait([waiting], timeout=_LOOK_SECONDS)
+    except asyncio.CancelledError:
+        if not ended():
+            waiting.cancel()
+        raise
+    if not waiting.done():
+        raise asyncio.CancelledError
+    return waiting.result()
 
 
 _under_way: set[tuple[int, str]] = set()
@@ -223,21 +232,22 @@ def refuse_waiting_for_itself(key: str) -> None:
 Start = Callable[[Callable[[], Coroutine[Any, Any, Any]]], "Future[Any]"]
 
 
-def _starter() -> Start:
+def _starter() -> tuple[Start, Callable[[], bool]]:
+    """Return what starts a call on the loop that runs now, and whether that loop is closed."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        return _trio_starter()
+        return _trio_starter(), lambda: False  # trio cancels what it leaves
 
     def start(send: Callable[[], Coroutine[Any, Any, Any]]) -> Future[Any]:
         coroutine = send()
         try:
             return asyncio.run_coroutine_threadsafe(coroutine, loop)
-        except RuntimeError:
+        except RuntimeError as error:
             coroutine.close()
-            raise
+            raise asyncio.CancelledError from error
 
-    return start
+    return start, loop.is_closed
 
 
 def _trio_starter() -> Start:
@@ -253,13 +263,17 @@ def _trio_starter() -> Start:
             except Exception as error:  # noqa: BLE001 - passed on
                 done.set_exception(error)
             except BaseException:
-                done.cancel()
+                done.set_exception(asyncio.CancelledError())
                 raise
 
         def spawn() -> None:
             trio.lowlevel.spawn_system_task(work, context=context)
 
-        token.run_sync_soon(spawn)
+        done.set_running_or_notify_cancel()  # as in a thread
+        try:
+            token.run_sync_soon(spawn)
+        except RuntimeError as error:
+            raise asyncio.CancelledError from error
         return done
 
     return start

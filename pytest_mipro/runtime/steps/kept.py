@@ -27,7 +27,7 @@ from pytest_mipro.runtime.calls.trace import Trace
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Reply, Request
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
-from pytest_mipro.runtime.own_calls.sending import SenderGoneError, from_loop
+from pytest_mipro.runtime.own_calls.sending import from_loop
 from pytest_mipro.runtime.steps.function import Step
 
 _JSON = "JSON values alone (str, int, finite float, bool, None, list, dict with str keys)"
@@ -96,10 +96,7 @@ async def kept_async(
 
         request = replace(request, make=from_loop(made, request.digest()))
         with calling(request.model):
-            try:
-                reply = await ask(context.client, request, waits=False)
-            except SenderGoneError:  # of an equal call, whose loop ended
-                reply = await ask(context.client, request, waits=False)
+            reply = await ask(context.client, request, waits=False)
         return _value(step, reply), reply
     raise failed.error
 
@@ -109,6 +106,8 @@ class _Turns:
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._asked: set[Future[Reply]] = set()  # this and the next are the loop's
+        self._left = False
 
     def run(self, coroutine: Coroutine[Any, Any, Reply]) -> Reply:
         """Run a coroutine on the background loop, and meanwhile here what it waits for."""
@@ -120,21 +119,33 @@ class _Turns:
             return future.result()
         except BaseException:
             future.cancel()
+            loop.background_loop().call_soon_threadsafe(self._leave)
             raise
+
+    def _leave(self) -> None:
+        """Cancel what this thread will not run any more: others may wait for it."""
+        self._left = True
+        for done in self._asked:
+            done.cancel()
 
     def making(self, made: Callable[[], Reply]) -> Callable[[], Coroutine[Any, Any, Reply]]:
         """Return what has `made` run in the waiting thread, for the loop."""
 
         async def ran() -> Reply:
+            if self._left:
+                raise asyncio.CancelledError
             done: Future[Reply] = Future()
 
             def work() -> None:
+                if not done.set_running_or_notify_cancel():
+                    return
                 try:
                     done.set_result(made())
                 except BaseException as error:  # noqa: BLE001 - passed on
                     known = isinstance(error, Exception)
                     done.set_exception(error if known else StepRaisedError(error))
 
+            self._asked.add(done)
             self._queue.put(work)
             return await asyncio.wrap_future(done)
 

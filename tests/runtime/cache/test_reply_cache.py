@@ -215,6 +215,28 @@ def test_who_stops_waiting_does_not_stop_the_others(opened: Any) -> None:
     assert len(slow.requests) == 1
 
 
+def test_a_call_that_went_away_with_its_caller_is_made_by_the_next(opened: Any) -> None:
+    class Leaving(SlowClient):
+        async def complete(self, request: Request) -> Reply:
+            reply = await super().complete(request)
+            if len(self.requests) < 3:
+                raise asyncio.CancelledError
+            return reply
+
+    slow = Leaving()
+    client = opened(slow)
+
+    async def together() -> list[Any]:
+        tasks = [asyncio.create_task(client.complete(request())) for _ in range(4)]
+        await asyncio.sleep(0.05)
+        slow.gate.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    *gone, third, fourth = loop.run(together())
+    assert [type(each) for each in gone] == [asyncio.CancelledError] * 2
+    assert (third.cached, fourth.cached, len(slow.requests)) == (False, True, 3)
+
+
 def test_close_ends_calls_under_way(opened: Any) -> None:
     client = opened(SlowClient())
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import threading
+import time
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -22,7 +26,10 @@ from pytest_mipro.errors import (
     ModuleCallError,
     UnreachableError,
 )
+from pytest_mipro.plugin.replies.study_client import StudyClient
+from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import LMClient, Usage
+from pytest_mipro.runtime.own_calls import sending
 from pytest_mipro.runtime.replies.recorded import RecordedClient, RecordedReplies
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -199,6 +206,81 @@ def test_a_loop_that_ends_with_a_call_in_flight_leaves_the_next_one_whole(
         asyncio.run(leave())
         assert asyncio.run(post_async(server)).status_code == 200
     assert trace.broken is None
+
+
+def test_a_loop_that_ends_leaves_its_call_to_those_who_wait(server: Stub, client: LMClient) -> None:
+    asked, goes_on = threading.Event(), threading.Event()
+    server.answers = lambda _: str(asked.set() or goes_on.wait(5))
+    going = asyncio.new_event_loop()
+    with ThreadPoolExecutor(1) as pool, StudyClient(client) as study, case(study) as trace:
+        task = going.create_task(post_async(server))
+        going.run_until_complete(asyncio.wait_for(asyncio.to_thread(asked.wait), 5))
+        copied = contextvars.copy_context()
+        waiting = pool.submit(copied.run, lambda: asyncio.run(post_async(server)))
+        while len(study._waiting) < 2:
+            time.sleep(0.001)
+        for each in asyncio.all_tasks(going):
+            each.cancel()
+        going.run_until_complete(asyncio.wait([task]))
+        going.close()
+        goes_on.set()
+        assert waiting.result(5).status_code == 200
+        assert post(server, temperature=0).status_code == 200
+    assert (trace.broken, server.count) == (None, 3)
+
+
+def test_a_call_ends_with_a_loop_that_is_closed_before_its_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sending, "_LOOK_SECONDS", 0.01)
+    going, begun = asyncio.new_event_loop(), asyncio.Event()
+
+    async def endless() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def sender() -> Any:
+        return sending.from_loop(endless, "key")
+
+    sent = going.run_until_complete(sender())
+    calls = [loop.submit(sent())]
+    going.run_until_complete(begun.wait())
+    going.close()
+    for call in (*calls, loop.submit(sent())):
+        with pytest.raises(CancelledError):
+            call.result(5)
+
+
+def test_a_client_that_is_closed_meanwhile_leaves_no_thread_an_error(
+    server: Stub, client: LMClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, goes_on, errors = threading.Event(), threading.Event(), list[Any]()
+    monkeypatch.setattr(threading, "excepthook", errors.append)
+    server.answers = lambda _: str(asked.set() or goes_on.wait(5))
+    with case(client), ThreadPoolExecutor(1) as pool:
+        made = pool.submit(contextvars.copy_context().run, post, server)
+        asked.wait(5)
+        sender = next(each for each in threading.enumerate() if each.name == "mipro-own-call")
+        loop.run(client.aclose())
+        goes_on.set()
+        sender.join(5)
+        assert made.exception(5) is not None
+    assert errors == []
+
+
+def test_nor_does_it_end_a_run_of_trio(server: Stub, client: LMClient) -> None:
+    asked, goes_on = threading.Event(), threading.Event()
+    server.answers = lambda _: str(asked.set() or goes_on.wait(5))
+
+    async def run() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(post_async, server)
+            await trio.to_thread.run_sync(asked.wait)
+            await trio.to_thread.run_sync(loop.run, client.aclose())
+            goes_on.set()
+
+    with case(client), pytest.raises(ExceptionGroup):
+        trio.run(run, strict_exception_groups=True)
 
 
 def test_trio_is_served_too(server: Stub, client: LMClient) -> None:

@@ -7,7 +7,7 @@ import contextvars
 import sqlite3
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ from pytest_mipro.runtime.calls.context import CallContext, refuse_detached, use
 from pytest_mipro.runtime.calls.steps import StepCall
 from pytest_mipro.runtime.calls.trace import Trace
 from pytest_mipro.runtime.client import loop
-from pytest_mipro.runtime.client.contract import LMClient, ScriptedClient
-from pytest_mipro.runtime.steps.kept import StepClient
+from pytest_mipro.runtime.client.contract import LMClient, Reply, ScriptedClient
+from pytest_mipro.runtime.steps.kept import StepClient, _Turns
 
 made: list[Any] = []
 db = sqlite3.connect(":memory:")  # may be used by its own thread alone
@@ -246,6 +246,28 @@ def test_outside_of_a_run_nothing_is_kept() -> None:
     made.clear()
     assert search(("a",)) == search(("a",))
     assert len(made) == 2
+
+
+def test_a_thread_that_was_interrupted_keeps_nobody_waiting() -> None:
+    turns = _Turns()
+    ran = turns.making(lambda: Reply("late"))
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    async def ask() -> Reply:
+        made = asyncio.create_task(ran())
+        pending.append(made)
+        await asyncio.sleep(0)
+        return await asyncio.shield(made)
+
+    pending: list[asyncio.Task[Reply]] = []
+    turns._queue.put(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        turns.run(ask())
+    for late in (*pending, ran()):
+        with pytest.raises(CancelledError):
+            loop.run(asyncio.wait_for(late, 5))
 
 
 def test_a_sync_one_on_a_running_loop(client: LMClient) -> None:
