@@ -46,6 +46,21 @@ def test_demos_are_no_holdout_rows_and_never_the_row_itself(played: Played) -> N
         assert {demo.case for demo in prompt.demos} <= train - {"r004", "r005"}
 
 
+def test_no_row_is_judged_by_the_demo_of_another_one_of_its_cluster() -> None:
+    study = make_study(make_rows(8, 20, 14))
+    number = {case.row: int(case.row[1:]) for case in study.cases}
+    clusters = {row: f"pair {each // 2}" if each % 3 else "" for row, each in number.items()}
+    cases = tuple(changed(case, cluster=clusters[case.row]) for case in study.cases)
+    played = play(changed(study, cases=cases), rounds=1)
+    judged = set(played.result.split.validation)
+    shown = [(own_row(r), markers(*r.messages[:-1])) for r in played.client.of(MODEL)]
+    mates = {
+        (own, row) for own, rows in shown for row in rows if clusters[own] == clusters[row] != ""
+    }
+    assert not {own for own, _ in mates} & judged
+    assert {row for own, rows in shown for row in rows if own in judged} & judged
+
+
 def test_holdout_rows_meet_no_candidate_before_the_decision() -> None:
     client = WorldClient()
     stages: list[tuple[str, set[str]]] = []

@@ -31,7 +31,7 @@ class Finalist:
     """The best of `tried` assignments: its `program`.
 
     `kept` holds its scores of the validation cases that trials don't run, on which it was the best
-    of so many `leaders`.
+    of at most so many `leaders`.
     """
 
     program: Mapping[Path, Prompt]
@@ -59,7 +59,10 @@ def choose_finalist(state: SearchState) -> Finalist:
     program = state.candidates.program(chosen.assignment)
     trials = set(state.trial_rows)
     kept = {case.id: chosen.scores[case.id] for case in cases if case.row not in trials}
-    return Finalist(program, state.tried, kept, len(state.record.full) - 1)
+    # Whether another leader is measured depends on how well the first did on these rows: those that
+    # were not measured have their part of the error, too.
+    leaders = max(len(state.record.full) - 1, min(run.settings.leaders, state.tried))
+    return Finalist(program, state.tried, kept, leaders)
 
 
 def equally_good(

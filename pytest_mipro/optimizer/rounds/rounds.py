@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -83,8 +84,13 @@ def expand_candidates(state: SearchState, proposer: InstructionProposer) -> Sear
 
 
 def _validation_runs(state: SearchState) -> list[CaseRun]:
-    """Return the baseline's runs on validation rows: they are demos for all rows but their own."""
-    rows = set(state.baseline.split.validation)
+    """Return the baseline's runs on validation rows that are no unit with others.
+
+    They are demos for all rows but their own; those of a cluster would be judged by its other rows.
+    """
+    split = state.baseline.split
+    sizes = Counter(split.units.get(row, row) for row in split.validation)
+    rows = {row for row in split.validation if sizes[split.units.get(row, row)] == 1}
     return [item for item in state.baseline.evaluation.runs if item.case.row in rows]
 
 

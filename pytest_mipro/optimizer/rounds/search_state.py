@@ -77,8 +77,9 @@ class SearchState:
     def trial_rows(self) -> tuple[str, ...]:
         """The validation rows that trials run on: half of them, or all where these are too few.
 
-        The others are kept for the leaders, whom they help to decide on: no candidate was made from
-        what they said. Rows of a unit stay together, and no seed moves one.
+        The others are kept for the leaders, whom they help to decide on: no instruction was written
+        from them, and none is judged by a demo of its own unit. Rows of a unit stay together, and
+        no seed moves one.
         """
         split = self.baseline.split
         least = self.run.settings.batch_of(len(split.validation))

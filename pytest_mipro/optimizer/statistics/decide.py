@@ -32,9 +32,9 @@ class Evidence:
 
     The finalist is the best of `tried` assignments, and the `look`-th to be measured on this
     holdout. `kept` is its lift on the validation rows that were kept from trials, where these help
-    to decide: there it is the best of so many `leaders`, none of which was made from them. With
-    `shared`, validation rows decide that the proposals were written from. `rows` counts the
-    deciding rows where some count as one, else it is 0.
+    to decide: there it is the best of at most so many `leaders`, none with an instruction that was
+    written from them. With `shared`, validation rows decide that the proposals were written from.
+    `rows` counts the deciding rows where some count as one, else it is 0.
     """
 
     holdout: bool
@@ -169,7 +169,7 @@ def _facts(lift: PairedLift, evidence: Evidence, bound: float) -> str:
     if evidence.shared:
         return f"{text}, from which its instructions were written"
     if evidence.kept:
-        best = f" (the best of {evidence.leaders})" if evidence.leaders > 1 else ""
+        best = f" (the best of at most {evidence.leaders})" if evidence.leaders > 1 else ""
         text += f" and {evidence.kept.mean:+.3f} on {evidence.kept.rows} kept from trials{best}"
     text += f", one-sided {100 * evidence.level:.4g} % lower bound {bound:+.3f}"
     if evidence.holdout:

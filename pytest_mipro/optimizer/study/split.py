@@ -30,7 +30,8 @@ class Split:
     """The keys of a study's rows by part, each sorted.
 
     Instructions are written from `train` rows and judged by `validation` rows. Both serve as demos,
-    of which no row is shown its own. `holdout` rows decide (empty if they would be too few).
+    of which no row is shown its own, and no validation row one of its unit. `holdout` rows decide
+    (empty if they would be too few).
     `shared`: training and validation have rows in common. `units` maps each row to its unit (see
     `units_of`): rows that stay together and count as one.
     """

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from made_runs import RULES, WINS, searched
+from made_runs import KEEPS, RULES, WINS, searched
 from optimizer_world import baseline_of
 
 from pytest_mipro.optimizer.deciding.conclude import cheapest, choose_finalist, equally_good
@@ -116,3 +116,12 @@ def test_the_finalist_takes_its_scores_of_rows_kept_from_trials_along() -> None:
         case: score for case, score in best.scores.items() if case[len("test_colour[") : -1] in kept
     }
     assert (finalist.tried, finalist.leaders) == (state.tried, len(state.record.full) - 1)
+
+
+def test_a_leader_that_was_not_measured_has_its_part_of_the_error() -> None:
+    with baseline_of(leaders=2) as (run, baseline):
+        both = searched(run, baseline, *WINS)
+        (other,) = [item for item in both.record.full if item.assignment == KEEPS]
+        one = replace(both, record=both.record.with_assessment(replace(other, full=False)))
+        assert choose_finalist(one).leaders == choose_finalist(both).leaders == 2
+        assert choose_finalist(searched(run, baseline, WINS[1])).leaders == 1  # there is no other

@@ -71,7 +71,7 @@ def test_kept_rows_help_the_holdout_and_prove_less_the_more_leaders_there_were()
     assert helped.verdict == "accept"
     assert helped.lift == fresh
     assert helped.bound == Combined(fresh, chosen, 10).lower(0.975)
-    said = " on 40 holdout rows and +0.275 on 40 kept from trials (the best of 10), one-sided 97.5 "
+    said = " on 40 holdout rows and +0.275 on 40 kept from trials (the best of at most 10), "
     assert said in helped.reason
     many = decide(fresh, Evidence(holdout=True, kept=chosen, leaders=1000))
     assert many.verdict == "likely"
