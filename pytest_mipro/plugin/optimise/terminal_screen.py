@@ -25,13 +25,15 @@ from pytest_mipro.plugin.optimise.study_watch import StudyWatch
 
 _WIDTH, _LEAST_WIDTH = 80, 30
 _HEARTBEAT = 30.0  # seconds
+_MUTE = -2  # pytest's verbosity under -qq
 
 
 class TerminalScreen:
     """Writes through pytest's terminal reporter: little under `-q`, nothing where there is none.
 
-    `live` is True on a terminal: there an area below the lines shows how a study goes. Use it as a
-    `with` block: within it, lines reach the terminal while all that cases print stays captured.
+    `live` is True on a terminal, unless under `-qq`: there an area below the lines shows how a
+    study goes, and leaves nothing behind. Use it as a `with` block: within it, lines reach the
+    terminal while all that cases print stays captured.
     """
 
     def __init__(self, config: pytest.Config, nodeid: str) -> None:
@@ -43,10 +45,10 @@ class TerminalScreen:
         self._own: TextIO | None = None
         self._lock = RLock()  # lines come from the study's thread and from the heartbeat's
         self._uncaptured = config.getoption("capture", "fd") == "no"
-        self._silent = self._reporter is None or self._reporter.verbosity < 0
-        self.verbose = bool(not self._silent and self._reporter.verbosity > 0)
+        verbosity = self._reporter.verbosity if self._reporter else _MUTE
+        self._silent, self.verbose = verbosity < 0, verbosity > 0
         dumb = os.environ.get("TERM", "") in ("dumb", "unknown")  # it can't move its cursor
-        self.live = bool(not self._silent and self._reporter.isatty and not dumb)
+        self.live = bool(verbosity > _MUTE and self._reporter.isatty and not dumb)
 
     @property
     def width(self) -> int:
@@ -84,7 +86,7 @@ class TerminalScreen:
         if self._reporter is None:
             return
         going_on = kind is None or issubclass(kind, Exception)
-        if going_on and self._reporter.showfspath and not self._silent:
+        if going_on and self._reporter.showfspath and not (self._silent or self.verbose):
             # Begin pytest's line of this item anew: its letter stands behind the file's name.
             self._reporter.write_fspath_result(self._nodeid, "")
         with suppress(OSError, ValueError):

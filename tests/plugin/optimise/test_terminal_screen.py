@@ -33,6 +33,17 @@ def test_it_beats_every_half_minute_until_the_block_ends(monkeypatch):
     assert "mipro-heartbeat" not in {thread.name for thread in threading.enumerate()}
 
 
+@pytest.mark.parametrize(
+    ("args", "terminal", "live"),
+    [((), "xterm", 1), (("-q",), "xterm", 1), (("-qq",), "xterm", 0), (("-v",), "dumb", 0)],
+)
+def test_a_terminal_that_can_show_it_has_an_area(pytester, monkeypatch, args, terminal, live):
+    monkeypatch.setenv("TERM", terminal)
+    config = pytester.parseconfigure(*args)
+    config.pluginmanager.get_plugin("terminalreporter").isatty = True
+    assert TerminalScreen(config, "test_a.py::optimize").live == live
+
+
 @pytest.mark.parametrize(("args", "lines"), [((), 3), (("-q",), 0)])
 def test_a_line_tells_how_the_study_goes_and_none_under_q(
     pytester, monkeypatch, capsys, args, lines
