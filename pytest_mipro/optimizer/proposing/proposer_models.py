@@ -24,7 +24,6 @@ from pytest_mipro.optimizer.proposing.strategy import (
 from pytest_mipro.optimizer.proposing.told_of_prompts import keeps_placeholders
 from pytest_mipro.optimizer.study.case import Case, CaseRun
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
-from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import LMClient, Message, Reply, Request
 from pytest_mipro.runtime.settings import current_settings
 from pytest_mipro.runtime.signature.signature import Signature
@@ -102,7 +101,7 @@ class ProposerModels:
         self._requests = ProposalRequests(strategies)
         self._settings = settings
 
-    def summarise(
+    async def summarise(
         self,
         cases: Sequence[Case],
         runs: Sequence[CaseRun],
@@ -131,25 +130,19 @@ class ProposerModels:
                     return "" if idle else said
             return ""
 
-        async def summaries() -> dict[str, str]:
-            makers = {
-                "dataset": lambda: dataset_summary(cases, self._settings.seed, ask),
-                "program": lambda: program_summary(runs, signatures, ask),
-            }
-            names = [name for name in makers if name in set(wanted)]
-            made = await asyncio.gather(*(self._counted(makers[name]()) for name in names))
-            return dict(zip(names, made, strict=True))
+        makers = {
+            "dataset": lambda: dataset_summary(cases, self._settings.seed, ask),
+            "program": lambda: program_summary(runs, signatures, ask),
+        }
+        names = [name for name in makers if name in set(wanted)]
+        made = await asyncio.gather(*(self._counted(makers[name]()) for name in names))
+        return dict(zip(names, made, strict=True))
 
-        return loop.run(summaries())
-
-    def propose(self, tasks: Sequence[ProposalTask], grounding: Grounding) -> list[Proposal]:
+    async def propose(self, tasks: Sequence[ProposalTask], grounding: Grounding) -> list[Proposal]:
         """Return a proposal for each task, in order; at most two calls each.
 
         It has no instruction if both replies are unusable, or what they hold is not new.
         """
-        return _without_repeats(tasks, loop.run(self._propose(tasks, grounding)))
-
-    async def _propose(self, tasks: Sequence[ProposalTask], grounding: Grounding) -> list[Proposal]:
         samples: dict[tuple[Message, ...], int] = {}
         calls: list[tuple[ProposalTask, ProposalRequest, int]] = []
         for task in tasks:
@@ -162,7 +155,7 @@ class ProposerModels:
             calls.append((replace(task, plan=replace(task.plan, strategy=name)), request, sample))
         # Coroutines start only here: a strategy that raises above must not leave one behind.
         proposals = (self._counted(self._fitting(grounding, *call)) for call in calls)
-        return list(await asyncio.gather(*proposals))
+        return _without_repeats(tasks, await asyncio.gather(*proposals))
 
     async def _counted(self, asked: Awaitable[T]) -> T:
         made = await asked

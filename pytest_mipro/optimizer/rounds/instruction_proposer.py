@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from itertools import count
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from queue import SimpleQueue
 
-from pytest_mipro.errors import BudgetError, LimitReachedError
+from pytest_mipro.errors import BudgetError
 from pytest_mipro.optimizer.budget.ledger import Part
+from pytest_mipro.optimizer.budget.meter import Meter
 from pytest_mipro.optimizer.proposing.proposal_context import module_examples
 from pytest_mipro.optimizer.proposing.proposal_plan import Lesson, PlanPolicy, PlanSpace
 from pytest_mipro.optimizer.proposing.proposal_task import ProposalTask
@@ -21,6 +25,7 @@ from pytest_mipro.optimizer.proposing.proposer_models import (
 from pytest_mipro.optimizer.proposing.strategies import BriefStrategy
 from pytest_mipro.optimizer.proposing.strategy import Grounding, ScoredInstruction
 from pytest_mipro.optimizer.rounds.search_state import SearchState
+from pytest_mipro.optimizer.rounds.trials import Join
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.events import LessonsLearnt, ProposalsMade
 from pytest_mipro.optimizer.run.plan import proposal_amounts, proposer_models
@@ -30,7 +35,26 @@ from pytest_mipro.optimizer.search.candidates import Candidates, ModuleCandidate
 from pytest_mipro.optimizer.search.credit_assignment import main_effects
 from pytest_mipro.optimizer.study.amount import Amount
 from pytest_mipro.optimizer.study.case import CaseRun, cases_of
+from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Message, Request
+
+_Made = tuple[Mapping[str, str], Sequence[Proposal]]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Proposals under way, charged to `meter`; `ended` gets True for each, and False after all."""
+
+    meter: Meter
+    made: Future[_Made]
+    ended: SimpleQueue[bool]
+    told: Callable[[int], None]
+
+    def result(self) -> _Made:
+        """Wait for all, and tell of each in this thread, as all other progress is told."""
+        for number, _ in enumerate(iter(self.ended.get, False), 1):
+            self.told(number)
+        return self.made.result()
 
 
 class InstructionProposer:
@@ -51,49 +75,62 @@ class InstructionProposer:
             lessons = run.services.lessons
             self._policy = PlanPolicy(plans, learning=learning, lessons=lessons)
 
-    def extend(self, state: SearchState, runs: Sequence[CaseRun]) -> SearchState:
-        """Return the state with a round's instructions; unchanged if they don't fit the budget.
+    @contextmanager
+    def asking(self, state: SearchState, runs: Sequence[CaseRun]) -> Iterator[Join]:
+        """Ask for a round's instructions, made from the incumbent and its `runs` on training rows.
 
-        They are made from the incumbent and its `runs` on training rows.
+        Yields what waits for them and adds them to a state; what was not waited for in the end is
+        abandoned. Nothing is asked for where it does not fit the budget.
         """
         run, baseline = self._run, self._baseline
         tasks = self._tasks(state, runs)
-        if not tasks:
-            return state
         names = {name for task in tasks for name in task.plan.summaries}
         missing = sorted(names.difference(state.summaries))
-        part, again = self._part(len(tasks), len(missing))
+        part, again = self._part(len(tasks), len(missing)) if tasks else (None, False)
         if part is None:
-            return self._skipped(state, "the budget holds no proposals")
-        asked = len(tasks) + len(missing)
-        run.start("proposals", asked)
+            if tasks:
+                self._skipped(state, "the budget holds no proposals")
+            yield lambda later: later
+            return
+        run.start("proposals", len(tasks) + len(missing))
         meter, client = run.accounting.opened(run.services.client, part)
-        ended, told = count(1), run.progress("proposals", asked)
-        proposer = ProposerModels(
-            client, self._strategies, run.settings, again=again, on_end=lambda: told(next(ended))
+        ended: SimpleQueue[bool] = SimpleQueue()
+        models = ProposerModels(
+            client, self._strategies, run.settings, again=again, on_end=lambda: ended.put(True)
         )
-        try:
-            made = proposer.summarise(
-                cases_of(baseline.study, baseline.split.train),
-                runs,
-                baseline.signatures,
-                self._models[0],
-                missing,
-            )
-            summaries = {**state.summaries, **made}
+
+        async def made() -> _Made:
+            cases, asked = cases_of(baseline.study, baseline.split.train), self._models[0]
+            new = await models.summarise(cases, runs, baseline.signatures, asked, missing)
+            summaries = {**state.summaries, **new}
             shown = Grounding(summaries.get("dataset", ""), summaries.get("program", ""))
-            proposals = proposer.propose(tasks, shown)
+            return summaries, await models.propose(tasks, shown)
+
+        future = loop.submit(made())
+        future.add_done_callback(lambda _: ended.put(False))
+        told = run.progress("proposals", len(tasks) + len(missing))
+        try:
+            yield partial(self._joined, _Asked(meter, future, ended, told))
+        finally:
+            future.cancel()
+            meter.abandon()
+
+    def _joined(self, asked: _Asked, state: SearchState) -> SearchState:
+        """Return the state with the instructions, once they are there; unchanged the next time."""
+        meter = asked.meter
+        if meter.closed:
+            return state
+        try:
+            summaries, proposals = asked.result()
         except BudgetError:
             meter.settle(whole=True)
             return self._skipped(state, "the proposals took more than was left for them")
-        except LimitReachedError:
-            meter.abandon()
-            raise
         over = meter.over
         meter.settle(whole=over)
         if over:
             return self._skipped(state, "the proposals took more than was left for them")
-        run.services.emit(ProposalsMade(run.study.name, state.round + 1, tuple(proposals)))
+        event = ProposalsMade(self._run.study.name, state.round + 1, tuple(proposals))
+        self._run.services.emit(event)
         return replace(
             state,
             candidates=_extended(state, proposals),
@@ -122,7 +159,8 @@ class InstructionProposer:
 
     def _tasks(self, state: SearchState, runs: Sequence[CaseRun]) -> list[ProposalTask]:
         """Return what to ask for, module by module, with a plan for each proposal."""
-        if self._policy is None or self._run.settings.candidates == 0:
+        settings = self._run.settings
+        if self._policy is None or not (settings.candidates and settings.has("instructions")):
             return []
         tasks = []
         tests = self._baseline.study.tests

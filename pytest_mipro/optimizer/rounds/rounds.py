@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_mipro.errors import LimitReachedError
-from pytest_mipro.optimizer.measuring.evaluate import Pending
 from pytest_mipro.optimizer.proposing.proposer_models import CHARACTERS_PER_TOKEN
 from pytest_mipro.optimizer.rounds.bootstrap import (
     demo_pools,
@@ -35,37 +34,79 @@ from pytest_mipro.optimizer.run.events import CandidatesReady
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.search.candidates import Candidates, committed_candidates, extended
 from pytest_mipro.optimizer.search.credit_assignment import main_effects
-from pytest_mipro.optimizer.study.amount import NOTHING, Amount
-from pytest_mipro.optimizer.study.case import CaseRun
+from pytest_mipro.optimizer.study.amount import NOTHING
+from pytest_mipro.optimizer.study.case import Case, CaseRun
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 
 
-def expand_candidates(state: SearchState, proposer: InstructionProposer) -> SearchState | None:
-    """Return the state with the round's new demo sets and instructions.
+def search_rounds(run: StudyRun, baseline: Baseline) -> SearchState:
+    """Run all rounds and return the final state; limits, plateau or perfection end them early."""
+    candidates = committed_candidates(baseline.signatures, baseline.committed)
+    record = baseline_record(candidates, baseline)
+    state = SearchState(run, baseline, candidates, record)
+    proposer = InstructionProposer(run, baseline)
+    run.start("search", run.settings.trials)
+    idle = 0
+    for number in range(run.settings.rounds):
+        if state.ended or run.settings.trials_of(number) == 0:
+            break
+        if state.perfect or state.solved:
+            state = replace(state, ended=state.perfect or state.solved)
+            break
+        before, state = state.incumbent, _search_once(replace(state, round=number), proposer)
+        idle = 0 if state.incumbent != before else idle + 1
+        if _plateau(state, idle) and not state.ended:
+            reason = f"the search ended after {idle} rounds without a better program"
+            state = replace(state, ended=reason)
+    return measure_leaders(state)
 
-    None if the budget does not hold the runs that they come from.
+
+def _search_once(state: SearchState, proposer: InstructionProposer) -> SearchState:
+    """Return the state after another round."""
+    run = state.run
+    try:
+        runs = training_runs(state)
+        if runs is None:
+            reason = "what is left does not hold another round's training runs"
+            return replace(state, ended=f"the search ended early: {reason}")
+        return proposer.learn(_round_from(_with_late_modules(state, runs), runs, proposer))
+    except LimitReachedError as error:
+        run.end_search()
+        return replace(state, ended=f"the search ended early: {run.services.describe_error(error)}")
+
+
+def _round_from(
+    state: SearchState, runs: Sequence[CaseRun], proposer: InstructionProposer
+) -> SearchState:
+    """Search the round's new demo sets and instructions, which come from `runs`.
+
+    Instructions depend neither on further attempts nor on demo sets: they are asked for beside
+    these, and beside the first trials.
     """
-    runs = training_runs(state)
-    if runs is None:
-        return None
-    has = state.run.settings.has
-    state = _with_late_modules(state, runs)
+    settings, program = state.run.settings, state.candidates.program(state.incumbent)
     shown = [*runs, *_validation_runs(state)]
-    if has("demos"):
+    attempts, failing = None, list[Case]()
+    if settings.has("demos"):
         pools = merged_pools(_demos_of(state, runs), _demos_of(state, shown))
         state = replace(state, pools=merged_pools(pools, state.pools))
-    # Instructions and further attempts don't depend on each other: both are requested at once.
-    beside = proposer.worst_round if has("instructions") else NOTHING
-    attempts = _start_attempts(state, runs, beside) if has("demos") else None
-    if has("instructions"):
-        state = proposer.extend(state, runs)
-    if has("demos"):
-        attempts = attempts or _start_attempts(state, runs)
-        attempted = state.run.awaited("bootstrap", attempts).runs if attempts else ()
-        more = _demos_of(state, attempted)
-        labelled = labelled_demos(shown, state.baseline.study.tests)
-        pools = merged_pools(merged_pools(state.pools, more), labelled)
-        state = _with_demo_sets(replace(state, pools=pools), runs)
+        failing = _to_attempt(state, runs)
+        beside = proposer.worst_round if settings.has("instructions") else NOTHING
+        attempts = start_attempts(state, program, failing, beside)
+    with proposer.asking(state, runs) as join:
+        if failing and attempts is None:  # they may fit after the proposals
+            state = join(state)
+            attempts = start_attempts(state, program, failing)
+        if settings.has("demos"):
+            attempted = state.run.awaited("bootstrap", attempts).runs if attempts else ()
+            more = _demos_of(state, attempted)
+            labelled = labelled_demos(shown, state.baseline.study.tests)
+            pools = merged_pools(merged_pools(state.pools, more), labelled)
+            state = _with_demo_sets(replace(state, pools=pools), runs)
+        return search_round(state, lambda searched: _ready(join(searched)))
+
+
+def _ready(state: SearchState) -> SearchState:
+    """Report the candidates that there are from now on, and return the state."""
     modules = {item.signature.label: item for item in state.candidates.modules}
     found = {name: state.pools.get(m.signature.prompt_path, ()) for name, m in modules.items()}
     most = _demo_limit(state)
@@ -115,15 +156,12 @@ def _demos_of(state: SearchState, runs: Iterable[CaseRun]) -> Mapping[Path, tupl
     return demo_pools(runs, rows, baseline.study.tests, state.run.settings.seed)
 
 
-def _start_attempts(
-    state: SearchState, runs: Sequence[CaseRun], beside: Amount | None = None
-) -> Pending | None:
-    """Retry the incumbent's failing cases of the tests that may give demos which are wanted."""
+def _to_attempt(state: SearchState, runs: Sequence[CaseRun]) -> list[Case]:
+    """Return the incumbent's failing cases of the tests that may give demos which are wanted."""
     demos = {path: len(pool) for path, pool in state.pools.items()}
     tests = tests_to_attempt(runs, demos, state.run.settings)
     mine = [item for item in runs if item.case.test in tests]
-    failing = [item.case for item in mine if item.case.demo and _fails(state, item)]
-    return start_attempts(state, state.candidates.program(state.incumbent), failing, beside)
+    return [item.case for item in mine if item.case.demo and _fails(state, item)]
 
 
 def _with_demo_sets(state: SearchState, runs: Sequence[CaseRun]) -> SearchState:
@@ -174,42 +212,6 @@ def _texts(runs: Iterable[CaseRun], path: Path) -> dict[str, str]:
 
 def _demo_limit(state: SearchState) -> int:
     return CHARACTERS_PER_TOKEN * state.run.settings.max_demo_tokens
-
-
-def search_rounds(run: StudyRun, baseline: Baseline) -> SearchState:
-    """Run all rounds and return the final state; limits, plateau or perfection end them early."""
-    candidates = committed_candidates(baseline.signatures, baseline.committed)
-    record = baseline_record(candidates, baseline)
-    state = SearchState(run, baseline, candidates, record)
-    proposer = InstructionProposer(run, baseline)
-    run.start("search", run.settings.trials)
-    idle = 0
-    for number in range(run.settings.rounds):
-        if state.ended or run.settings.trials_of(number) == 0:
-            break
-        if state.perfect or state.solved:
-            state = replace(state, ended=state.perfect or state.solved)
-            break
-        before, state = state.incumbent, _search_once(replace(state, round=number), proposer)
-        idle = 0 if state.incumbent != before else idle + 1
-        if _plateau(state, idle) and not state.ended:
-            reason = f"the search ended after {idle} rounds without a better program"
-            state = replace(state, ended=reason)
-    return measure_leaders(state)
-
-
-def _search_once(state: SearchState, proposer: InstructionProposer) -> SearchState:
-    """Return the state after another round."""
-    run = state.run
-    try:
-        expanded = expand_candidates(state, proposer)
-    except LimitReachedError as error:
-        run.end_search()
-        return replace(state, ended=f"the search ended early: {run.services.describe_error(error)}")
-    if expanded is None:
-        reason = "what is left does not hold another round's training runs"
-        return replace(state, ended=f"the search ended early: {reason}")
-    return proposer.learn(search_round(expanded))
 
 
 def _plateau(state: SearchState, idle: int) -> bool:

@@ -17,7 +17,7 @@ until all earlier ones are told, and runs alone if what it is expected to take f
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
 
@@ -35,15 +35,24 @@ from pytest_mipro.optimizer.statistics.intervals import paired_lift
 from pytest_mipro.optimizer.study.amount import NOTHING
 from pytest_mipro.optimizer.study.case import NO_COST, Evaluation, cases_of, mean_cost
 
+Join = Callable[[SearchState], SearchState]
+"""Waits for candidates that were asked for, and returns the state with them."""
+
 # A lift measured on n rows is shrunk towards 0 by n / (n + this): a few lucky rows are no leader.
 _PRIOR_ROWS = 10
+# Trials that begin before a round's new instructions are there. They fill the wait for them.
+_AHEAD = 2
 _DROPPED = Evaluation((), 0, over_budget="more than what is left")
 
 
-def search_round(state: SearchState) -> SearchState:
-    """Run a round's trials; space, budget, bill or time may end them early."""
+def search_round(state: SearchState, join: Join = lambda state: state) -> SearchState:
+    """Run a round's trials; space, budget, bill or time may end them early.
+
+    `join` waits for the candidates that are still to come, and adds them: the first trials, always
+    as many, run meanwhile.
+    """
     trials = _Trials(state, trials=state.run.settings.trials_of(state.round))
-    trials.run()
+    trials.run(join)
     return trials.state
 
 
@@ -62,6 +71,7 @@ class _Trials:
         self._run = state.run
         self._settings = state.run.settings
         self._leaders_left = leaders
+        self._full_only = not trials
         self._rows = state.baseline.split.validation
         self._cases_of = cache(partial(cases_of, state.baseline.study))
         # Only full trials run repeats. Once a round, as a study may have 10,000 cases.
@@ -94,9 +104,11 @@ class _Trials:
             searcher.tell(assignment, 0.0, len(self._batch))
         return searcher
 
-    def run(self) -> None:
+    def run(self, join: Join | None = None) -> None:
         window: deque[Trial] = deque()
         try:
+            if join:
+                self._run_ahead(window, join)
             self._run_window(window)
         except LimitReachedError as error:
             self._end_early(self._run.services.describe_error(error))
@@ -104,6 +116,18 @@ class _Trials:
             for trial in window:
                 if trial.later:  # for a heat that has not begun
                     trial.later.close(NOTHING)
+
+    def _run_ahead(self, window: deque[Trial], join: Join) -> None:
+        """Start the first trials, as far as they fit, and wait for the candidates to come."""
+        ahead = min(_AHEAD, self._settings.in_flight)
+        while len(window) < ahead and (trial := self._next(window)) is not None:
+            window.append(trial)
+        for place, trial in enumerate(window):
+            if (parts := parts_of(self.state, trial, first=False)) is None:
+                break
+            window[place] = self._started(trial, parts)
+        self.state = join(self.state)
+        self._searcher = self._told_searcher()
 
     def _run_window(self, window: deque[Trial]) -> None:
         in_flight = self._settings.in_flight
@@ -130,7 +154,7 @@ class _Trials:
                 trial = self._trial(self._kind, assignment)
                 self._rows_left -= self._price(trial, (*trial.rows, *trial.rest))
                 return trial
-            self._rows_left = 0.0
+            self._searcher = None
         if window or not self._leaders_left:
             return None
         self._leaders_left -= 1
@@ -196,9 +220,11 @@ class _Trials:
                     self._end_with(trial)
                     window.clear()
                 return
-            now, later = parts
-            pending = self._evaluate(trial, trial.rows, now)
-            window[place] = replace(trial, pending=pending, later=later)
+            window[place] = self._started(trial, parts)
+
+    def _started(self, trial: Trial, parts: tuple[Part, Part | None]) -> Trial:
+        now, later = parts
+        return replace(trial, pending=self._evaluate(trial, trial.rows, now), later=later)
 
     def _end_with(self, trial: Trial) -> None:
         """End the search before a trial that does not fit; a leader may follow minibatches."""
@@ -279,9 +305,7 @@ class _Trials:
         )
 
     def _result(self, pending: Pending) -> Evaluation:
-        if self._searcher:
-            return pending.result()
-        return self._run.awaited("leaders", pending)
+        return self._run.awaited("leaders", pending) if self._full_only else pending.result()
 
     def _emit_leader(self) -> None:
         leader = self._leader

@@ -42,6 +42,7 @@ from pytest_mipro.optimizer.proposing.strategy import (
 from pytest_mipro.optimizer.run.events import CandidatesReady
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 from pytest_mipro.optimizer.study.case import CaseRun, TestSpec
+from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Message, Reply, Request
 from pytest_mipro.runtime.settings import current_settings
 
@@ -81,7 +82,7 @@ def propose(
     client = WorldClient(reply)
     named = {item.name: item for item in strategies}
     proposer = ProposerModels(client, named, make_settings(**settings))
-    return proposer.propose(wanted, GROUNDING), client
+    return loop.run(proposer.propose(wanted, GROUNDING)), client
 
 
 # Asking.
@@ -282,7 +283,7 @@ def test_an_unusable_reply_is_asked_for_once_more(first: str, word: str, limit: 
 
     client = Client(reply)
     proposer = ProposerModels(client, {"grounded": GroundedStrategy()}, make_settings())
-    (made,) = proposer.propose(asked(), GROUNDING)
+    (made,) = loop.run(proposer.propose(asked(), GROUNDING))
     assert (made.instruction, made.problem) == ("Do well.", "")
     before, after = client.requests
     assert made.messages == before.messages == after.messages[:-2]
@@ -290,7 +291,7 @@ def test_an_unusable_reply_is_asked_for_once_more(first: str, word: str, limit: 
     assert after.parameters["max_tokens"] == limit
     strategies = {"grounded": GroundedStrategy()}
     once = ProposerModels(Client(reply), strategies, make_settings(), again=False)
-    (lost,) = once.propose(asked(), GROUNDING)
+    (lost,) = loop.run(once.propose(asked(), GROUNDING))
     assert lost.instruction == ""
     assert unusable([made, lost]) == f"1 of 2 proposals unusable: 1 {lost.problem}"
 
@@ -324,7 +325,7 @@ def test_an_instruction_has_a_longest_length() -> None:
         once = ProposerModels(
             client, {"grounded": GroundedStrategy()}, make_settings(), again=False
         )
-        made = once.propose(tasks, GROUNDING)
+        made = loop.run(once.propose(tasks, GROUNDING))
         assert {each.problem for each in made if not each.instruction} <= {"too long"}
         return [len(each.instruction) for each in made]
 
@@ -354,7 +355,7 @@ def test_a_summary_is_what_follows_the_thoughts_and_no_idle_talk(
     client = Client(lambda _: reply)
     proposer = ProposerModels(client, {}, make_settings())
     cases = make_study(make_rows(8, 0, 0)).cases
-    made = proposer.summarise(cases, (), SIGNATURES, PROPOSER, ["dataset"])
+    made = loop.run(proposer.summarise(cases, (), SIGNATURES, PROPOSER, ["dataset"]))
     assert made == {"dataset": summary}
     assert {request.parameters["max_tokens"] for request in client.requests} == {1_000}
 
@@ -443,7 +444,7 @@ def test_the_summaries_that_are_wanted_take_a_call_each(
     client = WorldClient()
     cases = make_study(make_rows(99, 0, 0)).cases
     proposer = ProposerModels(client, {}, make_settings())
-    made = proposer.summarise(cases, runs, SIGNATURES, PROPOSER, wanted)
+    made = loop.run(proposer.summarise(cases, runs, SIGNATURES, PROPOSER, wanted))
     assert list(made) == wanted
     assert all(text.startswith("A summary of") for text in made.values())
     assert len(client.requests) == len(set(made.values())) == len(wanted) <= GROUNDING_CALLS

@@ -25,6 +25,7 @@ from pytest_mipro.optimizer.proposing.strategy import (
     ProposalRequest,
 )
 from pytest_mipro.optimizer.rounds.instruction_proposer import InstructionProposer
+from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.events import ProposalsMade
 from pytest_mipro.optimizer.run.result import measured
@@ -42,7 +43,14 @@ def extended(client: WorldClient, wins: Sequence[Any] = WINS, **settings: Any) -
         known = searched(run, baseline, *wins)
         runs = trained(baseline)
         del client.requests[:]
-        return known, InstructionProposer(run, baseline).extend(known, runs)
+        return known, joined(InstructionProposer(run, baseline), known, runs)
+
+
+def joined(
+    proposer: InstructionProposer, known: SearchState, runs: Sequence[CaseRun]
+) -> SearchState:
+    with proposer.asking(known, runs) as join:
+        return join(known)
 
 
 def trained(baseline: Baseline) -> list[CaseRun]:
@@ -89,7 +97,7 @@ def test_the_grounding_is_paid_for_once() -> None:
         proposer = InstructionProposer(run, baseline)
         for number in range(2):
             known = replace(known, round=number)
-            known = proposer.extend(known, trained(baseline))
+            known = joined(proposer, known, trained(baseline))
     assert asked(client)[""] == 2
 
 
@@ -121,7 +129,7 @@ def test_a_round_without_proposals_says_why() -> None:
     with baseline_of(services={"emit": events.append}, max_calls=84 + 32 + 5) as (run, baseline):
         known = searched(run, baseline)
         runs = trained(baseline)
-        InstructionProposer(run, baseline).extend(known, runs)
+        joined(InstructionProposer(run, baseline), known, runs)
     (made,) = [event for event in events if isinstance(event, ProposalsMade)]
     assert (made.proposals, made.skipped) == ((), "the budget holds no proposals")
 
@@ -176,9 +184,9 @@ def test_a_model_that_lost_a_long_request_is_asked_a_short_one_from_then_on() ->
         with baseline_of(client=client, services={"strategies": ALL_STRATEGIES}) as (run, baseline):
             known = searched(run, baseline)
             proposer = InstructionProposer(run, baseline)
-            first = proposer.extend(known, trained(baseline))
+            first = joined(proposer, known, trained(baseline))
             del client.requests[:]
-            then = proposer.extend(replace(first, round=2), trained(baseline))
+            then = joined(proposer, replace(first, round=2), trained(baseline))
             asked_of.append([p.plan.strategy for p in then.proposals[len(first.proposals) :]])
             assert len(client.requests) == len(asked_of[-1])
     assert set(asked_of[0]) == {"brief"}
@@ -223,7 +231,7 @@ def test_a_lesson_is_the_lift_of_an_instruction_that_was_tried_and_0_for_a_usele
         known = searched(run, baseline, *WINS)
         runs = trained(baseline)
         proposer = InstructionProposer(run, baseline)
-        grown = proposer.extend(known, runs)
+        grown = joined(proposer, known, runs)
         useless = [p for p in grown.proposals if not p.instruction]
         tried = next(p for p in grown.proposals if p.instruction and p.signature == sort.signature)
         dimension, choice = grown.candidates.choice_of(tried.signature, tried.instruction)
@@ -254,5 +262,5 @@ def test_a_refusal_is_a_lesson_also_where_the_committed_instruction_is_empty() -
         known = replace(known, candidates=Candidates(tuple(bare)))
         runs = trained(baseline)
         proposer = InstructionProposer(run, baseline)
-        learnt = proposer.learn(proposer.extend(known, runs))
+        learnt = proposer.learn(joined(proposer, known, runs))
         assert [lesson.lift for lesson in learnt.lessons] == [0.0] * 4

@@ -1,6 +1,7 @@
 """What a round's trials cost, whom they race, and what their searcher is told."""
 
 import itertools
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,12 +10,14 @@ from typing import Any
 import pytest
 from made_runs import BASE, BOTH, KEEPS, RULES, assessed, searched
 from optimizer_world import baseline_of, without
+from world_model import WorldClient
 
 from pytest_mipro.optimizer.rounds.search_state import SearchState
-from pytest_mipro.optimizer.rounds.trials import search_round
+from pytest_mipro.optimizer.rounds.trials import Join, search_round
 from pytest_mipro.optimizer.run.events import TrialFinished
 from pytest_mipro.optimizer.search.candidates import extended
 from pytest_mipro.optimizer.search.searcher import Assignment, RandomSearcher, Space
+from pytest_mipro.optimizer.study.amount import Amount, Limits
 
 
 class Listed(RandomSearcher):
@@ -38,8 +41,8 @@ class Round:
     def __init__(self, state: SearchState, events: list[Any], made: list[Listed]) -> None:
         self.state, self._events, self._made = state, events, made
 
-    def play(self) -> list[TrialFinished]:
-        self.state = search_round(self.state)
+    def play(self, join: Join = lambda state: state) -> list[TrialFinished]:
+        self.state = search_round(self.state, join)
         return [event for event in self._events if isinstance(event, TrialFinished)]
 
     @property
@@ -146,3 +149,46 @@ def test_a_leader_of_other_rows_is_measured_on_these_first_and_costs_no_trial() 
         assert 8 <= known.rows <= 11
         assert lucky.scores.items() <= known.scores.items()
         assert [trial.assignment for trial in others] == wanted[:2]
+
+
+# Candidates to come.
+
+
+@pytest.mark.parametrize(("in_flight", "begun"), [(1, 1), (2, 2), (6, 2)])
+def test_the_first_trials_run_while_candidates_are_awaited(in_flight: int, begun: int) -> None:
+    """Those of way 0 and 1 run on candidates that are there, the third is of one that came."""
+    client = WorldClient()
+    wanted = [(2, 0, 3, 0), (2, 0, 4, 0), (2, 0, 12, 0)]
+    seen: list[int] = []
+
+    def shown(way: str) -> bool:
+        return any(way in request.messages[0].content for request in client.requests)
+
+    def join(state: SearchState) -> SearchState:
+        end = time.monotonic() + 10
+        while time.monotonic() < end and not shown(f"Choose, way {begun - 1}."):
+            time.sleep(0.001)
+        seen.append(sum(shown(f"Choose, way {way}.") for way in range(3)))
+        note, sort = state.candidates.modules
+        modules = note, extended(sort, ["Choose, way 9."], ())
+        return replace(state, candidates=replace(state.candidates, modules=modules))
+
+    sizes = {"in_flight": in_flight, "trials": 3, "client": client}
+    with round_of(wanted, 1.0, parts=without("racing"), **sizes) as played:
+        assert [trial.assignment for trial in played.play(join)] == wanted
+    assert seen == [begun]
+
+
+def test_a_round_whose_trials_do_not_fit_beside_what_is_asked_for_waits_for_it() -> None:
+    with round_of([(2, 0, 3, 0)], 1.0, trials=1) as played:
+        ledger = played.state.run.ledger
+        ledger.limits = Limits(calls=ledger.spent.calls + 400)
+        worst = Amount(399)  # beside it no trial fits
+        assert ledger.begin(worst)
+
+        def join(state: SearchState) -> SearchState:
+            ledger.end(worst, Amount(1))
+            return state
+
+        assert [trial.assignment for trial in played.play(join)] == [(2, 0, 3, 0)]
+        assert played.state.ended == ""

@@ -25,7 +25,7 @@ OF_SHARED_STUDIES = {LeadTaken, ProcessLost}  # tests/optimizer/test_sharing.py
 
 @pytest.fixture(scope="module")
 def played() -> Played:
-    return play()
+    return play(trials=9)
 
 
 def test_a_study_tells_its_story_in_order(played: Played) -> None:
