@@ -230,7 +230,7 @@ def test_a_newly_failed_threshold_rejects() -> None:
         return Outcome(1.0 if len(sort.prompt.instruction) < 25 else 0.9)
 
     study = make_study(
-        make_rows(holdout=24),
+        make_rows(holdout=40),
         tests={"test_colour": metric_colour, "test_short": test_short},
         specs={"test_short": {"threshold": 0.95}, "test_colour": {"threshold": 0.6}},
     )
