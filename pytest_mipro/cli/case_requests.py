@@ -1,4 +1,4 @@
-"""Run the tests of one case on known replies, and take down what a module would send."""
+"""Run the tests of one case on known replies, and take down what is sent with a prompt."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pytest_mipro.cli.modules import AnyModule, asked, modules_named
+from pytest_mipro.cli.named import AnyPrompt, asked, prompts_named
 from pytest_mipro.cli.project import Visitor, visit
 from pytest_mipro.errors import ConfigurationError, MiproError, MissingReplyError
 from pytest_mipro.plugin.collecting.cases import case_row
@@ -27,20 +27,20 @@ from pytest_mipro.runtime.client.contract import LMClient, OfflineClient, Reply,
 from pytest_mipro.runtime.replies.recorded import RecordedClient
 from pytest_mipro.runtime.text.redaction import one_line
 
-Shown = Callable[[pytest.Config, AnyModule, Sequence[Request]], str]
+Shown = Callable[[pytest.Config, AnyPrompt, Sequence[Request]], str]
 
 
 def requests_of_case(root: Path, target: str, case: str, show: Shown) -> list[str]:
-    """Return, by module that the target means, what `show` makes of its requests in the case.
+    """Return, by prompt that the target means, what `show` makes of its requests in the case.
 
     `case` is a row's id, or what pytest has in brackets. Raises ConfigurationError for a case that
-    is not there, or that doesn't come to the module.
+    is not there, or that doesn't come to the prompt.
     """
     return visit(_CaseVisitor(root, target, case, show), ["--continue-on-collection-errors"])
 
 
 class _Listener(OfflineClient):
-    """Answers with replies that are at hand, and keeps each module's requests."""
+    """Answers with replies that are at hand, and keeps requests with the name of who asks."""
 
     at_once = True
 
@@ -71,7 +71,7 @@ class _CaseVisitor(Visitor[list[str]]):
     def __init__(self, root: Path, target: str, case: str, show: Shown) -> None:
         super().__init__()
         self._root, self._target, self._case, self._show = root, target, case, show
-        self._modules: list[AnyModule] = []
+        self._prompts: list[AnyPrompt] = []
         self._requests: list[tuple[str, Request]] = []
         self._problems: list[str] = []
 
@@ -98,11 +98,11 @@ class _CaseVisitor(Visitor[list[str]]):
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Find the modules; keep the run's reports from the plugin, since it is no gate."""
+        """Find the prompts; keep the run's reports from the plugin, since it is no gate."""
         session.config.pluginmanager.unregister(name="mipro-reports")
         if self.error is None:
             try:
-                self._modules = modules_named(self._root, self._target)
+                self._prompts = prompts_named(self._root, self._target)
             except MiproError as error:
                 self.error = error
         if self.error is not None:
@@ -123,23 +123,22 @@ class _CaseVisitor(Visitor[list[str]]):
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Show the requests while the run's redaction is at hand."""
         blocks = []
-        for module in self._modules if self.error is None else ():
-            label = asked(module).label
+        for prompt in self._prompts if self.error is None else ():
+            label = asked(prompt).label
             mine = [request for name, request in self._requests if name == label]
             if mine:
-                distinct = {each.messages: each for each in reversed(mine)}
-                blocks.append(self._show(session.config, module, list(distinct.values())[::-1]))
+                blocks.append(self._show(session.config, prompt, mine))
         if blocks:
             self.result = blocks
         elif self.error is None:
             self.error = self._not_called()
 
     def _not_called(self) -> MiproError:
-        names = ", ".join(asked(module).label for module in self._modules)
+        names = ", ".join(asked(prompt).label for prompt in self._prompts)
         called = ", ".join(dict.fromkeys(name for name, _ in self._requests if name)) or "none"
         reason = f" ({self._problems[-1]})" if self._problems else ""
         return ConfigurationError(
-            f"the case {self._case!r} does not come to {names}; modules called: {called}{reason}; "
+            f"the case {self._case!r} does not come to {names}; called: {called}{reason}; "
             "where a reply is missing, run `pytest` on the case first"
         )
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import posixpath
 from collections.abc import Container, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pytest_mipro.cli.output import say
 from pytest_mipro.cli.prompts import Inventory, inventory_of
-from pytest_mipro.cli.sources import FoundModule, modules_in, source_text
+from pytest_mipro.cli.sources import FoundPrompt, prompts_in, source_text
 from pytest_mipro.cli.trees import Folder, Wheel, project_root
 from pytest_mipro.errors import ConfigurationError, UsageError
 from pytest_mipro.plugin.config.number_words import counted
@@ -35,13 +36,14 @@ def add_to(commands: Any) -> None:
 def run(given: argparse.Namespace) -> int:
     """Print each difference; return 1 if there is one."""
     project = inventory_of(Folder(project_root(Path.cwd())))
-    if not (project.modules or project.locks or project.broken or project.more):
+    if not (project.found or project.locks or project.broken or project.more):
         raise ConfigurationError(
-            "there is no LM module and no lock here; run this in the folder of your project"
+            "there is no LM module, no prompt text and no lock here; run this in your project's "
+            "folder"
         )
     unreadable = _unreadable(project)
     problems = [*project.broken.values(), *unreadable.values()]
-    problems += [*_lock_problems(project, unreadable), *_orphans(project)]
+    problems += [*_lock_problems(project, unreadable), *_missing(project), *_orphans(project)]
     if given.wheel is not None:
         problems += _wheel_problems(project, Wheel(given.wheel), unreadable)
     for problem in problems:
@@ -54,7 +56,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _paths(project: Inventory) -> set[str]:
     locked = (place for modules in project.locked().values() for place in modules)
-    return {*project.modules, *locked}
+    return {*project.prompts, *locked}
 
 
 def _unreadable(inventory: Inventory) -> dict[str, str]:
@@ -95,8 +97,17 @@ def _difference(project: Inventory, place: str, locked: LockedModule) -> str:
     return f"{what} changed since it was locked; {_UPDATE}"
 
 
+def _missing(project: Inventory) -> Iterator[str]:
+    """Yield the prompts that need a file which is not there; what a lock misses is told there."""
+    locked = {place for modules in project.locked().values() for place in modules}
+    for prompt in project.found:
+        place = prompt.prompt_path
+        if prompt.required and place not in locked and not project.has_file(place):
+            yield f"{prompt.source}: {place}, which {prompt.known_as} is read from, is not there"
+
+
 def _orphans(project: Inventory) -> Iterator[str]:
-    """Yield prompt files in the folders of known ones that belong to no module."""
+    """Yield prompt files of modules, in the folders of known ones, that belong to none."""
     if project.more:
         return
     known = _paths(project)
@@ -109,21 +120,21 @@ def _orphans(project: Inventory) -> Iterator[str]:
 
 def _wheel_problems(project: Inventory, wheel: Wheel, unreadable: Container[str]) -> Iterator[str]:
     packaged = _packaged(project, wheel)
-    if not packaged and project.modules:
-        yield f"{wheel.name}: it holds no source of an LM module of this project"
-    for place, module in sorted(project.modules.items()):
-        if module.source in packaged and place not in unreadable:
-            problem = _packaging(project, place, module, wheel, packaged[module.source])
+    if not packaged and project.found:
+        yield f"{wheel.name}: it holds no source of this project that has a prompt"
+    for prompt in sorted(project.found, key=lambda prompt: prompt.prompt_path):
+        if prompt.source in packaged and prompt.prompt_path not in unreadable:
+            problem = _packaging(project, prompt, wheel, packaged[prompt.source])
             if problem:
                 yield f"{wheel.name}: {problem}"
 
 
 def _packaged(project: Inventory, wheel: Wheel) -> dict[str, str]:
-    """Return the file in the wheel of each source with LM modules that is packaged.
+    """Return the file in the wheel of each source with prompts that is packaged.
 
     Of sources that might be one file, it is that of its text, else the one with the longest path.
     """
-    sources = sorted({module.source for module in project.modules.values()}, key=len)
+    sources = sorted({prompt.source for prompt in project.found}, key=len)
     found: dict[str, str] = {}
     for member in wheel.paths(".py"):
         meant = [source for source in sources if f"/{source}".endswith(f"/{member}")]
@@ -138,30 +149,31 @@ def _packaged(project: Inventory, wheel: Wheel) -> dict[str, str]:
     return found
 
 
-def _packaging(
-    project: Inventory, place: str, module: FoundModule, wheel: Wheel, member: str
-) -> str:
-    """Return what is wrong with a module's prompt in the wheel, "" if it is the project's."""
-    inside = modules_in(source_text(wheel, member), member).modules
-    built = next((each for each in inside if each.function == module.function), None)
+def _packaging(project: Inventory, prompt: FoundPrompt, wheel: Wheel, member: str) -> str:
+    """Return what is wrong with a prompt in the wheel, "" if it is the project's."""
+    inside = prompts_in(source_text(wheel, member), member).prompts
+    built = next((each for each in inside if each.known_as == prompt.known_as), None)
     if built is None:
-        return f"its {member} has no module {module.function}; build it anew"
+        return f"its {member} has no {prompt.known_as}; build it anew"
+    place = prompt.prompt_path
     path = posixpath.join(posixpath.dirname(built.prompt_path), posixpath.basename(place))
-    packed = Inventory(wheel, {path: built}, {}, {}, more=False)
+    packed = Inventory(wheel, [replace(built, prompt_path=path)], {}, {}, more=False)
     for problem in _unreadable(packed).values():
         return f"it holds {problem}"
     here, there = project.prompt(place), packed.prompt(path)
     if project.has_file(place) and not packed.has_file(path):
         return (
-            f"it lacks {path}, so {module.name} would {_without(module, there)}; "
+            f"it lacks {path}, so {prompt.name} would {_without(prompt, there)}; "
             "include the file as data of the package"
         )
     if there is None or here is None or here.digest() == there.digest():
         return ""
-    return f"its prompt of {module.name} is another one than {project.tree.name}'s; build it anew"
+    return f"its prompt of {prompt.name} is another one than {project.tree.name}'s; build it anew"
 
 
-def _without(module: FoundModule, docstring: Prompt | None) -> str:
-    if VARIANT_SIGN in module.name:
-        return f"run on the prompt of {module.name.partition(VARIANT_SIGN)[0]}"
+def _without(prompt: FoundPrompt, docstring: Prompt | None) -> str:
+    if VARIANT_SIGN in prompt.name:
+        return f"run on the prompt of {prompt.name.partition(VARIANT_SIGN)[0]}"
+    if prompt.required:
+        return "be an error"
     return "run on its docstring" if docstring else "have no prompt"

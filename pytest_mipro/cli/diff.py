@@ -49,12 +49,12 @@ def run(given: argparse.Namespace) -> int:
 def _show_prompts(before: Inventory, after: Inventory) -> int:
     """Print the diff of each prompt that changed; return how many did."""
     count = 0
-    places = {*before.modules, *after.modules}
+    places = {*before.prompts, *after.prompts}
     for inventory in (before, after):
         places |= {place for modules in inventory.locked().values() for place in modules}
     for place in sorted(places):
-        module = after.modules.get(place) or before.modules.get(place)
-        name = module.name if module else Path(place).stem
+        prompt = after.prompts.get(place) or before.prompts.get(place)
+        name = prompt.name if prompt else Path(place).stem
         lines = prompt_diff(place, *(_text(side, place, name) for side in (before, after)))
         if lines:
             count += 1

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_mipro.cli.modules import AnyModule, modules_named
+from pytest_mipro.cli.importing import AnyModule, modules_of
 from pytest_mipro.cli.output import say
 from pytest_mipro.cli.project import in_project
 from pytest_mipro.cli.saved_dspy import Predictor, read_saved
-from pytest_mipro.cli.sources import FoundModule, modules_in, source_text
+from pytest_mipro.cli.sources import FoundPrompt, prompts_in, source_text
 from pytest_mipro.cli.trees import Folder, project_root
 from pytest_mipro.errors import ConfigurationError, OutputParseError
 from pytest_mipro.plugin.config.number_words import counted
@@ -50,7 +50,7 @@ class _Target:
     predictor: Predictor
     name: str
     path: str
-    found: FoundModule | None
+    found: FoundPrompt | None
 
     @property
     def function(self) -> str:
@@ -70,7 +70,7 @@ def run(given: argparse.Namespace) -> int:
     taken = [target.path for target in targets if tree.read(target.path) is not None]
     if taken:
         raise ConfigurationError(f"{taken[0]} is there already; move it away, and run this again")
-    modules = _existing(root, source, targets)
+    modules = _existing(source, targets)
     made = [(target, *_prompt(target, modules.get(target.function))) for target in targets]
     for target, prompt, notes in made:
         text = file_text(Path(target.path), target.name, prompt)
@@ -89,7 +89,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _targets(predictors: Sequence[Predictor], tree: Folder, source: str) -> Iterator[_Target]:
-    known = {it.function: it for it in modules_in(source_text(tree, source), source).modules}
+    known = {it.known_as: it for it in prompts_in(source_text(tree, source), source).modules}
     folder, stem = posixpath.dirname(source), Path(source).stem
     seen: dict[str, str] = {}
     for predictor in predictors:
@@ -105,14 +105,12 @@ def _targets(predictors: Sequence[Predictor], tree: Folder, source: str) -> Iter
         yield _Target(predictor, name, path, found)
 
 
-def _existing(root: Path, source: Path, targets: Sequence[_Target]) -> dict[str, AnyModule]:
+def _existing(source: Path, targets: Sequence[_Target]) -> dict[str, AnyModule]:
     """Return the modules that exist, by function: their types tell which demos fit."""
     if not any(target.found for target in targets):
         return {}
-    modules = in_project(lambda _: modules_named(root, str(source)))
-    return {
-        module.signature.function.__name__: module for module in reversed(modules)
-    }  # plain ones win
+    modules = in_project(lambda _: list(modules_of(source)))
+    return {module.signature.function.__name__: module for module in modules}
 
 
 def _prompt(target: _Target, module: AnyModule | None) -> tuple[Prompt, list[str]]:

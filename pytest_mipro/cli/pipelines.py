@@ -14,9 +14,9 @@ from pytest_mipro.cli.sources import (
     DECORATOR,
     Function,
     methods,
-    modules_in,
     parameters_of,
     parsed,
+    prompts_in,
     source_text,
     top_functions,
 )
@@ -139,7 +139,7 @@ def _file(text: str, path: str) -> _File:
     names = {**dict(_instances(tree)), **dict(_imports(tree, path))}
     uses = any(name.partition(".")[0] in _LIBRARIES for name in names.values())
     calling = {name for name, node in functions.items() if uses and _makes_a_call(node, names)}
-    modules = {module.function for module in modules_in(text, path).modules}
+    modules = {module.known_as for module in prompts_in(text, path).modules}
     return _File(functions, classes, names, frozenset(calling | modules), frozenset(modules))
 
 

@@ -1,35 +1,42 @@
-"""The LM modules of a tree with their prompts, and its locks."""
+"""The prompts of a tree, of its LM modules and prompt texts, and its locks."""
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from functools import cached_property
+from pathlib import Path
 
-from pytest_mipro.cli.sources import DECORATOR, FoundModule, modules_in, source_text
+from pytest_mipro.cli.sources import MAKERS, FoundPrompt, prompts_in, source_text
 from pytest_mipro.cli.trees import Tree
 from pytest_mipro.errors import LockError
 from pytest_mipro.plugin.lock.lock_file import SUFFIX, Lock, LockedModule, parse_lock
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.prompts.prompt_file import PROMPT_SUFFIXES, parse_prompt
 from pytest_mipro.runtime.settings import is_variant
-from pytest_mipro.runtime.signature.signature import VARIANT_SIGN, plain_file
+from pytest_mipro.runtime.signature.signature import VARIANT_SIGN, plain_file, variant_of_file
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """What a tree has: modules by the path of their prompt, locks by theirs.
+    """What a tree has: the prompts that its sources name, and locks by their paths.
 
-    `broken` holds the errors of locks that can't be read; `more` tells that there may be modules
+    `broken` holds the errors of locks that can't be read; `more` tells that there may be prompts
     which only a run of the sources would show.
     """
 
     tree: Tree
-    modules: Mapping[str, FoundModule]
+    found: Sequence[FoundPrompt]
     locks: Mapping[str, Lock]
     broken: Mapping[str, str]
     more: bool
+
+    @cached_property
+    def prompts(self) -> Mapping[str, FoundPrompt]:
+        """The prompts by the path of their file; of a text that several sources use, one."""
+        return {each.prompt_path: each for each in self.found}
 
     def has_file(self, path: str) -> bool:
         """Return whether there is a prompt file at the path."""
@@ -42,7 +49,7 @@ class Inventory:
         PromptFileError.
         """
         path = self.followed(path)
-        module, text = self.modules.get(path), self.tree.read(path)
+        module, text = self.prompts.get(path), self.tree.read(path)
         if text is not None:
             return _in_order(parse_prompt(text, Path(path)), module)
         return Prompt(module.instruction) if module and module.instruction else None
@@ -60,14 +67,9 @@ class Inventory:
 
 
 def inventory_of(tree: Tree) -> Inventory:
-    """Return the modules and locks of a tree."""
-    modules: dict[str, FoundModule] = {}
-    more = False
-    for path in tree.paths(".py", DECORATOR):
-        found = modules_in(source_text(tree, path), path)
-        modules |= {module.prompt_path: module for module in found.modules}
-        more = more or found.more
-    modules |= _variants(tree, modules)
+    """Return the prompts and locks of a tree."""
+    sources = [prompts_in(source_text(tree, path), path) for path in tree.paths(".py", *MAKERS)]
+    plain = [prompt for source in sources for prompt in source.prompts]
     locks: dict[str, Lock] = {}
     broken: dict[str, str] = {}
     for path in tree.paths(SUFFIX):
@@ -75,19 +77,21 @@ def inventory_of(tree: Tree) -> Inventory:
             locks[path] = parse_lock(tree.read(path) or "", Path(path))
         except LockError as error:
             broken[path] = str(error)
-    return Inventory(tree, modules, locks, broken, more)
+    more = any(source.more for source in sources)
+    return Inventory(tree, (*plain, *_variants(tree, plain)), locks, broken, more)
 
 
-def _variants(tree: Tree, modules: Mapping[str, FoundModule]) -> dict[str, FoundModule]:
-    """Return the variants that have a prompt file, by its path."""
-    found = {}
+def _variants(tree: Tree, prompts: Iterable[FoundPrompt]) -> Iterator[FoundPrompt]:
+    """Yield the variants that have a prompt file."""
+    plain = defaultdict[str, list[FoundPrompt]](list)
+    for prompt in prompts:
+        plain[prompt.prompt_path].append(prompt)
     for path in (path for suffix in PROMPT_SUFFIXES for path in tree.paths(suffix)):
-        variant = PurePosixPath(path).stem.partition(VARIANT_SIGN)[2]
-        plain = modules.get(plain_file(Path(path)).as_posix())
-        if plain and is_variant(variant):
-            name = f"{plain.name}{VARIANT_SIGN}{variant}"
-            found[path] = replace(plain, name=name, prompt_path=path)
-    return found
+        variant = variant_of_file(Path(path))
+        if is_variant(variant):
+            for prompt in plain.get(plain_file(Path(path)).as_posix(), ()):
+                name = f"{prompt.name}{VARIANT_SIGN}{variant}"
+                yield replace(prompt, name=name, prompt_path=path)
 
 
 def prompt_place(lock: str, module: LockedModule) -> str:
@@ -95,7 +99,7 @@ def prompt_place(lock: str, module: LockedModule) -> str:
     return posixpath.normpath(posixpath.join(posixpath.dirname(lock), module.prompt_path))
 
 
-def _in_order(prompt: Prompt, module: FoundModule | None) -> Prompt:
+def _in_order(prompt: Prompt, module: FoundPrompt | None) -> Prompt:
     """Return the prompt with the inputs of its demos in the module's order, as it is run."""
     if module is None:
         return prompt

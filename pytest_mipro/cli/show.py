@@ -1,8 +1,8 @@
 """`show`: the exact messages of a prompt, as one reads them, as a curl command, or as JSON.
 
-Without a case, `{name}` stands for the value of an input. With one, its tests run on the replies of
-the cache and of recordings, and the messages are those that its modules would send: nothing is
-asked of a model.
+Without a case, `{name}` stands for the value of an input or a placeholder. With one, its tests run
+on the replies of the cache and of recordings, and the messages are those that they would send:
+nothing is asked of a model.
 """
 
 from __future__ import annotations
@@ -16,19 +16,29 @@ from typing import Any
 import pytest
 
 from pytest_mipro.cli.case_requests import requests_of_case
-from pytest_mipro.cli.modules import AnyModule, asked, modules_named
+from pytest_mipro.cli.importing import AnyModule
+from pytest_mipro.cli.named import AnyPrompt, asked, prompts_named, text_messages
 from pytest_mipro.cli.output import json_text, say
 from pytest_mipro.cli.project import in_project
 from pytest_mipro.cli.trees import project_root
+from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.plugin.config.paths import relative_path
-from pytest_mipro.plugin.config.redaction import redaction
+from pytest_mipro.plugin.config.redaction import redacted, redaction
 from pytest_mipro.plugin.measuring.shown_calls import text_of
 from pytest_mipro.runtime.calls.parameters import PRIVATE_PREFIX
 from pytest_mipro.runtime.client.contract import Request
+from pytest_mipro.runtime.own_calls.http_call import OwnRequest
+from pytest_mipro.runtime.signature.text_signature import TextSignature
 
 FORMS = ("messages", "curl", "json")
 _URL = '"${OPENAI_BASE_URL:-https://api.openai.com/v1}/chat/completions"'
 _KEY = '"Authorization: Bearer $OPENAI_API_KEY"'
+# The headers that other APIs want, by what is in their paths.
+_KEYS = (
+    ("/v1/messages", ['"x-api-key: $ANTHROPIC_API_KEY"', "'anthropic-version: 2023-06-01'"]),
+    ("/deployments/", ['"api-key: $AZURE_OPENAI_API_KEY"']),
+    ("enerateContent", ['"x-goog-api-key: $GEMINI_API_KEY"']),
+)
 
 
 def add_to(commands: Any) -> None:
@@ -37,7 +47,9 @@ def add_to(commands: Any) -> None:
         "show", help="the exact messages of a prompt", description=__doc__
     )
     parser.add_argument(
-        "target", metavar="MODULE|FILE", help="an LM module's name, its source or its prompt file"
+        "target",
+        metavar="NAME|FILE",
+        help="an LM module, a prompt file, or the source that uses them",
     )
     parser.add_argument("--case", metavar="ID", help="with the inputs that this case leads to")
     parser.add_argument("--as", dest="form", choices=FORMS, default="messages")
@@ -57,8 +69,12 @@ def run(given: argparse.Namespace) -> int:
 
 def _without_case(config: pytest.Config, root: Path, target: str, form: str) -> list[str]:
     show = _shown_in(form)
-    modules = modules_named(root, target)
-    return [show(config, module, [_request(module, form)]) for module in modules]
+    return [
+        _text(config, prompt, form)
+        if isinstance(prompt, TextSignature)
+        else show(config, prompt, [_request(prompt, form)])
+        for prompt in prompts_named(root, target)
+    ]
 
 
 def _request(module: AnyModule, form: str) -> Request:
@@ -68,41 +84,59 @@ def _request(module: AnyModule, form: str) -> Request:
     return module.using(model="any").request(**inputs)  # one reads before a model is chosen, too
 
 
+def _text(config: pytest.Config, text: TextSignature, form: str) -> str:
+    """Return a text with its demos: only a case tells in which message it stands."""
+    if form != "messages":
+        raise ConfigurationError(
+            f"{text.label}: the code that sends it chooses model and parameters; `--case ID` shows "
+            "its request in a case, `export` the messages alone"
+        )
+    first, *demos, _ = text_messages(text)
+    blocks = [("text", first.content), *((each.role, each.content) for each in demos)]
+    redact = redaction(config)
+    return f"{_head(text)}\n\n{text_of((title, redact(said)) for title, said in blocks)}"
+
+
 def _shown_in(
     form: str,
-) -> Callable[[pytest.Config, AnyModule, Sequence[Request]], str]:
-    """Return what shows a module's requests, each without credentials."""
+) -> Callable[[pytest.Config, AnyPrompt, Sequence[Request]], str]:
+    """Return what shows a prompt's requests, equal ones once, each without credentials."""
 
-    def show(config: pytest.Config, module: AnyModule, requests: Sequence[Request]) -> str:
+    def show(config: pytest.Config, prompt: AnyPrompt, requests: Sequence[Request]) -> str:
         redact = redaction(config)
-        if form == "messages":
-            return "\n\n".join([_head(module), *(_readable(each, redact) for each in requests)])
-        bodies = [body_of(request, redact) for request in requests]
-        if form == "json":
-            return "\n".join(map(json_text, bodies))
-        return "\n\n".join(
-            _curl(request, body) for request, body in zip(requests, bodies, strict=True)
-        )
+        one = {"messages": _readable, "curl": _curl, "json": _json}[form]
+        shown = dict.fromkeys(one(request, redact) for request in requests)
+        head = [_head(prompt)] if form == "messages" else []
+        return ("\n" if form == "json" else "\n\n").join([*head, *shown])
 
     return show
 
 
-def _head(module: AnyModule) -> str:
-    signature = asked(module)
-    path = signature.prompt_path
+def _head(prompt: AnyPrompt) -> str:
+    signature, note = asked(prompt), ""
+    label, path = signature.label, signature.prompt_path
+    if signature.plain is not None and not path.exists():
+        path, note = signature.plain.prompt_path, ", the plain prompt: the variant has no file"
     from_file = relative_path(path, Path.cwd()) if path.exists() else "its docstring"
-    return f"{signature.label} ({from_file})"
+    return f"{label} ({from_file}{note})"
 
 
 def _readable(request: Request, redact: Callable[[str], str]) -> str:
     return text_of((each.role, redact(each.content)) for each in request.messages)
 
 
-def body_of(request: Request, redact: Callable[[str], str]) -> dict[str, Any]:
-    """Return the body of the request in OpenAI's format, without credentials.
+def _json(request: Request, redact: Callable[[str], str]) -> str:
+    return json_text(_body(request, redact))
 
-    Private parameters are left out, since only digests of their values are known here.
+
+def _body(request: Request, redact: Callable[[str], str]) -> Any:
+    """Return the body of the request without credentials: of a module in OpenAI's format.
+
+    That of the pipeline's own client is as it was. Private parameters are left out, since only
+    digests of their values are known here.
     """
+    if isinstance(request, OwnRequest):
+        return redacted(request.body, redact)
     body: dict[str, Any] = {
         "model": request.model.removeprefix("openai/"),
         "messages": [message.sent(redact) for message in request.messages],
@@ -118,13 +152,14 @@ def body_of(request: Request, redact: Callable[[str], str]) -> dict[str, Any]:
     return body
 
 
-def _curl(request: Request, body: dict[str, Any]) -> str:
-    command = [
-        f"curl -sS {_URL}",
-        f"-H {_KEY}",
-        "-H 'Content-Type: application/json'",
-        f"-d {shlex.quote(json_text(body))}",
-    ]
-    left_out = sorted(set(request.parameters) - set(body))
+def _curl(request: Request, redact: Callable[[str], str]) -> str:
+    body, url, keys, left_out = _body(request, redact), _URL, [_KEY], list[str]()
+    if isinstance(request, OwnRequest):
+        url = shlex.quote(redact(f"{request.origin}{request.target}"))
+        keys = next((each for end, each in _KEYS if end in request.target), keys)
+    else:
+        left_out = sorted(set(request.parameters) - set(body))
+    headers = [f"-H {each}" for each in (*keys, "'Content-Type: application/json'")]
+    command = [f"curl -sS {url}", *headers, f"-d {shlex.quote(json_text(body))}"]
     notes = [f"# without the private parameters {', '.join(left_out)}"] if left_out else []
     return "\n".join([*notes, " \\\n  ".join(command)])

@@ -1,4 +1,4 @@
-"""Find LM modules in source files without running these."""
+"""Find LM modules and prompt texts in source files without running these."""
 
 from __future__ import annotations
 
@@ -11,55 +11,90 @@ from pathlib import PurePosixPath
 
 from pytest_mipro.cli.trees import Tree
 from pytest_mipro.errors import ConfigurationError
+from pytest_mipro.runtime.prompts.prompt_file import PROMPT_SUFFIXES
 from pytest_mipro.runtime.signature.reply_text import normalise_instruction
 
 DECORATOR = "lm_module"
+_TEXT = "prompt_text"
+MAKERS = (DECORATOR, _TEXT)
+"""What a source has to hold to have a prompt."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True)
-class FoundModule:
-    """An LM module as its source says: `name` is `<source stem>.<function>`.
+class FoundPrompt:
+    """The prompt of an LM module, or a prompt text, as its source says.
 
-    `source` and `prompt_path` have `/`, from the root of the tree; `instruction` is the docstring.
+    `name` is `<source stem>.<function>`, of a text its file's; the source knows it as `known_as`,
+    the function or the path of the text. `source` and `prompt_path` have `/`, from the root of the
+    tree. With `required` the file has to be there; else `instruction`, the docstring, stands for
+    it.
     """
 
     name: str
-    function: str
+    known_as: str
     source: str
     prompt_path: str
-    instruction: str
-    inputs: tuple[str, ...]
-    output: str
+    required: bool
+    is_text: bool = False
+    instruction: str = ""
+    inputs: tuple[str, ...] = ()
+    output: str = ""
 
 
 @dataclass(frozen=True)
 class Found:
-    """The LM modules of a file; `more` tells that others may be made when it runs."""
+    """The prompts of a file; `more` tells that others may be made when it runs."""
 
-    modules: tuple[FoundModule, ...] = ()
+    prompts: tuple[FoundPrompt, ...] = ()
     more: bool = False
 
+    @property
+    def modules(self) -> tuple[FoundPrompt, ...]:
+        """Those of LM modules."""
+        return tuple(each for each in self.prompts if not each.is_text)
 
-def modules_in(text: str, path: str) -> Found:
-    """Return the LM modules of a source file's text; none where it is no Python."""
+    @property
+    def texts(self) -> tuple[FoundPrompt, ...]:
+        """The prompt texts."""
+        return tuple(each for each in self.prompts if each.is_text)
+
+
+def prompts_in(text: str, path: str) -> Found:
+    """Return the prompts of a source file's text, modules first; none where it is no Python."""
     tree = parsed(text)
     if tree is None:
         return Found()
-    top, ours = list(top_functions(tree)), _names_of_decorator(tree)
-    modules, more = [], False
+    found = [*_modules(tree, path), *_texts(tree, path)]
+    known = (each for each in found if each is not None)
+    return Found(tuple(dict.fromkeys(known)), None in found)
+
+
+def _modules(tree: ast.Module, path: str) -> Iterator[FoundPrompt | None]:
+    """Yield the LM modules, None for one of which only a run tells where its prompt is."""
+    top, ours = list(top_functions(tree)), _names_of(DECORATOR, tree)
     for node in ast.walk(tree):
         if not isinstance(node, Function):
             continue
         decorator = next((it for it in node.decorator_list if _named(it) in ours), None)
-        if decorator is None:
-            continue
-        prompt = _prompt(decorator)
-        if node not in top or prompt is None:
-            more = True
-        else:
-            modules.append(_found(node, path, prompt))
-    return Found(tuple(modules), more)
+        if decorator is not None:
+            prompt = _prompt(decorator)
+            made = node not in top or prompt is None
+            yield None if made else _module(node, path, prompt or "")
+
+
+def _texts(tree: ast.Module, path: str) -> Iterator[FoundPrompt | None]:
+    """Yield the prompt texts, None for one whose path the code decides."""
+    ours = _names_of(_TEXT, tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _named(node) in ours:
+            given = [*node.args[:1], *(each.value for each in node.keywords if each.arg == "path")]
+            file = _constant(given[0]) if given else None
+            if file is None:
+                yield None
+            elif file.endswith(PROMPT_SUFFIXES):
+                name, place = posixpath.basename(file), _beside(path, file)
+                yield FoundPrompt(name, file, path, place, required=True, is_text=True)
 
 
 def source_text(tree: Tree, path: str) -> str:
@@ -103,15 +138,15 @@ def methods(tree: ast.Module) -> Iterator[tuple[ast.ClassDef, Function]]:
             yield from ((kind, node) for node in kind.body if isinstance(node, Function))
 
 
-def _names_of_decorator(tree: ast.Module) -> set[str]:
-    """Return what a file calls the decorator, as of `import … as`."""
+def _names_of(maker: str, tree: ast.Module) -> set[str]:
+    """Return what a file calls a maker of prompts, as of `import … as`."""
     imports = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
-    aliases = (alias for node in imports for alias in node.names if alias.name == DECORATOR)
-    return {DECORATOR, *(alias.asname for alias in aliases if alias.asname)}
+    aliases = (alias for node in imports for alias in node.names if alias.name == maker)
+    return {maker, *(alias.asname for alias in aliases if alias.asname)}
 
 
-def _named(decorator: ast.expr) -> str:
-    target = decorator.func if isinstance(decorator, ast.Call) else decorator
+def _named(maker: ast.expr) -> str:
+    target = maker.func if isinstance(maker, ast.Call) else maker
     return target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
 
 
@@ -122,19 +157,27 @@ def _prompt(decorator: ast.expr) -> str | None:
         if keyword.arg is None:
             return None
         if keyword.arg == "prompt":
-            value = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
-            return value if isinstance(value, str) else None
+            return _constant(keyword.value)
     return ""
 
 
-def _found(node: Function, path: str, prompt: str) -> FoundModule:
+def _constant(value: ast.expr) -> str | None:
+    held = value.value if isinstance(value, ast.Constant) else None
+    return held if isinstance(held, str) else None
+
+
+def _beside(source: str, file: str) -> str:
+    return posixpath.normpath(posixpath.join(posixpath.dirname(source), file))
+
+
+def _module(node: Function, path: str, prompt: str) -> FoundPrompt:
     name = f"{PurePosixPath(path).stem}.{node.name}"
-    place = posixpath.join(posixpath.dirname(path), prompt or f"prompts/{name}.yaml")
-    return FoundModule(
+    return FoundPrompt(
         name=name,
-        function=node.name,
+        known_as=node.name,
         source=path,
-        prompt_path=posixpath.normpath(place),
+        prompt_path=_beside(path, prompt or f"prompts/{name}.yaml"),
+        required=bool(prompt),
         instruction=normalise_instruction(ast.get_docstring(node) or ""),
         inputs=tuple(parameter.arg for parameter in parameters_of(node)),
         output=ast.unparse(node.returns) if node.returns else "",

@@ -6,10 +6,10 @@ import os
 import re
 import subprocess
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import AnyStr, Protocol
 
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.plugin.lock.prompt_targets import VERSION_CONTROL
@@ -26,8 +26,8 @@ class Tree(Protocol):
 
     name: str
 
-    def paths(self, suffix: str, holding: str = "") -> list[str]:
-        """Return the paths that end in `suffix`, sorted, of files that hold a text."""
+    def paths(self, suffix: str, *holding: str) -> list[str]:
+        """Return the paths that end in `suffix`, sorted, of files that hold one of the texts."""
         ...
 
     def read(self, path: str) -> str | None:
@@ -54,10 +54,11 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def paths(self, suffix: str, holding: str = "") -> list[str]:
+    def paths(self, suffix: str, *holding: str) -> list[str]:
         """Return the paths of files; see `Tree`."""
-        found = [path for path in self._paths if path.endswith(suffix)]
-        return sorted(it for it in found if not holding or holding.encode() in self._bytes(it))
+        found = sorted(path for path in self._paths if path.endswith(suffix))
+        texts = [text.encode() for text in holding]
+        return [it for it in found if not texts or _holds_one(self._bytes(it), texts)]
 
     def read(self, path: str) -> str | None:
         """Return a file's text; see `Tree`."""
@@ -105,11 +106,12 @@ class Revision:
         entries = [entry.partition("\t") for entry in listing.split("\0") if entry]
         self._blobs = {path: head.split()[2] for head, _, path in entries if " blob " in head}
 
-    def paths(self, suffix: str, holding: str = "") -> list[str]:
+    def paths(self, suffix: str, *holding: str) -> list[str]:
         """Return the paths of files; see `Tree`."""
         if not holding:
             return sorted(path for path in self._blobs if path.endswith(suffix))
-        command = ("grep", "-l", "-z", "-F", "-e", holding, self._commit, "--", f"*{suffix}")
+        texts = [part for text in holding for part in ("-e", text)]
+        command = ("grep", "-l", "-z", "-F", *texts, self._commit, "--", f"*{suffix}")
         found = self._git(*command, accepted=(0, 1)).decode("utf-8", "replace").split("\0")
         return sorted(path.removeprefix(f"{self._commit}:") for path in found if path)
 
@@ -154,10 +156,10 @@ class Wheel:
             ) from None
         self._path = path
 
-    def paths(self, suffix: str, holding: str = "") -> list[str]:
+    def paths(self, suffix: str, *holding: str) -> list[str]:
         """Return the paths of files; see `Tree`."""
-        found = (path for path in self._members if path.endswith(suffix))
-        return sorted(it for it in found if not holding or holding in (self.read(it) or ""))
+        found = sorted(path for path in self._members if path.endswith(suffix))
+        return [it for it in found if not holding or _holds_one(self.read(it) or "", holding)]
 
     def read(self, path: str) -> str | None:
         """Return a file's text; see `Tree`."""
@@ -169,6 +171,10 @@ class Wheel:
         except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
             raise ConfigurationError(f"{self.name}: {path} can't be read ({error})") from None
         return _decoded(content, f"{self.name}:{path}")
+
+
+def _holds_one(content: AnyStr, texts: Iterable[AnyStr]) -> bool:
+    return any(text in content for text in texts)
 
 
 def _decoded(content: bytes, shown: str) -> str:

@@ -15,10 +15,10 @@ from typing import Any
 from pytest_mipro.errors import ModuleCallError, ModuleDefinitionError
 from pytest_mipro.runtime.calls.context import CallContext, current_context, remembering
 from pytest_mipro.runtime.calls.rendered_texts import Rendering
-from pytest_mipro.runtime.prompts.placeholders import joined, placeholders_of
+from pytest_mipro.runtime.prompts.placeholders import joined
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.prompts.prompt_file import check_prompt_path, committed_prompt
-from pytest_mipro.runtime.prompts.render import DEMOS, text_parts
+from pytest_mipro.runtime.prompts.render import says_demos, text_parts
 from pytest_mipro.runtime.settings import current_variant
 from pytest_mipro.runtime.signature.text_signature import TextSignature, text_signature
 
@@ -96,7 +96,7 @@ class PromptText:
         return text_parts(self._asked(), self._prompt(context))
 
     def _holds_demos(self, context: CallContext | None) -> bool:
-        return DEMOS in placeholders_of(self._prompt(context).instruction)
+        return says_demos(self._prompt(context))
 
     def _prompt(self, context: CallContext | None) -> Prompt:
         signature = self._asked()

@@ -1,4 +1,4 @@
-"""A project of two modules, and how a command line ended."""
+"""A project of two modules, one of two prompt texts, and how a command line ended."""
 
 from __future__ import annotations
 
@@ -67,6 +67,59 @@ demos:
     summary: It broke.
     product: Till
   output: bug
+"""
+OWN = """
+import os
+import httpx
+from pytest_mipro import prompt_text
+
+TRIAGE = prompt_text("prompts/triage.md")
+SHORT = prompt_text("prompts/short.yaml", optimize=False)
+
+
+def triage(ticket):
+    messages = [
+        {"role": "system", "content": TRIAGE.format(company="Finch")},
+        *TRIAGE.demos_as_messages(),
+        {"role": "user", "content": ticket},
+    ]
+    body = {"model": "m", "messages": messages, "max_tokens": 9, "tools": [{"type": "function"}]}
+    key = {"Authorization": "Bearer sk-proj-0123456789abcdefghij"}
+    url = os.environ.get("STUB", "https://llm.example.com") + "/v1/chat/completions"
+    return httpx.post(url, json=body, headers=key).json()["choices"][0]["message"]["content"]
+"""
+# Its own client is not the plugin's, which imports litellm.
+OWN_CONFTEST = """
+from pytest_mipro.runtime.client.contract import ScriptedClient
+
+def pytest_mipro_client(config):
+    return ScriptedClient(lambda request: "")
+"""
+OWN_TESTS = """
+import pytest
+from pytest_mipro import cases
+from desk.own import triage
+
+
+@pytest.mark.mipro(threshold=0.1)
+@cases("tickets.jsonl")
+def test_triage(ticket, queue):
+    assert triage(ticket) == queue
+"""
+TRIAGE = """---
+demos:
+- case: tickets.jsonl:T-1
+  inputs:
+    user_message: It broke.
+  output: bug
+---
+You route tickets of {company}. Answer like {"queue": "bug"}.
+"""
+SHORT = """schema_version: 1
+module: short.yaml
+instruction: |-
+  Be short.
+demos: []
 """
 
 

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_project import CONFTEST, PIPELINE, ROWS, TESTS, Ended, Run, write
+from cli_project import (
+    CONFTEST,
+    OWN,
+    OWN_CONFTEST,
+    OWN_TESTS,
+    PIPELINE,
+    ROWS,
+    SHORT,
+    TESTS,
+    TRIAGE,
+    Ended,
+    Run,
+    write,
+)
 
 from pytest_mipro.cli.main import main
 
@@ -40,10 +54,26 @@ def command(pytester: pytest.Pytester, capsys: pytest.CaptureFixture[str]) -> Ru
 @pytest.fixture
 def desk(pytester: pytest.Pytester) -> Path:
     """Write a pipeline of two modules, its tests and cases."""
-    write(pytester.path, "desk/__init__.py", "")
     write(pytester.path, "desk/pipeline.py", PIPELINE)
     write(pytester.path, "tests/test_desk.py", TESTS)
-    write(pytester.path, "tests/tickets.jsonl", "\n".join(map(json.dumps, ROWS)))
     write(pytester.path, "conftest.py", CONFTEST)
-    write(pytester.path, "pytest.ini", "[pytest]\npythonpath = .\nmipro_model = test/small\n")
-    return pytester.path
+    return _with_cases(pytester.path)
+
+
+@pytest.fixture
+def own(pytester: pytest.Pytester) -> Path:
+    """Write a pipeline with its own client and two prompt texts, its test and cases."""
+    gc.collect()  # texts of another test, which a variant and its plain text keep alive
+    write(pytester.path, "desk/own.py", OWN)
+    write(pytester.path, "conftest.py", OWN_CONFTEST)
+    write(pytester.path, "desk/prompts/triage.md", TRIAGE)
+    write(pytester.path, "desk/prompts/short.yaml", SHORT)
+    write(pytester.path, "tests/test_own.py", OWN_TESTS)
+    return _with_cases(pytester.path)
+
+
+def _with_cases(folder: Path) -> Path:
+    write(folder, "desk/__init__.py", "")
+    write(folder, "tests/tickets.jsonl", "\n".join(map(json.dumps, ROWS)))
+    write(folder, "pytest.ini", "[pytest]\npythonpath = .\nmipro_model = test/small\n")
+    return folder

@@ -6,7 +6,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from cli_project import PIPELINE, PROMPT, Run, write
+from cli_project import OWN, PIPELINE, PROMPT, SHORT, TRIAGE, Run, write
+from lm_stub import stub
 
 LOCK = "tests/test_desk.mipro.json"
 ROUTE = "desk/prompts/pipeline.route.yaml"
@@ -132,7 +133,7 @@ def test_an_old_wheel(locked: Path, command: Run) -> None:
 
 def test_a_wheel_of_something_else(locked: Path, command: Run) -> None:
     ended = command("check", str(wheel_of(locked, "desk/pipeline.py")))
-    assert "it holds no source of an LM module of this project" in ended.out
+    assert "it holds no source of this project that has a prompt" in ended.out
 
 
 def test_what_can_not_be_read_is_one_line(desk: Path, command: Run) -> None:
@@ -151,7 +152,7 @@ def test_what_can_not_be_read_is_one_line(desk: Path, command: Run) -> None:
 def test_a_folder_without_prompts_is_an_error(command: Run) -> None:
     ended = command("check")
     assert (ended.status, ended.out) == (2, "")
-    assert "there is no LM module and no lock here" in ended.err
+    assert "there is no LM module, no prompt text and no lock here" in ended.err
 
 
 def test_variants_belong_to_their_module(locked: Path, command: Run) -> None:
@@ -178,3 +179,59 @@ def test_a_locked_variant_without_a_file_is_compared_with_the_plain_prompt(
     ended = command("check")
     assert ended.status == 1
     assert f"{LOCK}: {ROUTE} changed since it was locked; " in ended.out
+
+
+TRIAGE_MD = "desk/prompts/triage.md"
+
+
+@pytest.fixture
+def locked_text(own: Path, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a prompt text, whose scores are locked."""
+    with stub() as server:
+        server.answers = lambda _: "bug"
+        monkeypatch.setenv("STUB", server.url)
+        pytester.runpytest_inprocess("-p", "no:cacheprovider", "--mipro-update-lock")
+    write(own, "desk/own.py", f"raise SystemExit('it was run')\n{OWN}")
+    return own
+
+
+def test_prompt_texts_against_lock_and_wheel(locked_text: Path, command: Run) -> None:
+    lock, wheel = "tests/test_own.mipro.json", wheel_of(locked_text)
+    assert command("check", str(wheel)).out == (
+        f"2 prompts, 1 lock, the wheel {wheel.name}: all agree\n"
+    )
+    lacking = wheel_of(locked_text, TRIAGE_MD)
+    out = command("check", str(lacking)).out
+    assert f"it lacks {TRIAGE_MD}, so triage.md would be an error; include the file" in out
+    write(locked_text, TRIAGE_MD, TRIAGE.replace("route", "sort"))
+    out = command("check", str(wheel_of(locked_text))).out
+    assert out.splitlines()[0] == (
+        f"{lock}: {TRIAGE_MD} changed since it was locked; `pytest --mipro-update-lock` locks "
+        "today's scores"
+    )
+    assert "2 prompts, 1 lock" in out
+    write(locked_text, TRIAGE_MD, TRIAGE)
+    old = wheel_of(locked_text)
+    write(locked_text, "desk/prompts/triage@acme.md", "For Acme.\n")
+    out = command("check", str(old)).out
+    assert (
+        "it lacks desk/prompts/triage@acme.md, so triage.md@acme would run on the prompt of" in out
+    )
+    (locked_text / TRIAGE_MD).unlink()
+    out = command("check").out
+    assert f"{lock}: {TRIAGE_MD} is gone, the locked prompt of triage.md; restore it" in out
+    assert out.endswith("1 difference\n")
+
+
+def test_a_file_that_a_source_needs_is_there(own: Path, command: Run) -> None:
+    (own / TRIAGE_MD).unlink()
+    needs = PIPELINE.replace("@lm_module\ndef", '@lm_module(prompt="sum.md")\ndef')
+    write(own, "desk/pipeline.py", needs)
+    write(own, "desk/prompts/short.yaml", SHORT.replace("demos: []", "x: []"))
+    first, *lines = command("check").out.splitlines()
+    assert first.startswith("desk/prompts/short.yaml:5: unknown key 'x'; known: ")
+    assert lines == [
+        "desk/own.py: desk/prompts/triage.md, which prompts/triage.md is read from, is not there",
+        "desk/pipeline.py: desk/sum.md, which sum_up is read from, is not there",
+        "4 prompts, 0 locks: 3 differences",
+    ]

@@ -5,7 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from cli_project import Run
+from cli_project import Run, write
+
+TRIAGE_INSIDE = """schema_version: 1
+module: short.yaml
+instruction: |-
+  Be short.
+  {demos}
+demos:
+- case: tickets.jsonl:T-1
+  inputs:
+    user_message: It broke.
+  output: bug
+"""
 
 
 def test_all_modules_or_those_named(desk: Path, command: Run) -> None:
@@ -18,7 +30,28 @@ def test_all_modules_or_those_named(desk: Path, command: Run) -> None:
     assert list(json.loads(command("export", "route").out)) == ["pipeline.route"]
 
 
+def test_a_text_is_the_system_message_before_the_users(own: Path, command: Run) -> None:
+    found = json.loads(command("export").out)
+    assert list(found) == ["triage.md", "short.yaml"]
+    assert found["triage.md"] == [
+        {
+            "role": "system",
+            "content": 'You route tickets of {company}. Answer like {"queue": "bug"}.',
+        },
+        {"role": "user", "content": "It broke."},
+        {"role": "assistant", "content": "bug"},
+        {"role": "user", "content": "{user_message}"},
+    ]
+
+
+def test_demos_stand_where_the_text_wants_them(own: Path, command: Run) -> None:
+    write(own, "desk/prompts/short.yaml", TRIAGE_INSIDE)
+    ((system, user),) = json.loads(command("export", "short.yaml").out).values()
+    assert system["content"].startswith("Be short.\n<example>\nIt broke.\n\nReply:\nbug\n</exam")
+    assert user == {"role": "user", "content": "{user_message}"}
+
+
 def test_a_project_without_modules_is_an_error(command: Run) -> None:
     ended = command("export")
     assert (ended.status, ended.out) == (2, "")
-    assert "there is no LM module here" in ended.err
+    assert "there is no LM module and no prompt text here" in ended.err

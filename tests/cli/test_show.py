@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from cli_project import PIPELINE, PROMPT, Run, write
+from cli_project import OWN, PIPELINE, PROMPT, Run, write
 
 from pytest_mipro.runtime.text.redaction import HIDDEN
 
@@ -102,7 +102,7 @@ def test_a_case_asks_no_model(desk: Path, command: Run) -> None:
     assert "I paid twice." in first.out  # its request is known without a reply
     second = command("show", "route", "--case", "T-2")
     assert second.status == 2
-    assert "modules called: pipeline.sum_up" in second.err
+    assert "called: pipeline.sum_up" in second.err
     assert "no reply in the cache or recorded" in second.err
     assert not (desk / ".mipro").exists()
 
@@ -188,13 +188,54 @@ def test_a_variant_is_a_module_of_its_own(desk: Path, command: Run) -> None:
         ended = command("show", target)
         assert ended.out.startswith(f"pipeline.route@acme ({acme})\n"), ended.err
         assert "Choose the queue, for Acme." in ended.out
-    assert "Choose the queue.\n" in command("show", "route").out
     exported = json.loads(command("export").out)
     assert list(exported) == ["pipeline.sum_up", "pipeline.route", "pipeline.route@acme"]
-    assert "did you mean 'pipeline.route'?" in command("show", "route@other").err
+
+
+def test_a_variant_without_a_file_is_the_plain_prompt(desk: Path, command: Run) -> None:
+    write(desk, "desk/prompts/pipeline.route.yaml", PROMPT)
+    ended = command("show", "desk/pipeline.py@other")
+    assert ended.status == 2
+    for name, file in (("route", "desk/prompts/pipeline.route.yaml"), ("sum_up", "its docstring")):
+        head = f"pipeline.{name}@other ({file}, the plain prompt: the variant has no file)\n"
+        assert command("show", f"{name}@other").out.startswith(head)
 
 
 def test_ctrl_c_ends_a_command(desk: Path, command: Run) -> None:
     write(desk, "desk/pipeline.py", f"{PIPELINE}\nraise KeyboardInterrupt\n")
     ended = command("show", "route")
     assert (ended.status, ended.out, ended.err) == (130, "", "error: interrupted\n")
+
+
+TRIAGE_MD = "desk/prompts/triage.md"
+
+
+def test_a_prompt_text_without_a_case(own: Path, command: Run) -> None:
+    write(own, "desk/own.py", f"{OWN}\nraise SystemExit('it was imported')\n")
+    ended = command("show", "triage.md")
+    assert ended.out == (
+        f"triage.md ({TRIAGE_MD})\n\n--- text ---\n"
+        'You route tickets of {company}. Answer like {"queue": "bug"}.\n\n'
+        "--- user ---\nIt broke.\n\n--- assistant ---\nbug\n"
+    ), ended.err
+    ended = command("show", "triage.md", "--as", "curl")
+    assert (ended.status, ended.err.count("\n")) == (2, 1)
+    assert "`--case ID` shows its request in a case" in ended.err
+
+
+def test_a_case_shows_the_request_that_holds_a_text(own: Path, command: Run) -> None:
+    ended = command("show", "triage.md", "--case", "T-2")
+    assert ended.out == (
+        f"triage.md ({TRIAGE_MD})\n\n--- system ---\n"
+        'You route tickets of Finch. Answer like {"queue": "bug"}.\n\n'
+        "--- user ---\nIt broke.\n\n--- assistant ---\nbug\n\n--- user ---\nI paid twice.\n"
+    ), ended.err
+    own_row = command("show", "triage.md", "--case", "T-1")
+    assert "It broke." not in own_row.out  # the demo taken from the row, as in the gate
+    body = json.loads(command("show", TRIAGE_MD, "--case", "T-2", "--as", "json").out)
+    assert list(body) == ["model", "messages", "max_tokens", "tools"]  # as the client made it
+    out = command("show", "desk/own.py", "--case", "T-2", "--as", "curl").out
+    words = shlex.split(out.replace("\\\n", ""))
+    assert words[:3] == ["curl", "-sS", "https://llm.example.com/v1/chat/completions"]
+    assert words[words.index("-H") + 1] == "Authorization: Bearer $OPENAI_API_KEY"
+    assert json.loads(words[words.index("-d") + 1]) == body

@@ -107,7 +107,7 @@ def _on_a_loop() -> bool:
 
 
 def _request(context: CallContext, call: HTTPCall) -> OwnRequest:
-    body, target = call.json(), target_of(call.url)
+    body, target, origin = call.json(), target_of(call.url), origin_of(call.url)
     given = {} if body is None else body
     return OwnRequest(
         model=str(given.get("model") or target.partition("?")[0].strip("/")),
@@ -117,7 +117,8 @@ def _request(context: CallContext, call: HTTPCall) -> OwnRequest:
         sample=context.sample,
         method=call.method,
         target=target,
-        address=endpoint_digest(origin_of(call.url)),
+        address=endpoint_digest(origin),
+        origin=origin,
         body=call.body.decode("utf-8", "replace") if body is None else body,
         size=len(call.body),
     )

@@ -64,7 +64,7 @@ class OwnRequest(Request):
     """A call of the pipeline's own client.
 
     What identifies it is `method`, `target` (path and query without credentials), `body` (a JSON
-    value, else a text) and, in the cache, `address` (a digest of the origin). `messages` and
+    value, else a text) and, in the cache, `address` (a digest of `origin`). `messages` and
     `parameters` are read from the body, for estimates and explanations. `size` is that of the body
     in bytes. `send` makes the call with the pipeline's own client; `urgent` tells that the caller
     keeps a running loop from going on, and with it calls that the loop has to make.
@@ -75,6 +75,7 @@ class OwnRequest(Request):
     address: str = ""
     body: Any = None
     size: int = 0
+    origin: str = field(default="", repr=False, compare=False)
     send: Send | None = field(default=None, repr=False, compare=False)
     urgent: bool = field(default=False, compare=False)
 

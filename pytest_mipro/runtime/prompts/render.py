@@ -14,7 +14,7 @@ from typing import Any
 from pytest_mipro.errors import OutputParseError
 from pytest_mipro.runtime.client.attachments import AttachedText, Attachment
 from pytest_mipro.runtime.client.contract import Message
-from pytest_mipro.runtime.prompts.placeholders import split_text
+from pytest_mipro.runtime.prompts.placeholders import placeholders_of, split_text
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.signature.signature import Signature, input_text
 from pytest_mipro.runtime.signature.text_signature import TextSignature
@@ -60,6 +60,11 @@ def text_parts(signature: TextSignature, prompt: Prompt) -> tuple[tuple[str, ...
             said.append(piece)
             kept.append(name)
     return tuple(said), tuple(kept)
+
+
+def says_demos(prompt: Prompt) -> bool:
+    """Return whether a prompt text has a place for the demos in itself."""
+    return DEMOS in placeholders_of(prompt.instruction)
 
 
 def _demos_text(signature: TextSignature, prompt: Prompt) -> str:
