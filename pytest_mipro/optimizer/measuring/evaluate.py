@@ -10,7 +10,6 @@ from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from types import CodeType
 from typing import Protocol
 
 from pytest_mipro.errors import BudgetError, CaseTimeoutError, LimitReachedError, UnboundedCallError
@@ -273,14 +272,18 @@ class Evaluator:
             outcome = Outcome(None, error=_OVER_BUDGET)
         elif trace.broken is not None:
             outcome = Outcome(None, error=str(trace.broken))
-        calls, steps = sorted_by_content(trace.calls), _steps_of(trace)
+        calls, steps = sorted_by_content(trace.calls), _in_order_of_source(trace.steps)
         return CaseRun(case, context.sample, outcome, calls, ended, steps)
 
 
-def _steps_of(trace: Trace) -> tuple[CodeType, ...]:
-    """Return the steps that were called, each once, in the order of their source."""
-    codes = {each.code for each in trace.entries if isinstance(each, StepCall)}
-    return tuple(sorted(codes, key=lambda code: (code.co_filename, code.co_firstlineno)))
+def _in_order_of_source(steps: Iterable[StepCall]) -> tuple[StepCall, ...]:
+    """Return the calls in the order of their functions' source, then of their content."""
+
+    def key(step: StepCall) -> tuple[str, int, str]:
+        values = json.dumps([dict(step.inputs), step.output], sort_keys=True, default=str)
+        return step.code.co_filename, step.code.co_firstlineno, values
+
+    return tuple(sorted(steps, key=key))
 
 
 def sorted_by_content(calls: Iterable[ModuleCall]) -> tuple[ModuleCall, ...]:

@@ -130,11 +130,10 @@ def program_source(runs: Iterable[CaseRun]) -> str:
     Each stands there once. The outermost function, the test, stays out: the proposer sees the
     program, not the metric.
     """
-    codes = dict.fromkeys(
-        code
-        for run in runs
-        for code in (*(code for call in run.calls for code in call.stack[1:]), *run.steps)
-    )
+    codes: dict[CodeType, None] = {}
+    for run in runs:
+        codes |= dict.fromkeys(code for call in run.calls for code in call.stack[1:])
+        codes |= dict.fromkeys(step.code for step in run.steps)
     return "\n".join(filter(None, (_source(code) for code in codes)))
 
 

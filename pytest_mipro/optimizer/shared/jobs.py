@@ -20,6 +20,7 @@ from typing import Any
 from pytest_mipro.errors import StorageError
 from pytest_mipro.optimizer.study.case import Case, CaseRun, Outcome, TestSpec
 from pytest_mipro.runtime.calls.own_client import OWN_CLIENT
+from pytest_mipro.runtime.calls.steps import StepCall
 from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.client.contract import Usage
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
@@ -130,7 +131,7 @@ class Serialiser:
             "sample": run.sample,
             "outcome": {**vars(run.outcome), "metrics": dict(run.outcome.metrics)},
             "calls": [self._dump_call(call) for call in run.calls],
-            "steps": [self._dump_code(code) for code in run.steps],
+            "steps": [{**vars(step), "code": self._dump_code(step.code)} for step in run.steps],
         }
 
     def load_run(self, data: Mapping[str, Any]) -> CaseRun:
@@ -140,7 +141,10 @@ class Serialiser:
             data["sample"],
             Outcome(**data["outcome"]),
             tuple(self._load_call(call) for call in data["calls"]),
-            steps=tuple(self._load_code(*place) for place in data["steps"]),
+            steps=tuple(
+                StepCall(**{**step, "code": self._load_code(*step["code"])})
+                for step in data["steps"]
+            ),
         )
 
     def _dump_call(self, call: ModuleCall) -> dict[str, Any]:

@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import fsum
-from types import CodeType, MappingProxyType
+from types import MappingProxyType
 from typing import Any
 
 from pytest_mipro.errors import MiproError
 from pytest_mipro.optimizer.study.identity import RowTag, seen_digest
+from pytest_mipro.runtime.calls.steps import StepCall
 from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.signature.json_values import to_text
 
@@ -150,7 +151,7 @@ class CaseRun:
     """One run of a case with one sample index: how it ended and the module calls it made.
 
     `ended` is set where the run as a whole has to end: it reached a limit, or needs a setting.
-    `steps` are the functions under `@step` that it called, each once.
+    `steps` are its calls of functions under `@step`.
     """
 
     case: Case
@@ -158,7 +159,7 @@ class CaseRun:
     outcome: Outcome
     calls: tuple[ModuleCall, ...]
     ended: MiproError | None = None
-    steps: tuple[CodeType, ...] = ()
+    steps: tuple[StepCall, ...] = ()
 
 
 @dataclass(frozen=True)

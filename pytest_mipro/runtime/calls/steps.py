@@ -42,7 +42,7 @@ class StepCall:
     code: CodeType
     inputs: Mapping[str, Any]
     output: Any
-    seconds: float
+    seconds: float = field(compare=False)
     cached: bool = False
     error: str = ""
     place: int = field(default=0, compare=False)

@@ -117,6 +117,11 @@ class Trace:
         """The finished calls of modules, in this order."""
         return tuple(each for each in self.entries if isinstance(each, ModuleCall))
 
+    @property
+    def steps(self) -> tuple[StepCall, ...]:
+        """The finished calls of steps, in this order."""
+        return tuple(each for each in self.entries if isinstance(each, StepCall))
+
     def open(self) -> int:
         """Return the place of a call that starts now."""
         with self._lock:

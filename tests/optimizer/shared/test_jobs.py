@@ -22,6 +22,7 @@ from pytest_mipro.optimizer.shared.jobs import (
     split_calls,
 )
 from pytest_mipro.runtime.calls.own_client import OWN_CLIENT
+from pytest_mipro.runtime.calls.steps import StepCall
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 
 ROOT = Path(__file__).parents[1]
@@ -94,15 +95,19 @@ def test_runs_come_back_whole() -> None:
     assert program_source(read) == program_source(runs) != ""
 
 
-def test_the_steps_of_a_run_come_back_as_their_source() -> None:
+def test_the_steps_of_a_run_come_back_with_their_source() -> None:
     study = make_study()
     with baseline_of(study) as (_, baseline):
         run = baseline.evaluation.runs[0]
-    stepped = replace(run, calls=(), steps=(make_study.__code__,))
+    step = StepCall("make_study", make_study.__code__, {"rows": [1]}, "ready", 0.25, place=2)
+    stepped = replace(run, calls=(), steps=(step,))
     data = json.loads(json.dumps(Serialiser(study.cases, ROOT).dump_run(stepped)))
     read = Serialiser(study.cases, ROOT).load_run(data)
     assert program_source([read]) == program_source([stepped])
     assert "def make_study(" in program_source([read])
+    (again,) = read.steps
+    assert replace(again, code=step.code) == step
+    assert (again.seconds, again.place) == (0.25, 2)
 
 
 def written_call() -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +130,14 @@ def test_a_failing_case_shows_what_its_steps_gave(project: pytest.Pytester) -> N
     )
 
 
-def test_show_and_the_json_report_have_them_in_order(project: pytest.Pytester) -> None:
-    result = run(project, "-k", "one", "--mipro-show", "--mipro-json=out.json")
+def page(project: pytest.Pytester, name: str) -> Any:
+    (path,) = (project.path / ".mipro" / "report").glob(f"*/{name}.html")
+    found = re.findall(r' id="data">(.*?)</script>', path.read_text("utf-8"), re.DOTALL)
+    return json.loads(found[0])
+
+
+def test_show_and_the_reports_have_them_in_order(project: pytest.Pytester) -> None:
+    result = run(project, "-k", "one", "--mipro-show", "--mipro-json=out.json", "--mipro-report")
     result.stdout.fnmatch_lines(
         [
             "call 1 of 3: step search.search: live, 0.00 s",
@@ -153,6 +160,13 @@ def test_show_and_the_json_report_have_them_in_order(project: pytest.Pytester) -
         (False, "search.echo", "ROW ONE"),
     ]
     assert case["calls"] == 1  # of LMs
+    data = page(project, "gate")
+    search, shorten, echo = data["cases"][0]["runs"][0]["calls"]
+    texts = [data["texts"][search[name]] for name in ("module", "inputs", "output")]
+    assert texts == ["search.search", '{"query": "one", "top": 1}', '["row one"]']
+    assert data["texts"][shorten["output"]] == '"ROW ONE"'
+    assert [each.get("step", False) for each in (search, shorten, echo)] == [True, True, False]
+    assert [each["cached"] for each in (search, shorten, echo)] == [False] * 3
     again = run(project, "-k", "one", "--mipro-show")
     again.stdout.fnmatch_lines(["call 1 of 3: step search.search: cached"])
 
@@ -204,6 +218,11 @@ def test_an_optimisation_makes_each_once_and_counts_none(pytester: pytest.Pytest
     write_project(pytester, OPTIMISED)
     (pytester.path / "steps.py").write_text(STEP)
     result = optimize(pytester, "--mipro-json=out.json")
+    data = page(pytester, "index")
+    for step, call in (each["calls"] for case in data["cases"] for each in case["runs"]):
+        assert (step["step"], "asked" in call) == (True, True)
+        doubled = json.loads(data["texts"][step["output"]])
+        assert json.loads(data["texts"][step["inputs"]]) == {"number": doubled // 2}
     assert (pytester.path / LOCK).is_file(), result.outlines
     assert sorted(map(int, made(pytester))) == list(range(40))
     calls = int((pytester.path / "calls.txt").read_text().split()[0])

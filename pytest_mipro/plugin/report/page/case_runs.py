@@ -10,6 +10,7 @@ from typing import Any
 
 from pytest_mipro.optimizer.study.case import CaseRun
 from pytest_mipro.plugin.report.page.texts import Texts
+from pytest_mipro.runtime.calls.steps import StepCall
 from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
@@ -46,11 +47,16 @@ class CaseData:
         """Return the data of a case's run under these prompts: of several samples, the worst."""
         samples = sorted(runs, key=lambda run: run.outcome.score or 0.0)
         worst, outcome = samples[0], samples[0].outcome
-        calls = sorted(worst.calls, key=lambda call: call.place)
+        calls = sorted((*worst.calls, *worst.steps), key=lambda call: call.place)
         told = outcome.error or outcome.failure or outcome.skipped or outcome.feedback
         data: dict[str, Any] = {
             "score": rounded(outcome.score),
-            "calls": [self._call(call, worst.case.row, prompts) for call in calls],
+            "calls": [
+                self._step(call)
+                if isinstance(call, StepCall)
+                else self._call(call, worst.case.row, prompts)
+                for call in calls
+            ],
         }
         if told:
             data["feedback"] = self.texts.add(told)
@@ -67,6 +73,8 @@ class CaseData:
             "model": add(call.model),
             "tokens": call.usage.prompt_tokens + call.usage.completion_tokens,
             "cost": call.cost,
+            "seconds": took(call.latency),
+            "cached": call.cached,
             "reply": add(call.text),
         }
         if not call.own:
@@ -83,6 +91,36 @@ class CaseData:
         if call.requests > 1:
             data["requests"] = call.requests
         return data
+
+    def _step(self, call: StepCall) -> dict[str, Any]:
+        output = {"error": call.error} if call.error else {"output": as_json(call.output)}
+        return step_data(
+            self.texts, call.name, as_json(dict(call.inputs)), output, call.seconds, call.cached
+        )
+
+
+def step_data(
+    texts: Texts, name: str, inputs: str, gave: Mapping[str, str], seconds: float, cached: bool
+) -> dict[str, Any]:
+    """Return the data of a step's call; `gave` is its output or its error."""
+    return {
+        "step": True,
+        "module": texts.add(name),
+        "inputs": texts.add(inputs),
+        **{kind: texts.add(text) for kind, text in gave.items()},
+        "seconds": took(seconds),
+        "cached": cached,
+    }
+
+
+def as_json(value: Any) -> str:
+    """Return a value as JSON on one line."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def took(seconds: float) -> float:
+    """Return seconds as short as people read them; 0.0: unknown."""
+    return round(seconds, 3)
 
 
 def by_case(runs: Iterable[CaseRun]) -> Runs:

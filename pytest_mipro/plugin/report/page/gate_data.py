@@ -11,7 +11,7 @@ from pytest_mipro.plugin.gate.verdict_types import Mean, Verdict
 from pytest_mipro.plugin.measuring.report_data import CaseResult
 from pytest_mipro.plugin.measuring.shown_calls import ShownCall
 from pytest_mipro.plugin.report.contents import GatedStudy
-from pytest_mipro.plugin.report.page.case_runs import Leads, parsed, rounded
+from pytest_mipro.plugin.report.page.case_runs import Leads, parsed, rounded, step_data, took
 from pytest_mipro.plugin.report.page.lock_history import LockedScores
 from pytest_mipro.plugin.report.page.texts import Texts
 
@@ -108,6 +108,9 @@ def _run(case: CaseResult, texts: Texts, leads: Leads) -> dict[str, Any]:
 
 def _call(call: ShownCall, texts: Texts, leads: Leads) -> dict[str, Any]:
     add = texts.add
+    if call.step:
+        gave = {"error": call.error} if call.error else {"output": call.output}
+        return step_data(texts, call.module, call.parameters, gave, call.seconds, call.cached)
     sent = [(role, add(content)) for role, content in call.messages]
     shown = {
         "output": parsed(call.reply or "", json.loads(call.output or "null")),
@@ -120,6 +123,8 @@ def _call(call: ShownCall, texts: Texts, leads: Leads) -> dict[str, Any]:
         "model": add(call.model),
         "tokens": call.prompt_tokens + call.completion_tokens,
         "cost": call.cost,
+        "seconds": took(call.seconds),
+        "cached": call.cached,
         **{name: add(text) for name, text in shown.items() if text},
     }
     if sent:

@@ -37,10 +37,15 @@ def study(texts: Texts, detailed: int, cases: int = 500, trials: int = 60) -> di
             "asked": ["user", evil(f"ticket {n}")],
         }
 
+    def step(n: int) -> dict[str, Any]:
+        given = {"inputs": evil(f"query {n}"), "output": evil(f"found {n}")}
+        return {"step": True, "module": evil("search"), **given, "seconds": 0.254, "cached": True}
+
     def case(n: int) -> dict[str, Any]:
         before, now, test = n % 2, (n % 3) / 2, "test_queue" if n % 5 else "test_reply"
         runs = [
-            {"score": score, "feedback": evil(f"{when} feedback {n}"), "calls": [call(n, when)]}
+            {"score": score, "feedback": evil(f"{when} feedback {n}")}
+            | {"calls": [step(n), call(n, when)]}
             for when, score in (("before", before), ("now", now))
         ]
         return {
@@ -214,8 +219,16 @@ def test_a_case_is_opened_read_left_and_the_focus_comes_back(page):
     assert page.js("document.activeElement.textContent") == first
     number = int(first[2:])
     text = page.js("document.querySelector('dialog').innerText")
-    for part in (f"before feedback {number} ", f"now reply {number} ", "1 call", "2 messages sent"):
+    for part in (
+        f"before feedback {number} ",
+        f"now reply {number} ",
+        "1 call, 1 step",
+        "2 messages sent",
+        "step · 0.25 s · cached",
+        f"query {number} ",
+    ):
         assert part in text
+    assert text.index(f"found {number} ") < text.index(f"before reply {number} ")
     page.press("ArrowRight")
     assert page.js("document.activeElement.textContent") == second
     page.press("ArrowLeft")

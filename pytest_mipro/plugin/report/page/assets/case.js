@@ -115,8 +115,34 @@ function runBlock(run, title) {
     run.feedback === undefined
       ? h("p.muted", {}, "none: it passed without a word")
       : h("pre.feedback", {}, text(run.feedback)),
-    run.calls.length ? h("h4", {}, plural(run.calls.length, "call")) : null,
-    run.calls.map(callBlock),
+    run.calls.length ? h("h4", {}, counted(run.calls)) : null,
+    run.calls.map((call) => (call.step ? stepBlock(call) : callBlock(call))),
+  );
+}
+
+/* How many calls of modules there are, and of steps between them. */
+function counted(calls) {
+  const steps = calls.filter((call) => call.step).length;
+  const parts = [];
+  if (calls.length > steps) parts.push(plural(calls.length - steps, "call"));
+  if (steps) parts.push(plural(steps, "step"));
+  return parts.join(", ");
+}
+
+/* How long a call took; a cached one as it was when it was asked. */
+function time(call) {
+  return [call.seconds ? `${call.seconds.toFixed(2)} s` : "", call.cached ? "cached" : ""];
+}
+
+function stepBlock(step) {
+  const known = ["step", ...time(step)].filter(Boolean).join(" · ");
+  return h(
+    "details.call.step",
+    { open: true },
+    h("summary", {}, h("code", {}, text(step.module)), h("span.muted", {}, known)),
+    step.error === undefined ? null : h("pre.feedback", {}, text(step.error)),
+    message("inputs", text(step.inputs)),
+    step.output === undefined ? null : message("output", text(step.output)),
   );
 }
 
@@ -126,6 +152,7 @@ function callBlock(call) {
     call.tokens ? `${count(call.tokens)} tokens` : "",
     call.cost ? money(call.cost) : "",
     call.requests ? `${call.requests} requests` : "",
+    ...time(call),
   ]
     .filter(Boolean)
     .join(" · ");
