@@ -47,7 +47,7 @@ class CaseData:
         """Return the data of a case's run under these prompts: of several samples, the worst."""
         samples = sorted(runs, key=lambda run: run.outcome.score or 0.0)
         worst, outcome = samples[0], samples[0].outcome
-        calls = sorted((*worst.calls, *worst.steps), key=lambda call: call.place)
+        made: list[ModuleCall | StepCall] = [*worst.calls, *worst.steps]
         told = outcome.error or outcome.failure or outcome.skipped or outcome.feedback
         data: dict[str, Any] = {
             "score": rounded(outcome.score),
@@ -55,7 +55,7 @@ class CaseData:
                 self._step(call)
                 if isinstance(call, StepCall)
                 else self._call(call, worst.case.row, prompts)
-                for call in calls
+                for call in sorted(made, key=lambda call: call.place)
             ],
         }
         if told:
