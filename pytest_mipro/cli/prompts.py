@@ -15,8 +15,12 @@ from pytest_mipro.errors import LockError
 from pytest_mipro.plugin.lock.lock_file import SUFFIX, Lock, LockedModule, parse_lock
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.prompts.prompt_file import PROMPT_SUFFIXES, parse_prompt
-from pytest_mipro.runtime.settings import is_variant
-from pytest_mipro.runtime.signature.signature import VARIANT_SIGN, plain_file, variant_of_file
+from pytest_mipro.runtime.signature.signature import (
+    VARIANT_SIGN,
+    is_variant,
+    plain_file,
+    variant_of_file,
+)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,7 +11,7 @@ from typing import Any
 
 from pytest_mipro.errors import ConfigurationError, UsageError
 from pytest_mipro.runtime.client.contract import LMClient
-from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.runtime.signature.signature import Signature, is_variant
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,6 @@ class Settings:
 
 _settings = Settings()
 _variant: ContextVar[str | None] = ContextVar("mipro_variant", default=None)
-# A variant is part of a file's name, on every file system.
-_VARIANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 
 
 def current_settings() -> Settings:
@@ -101,11 +98,6 @@ def check_model(model: Any, where: str, error: type[UsageError] = ConfigurationE
     """Raise `error`, which begins with `where`, for a model that is not a name."""
     if not isinstance(model, str) or not model.strip():
         raise error(f"{where}: the model must be a name such as 'openai/gpt-4o', not {model!r:.60}")
-
-
-def is_variant(name: Any) -> bool:
-    """Return whether it can name a variant."""
-    return isinstance(name, str) and _VARIANT.match(name) is not None
 
 
 def check_variant(name: Any, where: str, error: type[UsageError] = ConfigurationError) -> None:

@@ -17,6 +17,7 @@ _ROLES: dict[str, Role] = {"system": "system", "developer": "system", "assistant
 _CONTENT = ("messages", "input", "instructions", "system", "contents", "prompt")
 _CALL = "function_call"
 _LONG = 400
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _BASE64 = re.compile(r"(?:data:[^,]*,)?[A-Za-z0-9+/=_-]+\Z")
 _TOOL_STOPS = ("tool_use", "tool_calls", _CALL)
 _STOPS = {
@@ -116,7 +117,7 @@ def read_answer(answer: HTTPAnswer) -> Reading:
 
 
 def _events(text: str) -> Iterator[dict[str, Any]]:
-    for line in text.splitlines():
+    for line in _LINE_END.split(text):  # of a stream, not of Unicode: JSON may hold U+2028
         if line.startswith("data:") and (data := json_object(line[5:])) is not None:
             yield data
 
@@ -127,17 +128,17 @@ def _whole(data: Mapping[str, Any]) -> Reading:
     if data.get("error") and not (data.get("choices") or data.get("output")):
         return Reading(error=_error_text(data["error"]))
     choice = _first(data.get("choices"))
-    message = choice.get("message") or {}
+    message = _object(choice.get("message"))
     texts = [
         message.get("content") or choice.get("text"),
-        *(message.get("tool_calls") or ()),
+        *_parts(message.get("tool_calls")),
         *_parts(data.get("content")),
         *(part for item in _dicts(data.get("output")) for part in _output_parts(item)),
         *_gemini_parts(data),
     ]
     why = choice.get("finish_reason") or data.get("stop_reason") or _gemini_end(data)
     why = why or (data.get("status") if "output" in data else None) or "stop"
-    usage = data.get("usage") or data.get("usageMetadata") or {}
+    usage = _object(data.get("usage")) or _object(data.get("usageMetadata"))
     return Reading(
         "\n".join(_text(part) for part in texts if part),
         _usage(usage),
@@ -155,21 +156,20 @@ def _streamed(events: Sequence[Mapping[str, Any]], *, done: bool) -> Reading:
     for event in events:
         if event.get("error") and not event.get("choices"):
             return Reading(error=_error_text(event["error"]))
-        inner = event.get("response") or event.get("message") or {}
-        if isinstance(inner, dict) and event.get("type") in _LAST_OF_RESPONSES:
+        inner = _object(event.get("response") or event.get("message"))
+        if inner and event.get("type") in _LAST_OF_RESPONSES:
             return _whole(inner)
-        inner = inner if isinstance(inner, dict) else {}
         model = str(event.get("model") or inner.get("model") or model)
         for source in (inner, event):
-            counts = source.get("usage") or source.get("usageMetadata")
-            usage |= {k: v for k, v in (counts or {}).items() if v is not None}
+            counts = _object(source.get("usage")) or _object(source.get("usageMetadata"))
+            usage |= {k: v for k, v in counts.items() if v is not None}
         choice, delta = _first(event.get("choices")), event.get("delta")
         delta = delta if isinstance(delta, dict) else {"text": delta} if delta else {}
-        chunk = choice.get("delta") or {}
+        chunk = _object(choice.get("delta"))
         text += [str(p) for p in (chunk.get("content"), choice.get("text")) if p]
         text += [
-            str((c.get("function") or {}).get(n) or "")
-            for c in chunk.get("tool_calls") or ()
+            str(_object(c.get("function")).get(n) or "")
+            for c in _dicts(chunk.get("tool_calls"))
             for n in ("name", "arguments")
         ]
         text += [str(delta[name]) for name in ("text", "partial_json") if delta.get(name)]
@@ -196,8 +196,8 @@ def _usage(told: Mapping[str, Any]) -> Usage:
     """Return the usage by any of the names that it has; cached prompt tokens count too."""
     prompt = told.get("prompt_tokens", told.get("promptTokenCount"))
     if prompt is None and "input_tokens" in told:
-        extra = (told.get(f"cache_{what}_input_tokens") or 0 for what in ("creation", "read"))
-        prompt = (told["input_tokens"] or 0) + sum(extra)
+        extra = (told.get(f"cache_{what}_input_tokens") for what in ("creation", "read"))
+        prompt = sum(count for count in (told["input_tokens"], *extra) if type(count) is int)
     written = told.get(
         "completion_tokens", told.get("output_tokens", told.get("candidatesTokenCount"))
     )
@@ -213,7 +213,7 @@ def _gemini_end(data: Mapping[str, Any]) -> Any:
 
 
 def _gemini_parts(data: Mapping[str, Any]) -> list[Any]:
-    contents = (each.get("content") or {} for each in _dicts(data.get("candidates")))
+    contents = (_object(each.get("content")) for each in _dicts(data.get("candidates")))
     return [part for content in contents for part in _parts(content.get("parts"))]
 
 
@@ -231,6 +231,10 @@ def _output_parts(item: Mapping[str, Any]) -> list[Any]:
     if item.get("type") == "message":
         return _parts(item.get("content"))
     return [dict(item)] if item.get("type") == _CALL else []
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:

@@ -21,9 +21,9 @@ from pytest_mipro.errors import (
     PromptWarning,
 )
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
-from pytest_mipro.runtime.settings import current_settings, is_variant
+from pytest_mipro.runtime.settings import current_settings
 from pytest_mipro.runtime.signature.reply_text import normalise_instruction
-from pytest_mipro.runtime.signature.signature import VARIANT_SIGN, Signature
+from pytest_mipro.runtime.signature.signature import VARIANT_SIGN, Signature, is_variant
 from pytest_mipro.runtime.signature.text_signature import TextSignature
 from pytest_mipro.runtime.text import yaml_subset
 from pytest_mipro.runtime.text.files import read_bytes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +19,13 @@ from pytest_mipro.runtime.signature.output_format import OutputFormat
 
 VARIANT_SIGN = "@"
 """Parts a variant from the name of the prompt file, and of the module."""
+# A variant is part of a file's name, on every file system.
+_VARIANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
+
+
+def is_variant(name: Any) -> bool:
+    """Return whether it can name a variant."""
+    return isinstance(name, str) and _VARIANT.match(name) is not None
 
 
 def variant_of_file(path: Path) -> str:
@@ -139,9 +147,10 @@ class Signature(ABC):
         """Yield the module and its variants that have one of the labels."""
         for label in labels:
             end = label.rpartition(VARIANT_SIGN)[2].removesuffix(f"{self.prompt_path.suffix})")
-            for each in (self, self.of_variant(end)):
+            for each in (self, self.of_variant(end if is_variant(end) else "")):
                 if each.label == label:
                     yield each
+                    break
 
     def demo_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return a demo's inputs in the order of its own; None where they are others."""

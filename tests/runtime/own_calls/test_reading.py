@@ -7,6 +7,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from pytest_mipro import Image
 from pytest_mipro.runtime.client.contract import Message, Usage
@@ -199,6 +201,39 @@ def test_a_stream_of_responses() -> None:
     done = {"type": "response.completed", "response": response("completed")}
     assert read_stream(delta, done) == Reading("hi", Usage(5, 2), "stop", "r")
     assert read_stream(delta).error == "the stream ended before its last event"
+
+
+def test_a_stream_may_hold_what_python_takes_for_a_line_end() -> None:
+    part = {"model": "m", "choices": [{"delta": {"content": "a\x0b\u2028"}}]}
+    last = {"choices": [{"delta": {"content": "\x85b"}, "finish_reason": "stop"}], "usage": COUNTS}
+    assert read_stream(part, last).text == "a\x0b\u2028\x85b"
+    body = "\r".join(f"data: {json.dumps(each, ensure_ascii=False)}\r" for each in (part, last))
+    answer = HTTPAnswer(200, {"content-type": "text/event-stream"}, body.encode())
+    assert read_answer(answer) == Reading("a\x0b\u2028\x85b", Usage(5, 2), "stop", "m")
+
+
+_names = st.sampled_from(
+    [
+        *("choices", "message", "delta", "content", "tool_calls", "function", "finish_reason"),
+        *("usage", "input_tokens", "response", "output", "type", "candidates", "error", "parts"),
+    ]
+)
+_scalars = st.none() | st.integers() | st.sampled_from(["", "x", "message", "response.completed"])
+_values = st.recursive(
+    _scalars, lambda value: st.lists(value) | st.dictionaries(_names, value), max_leaves=12
+)
+
+
+@settings(max_examples=25)
+@given(st.dictionaries(_names, _values))
+@example({"choices": [{"message": "hi"}]})
+@example({"choices": [{"delta": "hi"}], "usage": [1]})
+@example({"usage": {"input_tokens": "7"}})
+@example({"candidates": [{"content": "hi"}]})
+def test_json_of_another_format_is_no_error_of_this_package(data: dict[str, Any]) -> None:
+    assert isinstance(read(data), Reading)
+    assert isinstance(read_stream(data), Reading)
+    assert isinstance(messages_of(data), tuple)
 
 
 @pytest.mark.parametrize("body", [b"", b"not JSON", b"[1]", b"\xff"])

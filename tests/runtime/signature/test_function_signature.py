@@ -408,5 +408,8 @@ def test_namesakes_in_other_files_are_told_apart_while_they_are_imported(
             assert module.ask.signature.label == "talk.ask"
     assert found["shop"].label == "talk.ask (shop/prompts/talk.ask.yaml)"
     assert found["desk"].label == "talk.ask (desk/prompts/talk.ask.yaml)"
+    labels = [found["shop"].of_variant(name).label for name in ("", "acme")]
+    assert [each.label for each in found["shop"].called_as(labels)] == labels
+    assert list(found["desk"].called_as([*labels, "own client"])) == []
     monkeypatch.delitem(sys.modules, "shop_talk")
     assert found["desk"].label == "talk.ask"
