@@ -89,7 +89,7 @@ class _Attachment:
 
     def tokens(self) -> int:
         """Return a bound of the tokens that it is counted as."""
-        return min(len(self.url), _MOST_TOKENS) if self.mime_type else _MOST_TOKENS
+        return _MOST_TOKENS
 
     @cached_property
     def digest(self) -> str:
@@ -192,6 +192,10 @@ class File(_Attachment):
     def needs(self) -> str:
         """What litellm calls it that a model takes PDFs; it has no name for other files."""
         return "supports_pdf_input" if self.mime_type == "application/pdf" else ""
+
+    def tokens(self) -> int:
+        """Return a bound of the tokens: those of its text, or of its pages as images."""
+        return max(len(self.url), _MOST_TOKENS)
 
     def _called(self) -> str:
         return self.filename or self.mime_type

@@ -31,9 +31,9 @@ from pytest_mipro.runtime.own_calls.http_call import (
 from pytest_mipro.runtime.own_calls.reading import messages_of, parameters_of, read_answer
 from pytest_mipro.runtime.own_calls.seen import seen_context
 from pytest_mipro.runtime.own_calls.sending import (
+    blocking,
     from_loop,
     from_thread,
-    refuse_waiting_for_itself,
     world_error,
 )
 from pytest_mipro.runtime.prompts.prompt_file import shows_demos
@@ -58,10 +58,10 @@ def answered(call: HTTPCall, send: Callable[[], HTTPAnswer]) -> HTTPAnswer | Non
         return exchange
     try:
         loop.refuse_own_thread()
-        refuse_waiting_for_itself(exchange.key)
+        with blocking(exchange.key):
+            return loop.run_at_once(exchange.answer(waits=True))
     except MiproError as error:
         return exchange.failed(error)
-    return loop.run_at_once(exchange.answer(waits=True))
 
 
 async def answered_async(

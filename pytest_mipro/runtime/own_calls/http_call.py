@@ -94,8 +94,9 @@ class OwnRequest(Request):
         return self.address
 
     def prompt_bytes(self) -> int:
-        """Return the bytes of the body, which bound its tokens."""
-        return self.size
+        """Return the bytes of the body, which bound its tokens, but for images and files in it."""
+        attached = [part for message in self.messages for part in message.attached]
+        return self.size + sum(part.tokens() - len(part.url) for part in attached)
 
 
 def json_object(text: bytes | str) -> dict[str, Any] | None:

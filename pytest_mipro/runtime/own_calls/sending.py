@@ -7,8 +7,9 @@ import contextvars
 import importlib
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -190,6 +191,8 @@ def from_loop(
     async def sent() -> T:
         _under_way.add(place)
         try:
+            if place in _blocked:
+                raise _waits_for_itself()
             return await _while_it_runs(start(send), ended)
         finally:
             _under_way.discard(place)
@@ -217,16 +220,32 @@ async def _while_it_runs(done: Future[T], ended: Callable[[], bool]) -> T:
 
 _under_way: set[tuple[int, str]] = set()
 """The thread of its loop, and the key, of each call that a loop makes now."""
+_blocked: set[tuple[int, str]] = set()
+"""The thread and the key of each call that blocks its thread now."""
 
 
-def refuse_waiting_for_itself(key: str) -> None:
-    """Raise ModuleCallError in a thread whose own loop makes an equal call already."""
-    if (threading.get_ident(), key) in _under_way:
-        raise ModuleCallError(
-            "the pipeline makes the same LM call twice at once, and the second one blocks the "
-            "event loop that makes the first; await both, or call from a thread "
-            "(asyncio.to_thread)"
-        )
+@contextmanager
+def blocking(key: str) -> Iterator[None]:
+    """Make a call in the block that keeps this thread from all else.
+
+    Raises ModuleCallError where the thread's own loop makes an equal call, which it would wait for;
+    if that call is only about to begin, it raises this error.
+    """
+    place = (threading.get_ident(), key)
+    _blocked.add(place)
+    try:
+        if place in _under_way:
+            raise _waits_for_itself()
+        yield
+    finally:
+        _blocked.discard(place)
+
+
+def _waits_for_itself() -> ModuleCallError:
+    return ModuleCallError(
+        "the pipeline makes the same LM call twice at once, and the second one blocks the event "
+        "loop that makes the first; await both, or call from a thread (asyncio.to_thread)"
+    )
 
 
 Start = Callable[[Callable[[], Coroutine[Any, Any, Any]]], "Future[Any]"]

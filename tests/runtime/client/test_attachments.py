@@ -98,8 +98,11 @@ def test_the_key_holds_a_digest_of_what_is_sent() -> None:
 
 
 def test_tokens_are_bounded_without_counting_megabytes() -> None:
-    assert 50_000 < request("a", Image.from_bytes(PNG + bytes(10**6))).prompt_bytes() < 50_100
-    assert request("a", Image("https://x.org/a.png")).prompt_bytes() > 50_000
+    urls = ["https://x.org/a.png", *(url(PNG + bytes(size), "image/png") for size in (0, 10**6))]
+    for each in urls:  # a plain picture is a small file
+        assert 50_000 < request("a", Image(each)).prompt_bytes() < 50_100
+    assert request("a", File.from_bytes(PDF)).prompt_bytes() > 50_000
+    assert request("a", File.from_bytes(b"a b " * 10**5, "text/plain")).prompt_bytes() > 400_000
 
 
 def test_parts_are_sent_and_read_again() -> None:

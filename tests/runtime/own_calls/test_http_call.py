@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_mipro import Image
 from pytest_mipro.runtime.client.contract import Message, OfflineClient
 from pytest_mipro.runtime.own_calls.http_call import (
     HTTPAnswer,
@@ -65,6 +66,14 @@ def test_method_target_body_and_sample_identify_a_call(changed: dict[str, object
 def test_the_order_of_keys_and_what_is_read_from_the_body_do_not() -> None:
     body = dict(reversed(ONE.body.items()))
     assert replace(ONE, body=body, messages=(), private={"key": "sk-1"}).digest() == ONE.digest()
+
+
+def test_the_body_bounds_the_tokens_and_an_image_has_a_bound_of_its_own() -> None:
+    assert replace(ONE, size=100).prompt_bytes() == 100
+    for url in ("https://x.org/a.png", "data:image/png;base64," + "iVBORw0K" * 10**5):
+        message = Message.of("user", ["What?", Image(url)])
+        asked = replace(ONE, messages=(message,), size=100 + len(url))
+        assert 50_000 < asked.prompt_bytes() < 50_200
 
 
 def test_the_cache_tells_origins_apart_and_recordings_do_not() -> None:

@@ -311,7 +311,8 @@ def test_a_sync_call_that_waits_for_its_own_loop_is_refused(server: Stub, client
 
     async def run() -> httpx.Response:
         other = asyncio.create_task(post_async(server))
-        await asyncio.sleep(0.05)
+        while not sending._under_way:
+            await asyncio.sleep(0.001)
         refused = post(server)
         assert (await other).status_code == 200
         return refused
@@ -319,3 +320,16 @@ def test_a_sync_call_that_waits_for_its_own_loop_is_refused(server: Stub, client
     with case(client) as trace:
         assert "blocks the event loop" in asyncio.run(run()).text
     assert isinstance(trace.broken, ModuleCallError)
+
+
+def test_so_is_a_call_that_begins_while_another_one_blocks_its_loop() -> None:
+    async def never() -> None:
+        raise AssertionError("not reached")
+
+    async def run() -> BaseException | None:
+        sent = sending.from_loop(never, "key")
+        with sending.blocking("key"):
+            return loop.submit(sent()).exception(5)
+
+    assert isinstance(asyncio.run(run()), ModuleCallError)
+    assert not sending._blocked | sending._under_way
