@@ -21,12 +21,12 @@ from pytest_mipro.runtime.prompts.prompt_file import (
     with_variants,
 )
 from pytest_mipro.runtime.prompts.render import render, says_demos, text_parts
-from pytest_mipro.runtime.settings import is_variant
 from pytest_mipro.runtime.signature.signature import (
     VARIANT_SIGN,
     Signature,
     defined_signature,
     defined_signatures,
+    is_variant,
     plain_file,
     variant_of_file,
 )
