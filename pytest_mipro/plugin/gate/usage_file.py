@@ -53,8 +53,12 @@ def default_model(config: pytest.Config) -> str | None:
 
 
 def keep_usage(config: pytest.Config, verdicts: Iterable[Verdict]) -> None:
-    """Write what each study took, where `.mipro/` is there; what can't be written is left out."""
-    for lock, mine in groupby(verdicts, key=lambda verdict: verdict.plan.lock):
+    """Write what each study took, where `.mipro/` is there; what can't be written is left out.
+
+    A run of part of a study is billed, and tells nothing of what the whole takes.
+    """
+    for lock, group in groupby(verdicts, key=lambda verdict: verdict.plan.lock):
+        mine = list(group)
         results = [result for verdict in mine for result in verdict.results]
         modules = _distinct(results)
         folder = mipro_folder(config)
@@ -65,9 +69,10 @@ def keep_usage(config: pytest.Config, verdicts: Iterable[Verdict]) -> None:
         usage = GateUsage(rows, len(results), samples, default_model(config), modules)
         name = relative_path(Path(lock), ini_folder(config))
         with suppress(OSError, CacheError):
-            path = study_file(folder, "usage", name)
-            ensure_study_folder(path)
-            atomic_write(path, json.dumps(asdict(usage)) + "\n")
+            if not any(verdict.plan.partial for verdict in mine):
+                path = study_file(folder, "usage", name)
+                ensure_study_folder(path)
+                atomic_write(path, json.dumps(asdict(usage)) + "\n")
             _keep_paid(study_file(folder, "bills", name), name, results)
 
 

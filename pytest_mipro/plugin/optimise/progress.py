@@ -31,6 +31,7 @@ from pytest_mipro.optimizer.study.case import CaseCost
 from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.optimise.labelled_lines import labelled
 from pytest_mipro.plugin.optimise.plan_lines import describe_plan, describe_spending
+from pytest_mipro.runtime.prompts.prompt_file import PROMPT_SUFFIXES
 
 _SHOWN_CASES = 5
 
@@ -221,11 +222,15 @@ def _format_cost(price: CaseCost) -> str:
 
 
 def _short_names(names: Iterable[str]) -> dict[str, str]:
-    """Return the functions' names without their files', where these alone tell them apart."""
+    """Return the functions' names without their files', where these alone tell them apart.
+
+    A prompt text is named by its file alone.
+    """
     short = {}
     for name in names:
         head, *file = name.partition(" (")  # a label may hold the prompt file, too
-        short[name] = "".join((head.rpartition(".")[2], *file))
+        kept = head if head.endswith(PROMPT_SUFFIXES) else head.rpartition(".")[2]
+        short[name] = "".join((kept, *file))
     return short if len(set(short.values())) == len(short) else {name: name for name in short}
 
 
