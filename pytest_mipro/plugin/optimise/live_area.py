@@ -21,6 +21,7 @@ from pytest_mipro.plugin.optimise.study_watch import StudyWatch
 
 _BAR_SHARE = 3  # a third of the window, as far as the label leaves room
 _HEIGHT = 24
+_ECHO = "^C"  # a terminal writes it behind the last row, which must not wrap for it
 _DRAWN_A_SECOND = 4.0
 
 
@@ -63,6 +64,7 @@ def area(watch: StudyWatch, width: int) -> Group:
     stage = Table.grid(padding=(0, 2, 0, 0))
     stage.add_row(bar, Text(standing.steps))
     rows = Table.grid(expand=True)
+    rows.width = max(LABEL_WIDTH + 1, width - len(_ECHO))
     rows.add_column(width=LABEL_WIDTH, no_wrap=True)
     rows.add_column(ratio=1)
     rows.add_row(Text(standing.stage, "bold"), stage)

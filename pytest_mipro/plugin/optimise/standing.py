@@ -68,8 +68,7 @@ class Standing:
             return f"{self.done} of {self.total} trials{rounds}"
         if self.stage == "proposals":
             return f"{self.done} of {self.total} requests, for round {self.round + 1}"
-        whose = " of a leader" if self.stage == "leaders" else ""
-        return f"{self.done:,} of {self.total:,} case runs{whose}"
+        return f"{self.done:,} of {self.total:,} case runs"
 
     @property
     def share(self) -> float | None:

@@ -51,13 +51,12 @@ class StudyWatch:
         return self._clock() - self._began
 
     def line(self, *, ended: bool = False) -> str:
-        """Return one line: stage, score, spent, and time; one that `ended` has none left."""
+        """Return one line: stage, score, spent, and time; after it `ended` nothing is under way."""
         where = self.standing
         done = f"{where.stage} {where.steps}".rstrip()
-        passed = format_time(self.seconds)
+        pace = [format_time(self.seconds)] if ended else [self.answers(), self.time()]
         best = [] if where.best is None else [f"best {where.best:.3f}"]
-        clock = passed if ended else self.time()
-        return "; ".join([done, *best, self.spent(), self.answers(), clock])
+        return "; ".join([done, *best, self.spent(), *pace])
 
     def rows(self) -> list[tuple[str, str]]:
         """Return the area's rows below its bar, each with a label."""

@@ -49,6 +49,15 @@ def test_no_line_is_wider_than_the_window_and_nothing_is_cut(width):
     assert "lift +0.250 (-0.01 to +0.33)" in " ".join(text.split())
 
 
+def test_the_echo_of_ctrl_c_finds_room_behind_the_last_row():
+    """Where it wraps, the cursor is a line lower than rich knows, and the title stays behind."""
+    console = Console(file=io.StringIO(), width=80, force_terminal=True)
+    with console.capture() as captured:
+        console.print(area(a_watch(), 80))
+    *_, last = captured.get().splitlines()
+    assert len(Text.from_ansi(last).plain) <= 78
+
+
 def test_the_area_keeps_its_height_and_uses_its_width():
     """A row that wraps now and then makes all lines above it jump."""
     assert {len(drawn(width)) for width in (80, 100, 160)} == {6}

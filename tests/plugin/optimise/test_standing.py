@@ -50,7 +50,7 @@ def test_what_runs_beside_the_trials_has_its_own_steps():
     search, leaders = StageStarted("s", "search", 1), StageProgress("s", "leaders", 7, 20)
     standing = stand(search, READY, trial(1), leaders)
     assert standing.stage == "leaders"
-    assert standing.steps == "7 of 20 case runs of a leader"
+    assert standing.steps == "7 of 20 case runs"
     assert stand(search, READY, trial(1), leaders, trial(2, "full")).stage == "search"
     assert stand(search, StageProgress("s", "bootstrap", 1, 5)).steps == "1 of 5 case runs"
 
