@@ -57,6 +57,7 @@ def _imported() -> None:
             importlib.import_module(module.name)
     for name in ("optuna", "diskcache"):  # imported at their first use
         importlib.import_module(name)
+    gc.freeze()  # what is imported for good need not be looked through at each collection
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +66,7 @@ def litellm_imported() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
         importlib.import_module("litellm")
+    gc.freeze()
 
 
 @pytest.fixture

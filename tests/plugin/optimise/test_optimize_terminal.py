@@ -60,8 +60,7 @@ def shown(output: str, columns: int) -> list[str]:
     return [line.rstrip() for line in (*old, *screen.display)]
 
 
-@pytest.mark.parametrize("columns", [80, 50, 160])
-@pytest.mark.parametrize("args", [(), ("-v",), ("-s",)])
+@pytest.mark.parametrize(("args", "columns"), [((), 80), (("-v",), 50), (("-s",), 160)])
 def test_the_area_is_redrawn_in_place_and_leaves_nothing(pytester, columns, args):
     write_project(
         pytester, LOUD if args != ("-s",) else LOUD.replace("os.write(1, b'a write')", "0")
