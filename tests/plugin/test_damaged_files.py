@@ -111,8 +111,8 @@ def test_a_mutated_file_is_read_or_refused_in_one_line(name: str) -> None:
     text, parse = READERS[name]
     assert not refused_in_one_line(parse, text)
     rng = random.Random(name)
-    refused = sum(refused_in_one_line(parse, mutated(text, rng)) for _ in range(1_500))
-    assert 300 < refused < 1_500, "the mutations reach past the first check"
+    refused = sum(refused_in_one_line(parse, mutated(text, rng)) for _ in range(600))
+    assert 120 < refused < 600, "the mutations reach past the first check"
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -120,7 +120,7 @@ def test_a_mutated_file_is_read_or_refused_in_one_line(name: str) -> None:
     text=st.text(st.characters(codec=None), max_size=200)
     | st.lists(st.sampled_from(PIECES)).map("".join)
 )
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_any_text_is_read_or_refused_in_one_line(name: str, text: str) -> None:
     refused_in_one_line(READERS[name][1], text)
 
@@ -147,8 +147,8 @@ def test_a_huge_file_takes_linear_time(name: str, huge: Callable[[int], str]) ->
     parse = READERS[name][1]
     assert refused_in_one_line(parse, huge(100))
     started = time.process_time()
-    assert refused_in_one_line(parse, huge(20_000))
-    assert time.process_time() - started < 10, "2 s on a slow machine; quadratic: minutes"
+    assert refused_in_one_line(parse, huge(8_000))
+    assert time.process_time() - started < 5, "1 s on a slow machine; quadratic: a minute"
 
 
 def test_a_large_lock_is_read_in_linear_time() -> None:
@@ -169,7 +169,7 @@ def test_no_damaged_file_ends_pytest_by_an_internal_error(
     assert pytester.runpytest_inprocess("--mipro-replies=record", "--mipro-update-lock").ret == 0
     path = prompt if name == "prompts" else pytester.path / name
     text, rng = path.read_text(), random.Random(name)
-    for _ in range(8):
+    for _ in range(4):
         path.write_text(mutated(text, rng), encoding="utf-8", errors="surrogateescape")
         result = pytester.runpytest_inprocess("--mipro-replies=replay")
         assert result.ret in {0, 1, 2, 4}, path.read_bytes()

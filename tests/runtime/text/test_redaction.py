@@ -197,12 +197,12 @@ NEAR_MISSES = [
 
 
 @pytest.mark.parametrize("part", NEAR_MISSES)
-def test_a_megabyte_of_near_misses_takes_linear_time(part: str) -> None:
-    text = part * (1_000_000 // len(part))
+def test_many_near_misses_take_linear_time(part: str) -> None:
+    text = part * (200_000 // len(part))
     started = time.process_time()
     hide_secrets(text)
     echoed_credential([text])
-    assert time.process_time() - started < 20  # a search in quadratic time takes hours
+    assert time.process_time() - started < 8  # a search in quadratic time takes minutes
 
 
 def test_a_long_error_is_bounded_before_it_is_searched() -> None:
