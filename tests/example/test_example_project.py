@@ -45,7 +45,7 @@ def _copy(target: Path, *, tickets: int) -> Path:
 
 def _served(target: Path, address: str) -> Path:
     """A copy whose model is behind HTTP, with the first of the two tests: half of the calls."""
-    _copy(target, tickets=120)
+    _copy(target, tickets=80)
     settings = target / "pyproject.toml"
     text = settings.read_text(encoding="utf-8")
     served = f'mipro_model = "openai/simulated/small"\nmipro_api_base = "{address}"'

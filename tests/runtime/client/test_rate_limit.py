@@ -162,9 +162,10 @@ def test_the_width_never_falls_below_one() -> None:
     assert in_virtual_time(fall()) == 1
 
 
-@pytest.mark.parametrize("whole_seconds", [False, True])
-@pytest.mark.parametrize("seconds", [0.01, 0.1, 0.5])
-@pytest.mark.parametrize("concurrency", [16, 64])
+@pytest.mark.parametrize(
+    ("concurrency", "seconds", "whole_seconds"),
+    [(16, 0.1, False), (16, 0.01, True), (64, 0.5, False), (64, 0.01, False)],
+)
 def test_fifty_a_second_are_used_to_nine_tenths_and_no_call_is_lost(
     concurrency: int, seconds: float, whole_seconds: bool
 ) -> None:
