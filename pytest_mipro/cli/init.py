@@ -114,9 +114,7 @@ class _Settings:
     @property
     def import_roots(self) -> list[str]:
         """The folders that tests import from, as the ini file says or as is usual."""
-        given = self.values.get("pythonpath")
-        words = given.split() if isinstance(given, str) else given
-        return [*(words or []), *(["src"] if self.has_src else []), "."]
+        return [*_words(self.values.get("pythonpath")), *(["src"] if self.has_src else []), "."]
 
     def lines(self, pipeline: Pipeline) -> list[str]:
         """Return the missing settings as lines of the file that they belong to."""
@@ -140,17 +138,30 @@ def _ini(root: Path) -> tuple[str, Mapping[str, Any]]:
     pyproject = root / "pyproject.toml"
     if pyproject.exists():
         try:
-            table = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("tool", {})
+            tool = _table(tomllib.loads(pyproject.read_text(encoding="utf-8")), "tool")
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"pyproject.toml: can't be read ({error})") from None
-        tool = table.get("pytest")
-        if tool is not None:
-            return "pyproject.toml", tool.get("ini_options", tool)
+        if "pytest" in tool:
+            options = _table(tool, "pytest")
+            given = "ini_options" in options
+            return pyproject.name, _table(options, "ini_options") if given else options
     for name, section in (("tox.ini", "pytest"), ("setup.cfg", "tool:pytest")):
         found = _section(root / name, section)
         if found is not None:
             return name, found
     return "", {}
+
+
+def _table(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a table of a TOML file; what is none there, pytest complains of."""
+    found = values.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _words(setting: Any) -> list[str]:
+    """Return the words of a setting, which TOML may have as a list."""
+    words = setting.split() if isinstance(setting, str) else setting
+    return [each for each in words if isinstance(each, str)] if isinstance(words, list) else []
 
 
 def _section(path: Path, section: str) -> Mapping[str, Any] | None:
@@ -166,9 +177,8 @@ def _section(path: Path, section: str) -> Mapping[str, Any] | None:
 
 def _files(tree: Folder, pipeline: Pipeline, settings: _Settings) -> dict[str, str]:
     """Return the test and the case file by path; refuses a name that is taken."""
-    given = settings.values.get("testpaths")
-    named = given.split() if isinstance(given, str) else given
-    folder = next((each for each in named or [] if (tree.root / each).is_dir()), "tests")
+    named = _words(settings.values.get("testpaths"))
+    folder = next((each for each in named if (tree.root / each).is_dir()), "tests")
     name = pipeline.function.replace(".", "_").strip("_").lower()
     test, cases = f"{folder}/test_{name}.py", f"{folder}/{name}.jsonl"
     taken = [path for path in tree.paths(f"test_{name}.py") if path.endswith(f"/test_{name}.py")]

@@ -28,6 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MiproError as error:
         complain(one_line(error, _LONGEST))
         return 2
+    except BrokenPipeError:  # of the output: whoever started the process deals with it
+        raise
+    except OSError as error:
+        complain(f"{error.filename or 'a file'}: can't be used ({error.strerror or error})")
+        return 2
     except KeyboardInterrupt:
         complain("interrupted")
         return 130  # as a shell has it for Ctrl-C

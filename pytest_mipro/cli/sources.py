@@ -100,7 +100,7 @@ def _texts(tree: ast.Module, path: str) -> Iterator[FoundPrompt | None]:
 def source_text(tree: Tree, path: str) -> str:
     """Return a source's text, "" where it is not UTF-8: what it holds stays unseen."""
     try:
-        return tree.read(path) or ""
+        return (tree.read(path) or "").removeprefix("\ufeff")  # Python skips it as well
     except ConfigurationError:
         return ""
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -168,7 +169,7 @@ class Wheel:
         try:
             with zipfile.ZipFile(self._path) as archive:
                 content = archive.read(self._members[path])
-        except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
             raise ConfigurationError(f"{self.name}: {path} can't be read ({error})") from None
         return _decoded(content, f"{self.name}:{path}")
 

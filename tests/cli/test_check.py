@@ -140,6 +140,13 @@ def test_what_can_not_be_read_is_one_line(desk: Path, command: Run) -> None:
     ended = command("check", str(write(desk, "not.whl", "text")))
     assert ended.status == 2
     assert "not.whl: is no wheel that can be read" in ended.err
+    with zipfile.ZipFile(desk / "broken.whl", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("desk/pipeline.py", (desk / "desk/pipeline.py").read_text())
+    broken = bytearray((desk / "broken.whl").read_bytes())
+    broken[60:80] = bytes(20)
+    (desk / "broken.whl").write_bytes(broken)
+    ended = command("check", "broken.whl")
+    assert (ended.status, ended.err.count("\n")) == (1, 0), ended.err
     write(desk, ROUTE, "instruction: [")
     write(desk, "tests/none.mipro.json", "{}")
     ended = command("check")

@@ -149,6 +149,36 @@ def test_what_can_not_be_tested_is_one_line(shop: Path, command: Run, name: str,
     assert not (shop / "tests").exists()
 
 
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("[tool]\npytest = 3\n", 0),
+        ("tool = 3\n", 0),
+        ("[tool.pytest.ini_options]\npythonpath = 3\ntestpaths = [1]\n", 0),
+        ("[tool", 2),
+        (None, 2),  # a folder
+    ],
+)
+def test_a_project_file_of_any_content(
+    shop: Path, command: Run, text: str | None, status: int
+) -> None:
+    if text is None:
+        (shop / "pyproject.toml").unlink(missing_ok=True)
+        (shop / "pyproject.toml").mkdir()
+    else:
+        write(shop, "pyproject.toml", text)
+    ended = command("init")
+    assert ended.status == status, ended.err
+    assert ended.err.count("\n") == (status > 0)
+
+
+def test_what_can_not_be_written_is_one_line(shop: Path, command: Run) -> None:
+    write(shop, "tests", "a file")
+    ended = command("init", "answer")
+    assert (ended.status, ended.err.count("\n")) == (2, 1)
+    assert "tests/test_answer.py: can't be used (Not a directory)" in ended.err
+
+
 def test_a_folder_may_be_called_like_one_of_tests(shop: Path, command: Run) -> None:
     write(
         shop,
@@ -222,6 +252,7 @@ def test_the_decorator_under_another_name(pytester: pytest.Pytester, command: Ru
     renamed = PIPELINE.replace("import lm_module", "import lm_module as lm").replace(
         "@lm_module", "@lm"
     )
+    renamed = f"\ufeff{renamed}"  # as some editors save a file
     write(pytester.path, "desk/pipeline.py", renamed)
     assert "wrote tests/test_queue_of.py" in command("init").out
     assert command("check").out == "2 prompts, 0 locks: all agree\n"
