@@ -17,13 +17,12 @@ from dataclasses import dataclass, field
 from itertools import cycle, islice
 
 from pytest_mipro.optimizer.search.assessments import MAX_LOSS
+from pytest_mipro.optimizer.study.settings import FIRST_DEMOS
 from pytest_mipro.runtime.prompts.prompt import Demo
 
 WAYS = ("random", "failing", "near", "cover")
 """How a set is drawn: at random in the pool's own proportions; rows that fail today first; rows
 like those that fail; or each output's k-th demo before any (k+1)-th."""
-# How many demos a program is first shown in all. Few seldom help, and more follow if these do.
-_FIRST = 32
 # The numbers after the first, in powers of two from it: apart, so that a trend shows.
 _STEPS = (0, -2, 1, -1, 2, -3)
 _WORD = re.compile(r"\w+")
@@ -157,7 +156,7 @@ def _ranked(offered: Sequence[DemoSet], first: str) -> list[str]:
 
 def _afresh(source: DemoSource, offered: int) -> Iterator[DemoSet]:
     """Yield sets of all numbers and ways in turn, as if `offered` of them had been there before."""
-    wanted = [_FIRST / source.modules * 2**step for step in _STEPS]
+    wanted = [FIRST_DEMOS / source.modules * 2**step for step in _STEPS]
     nearest = [min(source.numbers, key=lambda n: abs(math.log(n / goal))) for goal in wanted]
     numbers = list(dict.fromkeys(nearest))
     turn = offered

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 from pytest_mipro.optimizer.budget.limits import shortage
 from pytest_mipro.optimizer.budget.prompt_parts import PromptParts
 from pytest_mipro.optimizer.proposing.proposer_models import GROUNDING_CALLS, PROPOSAL_TOKENS
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount, Limits, total
-from pytest_mipro.optimizer.study.settings import OptimizerSettings
+from pytest_mipro.optimizer.study.settings import FIRST_DEMOS, OptimizerSettings
 from pytest_mipro.optimizer.study.split import Split
+
+Demos = Literal["none", "first", "most"]
+"""The demos that candidates show: none but the committed ones, the first sets, or the largest."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,16 @@ class StageForecast:
 class Forecast:
     """What a whole run is expected to take, by stage and by model.
 
-    `seconds` is the time if no reply is cached, None where no latency is known.
+    `seconds` is the time if no reply is cached, None where no latency is known. `least` and `most`
+    are what is expected where no candidate shows more demos than the committed prompts, and where
+    each shows the largest sets that the search may try.
     """
 
     stages: tuple[StageForecast, ...]
     models: Mapping[str, Amount]
     seconds: float | None = None
+    least: Amount = NOTHING
+    most: Amount = NOTHING
 
     @property
     def case_runs(self) -> int:
@@ -211,24 +219,33 @@ def usual_length(instruction: float) -> float:
     return math.sqrt(shortest * PROPOSAL_TOKENS)
 
 
-def usual_demos(settings: OptimizerSettings, rows: int, tokens: float) -> float:
-    """Return the tokens of a usual demo set drawn from so many rows, if each demo has so many.
+def forecast_range(made: Callable[[Demos], Forecast]) -> Forecast:
+    """Return the forecast with the first demo sets, and what is expected with none and the most."""
+    none, first, most = (made(demos) for demos in get_args(Demos))
+    return replace(first, least=none.expected, most=most.expected)
 
-    The first sets are a large one and a small one, and so, by and large, are those that follow.
+
+def demo_tokens(
+    settings: OptimizerSettings, rows: int, tokens: float, modules: int, demos: Demos
+) -> float:
+    """Return the tokens of a demo set drawn from so many rows, if each demo has so many.
+
+    The first set that a program is shown is shared out among its modules, and each further round
+    may double it.
     """
-    largest = rows if settings.max_demos is None else min(settings.max_demos, rows)
-    if not settings.has("demos"):
+    if demos == "none" or not settings.has("demos"):
         return 0.0
-    return min(settings.max_demo_tokens, largest * tokens) / 2
+    number = FIRST_DEMOS / max(1, modules) * (2 ** (settings.rounds - 1) if demos == "most" else 1)
+    most = rows if settings.max_demos is None else min(settings.max_demos, rows)
+    return min(settings.max_demo_tokens, min(most, number) * tokens)
 
 
-def usual_growth(settings: OptimizerSettings, parts: PromptParts, calls: int, rows: int) -> int:
+def growth(settings: OptimizerSettings, parts: PromptParts, calls: int, shown: float) -> int:
     """Return the tokens by which a usual candidate's prompt is longer than the committed one.
 
-    `parts` is summed over so many `calls`; demos are drawn from so many `rows`.
+    `parts` is summed over so many `calls`; the demos `shown` have so many tokens.
     """
     made = max(1, calls)
-    instruction, demo = parts.instruction / made, parts.demo / made
-    more = max(0.0, usual_demos(settings, rows, demo) - parts.demos / made)
+    instruction, more = parts.instruction / made, max(0.0, shown - parts.demos / made)
     longer = usual_length(instruction) - instruction if settings.has("instructions") else 0.0
     return round(more + max(0.0, longer))

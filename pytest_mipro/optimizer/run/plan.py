@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,18 +28,21 @@ from pytest_mipro.optimizer.run.attempts import tests_to_attempt
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.events import Plan
 from pytest_mipro.optimizer.run.forecast import (
+    Demos,
     Forecast,
     Pass,
     Typical,
+    demo_tokens,
     forecast,
+    forecast_range,
+    growth,
     stage_sizes,
-    usual_growth,
     usual_length,
 )
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.statistics.decide import detectable_lift
 from pytest_mipro.optimizer.study.amount import Amount, total
-from pytest_mipro.optimizer.study.case import cases_of, texts_of
+from pytest_mipro.optimizer.study.case import CaseRun, cases_of, texts_of
 from pytest_mipro.optimizer.study.near_duplicates import near_duplicates
 from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.client import loop
@@ -75,26 +78,21 @@ def plan_of(run: StudyRun, baseline: Baseline) -> Plan:
 def forecast_run(run: StudyRun, baseline: Baseline) -> Forecast:
     """Return the forecast of the whole run, based on its baseline."""
     settings, modules = run.settings, len(baseline.signatures)
-    sampled, again = baseline.search_sample > 0, _attempted(run, baseline)
+    lending = _lending_rows(baseline)
+    sampled, again = baseline.search_sample > 0, _attempted(run, baseline, lending)
     sizes = stage_sizes(settings, baseline.split, modules, sampled=sampled, failing=again)
     spent = grouped(run.accounting.spending.entries(), lambda entry: entry.model)
-    longer = _growth(run, baseline)
+    typical = _typical(run, baseline)
     runs = baseline.evaluation.runs
-    calls = [call for item in runs for call in item.calls]
-    waited = sum(call.latency for call in calls)
-    live = sum(call.latency for call in calls if not call.cached)
-    own = max(0.0, baseline.seconds - live / settings.concurrency)
-    typical = Typical(
-        rows=len(baseline.expectation.calls),
-        repeated=Pass(len(runs), _all_rows(baseline.expectation, longer)),
-        once=Pass(len(baseline.study.cases), _all_rows(baseline.once, longer)),
-        proposer=proposer_models(run, baseline)[0],
-        proposal=proposal_amounts(run, baseline)[0],
-        grounding=_grounding(run, baseline),
-        latency=waited / max(1, sum(call.requests for call in calls)),
-        own=own / len(runs),
-    )
-    found = forecast(typical, sizes, spent, settings.concurrency)
+
+    def made(demos: Demos) -> Forecast:
+        longer = _growth(run, baseline, lending, demos)
+        repeated = Pass(len(runs), _all_rows(baseline.expectation, longer))
+        once = Pass(len(baseline.study.cases), _all_rows(baseline.once, longer))
+        shown = replace(typical, repeated=repeated, once=once)
+        return forecast(shown, sizes, spent, settings.concurrency)
+
+    found = forecast_range(made)
     more = {"baseline": runs_alone(run.study)}
     stages = (
         replace(stage, case_runs=stage.case_runs + more.get(stage.stage, 0))
@@ -103,42 +101,71 @@ def forecast_run(run: StudyRun, baseline: Baseline) -> Forecast:
     return replace(found, stages=tuple(stages))
 
 
-def _growth(run: StudyRun, baseline: Baseline) -> dict[Path, int]:
+def _typical(run: StudyRun, baseline: Baseline) -> Typical:
+    """Return what the forecast rests on, with the passes of the committed prompts."""
+    runs, concurrency = baseline.evaluation.runs, run.settings.concurrency
+    calls = [call for item in runs for call in item.calls]
+    live = sum(call.latency for call in calls if not call.cached)
+    own = max(0.0, baseline.seconds - live / concurrency)
+    return Typical(
+        rows=len(baseline.expectation.calls),
+        repeated=Pass(len(runs), {}),
+        once=Pass(len(baseline.study.cases), {}),
+        proposer=proposer_models(run, baseline)[0],
+        proposal=proposal_amounts(run, baseline)[0],
+        grounding=_grounding(run, baseline),
+        latency=sum(call.latency for call in calls) / max(1, sum(call.requests for call in calls)),
+        own=own / len(runs),
+    )
+
+
+def _lending_rows(baseline: Baseline) -> dict[Path, set[str]]:
+    """Return the rows that each module has demos of, as far as the baseline tells."""
+    runs, split, tests = baseline.evaluation.runs, baseline.split, baseline.study.tests
+    rows = {*split.train, *split.validation}
+    passing = rows - _failing_rows(baseline, runs)
+    found: defaultdict[Path, set[str]] = defaultdict(set)
+    for item in runs:
+        for call in item.calls if item.case.demo and item.case.row in rows else ():
+            label = tests[item.case.test].label_column(call.signature.name, item.case.columns)
+            if call.shows_demos and (item.case.row in passing or label is not None):
+                found[call.signature.prompt_path].add(item.case.row)
+    return found
+
+
+def _growth(
+    run: StudyRun, baseline: Baseline, lending: Mapping[Path, Collection[str]], demos: Demos
+) -> dict[Path, int]:
     """Return the tokens by which a usual candidate's prompts are longer than the committed ones."""
     made: defaultdict[Path, list[ModuleCall]] = defaultdict(list)
-    rows: defaultdict[Path, set[str]] = defaultdict(set)
-    train = {case.row for case in cases_of(baseline.study, baseline.split.train) if case.demo}
-    for row, calls in baseline.once.calls.items():
+    for calls in baseline.once.calls.values():
         for call in calls:
             made[call.signature.prompt_path].append(call)
-            rows[call.signature.prompt_path] |= {row} & train
-    committed, sizes = baseline.committed, baseline.sizes
-    return {
-        path: usual_growth(
-            run.settings,
-            prompt_parts(made[path], committed, sizes),
-            len(made[path]),
-            len(rows[path]),
-        )
-        for path in committed
-    }
+    modules, longer = len(baseline.signatures), {}
+    for path in baseline.committed:
+        parts = prompt_parts(made[path], baseline.committed, baseline.sizes)
+        calls, rows = len(made[path]), len(lending.get(path, ()))
+        shown = demo_tokens(run.settings, rows, parts.demo / max(1, calls), modules, demos)
+        longer[path] = growth(run.settings, parts, calls, shown)
+    return longer
 
 
-def _attempted(run: StudyRun, baseline: Baseline) -> int:
+def _attempted(run: StudyRun, baseline: Baseline, lending: Mapping[Path, Collection[str]]) -> int:
     """Return how many training rows are run again for their demos, as far as the baseline tells."""
-    tests, split = baseline.study.tests, baseline.split
-    lending = [item for item in baseline.evaluation.runs if item.case.demo]
-    failed = [item for item in lending if not tests[item.case.test].passes(item.outcome.score or 0)]
-    failing = {item.case.row for item in failed}
-    passing = {*split.train, *split.validation} - failing
-    pools: defaultdict[Path, set[str]] = defaultdict(set)
-    for item in lending:
-        for call in item.calls if item.case.row in passing else ():
-            pools[call.signature.prompt_path].add(item.case.row)
-    training, demos = set(split.train), {path: len(rows) for path, rows in pools.items()}
+    training = set(baseline.split.train)
     mine = [item for item in baseline.evaluation.runs if item.case.row in training]
-    wanted = tests_to_attempt(mine, demos, run.settings)
-    return len({item.case.row for item in failed if item.case.test in wanted} & training)
+    wanted = tests_to_attempt(mine, {p: len(rows) for p, rows in lending.items()}, run.settings)
+    return len(_failing_rows(baseline, (item for item in mine if item.case.test in wanted)))
+
+
+def _failing_rows(baseline: Baseline, runs: Iterable[CaseRun]) -> set[str]:
+    """Return the rows that might lend demos, and fail in one of the runs."""
+    tests = baseline.study.tests
+    return {
+        item.case.row
+        for item in runs
+        if item.case.demo and not tests[item.case.test].passes(item.outcome.score or 0.0)
+    }
 
 
 def _grounding(run: StudyRun, baseline: Baseline) -> Amount:

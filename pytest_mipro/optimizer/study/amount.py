@@ -88,9 +88,13 @@ ONE_CALL = Amount(1)
 
 def describe_amount(amount: Amount, joint: str = ", ") -> str:
     """Return calls, tokens and dollars in words; what is not known or nothing is left out."""
-    words = [f"{amount.calls:,} call{'' if amount.calls == 1 else 's'}"]
-    if amount.tokens is not None:
-        words.append(f"{amount.tokens:,} tokens")
+    calls = f"{amount.calls:,} call{'' if amount.calls == 1 else 's'}"
+    return joint.join(filter(None, (calls, describe_take(amount, joint))))
+
+
+def describe_take(amount: Amount, joint: str = ", ") -> str:
+    """Return tokens and dollars in words, as `describe_amount` does."""
+    words = [] if amount.tokens is None else [f"{amount.tokens:,} tokens"]
     if amount.nanodollars:
         words.append(describe_money(amount.nanodollars))
     return joint.join(words)

@@ -35,6 +35,8 @@ DEFAULT = frozenset(PARTS) - OPTIONAL
 """Parts that are on by default."""
 
 _ENOUGH = 8
+FIRST_DEMOS = 32
+"""How many demos a program is first shown in all. Few seldom help, and more follow if these do."""
 
 
 Effort = Literal["light", "medium", "heavy"]

@@ -39,6 +39,7 @@ from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.replies.recorded import RecordedReplies
 from pytest_mipro.runtime.signature.json_values import to_text
+from pytest_mipro.runtime.signature.signature import Signature
 
 _GROUP_CHARS = 60
 
@@ -170,7 +171,8 @@ class RecordedCall:
             parts = prompt_parts([call], committed, sizes)
             live = NOTHING if call.cached else _amount(call)
             user = call.signature.label, call.model
-            found.append(ModuleUsage(*user, usage, parts, call.latency, live))
+            follows = _followed(call.signature)
+            found.append(ModuleUsage(*user, usage, parts, call.latency, live, follows))
         return by_module(found)
 
     @property
@@ -240,6 +242,13 @@ def recording(function: Callable[..., Any], run: RecordedCall) -> Callable[..., 
         run.finish()
 
     return recorded
+
+
+def _followed(signature: Signature) -> str:
+    """Return the plain module whose prompt a variant has, "" for what has its own."""
+    plain = signature.plain
+    same = plain is not None and committed_prompt(plain) == committed_prompt(signature)
+    return plain.label if plain is not None and same else ""
 
 
 def _amount(call: ModuleCall) -> Amount:

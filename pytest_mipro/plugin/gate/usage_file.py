@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,8 +35,10 @@ from pytest_mipro.runtime.text.files import atomic_write, read_text
 class GateUsage:
     """What one pass of a study's `rows` took: by module, calls that cases of a row share once.
 
-    `cases` and `samples` count what ran; `model` was the one of modules that name none. Where other
-    models are asked now, `timed` names those whose latencies these are.
+    Of these, `shared` are those of variants that followed a plain prompt on rows where it was asked
+    for, too. `lending` counts the rows that give demos: whose cases all passed, or are labelled
+    (None: not known). `cases` and `samples` count what ran; `model` was the one of modules that
+    name none. Where other models are asked now, `timed` names those whose latencies these are.
     """
 
     rows: int
@@ -44,6 +47,15 @@ class GateUsage:
     model: str | None
     modules: tuple[ModuleUsage, ...]
     timed: tuple[str, ...] = ()
+    shared: tuple[ModuleUsage, ...] = ()
+    lending: int | None = None
+
+    @property
+    def calls(self) -> int:
+        """How many distinct calls there were."""
+        return sum(part.usage.calls for part in self.modules) - sum(
+            part.usage.calls for part in self.shared
+        )
 
 
 def default_model(config: pytest.Config) -> str | None:
@@ -60,13 +72,10 @@ def keep_usage(config: pytest.Config, verdicts: Iterable[Verdict]) -> None:
     for lock, group in groupby(verdicts, key=lambda verdict: verdict.plan.lock):
         mine = list(group)
         results = [result for verdict in mine for result in verdict.results]
-        modules = _distinct(results)
         folder = mipro_folder(config)
-        if not modules or not folder.is_dir():
+        if not any(result.usages for result in results) or not folder.is_dir():
             continue
-        samples = sum(len(result.samples) or 1 for result in results)
-        rows = len({result.row for result in results})
-        usage = GateUsage(rows, len(results), samples, default_model(config), modules)
+        usage = _usage(results, _lending_rows(mine), default_model(config))
         name = relative_path(Path(lock), ini_folder(config))
         with suppress(OSError, CacheError):
             if not any(verdict.plan.partial for verdict in mine):
@@ -74,6 +83,16 @@ def keep_usage(config: pytest.Config, verdicts: Iterable[Verdict]) -> None:
                 ensure_study_folder(path)
                 atomic_write(path, json.dumps(asdict(usage)) + "\n")
             _keep_paid(study_file(folder, "bills", name), name, results)
+
+
+def _lending_rows(verdicts: Iterable[Verdict]) -> int:
+    lends: dict[str, bool] = {}
+    for verdict in verdicts:
+        for result in verdict.results:
+            well = result.status(verdict.plan.pass_score) == "passed"
+            known = lends.get(result.row, True)
+            lends[result.row] = known and (well or bool(verdict.plan.labels))
+    return sum(lends.values())
 
 
 def _keep_paid(journal: Path, study: str, results: Iterable[CaseResult]) -> None:
@@ -84,31 +103,49 @@ def _keep_paid(journal: Path, study: str, results: Iterable[CaseResult]) -> None
         note_gate(journal, study, paid)
 
 
-def _distinct(results: Iterable[CaseResult]) -> tuple[ModuleUsage, ...]:
-    """Return the usage by module: cases of a row make equal calls, which are made once."""
+def _usage(results: Sequence[CaseResult], lending: int, model: str | None) -> GateUsage:
+    """Return the usage: cases of a row make equal calls, which are made once."""
     most: dict[tuple[str, str, str], ModuleUsage] = {}
     for result in results:
         for part in result.usages:
             key = (result.row, part.module, part.model)
             if key not in most or most[key].usage.calls < part.usage.calls:
                 most[key] = part
-    return by_module(most.values())
+    asked, shared = set[tuple[str, str, str]](), []
+    for (row, module, named), part in sorted(most.items(), key=lambda item: item[0]):
+        prompt = (row, part.follows or module, named)
+        if prompt in asked:
+            shared.append(part)
+        asked.add(prompt)
+    return GateUsage(
+        rows=len({result.row for result in results}),
+        cases=len(results),
+        samples=sum(len(result.samples) or 1 for result in results),
+        model=model,
+        modules=by_module(most.values()),
+        shared=by_module(shared),
+        lending=lending,
+    )
 
 
 def read_usage(path: Path) -> GateUsage | None:
     """Return what the last gate run took, None where that is not known."""
     try:
         data = json.loads(read_text(path))
-        modules = tuple(
-            ModuleUsage(
-                each["module"],
-                each["model"],
-                CallUsage(**each["usage"]),
-                PromptParts(**each["parts"]),
-                float(each.get("seconds", 0.0)),  # gates of older releases kept none
-            )
-            for each in data.pop("modules")
-        )
-        return GateUsage(**data, modules=modules)
+        modules, shared = data.pop("modules"), data.pop("shared", [])
+        return GateUsage(**data, modules=_modules(modules), shared=_modules(shared))
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def _modules(entries: Iterable[Mapping[str, Any]]) -> tuple[ModuleUsage, ...]:
+    return tuple(
+        ModuleUsage(
+            each["module"],
+            each["model"],
+            CallUsage(**each["usage"]),
+            PromptParts(**each["parts"]),
+            float(each.get("seconds", 0.0)),  # gates of older releases kept none
+        )
+        for each in entries
+    )

@@ -58,7 +58,8 @@ class ModuleUsage:
     """What the calls of one module with one model took, and the parts of their prompts.
 
     `seconds` sums the latencies, those of cached replies as they were when they were asked; `live`
-    is what was asked in this run.
+    is what was asked in this run. `follows` is the plain module whose prompt a variant has, "" for
+    others.
     """
 
     module: str
@@ -67,6 +68,7 @@ class ModuleUsage:
     parts: PromptParts = field(default_factory=PromptParts)
     seconds: float = 0.0
     live: Amount = NOTHING
+    follows: str = ""
 
 
 def by_module(parts: Iterable[ModuleUsage]) -> tuple[ModuleUsage, ...]:
@@ -81,6 +83,7 @@ def by_module(parts: Iterable[ModuleUsage]) -> tuple[ModuleUsage, ...]:
             known.parts + part.parts,
             known.seconds + part.seconds,
             known.live + part.live,
+            part.follows,
         )
     return tuple(total[key] for key in sorted(total))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pytest_mipro.optimizer.budget.cost_model import CostModel
@@ -12,21 +12,24 @@ from pytest_mipro.optimizer.budget.prompt_parts import PromptParts
 from pytest_mipro.optimizer.proposing.proposer_models import GROUNDING_CALLS
 from pytest_mipro.optimizer.proposing.strategies import EXAMPLES
 from pytest_mipro.optimizer.run.forecast import (
+    Demos,
     Forecast,
     Pass,
     StageSize,
     Typical,
+    demo_tokens,
     forecast,
+    forecast_range,
+    growth,
     stage_sizes,
-    usual_growth,
     usual_length,
 )
 from pytest_mipro.optimizer.study.amount import Amount
 from pytest_mipro.optimizer.study.case import Study, row_tags
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
-from pytest_mipro.optimizer.study.split import split_rows
+from pytest_mipro.optimizer.study.split import Split, split_rows
 from pytest_mipro.plugin.gate.usage_file import GateUsage
-from pytest_mipro.plugin.measuring.report_data import CallUsage
+from pytest_mipro.plugin.measuring.report_data import ModuleUsage
 from pytest_mipro.runtime.client.contract import Usage
 from pytest_mipro.runtime.settings import current_settings
 from pytest_mipro.runtime.signature.signature import VARIANT_SIGN
@@ -38,36 +41,63 @@ def forecast_of(
     settings: OptimizerSettings,
     cost_model: CostModel,
     frozen: frozenset[str],
-    training: int,
+    split: Split,
 ) -> Forecast:
-    """Return the forecast with so many rows of training, at the prices of the usage's models."""
+    """Return the forecast of a study with this split, at the prices of the usage's models."""
     committed: defaultdict[str, Amount] = defaultdict(Amount)
-    candidate: defaultdict[str, Amount] = defaultdict(Amount)
-    asked = [part for part in usage.modules if part.module not in frozen]
     for part in usage.modules:
-        longer = 0
-        if part in asked:
-            longer = usual_growth(settings, part.parts, part.usage.calls, training)
-        committed[part.model] += _amount(cost_model, part.model, part.usage, 0)
-        candidate[part.model] += _amount(cost_model, part.model, part.usage, longer)
+        committed[part.model] += _amount(cost_model, part, 0)
+    for part in usage.shared:
+        committed[part.model] -= _amount(cost_model, part, 0)
+    asked = [part for part in usage.modules if part.module not in frozen]
+    modules, kept = len({part.module for part in asked}), tuple(sizes)
     proposer = (*settings.proposer_models, *committed)[0]
+    lend = usage.rows if usage.lending is None else usage.lending
+    lending = round(lend / usage.rows * len({*split.train, *split.validation}))
+    typical = _typical(usage, cost_model, asked, proposer, len(split.train))
+
+    def with_demos(demos: Demos) -> Forecast:
+        candidate: defaultdict[str, Amount] = defaultdict(Amount)
+        for part in usage.modules:
+            calls, longer = part.usage.calls, 0
+            if part in asked:
+                demo = part.parts.demo / max(1, calls)
+                shown = demo_tokens(settings, lending, demo, modules, demos)
+                longer = growth(settings, part.parts, calls, shown)
+            candidate[part.model] += _amount(cost_model, part, longer)
+        share = usage.cases / usage.samples
+        once = {model: amount.times(share, round) for model, amount in candidate.items()}
+        repeated, once_a_case = Pass(usage.samples, candidate), Pass(usage.cases, once)
+        made = replace(typical, repeated=repeated, once=once_a_case)
+        return forecast(made, kept, committed, settings.concurrency)
+
+    return forecast_range(with_demos)
+
+
+def _typical(
+    usage: GateUsage,
+    cost_model: CostModel,
+    asked: Sequence[ModuleUsage],
+    proposer: str,
+    training: int,
+) -> Typical:
+    """Return what the forecast rests on, without the passes of candidates."""
     made = max(1, sum(part.usage.calls for part in asked))
     parts = sum((part.parts for part in asked), PromptParts())
     own, example = parts.instruction / made, parts.demo / made
-    shown = min(EXAMPLES, training * made / max(1, len(asked) * usage.rows)) * example
-    request = Usage(round(own + shown), round(usual_length(own)))
+    examples = min(EXAMPLES, training * made / max(1, len(asked) * usage.rows))
+    request = Usage(round(own + examples * example), round(usual_length(own)))
     proposal = cost_model.amount(proposer, request)
-    typical = Typical(
+    return Typical(
         rows=usage.rows,
-        repeated=Pass(usage.samples, candidate),
-        once=Pass(usage.cases, _times(candidate, usage.cases / usage.samples)),
+        repeated=Pass(usage.samples, {}),
+        once=Pass(usage.cases, {}),
         proposer=proposer,
         proposal=proposal,
         grounding=proposal.times(GROUNDING_CALLS),
         latency=sum(part.seconds for part in usage.modules)
         / max(1, sum(part.usage.calls for part in usage.modules)),
     )
-    return forecast(typical, sizes, committed, settings.concurrency)
 
 
 def enough_by_gate(
@@ -77,7 +107,7 @@ def enough_by_gate(
     split = split_rows(row_tags(study.cases), settings.min_holdout)
     sampled = any(test.repeats > 1 for test in study.tests.values())
     sizes = stage_sizes(settings, split, len(usage.modules), sampled=sampled)
-    made = forecast_of(usage, sizes, settings, cost_model, frozenset(), len(split.train))
+    made = forecast_of(usage, sizes, settings, cost_model, frozenset(), split)
     least, whole = (
         getattr(amount, limit.currency, None) for amount in (made.fixed, made.fixed + made.search)
     )
@@ -92,21 +122,19 @@ def enough_by_gate(
 def asked_now(usage: GateUsage, default: str | None) -> GateUsage:
     """Return the usage with the models that are asked now: the default may have changed."""
     models = current_settings().models
-    modules = tuple(
-        replace(part, model=models.get(part.module.partition(VARIANT_SIGN)[0], default))
-        if default is not None and part.model == usage.model
-        else part
-        for part in usage.modules
-    )
+
+    def now(part: ModuleUsage) -> ModuleUsage:
+        if default is None or part.model != usage.model:
+            return part
+        return replace(part, model=models.get(part.module.partition(VARIANT_SIGN)[0], default))
+
+    modules = tuple(map(now, usage.modules))
     before, after = ({part.model for part in parts} for parts in (usage.modules, modules))
     timed = () if after <= before else tuple(sorted(before))
-    return replace(usage, modules=modules, timed=timed)
+    return replace(usage, modules=modules, shared=tuple(map(now, usage.shared)), timed=timed)
 
 
-def _amount(cost_model: CostModel, model: str, usage: CallUsage, longer: int) -> Amount:
+def _amount(cost_model: CostModel, part: ModuleUsage, longer: int) -> Amount:
+    usage = part.usage
     tokens = Usage(usage.prompt_tokens + longer * usage.calls, usage.completion_tokens)
-    return cost_model.amount(model, tokens, calls=usage.calls)
-
-
-def _times(models: Mapping[str, Amount], factor: float) -> dict[str, Amount]:
-    return {model: amount.times(factor, round) for model, amount in models.items()}
+    return cost_model.amount(part.model, tokens, calls=usage.calls)

@@ -1,4 +1,4 @@
-"""What a study will take and took, as lines: the plan, that of `--mipro-dry-run`, and the bill."""
+"""What a study will take, as lines: the plan, and that of `--mipro-dry-run`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from math import ceil
 from typing import Any, TypeGuard
 
 from pytest_mipro.optimizer.budget.cost_model import CostModel
-from pytest_mipro.optimizer.budget.spending import STAGES, UNFINISHED, grouped
+from pytest_mipro.optimizer.budget.spending import STAGES
 from pytest_mipro.optimizer.measuring.disturbance import runs_alone
 from pytest_mipro.optimizer.run.events import Plan
 from pytest_mipro.optimizer.run.forecast import Forecast, StageSize, stage_sizes
-from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.statistics.decide import detectable_lift
-from pytest_mipro.optimizer.study.amount import Amount, Limits, describe_amount, total
+from pytest_mipro.optimizer.study.amount import (
+    Amount,
+    Limits,
+    describe_amount,
+    describe_take,
+    total,
+)
 from pytest_mipro.optimizer.study.case import Study, row_tags
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.optimizer.study.split import Split, split_rows
@@ -29,8 +34,7 @@ from pytest_mipro.plugin.optimise.row_lines import (
 )
 
 _LABEL_WIDTH = 12
-_STAGE_WIDTH = 11
-_SHOWN_USERS = 12
+STAGE_WIDTH = 11
 _MINUTE = 60
 
 
@@ -73,7 +77,7 @@ def _parts(split: Split) -> str:
 def describe_forecast(forecast: Forecast) -> list[str]:
     """Return what a run is expected to take, by stage and by model, and its time."""
     stages = [
-        f"{stage.stage:<{_STAGE_WIDTH}}{describe_amount(stage.expected)}"
+        f"{stage.stage:<{STAGE_WIDTH}}{describe_amount(stage.expected)}"
         for stage in forecast.stages
         if stage.expected.calls
     ]
@@ -88,10 +92,19 @@ def describe_forecast(forecast: Forecast) -> list[str]:
         f"the pipeline runs at most {forecast.case_runs:,} times",
         "expected, by stage:",
         *stages,
-        f"{'in all':<{_STAGE_WIDTH}}{describe_amount(forecast.expected)}",
+        f"{'in all':<{STAGE_WIDTH}}{describe_amount(forecast.expected)}",
+        *_range(forecast),
         *by_model,
         f"time: {time}",
     ]
+
+
+def _range(forecast: Forecast) -> list[str]:
+    """Return what demos make of the tokens, where they make a difference."""
+    least, most = (describe_take(amount) for amount in (forecast.least, forecast.most))
+    if least == most:
+        return []
+    return [f"{'':<{STAGE_WIDTH}}from {least} without new demos to {most} with the most"]
 
 
 def _duration(seconds: float) -> str:
@@ -124,26 +137,6 @@ def describe_limits(limits: Limits, max_seconds: float | None) -> str:
     if max_seconds is not None:
         words.append(f"{max_seconds:,g} s")
     return f"limits: {', '.join(words)}" if words else "no limit is set"
-
-
-def describe_spending(result: StudyResult) -> list[str]:
-    """Return what a study took: in all and billed, then by stage, and by module and model."""
-    spent = total(entry.amount for entry in result.spending)
-    lines = [f"{describe_amount(spent)}; billed {describe_amount(result.billed)}"]
-    by_stage = grouped(result.spending, lambda entry: entry.stage)
-    lines += [
-        f"{name:<{_STAGE_WIDTH}}{describe_amount(amount)}" for name, amount in by_stage.items()
-    ]
-    names = {"": "proposals", UNFINISHED: "dropped or unfinished, at worst"}
-    users = grouped(
-        result.spending,
-        lambda entry: f"{names.get(entry.module, entry.module)} {entry.model}".strip(),
-    )
-    shown = sorted(users.items(), key=lambda item: (-item[1].calls, item[0]))
-    lines += [f"{name}: {describe_amount(amount)}" for name, amount in shown[:_SHOWN_USERS]]
-    if len(shown) > _SHOWN_USERS:
-        lines.append(f"and {len(shown) - _SHOWN_USERS} more, in the JSON report")
-    return lines
 
 
 def describe_dry_run(
@@ -183,11 +176,7 @@ def describe_dry_run(
         ("search", f"{trials}, at most {settings.leaders} full evaluations"),
         ("case runs", f"at most {runs:,}, baseline, decision and final pass included"),
         ("modules", names),
-        *(
-            _by_gate(gate, sizes, settings, frozen, len(split.train))
-            if gate
-            else _by_run(sizes, lock, last)
-        ),
+        *(_by_gate(gate, sizes, settings, frozen, split) if gate else _by_run(sizes, lock, last)),
         (
             "limits",
             describe_limits(settings.limits, settings.max_seconds).removeprefix("limits: "),
@@ -246,19 +235,18 @@ def _by_gate(
     sizes: tuple[StageSize, ...],
     settings: OptimizerSettings,
     frozen: frozenset[str],
-    training: int,
+    split: Split,
 ) -> list[tuple[str, str]]:
     """Return what each stage takes by the calls of the last gate run."""
     usage, cost_model = gate
-    calls = sum(part.usage.calls for part in usage.modules)
-    made = forecast_of(usage, sizes, settings, cost_model, frozen, training)
+    made = forecast_of(usage, sizes, settings, cost_model, frozen, split)
     first, *lines = [
         *describe_forecast(made)[1:],
         *([f"its replies are timed by those of {', '.join(usage.timed)}"] if usage.timed else []),
         *_ending(made, settings.limits, settings.max_seconds, settings.trials),
     ]
     return [
-        ("LM calls", f"the last gate run made {calls:,} distinct calls"),
+        ("LM calls", f"the last gate run made {usage.calls:,} distinct calls"),
         ("forecast", f"{first} at today's prices, by these calls"),
         *(("", line) for line in lines),
     ]
@@ -274,7 +262,7 @@ def _by_run(
         return [calls, ("tokens", f"unknown before the first {where}, and so is the cost")]
     amounts = {size.stage: _as_last_time(size, last) for size in sizes}
     lines = [
-        ("", f"{stage:<{_STAGE_WIDTH}}{describe_amount(amount)}")
+        ("", f"{stage:<{STAGE_WIDTH}}{describe_amount(amount)}")
         for stage, amount in amounts.items()
         if amount.calls
     ]

@@ -30,7 +30,8 @@ from pytest_mipro.optimizer.statistics.notation import with_interval
 from pytest_mipro.optimizer.study.case import CaseCost
 from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.optimise.labelled_lines import labelled
-from pytest_mipro.plugin.optimise.plan_lines import describe_plan, describe_spending
+from pytest_mipro.plugin.optimise.plan_lines import describe_plan
+from pytest_mipro.plugin.optimise.spending_lines import describe_spending
 from pytest_mipro.runtime.prompts.prompt_file import PROMPT_SUFFIXES
 
 _SHOWN_CASES = 5

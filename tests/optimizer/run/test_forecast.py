@@ -27,13 +27,15 @@ from pytest_mipro.optimizer.budget.prompt_parts import PromptParts, prompt_parts
 from pytest_mipro.optimizer.proposing.proposer_models import GROUNDING_CALLS, PROPOSAL_TOKENS
 from pytest_mipro.optimizer.run.events import Plan
 from pytest_mipro.optimizer.run.forecast import (
+    Demos,
     Forecast,
     Pass,
     StageForecast,
     StageSize,
     Typical,
+    demo_tokens,
     forecast,
-    usual_growth,
+    growth,
     usual_length,
 )
 from pytest_mipro.optimizer.study.amount import Amount, Limits
@@ -56,21 +58,31 @@ def expectation(committed: dict[Path, Prompt], *, module: Any = note) -> Expecta
     return Expectation({"a": (made,)}, committed, CostModel(Limits(), lambda _: PRICE), sizes)
 
 
-def growth(measured: PromptParts, calls: int = 10, rows: int = 30, **settings: Any) -> int:
-    chosen = {"parts": without("instructions"), "max_demos": 8, "candidates": 2, **settings}
-    return usual_growth(make_settings(**chosen), measured, calls, rows)
+def grown(measured: PromptParts, calls: int = 10, shown: float = 0.0, **settings: Any) -> int:
+    chosen = {"parts": without("instructions"), **settings}
+    return growth(make_settings(**chosen), measured, calls, shown)
 
 
-def test_the_usual_demos_come_on_top_of_a_prompt_without_any() -> None:
-    assert growth(PromptParts(100, 0, 400)) == 40 * 8 / 2  # large sets and small ones
-    assert growth(PromptParts(100, 800, 400)) == 40 * 8 / 2 - 80
-    assert growth(PromptParts(100, 4_000, 400)) == 0
-    assert growth(PromptParts(100, 0, 400), rows=2) == 40 * 2 / 2
-    assert growth(PromptParts(100, 0, 400), max_demo_tokens=100) == 50
-    assert growth(PromptParts(100, 0, 400), max_demos=None) == 40 * 30 / 2
-    assert growth(PromptParts(100, 0, 400), max_demos=None, rows=10_000) == 4_000 / 2
-    assert growth(PromptParts(100, 0, 400), parts=without("instructions", "demos")) == 0
-    assert growth(PromptParts(), calls=0, rows=0) == 0
+def test_demos_come_on_top_of_a_prompt_without_any() -> None:
+    assert grown(PromptParts(100, 0, 400), shown=160) == 160
+    assert grown(PromptParts(100, 800, 400), shown=160) == 160 - 80
+    assert grown(PromptParts(100, 4_000, 400), shown=160) == 0
+    assert grown(PromptParts(), calls=0) == 0
+
+
+def shown(demos: Demos = "first", rows: int = 1_000, modules: int = 1, **settings: Any) -> float:
+    chosen = {"max_demos": None, "rounds": 3, **settings}
+    return demo_tokens(make_settings(**chosen), rows, 10.0, modules, demos)
+
+
+def test_the_demos_of_candidates_are_those_that_the_search_draws() -> None:
+    assert [shown("none"), shown(), shown("most")] == [0, 32 * 10, 4 * 32 * 10]
+    assert shown("most", rounds=1) == shown()
+    assert shown(modules=4) == 8 * 10  # the first ones are shared out
+    assert shown("most", rows=5) == shown(rows=5) == 5 * 10
+    assert shown("most", max_demos=3) == 3 * 10
+    assert shown("most", max_demo_tokens=100) == 100
+    assert shown("most", parts=without("demos")) == 0
 
 
 def test_a_usual_instruction_is_between_the_current_one_and_the_limit_of_a_proposal() -> None:
@@ -78,8 +90,8 @@ def test_a_usual_instruction_is_between_the_current_one_and_the_limit_of_a_propo
         assert usual_length(current) == pytest.approx((max(1.0, current) * PROPOSAL_TOKENS) ** 0.5)
     assert usual_length(5_000) == PROPOSAL_TOKENS
     longer = round(usual_length(10) - 10)
-    assert growth(PromptParts(100, 0, 0), parts=without("demos")) == longer
-    assert growth(PromptParts(50_000, 0, 0), parts=without("demos")) == 0
+    assert grown(PromptParts(100, 0, 0), parts=without()) == longer
+    assert grown(PromptParts(50_000, 0, 0), parts=without()) == 0
 
 
 def test_prompts_are_measured_by_part_in_the_tokens_of_their_model() -> None:
@@ -169,8 +181,11 @@ def test_what_is_forecast_is_near_what_is_taken(study: Study) -> None:
     played = play(study, Telling())
     (plan,) = played.seen(Plan)
     took = sum(entry.amount.tokens or 0 for entry in played.result.spending)
+    expected, made = plan.forecast.expected.tokens or 0, plan.forecast
     # Instructions of this world are a few words long, those of no model are.
-    assert 1.0 <= (plan.forecast.expected.tokens or 0) / took <= 2.0
+    assert 1.0 <= expected / took <= 2.0
+    assert (made.least.tokens or 0) < expected <= (made.most.tokens or 0)
+    assert made.least.calls == made.expected.calls == made.most.calls
 
 
 def test_the_pipeline_runs_no_more_often_than_forecast_where_cases_repeat() -> None:

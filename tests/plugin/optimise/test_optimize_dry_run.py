@@ -213,12 +213,17 @@ def test_after_a_gate_run_it_knows_modules_calls_and_tokens(pytester):
             "LM calls    the last gate run made 40 distinct calls",
             "forecast    expected, by stage: at today's prices, by these calls",
             "            baseline   40 calls, * tokens, $*",
+            "            in all     * calls, * tokens, $*",
+            "                       from * tokens, $* without new demos to *, $* with the most",
             "            test/fake: * calls, * tokens, $*",
             "            time: unknown*",
             "            the limit will end the search at about trial *; enough for all: * calls",
         ]
     )
     assert live_calls(pytester) == 0
+    assert measured["lending"] == 5  # the rows that pass
+    only = optimize(pytester, "--mipro-dry-run", "--mipro-only=instructions")
+    assert "new demos" not in only.stdout.str()
 
 
 def test_it_is_priced_for_the_model_that_is_asked_now(pytester):

@@ -101,6 +101,20 @@ def test_a_dry_run_after_a_gate_names_the_variant_and_its_model(pytester):
     assert "modules pipeline.parity@acme" in dry
 
 
+def test_calls_of_a_variant_that_follows_the_plain_prompt_are_made_once(pytester):
+    write_project(pytester, BOTH)
+    (pytester.path / ".mipro").mkdir()
+    assert run(pytester).ret == 0
+    dry = flat(run(pytester, "--mipro-optimize", "--mipro-dry-run"))
+    assert "modules pipeline.parity, pipeline.parity@acme" in dry
+    assert "the last gate run made 40 distinct calls" in dry
+    assert "baseline 40 calls" in dry
+    assert "decision 32 calls" in dry  # a finalist has a prompt for each
+    commit(pytester, "Look carefully at the last digit.", VARIANT)
+    assert run(pytester).ret == 0
+    assert "baseline 80 calls" in flat(run(pytester, "--mipro-optimize", "--mipro-dry-run"))
+
+
 def test_two_files_that_gate_two_variants_are_two_studies(pytester):
     other = SOURCE.replace('"acme"', '"globex"').replace("test_acme", "test_globex")
     write_project(pytester, SOURCE, test_others=other)
