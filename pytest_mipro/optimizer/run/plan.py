@@ -144,9 +144,9 @@ def _growth(
     modules, longer = len(baseline.signatures), {}
     for path in baseline.committed:
         parts = prompt_parts(made[path], baseline.committed, baseline.sizes)
-        calls, rows = len(made[path]), len(lending.get(path, ()))
-        shown = demo_tokens(run.settings, rows, parts.demo / max(1, calls), modules, demos)
-        longer[path] = growth(run.settings, parts, calls, shown)
+        number, rows = len(made[path]), len(lending.get(path, ()))
+        shown = demo_tokens(run.settings, rows, parts.demo / max(1, number), modules, demos)
+        longer[path] = growth(run.settings, parts, number, shown)
     return longer
 
 

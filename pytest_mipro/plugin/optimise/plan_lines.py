@@ -104,7 +104,7 @@ def _range(forecast: Forecast) -> list[str]:
     least, most = (describe_take(amount) for amount in (forecast.least, forecast.most))
     if least == most:
         return []
-    return [f"{'':<{STAGE_WIDTH}}from {least} without new demos to {most} with the most"]
+    return [f"{least} without new demos, {most} with the most"]
 
 
 def _duration(seconds: float) -> str:

@@ -183,7 +183,7 @@ def test_what_is_forecast_is_near_what_is_taken(study: Study) -> None:
     took = sum(entry.amount.tokens or 0 for entry in played.result.spending)
     expected, made = plan.forecast.expected.tokens or 0, plan.forecast
     # Instructions of this world are a few words long, those of no model are.
-    assert 1.0 <= expected / took <= 2.0
+    assert 1.0 <= expected / took <= 2.5
     assert (made.least.tokens or 0) < expected <= (made.most.tokens or 0)
     assert made.least.calls == made.expected.calls == made.most.calls
 

@@ -214,7 +214,7 @@ def test_after_a_gate_run_it_knows_modules_calls_and_tokens(pytester):
             "forecast    expected, by stage: at today's prices, by these calls",
             "            baseline   40 calls, * tokens, $*",
             "            in all     * calls, * tokens, $*",
-            "                       from * tokens, $* without new demos to *, $* with the most",
+            "            * tokens, $* without new demos, * tokens, $* with the most",
             "            test/fake: * calls, * tokens, $*",
             "            time: unknown*",
             "            the limit will end the search at about trial *; enough for all: * calls",
