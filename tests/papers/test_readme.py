@@ -68,7 +68,7 @@ def test_the_pipeline_with_its_own_client_runs_as_printed(pytester, monkeypatch)
     test += "    assert mood_of('The till is down!') == 'urgent'\n"
     pytester.makepyfile(mood=code, test_mood=test)
     pytester.makeini("[pytest]\npythonpath = .\n")
-    text = code.partition("  # ")[2].partition("\n")[0]
+    text = code.partition("# prompts/mood.md: ")[2].partition("\n")[0]
     (pytester.mkdir("prompts") / "mood.md").write_text(text)
     with stub() as server:
         server.answers = lambda messages: "urgent" if "Finch" in messages[0]["content"] else ""
