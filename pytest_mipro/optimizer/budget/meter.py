@@ -15,7 +15,7 @@ from pytest_mipro.optimizer.budget.ledger import Part
 from pytest_mipro.optimizer.budget.limits import Deadline
 from pytest_mipro.optimizer.budget.spending import UNFINISHED, Spending
 from pytest_mipro.optimizer.study.amount import NOTHING, ONE_CALL, Amount, describe_amount, total
-from pytest_mipro.runtime.calls.context import calling_module
+from pytest_mipro.runtime.calls.context import calling_module, keeping_step
 from pytest_mipro.runtime.calls.steps import StepRequest
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
@@ -191,6 +191,10 @@ class Meter:
         return amount.calls
 
 
+def _of_step(request: Request) -> bool:
+    return isinstance(request, StepRequest) or bool(keeping_step())
+
+
 def _arrive(turn: asyncio.Future[None]) -> None:
     if not turn.done():
         turn.set_result(None)
@@ -210,10 +214,11 @@ class MeteredClient(ClientWrapper):
     async def complete(self, request: Request) -> Reply:
         """Count the request and pass it on; one that is lost stays at its worst case.
 
-        A step's result costs nothing and is not counted.
+        A step's result costs nothing and is not counted, and neither are the calls that make one:
+        a run that goes on from the cache has the result, and no such calls. The bill has them.
         """
         with calling_in(self._meter.stage):
-            if isinstance(request, StepRequest):
+            if _of_step(request):
                 return await self._in_time(request)
             return await self._metered(request)
 
@@ -235,7 +240,7 @@ class MeteredClient(ClientWrapper):
     def lookup(self, request: Request) -> Reply | None:
         """Return the reply that the inner client has, counted."""
         reply = super().lookup(request)
-        if reply is not None and not isinstance(request, StepRequest):
+        if reply is not None and not _of_step(request):
             cost_model, user = self._accounting.cost_model, (calling_module(), request.model)
             worst = cost_model.worst(request)
             took = cost_model.noted(request, reply, worst)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import litellm  # noqa: F401 - imported within an inner run, it would break metadata for the next one
 import openai  # noqa: F401
 import pytest
 from lm_stub import Stub
-from optimize_project import LOCK, PROMPT, optimize, run, write_project
+from optimize_project import LOCK, PROMPT, optimize, remove_written, run, write_project
 
 PIPELINE = """
 import os
@@ -130,3 +131,21 @@ def test_a_module_whose_maker_keeps_their_client_is_optimised_with_demos(
     assert server.count == count
     usages = json.loads((pytester.path / "report.json").read_text())["studies"][0]["modules"]
     assert [usage["module"] for usage in usages] == ["pipeline_modules.parity"]
+
+
+KEPT = PIPELINE.replace("def spell(", "from pytest_mipro import step\n\n@step(cache=True)\ndef spell(")
+
+
+def test_calls_within_a_kept_step_count_no_more_than_on_resume(
+    pytester: pytest.Pytester, server: Stub
+) -> None:
+    write_project(pytester, TESTS, pipeline=KEPT, ini="mipro_prices =\n    m 1 2\n")
+    assert optimize(pytester).ret == 0
+    assert server.count == 40
+    first = (pytester.path / LOCK).read_text()
+    remove_written(pytester)
+    for name in ("looks", "finished", "bills"):
+        shutil.rmtree(pytester.path / ".mipro" / name, ignore_errors=True)
+    assert optimize(pytester).ret == 0
+    assert server.count == 40
+    assert (pytester.path / LOCK).read_text() == first
