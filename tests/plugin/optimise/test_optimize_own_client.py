@@ -133,7 +133,8 @@ def test_a_module_whose_maker_keeps_their_client_is_optimised_with_demos(
     assert [usage["module"] for usage in usages] == ["pipeline_modules.parity"]
 
 
-KEPT = PIPELINE.replace("def spell(", "from pytest_mipro import step\n\n@step(cache=True)\ndef spell(")
+STEP = "from pytest_mipro import step\n\n@step(cache=True)\n"
+KEPT = PIPELINE.replace("def spell(", f"{STEP}def spell(")
 
 
 def test_calls_within_a_kept_step_count_no_more_than_on_resume(
