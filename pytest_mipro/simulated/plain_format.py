@@ -64,12 +64,25 @@ def write(task: Task, values: Mapping[str, Any], reasoning: str) -> str:
 
 
 def split_format(system: str) -> tuple[str, str]:
-    """Return (instruction, format paragraph) of a system message; the format may be empty."""
+    """Return (instruction, format) of a system message; the format may be empty.
+
+    What follows a list of labels, or a format of one line, is more of the instruction.
+    """
     found = list(_FORMAT.finditer(system))
     if found:
-        return system[: found[-1].start()].strip(), system[found[-1].end() :].strip()
+        before, wanted = system[: found[-1].start()], system[found[-1].end() :]
+        end = _end_of_format(wanted)
+        return f"{before}\n{wanted[end:].lstrip()}".strip(), wanted[:end].strip()
     inline = _LISTED.search(system) or _INLINE.search(system)
     return system.strip(), inline.group(0) if inline else ""
+
+
+def _end_of_format(wanted: str) -> int:
+    if "JSON" in wanted or _REASONING.search(wanted):
+        return len(wanted)
+    line = len(wanted.partition("\n")[0])
+    listed = _LISTED.search(wanted)
+    return listed.end() if listed and listed.start() < line else line
 
 
 def wanted_schema(wanted: str) -> tuple[dict[str, Any], bool]:

@@ -46,6 +46,22 @@ def test_both_formats_give_the_same_decisions():
             assert dict(marked_format.read_fields(other)) == {"queue": plain}
 
 
+def test_rules_behind_the_format_are_rules_as_those_before_it():
+    here = world(0)
+    rules = here.instruction(2)
+    for text, _ in here.test[:20]:
+        system, asked = classification(here, "Sort the note.", text, [])
+        before, _, listed = system.content.partition("\n\n")
+        first, last = f"{before}\n{rules}\n\n{listed}", f"{before}\n\n{listed}\n{rules}"
+        one, other = (MODEL.reply([Message("system", s), asked], {}) for s in (first, last))
+        assert one == other
+    inline = "Sort it.\n\nReply with one of: ham, eggs\nWhat is fried is eggs."
+    assert plain_format.split_format(inline) == (
+        "Sort it.\nWhat is fried is eggs.",
+        "Reply with one of: ham, eggs",
+    )
+
+
 def test_outputs_as_one_json_object_are_the_same_decisions():
     here = world(0)
     for text, _ in here.test[:20]:
