@@ -6,7 +6,9 @@ never comes here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from copy import copy
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -58,11 +60,12 @@ def _async_pool(httpcore: ModuleType, original: Callable[..., Any]) -> Callable[
         call = _call(request, b"".join([part async for part in request.stream]))
 
         async def send() -> HTTPAnswer:
-            response = await original(pool, _copy(httpcore, request, call.body, plain=True))
-            try:
-                return _answer(response, await response.aread())
-            finally:
-                await response.aclose()
+            async with _opened_anew(pool) as own:
+                response = await original(own, _copy(httpcore, request, call.body, plain=True))
+                try:
+                    return _answer(response, await response.aread())
+                finally:
+                    await response.aclose()
 
         answer = await answered_async(call, send)
         if answer is None:
@@ -70,6 +73,24 @@ def _async_pool(httpcore: ModuleType, original: Callable[..., Any]) -> Callable[
         return _response(httpcore, answer)
 
     return handle_async_request
+
+
+@asynccontextmanager
+async def _opened_anew(pool: Any) -> AsyncIterator[Any]:
+    """Yield a pool like this one whose connections end with the block.
+
+    A client may be the whole pipeline's, while each case has a loop, and a connection of another
+    loop is of no use.
+    """
+    if not {"_connections", "_requests"} <= vars(pool).keys():  # of an httpcore before 1.0
+        yield pool
+        return
+    own = copy(pool)
+    own._connections, own._requests = [], []  # noqa: SLF001 - all that a pool changes
+    try:
+        yield own
+    finally:
+        await own.aclose()
 
 
 def _url(request: Any) -> str:

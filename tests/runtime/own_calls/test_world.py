@@ -283,6 +283,24 @@ def test_nor_does_it_end_a_run_of_trio(server: Stub, client: LMClient) -> None:
         trio.run(run, strict_exception_groups=True)
 
 
+def test_a_client_of_the_whole_pipeline_serves_cases_that_have_a_loop_each(
+    server: Stub, client: LMClient
+) -> None:
+    shared = httpx.AsyncClient()
+    url = f"{server.url}/v1/chat/completions"
+
+    async def ask(number: int) -> list[int]:
+        bodies = [{**BODY, "seed": 3 * number + n} for n in range(3)]
+        answers = await asyncio.gather(*(shared.post(url, json=body) for body in bodies))
+        return [answer.status_code for answer in answers]
+
+    for number in range(2):
+        with case(client) as trace:
+            assert asyncio.run(ask(number)) == [200] * 3
+        assert trace.broken is None
+    assert server.count == 6
+
+
 def test_trio_is_served_too(server: Stub, client: LMClient) -> None:
     for _ in range(2):
         with case(client) as trace:
