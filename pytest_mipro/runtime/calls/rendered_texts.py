@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,20 +42,33 @@ class Rendering:
         return sum(len(piece.strip()) for piece in self.pieces)
 
     def found_in(self, text: str) -> tuple[str, dict[str, str]] | None:
-        """Return the rest of a text that holds all pieces in order, and the values between them."""
-        start = text.find(self.pieces[0])
-        if start < 0 or not self.length:
+        """Return the rest of a text that holds all pieces in order, and the values between them.
+
+        White space of other kinds and lengths is no difference: libraries indent what they send.
+        """
+        first = _words(self.pieces[0]).search(text) if self.length else None
+        if first is None:
             return None
-        end, values = start + len(self.pieces[0]), dict(self.values)
+        end, values = first.end(), dict(self.values)
         for place, name in enumerate(self.names, 1):
             piece = self.pieces[place]
             last = place == len(self.names)
-            at = len(text) if last and not piece else text.find(piece, end)
-            if at < 0:
+            found = None if last and not piece else _words(piece).search(text, end)
+            if found is None and piece:
                 return None
-            values[name] = text[end:at]
-            end = at + len(piece)
-        return text[:start] + text[end:], values
+            values[name] = text[end : found.start() if found else None]
+            end = found.end() if found else len(text)
+        return text[: first.start()] + text[end:], values
+
+
+@lru_cache(maxsize=512)
+def _words(piece: str) -> re.Pattern[str]:
+    """Return what finds the words of a piece, whatever white space is between and around them."""
+    if piece.isspace():
+        return re.compile(r"\s*\n\s*" if "\n" in piece else r"\s+")
+    spaced = (re.escape(word) for word in piece.split())
+    before, after = (r"\s*" if edge.isspace() else "" for edge in (piece[:1], piece[-1:]))
+    return re.compile(before + r"\s+".join(spaced) + after)
 
 
 class RenderedTexts:

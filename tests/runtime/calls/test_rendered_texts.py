@@ -62,6 +62,27 @@ def test_placeholders_that_the_pipeline_fills_itself_are_found(tmp_path: Path, e
     assert found == Owner(text.signature, {"company": "A", "ticket": "B: It hangs"})
 
 
+def test_a_line_break_between_placeholders_is_found(tmp_path: Path) -> None:
+    text = text_in(tmp_path, "Sort:\n{company}\n{ticket}")
+    with use(context()) as running:
+        sent = str(text).replace("{company}", "ACME Ltd").replace("{ticket}", "It hangs")
+    found = owner(running, Message("user", sent))
+    assert found == Owner(text.signature, {"company": "ACME Ltd", "ticket": "It hangs"})
+
+
+def test_a_text_that_a_library_indents_is_found(tmp_path: Path) -> None:
+    text = text_in(tmp_path, "Sort it.\n- for {company}\n- at  once\n")
+    with use(context()) as running:
+        sent = (
+            text.format(company="ACME Ltd").replace("\n", "\n        ").replace("  once", " once")
+        )
+        later = str(text).strip().replace("\n", "\r\n").replace("{company}", "Finch & Co")
+    for system, company in ((sent, "ACME Ltd"), (later, "Finch & Co")):
+        messages = Message("system", f"Objective: {system}"), Message("user", "It hangs")
+        values = {"company": company, "user_message": "It hangs"}
+        assert owner(running, *messages) == Owner(text.signature, values)
+
+
 def test_the_longest_text_wins_and_of_equal_ones_the_newest(tmp_path: Path) -> None:
     short = text_in(tmp_path, "Sort it.", "short.md")
     long = text_in(tmp_path, "Sort it. Be quick about it, {name}.", "long.md")
