@@ -163,6 +163,7 @@ def module_examples(
 ) -> list[Example]:
     """Return the module's distinct calls in the runs, in case order, without `demo: false` rows.
 
+    A call for a tool is one where no answer followed: scores and feedback are of answers.
     A call that several tests of a row share is one example: its score is their mean, and its
     feedback names each test, so that the proposer can tell which one the module is to blame for.
     """
@@ -170,10 +171,10 @@ def module_examples(
     for run in runs:
         if not run.case.demo or run.outcome.score is None:
             continue
-        for call in run.calls:
-            if call.signature.prompt_path == signature.prompt_path:
-                inputs = json.dumps(dict(call.inputs), sort_keys=True)
-                judged.setdefault((run.case.row, inputs), []).append((run, call))
+        calls = [call for call in run.calls if call.signature.prompt_path == signature.prompt_path]
+        for call in [each for each in calls if not each.calls_tool] or calls:
+            inputs = json.dumps(dict(call.inputs), sort_keys=True)
+            judged.setdefault((run.case.row, inputs), []).append((run, call))
     return [_example(row, pairs, tests) for (row, _), pairs in judged.items()]
 
 

@@ -30,7 +30,7 @@ class ModuleCall:
     `unreadable` that it could not be read as an output. `sent` and `received` are the last request
     and its reply, None unless the trace keeps them. `place` counts the case's calls from 1, in the
     order in which they began; 0 outside a case. `shows_demos` tells whether a request shows the
-    prompt's demos, if it has any.
+    prompt's demos, if it has any; `calls_tool` that the reply asks for a tool's result first.
     """
 
     signature: Signature
@@ -50,6 +50,7 @@ class ModuleCall:
     cut: bool = False
     unreadable: bool = False
     shows_demos: bool = True
+    calls_tool: bool = False
     sent: Request | None = field(default=None, compare=False, repr=False)
     received: Reply | None = field(default=None, compare=False, repr=False)
     place: int = field(default=0, compare=False)

@@ -205,7 +205,7 @@ class _Exchange:
         That of a prompt text stays its own, but is no demo.
         """
         if isinstance(self.owner.signature, TextSignature):
-            return replace(record, shows_demos=False)
+            return replace(record, shows_demos=False, calls_tool=True)
         return replace(record, signature=OWN_CLIENT, inputs={"messages": _shown(self.request)})
 
     def _as_module_s(self, record: ModuleCall) -> ModuleCall:

@@ -235,6 +235,16 @@ def test_examples_are_the_modules_calls_in_case_order_with_score_and_feedback() 
     assert module_examples(runs, note.signature, TESTS) == []
 
 
+def test_a_call_for_a_tool_is_an_example_where_no_answer_followed() -> None:
+    asked = replace(call("A", output="look_up"), calls_tool=True)
+    runs = [
+        run("a", 0.0, asked, call("found")),
+        run("b", 0.0, replace(asked, inputs={"note": "B"})),
+    ]
+    made = module_examples(runs, sort.signature, TESTS)
+    assert [item.call.inputs["note"] for item in made] == ["found", "B"]
+
+
 def test_a_call_that_tests_share_is_one_example_and_names_each_test() -> None:
     runs = [
         run("a", 0.5, call("A"), test="test_reply", feedback="too short"),
