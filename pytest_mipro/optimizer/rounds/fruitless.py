@@ -43,11 +43,21 @@ def _hint(state: SearchState) -> str:
     if not any(len(module.instructions) > 1 for module in modules) and state.proposals:
         return "no proposal was usable: try another proposer model"
     if not any(any(item.demo_sets) for item in modules) and state.run.settings.has("demos"):
+        if not _shows_demos(state):
+            return (
+                "no prompt has a place for demos: a text needs `{demos}` or `demos_as_messages()`, "
+                "a module a .yaml file"
+            )
         return "no row passes, so there are no demos: name a column of right outputs in `labels`"
     estimates = [item.estimate for item in state.record.known if item.rows]
     if max(estimates) - min(estimates) < _ALIKE:
         return "all score alike: the model may be at its ceiling here, or the metric too coarse"
     return _rows_wanted(state)
+
+
+def _shows_demos(state: SearchState) -> bool:
+    calls = (call for run in state.baseline.evaluation.runs for call in run.calls)
+    return any(call.shows_demos and call.signature.optimize for call in calls)
 
 
 def _rows_wanted(state: SearchState) -> str:

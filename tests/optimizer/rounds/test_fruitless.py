@@ -1,5 +1,6 @@
 """Why nothing better was found: what was tried, and what might help."""
 
+import pytest
 from optimizer_world import Row, make_study, play, program
 from world_model import MODEL, PROPOSER, WorldClient, answer, module_of
 
@@ -27,6 +28,12 @@ def test_what_was_tried_is_told_with_the_best_of_it() -> None:
 def test_unusable_proposals_ask_for_another_proposer_model() -> None:
     reason = play(client=WorldClient(refusing)).result.reason
     assert reason.endswith("; no proposal was usable: try another proposer model")
+
+
+def test_without_a_place_for_demos_one_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_mipro.runtime.calls.exchange.shows_demos", lambda _: False)
+    reason = play(client=WorldClient(fixed)).result.reason
+    assert "no prompt has a place for demos: a text needs `{demos}`" in reason
 
 
 def metric_never(row: Row) -> Outcome:
