@@ -11,6 +11,7 @@ from pytest_mipro.runtime.client.contract import Message, Role
 from pytest_mipro.simulated import noise
 from pytest_mipro.simulated.client import PREFIX, count_tokens, cut, model_named
 from pytest_mipro.simulated.model import MODELS
+from pytest_mipro.simulated.tools import folded, tool_calls
 
 _ROLES: dict[str, Role] = {
     "system": "system",
@@ -57,16 +58,21 @@ def completion(data: dict[str, Any], sample: int) -> Answer:
     """Return (status, body) of a chat completion; `sample` counts where there is no seed."""
     try:
         model = model_named(str(data.get("model")))
-        messages = [_message(part) for part in data["messages"]]
+        messages = [_message(part) for part in folded(data["messages"])]
     except UnknownModelError as unknown:
         return error(404, str(unknown), "model_not_found")
     except ConfigurationError as wrong:
         return error(400, str(wrong), "invalid_messages")
     seed = data.get("seed")
-    text = model.reply(messages, data, seed if isinstance(seed, int) else sample)
-    text, finish = cut(text, data.get("max_completion_tokens") or data.get("max_tokens"))
+    message: dict[str, Any] = {"role": "assistant", "content": None}
+    if calls := tool_calls(data):
+        text, finish = json.dumps(calls), "tool_calls"
+        message["tool_calls"] = calls
+    else:
+        text = model.reply(messages, data, seed if isinstance(seed, int) else sample)
+        text, finish = cut(text, data.get("max_completion_tokens") or data.get("max_tokens"))
+        message["content"] = text
     given, written = sum(count_tokens(m.content) for m in messages), count_tokens(text)
-    message = {"role": "assistant", "content": text}
     return 200, {
         "id": f"chatcmpl-{request_digest(data)[:24]}",
         "object": "chat.completion",

@@ -30,8 +30,12 @@ _REASONING_NAMES = frozenset({"reasoning", "rationale", "thoughts"})
 
 
 def recognises(messages: Sequence[Message]) -> bool:
-    """Return whether the messages are in this format."""
-    return any(_MARK.search(m.content) for m in messages if m.role in ("system", "user"))
+    """Return whether the messages are in this format, as the system message says if there is one.
+
+    A request for an instruction may quote others that are in it.
+    """
+    told = [m for m in messages if m.role == "system"] or [m for m in messages if m.role == "user"]
+    return any(_MARK.search(message.content) for message in told)
 
 
 def read(messages: Sequence[Message]) -> Task:
@@ -46,7 +50,7 @@ def read(messages: Sequence[Message]) -> Task:
     query: Fields = ()
     for message in messages:
         if message.role == "user":
-            query = read_fields(_TAIL.sub("", message.content))
+            query = read_fields(without_wish(message.content))
         elif message.role == "assistant":
             demos.append(Example(query, _outputs(message.content, slots, as_object=as_object)))
     wanted = tuple(slot for slot in slots if slot.name != reasoning)
@@ -66,6 +70,11 @@ def write(task: Task, values: Mapping[str, Any], reasoning: str) -> str:
         text = str(value) if isinstance(value, bool) else text
         parts.append(f"[[ ## {slot.name} ## ]]\n{text}")
     return "\n\n".join([*parts, f"[[ ## {_DONE} ## ]]"])
+
+
+def without_wish(content: str) -> str:
+    """Return a question without the paragraph that asks for the outputs."""
+    return _TAIL.sub("", content)
 
 
 def read_fields(content: str) -> Fields:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pytest_mipro.simulated import shown_records
+from pytest_mipro.simulated import marked_format, shown_records
 from pytest_mipro.simulated.plain_format import read_fields
 from pytest_mipro.simulated.task import Fields
 
@@ -125,6 +125,8 @@ def _unwrapped(output: str) -> str:
     """Return an output's answer, or the value of its only field, which stands under its name."""
     if answer := _ANSWER.search(output):
         return answer[1]
+    if len(marked := marked_format.read_fields(output)) == 1:
+        return marked[0][1]
     names = list(_SUBFIELD.finditer(output))
     return output[names[0].end() :].strip() if len(names) == 1 and not names[0].start() else output
 
@@ -168,6 +170,8 @@ def _inputs(text: str) -> Fields:
         return tuple(
             (n.group(1), text[n.end() : e].strip()) for n, e in zip(names, ends, strict=True)
         )
+    if marked := marked_format.read_fields(marked_format.without_wish(text)):
+        return marked
     fields = read_fields(text)
     if fields and fields[0][0] != "input":
         return fields
