@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import pickle
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -158,6 +161,29 @@ def test_a_row_never_sees_its_own_demo(tmp_path: Path) -> None:
         assert [m["content"] for m in text.demos_as_messages()] == ["Pay", "bill"]
         assert "hangs" not in str(text)
     assert "hangs" in str(text)
+
+
+def test_threads_and_tasks_of_other_rows_see_other_demos(tmp_path: Path) -> None:
+    demos = [Demo(f"r{n}", {"user_message": f"Pay {n}"}, "bill") for n in range(8)]
+    text = with_demos(tmp_path, "Sort.", *demos)
+    meet = threading.Barrier(2)
+
+    async def shown(row: str) -> list[str]:
+        with use(CallContext(ScriptedClient([]), row=row, trace=Trace())):
+            await asyncio.sleep(0)  # the other row's task has its turn
+            return [m["content"] for m in text.demos_as_messages() if m["role"] == "user"]
+
+    async def both(one: str, other: str) -> list[list[str]]:
+        return await asyncio.gather(shown(one), shown(other))
+
+    def in_thread(one: str, other: str) -> list[list[str]]:
+        meet.wait()
+        return asyncio.run(both(one, other))
+
+    with ThreadPoolExecutor(2) as pool:
+        pairs = pool.map(in_thread, ["r0", "r2"], ["r1", "r3"])
+        missing = [[{f"Pay {n}" for n in range(8)} - set(each) for each in pair] for pair in pairs]
+    assert missing == [[{"Pay 0"}, {"Pay 1"}], [{"Pay 2"}, {"Pay 3"}]]
 
 
 def test_demos_without_a_message_show_the_values_of_placeholders(tmp_path: Path) -> None:

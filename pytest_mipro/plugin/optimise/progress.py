@@ -230,8 +230,8 @@ def _short_names(names: Iterable[str]) -> dict[str, str]:
     short = {}
     for name in names:
         head, *file = name.partition(" (")  # a label may hold the prompt file, too
-        kept = head if head.endswith(PROMPT_SUFFIXES) else head.rpartition(".")[2]
-        short[name] = "".join((kept, *file))
+        is_text = head.partition("@")[0].endswith(PROMPT_SUFFIXES)  # of a variant, too
+        short[name] = "".join((head if is_text else head.rpartition(".")[2], *file))
     return short if len(set(short.values())) == len(short) else {name: name for name in short}
 
 

@@ -126,7 +126,7 @@ def test_proposals_with_other_placeholders_are_refused_and_counted(
 def test_without_a_place_for_demos_none_are_searched(project: pytest.Pytester) -> None:
     change(project.path / "pipeline.py", "        *TEXT.demos_as_messages(),\n", "")
     result = optimize(project)
-    result.stdout.fnmatch_lines(["round 1 * 1 demo set of 0 passing rows"])
+    result.stdout.fnmatch_lines(["round 1     parity.md * 1 demo set of 0 passing rows"])
     written = (project.path / "prompts/parity.md").read_text()
     assert written.startswith("Look carefully at the last digit, way ")
     assert written.endswith(", for {company}.\n")
@@ -143,6 +143,28 @@ def test_demos_in_the_text_s_own_place(project: pytest.Pytester, server: Stub) -
     assert front.startswith("demos:\n- case: ")
     assert "    company: Finch\n" in front
     assert "{demos}" in text
+
+
+def test_a_variant_is_planned_searched_and_written_as_its_own_file(
+    project: pytest.Pytester,
+) -> None:
+    tests = project.path / "test_numbers.py"
+    change(tests, "    assert parity(", "    with variant('acme'):\n        assert parity(")
+    tests.write_text("from pytest_mipro import variant\n" + tests.read_text())
+    assert run(project).ret == 0
+    dry = optimize(project, "--mipro-dry-run")
+    dry.stdout.fnmatch_lines(
+        ["modules     parity.md@acme", "LM calls    the last gate run made 40 *"]
+    )
+    result = optimize(project)
+    result.stdout.fnmatch_lines(
+        ["round 1     parity.md@acme *instructions*", "*wrote prompts/parity@acme.md*"]
+    )
+    assert (project.path / "prompts/parity.md").read_text() == TEXT
+    gate = run(project)
+    gate.stdout.fnmatch_lines(["*variant acme: its own prompt for parity.md*"])
+    (module,) = json.loads((project.path / LOCK).read_text())["modules"]
+    assert (module["name"], module["prompt_path"]) == ("parity.md@acme", "prompts/parity@acme.md")
 
 
 def test_a_text_made_at_import_is_told(project: pytest.Pytester) -> None:
