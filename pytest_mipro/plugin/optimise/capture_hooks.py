@@ -91,8 +91,9 @@ def _called(
     """Return the modules that the study's last gate run called, as far as that is known."""
     study = relative_path(key.lock, ini_folder(config))
     usage = read_usage(study_file(mipro_folder(config), "usage", study))
-    names = {part.module for part in usage.modules} if usage is not None else set()
-    files = {getattr(case.item, "module", None) for case in cases} - {None} if names else set()
+    names = [part.module for part in usage.modules] if usage is not None else []
+    known = (getattr(case.item, "module", None) for case in (cases if names else ()))
+    files = dict.fromkeys(file for file in known if file is not None)  # no set: order names errors
     found = (module.signature for file in files for module in reachable_modules(vars(file)))
     return [each for signature in found for each in signature.called_as(names)]
 

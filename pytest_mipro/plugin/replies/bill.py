@@ -69,7 +69,10 @@ class JournalBill:
     def __enter__(self) -> Self:
         try:
             ensure_study_folder(self._path)
-            self._file = self._path.open("w" if self._fresh else "a", encoding="utf-8")
+            if self._fresh:
+                self._path.write_bytes(b"")
+            # Appended, as a plain run beside this one adds what it paid.
+            self._file = self._path.open("a", encoding="utf-8")
             if not self._fresh:
                 self._file.write("\n")  # a killed run may have left half a line
             elif self._head:

@@ -80,6 +80,17 @@ def test_a_gate_is_paid_and_leaves_the_limits_and_the_summary_alone(tmp_path: Pa
     assert (last_summary(lines_of(path)) or {})["rows"] == 9
 
 
+def test_a_gate_beside_an_optimisation_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "bills/a.jsonl"
+    with bill(path) as journal:
+        ask(journal, "search")
+        note_gate(path, "a", [Paid("2026-01-01", GATE, "m", Amount(7, 70, None))])
+        ask(journal, "search")
+    assert calls(path) == {"search": 2, GATE: 7}
+    with bill(path) as again:
+        assert again.billed.calls == 2
+
+
 def test_a_journal_of_an_older_release(tmp_path: Path) -> None:
     path = tmp_path / "test_a-0123abcd.jsonl"
     old = [
