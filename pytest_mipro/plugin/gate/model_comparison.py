@@ -41,6 +41,20 @@ def by_test(verdicts: Iterable[Verdict]) -> dict[str, list[GatedModel]]:
     return found
 
 
+def compared_on(models: Iterable[GatedModel]) -> str:
+    """Return in words which cases a test's models are compared on: means may be of others."""
+    scored = {
+        frozenset(
+            _parameters(result, each.verdict)
+            for result in each.verdict.results
+            if result.score is not None
+        )
+        for each in models
+    }
+    same = len(scored) == 1
+    return "on the same cases" if same else "differences on the cases that both scored"
+
+
 def _lift(verdict: Verdict, first: Verdict) -> PairedLift | None:
     known = {_parameters(result, first): result.score for result in first.results}
     after, before, common = {}, {}, []

@@ -13,7 +13,7 @@ from pytest_mipro.optimizer.run.events import Measured
 from pytest_mipro.optimizer.statistics.notation import with_interval
 from pytest_mipro.optimizer.study.amount import describe_amount, total
 from pytest_mipro.plugin.config.number_words import counted
-from pytest_mipro.plugin.gate.model_comparison import by_test
+from pytest_mipro.plugin.gate.model_comparison import by_test, compared_on
 from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.report.case_lines import format_lift, format_mean, short_id
 from pytest_mipro.plugin.report.contents import (
@@ -95,7 +95,7 @@ def _study(study: GatedStudy, words: Words) -> list[str]:
         lines += ["", f"and {counted(len(study.verdicts) - len(shown), 'test')} more"]
     for name, models in by_test(study.verdicts).items():
         rows = [[words.code(each.verdict.plan.model), *model_row(each)] for each in models]
-        lines += ["", f"The models of {words.code(name)}, on the same cases:", ""]
+        lines += ["", f"The models of {words.code(name)}, {compared_on(models)}:", ""]
         lines += table(HEAD, rows)
     notes = [
         f"- {words.code(verdict.plan.name)}: {words.prose(text)}"

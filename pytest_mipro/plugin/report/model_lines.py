@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_mipro.plugin.gate.model_comparison import GatedModel, by_test
+from pytest_mipro.plugin.gate.model_comparison import GatedModel, by_test, compared_on
 from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.measuring.report_data import CallUsage
 from pytest_mipro.plugin.report.case_lines import format_lift, format_mean
@@ -24,7 +24,10 @@ def model_lines(verdicts: Iterable[Verdict]) -> list[tuple[str, dict[str, bool]]
     for name, models in by_test(verdicts).items():
         width = min(_NAME, max(len("model"), *(len(it.verdict.plan.model) for it in models)))
         head = f"{'model':{width}}  mean   {'against the first':{_LIFT}}  {'cost':>9}  verdict"
-        found += [(f"the models of {name}, on the same cases:", {}), (f"  {head}", {"bold": True})]
+        found += [
+            (f"the models of {name}, {compared_on(models)}:", {}),
+            (f"  {head}", {"bold": True}),
+        ]
         for each in models:
             verdict, mean = each.verdict, each.verdict.whole.mean
             model = verdict.plan.model

@@ -117,6 +117,15 @@ def test_part_of_the_models_is_no_drift_and_is_judged(pytester):
     assert "only part of test_words.py is selected" in flat_errors(refused)
 
 
+def test_means_of_other_cases_are_not_said_to_be_of_the_same(pytester):
+    project(pytester)
+    left_out = "--deselect=test_words.py::test_say[test/large-six]"
+    result = pytester.runpytest_inprocess(left_out, "--mipro-markdown=r.md")
+    assert "the models of test_say, differences on the cases that both scored:" in flat(result)
+    assert "differences on the cases that both scored:" in (pytester.path / "r.md").read_text()
+    assert "on the same cases" not in flat(result)
+
+
 def flat_errors(result):
     return " ".join((result.stdout.str() + result.stderr.str()).split())
 
