@@ -22,15 +22,15 @@ from pytest_mipro.runtime.signature.signature import Signature
 class StudyResult:
     """The result of one study.
 
-    `study` is its name, `split` its rows by part, `signatures` are its modules; `models` holds each
-    module's model, `committed` each committed prompt, by prompt path. `prompts` holds the
-    finalist's prompts by path if they may be written, and `refused` if they may not; `reason` says
-    why in one line, `decision` is the verdict (None if none was reached). `baseline` and `final`
-    evaluate all cases under the committed prompts and under the finalist's; `before` and `after`
-    are their scores, `deciding_before` and `deciding_after` those on the rows that decided
-    (holdout, else validation), and `decided` are the finalist's runs of them. `holdout_uses` counts
-    the finalists that this holdout has been used for. `finalist` is a digest of the finalist's
-    prompts, "" if no candidate beat the baseline.
+    `study` is its name, `split` its rows by part, `signatures` are its modules; `models` holds the
+    model of each module's first call, `committed` each committed prompt, by prompt path. `prompts`
+    holds the finalist's prompts by path if they may be written, and `refused` if they may not;
+    `reason` says why in one line, `decision` is the verdict (None if none was reached). `baseline`
+    and `final` evaluate all cases under the committed prompts and under the finalist's; `before`
+    and `after` are their scores, `deciding_before` and `deciding_after` those on the rows that
+    decided (holdout, else validation), and `decided` are the finalist's runs of them.
+    `holdout_uses` counts the finalists that this holdout has been used for. `finalist` is a digest
+    of the finalist's prompts, "" if no candidate beat the baseline.
 
     `trials` counts the trials, `calls` the distinct LM requests of the whole run, `asked` all
     requests of programs and proposals, `live` the calls that an endpoint answered. `ended` says why
@@ -66,6 +66,14 @@ class StudyResult:
     spending: tuple[SpendingEntry, ...] = ()
     billed: Amount = NOTHING
     decided: Evaluation | None = None
+
+    def models_of(self, signature: Signature) -> tuple[str, ...]:
+        """Return the models that a module was called with, sorted: a mark may name several."""
+        path = signature.prompt_path
+        made = (call for run in self.baseline.runs for call in run.calls)
+        found = {call.model for call in made if call.signature.prompt_path == path}
+        first = self.models.get(path)
+        return tuple(sorted(found | ({first} if first else set())))
 
 
 def measured(scores: Mapping[str, float], cases: Sequence[Case]) -> Measured:

@@ -144,7 +144,7 @@ def _optimization(item: OptimizedStudy, report: RunReport) -> dict[str, Any]:
             {
                 "name": signature.label,
                 "prompt_path": report.shown(signature.prompt_path),
-                "model": result.models.get(signature.prompt_path),
+                "model": " and ".join(result.models_of(signature)) or None,
                 "changed": signature in item.changed,
             }
             for signature in result.signatures

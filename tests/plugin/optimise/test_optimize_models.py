@@ -32,7 +32,8 @@ def test_one_prompt_is_searched_for_all_models(pytester):
     assert calls(pytester).split()[1:] == ["test/one", "test/two"]  # and not the ini file's
     (study,) = json.loads((pytester.path / "r.json").read_text())["optimizations"]
     assert set(study["after"]["tests"]) == {"test_parity@test/one", "test_parity@test/two"}
-    assert len(study["modules"]) == 1
+    (module,) = study["modules"]
+    assert module["model"] == "test/one and test/two"
     assert (pytester.path / PROMPT).exists()
     lock = json.loads((pytester.path / LOCK).read_text())
     assert [module["model"] for module in lock["modules"]] == ["test/one", "test/two"]

@@ -82,7 +82,7 @@ class ModuleData:
         path = signature.prompt_path
         return {
             "name": signature.label,
-            "model": result.models.get(path, ""),
+            "model": " and ".join(result.models_of(signature)),
             "instructions": instructions,
             "demo_sets": demo_sets,
             "chosen": list(chosen),

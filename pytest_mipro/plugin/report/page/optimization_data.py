@@ -102,7 +102,7 @@ def _summary(item: OptimizedStudy, base: float) -> dict[str, Any]:
         "live": result.live,
         "looks": result.holdout_uses,
         "billed": result.billed.dollars,
-        "models": sorted(set(result.models.values())),
+        "models": sorted({name for each in result.signatures for name in result.models_of(each)}),
         "changed": [signature.label for signature in item.changed],
     }
 
