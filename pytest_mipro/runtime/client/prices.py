@@ -35,9 +35,13 @@ def known_price(client: LMClient, model: str) -> ModelPrice | None:
 
 
 def output_limit(parameters: Mapping[str, object]) -> int | None:
-    """Return how many tokens these sampling parameters allow a reply, None: no limit."""
+    """Return how many tokens these sampling parameters allow a reply, None: no limit.
+
+    Of `n` choices, as a pipeline's own client may ask for, each may have as many.
+    """
     limits = [value for name in _LIMITS if isinstance(value := parameters.get(name), int)]
-    return min(limits, default=None)
+    choices = parameters.get("n")
+    return min(limits) * max(1, choices if isinstance(choices, int) else 1) if limits else None
 
 
 def frame_tokens(request: Request) -> int:

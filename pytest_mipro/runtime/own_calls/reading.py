@@ -54,6 +54,9 @@ def parameters_of(body: Mapping[str, Any], target: str) -> dict[str, Any]:
         parameters["max_tokens"] = 0  # they write nothing
     elif "max_output_tokens" in body:
         parameters["max_tokens"] = body["max_output_tokens"]
+    elif config := _object(body.get("generationConfig")):
+        named = {"max_tokens": config.get("maxOutputTokens"), "n": config.get("candidateCount")}
+        parameters |= {name: value for name, value in named.items() if value is not None}
     return parameters
 
 

@@ -25,7 +25,7 @@ from pytest_mipro.runtime.client.attempts import Attempts, LiveSettings
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 from pytest_mipro.runtime.client.live_errors import LOST_STATUS, error_of_status
 from pytest_mipro.runtime.client.prices import ModelPrice, known_price
-from pytest_mipro.runtime.client.retry import Failure, retry_after
+from pytest_mipro.runtime.client.retry import Failure, report_lost_attempt, retry_after
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
 from pytest_mipro.runtime.own_calls.http_call import (
     HTTPAnswer,
@@ -58,15 +58,14 @@ class WorldError(Exception):
 
 
 def world_error(error: BaseException) -> WorldError | None:
-    """Return what the world did to the call that ended with this error, None: nothing."""
-    seen: set[int] = set()
+    """Return what the world did to the call that ended with this error, None: nothing.
+
+    What is behind an error of somebody else's is of another call, which the pipeline has handled.
+    """
     link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        if isinstance(link, WorldError):
-            return link
-        seen.add(id(link))
+    while isinstance(link, MiproError):
         link = link.__cause__ or link.__context__
-    return None
+    return link if isinstance(link, WorldError) else None
 
 
 class SendingClient(ClientWrapper):
@@ -96,6 +95,8 @@ class SendingClient(ClientWrapper):
         outcome = await attempt()  # those whose turn it is may wait for its loop
         if isinstance(outcome, Reply):
             return outcome
+        if outcome.lost:
+            report_lost_attempt(again=False)
         raise outcome.error
 
     async def _attempt(self, request: OwnRequest, send: Send) -> Reply | Failure:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_mipro.runtime.client.contract import Reply
 
 F = TypeVar("F", bound=Callable[..., Any])
+_OBJECTS = ("self", "cls")  # a method's own object may hold a client, and its key
 
 
 @overload
@@ -88,7 +89,10 @@ class _Traced:
         self._step = made
         self._trace = context.trace
         self._place = self._trace.open() if self._trace else 0
-        self._inputs = {name: _shown(value) for name, value in given.items()}
+        self._inputs = {
+            name: _type_of(value) if name in _OBJECTS else _shown(value)
+            for name, value in given.items()
+        }
         self._output: Any = None
         self._cached = False
         self._began = time.perf_counter()
@@ -111,7 +115,8 @@ class _Traced:
         if self._trace is None:
             return
         took = time.perf_counter() - self._began if self._took is None else self._took
-        code = inspect.unwrap(self._step.function).__code__
+        function = self._step.function
+        code = getattr(inspect.unwrap(function), "__code__", function.__code__)
         said = "" if error is None else f"{type(error).__name__}: {error}"
         call = StepCall(self._step.name, code, self._inputs, self._output, took, self._cached, said)
         self._trace.close(self._place, call)
@@ -124,4 +129,8 @@ def _shown(value: Any) -> Any:
     try:
         return to_json(value)
     except Exception:  # noqa: BLE001 - a user's serializer may raise anything
-        return f"<{type(value).__name__}>"
+        return _type_of(value)
+
+
+def _type_of(value: Any) -> str:
+    return f"<{type(value).__name__}>"

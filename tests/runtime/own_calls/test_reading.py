@@ -70,6 +70,9 @@ def test_parameters_know_the_output_limit() -> None:
     assert output_limit(parameters_of({"max_output_tokens": 8}, "/v1/responses")) == 8
     assert output_limit(parameters_of({"input": "x"}, "/v1/embeddings?v=1")) == 0
     assert output_limit(parameters_of({"model": "m"}, "/v1/responses")) is None
+    assert output_limit(parameters_of({**chat, "n": 3}, "/v1/chat/completions")) == 21
+    gemini = {"contents": [], "generationConfig": {"maxOutputTokens": 9, "candidateCount": 2}}
+    assert output_limit(parameters_of(gemini, "/v1/models/g:generateContent")) == 18
 
 
 def read(data: Any) -> Reading:

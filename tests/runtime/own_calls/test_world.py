@@ -28,8 +28,12 @@ from pytest_mipro.errors import (
 )
 from pytest_mipro.plugin.replies.study_client import StudyClient
 from pytest_mipro.runtime.client import loop
-from pytest_mipro.runtime.client.contract import LMClient, Usage
+from pytest_mipro.runtime.client.attempts import LiveSettings
+from pytest_mipro.runtime.client.contract import LMClient, OfflineClient, Reply, Request, Usage
+from pytest_mipro.runtime.client.retry import counting_lost_attempts
+from pytest_mipro.runtime.client.wrappers import ClientWrapper
 from pytest_mipro.runtime.own_calls import sending
+from pytest_mipro.runtime.own_calls.sending import SendingClient
 from pytest_mipro.runtime.replies.recorded import RecordedClient, RecordedReplies
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -307,6 +311,32 @@ def test_trio_is_served_too(server: Stub, client: LMClient) -> None:
             assert trio.run(post_async, server).status_code == 200
         assert len(trace.calls) == 1
     assert server.count == 1
+
+
+@pytest.mark.parametrize("on_a_loop", [False, True])
+def test_an_answer_that_is_lost_counts_as_an_attempt(on_a_loop: bool, server: Stub) -> None:
+    class Counting(ClientWrapper):
+        async def complete(self, request: Request) -> Reply:
+            with counting_lost_attempts(lost.append):
+                return await super().complete(request)
+
+    async def run() -> None:
+        post(server, stream=True)
+
+    lost: list[bool] = []
+    server.cut = True
+    with case(Counting(SendingClient(OfflineClient(), LiveSettings(attempts=1)))):
+        asyncio.run(run()) if on_a_loop else post(server, stream=True)
+    assert lost == [False]
+
+
+def test_a_call_after_a_failed_one_has_an_error_of_its_own(server: Stub, client: LMClient) -> None:
+    with case(client, max_calls=1) as trace:
+        try:
+            httpx.post("http://127.0.0.1:9/v1/chat/completions", json=BODY)
+        except httpx.ConnectError:
+            assert post(server).status_code == 424
+    assert isinstance(trace.caused, CallLimitError)
 
 
 def test_a_sync_call_on_a_running_loop_waits_for_no_turn_of_that_loop(

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -92,6 +93,29 @@ def test_a_method_s_object_is_shown_by_its_type_and_a_date_as_text(trace: Trace)
     assert Shop().stock("chair") == date(2026, 3, 31)
     assert only(trace).inputs == {"self": "<Shop>", "item": "chair"}
     assert only(trace).output == "2026-03-31"
+
+
+def test_what_an_object_holds_stays_out_of_the_trace(trace: Trace) -> None:
+    @dataclass
+    class Index:
+        key: str
+
+        @step
+        def search(self, query: str) -> list[str]:
+            return [query]
+
+    assert Index("not to be shown").search("chair") == ["chair"]
+    assert only(trace).inputs == {"self": "<Index>", "query": "chair"}
+
+
+def test_the_wrapper_of_something_without_code_is_a_step_too(trace: Trace) -> None:
+    @step
+    @functools.wraps(functools.partial(str.upper))
+    def shout(text: str) -> str:
+        return text.upper()
+
+    assert shout("a") == "A"
+    assert only(trace).code.co_name == "shout"
 
 
 def test_what_changes_later_is_traced_as_it_was(trace: Trace) -> None:
