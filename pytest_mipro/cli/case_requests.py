@@ -25,6 +25,7 @@ from pytest_mipro.runtime.calls.context import CallContext, calling_module, curr
 from pytest_mipro.runtime.calls.own_client import caller
 from pytest_mipro.runtime.client.contract import LMClient, OfflineClient, Reply, Request, at_hand
 from pytest_mipro.runtime.replies.recorded import RecordedClient
+from pytest_mipro.runtime.text.number_words import counted
 from pytest_mipro.runtime.text.redaction import one_line
 
 Shown = Callable[[pytest.Config, AnyPrompt, Sequence[Request]], str]
@@ -90,7 +91,11 @@ class _CaseVisitor(Visitor[list[str]]):
             return
         known = sorted({name for each in names.values() for name in each})
         near = get_close_matches(self._case, known, n=1)
-        meant = f"; did you mean {near[0]!r}?" if near else f"; there are {len(marked)} cases"
+        meant = (
+            f"; did you mean {near[0]!r}?"
+            if near
+            else f"; pytest finds {counted(len(marked), 'case')}"
+        )
         others = f" ({self._problems[0]})" if self._problems else ""
         self.error = ConfigurationError(
             f"no marked test has the case {self._case!r}{meant}{others}"

@@ -14,10 +14,10 @@ from pytest_mipro.cli.prompts import Inventory, inventory_of
 from pytest_mipro.cli.sources import FoundPrompt, prompts_in, source_text
 from pytest_mipro.cli.trees import Folder, Wheel, project_root
 from pytest_mipro.errors import ConfigurationError, UsageError
-from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.lock.lock_file import LockedModule
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.signature.signature import VARIANT_SIGN
+from pytest_mipro.runtime.text.number_words import counted
 
 _UPDATE = "`pytest --mipro-update-lock` locks today's scores"
 

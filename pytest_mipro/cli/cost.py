@@ -17,8 +17,8 @@ from pytest_mipro.cli.project import in_project
 from pytest_mipro.optimizer.budget.spending import STAGES
 from pytest_mipro.optimizer.study.amount import Amount, describe_amount
 from pytest_mipro.plugin.config.cache_folder import mipro_folder
-from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.replies.journal import GATE, Paid, lines_of, paid, study_in
+from pytest_mipro.runtime.text.number_words import counted
 
 _STAGES = ("", GATE, *STAGES)
 _UNKNOWN = "(not told)"

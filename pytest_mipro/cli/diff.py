@@ -15,9 +15,9 @@ from pytest_mipro.cli.output import say
 from pytest_mipro.cli.prompts import Inventory, inventory_of
 from pytest_mipro.cli.trees import Folder, Revision, Tree, project_root
 from pytest_mipro.errors import PromptFileError
-from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.optimise.refused_finalist import prompt_diff
 from pytest_mipro.runtime.prompts.prompt_file import file_text
+from pytest_mipro.runtime.text.number_words import counted
 
 
 def add_to(commands: Any) -> None:

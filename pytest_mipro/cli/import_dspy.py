@@ -20,10 +20,10 @@ from pytest_mipro.cli.saved_dspy import Predictor, read_saved
 from pytest_mipro.cli.sources import FoundPrompt, prompts_in, source_text
 from pytest_mipro.cli.trees import Folder, project_root
 from pytest_mipro.errors import ConfigurationError, OutputParseError
-from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.prompts.prompt_file import file_text, holds_demos
 from pytest_mipro.runtime.text.files import atomic_write
+from pytest_mipro.runtime.text.number_words import counted
 from pytest_mipro.runtime.text.redaction import one_line
 
 

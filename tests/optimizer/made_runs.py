@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.optimizer.rounds.search_state import SearchState, baseline_record
@@ -100,3 +102,11 @@ WINS = [
     (KEEPS, dict.fromkeys(cases(15, 17, 21), 1.0)),
     (RULES, dict.fromkeys(cases(14, 20, 22, 23), 1.0)),
 ]
+
+
+def knowing(state: SearchState, known: Iterable[Assessment]) -> SearchState:
+    """Return the state with these assessments beside its own."""
+    record = state.record
+    for item in known:
+        record = record.with_assessment(item)
+    return replace(state, record=record)

@@ -33,8 +33,11 @@ def test_the_example_runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyP
         assert server.count == 3
 
 
-def test_the_example_with_a_module_s_prompt_runs_and_is_the_module_s(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("number", "prompt"), [(2, "desk.choose_queue"), (1, "route.md")], ids=["module", "file"]
+)
+def test_an_example_with_a_prompt_runs_and_its_calls_are_the_prompt_s(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, number: int, prompt: str
 ) -> None:
     pytester.makeini("[pytest]\npythonpath = .\n")
     test = """
@@ -45,31 +48,7 @@ def test_the_example_with_a_module_s_prompt_runs_and_is_the_module_s(
         def test_route():
             assert route("Charged twice.") == "billing"
     """
-    pytester.makepyfile(desk=block("python", 2), test_route=test)
-    with stub() as server:
-        server.answers = lambda _: "billing"
-        monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
-        monkeypatch.setenv("OPENAI_API_KEY", "sk-proj-0123456789abcdefghij")
-        pytester.runpytest_inprocess("-p", "no:randomly", "--mipro-json=r.json").assert_outcomes(
-            passed=1
-        )
-    (usage,) = json.loads((pytester.path / "r.json").read_text())["studies"][0]["modules"]
-    assert (usage["module"], usage["model"]) == ("desk.choose_queue", "gpt-4o-mini")
-
-
-def test_the_example_with_a_prompt_from_a_file_runs_and_is_the_file_s(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytester.makeini("[pytest]\npythonpath = .\n")
-    test = """
-        import pytest
-        from desk import route
-
-        @pytest.mark.mipro
-        def test_route():
-            assert route("Charged twice.") == "billing"
-    """
-    pytester.makepyfile(desk=block("python", 1), test_route=test)
+    pytester.makepyfile(desk=block("python", number), test_route=test)
     (pytester.mkdir("prompts") / "route.md").write_text(block("text"))
     with stub() as server:
         server.answers = lambda _: "billing"
@@ -79,7 +58,7 @@ def test_the_example_with_a_prompt_from_a_file_runs_and_is_the_file_s(
             passed=1
         )
     (usage,) = json.loads((pytester.path / "r.json").read_text())["studies"][0]["modules"]
-    assert (usage["module"], usage["model"]) == ("route.md", "gpt-4o-mini")
+    assert (usage["module"], usage["model"]) == (prompt, "gpt-4o-mini")
 
 
 def test_its_addresses_are_patterns() -> None:

@@ -66,9 +66,9 @@ def write_words(pytester: pytest.Pytester, words: tuple[str, ...]) -> None:
     (pytester.path / "words.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
 
 
-def write_prompt(pytester: pytest.Pytester, instruction: str) -> Path:
-    """Commit a prompt file for the module."""
-    path = pytester.path / "prompts/pipeline.say.yaml"
+def write_prompt(pytester: pytest.Pytester, instruction: str, variant: str = "") -> Path:
+    """Commit a prompt file for the module, or for its variant, as `@acme`."""
+    path = pytester.path / f"prompts/pipeline.say{variant}.yaml"
     path.parent.mkdir(exist_ok=True)
     text = f"schema_version: 1\nmodule: pipeline.say\ninstruction: |-\n  {instruction}\ndemos: []\n"
     path.write_text(text)

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pytest_mipro.errors import BudgetError, LimitReachedError, MiproError, UnboundedCallError
 from pytest_mipro.optimizer.study.amount import Amount, Limits, describe_money
+from pytest_mipro.runtime.text.number_words import counted
 
 Currency = Literal["calls", "tokens", "nanodollars", "seconds"]
 _NANO = 1_000_000_000
@@ -24,15 +25,19 @@ class Limit:
     value: float
 
     def __str__(self) -> str:
-        money = self.currency == "nanodollars"
-        value = f"{self.value / _NANO if money else self.value:,}".removesuffix(".0")
-        return f"the limit of ${value}" if money else f"the limit of {value} {self.currency}"
+        if self.currency == "nanodollars":
+            return f"the limit of ${_whole(self.value / _NANO):,}"
+        return f"the limit of {self.words(_whole(self.value))}"
 
     def words(self, value: float) -> str:
         """Return a value in the limit's currency, for people."""
         if self.currency == "nanodollars":
             return describe_money(value)
-        return f"{value:,} {self.currency}"
+        return counted(value, self.currency.removesuffix("s"))
+
+
+def _whole(value: float) -> float:
+    return int(value) if value == int(value) else value
 
 
 class LimitTooSmallError(BudgetError):

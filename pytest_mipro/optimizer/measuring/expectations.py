@@ -14,6 +14,7 @@ from pytest_mipro.errors import InfrastructureError
 from pytest_mipro.optimizer.study.case import CaseRun
 from pytest_mipro.runtime.calls.context import Teacher
 from pytest_mipro.runtime.prompts.prompt import Prompt
+from pytest_mipro.runtime.text.number_words import counted
 
 # With fewer runs of a test, a module that none of them reached may be chance.
 _ENOUGH_RUNS = 5
@@ -118,14 +119,14 @@ def refuse_broken_tests(runs: Iterable[CaseRun]) -> None:
     unreadable = [item.calls[-1].error for item in runs if item.calls and item.calls[-1].unreadable]
     if len(unreadable) == len(runs) >= _ENOUGH_RUNS:
         raise MeasurementError(
-            f"all {len(runs):,} case runs ended in an unreadable reply, such as {unreadable[0]}; "
-            "is this the right model or endpoint?"
+            f"all {counted(len(runs), 'case run')} ended in an unreadable reply, such as "
+            f"{unreadable[0]}; is this the right model or endpoint?"
         )
     for item in runs:
         failures.setdefault(item.case.test, []).append(item.outcome.failure)
     for test, texts in failures.items():
         if all(texts):
             raise MeasurementError(
-                f"{test}: each of its {len(texts)} case runs raised an exception, such as "
-                f"{texts[0]}; repair the test or the pipeline"
+                f"{test}: each of its {counted(len(texts), 'case run')} raised an exception, such "
+                f"as {texts[0]}; repair the test or the pipeline"
             )

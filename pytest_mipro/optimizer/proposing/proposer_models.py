@@ -28,6 +28,7 @@ from pytest_mipro.runtime.client.contract import LMClient, Message, Reply, Reque
 from pytest_mipro.runtime.settings import current_settings
 from pytest_mipro.runtime.signature.signature import Signature
 from pytest_mipro.runtime.signature.thoughts import without_thoughts
+from pytest_mipro.runtime.text.number_words import counted
 
 T = TypeVar("T")
 
@@ -74,7 +75,7 @@ def unusable(proposals: Iterable[Proposal]) -> str:
     counts = Counter(filter(None, problems)).most_common()
     said = ", ".join(f"{count} {problem}" for problem, count in counts)
     lost = sum(count for _, count in counts)
-    return f"{lost} of {len(problems)} proposals unusable: {said}" if lost else ""
+    return f"{lost} of {counted(len(problems), 'proposal')} unusable: {said}" if lost else ""
 
 
 def proposal_limit() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.statistics.power import rows_to_detect
+from pytest_mipro.runtime.text.number_words import counted
 
 # Programs that differ by less look all alike.
 _ALIKE = 0.02
@@ -23,8 +24,8 @@ def nothing_better(state: SearchState) -> str:
     committed = means.pop(state.candidates.committed)
     best = max(means.values())
     return (
-        f"{text}: of {state.tried} programs, made of {_offered(state)}, the best is believed to "
-        f"score {best:.3f}, the committed one {committed:.3f}; {_hint(state)}"
+        f"{text}: of {counted(state.tried, 'program')}, made of {_offered(state)}, the best is "
+        f"believed to score {best:.3f}, the committed one {committed:.3f}; {_hint(state)}"
     )
 
 
@@ -33,8 +34,10 @@ def _offered(state: SearchState) -> str:
     instructions = sum(len(module.instructions) - 1 for module in modules)
     sets = [demos for module in modules for demos in module.demo_sets[1:] if demos]
     numbers = sorted({len(demos) for demos in sets})
-    shown = f" of {numbers[0]} to {numbers[-1]} demos" if numbers else ""
-    return f"{instructions} new instructions and {len(sets)} demo sets{shown}"
+    fewest = f"{numbers[0]} to " if len(numbers) > 1 else ""
+    shown = f" of {fewest}{counted(numbers[-1], 'demo')}" if numbers else ""
+    new = counted(instructions, "new instruction")
+    return f"{new} and {counted(len(sets), 'demo set')}{shown}"
 
 
 def _hint(state: SearchState) -> str:
@@ -66,4 +69,5 @@ def _rows_wanted(state: SearchState) -> str:
     have = len(state.baseline.split.validation)
     if enough is None or have >= enough:
         return "more trials may find one: `medium` or `heavy`"
-    return f"{have} validation rows see no small lift, {enough:,} would see one of 0.05: add rows"
+    see = counted(have, "validation row sees", "validation rows see")
+    return f"{see} no small lift, {enough:,} would see one of 0.05: add rows"

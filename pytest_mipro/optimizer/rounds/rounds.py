@@ -37,6 +37,7 @@ from pytest_mipro.optimizer.search.credit_assignment import main_effects
 from pytest_mipro.optimizer.study.amount import NOTHING
 from pytest_mipro.optimizer.study.case import Case, CaseRun
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
+from pytest_mipro.runtime.text.number_words import counted
 
 
 def search_rounds(run: StudyRun, baseline: Baseline) -> SearchState:
@@ -56,7 +57,7 @@ def search_rounds(run: StudyRun, baseline: Baseline) -> SearchState:
         before, state = state.incumbent, _search_once(replace(state, round=number), proposer)
         idle = 0 if state.incumbent != before else idle + 1
         if _plateau(state, idle) and not state.ended:
-            reason = f"the search ended after {idle} rounds without a better program"
+            reason = f"the search ended after {counted(idle, 'round')} without a better program"
             state = replace(state, ended=reason)
     return measure_leaders(state)
 

@@ -19,6 +19,7 @@ from pytest_mipro.optimizer.study.case import Case, cases_of, mean_cost
 from pytest_mipro.optimizer.study.split import minibatch
 from pytest_mipro.runtime.prompts.prompt import Demo
 from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.runtime.text.number_words import counted
 
 # Estimates are sums of floats: 0.95 and a lift of 0.05 need not make 1 exactly.
 _ROUNDING = 1e-9
@@ -98,7 +99,8 @@ class SearchState:
         leader, rows = self.leader, len(self.trial_rows)
         several = self.run.settings.batch_of(len(self.baseline.split.validation)) < rows
         perfect = leader.rows >= rows and leader.estimate >= 1 - _ROUNDING
-        return f"the leader has the full score on {leader.rows} rows" if several and perfect else ""
+        on = counted(leader.rows, "row")
+        return f"the leader has the full score on {on}" if several and perfect else ""
 
     @property
     def perfect(self) -> str:

@@ -42,6 +42,7 @@ from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.client.contract import LMClient, samples_at_0
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.runtime.text.number_words import counted
 
 _UNLIMITED = 10**9
 # A program may make this many times the committed prompts' calls on the same rows, and a few more.
@@ -251,7 +252,7 @@ def _measure(run: StudyRun, cases: Sequence[Case], rules: MeasuringRules) -> Eva
     part = run.ledger.part("the baseline", whole, stage="baseline")
     if part is None:
         raise ValueError("the baseline has all that the limits leave")
-    where = f"within the baseline of {len(run.study.cases)} cases; raise it"
+    where = f"within the baseline of {counted(len(run.study.cases), 'case')}; raise it"
     try:
         if rules.repeats:
             evaluation = run.measure("baseline", {}, cases, part, rules)

@@ -14,6 +14,7 @@ from pytest_mipro.optimizer.statistics.notation import with_interval
 from pytest_mipro.optimizer.statistics.power import detectable_difference, rows_to_detect
 from pytest_mipro.optimizer.study.settings import Accept
 from pytest_mipro.optimizer.study.split import HOLDOUT_SHARE, MIN_APART, MIN_HOLDOUT, Split
+from pytest_mipro.runtime.text.number_words import counted
 
 Verdict = Literal["accept", "unconfirmed", "likely", "undecided", "reject"]
 
@@ -162,10 +163,10 @@ def _rows_wanted(lift: PairedLift) -> str:
 
 
 def _facts(lift: PairedLift, evidence: Evidence, bound: float) -> str:
-    rows = "holdout" if evidence.holdout else "validation"
+    row = "holdout row" if evidence.holdout else "validation row"
     number = evidence.rows or lift.rows
-    text = f"lift {with_interval(lift.mean, lift.low, lift.high, '+')} on {number} {rows} rows"
-    text += f" ({lift.rows} clusters)" if number != lift.rows else ""
+    text = f"lift {with_interval(lift.mean, lift.low, lift.high, '+')} on {counted(number, row)}"
+    text += f" ({counted(lift.rows, 'cluster')})" if number != lift.rows else ""
     if evidence.shared:
         return f"{text}, from which its instructions were written"
     if evidence.kept:

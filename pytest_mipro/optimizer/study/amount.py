@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass
 from typing import Any
 
+from pytest_mipro.runtime.text.number_words import counted
+
 _NANO = 1_000_000_000
 
 
@@ -88,13 +90,13 @@ ONE_CALL = Amount(1)
 
 def describe_amount(amount: Amount, joint: str = ", ") -> str:
     """Return calls, tokens and dollars in words; what is not known or nothing is left out."""
-    calls = f"{amount.calls:,} call{'' if amount.calls == 1 else 's'}"
+    calls = counted(amount.calls, "call")
     return joint.join(filter(None, (calls, describe_take(amount, joint))))
 
 
 def describe_take(amount: Amount, joint: str = ", ") -> str:
     """Return tokens and dollars in words, as `describe_amount` does."""
-    words = [] if amount.tokens is None else [f"{amount.tokens:,} tokens"]
+    words = [] if amount.tokens is None else [counted(amount.tokens, "token")]
     if amount.nanodollars:
         words.append(describe_money(amount.nanodollars))
     return joint.join(words)
@@ -147,9 +149,9 @@ class Limits:
     def __str__(self) -> str:
         words = []
         if self.calls is not None:
-            words.append(f"{self.calls:,} calls")
+            words.append(counted(self.calls, "call"))
         if self.tokens is not None:
-            words.append(f"{self.tokens:,} tokens")
+            words.append(counted(self.tokens, "token"))
         if self.nanodollars is not None:
             words.append(describe_money(self.nanodollars))
         return ", ".join(words)

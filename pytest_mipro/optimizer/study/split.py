@@ -14,6 +14,7 @@ from typing import Literal, cast, get_args
 
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.optimizer.study.identity import RowTag, unit_contents, units_of
+from pytest_mipro.runtime.text.number_words import counted
 
 Place = Literal["train", "validation", "holdout"]
 
@@ -92,7 +93,7 @@ def split_rows(rows: Iterable[RowTag], min_holdout: int = MIN_HOLDOUT) -> Split:
     for place in ("train", "validation"):
         if tags and not parts[place]:
             raise ConfigurationError(
-                f"the column `split` leaves none of {len(units)} rows for {place}: "
+                f"the column `split` leaves none of {counted(len(units), 'row')} for {place}: "
                 "tag or untag some"
             )
     train, validation, holdout = (

@@ -15,6 +15,7 @@ from typing import Any, get_args
 from pytest_mipro.errors import CaseFileError
 from pytest_mipro.optimizer.study.identity import content_digest
 from pytest_mipro.optimizer.study.split import Place
+from pytest_mipro.runtime.text.number_words import counted
 from pytest_mipro.runtime.text.redaction import one_line
 from pytest_mipro.runtime.text.strict_json import NotFiniteError, load_json
 from pytest_mipro.runtime.text.yaml_subset import MAX_DEPTH, YAMLTextError, load_rows
@@ -167,7 +168,9 @@ def _read_csv(text: str) -> Iterator[tuple[int, Any]]:
         if header is None:
             header = _header(line, values)
         elif len(values) != len(header):
-            counts = f"{len(values)} values, and the header {len(header)} columns"
+            counts = (
+                f"{counted(len(values), 'value')}, and the header {counted(len(header), 'column')}"
+            )
             raise LineError(line, f"the row has {counts}; quote values that hold commas")
         else:
             yield line, dict(zip(header, values, strict=True))

@@ -9,6 +9,7 @@ from pytest_mipro.errors import CacheError
 from pytest_mipro.plugin.config.options import Options, options_of
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.runtime.cache.folder import cache_bytes
+from pytest_mipro.runtime.text.number_words import counted
 
 if TYPE_CHECKING:
     import pytest
@@ -57,7 +58,7 @@ def _replies(folder: Path) -> str:
     except CacheError:
         return ""
     try:
-        return f"{store.count():,} replies, "
+        return f"{counted(store.count(), 'reply', 'replies')}, "
     except CacheError:
         return ""
     finally:
@@ -94,4 +95,4 @@ def _size(count: int) -> str:
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= size:
             return f"{count / size:.1f} {unit}"
-    return f"{count} bytes"
+    return counted(count, "byte")

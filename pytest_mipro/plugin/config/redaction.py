@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from pytest_mipro.errors import ConfigurationError
-from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.runtime.text.credentials import url_secrets
+from pytest_mipro.runtime.text.number_words import counted
 from pytest_mipro.runtime.text.redaction import HIDDEN, hide_secrets, one_line
 
 HOOK = "pytest_mipro_redact"

@@ -18,7 +18,6 @@ from typing import Literal
 
 import pytest
 
-from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path, relative_path
 from pytest_mipro.plugin.gate.judge import locked
@@ -29,6 +28,7 @@ from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.lock.lock_file import Lock, LockedModule
 from pytest_mipro.runtime.calls.parameters import PRIVATE_PREFIX, RECORDED
 from pytest_mipro.runtime.signature.signature import plain_file, variant_of_file
+from pytest_mipro.runtime.text.number_words import counted
 from pytest_mipro.runtime.text.redaction import HIDDEN
 
 FormatPath = Callable[[Path], str]

@@ -14,7 +14,6 @@ from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.optimizer.study.identity import RowTag, units_of
 from pytest_mipro.optimizer.study.split import split_rows
 from pytest_mipro.plugin.collecting.plan import TestPlan
-from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.config.options import GateOn, options_of
 from pytest_mipro.plugin.gate.case_statistics import (
     compare,
@@ -29,6 +28,7 @@ from pytest_mipro.plugin.gate.verdict_types import Comparison, Rule, Ruling, Ver
 from pytest_mipro.plugin.lock.lock_file import Lock, read_lock
 from pytest_mipro.plugin.measuring.measure import RETURNED_NOTHING, Status, returned_nothing
 from pytest_mipro.plugin.measuring.report_data import CaseResult
+from pytest_mipro.runtime.text.number_words import counted
 
 _NONE_HELD_OUT = (
     "none of this test's scored rows is in the study's holdout; tag rows with split=holdout"
@@ -94,8 +94,8 @@ def holdout_of(results: Iterable[CaseResult], min_holdout: int) -> Holdout:
     found = smaller.deciding if smaller.confirmed else 0
     return Holdout(
         frozenset(),
-        f"the study has {found} holdout rows of the {min_holdout} that it needs; add cases, "
-        "tag rows with split=holdout, or lower mipro_min_holdout",
+        f"the study has {counted(found, 'holdout row')} of the {min_holdout} that it needs; add "
+        "cases, tag rows with split=holdout, or lower mipro_min_holdout",
         split.units,
     )
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import PlannedCase, TestPlan
-from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.config.options import GateOn
 from pytest_mipro.plugin.gate.case_run import group_of
 from pytest_mipro.plugin.gate.judge import Holdout, Reference, judge
 from pytest_mipro.plugin.measuring.report_data import CaseResult
+from pytest_mipro.runtime.text.number_words import counted
 
 
 def failing_gates(

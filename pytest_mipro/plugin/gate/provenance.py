@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.lock.lock_file import LockedModule
 from pytest_mipro.plugin.lock.write_journal import file_digest
@@ -19,6 +18,7 @@ from pytest_mipro.plugin.replies.troubles import Trouble, added
 from pytest_mipro.runtime.replies.recorded import RECORD, RecordedReply
 from pytest_mipro.runtime.replies.replies_file import from_line
 from pytest_mipro.runtime.signature.signature import variant_of_file
+from pytest_mipro.runtime.text.number_words import counted
 
 
 @dataclass(frozen=True)
@@ -147,4 +147,4 @@ def other_models(config: pytest.Config, lock: str) -> list[str]:
 
 def count_replies(count: int) -> str:
     """Return "1 reply", "2,000 replies"."""
-    return f"{count:,} {'reply' if count == 1 else 'replies'}"
+    return counted(count, "reply", "replies")

@@ -14,11 +14,11 @@ from pytest_mipro.optimizer.statistics.intervals import (
     judged_mean,
 )
 from pytest_mipro.plugin.collecting.plan import TestPlan
-from pytest_mipro.plugin.config.number_words import apart, counted, plain
 from pytest_mipro.plugin.config.options import GateOn
 from pytest_mipro.plugin.gate.case_statistics import ROUNDING, mean_of, scored_rows
 from pytest_mipro.plugin.gate.verdict_types import Comparison, Group, Rule, Verdict
 from pytest_mipro.plugin.measuring.report_data import CaseResult
+from pytest_mipro.runtime.text.number_words import apart, counted, plain
 
 _FEW = "too few cases to tell"
 _NAMED = 3
@@ -65,7 +65,8 @@ def regression_rule(plan: TestPlan, comparison: Comparison | None) -> Rule | Non
         shown, allowed, _ = apart(least, limit)
         words = f"{fell}, surely by {shown}, above {allowed}"
     elif most > limit + ROUNDING:
-        seen = f"{counted(lift.rows, 'row')} detect one of {limit + lift.detectable(level):.2f}"
+        detect = counted(lift.rows, "row detects", "rows detect")
+        seen = f"{detect} one of {limit + lift.detectable(level):.2f}"
         doubt = f"{_FEW} a fall of more than {plain(limit)} from none: {seen}"
         if -lift.mean > limit + ROUNDING:
             words = f"{fell}, which may be chance"
@@ -103,8 +104,8 @@ def describe_detectable(verdict: Verdict) -> list[str]:
         lines.append(f"{_detects(cases, verdict.detectable)} from the threshold")
     if verdict.comparison is not None and (regression is None or not regression.doubt):
         lift = verdict.comparison.lift
-        rows = counted(lift.rows, "row")
-        lines.append(f"{rows} detect a difference of {lift.detectable():.2f} from the lock")
+        detect = counted(lift.rows, "row detects", "rows detect")
+        lines.append(f"{detect} a difference of {lift.detectable():.2f} from the lock")
     return lines
 
 
@@ -116,4 +117,4 @@ def format_p_value(p_value: float | None) -> str:
 
 
 def _detects(cases: int, distance: float) -> str:
-    return f"{counted(cases, 'case')} detect a distance of {distance:.2f}"
+    return f"{counted(cases, 'case detects', 'cases detect')} a distance of {distance:.2f}"

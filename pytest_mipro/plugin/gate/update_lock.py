@@ -22,6 +22,7 @@ from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.lock.lock_file import Lock, LockedCase, dump_lock, read_lock
 from pytest_mipro.plugin.lock.write_journal import FileWrite, flush
 from pytest_mipro.runtime.text.files import ensure_private_folder
+from pytest_mipro.runtime.text.number_words import counted
 
 UPDATE_LOCK = "mipro-update-lock"
 """The name that the plugin is registered by."""
@@ -91,7 +92,7 @@ class UpdateLock:
         self.written = tuple(write.path for write in changed)
         for write in writes:
             path, count = self._shown(write.path), write.text.count('\n    {"digest"')
-            line = f"wrote {path}: the scores of {count:,} cases"
+            line = f"wrote {path}: the scores of {counted(count, 'case')}"
             self.lines.append((line if write in changed else f"{path} is up to date", True))
         return []
 
@@ -104,9 +105,9 @@ def unmeasured(study: StudyProvenance, verdicts: Sequence[Verdict]) -> str:
     results = [result for verdict in verdicts for result in verdict.results]
     broken = sum(bool(result.outcome.error or result.outcome.failure) for result in results)
     if broken:
-        return f"{broken} of {len(results)} cases had no score"
+        return f"{broken} of {counted(len(results), 'case')} had no score"
     if study.partial or len(results) < study.selected:
-        return f"{len(results)} of {study.selected} cases ran"
+        return f"{len(results)} of {counted(study.selected, 'case')} ran"
     return ""
 
 

@@ -11,7 +11,6 @@ import pytest
 
 from pytest_mipro.errors import RepliesFileError
 from pytest_mipro.plugin.config.cache_folder import mipro_folder
-from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.config.printable import PrintableTerminal
 from pytest_mipro.plugin.gate.provenance import (
@@ -28,6 +27,7 @@ from pytest_mipro.runtime.calls.own_client import caller
 from pytest_mipro.runtime.replies.recorded import RecordedReply
 from pytest_mipro.runtime.replies.replies_file import dump_replies, read_replies
 from pytest_mipro.runtime.text.files import atomic_write
+from pytest_mipro.runtime.text.number_words import counted
 
 RECORDER = "mipro-replies-recorder"
 _ENDED: tuple[Status, ...] = ("passed", "missed", "skipped")
@@ -112,7 +112,7 @@ def _warnings(study: StudyReplies) -> Iterator[tuple[str, str]]:
         call = f"{case}, {caller(module)}: in a second run {difference}"
         yield f"not replayable: {call}; give it a fixed clock or seed in the test", "red"
     if len(changing) > _SHOWN:
-        yield f"not replayable: {len(changing) - _SHOWN:,} more calls", "red"
+        yield f"not replayable: {counted(len(changing) - _SHOWN, 'more call')}", "red"
     if unchecked := sum(usage.unchecked for usage in study.cases.values()):
         cases = f"{counted(unchecked, 'case')} not checked for clocks and random ids"
         yield f"{cases}: called only once, as a fixture is function-scoped (rerun_safe)", "yellow"

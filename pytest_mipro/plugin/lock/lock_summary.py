@@ -8,7 +8,7 @@ from statistics import fmean
 
 from pytest_mipro.optimizer.statistics.intervals import mean_interval
 from pytest_mipro.optimizer.statistics.notation import with_interval
-from pytest_mipro.plugin.config.number_words import counted
+from pytest_mipro.runtime.text.number_words import counted
 
 _MOST_TESTS = 8
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.config.redaction import redacted
 from pytest_mipro.runtime.calls.steps import StepCall
 from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.client.contract import Request
 from pytest_mipro.runtime.own_calls.http_call import OwnRequest, answer_of_text
 from pytest_mipro.runtime.replies.recorded import RecordedReply
+from pytest_mipro.runtime.text.number_words import counted
 
 Block = tuple[str, str]
 """A title, and the text under it."""

@@ -32,6 +32,7 @@ from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt, file_text, read_prompt
 from pytest_mipro.runtime.signature.signature import Signature
 from pytest_mipro.runtime.text.files import ensure_private_folder
+from pytest_mipro.runtime.text.number_words import counted
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 _SHOWN_LINES = 40
@@ -258,7 +259,7 @@ class PendingChanges:
             terminal.write_line(line, **({colour: True} if colour else {}))
         if len(shown) < len(lines):
             more = len(lines) - len(shown)
-            terminal.write_line(f"… {more} more lines (-v shows them)")
+            terminal.write_line(f"… {counted(more, 'more line')} (-v shows them)")
         if hidden := unprintable(write.text):
             line = f"{name} holds characters that can't be seen: {', '.join(hidden)}"
             terminal.write_line(line, yellow=True)

@@ -22,7 +22,6 @@ from pytest_mipro.optimizer.study.amount import (
 from pytest_mipro.optimizer.study.case import Study, row_tags
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.optimizer.study.split import Split, split_rows
-from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.gate.usage_file import GateUsage
 from pytest_mipro.plugin.lock.lock_file import Lock
 from pytest_mipro.plugin.optimise.gate_forecast import forecast_of
@@ -32,6 +31,7 @@ from pytest_mipro.plugin.optimise.row_lines import (
     describe_power,
     describe_related,
 )
+from pytest_mipro.runtime.text.number_words import counted
 
 _LABEL_WIDTH = 12
 STAGE_WIDTH = 11
@@ -48,9 +48,9 @@ def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
     modules = f"{counted(len(plan.modules), 'module')}: {', '.join(plan.modules)}{frozen}"
     rows = f"rows: {_parts(split)}; {describe_power(split, plan.detectable, plan.look)}"
     rounds = counted(plan.rounds, "round")
-    trials = f"{counted(plan.trials, 'trial')} of {plan.minibatch} rows in {rounds}"
+    trials = f"{counted(plan.trials, 'trial')} of {counted(plan.minibatch, 'row')} in {rounds}"
     if plan.minibatch < len(split.validation):
-        trials += f", then the best on all {len(split.validation)} validation rows"
+        trials += f", then the best on all {counted(len(split.validation), 'validation row')}"
     lines = [modules, rows, trials, *describe_forecast(plan.forecast)]
     lines.append(describe_limits(plan.limits, plan.max_seconds))
     lines += _ending(plan.forecast, plan.limits, plan.max_seconds, plan.trials)
@@ -168,7 +168,8 @@ def describe_dry_run(
     runs = runs_alone(study) + ceil(of_rows / rows)
     power = describe_power(split, detectable_lift(split, settings.trials, look), look)
     batch = settings.batch_of(len(split.validation))
-    trials = f"{settings.rounds} rounds, {settings.trials} trials of {batch} rows"
+    rounds = counted(settings.rounds, "round")
+    trials = f"{rounds}, {counted(settings.trials, 'trial')} of {counted(batch, 'row')}"
     facts = [
         ("tests", ", ".join(sorted(study.tests))),
         ("rows", f"{rows}: {_parts(split)}"),
@@ -219,9 +220,9 @@ def _modules(lock: Lock | None, last: Mapping[str, Any] | None) -> tuple[int, st
 def _calls(lock: Lock | None, last: Mapping[str, Any] | None) -> str:
     if last is not None:
         calls = sum(amount["calls"] for amount in last["stages"].values())
-        return f"the last run made {calls:,} distinct calls"
+        return f"the last run made {counted(calls, 'distinct call')}"
     if _searched(lock):
-        return f"the run that wrote the lock made {lock.logical_calls:,} distinct calls"
+        return f"the run that wrote the lock made {counted(lock.logical_calls, 'distinct call')}"
     return "unknown before the first run"
 
 
@@ -246,7 +247,7 @@ def _by_gate(
         *_ending(made, settings.limits, settings.max_seconds, settings.trials),
     ]
     return [
-        ("LM calls", f"the last gate run made {usage.calls:,} distinct calls"),
+        ("LM calls", f"the last gate run made {counted(usage.calls, 'distinct call')}"),
         ("forecast", f"{first} at today's prices, by these calls"),
         *(("", line) for line in lines),
     ]

@@ -28,11 +28,11 @@ from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.statistics.notation import with_interval
 from pytest_mipro.optimizer.study.case import CaseCost
-from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.optimise.labelled_lines import labelled
 from pytest_mipro.plugin.optimise.plan_lines import describe_plan
 from pytest_mipro.plugin.optimise.spending_lines import describe_spending
 from pytest_mipro.runtime.prompts.prompt_file import PROMPT_SUFFIXES
+from pytest_mipro.runtime.text.number_words import counted
 
 _SHOWN_CASES = 5
 
@@ -93,7 +93,7 @@ class Progress:
 
     @_draw.register
     def _(self, event: BaselineMeasured) -> None:
-        counts = f"{event.measured.cases} cases of {event.measured.rows} rows"
+        counts = f"{counted(event.measured.cases, 'case')} of {counted(event.measured.rows, 'row')}"
         if event.clusters not in (None, event.measured.rows):
             counts += f" ({counted(event.clusters, 'cluster')})"
         self._say("before", f"{_figures(event.measured)} on {counts}")
@@ -115,8 +115,8 @@ class Progress:
         if halved:
             self._say(
                 "proposals",
-                f"round {event.round}: {halved} of {len(event.proposals)} requests were longer "
-                "than the model takes: asked again with fewer examples",
+                f"round {event.round}: {halved} of {counted(len(event.proposals), 'request')} "
+                "longer than the model takes: asked again with fewer examples",
             )
         if lost := event.skipped or unusable(event.proposals):
             self._say("proposals", f"round {event.round}: {lost}", yellow=True)
@@ -147,7 +147,7 @@ class Progress:
                 text += f"dropped: {event.dropped}"
             else:
                 whole = full and not event.stopped  # the rows of others allow an estimate alone
-                rows = f"{'on all' if whole else 'by estimate from'} {event.rows} rows"
+                rows = f"{'on all' if whole else 'by estimate from'} {counted(event.rows, 'row')}"
                 text += f"{event.estimate:.3f} {rows:<25}{event.calls:>6,} calls"
                 text += "   stopped early" if event.stopped else ""
             text += "   the leader again" if again else ""
@@ -214,12 +214,12 @@ def _too_long(event: CandidatesReady, name: str) -> str:
 
 def _counted(calls: int, asked: int) -> str:
     if asked < calls:  # what was dropped or cut off is counted with all that was reserved for it
-        return f"{calls:,} LM calls counted, unfinished ones at worst; {asked:,} asked for"
-    return f"{calls:,} distinct LM calls of {asked:,} asked for: {asked - calls:,} reused"
+        return f"{counted(calls, 'LM call')} counted, unfinished ones at worst; {asked:,} asked for"
+    return f"{counted(calls, 'distinct LM call')} of {asked:,} asked for: {asked - calls:,} reused"
 
 
 def _format_cost(price: CaseCost) -> str:
-    return f"{price.tokens:,.0f} tokens" if price.cost is None else f"${price.cost:.5f}"
+    return counted(round(price.tokens), "token") if price.cost is None else f"${price.cost:.5f}"
 
 
 def _short_names(names: Iterable[str]) -> dict[str, str]:

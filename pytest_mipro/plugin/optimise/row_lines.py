@@ -8,7 +8,7 @@ from pytest_mipro.optimizer.measuring.disturbance import Disturbed
 from pytest_mipro.optimizer.run.events import Plan
 from pytest_mipro.optimizer.statistics.decide import rows_for_lift
 from pytest_mipro.optimizer.study.split import MIN_APART, Split
-from pytest_mipro.plugin.config.number_words import counted
+from pytest_mipro.runtime.text.number_words import counted
 
 
 def count_rows(split: Split, rows: Sequence[str], what: str = "") -> str:
@@ -21,10 +21,13 @@ def count_rows(split: Split, rows: Sequence[str], what: str = "") -> str:
 def describe_power(split: Split, detectable: float, look: int = 1) -> str:
     """Return what the deciding rows can tell at the `look`-th use of them."""
     part = "holdout" if split.confirmed else "validation"
-    rows = count_rows(split, split.holdout or split.validation, f"{part} rows")
+    deciding = split.holdout or split.validation
+    one = len(deciding) == 1
+    rows = count_rows(split, deciding, f"{part} row{'' if one else 's'}")
     if split.decides:
         alone = " alone" if split.confirmed else ""
-        text = f"the {rows}{alone} detect a lift of {detectable:.2f} in 70 % of runs"
+        detect = "detects" if one else "detect"
+        text = f"the {rows}{alone} {detect} a lift of {detectable:.2f} in 70 % of runs"
         if split.confirmed and look > 1:
             text += f" (look {look} at this holdout)"
         smaller = [lift for lift in (0.2, 0.1) if lift < detectable]

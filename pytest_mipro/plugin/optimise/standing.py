@@ -20,6 +20,7 @@ from pytest_mipro.optimizer.run.forecast import Forecast
 from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.statistics.intervals import PairedLift
 from pytest_mipro.optimizer.study.amount import Limits
+from pytest_mipro.runtime.text.number_words import counted
 
 _NO_LIMITS = Limits()
 _BEFORE_SEARCH = frozenset({"baseline"})
@@ -65,10 +66,10 @@ class Standing:
             return ""
         if self.stage == "search":
             rounds = f", round {self.round} of {self.rounds}" if self.round else ""
-            return f"{self.done} of {self.total} trials{rounds}"
+            return f"{self.done} of {counted(self.total, 'trial')}{rounds}"
         if self.stage == "proposals":
-            return f"{self.done} of {self.total} requests, for round {self.round + 1}"
-        return f"{self.done:,} of {self.total:,} case runs"
+            return f"{self.done} of {counted(self.total, 'request')}, for round {self.round + 1}"
+        return f"{self.done:,} of {counted(self.total, 'case run')}"
 
     @property
     def share(self) -> float | None:

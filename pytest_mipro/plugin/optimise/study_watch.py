@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pytest_mipro.optimizer.run.events import Event
 from pytest_mipro.optimizer.statistics.notation import with_interval
 from pytest_mipro.optimizer.study.amount import Amount, describe_money
-from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.optimise.standing import Standing
+from pytest_mipro.runtime.text.number_words import counted
 
 _RATE_SECONDS = 10.0
 _MINUTE, _HOUR = 60, 3600

@@ -12,7 +12,6 @@ from pytest_mipro.optimizer.budget.spending import grouped
 from pytest_mipro.optimizer.run.events import Measured
 from pytest_mipro.optimizer.statistics.notation import with_interval
 from pytest_mipro.optimizer.study.amount import describe_amount, total
-from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.gate.model_comparison import by_test, compared_on
 from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.report.case_lines import format_lift, format_mean, short_id
@@ -24,6 +23,7 @@ from pytest_mipro.plugin.report.contents import (
 )
 from pytest_mipro.plugin.report.metric_lines import metric_means
 from pytest_mipro.plugin.report.model_lines import HEAD, model_row
+from pytest_mipro.runtime.text.number_words import counted
 
 MAX_CHARS = 60_000  # a comment on GitHub may have 65,536
 _MOST_ROWS = 100
@@ -70,7 +70,7 @@ def _title(report: RunReport) -> str:
         accepted = [item.result for item in report.optimizations if item.result.prompts]
         better = sum(not describe_demand(result) for result in accepted)
         count = len(report.optimizations)
-        many = "1 study" if count == 1 else f"{count} studies"
+        many = counted(count, "study", "studies")
         if better:
             return f"pytest-mipro: {better} of {many} improved"
         if accepted:
@@ -192,7 +192,7 @@ def _optimization(item: OptimizedStudy, words: Words) -> list[str]:
     parts = {"training": split.train, "validation": split.validation, "holdout": split.holdout}
     tried = f"{counted(len(item.trials), 'trial')} of {counted(result.trials, 'program')}"
     notes = [
-        f"{tried}, {result.calls:,} distinct LM calls",
+        f"{tried}, {counted(result.calls, 'distinct LM call')}",
         f"rows: {', '.join(f'{len(keys)} {part}' for part, keys in parts.items())}",
     ]
     spent, billed = total(entry.amount for entry in result.spending), result.billed

@@ -9,7 +9,6 @@ import pytest
 
 from pytest_mipro.optimizer.proposing.proposer_models import unusable
 from pytest_mipro.optimizer.run.events import ProposalsMade
-from pytest_mipro.plugin.config.number_words import counted
 from pytest_mipro.plugin.gate.drift import drift_lines
 from pytest_mipro.plugin.gate.provenance import (
     age_line,
@@ -39,6 +38,7 @@ from pytest_mipro.plugin.report.case_lines import (
 from pytest_mipro.plugin.report.contents import optimizations_of, troubles_of
 from pytest_mipro.plugin.report.metric_lines import case_metrics, metric_means
 from pytest_mipro.plugin.report.model_lines import model_lines
+from pytest_mipro.runtime.text.number_words import counted
 
 _SHOWN: tuple[Status, ...] = ("missed", "failed", "error", "skipped")
 _COLOURS = {"passed": "green", "failed": "red", "incomplete": "red"}
@@ -183,7 +183,7 @@ def _usage_line(usage: CallUsage) -> str:
     if usage.cost:
         cost = f"; ${usage.cost:.4f}"
     calls = f"{counted(usage.calls, 'LM call')}: {usage.cached:,} cached, {live:,} live"
-    return f"{calls}; {usage.tokens:,} tokens{cost}"
+    return f"{calls}; {counted(usage.tokens, 'token')}{cost}"
 
 
 def _holdout_lines(verdict: Verdict) -> list[str]:

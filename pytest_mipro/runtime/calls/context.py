@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from pytest_mipro.errors import (
     DetachedCallError,
@@ -21,6 +22,8 @@ from pytest_mipro.runtime.calls.strays import Strays, report_to_parent, works_fo
 from pytest_mipro.runtime.calls.trace import Trace
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.prompts.prompt import Prompt
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -82,11 +85,8 @@ if hasattr(os, "register_at_fork"):
 @contextmanager
 def use(context: CallContext) -> Iterator[CallContext]:
     """Run the module calls of this thread or task under `context`."""
-    token = _current.set(context)
-    try:
+    with _holding(_current, context):
         yield context
-    finally:
-        _current.reset(token)
 
 
 @contextmanager
@@ -101,13 +101,17 @@ def remembering(trace: Trace | None) -> Iterator[None]:
 
 
 @contextmanager
-def keeping(step: str) -> Iterator[None]:
-    """Tell that the block makes the result of this step, which is kept."""
-    token = _keeping.set(step)
+def _holding(variable: ContextVar[T], value: T) -> Iterator[None]:
+    token = variable.set(value)
     try:
         yield
     finally:
-        _keeping.reset(token)
+        variable.reset(token)
+
+
+def keeping(step: str) -> AbstractContextManager[None]:
+    """Tell that the block makes the result of this step, which is kept."""
+    return _holding(_keeping, step)
 
 
 def keeping_step() -> str:
@@ -115,14 +119,9 @@ def keeping_step() -> str:
     return _keeping.get()
 
 
-@contextmanager
-def calling(label: str) -> Iterator[None]:
+def calling(label: str) -> AbstractContextManager[None]:
     """Tell clients which module is calling; a request itself doesn't name it."""
-    token = _calling.set(label)
-    try:
-        yield
-    finally:
-        _calling.reset(token)
+    return _holding(_calling, label)
 
 
 def calling_module() -> str:

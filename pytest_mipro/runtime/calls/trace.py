@@ -15,6 +15,7 @@ from pytest_mipro.runtime.calls.rendered_texts import RenderedTexts
 from pytest_mipro.runtime.calls.steps import StepCall
 from pytest_mipro.runtime.client.contract import Reply, Request, Usage
 from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.runtime.text.number_words import counted
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,8 @@ class Trace:
             self._requests += 1
             if self._max_calls is not None and self._requests > self._max_calls:
                 raise CallLimitError(
-                    f"the case made more than {self._max_calls} LM calls (max_calls_per_case)"
+                    f"the case made more than {counted(self._max_calls, 'LM call')} "
+                    "(max_calls_per_case)"
                 )
 
     @property

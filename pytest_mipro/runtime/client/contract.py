@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from pytest_mipro.errors import EndpointError
 from pytest_mipro.runtime.client.attachments import Attachment
+from pytest_mipro.runtime.text.number_words import counted
 
 Role = Literal["system", "user", "assistant"]
 
@@ -270,6 +271,9 @@ class ScriptedClient(OfflineClient):
         elif number <= len(self._script):
             text = self._script[number - 1]
         else:
-            raise EndpointError(f"the script has {len(self._script)} replies, call {number} came")
+            raise EndpointError(
+                f"the script has {counted(len(self._script), 'reply', 'replies')}, call {number} "
+                "came"
+            )
         words = sum(len(message.content.split()) for message in request.messages)
         return Reply(text, Usage(words, len(text.split())), cost=0.0, model=request.model)

@@ -294,7 +294,7 @@ def test_more_calls_than_a_case_may_make_score_zero() -> None:
     evaluation = evaluate(client=client, max_calls_per_case=1)
     assert set(evaluation.scores().values()) == {0.0}
     feedback = outcomes(evaluation)["r000"].feedback
-    assert feedback == "the case made more than 1 LM calls (max_calls_per_case)"
+    assert feedback == "the case made more than 1 LM call (max_calls_per_case)"
     assert len(client.requests) == 6
     assert evaluate(max_calls_per_case=2).scores() == evaluate().scores()
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from made_runs import BASE, KEEPS, RULES, assessed, searched
+from made_runs import BASE, KEEPS, RULES, assessed, knowing, searched
 from optimizer_world import baseline_of
 
 from pytest_mipro.optimizer.rounds.search_state import SearchState
@@ -22,11 +22,7 @@ from pytest_mipro.optimizer.study.case import CaseCost
 def state_of(*known: Assessment, **settings: Any) -> Iterator[SearchState]:
     """Yield a state that knows these assessments beside that of the committed prompts."""
     with baseline_of(**settings) as (run, baseline):
-        state = searched(run, baseline)
-        record = state.record
-        for item in known:
-            record = record.with_assessment(item)
-        yield replace(state, record=record)
+        yield knowing(searched(run, baseline), known)
 
 
 def measured(*known: Assessment, **settings: Any) -> list[Assignment]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
-from made_runs import BASE, KEEPS, RULES, assessed, searched
+from made_runs import BASE, KEEPS, RULES, assessed, knowing, searched
 from optimizer_world import baseline_of
 
 from pytest_mipro.optimizer.rounds.search_state import SearchState
@@ -14,11 +14,7 @@ from pytest_mipro.optimizer.search.assessments import Assessment
 def state_of(known: Iterable[Assessment], **settings: int) -> SearchState:
     """Return a state that knows these beside the committed prompts: 0.4375 on 16 rows."""
     with baseline_of(**settings) as (run, baseline):
-        state = searched(run, baseline)
-    record = state.record
-    for item in known:
-        record = record.with_assessment(item)
-    return replace(state, record=record)
+        return knowing(searched(run, baseline), known)
 
 
 def test_a_lucky_minibatch_does_not_lead_beside_many_rows_that_are_nearly_as_good() -> None:

@@ -172,7 +172,7 @@ def test_a_row_tagged_holdout_is_not_trained_on_even_when_it_joins_validation() 
             r"rows '7' and '8', equal in their inputs or of one cluster, are tagged.*give it one",
         ),
         ([RowTag(str(i), "validation") for i in range(30)], r"leaves none of 30 rows for train"),
-        ([RowTag("7", "train")], r"leaves none of 1 rows for validation"),
+        ([RowTag("7", "train")], r"leaves none of 1 row for validation"),
     ],
 )
 def test_tags_that_can_not_be_followed(rows: Sequence[RowTag], text: str) -> None:

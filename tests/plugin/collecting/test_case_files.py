@@ -133,7 +133,7 @@ REFUSED = [
     ("t.jsonl", '{"id": 1, "demo": "no"}', 1, "the column `demo` must be true or false, got 'no'"),
     ("t.csv", "id,a\n", 1, "the file has no rows"),
     ("t.csv", 'id,a\n1,"x\ny"\n2,b,c\n', 4, "the row has 3 values, and the header 2 columns"),
-    ("t.csv", "id,a\n1\n", 2, "the row has 1 values, and the header 2 columns"),
+    ("t.csv", "id,a\n1\n", 2, "the row has 1 value, and the header 2 columns"),
     ("t.csv", "id,a,a\n1,2,3\n", 1, "the column 'a' appears twice in the header"),
     ("t.csv", 'id,a\n1,"x\n', 2, "not CSV: unexpected end of data"),
     ("t.yaml", "", 1, "the file has no rows"),

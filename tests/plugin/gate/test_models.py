@@ -6,6 +6,7 @@ import json
 
 import pytest
 from gate_project import LOCK, write_gate
+from printed import flat
 
 from pytest_mipro.runtime.settings import current_settings, replace_settings
 
@@ -47,10 +48,6 @@ def settings():
 def project(pytester, tests=TESTS, **options):
     write_gate(pytester, tests, **options)
     pytester.makeconftest(CONFTEST)
-
-
-def flat(result):
-    return " ".join(result.stdout.str().split())
 
 
 def test_each_model_has_its_own_score_and_verdict_side_by_side(pytester):

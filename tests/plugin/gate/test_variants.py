@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from gate_project import LOCK, write_gate
+from gate_project import LOCK, write_gate, write_prompt
+from printed import flat
 
 TESTS = """
 import pytest
@@ -31,21 +32,7 @@ def test_plain(text):
 
 def project(pytester):
     write_gate(pytester, TESTS)
-    prompt(pytester, "@acme", "Say it loudly.")
-
-
-def prompt(pytester, variant, instruction):
-    folder = pytester.path / "prompts"
-    folder.mkdir(exist_ok=True)
-    path = folder / f"pipeline.say{variant}.yaml"
-    path.write_text(
-        f"schema_version: 1\nmodule: pipeline.say\ninstruction: {instruction}\ndemos: []\n"
-    )
-    return path
-
-
-def flat(result):
-    return " ".join(result.stdout.str().split())
+    write_prompt(pytester, "Say it loudly.", variant="@acme")
 
 
 def test_block_lock_and_json_have_a_row_for_each_variant(pytester):
@@ -81,7 +68,7 @@ def test_plain_runs_name_no_variant(pytester):
 def test_a_fallback_that_changes_is_drift_of_the_variant_which_follows_it(pytester):
     project(pytester)
     assert pytester.runpytest_inprocess("--mipro-update-lock").ret == 0
-    prompt(pytester, "", "Say it in a low voice.")
+    write_prompt(pytester, "Say it in a low voice.")
     text = flat(pytester.runpytest_inprocess())
     plain = "prompts/pipeline.say.yaml"
     assert f"{plain} is new; before, the docstring of pipeline.say was used" in text
@@ -92,7 +79,7 @@ def test_a_fallback_that_changes_is_drift_of_the_variant_which_follows_it(pytest
 def test_a_variant_that_gets_its_own_file_is_drift(pytester):
     project(pytester)
     assert pytester.runpytest_inprocess("--mipro-update-lock").ret == 0
-    prompt(pytester, "@globex", "Say it loudly.")
+    write_prompt(pytester, "Say it loudly.", variant="@globex")
     result = pytester.runpytest_inprocess()
     result.stdout.fnmatch_lines(
         [
@@ -105,7 +92,7 @@ def test_a_variant_that_gets_its_own_file_is_drift(pytester):
 
 def test_a_variant_s_broken_file_is_one_error_at_collection(pytester):
     project(pytester)
-    prompt(pytester, "@initech", "''")
+    write_prompt(pytester, "", variant="@initech")
     result = pytester.runpytest_inprocess()
     assert result.ret == 2
     result.stdout.fnmatch_lines(["*prompts/pipeline.say@initech.yaml:3: the instruction is empty*"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from optimize_project import LOCK, PROMPT, calls, optimize, run, write_project
+from printed import flat
 
 SOURCE = """
 @pytest.mark.mipro(threshold=0.1, models=["test/one", "test/two"])
@@ -12,10 +13,6 @@ SOURCE = """
 def test_parity(number):
     assert parity(number=str(number)) == ("odd" if number % 2 else "even")
 """
-
-
-def flat(result):
-    return " ".join(result.stdout.str().split())
 
 
 def test_one_prompt_is_searched_for_all_models(pytester):

@@ -34,12 +34,12 @@ def test_the_budget_holds_and_the_search_ends_with_it(pytester):
     assert "mipro: the search ended early: " in text
 
 
-@pytest.mark.parametrize("limit", [1, 39])
-def test_a_budget_below_the_baseline_is_one_line(pytester, limit):
+@pytest.mark.parametrize(("limit", "said"), [(1, "1 call"), (39, "39 calls")])
+def test_a_budget_below_the_baseline_is_one_line(pytester, limit, said):
     write_project(pytester)
     result = optimize(pytester, f"--mipro-max-calls={limit}")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    line = f"the limit of {limit} calls ends within the baseline of 40 cases; raise it (--mipro-m"
+    line = f"the limit of {said} ends within the baseline of 40 cases; raise it (--mipro-m"
     assert sum(line in text for text in result.outlines) >= 1
     assert live_calls(pytester) <= limit
     assert written(pytester) == {}
@@ -66,7 +66,7 @@ def test_a_budget_that_leaves_no_decision_is_one_line(pytester):
     result = optimize(pytester, "--mipro-max-calls=41")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
-        ["*the limit of 41 calls leaves 1 calls, the decision with its *raise it * (--mipro-m*"]
+        ["*the limit of 41 calls leaves 1 call, the decision with its *raise it * (--mipro-m*"]
     )
     assert written(pytester) == {}
 

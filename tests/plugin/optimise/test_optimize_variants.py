@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from optimize_project import LOCK, PROMPT, optimize, run, write_project
+from printed import flat
 
 VARIANT = PROMPT.replace(".yaml", "@acme.yaml")
 SOURCE = """
@@ -31,10 +32,6 @@ def commit(pytester, instruction, path=PROMPT):
         f"schema_version: 1\nmodule: pipeline.parity\ninstruction: {instruction}\ndemos: []\n"
     )
     return file
-
-
-def flat(result):
-    return " ".join(result.stdout.str().split())
 
 
 def test_a_study_of_a_variant_starts_from_the_fallback_and_leaves_it_alone(pytester):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_mipro.plugin.config.number_words import measured
+from pytest_mipro.runtime.text.number_words import measured
 
 SOURCE = """
 @pytest.mark.mipro(threshold=0.5)

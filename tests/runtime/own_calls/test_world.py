@@ -153,7 +153,7 @@ def test_more_calls_than_allowed_are_refused_and_not_tried_again(
     made = openai.OpenAI(base_url=f"{server.url}/v1", api_key=KEY)
     with case(client, max_calls=1) as trace, made:
         made.chat.completions.create(**BODY)
-        with pytest.raises(openai.APIStatusError, match="more than 1 LM calls"):
+        with pytest.raises(openai.APIStatusError, match="more than 1 LM call "):
             made.chat.completions.create(**BODY, temperature=0)
     assert isinstance(trace.caused, CallLimitError)
     assert server.count == 1

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 
-def counted(count: int, what: str) -> str:
-    """Return "1 case", "2,000 cases"."""
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+def counted(count: float, one: str, many: str = "") -> str:
+    """Return "1 case", "2,000 cases"; `many` is the plural where it is not `one` and an "s"."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def plain(value: float) -> str:
