@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import os
 import re
 import subprocess
 import sys
-from importlib.metadata import metadata
+import tomllib
 from pathlib import Path
 from types import FunctionType, SimpleNamespace
 from typing import Any
@@ -18,7 +19,8 @@ import yaml
 import pytest_mipro
 from pytest_mipro import errors, extending
 from pytest_mipro.plugin import hookspecs
-from pytest_mipro.plugin.config.options import DOCS, SETTINGS
+from pytest_mipro.plugin.config.options import SETTINGS
+from pytest_mipro.runtime.text import pages
 
 ROOT = Path(__file__).parents[2]
 SITE: dict[str, Any] = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
@@ -126,10 +128,29 @@ def test_the_reference_has_every_public_object():
             assert hasattr(importlib.import_module(module), member)
 
 
+def strings_of(source: str) -> set[str]:
+    """Return the texts in a source, docstrings aside."""
+    nodes = list(ast.walk(ast.parse(source)))
+    said = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    texts = (n for n in nodes if isinstance(n, ast.Constant) and id(n) not in said)
+    return {node.value for node in texts if isinstance(node.value, str)}
+
+
 def test_pages_that_messages_name_are_there_and_reached_from_a_wheel(pytester):
-    named = {page for row in SETTINGS for page in re.findall(r"docs/[\w-]+\.md", row.text)}
-    assert named
-    assert [page for page in named if not (ROOT / page).exists()] == []
-    urls = metadata("pytest-mipro").get_all("Project-URL") or []
-    assert any(DOCS.partition("/tree/")[0] in url for url in urls)
-    pytester.runpytest("--help").stdout.fnmatch_lines([f"*{DOCS}*"])
+    """A message gives an address; texts of `--help` name pages of the folder that it gives."""
+    named = {page for row in SETTINGS for page in re.findall(r"docs/([\w-]+\.md)", row.text)}
+    assert "ci.md" in named
+    for path in Path(pytest_mipro.__file__).parent.rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        named |= set(re.findall(r"\bpage\(['\"]([^'\"]+)", source))
+        if "docs/" in source and path.name != "options.py":
+            wrong = [text for text in strings_of(source) if re.search(r"docs/[\w-]*\.md", text)]
+            assert wrong == [], f"{path}: use `page`"
+    assert "own-client.md#with-a-prompt-from-a-file" in named
+    for name, _, heading in (each.partition("#") for each in sorted(named)):
+        titles = re.findall(r"^#+ (.*)$", (ROOT / "docs" / name).read_text("utf-8"), re.MULTILINE)
+        slugs = {re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in titles}
+        assert not heading or heading in slugs, f"{name}#{heading}"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert pages.page("").rstrip("/") == pages.DOCS == project["urls"]["Documentation"]
+    pytester.runpytest("--help").stdout.fnmatch_lines([f"*{pages.DOCS}*"])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 import pytest
 
 from pytest_mipro.plugin.config import option_checks as checks
+from pytest_mipro.runtime.text.pages import DOCS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,8 +28,6 @@ EFFORTS: tuple[Effort, ...] = ("light", "medium", "heavy")
 GATE_ON: tuple[GateOn, ...] = ("all", "holdout")
 REPLIES: tuple[RepliesFrom, ...] = ("auto", "record", "replay", "fresh")
 ONLY: tuple[Only, ...] = ("instructions", "demos")
-DOCS = "https://github.com/pytest-mipro/pytest-mipro/tree/main/docs"
-"""Where the pages are that texts name as docs/….md: a wheel does not hold them."""
 MAX_SEED = 2**32 - 1  # what numpy's generators take
 
 T = TypeVar("T")

@@ -14,10 +14,11 @@ from pytest_mipro.plugin.config.options import EFFORTS
 from pytest_mipro.plugin.optimise.study_watch import format_time
 from pytest_mipro.plugin.report.contents import describe_demand
 from pytest_mipro.runtime.text.number_words import counted
+from pytest_mipro.runtime.text.pages import page
 
 _SHOWN_TESTS = 3
 _SHOWN_FILES = 4
-_HELP = "'When nothing is better' in docs/optimising.md tells more"
+_HELP = f"more: {page('optimising.md#when-nothing-is-better')}"
 
 
 @dataclass(frozen=True)

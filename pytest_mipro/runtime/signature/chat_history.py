@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias
 
 from pytest_mipro.runtime.signature.json_values import to_json
+from pytest_mipro.runtime.text.pages import page
 
 _ROLES = ("user", "assistant")
 _CALLS = ("tool_calls", "function_call", "tool_call_id")
 OWN_CLIENT_WAY = (
-    "a pipeline with tools keeps its own client, with a prompt_text for its prompt "
-    "(docs/own-client.md)"
+    "a pipeline with tools keeps its own client, with a prompt_text for its prompt: "
+    + page("own-client.md#with-a-prompt-from-a-file")
 )
 
 
