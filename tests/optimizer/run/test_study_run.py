@@ -178,8 +178,8 @@ def test_a_small_budget_keeps_room_for_one_full_evaluation() -> None:
 def test_the_reason_tells_a_search_that_never_came_to_a_full_evaluation() -> None:
     for limit in (160, 170, 180):
         assert re.fullmatch(
-            rf"the search ended early: the limit of {limit} calls? leaves \d+ calls?, the "
-            r"next trial with its leader needs about \d+ calls, and no candidate was measured on all "
-            r"validation rows",
+            rf"the search ended early: the limit of {limit} calls? leaves \d+ calls?, "
+            r"the next trial with its leader needs about \d+ calls, and no candidate was measured "
+            r"on all validation rows",
             play(max_calls=limit).result.reason,
         )
