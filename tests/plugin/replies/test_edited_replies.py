@@ -1,0 +1,47 @@
+"""A replies file that people or merges changed."""
+
+from __future__ import annotations
+
+import pytest
+from recorded_desk import (
+    RECORD,
+    REPLAY,
+    WORKERS,
+    file_of,
+)
+
+
+@pytest.mark.parametrize("mode", ["auto", "record", "replay"])
+@WORKERS
+def test_a_broken_file_is_one_line_with_its_number(pytester, recordable, workers, mode):
+    recordable()
+    pytester.runpytest(RECORD)
+    text = file_of(pytester).read_text()
+    file_of(pytester).write_text(text + "<<<<<<< ours\n")
+    result = pytester.runpytest(workers, f"--mipro-replies={mode}")
+    assert result.ret != 0
+    told = result.stdout.str() + result.stderr.str()
+    assert "test_desk.replies.jsonl:9: an unresolved merge conflict; keep the lines of both" in told
+    assert "Traceback" not in told
+    assert "INTERNALERROR" not in told
+    assert file_of(pytester).read_text().endswith("<<<<<<< ours\n")
+
+
+def test_an_edited_reply_is_replayed_as_it_stands(pytester, recordable):
+    recordable()
+    pytester.runpytest(RECORD)
+    path = file_of(pytester)
+    path.write_text(path.read_text().replace('"text": "one"', '"text": "won"'))
+    result = pytester.runpytest(REPLAY)
+    result.stdout.fnmatch_lines(["*missed (1): one", "*7 of 7 replies recorded*"])
+
+
+def test_the_next_recording_tidies_a_merge(pytester, recordable):
+    recordable()
+    pytester.runpytest(RECORD)
+    good = file_of(pytester).read_text()
+    lines = good.splitlines(keepends=True)
+    file_of(pytester).write_text("".join([*lines, lines[0], *lines[1:4]]))
+    assert pytester.runpytest(REPLAY).ret == 0
+    pytester.runpytest(RECORD)
+    assert file_of(pytester).read_text() == good
