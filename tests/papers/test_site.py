@@ -17,10 +17,9 @@ import pytest
 import yaml
 
 import pytest_mipro
-from pytest_mipro import errors, extending
+from pytest_mipro import errors, extending, pages
 from pytest_mipro.plugin import hookspecs
 from pytest_mipro.plugin.config.options import SETTINGS
-from pytest_mipro.runtime.text import pages
 
 ROOT = Path(__file__).parents[2]
 SITE: dict[str, Any] = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))

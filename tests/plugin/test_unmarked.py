@@ -30,10 +30,12 @@ def test_only_hooks_and_options_are_imported(pytester):
     without = modules_of_a_run(pytester, "-p", "no:mipro")  # other plugins import what they need
     assert [name for name in modules_of_a_run(pytester) if name not in without] == [
         "pytest_mipro",
+        "pytest_mipro.pages",
         "pytest_mipro.plugin",
         "pytest_mipro.plugin.config",
         "pytest_mipro.plugin.config.option_checks",
         "pytest_mipro.plugin.config.options",
+        "pytest_mipro.plugin.config.setting",
         "pytest_mipro.plugin.hooks",
         "pytest_mipro.plugin.hookspecs",
     ]

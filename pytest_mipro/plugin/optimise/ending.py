@@ -10,11 +10,11 @@ from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.statistics.notation import with_interval
 from pytest_mipro.optimizer.study.amount import describe_amount, total
 from pytest_mipro.optimizer.study.settings import Effort
+from pytest_mipro.pages import page
 from pytest_mipro.plugin.config.options import EFFORTS
 from pytest_mipro.plugin.optimise.study_watch import format_time
 from pytest_mipro.plugin.report.contents import describe_demand
 from pytest_mipro.runtime.text.number_words import counted
-from pytest_mipro.runtime.text.pages import page
 
 _SHOWN_TESTS = 3
 _SHOWN_FILES = 4

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import threading
-import warnings
 from collections.abc import Iterator
 from glob import escape
 from pathlib import Path
@@ -18,8 +17,8 @@ from pytest_mipro.errors import (
     ModuleDefinitionError,
     OutputParseError,
     PromptFileError,
-    PromptWarning,
 )
+from pytest_mipro.runtime.prompts.placeholders import warn_of_placeholders
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.settings import current_settings
 from pytest_mipro.runtime.signature.reply_text import normalise_instruction
@@ -33,8 +32,6 @@ SCHEMA_VERSION = 1
 _TEXT_SUFFIXES = (".md", ".txt")
 PROMPT_SUFFIXES = (".yaml", ".yml", *_TEXT_SUFFIXES)
 """What the name of a prompt file may end in."""
-# `{company}` and `{{ company }}`, as templates have them; not the braces of LaTeX, JSON or code.
-_PLACEHOLDER = re.compile(r"(?<![\w\\{}])(?:\{([A-Za-z_]\w*)\}|\{\{ ?([A-Za-z_]\w*) ?\}\})(?!\})")
 _KEYS = ("schema_version", "module", "instruction", "demos")
 # Front matter of other tools is text as before.
 _FRONT = re.compile(r"\A---[ \t]*\r?\n(demos:.*?\n)---[ \t]*\r?\n", re.DOTALL)
@@ -250,23 +247,8 @@ def committed_prompt(signature: Signature) -> Prompt:
         return committed_prompt(signature.plain)
     used = _first_prompt(signature) if prompt is None else prompt
     if first and not _is_text(signature):
-        _warn_of_placeholders(used, signature, from_file=prompt is not None)
+        warn_of_placeholders(used, signature, from_file=prompt is not None)
     return used
-
-
-def _warn_of_placeholders(prompt: Prompt, signature: Signature, *, from_file: bool) -> None:
-    names = [one or two for one, two in _PLACEHOLDER.findall(prompt.instruction)]
-    if names:
-        where = signature.prompt_path if from_file else signature.where
-        shown = ", ".join(f"{{{name}}}" for name in dict.fromkeys(names))
-        inputs = ", ".join(signature.inputs) or "none"
-        warnings.warn(
-            f"{where}: the instruction holds {shown}, which nothing fills in: models see it as it "
-            f"stands, and the inputs ({inputs}) behind the instruction; name an input without "
-            "braces, or write the text itself",
-            PromptWarning,
-            stacklevel=2,
-        )
 
 
 def with_variants(signature: Signature) -> Iterator[Signature]:

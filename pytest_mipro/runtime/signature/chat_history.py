@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias
 
+from pytest_mipro.pages import page
 from pytest_mipro.runtime.signature.json_values import to_json
-from pytest_mipro.runtime.text.pages import page
 
 _ROLES = ("user", "assistant")
 _CALLS = ("tool_calls", "function_call", "tool_call_id")

@@ -319,8 +319,10 @@ def test_the_file_is_light():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     package = {
         "pytest_mipro",
+        "pytest_mipro.pages",
         "pytest_mipro.plugin",
         "pytest_mipro.plugin.config",
         "pytest_mipro.plugin.config.option_checks",
+        "pytest_mipro.plugin.config.setting",
     }
     assert set(done.stdout.split()) == package

@@ -1,4 +1,7 @@
-"""Where the pages of the documentation are, for messages: a wheel does not hold them."""
+"""Where the pages of the documentation are, for messages: a wheel does not hold them.
+
+Every pytest run imports this file.
+"""
 
 from __future__ import annotations
 
