@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from pytest_mipro.errors import LimitReachedError
@@ -27,7 +28,7 @@ from pytest_mipro.optimizer.rounds.demo_sets import (
 )
 from pytest_mipro.optimizer.rounds.instruction_proposer import InstructionProposer
 from pytest_mipro.optimizer.rounds.search_state import SearchState, baseline_record
-from pytest_mipro.optimizer.rounds.trials import measure_leaders, search_round
+from pytest_mipro.optimizer.rounds.trials import Join, measure_leaders, search_round
 from pytest_mipro.optimizer.run.attempts import tests_to_attempt
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.events import CandidatesReady
@@ -103,11 +104,24 @@ def _round_from(
             labelled = labelled_demos(shown, state.baseline.study.tests)
             pools = merged_pools(merged_pools(state.pools, more), labelled)
             state = _with_demo_sets(replace(state, pools=pools), runs)
-        return search_round(state, lambda searched: _ready(join(searched)))
+        return search_round(state, partial(_joined, join))
 
 
-def _ready(state: SearchState) -> SearchState:
-    """Report the candidates that there are from now on, and return the state."""
+def _joined(join: Join, state: SearchState) -> SearchState:
+    """Return the state with the candidates to come, and report all that there are.
+
+    Also where a limit ends the wait for them: leaders may follow, of modules found just now.
+    """
+    try:
+        joined = join(state)
+    except LimitReachedError:
+        _report(state)
+        raise
+    _report(joined)
+    return joined
+
+
+def _report(state: SearchState) -> None:
     modules = {item.signature.label: item for item in state.candidates.modules}
     found = {name: state.pools.get(m.signature.prompt_path, ()) for name, m in modules.items()}
     most = _demo_limit(state)
@@ -122,7 +136,6 @@ def _ready(state: SearchState) -> SearchState:
         state.ways,
     )
     state.run.services.emit(ready)
-    return state
 
 
 def _validation_runs(state: SearchState) -> list[CaseRun]:

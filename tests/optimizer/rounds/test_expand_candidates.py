@@ -20,8 +20,9 @@ from optimizer_world import (
 from world_model import COLOURS, MODEL, PROPOSER, WorldClient, answer, module_of, own_row, word_of
 
 from pytest_mipro.errors import ConfigurationError
+from pytest_mipro.optimizer.budget.limits import Limit, LimitUsedUpError
 from pytest_mipro.optimizer.run.events import CandidatesReady, Decided, ProposalsMade, TrialFinished
-from pytest_mipro.runtime.client.contract import Request
+from pytest_mipro.runtime.client.contract import Reply, Request
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.signature.signature import Signature
 
@@ -193,3 +194,21 @@ def test_a_late_module_that_the_edge_refuses_ends_the_study() -> None:
     with pytest.raises(ConfigurationError, match="two studies on one module"):
         play(LATE, services={"check_modules": check, "emit": events.append}, rounds=3, trials=12)
     assert not any(isinstance(event, Decided) for event in events)
+
+
+def test_a_module_found_before_a_limit_is_among_the_candidates_of_the_leaders() -> None:
+    events: list[object] = []
+
+    class Limited(WorldClient):
+        """Proposes in the first round alone."""
+
+        async def complete(self, request: Request) -> Reply:
+            if request.model == PROPOSER and any(isinstance(it, CandidatesReady) for it in events):
+                raise LimitUsedUpError(Limit("calls", 9))
+            return await super().complete(request)
+
+    play(LATE, Limited(), {"emit": events.append}, rounds=3, trials=12)
+    last = next(it for it in reversed(events) if isinstance(it, CandidatesReady))
+    trial = next(it for it in reversed(events) if isinstance(it, TrialFinished))
+    assert trial.kind == "full"
+    assert len(trial.assignment) == 2 * len(last.offered) == 6
