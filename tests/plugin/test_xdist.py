@@ -15,8 +15,9 @@ def test_echo(text): assert echo(text=text) != "one"
 """
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
-@pytest.mark.parametrize(("threshold", "status"), [(0.8, 0), (0.9, 1)])
+@pytest.mark.parametrize(
+    ("workers", "threshold", "status"), [("-n0", 0.8, 0), ("-n0", 0.9, 1), ("-n2", 0.9, 1)]
+)
 def test_the_verdict_is_the_same(pytester, desk, workers, threshold, status):
     desk(SOURCE.format(threshold=threshold, last="five"))
     result = pytester.runpytest(workers, "--junitxml=out.xml")
@@ -56,27 +57,22 @@ import os
 def test_echo(text):
     if text == "die": os._exit(1)
 """)
-    result = pytester.runpytest("-n2")
+    result = pytester.runpytest("-n1")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*INCOMPLETE: 1 case did not run"])
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
+def test_a_refused_test_is_a_collection_error(pytester, desk):
+    desk(
         "@pytest.mark.mipro(treshold=1)\ndef test_echo(): pass",
-        "@pytest.mark.mipro\ndef test_parts(subtests): pass",
-        (
-            "import unittest\n@pytest.mark.mipro\nclass TestDesk(unittest.TestCase):\n"
-            "    def test_echo(self): pass"
-        ),
-    ],
-)
-def test_a_refused_test_is_a_collection_error(pytester, desk, source):
-    desk(source)
+        test_more="@pytest.mark.mipro\ndef test_parts(subtests): pass",
+        test_unit="import unittest\n@pytest.mark.mipro\nclass TestDesk(unittest.TestCase):\n"
+        "    def test_echo(self): pass",
+    )
     result = pytester.runpytest("-n1")
     assert result.ret != 0
-    result.stdout.fnmatch_lines(["*: @pytest.mark.mipro: *"])
+    for file in ("test_desk", "test_more", "test_unit"):
+        result.stdout.fnmatch_lines([f"*{file}.py*: @pytest.mark.mipro: *"])
     result.stdout.no_fnmatch_line("*INTERNALERROR*")
     result.stdout.no_fnmatch_line("*Traceback*")
 
@@ -84,7 +80,7 @@ def test_a_refused_test_is_a_collection_error(pytester, desk, source):
 def test_a_broken_lock_is_told_in_one_line(pytester, desk):
     desk(SOURCE.format(threshold=0.5, last="five"))
     (pytester.path / "test_desk.mipro.json").write_text("{\n")
-    result = pytester.runpytest("-n2")
+    result = pytester.runpytest("-n1")
     assert result.ret != 0
     text = result.stdout.str() + result.stderr.str()
     assert "test_desk.mipro.json:" in text
@@ -104,7 +100,7 @@ def test_two_studies_of_one_lock_are_told_by_their_tests(pytester, desk):
         SOURCE.format(threshold=0.5, last="five"),
         test_other="@pytest.mark.mipro(study='test_desk')\ndef test_one(): pass",
     )
-    result = pytester.runpytest("-n2")
+    result = pytester.runpytest("-n1")
     assert result.parseoutcomes() == {"errors": 6}
     result.stdout.fnmatch_lines(["*study 'test_desk'*have one lock, test_desk.mipro.json; rename*"])
     plain = pytester.runpytest()

@@ -29,7 +29,7 @@ def test_what_was_said_is_said_in_a_line_with_its_place() -> None:
     assert same_error_line("x" * 200, "t.py::a") == f"{'x' * 100}… (the same error as t.py::a)"
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+@WORKERS
 def test_the_first_case_tells_it_and_the_last_line_counts_all(pytester, workers):
     write_gate(pytester, words=DOWN)
     result = pytester.runpytest(workers, "-p", "no:randomly")

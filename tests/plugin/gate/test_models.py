@@ -301,7 +301,7 @@ def test_it(word):
 
 def test_workers_bring_the_models_together(pytester):
     project(pytester)
-    result = pytester.runpytest_subprocess("-n2", "-p", "no:randomly")
+    result = pytester.runpytest("-n2")
     assert result.ret == 1
     result.stdout.fnmatch_lines(
         ["the models of test_say, on the same cases:", "*", "  test/small *", "  test/large *"]

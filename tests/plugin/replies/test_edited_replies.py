@@ -6,13 +6,14 @@ import pytest
 from recorded_desk import (
     RECORD,
     REPLAY,
-    WORKERS,
     file_of,
 )
 
 
-@pytest.mark.parametrize("mode", ["auto", "record", "replay"])
-@WORKERS
+@pytest.mark.parametrize(
+    ("workers", "mode"),
+    [("-n0", "auto"), ("-n0", "record"), ("-n0", "replay"), ("-n1", "replay")],
+)
 def test_a_broken_file_is_one_line_with_its_number(pytester, recordable, workers, mode):
     recordable()
     pytester.runpytest(RECORD)

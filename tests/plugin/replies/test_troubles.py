@@ -39,7 +39,7 @@ LINE = (
 )
 
 
-@pytest.mark.parametrize("arguments", [[], ["-q"], ["-qq"], ["-n2"]])
+@pytest.mark.parametrize("arguments", [[], ["-q"], ["-qq"], ["-n1"]])
 def test_a_gate_tells_them_in_one_line(pytester, arguments):
     write_gate(pytester, words=WORDS)
     pytester.makeconftest(MODEL)

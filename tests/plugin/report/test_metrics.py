@@ -27,7 +27,7 @@ def block(result: pytest.RunResult) -> list[str]:
     return lines[next(n for n, line in enumerate(lines) if "- mipro: test_desk.py -" in line) + 1 :]
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+@pytest.mark.parametrize("workers", [(), ("-n", "1")])
 def test_the_block_has_their_means(
     pytester: pytest.Pytester, desk: Callable[..., None], workers: Any
 ) -> None:
