@@ -75,11 +75,10 @@ def test_pytest_s_own_fixtures_need_no_word(pytester):
     result.stdout.no_fnmatch_line("*one case at a time*")
 
 
-@pytest.mark.parametrize("scope", ["module", "session"])
-def test_a_living_fixture_of_wider_scope_makes_cases_run_alone(pytester, scope):
-    fixture = f"""
+def test_a_living_fixture_of_wider_scope_makes_cases_run_alone(pytester):
+    fixture = """
 import threading
-@pytest.fixture(scope="{scope}")
+@pytest.fixture(scope="session")
 def desk():
     yield threading.Lock()
     open("closed.txt", "w").close()
@@ -228,10 +227,9 @@ def test_setup_method_counts_as_a_function_scoped_fixture(pytester):
     refused(pytester, "*::TestParity::test_parity?0?: the function-scoped fixture 'setup_method' *")
 
 
-@pytest.mark.parametrize("method", ["", ", method"])
-def test_setup_method_declared_safe_runs_for_each_fresh_instance(pytester, method):
+def test_setup_method_declared_safe_runs_for_each_fresh_instance(pytester):
     safe = ', rerun_safe=["setup_method"]'
-    write_project(pytester, METHODS.format(set_up="setup_method", method=method, safe=safe))
+    write_project(pytester, METHODS.format(set_up="setup_method", method=", method", safe=safe))
     result = optimize(pytester)
     assert result.ret == 0
     text = result.stdout.str()
