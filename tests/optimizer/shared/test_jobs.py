@@ -23,6 +23,7 @@ from pytest_mipro.optimizer.shared.jobs import (
 )
 from pytest_mipro.runtime.calls.own_client import OWN_CLIENT
 from pytest_mipro.runtime.calls.steps import StepCall
+from pytest_mipro.runtime.prompt_text import prompt_text
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 
 ROOT = Path(__file__).parents[1]
@@ -139,6 +140,22 @@ def test_a_call_of_a_variant_comes_back_where_nobody_has_called_it_yet() -> None
         Serialiser(make_study().cases, ROOT).load_run(data)
     )
     assert again["calls"][0]["signature"] == data["calls"][0]["signature"]
+
+
+@pytest.mark.parametrize("variant", ["", "acme"])
+def test_a_call_of_a_prompt_text_comes_back_as_the_text_s(tmp_path: Path, variant: str) -> None:
+    (tmp_path / "triage.md").write_text("Sort for {company}.")
+    text = prompt_text(str(tmp_path / "triage.md")).signature.of_variant(variant)
+    study = make_study()
+    with baseline_of(study) as (_, baseline):
+        first = baseline.evaluation.runs[0]
+    inputs = {"company": "Finch", "user_message": "It hangs"}
+    own = replace(first.calls[0], signature=text, inputs=inputs, stack=(), shows_demos=False)
+    told = [replace(own, calls_tool=True), own]
+    data = Serialiser(study.cases, tmp_path).dump_run(replace(first, calls=tuple(told)))
+    read = Serialiser(study.cases, tmp_path).load_run(json.loads(json.dumps(data))).calls
+    assert list(read) == told
+    assert read[0].signature is text
 
 
 def test_a_module_that_is_not_known_is_an_error() -> None:
