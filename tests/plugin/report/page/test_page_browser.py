@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +252,24 @@ def test_every_control_is_reached_by_tab_and_has_a_name(page):
         seen.append(page.js("document.activeElement.tagName + document.activeElement.className"))
     assert seen[0] == "Askip"
     assert {"A", "DIVarea", "SELECT", "SUMMARY", "INPUT"} <= set(seen)
+
+
+def test_a_screen_reader_finds_its_way_by_headings_landmarks_and_captions(page):
+    page.js("document.querySelector('.matrix tbody button').click()")
+    levels = page.js("[...document.querySelectorAll('h1, h2, h3, h4')].map((e) => +e.tagName[1])")
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    names = page.js("""[...document.querySelectorAll(
+        'section, nav, [role=region], [role=search], dialog')].map((each) =>
+        each.getAttribute('aria-label') ??
+        document.getElementById(each.getAttribute('aria-labelledby'))?.textContent)""")
+    assert all(names)
+    assert len(set(names)) == len(names), sorted(name for name in names if names.count(name) > 1)
+    bare = "[...document.querySelectorAll('table')].filter((e) => !e.caption?.textContent).length"
+    assert page.js(bare) == 0
+    assert page.js("document.querySelectorAll('main').length") == 1
+    assert page.js("document.documentElement.lang") == "en"
 
 
 def test_arrow_keys_read_a_chart(page):

@@ -1,5 +1,11 @@
 /* The candidates of each module, as differences from the committed prompt; what each brought. */
 
+const WAYS = {
+  random: "at random",
+  failing: "rows that fail first",
+  near: "rows like those that fail",
+  cover: "each output in turn",
+};
 const PARTS = [
   ["instructions", "instruction"],
   ["demo_sets", "demo set"],
@@ -39,8 +45,9 @@ function candidatesSection() {
   return section(
     "candidates",
     "Candidates",
-    "Each module's instructions and demo sets; 0 is the committed one, and ★ is the finalist's choice. What is " +
-      "marked differs from the committed prompt.",
+    "Each module's instructions and demo sets; 0 is the committed one, and ★ is the finalist's choice. Beside each: " +
+      "how it was asked for or drawn, its best program's score, and its lift beside equal partners. What is marked " +
+      "differs from the committed prompt.",
     modules.map((module, place) => moduleBlock(module, place)),
     modules.length ? programsBlock() : null,
   );
@@ -60,6 +67,7 @@ function moduleBlock(module, place) {
       h("code", {}, module.name),
       " ",
       module.written ? badge("prompt changed", "good") : badge("prompt unchanged", "plain"),
+      " ",
       h("small", {}, module.model),
     ),
     h("h4", {}, plural(module.instructions.length, "instruction")),
@@ -104,7 +112,7 @@ function candidate(module, place, part, index, most) {
 }
 
 function origin(part, each) {
-  if (part) return `${plural(each.demos.length, "demo")}${each.way ? `, drawn: ${each.way}` : ""}`;
+  if (part) return `${plural(each.demos.length, "demo")}${each.way ? `, drawn ${WAYS[each.way] ?? each.way}` : ""}`;
   if (!each.by) return "proposed in an earlier round";
   const { strategy, tip, model, round } = each.by;
   const models = new Set(
@@ -185,7 +193,7 @@ function programsBlock() {
     h(
       "p.muted",
       {},
-      "One choice for each module: instruction and demo set. A program is named by its first trial.",
+      "A program is one choice for each module, instruction/demo set by their numbers above. It is named by its first trial.",
     ),
     table(
       "Programs",

@@ -61,7 +61,7 @@ function table(caption, columns, rows) {
   const cell = (tag, value, kind, more) => h(kind ? `${tag}.${kind}` : tag, more, value ?? "");
   return h(
     "div.scroll",
-    { tabindex: 0, role: "region", "aria-label": caption },
+    { tabindex: 0, role: "region", "aria-label": `Table: ${caption}` },
     h(
       "table",
       {},

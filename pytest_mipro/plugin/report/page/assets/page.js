@@ -14,36 +14,54 @@ function refusedSection() {
         : h("details.quiet", {}, h("summary", {}, "The reply"), h("pre", {}, text(each.text))),
     ),
   ]);
-  return rows.length
-    ? section("refused", "Refused, and why", null, table("Refused, and why", [["what"], ["why"]], rows))
-    : null;
+  if (data.kind === "gate") return null;
+  return section(
+    "refused",
+    "Refused, and why",
+    null,
+    rows.length
+      ? table("Refused, and why", [["what"], ["why"]], rows)
+      : h("p", {}, "Nothing: each proposal could be used, and no trial was dropped or stopped early."),
+  );
 }
+
+const CHOICES = { dataset: "summary of the dataset", program: "summary of the program" };
 
 function learntSection() {
   const learnt = data.learnt ?? [];
   if (!learnt.length) return null;
   const most = Math.max(0.01, ...learnt.map((each) => Math.abs(each.effect)));
-  let last = "";
-  const rows = learnt.map((each) => {
-    const first = each.choice !== last;
-    last = each.choice;
-    return [
-      first ? h("strong", {}, each.choice) : "",
+  const rows = (list) =>
+    list.map((each, at) => [
+      each.choice === list[at - 1]?.choice ? "" : h("strong", {}, CHOICES[each.choice] ?? each.choice),
       each.value,
       effectBar(each.effect, most),
       `± ${each.deviation.toFixed(3)}`,
       count(each.lessons),
-    ];
-  });
+    ]);
+  const columns = [
+    ["how it was asked"],
+    ["choice"],
+    ["believed lift"],
+    ["standard deviation", "number"],
+    ["proposals tried here", "number"],
+  ];
+  const here = learnt.filter((each) => each.lessons),
+    others = learnt.filter((each) => !each.lessons);
   return section(
     "learnt",
     "What was learnt about proposing",
-    "The lift that each choice of how to ask for an instruction is believed to bring, lessons of earlier runs included.",
-    table(
-      "What was learnt about proposing",
-      [["choice"], ["value"], ["lift"], ["deviation", "number"], ["lessons here", "number"]],
-      rows,
-    ),
+    "The lift that each way to ask for an instruction is believed to bring, by the proposals that were tried in this run " +
+      "and in earlier ones. The next run asks more often in the ways that paid.",
+    here.length ? table("Ways to ask that were tried here", columns, rows(here)) : null,
+    others.length
+      ? h(
+          "details.quiet",
+          {},
+          h("summary", {}, plural(others.length, "choice"), " not tried in this run"),
+          table("Ways to ask that were not tried here", columns, rows(others)),
+        )
+      : null,
   );
 }
 
@@ -95,7 +113,7 @@ function costSection() {
   const lead =
     data.kind === "gate"
       ? null
-      : "What the distinct requests took as their replies report it, those from the cache included; live ones were answered by an endpoint in this run.";
+      : "What the different requests took as their replies report it, those from the cache included.";
   return section(
     "cost",
     data.kind === "gate" ? "Calls" : "Cost by stage",
@@ -106,7 +124,7 @@ function costSection() {
         [stages[0] ? "stage and module" : "module"],
         [tokens ? "tokens" : "calls"],
         ["calls", "number"],
-        ["live", "number"],
+        ["sent to the model", "number"],
         ["tokens", "number"],
         ["cost", "number"],
       ],

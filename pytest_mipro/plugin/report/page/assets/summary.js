@@ -29,8 +29,11 @@ function optimizationSummary() {
       `${known.rows.train} training, ${known.rows.validation} validation, ${known.rows.holdout} holdout`,
     ],
     ["search", `${plural(known.trials, "trial")} of ${plural(known.programs, "program")}`],
-    ["calls", `${count(known.calls)} distinct of ${count(known.asked)} asked for; ${count(known.live)} live`],
-    ["billed", money(known.billed)],
+    [
+      "calls",
+      `${count(known.calls)} different requests in ${count(known.asked)}; ${count(known.live)} sent to the model, the others cached`,
+    ],
+    ["billed", known.billed === null ? "the model's price is unknown" : money(known.billed)],
     [known.models.length > 1 ? "models" : "model", known.models.join(", ")],
   ];
   return section(
@@ -53,7 +56,7 @@ function optimizationSummary() {
           "p.muted",
           {},
           after
-            ? `mean score on ${known.decided_on} rows, before and after`
+            ? `mean score on ${known.decided_on} rows${known.decided_on === "holdout" ? ", which the search never saw" : ""}: before and after`
             : "mean score under the committed prompts",
         ),
       ),
@@ -120,7 +123,7 @@ function testTable(known) {
       : h(`span.${direction(after - before)}`, {}, signed(after - before));
   const rows = [
     [
-      "all cases",
+      "all tests",
       range(known.before),
       range(known.after),
       change(known.before.objective, known.after?.objective),
@@ -135,8 +138,8 @@ function testTable(known) {
     ]);
   return known.after
     ? table(
-        "Scores of all cases",
-        [["all cases, the search's too"], ["before", "number"], ["after", "number"], ["change", "number"]],
+        "Mean scores on all rows",
+        [["mean score on all rows"], ["before", "number"], ["after", "number"], ["change", "number"]],
         rows,
       )
     : null;
