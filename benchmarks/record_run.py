@@ -1,9 +1,10 @@
-"""Record a run of the example on a terminal as docs/images/terminal.svg, for the README.
+"""Record a run of the example for the README: its terminal and its report page, in docs/images/.
 
-    python benchmarks/record_terminal.py
+    python benchmarks/record_run.py
 
-The run is a real one in a copy of the example, with an empty cache: what the picture shows is what
-was on the screen while it searched, and the last lines of its end.
+The run is a real one in a copy of the example, with an empty cache. terminal.svg shows what was on
+the screen while it searched, and the last lines of its end; report.png is the top of the page that
+it left, in a headless Chromium.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pty
 import re
 import shutil
 import struct
+import subprocess
 import sys
 import tempfile
 import termios
@@ -26,10 +28,12 @@ from rich.console import Console
 from rich.text import Text
 
 ROOT = Path(__file__).parents[1]
-TARGET = ROOT / "docs" / "images" / "terminal.svg"
+IMAGES = ROOT / "docs" / "images"
 FONT = re.compile(r"@font-face \{.*?\}", re.DOTALL)
 COLUMNS, ROWS = 100, 400
-SHOWN_BEFORE, SHOWN_AFTER = 14, 13
+SHOWN_BEFORE, SHOWN_AFTER = 15, 13
+PAGE_SIZE = "1280,1160"
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 COMMAND = ("-m", "pytest", "--mipro-optimize", "-p", "no:cacheprovider")
 
 
@@ -79,8 +83,24 @@ def picture(during: list[Text], after: list[Text]) -> str:
     return FONT.sub("", console.export_svg(title="pytest --mipro-optimize"))
 
 
+def photograph(page: Path, target: Path) -> None:
+    """Write the top of the page as it looks in a window of `PAGE_SIZE`, in the light theme."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        raise SystemExit(f"no Chromium is installed: {target.name} stays as it is")
+    options = ("--headless", "--no-sandbox", "--hide-scrollbars", "--virtual-time-budget=5000")
+    quiet = subprocess.DEVNULL
+    where = (f"--screenshot={target}", f"--window-size={PAGE_SIZE}", page.as_uri())
+    subprocess.run([browser, *options, *where], check=True, stdout=quiet, stderr=quiet, timeout=60)
+
+
+def written(target: Path) -> None:
+    """Say what was written."""
+    print(f"wrote {target}: {target.stat().st_size:,} bytes")
+
+
 def main() -> None:
-    """Run the example and write the picture."""
+    """Run the example and write both pictures."""
     screen = pyte.Screen(COLUMNS, ROWS)
     stream = pyte.ByteStream(screen)
     during: list[Text] = []
@@ -95,11 +115,16 @@ def main() -> None:
                 line.startswith("time  ") for line in shown
             ):
                 during = lines_of(screen)
-    if not during:
-        raise SystemExit("the run never showed 7 of 9 trials: look at its output")
-    TARGET.parent.mkdir(exist_ok=True)
-    TARGET.write_text(picture(during, lines_of(screen)), encoding="utf-8")
-    print(f"wrote {TARGET}: {TARGET.stat().st_size:,} bytes")
+        if not during:
+            raise SystemExit("the run never showed 7 of 9 trials: look at its output")
+        terminal, report = IMAGES / "terminal.svg", IMAGES / "report.png"
+        terminal.write_text(picture(during, lines_of(screen)), encoding="utf-8")
+        written(terminal)
+        (page,) = (copy / ".mipro" / "report").glob("*/index.html")
+        photograph(page, report)
+        written(report)
+        if len(sys.argv) > 1:
+            shutil.copy(page, sys.argv[1])
 
 
 if __name__ == "__main__":
