@@ -201,7 +201,7 @@ def forked(text):
 
 
 def test_a_call_is_shown_as_it_went_over_the_wire(project: pytest.Pytester, server: Stub) -> None:
-    result = run(project, "--mipro-show", "-k", "two")
+    result = run(project, "--mipro-show", "-k", "two", "--mipro-json=out.json")
     result.stdout.fnmatch_lines(
         [
             "call 1 of 1: own client, m: live, *",
@@ -216,3 +216,7 @@ def test_a_call_is_shown_as_it_went_over_the_wire(project: pytest.Pytester, serv
             '"user said two"',
         ]
     )
+    (test,) = json.loads((project.path / "out.json").read_text())["studies"][0]["tests"]
+    ((call,),) = [case["trace"] for case in test["cases"] if case["trace"]]
+    assert (call["module"], call["output"], call["step"]) == ("own client", "user said two", False)
+    assert [message["role"] for message in call["messages"]] == ["system", "user"]
