@@ -133,7 +133,9 @@ def read_usage(path: Path) -> GateUsage | None:
     try:
         data = json.loads(read_text(path))
         modules, shared = data.pop("modules"), data.pop("shared", [])
-        return GateUsage(**data, modules=_modules(modules), shared=_modules(shared))
+        usage = GateUsage(**data, modules=_modules(modules), shared=_modules(shared))
+        counts = (usage.rows, usage.cases, usage.samples)
+        return usage if all(type(count) is int and count > 0 for count in counts) else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 

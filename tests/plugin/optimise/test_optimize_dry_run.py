@@ -224,6 +224,8 @@ def test_after_a_gate_run_it_knows_modules_calls_and_tokens(pytester):
     assert measured["lending"] == 5  # the rows that pass
     only = optimize(pytester, "--mipro-dry-run", "--mipro-only=instructions")
     assert "new demos" not in only.stdout.str()
+    usage.write_text(json.dumps({**measured, "rows": 0}))  # cut off, or edited
+    optimize(pytester, "--mipro-dry-run").stdout.fnmatch_lines(["LM calls    unknown before *"])
 
 
 def test_it_is_priced_for_the_model_that_is_asked_now(pytester):
