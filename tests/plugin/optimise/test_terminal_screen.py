@@ -8,6 +8,9 @@ from pytest_mipro.plugin.optimise import terminal_screen
 from pytest_mipro.plugin.optimise.study_watch import StudyWatch
 from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen, heartbeat
 
+# Its clean-up looks for garbage among all objects of this process, twice.
+NO_COLLECTING = ("-p", "no:unraisableexception")
+
 
 class Clockwork(threading.Event):
     """An event that never waits: it lets three waits pass, and then is set."""
@@ -39,7 +42,7 @@ def test_it_beats_every_half_minute_until_the_block_ends(monkeypatch):
 )
 def test_a_terminal_that_can_show_it_has_an_area(pytester, monkeypatch, args, terminal, live):
     monkeypatch.setenv("TERM", terminal)
-    config = pytester.parseconfigure(*args)
+    config = pytester.parseconfigure(*NO_COLLECTING, *args)
     config.pluginmanager.get_plugin("terminalreporter").isatty = True
     assert TerminalScreen(config, "test_a.py::optimize").live == live
 
@@ -49,7 +52,7 @@ def test_a_line_tells_how_the_study_goes_and_none_under_q(
     pytester, monkeypatch, capsys, args, lines
 ):
     monkeypatch.setattr(terminal_screen, "Event", Clockwork)
-    config = pytester.parseconfigure(*args)
+    config = pytester.parseconfigure(*NO_COLLECTING, *args)
     screen = TerminalScreen(config, "test_a.py::optimize")
     with screen, screen.watching(StudyWatch("test_a.py", clock=lambda: 0.0)):
         pass
