@@ -247,8 +247,7 @@ def recording(function: Callable[..., Any], run: RecordedCall) -> Callable[..., 
 def _followed(signature: Signature) -> str:
     """Return the plain module whose prompt a variant has, "" for what has its own."""
     plain = signature.plain
-    same = plain is not None and committed_prompt(plain) == committed_prompt(signature)
-    return plain.label if plain is not None and same else ""
+    return plain.label if plain is not None and not signature.prompt_path.exists() else ""
 
 
 def _amount(call: ModuleCall) -> Amount:

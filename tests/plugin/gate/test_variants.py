@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from gate_project import LOCK, write_gate, write_prompt
+from gate_project import LOCK, PIPELINE, write_gate, write_prompt
 from printed import flat
 
 TESTS = """
@@ -97,3 +97,11 @@ def test_a_variant_s_broken_file_is_one_error_at_collection(pytester):
     assert result.ret == 2
     result.stdout.fnmatch_lines(["*prompts/pipeline.say@initech.yaml:3: the instruction is empty*"])
     assert flat(result).count("is empty") <= 2  # in the error, and in the short summary
+
+
+def test_a_variant_with_its_own_file_needs_no_plain_one(pytester):
+    project(pytester)
+    required = PIPELINE.replace("@lm_module", '@lm_module(prompt="prompts/pipeline.say.yaml")')
+    (pytester.path / "pipeline.py").write_text(required)
+    result = pytester.runpytest_inprocess("-k", "acme")
+    result.assert_outcomes(passed=6, deselected=12)
