@@ -104,4 +104,5 @@ def test_a_variant_with_its_own_file_needs_no_plain_one(pytester):
     required = PIPELINE.replace("@lm_module", '@lm_module(prompt="prompts/pipeline.say.yaml")')
     (pytester.path / "pipeline.py").write_text(required)
     result = pytester.runpytest_inprocess("-k", "acme")
-    result.assert_outcomes(passed=6, deselected=12)
+    assert result.ret == 0
+    assert "variant acme: its own prompt for pipeline.say" in flat(result)
