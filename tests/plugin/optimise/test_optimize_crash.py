@@ -38,7 +38,7 @@ def pytest_configure(config):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-@pytest.mark.parametrize("step", [0, 1, 2])
+@pytest.mark.parametrize("step", [0, 2])  # for 1, see test_finished_study.py
 def test_files_are_all_old_or_all_new_after_kill_9_and_another_run(pytester, monkeypatch, step):
     write_project(pytester, conftest=KILLED)
     optimize(pytester)
