@@ -60,6 +60,8 @@ def area(watch: StudyWatch, width: int) -> Group:
         total=standing.total or None,
         completed=standing.done,
         width=max(4, min(width // _BAR_SHARE, width - LABEL_WIDTH)),
+        complete_style="cyan",  # rich's own is red, which in pytest means a failure
+        finished_style="green",
     )
     stage = Table.grid(padding=(0, 2, 0, 0))
     stage.add_row(bar, Text(standing.steps))

@@ -292,6 +292,8 @@ def test_nothing_is_wider_than_the_window_and_all_can_be_read(page, path, width,
     page.look(width, 900, dark=dark)
     page.open(path)
     assert page.js("document.documentElement.scrollWidth") <= width
+    held = "(() => {const e = document.querySelector('#summary .scroll');"
+    assert page.js(f"{held} return e.scrollWidth <= e.clientWidth}})()"), "before, after and change"
     assert page.js(f"({_CONTRAST})()") == []
     assert page.js("document.querySelectorAll('.area canvas').length") == 2
 

@@ -33,9 +33,9 @@ function broughtSection() {
   return section(
     "modules",
     "What each module brought",
-    "Main effects: the lift of each choice of the finalist beside equal partners, averaged over the programs that it " +
-      "was tried in, and drawn towards 0 where few rows show it. Choices that were always tried " +
-      "together share their lift; the sum need not be the lift of the whole.",
+    "The finalist is the program that was decided on. Each of its choices is compared with the others beside equal " +
+      "partners (a main effect): its lift is an average over the programs that it was tried in, drawn towards 0 where " +
+      "few rows show it. Choices that were always tried together share their lift; the sum need not be the lift of the whole.",
     table("What each module brought", [["module"], ["choice"], ["lift of the score"]], rows),
   );
 }
@@ -99,7 +99,7 @@ function candidate(module, place, part, index, most) {
       {},
       [index ? origin(part, each) : "committed", standing(place, part, index)].filter(Boolean).join("; "),
     ),
-    index ? effectBar(each.effect, most) : h("span.effect.muted", {}, "the start"),
+    index ? effectBar(each.effect, most) : h("span.effect.muted", {}, "the baseline"),
   );
   const details = h("details.candidate", { open: chosen && index > 0 }, head);
   const fill = () => {

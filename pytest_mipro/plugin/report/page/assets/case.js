@@ -131,7 +131,7 @@ function counted(calls) {
 
 /* How long a call took; a cached one as it was when it was asked. */
 function time(call) {
-  return [call.seconds ? `${call.seconds.toFixed(2)} s` : "", call.cached ? "cached" : ""];
+  return [call.seconds >= 0.005 ? `${call.seconds.toFixed(2)} s` : "", call.cached ? "cached" : ""];
 }
 
 function stepBlock(step) {
