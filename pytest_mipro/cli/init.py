@@ -20,6 +20,7 @@ from pytest_mipro.cli.output import say
 from pytest_mipro.cli.pipelines import RESERVED, Pipeline, pipelines_in
 from pytest_mipro.cli.trees import Folder, project_root
 from pytest_mipro.errors import ConfigurationError
+from pytest_mipro.pages import page
 from pytest_mipro.runtime.text.files import atomic_write
 
 _ROWS = 3
@@ -81,8 +82,9 @@ def _chosen(found: list[Pipeline], name: str | None) -> Pipeline:
         )
     if not wanted:
         raise ConfigurationError(
-            "no function here is an LM module, or calls openai, anthropic, litellm or mistralai; "
-            "run this in the folder of your project, or write a test by hand"
+            "no function here is an LM module, or calls openai, anthropic, litellm, mistralai or "
+            "an LM API by httpx or aiohttp; run this in the folder of your project, or write a "
+            f"test by hand: {page('writing-tests.md')}"
         )
     first = wanted[0]
     if not first.bare:
@@ -108,7 +110,7 @@ class _Settings:
     """The pytest configuration of the project: where it stands, and what it lacks."""
 
     def __init__(self, tree: Folder) -> None:
-        self.ini_file, self.values = _ini(tree.root)
+        self.ini_file, self.section, self.values = _ini(tree.root)
         self.has_src = any(path.startswith("src/") for path in tree.paths(".py"))
 
     @property
@@ -130,11 +132,11 @@ class _Settings:
         return lines
 
 
-def _ini(root: Path) -> tuple[str, Mapping[str, Any]]:
-    """Return the file that pytest reads, "" if there is none, and its values, as pytest looks."""
+def _ini(root: Path) -> tuple[str, str, Mapping[str, Any]]:
+    """Return the file that pytest reads, its section and its values; "" for none."""
     for name in ("pytest.ini", ".pytest.ini"):
         if (root / name).exists():
-            return name, _section(root / name, "pytest") or {}
+            return name, "[pytest]", _section(root / name, "pytest") or {}
     pyproject = root / "pyproject.toml"
     if pyproject.exists():
         try:
@@ -142,14 +144,15 @@ def _ini(root: Path) -> tuple[str, Mapping[str, Any]]:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"pyproject.toml: can't be read ({error})") from None
         if "pytest" in tool:
-            options = _table(tool, "pytest")
-            given = "ini_options" in options
-            return pyproject.name, _table(options, "ini_options") if given else options
+            name, options = pyproject.name, _table(tool, "pytest")
+            if "ini_options" in options:
+                return name, "[tool.pytest.ini_options]", _table(options, "ini_options")
+            return name, "[tool.pytest]", options
     for name, section in (("tox.ini", "pytest"), ("setup.cfg", "tool:pytest")):
         found = _section(root / name, section)
         if found is not None:
-            return name, found
-    return "", {}
+            return name, f"[{section}]", found
+    return "", "", {}
 
 
 def _table(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -269,12 +272,17 @@ def _steps(pipeline: Pipeline, files: list[str], settings: _Settings) -> Iterato
     missing = settings.lines(pipeline)
     if settings.ini_file and missing:
         lines = "".join(f"\n   {line}" for line in missing)
-        yield f"Add to pytest's settings in {settings.ini_file}:{lines}"
+        yield f"Add to {settings.section} in {settings.ini_file}:{lines}"
     if pipeline.has_modules:
         yield "Choose the model with mipro_model, and put its key into the environment."
+    else:
+        yield "Put the key that your client takes into the environment; its calls are cached."
+    if pipeline.has_prompts:
         yield "Run `pytest`: it is the gate. `pytest --mipro-optimize` searches for better prompts."
     else:
+        yield "Run `pytest`: it is the gate."
         yield (
-            "Run `pytest`: it is the gate, and your own client's calls are cached and counted. For "
-            "`--mipro-optimize`, a prompt has to be an LM module's (`@lm_module`)."
+            "To have `pytest --mipro-optimize` search for a better prompt, move yours from the "
+            'code into a file, and take it from there with `prompt_text("prompts/NAME.md")`: '
+            f"{page('own-client.md#with-a-prompt-from-a-file')}"
         )

@@ -86,9 +86,51 @@ def test_a_pipeline_with_its_own_client(shop: Path, command: Run) -> None:
         "wanted": "TODO wanted 1",
     }
     assert (shop / "pytest.ini").read_text() == "[pytest]\npythonpath = src .\n"
-    assert "your own client's calls are cached" in ended.out
+    assert "3. Put the key that your client takes into the environment; " in ended.out
+    assert '`prompt_text("prompts/NAME.md")`: https://' in ended.out
     assert "unrelated" not in ended.out
     assert (shop / "pyproject.toml").read_text() == "[project]\nname = 'shop'\n"
+
+
+BY_HAND = """
+import os
+import httpx
+
+URL = "https://api.openai.com/v1/chat/completions"
+
+def complete(messages):
+    return httpx.post(URL, json={"model": "m", "messages": messages}).json()
+
+def classify(ticket: str) -> str:
+    return complete([{"role": "user", "content": ticket}])
+
+def fetch(page: str) -> str:
+    return httpx.get(page).text
+"""
+
+
+def test_a_pipeline_that_posts_to_an_address(pytester: pytest.Pytester, command: Run) -> None:
+    write(pytester.path, "service/main.py", BY_HAND)
+    write(pytester.path, "other.py", BY_HAND.replace("/chat/completions", "/orders"))
+    ended = command("init")
+    assert ended.out.startswith("wrote tests/test_classify.py\n"), ended.err
+    assert "from service.main import classify\n" in (
+        pytester.path / "tests/test_classify.py"
+    ).read_text("utf-8")
+    assert "LM calls: complete (service/main.py). `init" in ended.out
+
+
+@pytest.mark.parametrize("where", ["bot.py", "texts.py"])
+def test_a_pipeline_with_a_prompt_text_can_be_optimised_as_it_is(
+    pytester: pytest.Pytester, command: Run, where: str
+) -> None:
+    text = "from pytest_mipro import prompt_text\nROUTE = prompt_text('prompts/route.md')\n"
+    write(pytester.path, "bot.py", f"from texts import ROUTE\n{BY_HAND}")
+    write(pytester.path, "texts.py", "ROUTE = ''\n")
+    write(pytester.path, where, text + (BY_HAND if where == "bot.py" else ""))
+    out = command("init").out
+    assert "4. Run `pytest`: it is the gate. `pytest --mipro-optimize` searches" in out
+    assert "prompts/NAME.md" not in out
 
 
 def test_a_function_that_is_named(shop: Path, command: Run) -> None:
@@ -104,7 +146,8 @@ def test_nothing_that_is_there_changes(shop: Path, command: Run) -> None:
     before = {path: path.read_bytes() for path in shop.rglob("*") if path.is_file()}
     ended = command("init")
     assert (
-        'Add to pytest\'s settings in pyproject.toml:\n   pythonpath = ["src", "."]\n' in ended.out
+        'Add to [tool.pytest.ini_options] in pyproject.toml:\n   pythonpath = ["src", "."]\n'
+        in ended.out
     )
     assert {path: path.read_bytes() for path in before} == before
     assert not (shop / "pytest.ini").exists()
@@ -127,7 +170,7 @@ def test_settings_stay_where_pytest_reads_them(
     shop: Path, command: Run, file: str, text: str
 ) -> None:
     write(shop, file, text)
-    assert f"Add to pytest's settings in {file}:\n   pythonpath" in command("init").out
+    assert f"Add to {text.strip()} in {file}:\n   pythonpath" in command("init").out
     assert (shop / file).read_text() == text
     assert file == "pytest.ini" or not (shop / "pytest.ini").exists()
 
