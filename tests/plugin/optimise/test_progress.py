@@ -155,8 +155,8 @@ def test_modules_are_named_short_where_that_is_clear():
         "            write  2 instructions, 2 demo sets of 2 passing rows, 1 too long for",
         "            demos",
     ]
-    text = {"read_mail@acme.md": 1}
-    assert "read_mail@acme.md  1 instr" in draw(CandidatesReady("s", 1, *[text] * 4)).lines[0]
+    text = {"read_mail.md@acme": 1}
+    assert "read_mail.md@acme  1 instr" in draw(CandidatesReady("s", 1, *[text] * 4)).lines[0]
     same, none = {"a.read": 1, "b.read": 2}, {"a.read": 0, "b.read": 0}
     assert "a.read  1 instruction" in draw(CandidatesReady("s", 1, same, same, same, none)).lines[0]
 
