@@ -39,11 +39,6 @@ def test_only_hooks_and_options_are_imported(pytester):
         "pytest_mipro.plugin.hooks",
         "pytest_mipro.plugin.hookspecs",
     ]
-
-
-def test_nothing_is_written(pytester):
-    pytester.makepyfile("def test_one(): pass")
-    modules_of_a_run(pytester, "-p", "no:cacheprovider")
     assert not (pytester.path / ".mipro").exists()
 
 
@@ -55,44 +50,28 @@ def test_the_marks_are_known(pytester):
     )
 
 
-def test_unmarked_tests_use_the_model_of_the_run(pytester, desk):
+def test_unmarked_tests_use_the_run_s_model_and_their_errors_show_no_frames_of_ours(pytester, desk):
     desk("""
 from pytest_mipro import configure
 from pytest_mipro.runtime.client.contract import ScriptedClient
 
-def test_echo():
+def test_model():
     client = ScriptedClient(["a"])
     configure(client=client)
     assert echo(text="a") == "a"
     assert client.requests[0].model == "test/echo"
-""")
-    result = pytester.runpytest_subprocess()
-    assert result.parseoutcomes() == {"passed": 1}
-    assert not (pytester.path / ".mipro").exists()
 
-
-def test_an_error_of_the_world_has_no_frames_of_ours(pytester, desk):
-    desk("""
-from pytest_mipro import configure
-from pytest_mipro.runtime.client.contract import ScriptedClient
-
-def test_echo():
+def test_error():
     configure(client=ScriptedClient([]))
     echo(text="a")
 """)
     result = pytester.runpytest_subprocess()
-    assert result.parseoutcomes() == {"failed": 1}
+    assert result.parseoutcomes() == {"passed": 1, "failed": 1}
+    assert not (pytester.path / ".mipro").exists()
     result.stdout.fnmatch_lines(
         ["the script has 0 replies, call 1 came", "FAILED * - EndpointError: *"]
     )
     result.stdout.no_fnmatch_line("*pytest_mipro/*")
-
-
-@pytest.mark.usefixtures("all_plugins")
-def test_switched_off_the_plugin_does_nothing(pytester):
-    pytester.makepyfile("def test_one(): pass")
-    result = pytester.runpytest_subprocess("-p", "no:mipro")
-    assert result.parseoutcomes() == {"passed": 1}
 
 
 def test_help_imports_nothing_more(pytester):

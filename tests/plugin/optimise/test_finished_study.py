@@ -62,13 +62,15 @@ def changed_program(project):
     return ()
 
 
-@pytest.mark.parametrize(
-    "change", [another_seed, other_options, changed_prompt, changed_cases, changed_program]
-)
-def test_another_start_is_searched(finished, change):
-    result = optimize(finished, *change(finished))
-    result.stdout.no_fnmatch_line(ENDED)
-    result.stdout.fnmatch_lines(["plan  *", "decision  *"])
+def test_another_start_is_searched(finished):
+    paths = (PROMPT, "test_numbers.py")
+    before = {finished.path / name: (finished.path / name).read_bytes() for name in paths}
+    for change in (another_seed, other_options, changed_prompt, changed_cases, changed_program):
+        result = optimize(finished, *change(finished), "--mipro-diff")  # which ends no study
+        result.stdout.no_fnmatch_line(ENDED)
+        result.stdout.fnmatch_lines(["plan  *", "decision  *"])
+        for path, data in before.items():
+            path.write_bytes(data)
 
 
 def test_a_result_that_was_shown_and_not_written_is_no_end(pytester):
@@ -90,7 +92,9 @@ def killing(path, text, drafts=None):
         os.kill(os.getpid(), signal.SIGKILL)
     REAL(path, text, drafts)
 
-write_journal.atomic_write = killing
+def pytest_configure(config):
+    write_journal.atomic_write = killing
+    config.add_cleanup(lambda: setattr(write_journal, "atomic_write", REAL))
 """
 
 
@@ -103,7 +107,7 @@ def test_a_kill_while_the_files_are_written_begins_no_second_study(pytester, mon
     assert written(pytester) == {}
     monkeypatch.delenv("MIPRO_TEST_KILL")
     live_calls(pytester)
-    result = pytester.runpytest_subprocess("--mipro-optimize", "--mipro-trials=6")
+    result = optimize(pytester)
     result.stdout.fnmatch_lines(["mipro: finished the interrupted writing of *", ENDED])
     assert len(written(pytester)) == 2
     assert live_calls(pytester) == 0

@@ -19,10 +19,21 @@ def kinds(lines: list[dict[str, object]], kind: str) -> list[dict[str, object]]:
     return [line for line in lines if line["event"] == kind]
 
 
-def test_each_proposal_shows_what_the_model_saw_and_said(pytester):
+def test_one_run_is_told_in_full(pytester):
     write_project(pytester)
-    result = optimize(pytester, "-v")
+    result = optimize(pytester, "-v", "--mipro-json=r.json", "--mipro-markdown=r.md")
     lines = record(pytester)
+    _each_proposal_shows_what_the_model_saw_and_said(lines)
+    _trials_are_recorded_with_their_candidates_cases_and_cost(lines)
+    _screen_record_and_reports_count_the_same_trials(pytester, result, kinds(lines, "trial"))
+    (decision,) = kinds(lines, "decision")
+    assert decision["verdict"] == "accept"
+    result.stdout.fnmatch_lines(["record      .mipro/records/test_numbers-*.jsonl: what the*"])
+    assert kinds(lines, "lesson"), "learnt, and without the part `learning` not carried"
+    assert "lessons" not in json.loads((pytester.path / LOCK).read_text())
+
+
+def _each_proposal_shows_what_the_model_saw_and_said(lines):
     proposals = kinds(lines, "proposal")
     assert {one["strategy"] for one in proposals} == {"grounded", "reflective"}
     for one in proposals:
@@ -34,29 +45,14 @@ def test_each_proposal_shows_what_the_model_saw_and_said(pytester):
     shown = "".join(one["saw"][1][1] for one in proposals)  # by the trace: which side is whose
     assert "got 'odd', wanted 'even'" in shown
     assert "assert 'odd' == 'even'" not in shown
-    assert len(kinds(lines, "trial")) >= 6
-    (decision,) = kinds(lines, "decision")
-    assert decision["verdict"] == "accept"
-    result.stdout.fnmatch_lines(["record      .mipro/records/test_numbers-*.jsonl: what the*"])
 
 
-def test_the_same_run_writes_the_same_record(pytester):
-    write_project(pytester)
-    optimize(pytester)
-    first = record(pytester)
-    remove_written(pytester)
-    optimize(pytester, "--mipro-concurrency=1")
-    assert record(pytester) == first
-
-
-def test_trials_are_recorded_with_their_candidates_cases_and_cost(pytester):
-    write_project(pytester)
-    optimize(pytester)
-    lines = record(pytester)
+def _trials_are_recorded_with_their_candidates_cases_and_cost(lines):
     offered = kinds(lines, "candidates")
     assert {one["module"] for one in offered} == {"pipeline.parity"}
     assert all(one["instructions"][0] == "Say whether the number is odd." for one in offered)
     trials = kinds(lines, "trial")
+    assert len(trials) >= 6
     for trial in trials:
         (module,) = [one for one in offered if one["round"] == trial["round"]]
         instruction, demos = trial["assignment"]
@@ -70,6 +66,34 @@ def test_trials_are_recorded_with_their_candidates_cases_and_cost(pytester):
     assert spent[0] > 40  # the baseline's 40 calls, and the trial's own
     (finalist,) = kinds(lines, "finalist")
     assert finalist["assignment"] in [trial["assignment"] for trial in trials]
+
+
+def _screen_record_and_reports_count_the_same_trials(pytester, result, recorded):
+    (told,) = (line for line in result.outlines if line.startswith("trials "))
+    (study,) = json.loads((pytester.path / "r.json").read_text())["optimizations"]
+    trials = study["trials"]
+    assert [{key: one[key] for key in trials[0]} for one in recorded] == trials
+    full = [trial for trial in trials if trial["kind"] == "full"]
+    count, programs = len(trials), len({tuple(trial["assignment"]) for trial in trials})
+    where = f"{count - len(full)} on a minibatch, {len(full)} on all validation rows"
+    assert told.split(maxsplit=1)[1] == f"{count}: {where}; {programs} programs scored"
+    text = (pytester.path / "r.md").read_text()
+    assert f"- {count} trials of {programs} programs, {study['calls']} distinct" in text
+    shown = [line.split() for line in result.outlines if line.startswith("trial ")]
+    assert [(int(words[1]), words[2]) for words in shown] == [
+        (trial["number"], f"{trial['estimate']:.3f}") for trial in full
+    ]
+    rounds = [line for line in result.outlines if line.startswith("round ")]
+    assert {int(line.split()[1]) for line in rounds} == {trial["round"] for trial in trials}
+
+
+def test_the_same_run_writes_the_same_record(pytester):
+    write_project(pytester)
+    optimize(pytester)
+    first = record(pytester)
+    remove_written(pytester)
+    optimize(pytester, "--mipro-concurrency=1")
+    assert record(pytester) == first
 
 
 LEARNING = """
@@ -92,13 +116,6 @@ def test_lessons_are_recorded_and_carried_in_the_lock(pytester):
     optimize(pytester, "--mipro-diff")
     run(pytester, "--mipro-update-lock")
     assert json.loads((pytester.path / LOCK).read_text())["lessons"] == locked
-
-
-def test_without_learning_the_lock_has_no_lessons(pytester):
-    write_project(pytester)
-    optimize(pytester)
-    assert kinds(record(pytester), "lesson")
-    assert "lessons" not in json.loads((pytester.path / LOCK).read_text())
 
 
 def test_a_secret_that_a_model_says_is_not_recorded(pytester, monkeypatch):
@@ -126,25 +143,3 @@ def test_a_record_that_can_not_be_written_is_one_line(pytester):
     result = optimize(pytester)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*records*can't be written (Is a directory); move it away*"])
-
-
-def test_screen_record_and_reports_count_the_same_trials(pytester):
-    write_project(pytester)
-    result = optimize(pytester, "-v", "--mipro-json=r.json", "--mipro-markdown=r.md")
-    (told,) = (line for line in result.outlines if line.startswith("trials "))
-    (study,) = json.loads((pytester.path / "r.json").read_text())["optimizations"]
-    trials = study["trials"]
-    recorded = kinds(record(pytester), "trial")
-    assert [{key: one[key] for key in trials[0]} for one in recorded] == trials
-    full = [trial for trial in trials if trial["kind"] == "full"]
-    count, programs = len(trials), len({tuple(trial["assignment"]) for trial in trials})
-    where = f"{count - len(full)} on a minibatch, {len(full)} on all validation rows"
-    assert told.split(maxsplit=1)[1] == f"{count}: {where}; {programs} programs scored"
-    text = (pytester.path / "r.md").read_text()
-    assert f"- {count} trials of {programs} programs, {study['calls']} distinct" in text
-    shown = [line.split() for line in result.outlines if line.startswith("trial ")]
-    assert [(int(words[1]), words[2]) for words in shown] == [
-        (trial["number"], f"{trial['estimate']:.3f}") for trial in full
-    ]
-    rounds = [line for line in result.outlines if line.startswith("round ")]
-    assert {int(line.split()[1]) for line in rounds} == {trial["round"] for trial in trials}
