@@ -132,7 +132,7 @@ def test_tasks_go_through_and_a_lost_result_is_made_again_from_the_recorded_repl
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p pytest_mipro.plugin.hooks")
     with serve(vary_repeats=True) as server:
         command = [
-            *("--worlds", str(folder), "--tasks", "seats", "guests", "--seeds", "1"),
+            *("--worlds", str(folder), "--tasks", "guests", "--seeds", "1"),
             *("--optimisers", "mipro-brief", "--folder", str(tmp_path / "out")),
             *("--api-base", server.url, "--model", "simulated/small"),
         ]
@@ -141,14 +141,14 @@ def test_tasks_go_through_and_a_lost_result_is_made_again_from_the_recorded_repl
         first = results.read(path)
         calls = server.stats()["answered"]
         assert calls == sum(one.measured.calls + one.measured.test_calls for one in first)
-        assert "| seats, mipro-brief | 1 | " in capsys.readouterr().out
+        assert "| guests, mipro-brief | 1 | " in capsys.readouterr().out
         path.unlink()
         assert real_model.main([*command, "--longest", "0.1"]) == 1
-        assert "seats 1 mipro-brief: broken off after 0 s" in capsys.readouterr().err
+        assert "guests 1 mipro-brief: broken off after 0 s" in capsys.readouterr().err
         assert real_model.main(command) == 0
         assert server.stats()["answered"] == calls
     again = results.read(path)
-    assert [one.job.world for one in first] == ["seats", "guests"]
+    assert [one.job.world for one in first] == ["guests"]
     for one, other in zip(first, again, strict=True):
         assert one.measured.calls > 12
         assert len(one.measured.before) == 3
