@@ -95,6 +95,8 @@ def test_the_commit_holds_prompts_locks_and_replies_and_nothing_else(tmp_path):
     wanted = {
         "desk/prompts/pipeline.say.yaml",
         "prompts/pipeline.tell.yaml",
+        "prompts/letter.md",
+        "desk/prompts/note.txt",
         "tests/test_desk.mipro.json",
         "tests/test_desk.replies.jsonl",
     }

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from pytest_mipro.cli.main import main
+from pytest_mipro.simulated.__main__ import parse as simulated_options
+from pytest_mipro.simulated.faults import KINDS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
@@ -101,3 +103,13 @@ def test_every_command_has_its_part() -> None:
     names = {each.__name__.rpartition(".")[2].replace("import_", "import ") for each in _COMMANDS}
     assert set(re.findall(r"^## (.+)$", PAGE, re.MULTILINE)) == names
     assert {example.split(" ")[0] for example in EXAMPLES} == {name.split()[0] for name in names}
+
+
+def test_the_options_of_the_simulated_server_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    table = PAGE.partition("## The simulated model")[2]
+    with pytest.raises(SystemExit):
+        simulated_options(["--help"])
+    there = set(re.findall(r"^  (--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
+    assert set(re.findall(r"^\| `(--[a-z-]+)", table, re.MULTILINE)) == there
+    for kind in KINDS:
+        assert f"`{kind}`" in table
