@@ -104,7 +104,7 @@ def _shown_in(
 
     def show(config: pytest.Config, prompt: AnyPrompt, requests: Sequence[Request]) -> str:
         redact = redaction(config)
-        one = {"messages": _readable, "curl": _curl, "json": _json}[form]
+        one = {"messages": _readable, "curl": curl_of, "json": _json}[form]
         shown = dict.fromkeys(one(request, redact) for request in requests)
         head = [_head(prompt)] if form == "messages" else []
         return ("\n" if form == "json" else "\n\n").join([*head, *shown])
@@ -152,7 +152,8 @@ def _body(request: Request, redact: Callable[[str], str]) -> Any:
     return body
 
 
-def _curl(request: Request, redact: Callable[[str], str]) -> str:
+def curl_of(request: Request, redact: Callable[[str], str]) -> str:
+    """Return a command that sends the request, its key taken from the environment."""
     body, url, keys, left_out = _body(request, redact), _URL, [_KEY], list[str]()
     if isinstance(request, OwnRequest):
         url = shlex.quote(redact(f"{request.origin}{request.target}"))

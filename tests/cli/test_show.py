@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from cli_project import OWN, PIPELINE, PROMPT, Run, write
 
+from pytest_mipro.cli.show import curl_of
+from pytest_mipro.runtime.own_calls.http_call import OwnRequest
 from pytest_mipro.runtime.text.redaction import HIDDEN
 
 
@@ -239,3 +241,22 @@ def test_a_case_shows_the_request_that_holds_a_text(own: Path, command: Run) -> 
     assert words[:3] == ["curl", "-sS", "https://llm.example.com/v1/chat/completions"]
     assert words[words.index("-H") + 1] == "Authorization: Bearer $OPENAI_API_KEY"
     assert json.loads(words[words.index("-d") + 1]) == body
+
+
+@pytest.mark.parametrize(
+    ("target", "key"),
+    [
+        ("/v1/messages", "x-api-key: $ANTHROPIC_API_KEY"),
+        ("/openai/deployments/m/chat/completions?api-version=1", "api-key: $AZURE_OPENAI_API_KEY"),
+        ("/v1beta/models/m:streamGenerateContent", "x-goog-api-key: $GEMINI_API_KEY"),
+        ("/v1/responses", "Authorization: Bearer $OPENAI_API_KEY"),
+    ],
+)
+def test_a_call_of_another_api_has_its_key_where_that_takes_it(target: str, key: str) -> None:
+    body = {"prompt": "It's $HOME"}
+    origin = "https://llm.example.com"
+    request = OwnRequest("m", (), target=target, origin=origin, body=body)
+    words = shlex.split(curl_of(request, str).replace("\\\n", ""))
+    assert words[2] == f"{origin}{target}"
+    assert words[4] == key
+    assert json.loads(words[-1]) == body
