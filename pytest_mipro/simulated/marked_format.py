@@ -30,12 +30,12 @@ _REASONING_NAMES = frozenset({"reasoning", "rationale", "thoughts"})
 
 
 def recognises(messages: Sequence[Message]) -> bool:
-    """Return whether the messages are in this format, as the system message says if there is one.
+    """Return whether the messages are in this format: the system message, or a question's start.
 
     A request for an instruction may quote others that are in it.
     """
-    told = [m for m in messages if m.role == "system"] or [m for m in messages if m.role == "user"]
-    return any(_MARK.search(message.content) for message in told)
+    found = {"system": _MARK.search, "user": _MARK.match}
+    return any(found[m.role](m.content.strip()) for m in messages if m.role in found)
 
 
 def read(messages: Sequence[Message]) -> Task:

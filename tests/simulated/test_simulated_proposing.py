@@ -82,6 +82,23 @@ def test_rules_for_texts_come_from_feedback_and_carry_their_condition():
     assert "on their way" not in reply.lower()
 
 
+def test_examples_in_another_client_s_format_teach_as_well():
+    here = world(0)
+    tail = "Respond with the corresponding output fields, starting with `[[ ## queue ## ]]`."
+    shown = "\n\n".join(
+        f"### Example {n}: passed, score 1.00\nInput:\n<user_message>\n[[ ## note ## ]]\n{text}\n\n"
+        f"{tail}\n</user_message>\n\nReply:\n[[ ## queue ## ]]\n{label}\n\n[[ ## completed ## ]]"
+        for n, (text, label) in enumerate(here.train[:16])
+    )
+    bare = f"Sort the note. Reply with one of: {', '.join(here.labels)}"
+    system = "You write the instruction of one module of a language model program."
+    user = f"## Current instruction\n{bare}\n\n## Examples\n{shown}"
+    request = [Message("system", system), Message("user", user)]
+    instruction = MODEL.reply(request, {"temperature": 0.5})
+    assert "[[ ##" not in instruction
+    assert accuracy(here, instruction) > accuracy(here, bare) + 0.1
+
+
 def test_other_clients_wording_is_understood():
     here = world(0)
     shown = "\n\n".join(f"Note: {text}\nQueue: {label}" for text, label in here.train[:16])
