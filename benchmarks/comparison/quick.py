@@ -174,7 +174,7 @@ def settings_of(setup: Setup, seed: int) -> OptimizerSettings:
 
 
 def switched(names: Sequence[str]) -> frozenset[str]:
-    """Return the parts that are on where `racing` switches one on, and `no-racing` off."""
+    """Return the parts that are on where `history` switches one on, and `no-history` off."""
     parts = set(DEFAULT)
     for name in names:
         part = name.removeprefix("no-")

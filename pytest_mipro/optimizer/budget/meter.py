@@ -20,7 +20,7 @@ from pytest_mipro.runtime.calls.steps import StepRequest
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
 
-_stage: ContextVar[str] = ContextVar("mipro_stage", default="")
+_stage: ContextVar[str] = ContextVar("stage", default="")
 
 
 def calling_stage() -> str:

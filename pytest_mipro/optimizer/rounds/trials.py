@@ -7,8 +7,7 @@ walk the same path.
 All trials of a round share one minibatch, drawn from half of the validation rows: candidates are
 compared on the same rows, and calls of modules whose prompts they share are made once. The next
 round draws another one, on which the leader so far is measured first: its estimate rests on more
-and more rows, and a lucky one falls back. A trial runs on the first rows of the minibatch and,
-unless it is behind the leader by then, on the rest.
+and more rows, and a lucky one falls back.
 
 A trial starts when it is asked if its worst case fits beside the others'. If it does not, it waits
 until all earlier ones are told, and runs alone if what it is expected to take fits.
@@ -26,13 +25,11 @@ from pytest_mipro.optimizer.budget.ledger import Part
 from pytest_mipro.optimizer.measuring.evaluate import Pending
 from pytest_mipro.optimizer.rounds.reuse import new_share, shares_from
 from pytest_mipro.optimizer.rounds.search_state import SearchState
-from pytest_mipro.optimizer.rounds.trial_parts import Trial, part_of_rest, parts_of, why_not
+from pytest_mipro.optimizer.rounds.trial_parts import Trial, part_of, why_not
 from pytest_mipro.optimizer.run.events import LeaderKnown, TrialFinished, TrialKind
 from pytest_mipro.optimizer.search.assessments import MAX_LOSS, Assessment, cheapest
-from pytest_mipro.optimizer.search.racing import behind, first_heat
 from pytest_mipro.optimizer.search.searcher import Assignment, Searcher
 from pytest_mipro.optimizer.statistics.intervals import paired_lift
-from pytest_mipro.optimizer.study.amount import NOTHING
 from pytest_mipro.optimizer.study.case import NO_COST, Evaluation, cases_of, mean_cost
 
 Join = Callable[[SearchState], SearchState]
@@ -42,7 +39,6 @@ Join = Callable[[SearchState], SearchState]
 _PRIOR_ROWS = 10
 # Trials that begin before a round's new instructions are there. They fill the wait for them.
 _AHEAD = 2
-_DROPPED = Evaluation((), 0, over_budget="more than what is left")
 
 
 def search_round(state: SearchState, join: Join = lambda state: state) -> SearchState:
@@ -113,9 +109,6 @@ class _Trials:
         except LimitReachedError as error:
             self._end_early(self._run.services.describe_error(error))
             self._run.end_search()
-            for trial in window:
-                if trial.later:  # for a heat that has not begun
-                    trial.later.close(NOTHING)
 
     def _run_ahead(self, window: deque[Trial], join: Join) -> None:
         """Start the first trials, as far as they fit, and wait for the candidates to come."""
@@ -123,9 +116,9 @@ class _Trials:
         while len(window) < ahead and (trial := self._next(window)) is not None:
             window.append(trial)
         for place, trial in enumerate(window):
-            if (parts := parts_of(self.state, trial, first=False)) is None:
+            if (part := part_of(self.state, trial, first=False)) is None:
                 break
-            window[place] = self._started(trial, parts)
+            window[place] = replace(trial, pending=self._evaluate(trial, part))
         self.state = join(self.state)
         self._searcher = self._told_searcher()
 
@@ -139,10 +132,6 @@ class _Trials:
             self._start_all(window)
             if not window:
                 continue
-            # Read the first heats of half the trials ahead of their turn: their second heats are
-            # then under way, and the endpoint stays busy.
-            for place in range(min(len(window), (in_flight + 1) // 2)):
-                window[place] = self._raced(window[place])
             self._finish(window.popleft())
 
     def _next(self, window: Sequence[Trial]) -> Trial | None:
@@ -152,7 +141,7 @@ class _Trials:
             assignment = self._asked()
             if assignment is not None:
                 trial = self._trial(self._kind, assignment)
-                self._rows_left -= self._price(trial, (*trial.rows, *trial.rest))
+                self._rows_left -= self._price(trial)
                 return trial
             self._searcher = None
         if window or not self._leaders_left:
@@ -161,10 +150,10 @@ class _Trials:
         leader = self._could_win()
         return self._trial("full", leader) if leader else None
 
-    def _price(self, trial: Trial, rows: Sequence[str]) -> float:
+    def _price(self, trial: Trial) -> float:
         """Return the rows of a trial, by the share of their calls that no leader made before."""
         known = (self._leader.assignment, self.state.candidates.committed)
-        return new_share(trial.assignment, known, self._shares) * len(rows)
+        return new_share(trial.assignment, known, self._shares) * len(trial.rows)
 
     def _asked(self) -> Assignment | None:
         """Return the searcher's next assignment that was not tried; None if it has none.
@@ -196,15 +185,13 @@ class _Trials:
         """Return the next trial, which has not begun."""
         self._run.accounting.deadline.check()
         known = self.state.record.assessments.get(assignment)
-        whole = self._rows if kind == "full" else self._batch
+        rows = self._rows if kind == "full" else self._batch
         if kind == "minibatch" and known:
-            whole = tuple(row for row in whole if not self._covers(known, [row]))
-        races = self._settings.has("racing") and known is None
-        rows, rest = first_heat(self._batch, whole) if races else (whole, ())
+            rows = tuple(row for row in rows if not self._covers(known, [row]))
         number = self.state.record.asked
         self.state = replace(self.state, record=replace(self.state.record, asked=number + 1))
         self._seen.add(assignment)
-        return Trial(number, kind, assignment, rows, rest)
+        return Trial(number, kind, assignment, rows)
 
     def _start_all(self, window: deque[Trial]) -> None:
         """Start the trials that have not begun, in order, as far as they fit beside the others.
@@ -214,17 +201,13 @@ class _Trials:
         for place, trial in enumerate(window):
             if trial.pending is not None:
                 continue
-            parts = parts_of(self.state, trial, first=place == 0)
-            if parts is None:
+            part = part_of(self.state, trial, first=place == 0)
+            if part is None:
                 if place == 0:
                     self._end_with(trial)
                     window.clear()
                 return
-            window[place] = self._started(trial, parts)
-
-    def _started(self, trial: Trial, parts: tuple[Part, Part | None]) -> Trial:
-        now, later = parts
-        return replace(trial, pending=self._evaluate(trial, trial.rows, now), later=later)
+            window[place] = replace(trial, pending=self._evaluate(trial, part))
 
     def _end_with(self, trial: Trial) -> None:
         """End the search before a trial that does not fit; a leader may follow minibatches."""
@@ -236,43 +219,18 @@ class _Trials:
         ended = self.state.ended or f"the search ended early: {reason}"
         self.state = replace(self.state, ended=ended)
 
-    def _evaluate(self, trial: Trial, rows: tuple[str, ...], part: Part) -> Pending:
+    def _evaluate(self, trial: Trial, part: Part) -> Pending:
         baseline = self.state.baseline
         full, sample = trial.kind == "full", baseline.search_sample
         rules = replace(baseline.rules, repeats=full, first_sample=sample)
         program = self.state.candidates.program(trial.assignment)
-        return self._run.evaluator.start(program, self._cases_of(rows), part, rules)
-
-    def _raced(self, trial: Trial) -> Trial:
-        """Wait for a first heat; return the trial in its second one, or ended."""
-        if not trial.rest or trial.ended or trial.pending is None:
-            return trial
-        heat = trial.pending.result()
-        rival = self._leader if self._covers(self._leader, trial.rows) else self._committed
-        if heat.over_budget or behind(heat.scores(), rival.scores, self._cases_of(trial.rows)):
-            return replace(trial, ended=heat)
-        part = trial.later or part_of_rest(self.state, trial)
-        if part is None:
-            return replace(trial, ended=_DROPPED)
-        return replace(
-            trial,
-            rows=(*trial.rows, *trial.rest),
-            pending=self._evaluate(trial, trial.rest, part),
-            rest=(),
-            later=None,
-            runs=heat.runs,
-            calls=heat.calls,
-        )
+        return self._run.evaluator.start(program, self._cases_of(trial.rows), part, rules)
 
     def _finish(self, trial: Trial) -> None:
-        """Wait for the trial, release what it left over, record and report the result."""
+        """Wait for the trial, record and report the result."""
         if trial.pending is None:
             raise ValueError(f"trial {trial.number} has not begun")
-        last = trial.ended or self._result(trial.pending)
-        evaluation = replace(last, runs=(*trial.runs, *last.runs), calls=trial.calls + last.calls)
-        self._rows_left += self._price(trial, trial.rest)
-        if trial.later:
-            trial.later.close(NOTHING)
+        evaluation = self._result(trial.pending)
         assessment = None if evaluation.over_budget else self._assess(trial, evaluation)
         if assessment is None:
             record = self.state.record.with_dropped(trial.assignment)
@@ -297,7 +255,6 @@ class _Trials:
                 best=self._leader.estimate,
                 calls=evaluation.calls,
                 dropped=evaluation.over_budget,
-                stopped=bool(trial.rest) and not evaluation.over_budget,
                 scores=assessment.scores if assessment else {},
                 price=assessment.cost if assessment else NO_COST,
                 spent=self._run.accounting.spending.spent,
@@ -331,5 +288,5 @@ class _Trials:
             trial.number,
             scores,
             mean_cost(evaluation.runs),
-            full=trial.kind == "full" and not trial.rest,
+            full=trial.kind == "full",
         )

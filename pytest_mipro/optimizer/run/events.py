@@ -134,12 +134,11 @@ class TrialFinished:
     `study` is the study's name, `number` counts its trials and `round` its rounds, from 1. `kind`
     is "minibatch" or "full" (all validation rows). `assignment` has one index for each dimension.
     `estimate` (0…1) is the committed prompts' score on all validation rows and the lift on the
-    `rows` measured; of a whole full trial it is the score itself. `calls` counts the LM requests
+    `rows` measured; of a full trial it is the score itself. `calls` counts the LM requests
     made; `best` is the estimate of the program believed best so far. `dropped` says why a trial has
-    no score: it used more than was reserved for it. `stopped` is set if it ended behind the leader
-    after its first rows. `scores` holds what is known of the program by now: the score of each case
-    measured, by id; `price` is its mean price of a case. `spent` is what the run's distinct
-    requests came to when the trial ended.
+    no score: it used more than was reserved for it. `scores` holds what is known of the program by
+    now: the score of each case measured, by id; `price` is its mean price of a case. `spent` is
+    what the run's distinct requests came to when the trial ended.
     """
 
     study: str
@@ -152,7 +151,6 @@ class TrialFinished:
     best: float
     calls: int
     dropped: str = ""
-    stopped: bool = False
     scores: Mapping[str, float] = field(default_factory=dict)
     price: CaseCost = NO_COST
     spent: Amount = NOTHING

@@ -132,16 +132,12 @@ def stage_sizes(
             "search",
             (settings.trials + again) * batch,  # the leader runs on each round's minibatch
             settings.leaders * validation,
-            fresh_once=round((_HEATS * settings.trials + again) * batch),
+            fresh_once=(settings.trials + again) * batch,
             fresh_repeated=validation,  # the second leader seldom could win by then
         ),
         StageSize("decision", repeated=deciding, fresh_repeated=new),
         StageSize("final pass", repeated=rows, fresh_repeated=rows - known - new),
     )
-
-
-# A trial ends with its first heat or goes on, about equally often.
-_HEATS = 0.7
 
 
 @dataclass(frozen=True)

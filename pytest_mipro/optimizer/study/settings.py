@@ -22,7 +22,6 @@ PARTS = MappingProxyType(
         "attempts": "more attempts at failing cases, at temperature 1, where demos are few",
         "learning": "learning how to propose",
         "minibatches": "trials on minibatches; without them on all validation rows",
-        "racing": "trials that are behind end early",
         "plateau": "the end after rounds without a better program",
         "rounds": "feedback rounds; without them everything is proposed at once",
     }
@@ -48,7 +47,7 @@ class OptimizerSettings:
     """Limits and sizes of one study's optimisation.
 
     Sizes: all `rounds` together cost as many calls as `trials` programs on minibatches of
-    `minibatch_size` rows; those that end early, or change a late module alone, leave room for more.
+    `minibatch_size` rows; those that change a late module alone leave room for more.
     Each round gives every module `candidates` new instructions and as many demo sets. Before that
     it runs the incumbent on `training_rows` rows, and makes at most `attempts` further attempts at
     failing cases (by `teacher_model`, if given). In the end at most `leaders` programs are measured

@@ -98,6 +98,6 @@ class OptunaJournal:
                 "rows": event.rows,
                 "calls": event.calls,
                 "best": event.best,
-                "ended early": event.dropped or event.stopped,
+                "ended early": event.dropped,
             },
         )

@@ -146,10 +146,8 @@ class Progress:
             if event.dropped:
                 text += f"dropped: {event.dropped}"
             else:
-                whole = full and not event.stopped  # the rows of others allow an estimate alone
-                rows = f"{'on all' if whole else 'by estimate from'} {counted(event.rows, 'row')}"
+                rows = f"{'on all' if full else 'by estimate from'} {counted(event.rows, 'row')}"
                 text += f"{event.estimate:.3f} {rows:<25}{event.calls:>6,} calls"
-                text += "   stopped early" if event.stopped else ""
             text += "   the leader again" if again else ""
             if full and leads:
                 text += f"   best {event.best:.3f}"

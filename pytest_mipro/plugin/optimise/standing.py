@@ -143,6 +143,6 @@ def _(event: LeaderKnown, standing: Standing) -> Standing:
 
 
 def _searching(standing: Standing) -> Standing:
-    # Trials that end early leave rows to others: there may be more than were planned.
+    # Those that change a late module alone leave rows to others: there may be more than planned.
     done = min(len(standing.tried), standing.trials)
     return replace(standing, stage="search", done=done, total=standing.trials)

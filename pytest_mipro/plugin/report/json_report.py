@@ -27,7 +27,7 @@ SCHEMA_VERSION = 2
 """Goes up when a key goes or changes its meaning, not when a new key comes."""
 _LIFT = "mean low high lower_one_sided rows"
 _CHANGE = "id=result.id before gain"
-_TRIAL = "number round kind assignment estimate rows best calls dropped stopped"
+_TRIAL = "number round kind assignment estimate rows best calls dropped"
 _AMOUNT = "calls tokens cost=dollars"
 _MEASURED = "objective low=interval.low high=interval.high tests cases rows"
 

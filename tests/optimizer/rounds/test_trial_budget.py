@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from made_runs import BASE, BOTH, KEEPS, RULES, assessed, searched
-from optimizer_world import baseline_of, without
+from made_runs import BASE, KEEPS, RULES, assessed, searched
+from optimizer_world import baseline_of
 from world_model import WorldClient
 
 from pytest_mipro.optimizer.rounds.search_state import SearchState
@@ -89,31 +89,8 @@ def round_of(wanted: Sequence[Assignment], leads: float, **settings: Any) -> Ite
 def test_a_trial_costs_the_calls_that_no_leader_made(note: int, trials: int) -> None:
     """A round of 2 trials has 16 rows, and one of 8 begins while as many are left."""
     wanted = [(note, 0, choice, 0) for choice in range(3, 10)]
-    with round_of(wanted, 1.0, trials=2, parts=without("racing")) as played:
+    with round_of(wanted, 1.0, trials=2) as played:
         assert [trial.assignment for trial in played.play()] == wanted[:trials]
-
-
-# Races.
-
-
-@pytest.mark.parametrize(("leads", "stops"), [(1.0, True), (0.0, False)])
-def test_a_trial_races_the_leader_not_the_committed_program(leads: float, *, stops: bool) -> None:
-    """RULES beats the committed program, which is the leader where KEEPS solves nothing."""
-    with round_of([RULES], leads, trials=1, minibatch_size=16) as played:
-        (trial,) = played.play()
-        known = played.state.record.assessments
-        assert trial.stopped == stops
-        assert trial.rows == (8 if stops else 16)
-        assert known[RULES].estimate > known[BASE].estimate
-
-
-def test_a_trial_that_ends_early_is_no_full_evaluation() -> None:
-    with round_of([SPOILT, BOTH], 0.0, trials=2, minibatch_size=16) as played:
-        spoilt, both = played.play()
-        assert {spoilt.kind, both.kind} == {"full"}
-        assert (spoilt.stopped, both.stopped) == (True, False)
-        full = {item.assignment for item in played.state.record.full}
-        assert full == {BASE, KEEPS, BOTH}
 
 
 # What the searcher is told.
@@ -135,7 +112,7 @@ def test_the_searcher_is_told_the_rows_that_each_estimate_rests_on() -> None:
 
 def test_a_leader_of_other_rows_is_measured_on_these_first_and_costs_no_trial() -> None:
     wanted = [(2, 0, choice, 0) for choice in range(3, 10)]
-    with round_of(wanted, 0.0, trials=2, parts=without("racing")) as played:
+    with round_of(wanted, 0.0, trials=2) as played:
         before = played.state.record.best.scores
         lucky = assessed(
             RULES, 1.0, number=1, rows=3, scores=dict(itertools.islice(before.items(), 3))
@@ -174,7 +151,7 @@ def test_the_first_trials_run_while_candidates_are_awaited(in_flight: int, begun
         return replace(state, candidates=replace(state.candidates, modules=modules))
 
     sizes = {"in_flight": in_flight, "trials": 3, "client": client}
-    with round_of(wanted, 1.0, parts=without("racing"), **sizes) as played:
+    with round_of(wanted, 1.0, **sizes) as played:
         assert [trial.assignment for trial in played.play(join)] == wanted
     assert seen == [begun]
 

@@ -114,7 +114,7 @@ def test_where_the_minibatch_holds_all_rows_each_trial_is_full() -> None:
         trials = trials_of(play(minibatch_size=size))
         assert len(trials) >= 6
         assert {trial.kind for trial in trials} == {"full"}
-        assert all(trial.rows == (8 if trial.stopped else 16) for trial in trials)
+        assert all(trial.rows == 16 for trial in trials)
 
 
 def test_an_estimate_is_the_baseline_plus_the_lift_on_common_rows() -> None:
@@ -295,7 +295,7 @@ def spoiling(request: Request) -> str:
 LONG = make_study(make_rows(12, 60, 14), {"test_hard": metric_hard})
 
 
-def play_race(
+def play_long(
     delays: int | None = None, services: Mapping[str, Any] | None = None, **settings: Any
 ) -> Played:
     sizes = {"trials": 12, "minibatch_size": 30, "max_demos": 1, "candidates": 3}
@@ -303,45 +303,23 @@ def play_race(
 
 
 @pytest.fixture(scope="module")
-def race() -> Played:
-    return play_race()
-
-
-def test_a_trial_that_is_behind_ends_with_its_first_rows(race: Played) -> None:
-    stopped = [trial for trial in trials_of(race) if trial.stopped]
-    assert stopped
-    for trial in stopped:
-        assert trial.rows == 12
-        assert trial.kind == "minibatch"
-        assert trial.estimate is not None
-        assert trial.estimate < 1
-
-
-def test_what_trials_leave_over_goes_to_more_of_them(race: Played) -> None:
-    whole = play_race(parts=without("racing"))
-    assert not any(trial.stopped for trial in trials_of(whole))
-    assert race.result.trials > whole.result.trials >= 12
-
-
-def test_trials_that_are_behind_are_told_in_their_turn_too(race: Played) -> None:
-    assert [trial.number for trial in trials_of(race)] == list(range(1, len(trials_of(race)) + 1))
-    assert any(trial.stopped for trial in trials_of(race))
+def long() -> Played:
+    return play_long()
 
 
 @pytest.mark.parametrize(("delays", "concurrency"), [(1, 4), (2, 16)])
-def test_races_are_the_same_whatever_order_calls_end_in(
-    race: Played, delays: int, concurrency: int
+def test_trials_are_the_same_whatever_order_calls_end_in(
+    long: Played, delays: int, concurrency: int
 ) -> None:
-    other = play_race(delays, concurrency=concurrency)
-    assert other.events == race.events
-    assert other.client.digests == race.client.digests
+    other = play_long(delays, concurrency=concurrency)
+    assert other.events == long.events
+    assert other.client.digests == long.client.digests
 
 
-def test_the_second_heat_is_over_where_both_need_more_calls_than_are_reserved() -> None:
+def test_a_full_trial_is_over_where_it_needs_more_calls_than_are_reserved() -> None:
     played = play_wandering(minibatch_size=100, parts=without("minibatches"), max_demos=0)
     dropped = [trial for trial in trials_of(played) if trial.dropped]
     assert dropped
-    assert not any(trial.stopped for trial in dropped)
     assert played.result.calls >= len(played.client.digests)
 
 

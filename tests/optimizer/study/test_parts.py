@@ -78,7 +78,6 @@ SIGNS: dict[str, Callable[[Played], Any]] = {
     "history": lambda run: "history" in strategies(run),
     "reflective": lambda run: "reflective" in strategies(run),
     "minibatches": lambda run: any(trial.kind == "minibatch" for trial in trials(run)),
-    "racing": lambda run: any(trial.stopped for trial in trials(run)),
     "rounds": lambda run: len(run.seen(CandidatesReady)) > 1,
 }
 """What shows that a part is on."""

@@ -77,13 +77,6 @@ def test_a_leader_that_is_measured_once_more_is_no_new_program():
     assert [line.endswith("the leader again") for line in paper.lines] == [0, 0, 1, 0]
 
 
-def test_a_hopeless_trial_is_told_as_stopped():
-    paper = draw(trial(1, rows=10, stopped=True), trial(2), live=True)
-    assert [line.endswith("75 calls   stopped early") for line in paper.lines] == [True, False]
-    few = draw(trial(1, "full", rows=10, stopped=True), live=True)
-    assert "by estimate from 10 rows" in few.lines[0]
-
-
 def test_proposals_are_told_by_the_candidates_that_came_of_them():
     paper = draw(ProposalsMade("s", 1, ()), live=True)
     assert paper.lines == []

@@ -26,7 +26,6 @@ from pytest_mipro.plugin.report.page.candidates import (
 from pytest_mipro.plugin.report.page.case_runs import CaseData, by_case, rounded
 from pytest_mipro.plugin.report.page.texts import Texts
 from pytest_mipro.plugin.report.page.trial_programs import Programs, committed_score
-from pytest_mipro.runtime.text.number_words import counted
 
 _SHOWN = {True: "shown", False: "not shown"}
 _NONE = Evaluation(())
@@ -172,10 +171,6 @@ def _refused(item: OptimizedStudy, texts: Texts) -> Iterator[dict[str, Any]]:
     for trial in item.trials:
         if trial.dropped:
             yield {"what": f"trial {trial.number}", "why": trial.dropped}
-        elif trial.stopped and trial.estimate is not None:
-            seen = f"{counted(trial.rows, 'row')}: {trial.estimate:.3f}"
-            why = f"behind the leader after its first {seen}"
-            yield {"what": f"trial {trial.number}", "why": f"stopped, {why}"}
 
 
 def _learnt(events: Sequence[LessonsLearnt]) -> list[dict[str, Any]]:

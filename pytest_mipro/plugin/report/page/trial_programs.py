@@ -30,7 +30,7 @@ class Program:
     @property
     def full(self) -> bool:
         """Whether it was measured on all validation rows."""
-        return self.last.kind == "full" and not self.last.stopped
+        return self.last.kind == "full"
 
     @property
     def order(self) -> tuple[bool, float, int]:
@@ -78,7 +78,6 @@ class Programs:
                 "rows": each.last.rows,
                 "full": each.full,
                 "dropped": each.last.dropped,
-                "stopped": each.last.stopped,
                 "tokens": round(each.last.price.tokens, 1),
                 "cost": each.last.price.cost,
                 "finalist": each.assignment == chosen,
@@ -107,12 +106,11 @@ class Programs:
                 "number": trial.number,
                 "program": self.number[self.padded(trial.assignment)],
                 "round": trial.round,
-                "full": trial.kind == "full" and not trial.stopped,
+                "full": trial.kind == "full",
                 "estimate": rounded(trial.estimate),
                 "best": rounded(trial.best),
                 "rows": trial.rows,
                 "dropped": trial.dropped,
-                "stopped": trial.stopped,
                 "calls": trial.spent.calls,
                 "tokens": trial.spent.tokens,
                 "cost": trial.spent.dollars,

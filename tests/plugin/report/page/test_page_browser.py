@@ -63,7 +63,7 @@ def study(texts: Texts, detailed: int, cases: int = 500, trials: int = 60) -> di
     made = [
         {"number": n, "program": n, "round": 1, "full": n % 9 == 0, "rows": 16, "cost": n / 9}
         | {"estimate": 0.4 + 0.3 * n / trials, "best": 0.45 + 0.3 * n / trials}
-        | {"dropped": "", "stopped": False, "calls": 500 + 40 * n, "tokens": 9_000 * n}
+        | {"dropped": "", "calls": 500 + 40 * n, "tokens": 9_000 * n}
         for n in range(1, trials + 1)
     ]
     plan = {"strategy": "grounded", "tip": "none", "examples": "mixed", "temperature": 1}
@@ -108,7 +108,7 @@ def study(texts: Texts, detailed: int, cases: int = 500, trials: int = 60) -> di
         "demos": [{"case": EVIL, "inputs": evil("inputs"), "output": evil("output")}],
         "programs": [
             {"number": n, "assignment": [1, 1], "estimate": 0.5, "rows": 16, "full": n % 9 == 0}
-            | {"dropped": "", "stopped": False, "tokens": 90, "cost": 0.01}
+            | {"dropped": "", "tokens": 90, "cost": 0.01}
             | {"finalist": n == trials, "committed": False}
             for n in range(trials, 0, -1)
         ],

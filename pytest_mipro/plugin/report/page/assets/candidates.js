@@ -181,7 +181,7 @@ function programsBlock() {
       `${program.number}${program.finalist ? " ★" : ""}`,
     ),
     program.dropped ? "dropped" : fixed(program.estimate),
-    program.full ? `all ${program.rows}` : program.stopped ? `${program.rows}, stopped` : count(program.rows),
+    program.full ? `all ${program.rows}` : count(program.rows),
     count(Math.round(program.tokens)),
     ...(priced ? [money(program.cost)] : []),
     program.committed ? "committed prompts" : recipe(program.assignment),

@@ -55,7 +55,7 @@ function trialTable(trials) {
     count(trial.round),
     `${trial.program}${chosenMark(trial.program)}`,
     trial.dropped ? "dropped" : fixed(trial.estimate),
-    trial.full ? `all ${trial.rows}` : trial.stopped ? `${trial.rows}, stopped` : count(trial.rows),
+    trial.full ? `all ${trial.rows}` : count(trial.rows),
     fixed(trial.best),
     count(trial.calls),
     trial.tokens === null ? "unknown" : count(trial.tokens),
