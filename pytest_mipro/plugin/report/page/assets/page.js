@@ -21,7 +21,7 @@ function refusedSection() {
     null,
     rows.length
       ? table("Refused, and why", [["what"], ["why"]], rows)
-      : h("p", {}, "Nothing: each proposal could be used, and no trial was dropped or stopped early."),
+      : h("p", {}, "Nothing: each proposal could be used, and no trial was dropped."),
   );
 }
 
