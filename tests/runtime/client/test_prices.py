@@ -4,11 +4,7 @@ import pytest
 
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Message, Request, ScriptedClient, Usage
-from pytest_mipro.runtime.client.prices import (
-    ModelPrice,
-    known_price,
-    output_limit,
-)
+from pytest_mipro.runtime.client.prices import ModelPrice, known_price, output_limit
 from pytest_mipro.runtime.client.providers import ProviderClient
 from pytest_mipro.runtime.client.wrappers import BoundedClient, PricedClient
 
