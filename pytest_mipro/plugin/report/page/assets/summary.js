@@ -31,7 +31,7 @@ function optimizationSummary() {
     ["search", `${plural(known.trials, "trial")} of ${plural(known.programs, "program")}`],
     [
       "calls",
-      `${count(known.calls)} different requests in ${count(known.asked)}; ${count(known.live)} sent to the model, the others cached`,
+      `${count(known.calls)} different requests in ${count(known.asked)}; ${known.live === known.calls ? "all sent to the model" : `${count(known.live)} sent to the model, the others cached`}`,
     ],
     ["billed", known.billed === null ? "the model's price is unknown" : money(known.billed)],
     [known.models.length > 1 ? "models" : "model", known.models.join(", ")],
@@ -56,7 +56,7 @@ function optimizationSummary() {
           "p.muted",
           {},
           after
-            ? `mean score on ${known.decided_on} rows${known.decided_on === "holdout" ? ", which the search never saw" : ""}: before and after`
+            ? `mean score on ${known.decided_on} rows${known.decided_on === "holdout" ? ", unseen by the search" : ""}`
             : "mean score under the committed prompts",
         ),
       ),
