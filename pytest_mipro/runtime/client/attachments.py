@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import PydanticUserError
 
 from pytest_mipro.errors import AttachmentError
+from pytest_mipro.runtime.text.files import read_bytes
 
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)(?:;[\w.+-]+=[^;,]*)*;base64,", re.IGNORECASE)
 _MAGIC = {
@@ -40,9 +41,9 @@ class _Attachment:
         """Return what a file holds; raises AttachmentError where it can't."""
         path = Path(path)
         try:
-            data = path.read_bytes()
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
+            data = read_bytes(path)
+        except (OSError, ValueError) as error:  # the latter for a name that no file can have
+            reason = getattr(error, "strerror", None) or error
             raise AttachmentError(f"{path}: can't be read ({reason})") from None
         return cls._of(data, mimetypes.guess_type(path.name)[0], path.name)
 
@@ -60,6 +61,9 @@ class _Attachment:
 
     @classmethod
     def _of(cls, data: bytes, mime_type: str | None, name: str) -> Self:
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise AttachmentError(f"{cls.kind}: expected bytes, not {type(data).__name__}")
+        data = bytes(data)
         found = mime_type or next((_MAGIC[lead] for lead in _MAGIC if data.startswith(lead)), None)
         if found is None and data[:4] == b"RIFF" and data[8:12] == b"WEBP":
             found = "image/webp"
@@ -74,7 +78,7 @@ class _Attachment:
     @property
     def mime_type(self) -> str:
         """The MIME type of a data URL, "" for another one."""
-        match = _DATA_URL.match(self.url)
+        match = _DATA_URL.match(self.url) if isinstance(self.url, str) else None
         return match[1].lower() if match else ""
 
     def content(self) -> bytes:
@@ -210,7 +214,9 @@ class File(_Attachment):
         return {"type": "file", "file": {**named, "file_data": self.url}}
 
 
-def _is_remote(url: str) -> bool:
+def _is_remote(url: object) -> bool:
+    if not isinstance(url, str):
+        return False
     try:
         parts = urlsplit(url)
     except ValueError:

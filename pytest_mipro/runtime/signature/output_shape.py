@@ -51,9 +51,15 @@ def shape_text(schema: Schema) -> str:
 
 
 def notes_of(schema: Schema) -> list[tuple[str, str]]:
-    """Return what is said of the values of a schema, as (place, text); of the whole at place ""."""
+    """Return what is said of the values of a schema, as (place, text); of the whole at place "".
+
+    Of an object that appears in several places it is said at the first one.
+    """
     shape = _Shape(schema.get("$defs", {}), _several(schema))
     shape.of({key: schema[key] for key in schema if key != "$defs"}, "")
+    while shape.waiting:
+        name = shape.waiting.pop(0)
+        shape.of(shape.defs[name], shape.first_place[name])
     return shape.notes
 
 
@@ -92,14 +98,14 @@ class _Shape:
         self.notes: list[tuple[str, str]] = []
         self.optional: list[str] = []
         self._named = named
-        self._seen: set[str] = set()
+        self.first_place: dict[str, str] = {}
 
     def of(self, schema: Schema, place: str) -> str:
         """Return the shape of a schema whose value is at `place`."""
         schema = self._resolved(schema)
         self._note(schema, place)
         if "$ref" in schema:
-            return self._reference(_name(schema["$ref"]))
+            return self._reference(_name(schema["$ref"]), place)
         if any(key in schema for key in _UNUSUAL):
             return f"<a value of the JSON schema {_json(schema)}>"
         if values := schema.get("enum") or [schema[key] for key in ("const",) if key in schema]:
@@ -121,9 +127,9 @@ class _Shape:
             schema = {**self.defs.get(_name(schema["$ref"]), {}), **rest}
         return schema
 
-    def _reference(self, name: str) -> str:
-        if name not in self._seen:
-            self._seen.add(name)
+    def _reference(self, name: str, place: str) -> str:
+        if name not in self.first_place:
+            self.first_place[name] = place
             self.waiting.append(name)
         return f"<{name}>"
 

@@ -60,6 +60,9 @@ def test_bytes_tell_their_type(lead: bytes, mime: str) -> None:
         (lambda: Image.from_bytes(b"what"), "the bytes: unknown MIME type; give mime_type="),
         (lambda: Image.from_path("no.png"), "no.png: can't be read .No such file"),
         (lambda: File("https://x.org/a.pdf"), "a file is a data URL, not 'https://x.org/a.pdf'"),
+        (lambda: Image(5), "or a URL of http or https, not 5; read"),  # type: ignore[arg-type]
+        (lambda: File.from_bytes("a b"), "file: expected bytes, not str"),  # type: ignore[arg-type]
+        (lambda: Image.from_path("a\0.png"), "can't be read .embedded null byte"),
     ],
 )
 def test_what_is_none_is_refused(make: Any, reason: str) -> None:

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from pydantic import BaseModel, Field, TypeAdapter
 
-from pytest_mipro.runtime.signature.output_shape import placeholders, shape_text
+from pytest_mipro.runtime.signature.output_shape import notes_of, placeholders, shape_text
 from pytest_mipro.simulated.shapes import shape_schema
 
 
@@ -133,6 +133,12 @@ def test_what_no_shape_can_say_is_shown_as_a_schema() -> None:
     odd = {"type": "string", "not": {"const": "x"}}
     shape = shape_text({"type": "object", "properties": {"a": odd}, "required": ["a"]})
     assert shape == f'{{"a": <a value of the JSON schema {json.dumps(odd)}>}}'
+
+
+def test_what_is_said_of_an_object_is_told_at_its_first_place() -> None:
+    tree, twig = (TypeAdapter(kind).json_schema() for kind in (Tree, Twig))
+    assert notes_of(tree) == [("name", 'its name (for example "oak")')]
+    assert notes_of(twig) == [("left", "A leaf.")]
 
 
 def test_a_schema_that_refers_to_itself_many_times_stays_short() -> None:
