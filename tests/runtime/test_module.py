@@ -1,17 +1,8 @@
-"""Calls of LM modules: replies, corrections, traces, copies, and every way to call them."""
+"""Calls of LM modules: replies, corrections, traces."""
 
 from __future__ import annotations
 
 import asyncio
-import copy
-import functools
-import inspect
-import pickle
-import pydoc
-import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,14 +10,13 @@ import pytest
 from module_calls import MODEL, called
 from pydantic import BaseModel, field_validator
 
-from pytest_mipro import LMModule, configure, lm_module
+from pytest_mipro import configure, lm_module
 from pytest_mipro.errors import (
     CallLimitError,
     ConfigurationError,
     EndpointError,
     JudgeReplyError,
     ModuleCallError,
-    ModuleDefinitionError,
     OutputParseError,
     PromptFileError,
 )
@@ -37,14 +27,9 @@ from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.settings import Settings, replace_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-
-@pytest.fixture(autouse=True)
-def settings() -> Iterator[None]:
-    before = replace_settings(Settings(model=MODEL))
-    yield
-    replace_settings(before)
+pytestmark = pytest.mark.usefixtures("scripted_model")
 
 
 @lm_module
@@ -327,272 +312,3 @@ def test_outside_a_case_the_configured_client_serves() -> None:
     replace_settings(Settings())
     with pytest.raises(ConfigurationError, match="has no model; set MIPRO_MODEL"):
         summarize("hello")
-
-
-# -- every way to call ------------------------------------------------------------------------
-
-
-def test_fifty_threads_share_the_loop_and_keep_order_apart() -> None:
-    trace = Trace()
-    client = ScriptedClient(echo)
-    with use(CallContext(client, trace=trace)), ThreadPoolExecutor(50) as pool:
-        futures = [pool.submit(copy_context().run, summarize, f"t{i}") for i in range(200)]
-        assert [future.result() for future in futures] == [f"t{i}" for i in range(200)]
-    assert len(trace.calls) == len(client.requests) == 200
-
-
-class Slow:
-    """Answers the calls in the reverse of their order."""
-
-    def __init__(self, calls: int) -> None:
-        self.calls = calls
-        self.open = 0
-
-    async def complete(self, request: Request) -> Reply:
-        self.open += 1
-        while self.open < self.calls:  # all of them are under way
-            await asyncio.sleep(0.001)
-        await asyncio.sleep(0.02 * (self.calls - int(echo(request))))
-        return Reply(echo(request))
-
-    def endpoint(self, model: str) -> str:
-        return ""
-
-    async def aclose(self) -> None: ...
-
-
-def test_gathered_calls_run_together_and_are_traced_as_they_began() -> None:
-    trace = Trace()
-
-    async def gathered() -> list[str]:
-        return await asyncio.gather(*(summarize_later(str(i)) for i in range(4)))
-
-    with use(CallContext(Slow(4), trace=trace)):
-        assert asyncio.run(gathered()) == ["0", "1", "2", "3"]
-    assert [call.inputs["ticket"] for call in trace.calls] == ["0", "1", "2", "3"]
-
-
-def test_async_modules_serve_several_event_loops() -> None:
-    configure(client=ScriptedClient(echo))
-
-    async def one(i: int) -> str:
-        return await summarize_later(str(i))
-
-    assert [asyncio.run(one(i)) for i in range(3)] == ["0", "1", "2"]
-    with ThreadPoolExecutor(8) as pool:
-        runs = pool.map(lambda i: asyncio.run(one(i)), range(16))
-        assert list(runs) == [str(i) for i in range(16)]
-
-
-def test_a_sync_module_works_inside_a_running_event_loop() -> None:
-    configure(client=ScriptedClient(echo))
-
-    async def main() -> str:
-        return summarize("inside")
-
-    assert asyncio.run(main()) == "inside"
-
-
-def test_a_cancelled_call_cancels_its_request() -> None:
-    cancelled = threading.Event()
-
-    class Endless(ScriptedClient):
-        async def complete(self, request: Request) -> Reply:
-            try:
-                await asyncio.sleep(60)
-            finally:
-                cancelled.set()
-            return Reply("")
-
-    async def main() -> None:
-        async with asyncio.timeout(0.05):
-            await summarize_later("t")
-
-    trace = Trace()
-    with use(CallContext(Endless([]), trace=trace)), pytest.raises(TimeoutError):
-        asyncio.run(main())
-    assert cancelled.wait(2)
-    assert trace.calls == ()
-
-
-def test_a_client_may_await_a_module_and_never_block_on_one() -> None:
-    class Teacher(ScriptedClient):
-        async def complete(self, request: Request) -> Reply:
-            ticket = echo(request)
-            with use(CallContext(ScriptedClient(echo))):
-                if ticket == "sync":
-                    return Reply(summarize("inner"))
-                return Reply(await summarize_later("inner"))
-
-    with use(CallContext(Teacher([]))):
-        assert summarize("async") == "inner"
-        with pytest.raises(ModuleCallError, match="use an `async def` module there"):
-            summarize("sync")
-
-
-# -- as a function ----------------------------------------------------------------------------
-
-
-def test_it_looks_like_its_function() -> None:
-    assert str(inspect.signature(summarize)) == "(ticket: 'str', words: 'int' = 3) -> 'str'"
-    assert summarize.__name__ == summarize.__qualname__ == "summarize"  # type: ignore[attr-defined]
-    assert summarize.__module__ == __name__
-    assert inspect.getsource(summarize).startswith("@lm_module\ndef summarize")
-    assert "Summarise the ticket." in pydoc.render_doc(summarize, renderer=pydoc.plaintext)
-    assert repr(summarize) == "<LM module test_module.summarize>"
-    assert callable(summarize)
-
-
-def test_async_modules_are_known_as_coroutine_functions() -> None:
-    assert asyncio.iscoroutinefunction(summarize_later)
-    assert asyncio.iscoroutinefunction(summarize_later.using(model="m"))
-    assert not asyncio.iscoroutinefunction(summarize)
-
-
-@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
-def test_a_copy_is_the_module_itself(copied: Callable[[Any], Any]) -> None:
-    assert copied(summarize) is summarize
-    assert copied({"m": [summarize]})["m"][0] is summarize
-    assert copied(summarize.using(model="x")).signature is summarize.signature
-
-
-def test_variants_are_copied_with_what_they_override() -> None:
-    variant = copy.deepcopy(choose.using(model="other", temperature=0.5))
-    client = ScriptedClient(["r\n---\nbug"])
-    with use(CallContext(client)):
-        variant("t")
-    assert client.requests[0].model == "other"
-    assert client.requests[0].parameters == {"temperature": 0.5, "max_tokens": 50}
-
-
-def test_pickling_goes_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, __name__, inspect.getmodule(test_it_looks_like_its_function))
-    assert pickle.loads(pickle.dumps(summarize)) is summarize
-    variant = pickle.loads(pickle.dumps(summarize.using(model="x").using(top_p=0.5)))
-    assert variant.signature is summarize.signature
-
-
-def test_it_serves_as_partial_and_as_attribute() -> None:
-    class Desk:
-        summarise = summarize
-
-        def __init__(self, step: Any = summarize) -> None:
-            self.step = step
-
-    with use(CallContext(ScriptedClient(echo))):
-        assert functools.partial(summarize, words=1)("a") == "a"
-        assert Desk().summarise("b") == "b"
-        assert Desk().step(ticket="c") == "c"
-        assert list(map(summarize, ["d", "e"])) == ["d", "e"]
-
-
-def test_using_leaves_the_module_as_it_is() -> None:
-    variant = summarize.using(model="other", top_p=0.5)
-    assert isinstance(variant, LMModule)
-    both = variant.using(temperature=1)
-    client = ScriptedClient(echo)
-    with use(CallContext(client)):
-        for module in (variant, both, summarize):
-            module("t")
-    sent = [(request.model, dict(request.parameters)) for request in client.requests]
-    assert sent == [
-        ("other", {"temperature": 0, "top_p": 0.5}),
-        ("other", {"temperature": 1, "top_p": 0.5}),
-        (MODEL, {"temperature": 0}),
-    ]
-
-
-UNKNOWN = (
-    *("aws_secret_access_key", "azure_ad_token", "vertex_credentials", "client_secret"),
-    *("default_headers", "extra_body", "api_Key", "user"),
-)
-
-
-def test_a_private_parameter_is_sent_and_kept_as_a_digest() -> None:
-    body = {"extra_body": {"key": "sk-secret"}}
-    client, trace = ScriptedClient(echo), Trace()
-    variant = summarize.using(private_parameters=body)
-    again = pickle.loads(pickle.dumps(variant))
-    with use(CallContext(client, trace=trace)):
-        for module in (variant, again, summarize.using(private_parameters={"extra_body": {}})):
-            module("t")
-    first, second, other = client.requests
-    assert first.private == body
-    assert first.parameters["extra_body"].startswith("private:")
-    assert first.digest() == second.digest() != other.digest()
-    assert trace.calls[0].parameters == first.parameters
-    kept = [first.canonical_json(), repr(first), repr(trace.calls), repr(vars(variant))]
-    assert not [text for text in kept if "sk-secret" in text]
-
-
-@pytest.mark.parametrize(
-    ("options", "text"),
-    [
-        ({"model": ""}, "the model must be a name"),
-        ({"model": 7}, "the model must be a name"),
-        ({"temperature": "hot"}, "temperature must be a number from 0 up, not 'hot'"),
-        ({"temperature": -1}, "temperature must be a number"),
-        ({"temperature": True}, "temperature must be a number"),
-        ({"temperature": float("nan")}, "temperature must be a number"),
-        ({"temprature": 1}, "unknown parameter 'temprature'; did you mean 'temperature'?"),
-        ({"max_token": 1}, "did you mean 'max_tokens'?"),
-        ({"stream": True}, "stream can't be set here: a module call is one request"),
-        ({"n": 2}, "n can't be set here"),
-        ({"tools": []}, "with one text reply; a pipeline with tools keeps its own client, with a"),
-        ({"tool_choice": "auto"}, "tool_choice can't be set here: a module call is one request"),
-        ({"api_key": "sk-secret"}, "api_key can't be set here: keys and endpoints come from"),
-        ({"extra_headers": {}}, "extra_headers can't be set here"),
-        ({"response_format": {}}, "the output annotation decides"),
-        ({"timeout": 3}, "the client sets it"),
-        ({"stop": object()}, "has no JSON form"),
-        ({"stop": {"a"}}, "has no JSON form"),
-        ({"top_p": float("inf")}, "has no JSON form"),
-        *(({name: "sk-secret"}, f"set private_parameters={{{name!r}: …}}") for name in UNKNOWN),
-        ({"private_parameters": ["sk-secret"]}, "private_parameters must map names to values"),
-        ({"private_parameters": {"key": {"sk-secret"}}}, "private_parameters: key has no JSON"),
-        ({"private_parameters": {"api_key": "sk-secret"}}, "api_key can't be set here"),
-        ({"private_parameters": {"top_p": 1}}, "top_p can't be private; set it as top_p=…"),
-        ({"private_parameters": {7: "sk-secret"}}, "the name of a parameter is a text"),
-    ],
-)
-def test_wrong_options_are_refused(options: dict[str, Any], text: str) -> None:
-    with pytest.raises(ModuleDefinitionError) as at_definition:
-        lm_module(**options)
-    with pytest.raises(ModuleCallError) as at_use:
-        summarize.using(**options)
-    for caught in (at_definition, at_use):
-        assert text in str(caught.value)
-        assert "sk-secret" not in str(caught.value)
-        assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("options", "text"),
-    [
-        ({"reasoning": "yes"}, "reasoning must be True or False, not 'yes'"),
-        ({"optimize": 0}, "optimize must be True or False, not 0"),
-        ({"prompt": ""}, "prompt must be a path"),
-        ({"prompt": "prompts/a.toml"}, "prompt must be a path"),
-        ({"optimise": False}, "did you mean 'optimize'?"),
-    ],
-)
-def test_wrong_decorator_options_are_refused(options: dict[str, Any], text: str) -> None:
-    with pytest.raises(ModuleDefinitionError) as caught:
-        lm_module(**options)
-    assert text in str(caught.value)
-
-
-@pytest.mark.parametrize("option", ["reasoning", "prompt", "optimize"])
-def test_using_changes_no_option_of_the_decorator(option: str) -> None:
-    with pytest.raises(ModuleCallError, match=f"{option} is an option of @lm_module; set it there"):
-        summarize.using(**{option: True})
-
-
-def test_options_reach_the_signature() -> None:
-    @lm_module(prompt="prompts/x.yaml", optimize=False, reasoning=True)
-    def frozen(x: str) -> str:
-        """Reply."""
-
-    assert not frozen.signature.optimize
-    assert frozen.signature.reasoning
-    assert summarize.signature.optimize
