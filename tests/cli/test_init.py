@@ -114,9 +114,8 @@ def test_a_pipeline_that_posts_to_an_address(pytester: pytest.Pytester, command:
     write(pytester.path, "other.py", BY_HAND.replace("/chat/completions", "/orders"))
     ended = command("init")
     assert ended.out.startswith("wrote tests/test_classify.py\n"), ended.err
-    assert "from service.main import classify\n" in (
-        pytester.path / "tests/test_classify.py"
-    ).read_text("utf-8")
+    test = (pytester.path / "tests/test_classify.py").read_text("utf-8")
+    assert "from service.main import classify\n" in test
     assert "LM calls: complete (service/main.py). `init" in ended.out
 
 
