@@ -13,12 +13,14 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 OWN = {
     "pytest_mipro",
+    "pytest_mipro.pages",
     "pytest_mipro.plugin",
     "pytest_mipro.plugin.config",
     "pytest_mipro.plugin.hooks",
     "pytest_mipro.plugin.hookspecs",
     "pytest_mipro.plugin.config.option_checks",
     "pytest_mipro.plugin.config.options",
+    "pytest_mipro.plugin.config.setting",
 }
 
 

@@ -136,7 +136,7 @@ class ProposerModels:
             "program": lambda: program_summary(runs, signatures, ask),
         }
         names = [name for name in makers if name in set(wanted)]
-        made = await asyncio.gather(*(self._counted(makers[name]()) for name in names))
+        made = await asyncio.gather(*(self._counted(makers[name]) for name in names))
         return dict(zip(names, made, strict=True))
 
     async def propose(self, tasks: Sequence[ProposalTask], grounding: Grounding) -> list[Proposal]:
@@ -155,11 +155,11 @@ class ProposerModels:
             samples[request.messages] = sample + 1
             calls.append((replace(task, plan=replace(task.plan, strategy=name)), request, sample))
         # Coroutines start only here: a strategy that raises above must not leave one behind.
-        proposals = (self._counted(self._fitting(grounding, *call)) for call in calls)
+        proposals = (self._counted(partial(self._fitting, grounding, *call)) for call in calls)
         return _without_repeats(tasks, await asyncio.gather(*proposals))
 
-    async def _counted(self, asked: Awaitable[T]) -> T:
-        made = await asked
+    async def _counted(self, ask: Callable[[], Awaitable[T]]) -> T:
+        made = await ask()  # made here: one that is cancelled before would not be awaited
         self._on_end()
         return made
 
