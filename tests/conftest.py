@@ -10,6 +10,7 @@ import os
 import pkgutil
 import warnings
 from collections.abc import Iterator
+from weakref import WeakValueDictionary
 
 import pluggy
 import pytest
@@ -106,6 +107,9 @@ def _inner_runs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     if "pytester" in request.fixturenames:
         request.getfixturevalue("_imported")
         request.getfixturevalue("pytester")  # it clears the variable
+        # A text of another test, alive until garbage is collected, would be told apart by its path.
+        signatures = importlib.import_module("pytest_mipro.runtime.signature.signature")
+        monkeypatch.setattr(signatures, "_defined", WeakValueDictionary())
         if "all_plugins" in request.fixturenames:
             monkeypatch.setenv("PYTEST_ADDOPTS", ALL_PLUGINS)
         else:
