@@ -94,7 +94,7 @@ class _Reader:
             return self._placeholder()
         value = self._json()
         if isinstance(value, str) and value[:1] == "<":
-            return _scalar(value[1:-1])
+            return _text(value[1:-1])
         return {"type": "null"} if value is None else {"const": value}
 
     def _object(self, place: str) -> Schema:
@@ -159,6 +159,11 @@ class _Reader:
     def _expect(self, mark: str) -> None:
         if not self._takes(mark):
             raise ValueError(f"no {mark!r} at {self._at}")
+
+
+def _text(words: str) -> Schema:
+    _, said, values = words.partition("one of: ")
+    return {"enum": values.split(", ")} if said else _scalar(words)
 
 
 def _scalar(words: str) -> Schema:

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Sequence
 
 from pytest_mipro.runtime.client.contract import Message
 
+_TASK = "## Task"  # the heading of the meta-prompts, under which they say what is to be written
 _LONG_LINE = 20
 _PHRASE = 5  # words; shorter ones, as the names of labels, may well be those of the request
+_TASK_PHRASE = 8  # words of what is asked for, which no instruction has by chance
 # The request's own lines about scores, as they are or with other numbers.
 _TALLY = re.compile(
     r"[#*\s]*(?:score \d[\d.]*:?|(?:example|input) \d+[:.(, ]+(?:passed|failed|right|wrong)\b.*"
@@ -21,6 +23,7 @@ _ASKS_FOR_ONE = re.compile(
     r"\b(?:instructions?|prompts?)\b",
     re.IGNORECASE,
 )
+_OF_ITSELF = re.compile(r"\b(?:new|better|current) (?:instruction|prompt)s?\b", re.IGNORECASE)
 _ON_PROMPTS = re.compile(r"\b(?:instruction|prompt)", re.IGNORECASE)
 
 
@@ -41,7 +44,9 @@ def repeats(
     said = [line.strip() for line in instruction.split("\n") if line.strip()]
     if any(_TALLY.fullmatch(line) for line in said):
         return True
-    if _ASKS_FOR_ONE.match(instruction) and not any(map(_ON_PROMPTS.search, texts)):
+    if _speaks_of_prompts(instruction) and not any(map(_ON_PROMPTS.search, texts)):
+        return True
+    if _says_the_task(instruction, messages, texts):
         return True
     lines = {line.strip() for text in texts for line in text.split("\n")}
     asked = {line.strip() for message in messages for line in message.content.split("\n")} - lines
@@ -50,6 +55,20 @@ def repeats(
     long = [line for line in said if len(line) >= _LONG_LINE]  # labels may be listed as they were
     copied = sum(len(line) for line in long if line in asked)
     return 2 * copied > sum(map(len, long)) or _quotes(instruction, messages, [*texts, *quotable])
+
+
+def _speaks_of_prompts(instruction: str) -> bool:
+    """Return whether it asks for an instruction, or tells of a new or a current one."""
+    return bool(_ASKS_FOR_ONE.match(instruction) or _OF_ITSELF.search(instruction))
+
+
+def _says_the_task(instruction: str, messages: Sequence[Message], known: Iterable[str]) -> bool:
+    """Return whether it has a phrase of the section that says what is to be written."""
+    _, found, task = messages[-1].content.rpartition(f"\n{_TASK}\n")
+    own = set(_phrases(task if found else "", _TASK_PHRASE)) - {
+        phrase for text in known for phrase in _phrases(text, _TASK_PHRASE)
+    }
+    return not own.isdisjoint(_phrases(instruction, _TASK_PHRASE))
 
 
 def _quotes(instruction: str, messages: Sequence[Message], known: Iterable[str]) -> bool:
@@ -64,9 +83,9 @@ def _quotes(instruction: str, messages: Sequence[Message], known: Iterable[str])
     return 2 * sum(phrase in asked for phrase in fresh) > len(fresh)
 
 
-def _phrases(text: str) -> list[tuple[str, ...]]:
+def _phrases(text: str, length: int = _PHRASE) -> list[tuple[str, ...]]:
     words = re.findall(r"\w+", text.casefold())
-    return [tuple(words[at : at + _PHRASE]) for at in range(len(words) - _PHRASE + 1)]
+    return [tuple(words[at : at + length]) for at in range(len(words) - length + 1)]
 
 
 def _plain(text: str) -> str:

@@ -25,6 +25,7 @@ _TEXTS = {
     "uuid": "UUID",
     "binary": "text",
 }
+_PLAIN = re.compile(r"[^\s,\"](?:[^,\"\n]*[^\s,\"])?")  # a value that is told from those beside it
 _QUOTED = re.compile(r'"(<(?:[^"\\]|\\.)*>)"')
 _NAMED = ("properties", "items", "prefixItems", "additionalProperties", "anyOf", "oneOf")
 _UNUSUAL = ("allOf", "not", "if", "patternProperties", "dependentSchemas")
@@ -109,7 +110,7 @@ class _Shape:
         if any(key in schema for key in _UNUSUAL):
             return f"<a value of the JSON schema {_json(schema)}>"
         if values := schema.get("enum") or [schema[key] for key in ("const",) if key in schema]:
-            return _one_of([_json(value) for value in values])
+            return _one_of(values)
         if options := _options(schema):
             return " or ".join(dict.fromkeys(self.of(option, place) for option in options))
         kind = schema.get("type", "object" if "properties" in schema else None)
@@ -217,8 +218,12 @@ def _between(least: Any, most: Any) -> str:
     return f"{least} to {most}" if least else f"at most {most}"
 
 
-def _one_of(values: Sequence[str]) -> str:
-    return values[0] if len(values) == 1 else f"<one of: {', '.join(values)}>"
+def _one_of(values: Sequence[Any]) -> str:
+    if len(values) == 1:
+        return _json(values[0])
+    if all(isinstance(value, str) and _PLAIN.fullmatch(value) for value in values):
+        return _json(f"<one of: {', '.join(values)}>")  # quotes around all, as of a text
+    return f"<one of: {', '.join(map(_json, values))}>"
 
 
 def _name(reference: str) -> str:

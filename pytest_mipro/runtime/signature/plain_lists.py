@@ -1,16 +1,20 @@
-"""Read lists and objects that a reply writes without JSON: bullets, "a, b", `name: value` lines."""
+"""Read lists and objects that a reply writes without JSON.
+
+Bullets, "a, b", "[a, b]" and `name: value` lines.
+"""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_mipro.runtime.signature.labels import LabelReader
 from pytest_mipro.runtime.text.strict_json import load_json
 
 _BULLET = re.compile(r"^(\s*)(?:[-*•+]|\(?\d{1,3}[.)])\s+(?=\S)")
+_BRACKETED = re.compile(r"\[([^][{}]+)\]")
 _LONGEST_INLINE = 2000  # characters of a list without bullets or brackets
 _NO_ITEM = re.compile(
     r"[.!?:]\Z|\A(?:no|none|nothing|null|not|n/a|sorry|unfortunately|i|either|and|or)\b|\bor\b",
@@ -59,9 +63,22 @@ def inline_items(text: str, *, of_texts: bool) -> list[str] | None:
         return None
     parts = lines if len(lines) > 1 else next(csv.reader(lines, skipinitialspace=True))
     items = [_unquoted(part.strip()) for part in parts]
-    prose = any(not item or _NO_ITEM.search(item) or item.count(" ") > 2 for item in items)
     quoted = lines[0] == f'"{items[0]}"'
-    return None if (of_texts and prose) or (len(items) < 2 and not quoted) else items
+    return None if (of_texts and _prose(items)) or (len(items) < 2 and not quoted) else items
+
+
+def bracketed_items(text: str) -> list[str] | None:
+    """Return the items of "[a, b]", a list of labels without quotes, None where it is none."""
+    listed = _BRACKETED.fullmatch(text.strip())
+    if not listed:
+        return None
+    parts = next(csv.reader([listed[1].replace("\n", " ")], skipinitialspace=True))
+    items = [_unquoted(part.strip()) for part in parts]
+    return items[:-1] if not items[-1] else items
+
+
+def _prose(items: Sequence[str]) -> bool:
+    return any(not item or _NO_ITEM.search(item) or item.count(" ") > 2 for item in items)
 
 
 def labelled_fields(text: str, fields: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -14,7 +14,12 @@ from pytest_mipro.runtime.signature.json_values import to_text
 from pytest_mipro.runtime.signature.labels import YES_NO, LabelReader
 from pytest_mipro.runtime.signature.numbers import NumberReader
 from pytest_mipro.runtime.signature.output_rules import OutputRules
-from pytest_mipro.runtime.signature.plain_lists import bullets, inline_items, labelled_fields
+from pytest_mipro.runtime.signature.plain_lists import (
+    bracketed_items,
+    bullets,
+    inline_items,
+    labelled_fields,
+)
 from pytest_mipro.runtime.signature.reply_text import bare, only_fence, quoted, unfenced
 from pytest_mipro.runtime.signature.stated import Reader, UnclearError, explicit_parts, stated
 from pytest_mipro.runtime.text.strict_json import load_json
@@ -149,8 +154,16 @@ def _json(output: OutputRules, body: str, *, cut: bool) -> Any:
     if found:
         return found[0]
     texts = root.get("items", {}).keys() <= {"type", "title", "description"}
-    items = (bullets(inside) or inline_items(inside, of_texts=texts)) if listed else None
+    items = _items(inside, of_texts=texts) if listed else None
     return _whole(output, body, cut=cut) if items is None else output.validate(items)
+
+
+def _items(text: str, *, of_texts: bool) -> list[str] | None:
+    """Return the items of a list that is no JSON, None where the text is none."""
+    listed = bullets(text)
+    if listed is None and not of_texts:  # a text may hold brackets and commas of its own
+        listed = bracketed_items(text)
+    return inline_items(text, of_texts=of_texts) if listed is None else listed
 
 
 def _whole(output: OutputRules, body: str, *, cut: bool) -> Any:

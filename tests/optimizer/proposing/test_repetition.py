@@ -1,7 +1,10 @@
 """What small models say in place of an instruction: the request, its examples, its scores."""
 
+from importlib import resources
+
 import pytest
 
+from pytest_mipro.optimizer import proposing
 from pytest_mipro.optimizer.proposing.repetition import repeats
 from pytest_mipro.runtime.client.contract import Message
 
@@ -64,6 +67,28 @@ def test_the_request_its_scores_and_its_ask_are_no_instruction(said: str) -> Non
 )
 def test_what_is_said_in_own_words_is_new(said: str) -> None:
     assert not repeats(said, ASKED, KNOWN)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The task is to create a new instruction that increases the score. It names the option.",
+        "Given what fails, your current instruction would be: choose the option meant in jest.",
+        "Choose what is meant in jest. Keep the first sentence of the instruction, and add two.",
+    ],
+)
+def test_what_speaks_of_the_instruction_or_repeats_what_it_has_to_hold_is_none(said: str) -> None:
+    task = "Keep the first sentence of the instruction, and add two to five plain sentences."
+    asked = (Message("user", f"## Examples\nInput:\n(A)\n\n## Task\n{task}"),)
+    assert repeats(said, asked, KNOWN)
+    assert not repeats("Choose what is meant in jest. Keep to the first sentence.", asked, KNOWN)
+    assert not repeats(said, asked, [f"Write instructions. {task}"])
+
+
+def test_every_meta_prompt_of_an_instruction_says_what_to_write_under_one_heading() -> None:
+    for name in ("brief", "history", "instruction", "reflection"):
+        text = (resources.files(proposing) / "meta_prompts" / f"{name}.md").read_text("utf-8")
+        assert text.count("\n## Task\n") == 1, name
 
 
 def test_rules_of_the_feedback_may_be_quoted() -> None:

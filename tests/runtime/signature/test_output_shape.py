@@ -55,7 +55,7 @@ SHAPES: list[tuple[Any, str]] = [
     (Optional[str], '"<text>" or null'),  # noqa: UP045
     (int | str, '<whole number> or "<text>"'),
     (dict[str, list[int]], '{"<text>": [<whole number>, …], …}'),
-    (dict[Literal["a", "b"], bool], '{<one of: "a", "b">: <true or false>, …}'),
+    (dict[Literal["a", "b"], bool], '{"<one of: a, b>": <true or false>, …}'),
     (dict[str, Any], '{"<text>": <any JSON value>, …}'),
     (list[tuple[int, str]], '[[<whole number>, "<text>"], …]'),
     (set[date], '["<date as YYYY-MM-DD>", … different items]'),
@@ -92,11 +92,11 @@ SHAPES: list[tuple[Any, str]] = [
         Twig,
         (
             '{"left": <Leaf>, "right": <Leaf> or null}\n'
-            '<Leaf> is {"colour": <one of: "green", "red">}\n'
+            '<Leaf> is {"colour": "<one of: green, red>"}\n'
             "- `Leaf`: A leaf.\nWhat may be left out: `right`"
         ),
     ),
-    (list[Leaf], '[{"colour": <one of: "green", "red">}, …]\n- `[]`: A leaf.'),
+    (list[Leaf], '[{"colour": "<one of: green, red>"}, …]\n- `[]`: A leaf.'),
     (
         Home,
         (

@@ -187,6 +187,9 @@ READ: list[tuple[Any, dict[str, Any]]] = [
     }),
     (list[Team], {
         '["Refund", "sign in"]': ["refund", "sign-in"], "Refund, bug": ["refund", "bug"],
+        "[refund, sign-in]": ["refund", "sign-in"], "[refund]": ["refund"],
+        "[bug,\n privacy,\n]": ["bug", "privacy"],
+        "[ 'bug', privacy ]": ["bug", "privacy"], "```\n[bug, privacy]\n```": ["bug", "privacy"],
     }),
     (list[Order], {
         '{"team":"a","days":1}': [Order(team="a", days=1)],
@@ -356,6 +359,9 @@ REFUSED: list[tuple[Any, list[str]]] = [
     ]),
     (list[int], [
         "[1, true]",
+    ]),
+    (list[Team], [
+        "[refund, order]", "[refund] or [bug]", "[refund, [bug]]", "[refund",
     ]),
     (dict[str, int], [
         '{"a": true}',
