@@ -165,7 +165,9 @@ def main() -> int:
     """Measure one optimiser on one draw of a world."""
     contest = told()
     dspy.configure_cache(disk_cache_dir=str(contest.folder / "cache"))
-    dspy.configure(lm=dspy.LM(contest.model, api_base=contest.url, api_key="none"))
+    # A reply that can't be read is a wrong answer: DSPy would end an optimisation at the tenth.
+    lm = dspy.LM(contest.model, api_base=contest.url, api_key="none")
+    dspy.configure(lm=lm, max_errors=1_000_000)
     peer = Peer(contest)
     write(contest.folder, measured(contest.url, peer, peer.world))
     return 0

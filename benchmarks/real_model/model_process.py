@@ -1,36 +1,224 @@
 """Serve a GGUF file on loopback until the process ends; runs in the server's own environment.
 
-python model_process.py GGUF PORT THREADS
+    python model_process.py GGUF PORT THREADS
+
+OpenVINO computes in 8 bits, all requests under way together; prompts that begin alike share what
+was computed of their beginning, and a demo set is read once, not once for every row.
 """
 
 from __future__ import annotations
 
-import signal
+import itertools
+import json
+import queue
 import sys
-from contextlib import suppress
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
-from xllamacpp import CommonParams, Server
+import openvino_genai as genai
 
-SLOTS = 4
-SLOT_TOKENS = 8192
-"""Calls that are answered at once, and what a prompt and its reply may take together."""
+AT_ONCE = 24
+CONTEXT = 32_768
+"""Calls that are answered together, and the tokens that one's prompt and reply may take."""
+CACHE = 2
+"""Gigabytes for what was computed of prompts."""
+END_MARKS = ("<|im_end|>", "<|endoftext|>", "</s>", "<|eot_id|>")
+TEMPERATURE, TOP_P, TOP_K = 0.8, 0.95, 40
+"""Of a request that names none: llama.cpp's."""
+LONGEST_REPLY = 4_096
+
+
+@dataclass
+class Call:
+    """A request on its way: the tokens of its reply so far, and the error that ended it."""
+
+    body: dict[str, Any]
+    done: threading.Event = field(default_factory=threading.Event)
+    handle: Any = None
+    read: bool = False
+    prompt_tokens: int = 0
+    tokens: list[int] = field(default_factory=list)
+    error: str = ""
+
+    @property
+    def limit(self) -> int:
+        """The most tokens of the reply."""
+        asked = self.body.get("max_tokens") or self.body.get("max_completion_tokens")
+        return min(asked or LONGEST_REPLY, CONTEXT - self.prompt_tokens)
+
+    def take(self) -> bool:
+        """Take what was generated; return whether the reply is complete."""
+        while self.handle.can_read():
+            self.read = True
+            for output in self.handle.read().values():
+                self.tokens.extend(output.generated_ids)
+        return bool(self.handle.get_status() != genai.GenerationStatus.RUNNING)
+
+    def end(self, error: str = "") -> None:
+        """Let the one who waits go on."""
+        self.error = error
+        self.done.set()
+
+
+class Model:
+    """The model, with one thread that computes."""
+
+    def __init__(self, path: str, threads: int) -> None:
+        scheduler = genai.SchedulerConfig()
+        scheduler.cache_size = CACHE
+        scheduler.enable_prefix_caching = True
+        scheduler.max_num_batched_tokens = 512
+        settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
+        self._pipeline = genai.ContinuousBatchingPipeline(path, scheduler, "CPU", settings, {})
+        self._tokenizer = self._pipeline.get_tokenizer()
+        self._ends = set(filter(None, map(self._mark, END_MARKS)))
+        self._numbers = itertools.count(1)
+        self._waiting: queue.Queue[Call] = queue.Queue()
+        threading.Thread(target=self._compute, daemon=True).start()
+
+    def reply(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the completion; raises ValueError if the request can't be answered."""
+        call = Call(body)
+        self._waiting.put(call)
+        call.done.wait()
+        if call.error:
+            raise ValueError(call.error)
+        kept = [token for token in call.tokens if token not in self._ends]
+        used, made = call.prompt_tokens, len(call.tokens)
+        text = self._tokenizer.decode(kept, skip_special_tokens=True) if kept else ""
+        choice = {
+            "index": 0,
+            "finish_reason": "length" if made >= call.limit else "stop",
+            "message": {"role": "assistant", "content": text},
+        }
+        usage = {"prompt_tokens": used, "completion_tokens": made, "total_tokens": used + made}
+        return {
+            "id": "local",
+            "object": "chat.completion",
+            "model": body.get("model", "local"),
+            "choices": [choice],
+            "usage": usage,
+        }
+
+    def _mark(self, text: str) -> int | None:
+        tokens = self._encoded(text).data[0]
+        return int(tokens[0]) if len(tokens) == 1 else None
+
+    def _encoded(self, text: str) -> Any:
+        return self._tokenizer.encode(text, add_special_tokens=False).input_ids
+
+    def _compute(self) -> None:
+        """Answer the calls that wait, for ever.
+
+        One starts when the prompts of the others are read: equal beginnings are then known.
+        """
+        under_way: list[Call] = []
+        while True:
+            if len(under_way) < AT_ONCE and all(call.read for call in under_way):
+                under_way += self._next(wait=not under_way)
+            if under_way:
+                under_way = self._step(under_way)
+
+    def _step(self, calls: list[Call]) -> list[Call]:
+        """Compute a token of each call; return those that are not complete."""
+        try:
+            self._pipeline.step()
+        except RuntimeError as problem:
+            for call in calls:
+                call.end(f"the model failed: {problem}")
+            return []
+        complete = [call for call in calls if call.take()]
+        for call in complete:
+            call.end()
+        return [call for call in calls if not call.done.is_set()]
+
+    def _next(self, *, wait: bool) -> list[Call]:
+        """Return the call that was begun, if there is one and it can be."""
+        try:
+            call = self._waiting.get(block=wait)
+        except queue.Empty:
+            return []
+        try:
+            self._begin(call)
+        except (KeyError, RuntimeError, TypeError, ValueError) as problem:
+            call.end(f"the request can't be answered: {problem!r}")
+            return []
+        return [call]
+
+    def _begin(self, call: Call) -> None:
+        prompt = self._tokenizer.apply_chat_template(
+            [{"role": one["role"], "content": one["content"]} for one in call.body["messages"]],
+            add_generation_prompt=True,
+        )
+        tokens = self._encoded(prompt)
+        call.prompt_tokens = tokens.shape[1]
+        if call.limit <= 0:
+            raise ValueError(f"{call.prompt_tokens} tokens exceed the context of {CONTEXT}")
+        number = next(self._numbers)
+        call.handle = self._pipeline.add_request(number, tokens, self._settings(call, number))
+
+    def _settings(self, call: Call, number: int) -> Any:
+        body, chosen = call.body, genai.GenerationConfig()
+        chosen.max_new_tokens = call.limit
+        chosen.stop_token_ids = self._ends
+        temperature = body.get("temperature")
+        if temperature != 0:
+            chosen.do_sample = True
+            chosen.temperature = TEMPERATURE if temperature is None else temperature
+            chosen.top_p, chosen.top_k = body.get("top_p") or TOP_P, TOP_K
+            chosen.rng_seed = number
+        if stop := body.get("stop"):
+            chosen.stop_strings = {stop} if isinstance(stop, str) else set(stop)
+        if schema := _schema(body.get("response_format") or {}):
+            chosen.structured_output_config = genai.StructuredOutputConfig(json_schema=schema)
+        return chosen
+
+
+def _schema(wanted: dict[str, Any]) -> str:
+    """Return the JSON schema that a reply is held to, "" for none."""
+    if wanted.get("type") == "json_object":
+        return json.dumps({"type": "object"})
+    return json.dumps(wanted["json_schema"]["schema"]) if "json_schema" in wanted else ""
+
+
+class Handler(BaseHTTPRequestHandler):
+    """The HTTP side."""
+
+    protocol_version = "HTTP/1.1"
+    model: Model
+
+    def do_GET(self) -> None:
+        self._send(200, {"object": "list", "data": [{"id": "local", "object": "model"}]})
+
+    def do_POST(self) -> None:
+        try:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self._send(200, self.model.reply(body))
+        except ValueError as problem:
+            error = {"message": str(problem), "type": "invalid_request_error"}
+            self._send(400, {"error": error})
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def _send(self, code: int, value: dict[str, Any]) -> None:
+        body = json.dumps(value).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
 
 def main() -> None:
     """Serve."""
     path, port, threads = sys.argv[1:]
-    params = CommonParams()
-    params.model.path = path
-    params.hostnames = ["127.0.0.1"]
-    params.port = int(port)
-    params.n_parallel = SLOTS
-    params.n_ctx = SLOTS * SLOT_TOKENS
-    params.cpuparams.n_threads = int(threads)
-    params.cpuparams_batch.n_threads = int(threads)
-    server = Server(params)
-    print(f"{server.listening_address}/v1", flush=True)
-    with suppress(KeyboardInterrupt):
-        signal.pause()
+    Handler.model = Model(path, int(threads))
+    server = ThreadingHTTPServer(("127.0.0.1", int(port)), Handler)
+    print(f"http://127.0.0.1:{port}/v1", flush=True)
+    server.serve_forever()
 
 
 if __name__ == "__main__":

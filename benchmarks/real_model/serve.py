@@ -2,14 +2,16 @@
 
     python -m benchmarks.real_model.serve [--weights NAME | --gguf PATH] [--threads N] [--port P]
 
-Downloads the weights at the first use, and makes the server's own environment. Prints the base URL
-once the model answers, and serves until Ctrl-C. Give each thread a core of its own.
+Downloads the weights at the first use, makes the server's own environment, and stores the weights
+in 8 bits (some minutes). Prints the base URL once the model answers, and serves until Ctrl-C. Give
+each thread a core of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +43,16 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def eight_bits_of(gguf: Path, folder: Path, python: Path) -> Path:
+    """Return the file with the weights in 8 bits; make it if it is not there."""
+    path = folder / f"{gguf.stem}-8-bits.gguf"
+    if not path.is_file():
+        print(f"storing {gguf} in 8 bits as {path}", file=sys.stderr, flush=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run([python, _HERE / "eight_bits.py", gguf, path], check=True)
+    return path
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Become the server's process."""
     options = parsed(arguments)
@@ -48,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     python = environment.python_of(
         options.folder.absolute() / "model-server", _HERE / "requirements.txt"
     )
-    command = [python, _HERE / "model_process.py", gguf, options.port, options.threads]
+    weights = eight_bits_of(gguf, options.folder / "weights", python)
+    command = [python, _HERE / "model_process.py", weights, options.port, options.threads]
     sys.stdout.flush()
     os.execv(python, [str(part) for part in command])
 
