@@ -58,7 +58,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--seeds", nargs="+", type=int, default=[1, 2])
     add("--optimisers", nargs="+", choices=list(BY_NAME), default=list(OPTIMISERS))
     add("--rows", type=int, default=0, help="only the first rows of each split: to try it out")
-    add("--concurrency", type=int, default=4, help="calls at once")
+    add("--concurrency", type=int, default=16, help="calls at once")
     add("--longest", type=float, default=86_400.0, help="seconds until a run is broken off")
     add("--folder", type=Path, default=FOLDER, help="results and environment")
     add("--table", action="store_true", help="run nothing, show what there is")
