@@ -22,7 +22,7 @@ import openvino_genai as genai
 AT_ONCE = 24
 CONTEXT = 32_768
 """Calls that are answered together, and the tokens that one's prompt and reply may take."""
-CACHE = 2
+CACHE = 6
 """Gigabytes for what was computed of prompts."""
 END_MARKS = ("<|im_end|>", "<|endoftext|>", "</s>", "<|eot_id|>")
 TEMPERATURE, TOP_P, TOP_K = 0.8, 0.95, 40
