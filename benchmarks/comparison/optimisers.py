@@ -20,7 +20,6 @@ class Optimiser:
 OPTIMISERS = (
     Optimiser("mipro-brief", "pytest-mipro light, 6 trials", "own"),
     Optimiser("mipro-light", "pytest-mipro light", "own"),
-    Optimiser("mipro-likely", "pytest-mipro light, --mipro-accept=likely", "own"),
     Optimiser("mipro-medium", "pytest-mipro medium", "own"),
     Optimiser("mipro-random", "pytest-mipro light, random search", "own"),
     Optimiser("mipro-demos", "pytest-mipro light, demos only", "own"),

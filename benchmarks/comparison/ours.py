@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 SETUPS: Mapping[str, tuple[str, ...]] = {
     "mipro-brief": ("--mipro-trials=6",),
     "mipro-light": (),
-    "mipro-likely": ("--mipro-accept=likely",),
     "mipro-medium": ("--mipro-effort=medium",),
     "mipro-random": (),
     "mipro-demos": ("--mipro-only=demos",),
