@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, is_dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from types import UnionType
 from typing import Any, get_args, get_type_hints
 
@@ -208,10 +208,9 @@ class ReportData:
 
 def attach(report: pytest.TestReport, **changes: Any) -> None:
     """Attach fields of `ReportData` to the report; the others keep their values."""
-    data = replace(attached(report) or ReportData(), **changes)
-    text = dump_report_data(data)
-    setattr(report, _ATTRIBUTE, text)
-    _kept(text, data)
+    setattr(
+        report, _ATTRIBUTE, dump_report_data(replace(attached(report) or ReportData(), **changes))
+    )
 
 
 def attached(report: pytest.CollectReport | pytest.TestReport) -> ReportData | None:
@@ -226,21 +225,13 @@ def dump_report_data(data: ReportData) -> str:
     return json.dumps(data, default=vars)
 
 
+@lru_cache(maxsize=8)  # the hooks of one report read the same text
 def load_report_data(text: str) -> ReportData:
     """Return the data that `dump_report_data` made the text from."""
-    return _recent.get(text) or _kept(text, _value(ReportData, json.loads(text)))
-
-
-def _kept(text: str, data: ReportData) -> ReportData:
-    """Return the data, kept with a few others: the hooks of one report read the same text."""
-    if len(_recent) >= _MOST_RECENT:
-        _recent.clear()
-    _recent[text] = data
+    data: ReportData = _value(ReportData, json.loads(text))
     return data
 
 
-_recent: dict[str, ReportData] = {}
-_MOST_RECENT = 8
 _hints = cache(get_type_hints)
 
 
