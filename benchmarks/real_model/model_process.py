@@ -13,6 +13,7 @@ import json
 import queue
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -25,9 +26,14 @@ CONTEXT = 32_768
 CACHE = 6
 """Gigabytes for what was computed of prompts."""
 END_MARKS = ("<|im_end|>", "<|endoftext|>", "</s>", "<|eot_id|>")
+"""What ends a reply, beside the mark that the model names."""
 TEMPERATURE, TOP_P, TOP_K = 0.8, 0.95, 40
 """Of a request that names none: llama.cpp's."""
 LONGEST_REPLY = 4_096
+
+
+class TooLongError(ValueError):
+    """A prompt leaves no room for a reply."""
 
 
 @dataclass
@@ -40,7 +46,8 @@ class Call:
     read: bool = False
     prompt_tokens: int = 0
     tokens: list[int] = field(default_factory=list)
-    error: str = ""
+    ended: str = "stop"
+    error: Exception | None = None
 
     @property
     def limit(self) -> int:
@@ -54,9 +61,14 @@ class Call:
             self.read = True
             for output in self.handle.read().values():
                 self.tokens.extend(output.generated_ids)
-        return bool(self.handle.get_status() != genai.GenerationStatus.RUNNING)
+                cut = output.finish_reason == genai.GenerationFinishReason.LENGTH
+                self.ended = "length" if cut else "stop"
+        status = self.handle.get_status()
+        if status not in (genai.GenerationStatus.RUNNING, genai.GenerationStatus.FINISHED):
+            raise RuntimeError(f"the reply ended with {status}")
+        return bool(status == genai.GenerationStatus.FINISHED)
 
-    def end(self, error: str = "") -> None:
+    def end(self, error: Exception | None = None) -> None:
         """Let the one who waits go on."""
         self.error = error
         self.done.set()
@@ -73,24 +85,25 @@ class Model:
         settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
         self._pipeline = genai.ContinuousBatchingPipeline(path, scheduler, "CPU", settings, {})
         self._tokenizer = self._pipeline.get_tokenizer()
-        self._ends = set(filter(None, map(self._mark, END_MARKS)))
+        marks = {self._mark(text) for text in END_MARKS} - {None}
+        self._ends = marks | {self._tokenizer.get_eos_token_id()}
         self._numbers = itertools.count(1)
         self._waiting: queue.Queue[Call] = queue.Queue()
         threading.Thread(target=self._compute, daemon=True).start()
 
     def reply(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Return the completion; raises ValueError if the request can't be answered."""
+        """Return the completion; raises ValueError where no request like it can be answered."""
         call = Call(body)
         self._waiting.put(call)
         call.done.wait()
         if call.error:
-            raise ValueError(call.error)
+            raise call.error
         kept = [token for token in call.tokens if token not in self._ends]
         used, made = call.prompt_tokens, len(call.tokens)
         text = self._tokenizer.decode(kept, skip_special_tokens=True) if kept else ""
         choice = {
             "index": 0,
-            "finish_reason": "length" if made >= call.limit else "stop",
+            "finish_reason": call.ended,
             "message": {"role": "assistant", "content": text},
         }
         usage = {"prompt_tokens": used, "completion_tokens": made, "total_tokens": used + made}
@@ -125,11 +138,11 @@ class Model:
         """Compute a token of each call; return those that are not complete."""
         try:
             self._pipeline.step()
-        except RuntimeError as problem:
+            complete = [call for call in calls if call.take()]
+        except Exception as problem:  # noqa: BLE001 - this thread has to go on
             for call in calls:
-                call.end(f"the model failed: {problem}")
+                call.end(problem)
             return []
-        complete = [call for call in calls if call.take()]
         for call in complete:
             call.end()
         return [call for call in calls if not call.done.is_set()]
@@ -142,12 +155,14 @@ class Model:
             return []
         try:
             self._begin(call)
-        except (KeyError, RuntimeError, TypeError, ValueError) as problem:
-            call.end(f"the request can't be answered: {problem!r}")
+        except Exception as problem:  # noqa: BLE001 - this thread has to go on
+            call.end(problem)
             return []
         return [call]
 
     def _begin(self, call: Call) -> None:
+        if not isinstance(call.body, dict) or not call.body.get("messages"):
+            raise ValueError("a request is an object with messages")
         prompt = self._tokenizer.apply_chat_template(
             [{"role": one["role"], "content": one["content"]} for one in call.body["messages"]],
             add_generation_prompt=True,
@@ -155,7 +170,7 @@ class Model:
         tokens = self._encoded(prompt)
         call.prompt_tokens = tokens.shape[1]
         if call.limit <= 0:
-            raise ValueError(f"{call.prompt_tokens} tokens exceed the context of {CONTEXT}")
+            raise TooLongError(f"{call.prompt_tokens} tokens exceed the context of {CONTEXT}")
         number = next(self._numbers)
         call.handle = self._pipeline.add_request(number, tokens, self._settings(call, number))
 
@@ -197,8 +212,13 @@ class Handler(BaseHTTPRequestHandler):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             self._send(200, self.model.reply(body))
         except ValueError as problem:
-            error = {"message": str(problem), "type": "invalid_request_error"}
-            self._send(400, {"error": error})
+            code = "context_length_exceeded" if isinstance(problem, TooLongError) else None
+            kind = "invalid_request_error"
+            self._send(400, {"error": {"message": str(problem), "type": kind, "code": code}})
+        except ConnectionError:
+            return  # the one who asked has gone
+        except Exception as problem:  # noqa: BLE001 - told to the one who asked
+            self._send(500, {"error": {"message": repr(problem), "type": "server_error"}})
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -216,9 +236,10 @@ def main() -> None:
     """Serve."""
     path, port, threads = sys.argv[1:]
     Handler.model = Model(path, int(threads))
-    server = ThreadingHTTPServer(("127.0.0.1", int(port)), Handler)
-    print(f"http://127.0.0.1:{port}/v1", flush=True)
-    server.serve_forever()
+    with ThreadingHTTPServer(("127.0.0.1", int(port)), Handler) as server:
+        print(f"http://127.0.0.1:{port}/v1", flush=True)
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
 
 
 if __name__ == "__main__":

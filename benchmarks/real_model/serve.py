@@ -45,7 +45,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def eight_bits_of(gguf: Path, folder: Path, python: Path) -> Path:
     """Return the file with the weights in 8 bits; make it if it is not there."""
-    path = folder / f"{gguf.stem}-8-bits.gguf"
+    path = folder / f"{gguf.stem}-{gguf.stat().st_size}-8-bits.gguf"
     if not path.is_file():
         print(f"storing {gguf} in 8 bits as {path}", file=sys.stderr, flush=True)
         folder.mkdir(parents=True, exist_ok=True)

@@ -162,8 +162,8 @@ class _Reader:
 
 
 def _text(words: str) -> Schema:
-    _, said, values = words.partition("one of: ")
-    return {"enum": values.split(", ")} if said else _scalar(words)
+    values = words.removeprefix("one of: ")
+    return _scalar(words) if values == words else {"enum": values.split(", ")}
 
 
 def _scalar(words: str) -> Schema:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from pytest_mipro.runtime.client.contract import Message
 
-_TASK = "## Task"  # the heading of the meta-prompts, under which they say what is to be written
+# The section in which the meta-prompts say what is to be written: the last one of this heading.
+_TASK = re.compile(r"(?s:.*)\n## Task\n((?s:.*?))(?:\n## |\Z)")
 _LONG_LINE = 20
 _PHRASE = 5  # words; shorter ones, as the names of labels, may well be those of the request
 _TASK_PHRASE = 8  # words of what is asked for, which no instruction has by chance
@@ -23,7 +24,9 @@ _ASKS_FOR_ONE = re.compile(
     r"\b(?:instructions?|prompts?)\b",
     re.IGNORECASE,
 )
-_OF_ITSELF = re.compile(r"\b(?:new|better|current) (?:instruction|prompt)s?\b", re.IGNORECASE)
+_OF_ITSELF = re.compile(
+    r"\b(?:the|an?|this|your) (?:new|better|current) instruction\b", re.IGNORECASE
+)
 _ON_PROMPTS = re.compile(r"\b(?:instruction|prompt)", re.IGNORECASE)
 
 
@@ -35,18 +38,19 @@ def repeats(
 ) -> bool:
     """Return whether an instruction is one of those known, or says mostly what was asked.
 
-    That is the request itself, the inputs of its examples, its scores, or that an instruction is to
-    be written. The texts that are `quotable` may be quoted: feedback and right replies hold rules.
+    That is the request itself, the inputs of its examples, its scores, that an instruction is to be
+    written, or what it was to hold. The texts that are `quotable` may be quoted: feedback and right
+    replies hold rules. Without known texts it is no instruction that is looked at, but a summary.
     """
-    texts = list(known)
+    texts, given = list(known), list(quotable)
     if _plain(instruction) in map(_plain, texts):
         return True
     said = [line.strip() for line in instruction.split("\n") if line.strip()]
     if any(_TALLY.fullmatch(line) for line in said):
         return True
-    if _speaks_of_prompts(instruction) and not any(map(_ON_PROMPTS.search, texts)):
+    if _ASKS_FOR_ONE.match(instruction) and not any(map(_ON_PROMPTS.search, texts)):
         return True
-    if _says_the_task(instruction, messages, texts):
+    if texts and _speaks_of_its_making(instruction, messages, [*texts, *given]):
         return True
     lines = {line.strip() for text in texts for line in text.split("\n")}
     asked = {line.strip() for message in messages for line in message.content.split("\n")} - lines
@@ -54,20 +58,22 @@ def repeats(
         return True
     long = [line for line in said if len(line) >= _LONG_LINE]  # labels may be listed as they were
     copied = sum(len(line) for line in long if line in asked)
-    return 2 * copied > sum(map(len, long)) or _quotes(instruction, messages, [*texts, *quotable])
+    return 2 * copied > sum(map(len, long)) or _quotes(instruction, messages, [*texts, *given])
 
 
-def _speaks_of_prompts(instruction: str) -> bool:
-    """Return whether it asks for an instruction, or tells of a new or a current one."""
-    return bool(_ASKS_FOR_ONE.match(instruction) or _OF_ITSELF.search(instruction))
+def _speaks_of_its_making(
+    instruction: str, messages: Sequence[Message], known: Sequence[str]
+) -> bool:
+    """Return whether it tells of a new or the current instruction, or of what was to be written.
 
-
-def _says_the_task(instruction: str, messages: Sequence[Message], known: Iterable[str]) -> bool:
-    """Return whether it has a phrase of the section that says what is to be written."""
-    _, found, task = messages[-1].content.rpartition(f"\n{_TASK}\n")
-    own = set(_phrases(task if found else "", _TASK_PHRASE)) - {
-        phrase for text in known for phrase in _phrases(text, _TASK_PHRASE)
-    }
+    That is a phrase of the request's last section on the task, unless a known text has it.
+    """
+    if _OF_ITSELF.search(instruction) and not any(map(_ON_PROMPTS.search, known)):
+        return True
+    tasks = (_TASK.search(message.content) for message in reversed(messages))
+    task = next((found[1] for found in tasks if found), "")
+    own = set(_phrases(task, _TASK_PHRASE))
+    own.difference_update(*(_phrases(text, _TASK_PHRASE) for text in known))
     return not own.isdisjoint(_phrases(instruction, _TASK_PHRASE))
 
 

@@ -70,11 +70,11 @@ def inline_items(text: str, *, of_texts: bool) -> list[str] | None:
 def bracketed_items(text: str) -> list[str] | None:
     """Return the items of "[a, b]", a list of labels without quotes, None where it is none."""
     listed = _BRACKETED.fullmatch(text.strip())
-    if not listed:
+    if not listed or len(text) > _LONGEST_INLINE:
         return None
-    parts = next(csv.reader([listed[1].replace("\n", " ")], skipinitialspace=True))
+    parts = next(csv.reader([" ".join(listed[1].split())], skipinitialspace=True))
     items = [_unquoted(part.strip()) for part in parts]
-    return items[:-1] if not items[-1] else items
+    return items[:-1] if items and not items[-1] else items
 
 
 def _prose(items: Sequence[str]) -> bool:

@@ -153,17 +153,27 @@ def _json(output: OutputRules, body: str, *, cut: bool) -> Any:
     found = _fitting(body, output.validate, fields)
     if found:
         return found[0]
-    texts = root.get("items", {}).keys() <= {"type", "title", "description"}
-    items = _items(inside, of_texts=texts) if listed else None
+    items = _items(output, inside, root.get("items", {})) if listed else None
     return _whole(output, body, cut=cut) if items is None else output.validate(items)
 
 
-def _items(text: str, *, of_texts: bool) -> list[str] | None:
-    """Return the items of a list that is no JSON, None where the text is none."""
+def _items(output: OutputRules, text: str, schema: dict[str, Any]) -> list[str] | None:
+    """Return the items of a list that is no JSON, None where the text is none.
+
+    `schema` is that of an item; a text may hold brackets and commas of its own, a label doesn't.
+    """
     listed = bullets(text)
-    if listed is None and not of_texts:  # a text may hold brackets and commas of its own
+    if listed is None and _is_label(output, schema):
         listed = bracketed_items(text)
+    of_texts = schema.keys() <= {"type", "title", "description"}
     return inline_items(text, of_texts=of_texts) if listed is None else listed
+
+
+def _is_label(output: OutputRules, schema: dict[str, Any]) -> bool:
+    """Return whether a schema allows a few values only, null among them or not."""
+    options = [one for one in schema.get("anyOf", ()) if one.get("type") != "null"]
+    schema = _resolved(output, options[0] if len(options) == 1 else schema)
+    return "enum" in schema or "const" in schema
 
 
 def _whole(output: OutputRules, body: str, *, cut: bool) -> Any:
@@ -177,9 +187,14 @@ def _whole(output: OutputRules, body: str, *, cut: bool) -> Any:
 
 
 def _root(output: OutputRules) -> dict[str, Any]:
-    """Return the schema of the value itself, without what it refers to."""
-    name = str(output.values.get("$ref", "")).removeprefix("#/$defs/")
-    resolved: dict[str, Any] = output.values.get("$defs", {}).get(name, output.values)
+    """Return the schema of the value itself."""
+    return _resolved(output, output.values)
+
+
+def _resolved(output: OutputRules, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return what the schema refers to, or the schema."""
+    name = str(schema.get("$ref", "")).removeprefix("#/$defs/")
+    resolved: dict[str, Any] = output.values.get("$defs", {}).get(name, schema)
     return resolved
 
 

@@ -55,6 +55,8 @@ SHAPES: list[tuple[Any, str]] = [
     (Optional[str], '"<text>" or null'),  # noqa: UP045
     (int | str, '<whole number> or "<text>"'),
     (dict[str, list[int]], '{"<text>": [<whole number>, …], …}'),
+    (list[Literal["a, b", "c"]], '[<one of: "a, b", "c">, …]'),
+    (list[Literal["", 'say "c"']], '[<one of: "", "say \\"c\\"">, …]'),
     (dict[Literal["a", "b"], bool], '{"<one of: a, b>": <true or false>, …}'),
     (dict[str, Any], '{"<text>": <any JSON value>, …}'),
     (list[tuple[int, str]], '[[<whole number>, "<text>"], …]'),

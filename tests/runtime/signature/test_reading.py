@@ -189,7 +189,11 @@ READ: list[tuple[Any, dict[str, Any]]] = [
         '["Refund", "sign in"]': ["refund", "sign-in"], "Refund, bug": ["refund", "bug"],
         "[refund, sign-in]": ["refund", "sign-in"], "[refund]": ["refund"],
         "[bug,\n privacy,\n]": ["bug", "privacy"],
+        "[bug,\r\n refund]": ["bug", "refund"],
         "[ 'bug', privacy ]": ["bug", "privacy"], "```\n[bug, privacy]\n```": ["bug", "privacy"],
+    }),
+    (list[Optional[Team]], {
+        "[refund, bug]": ["refund", "bug"],
     }),
     (list[Order], {
         '{"team":"a","days":1}': [Order(team="a", days=1)],
@@ -360,6 +364,12 @@ REFUSED: list[tuple[Any, list[str]]] = [
     (list[int], [
         "[1, true]",
     ]),
+    (list[Annotated[str, Field(min_length=1)]], [
+        "[none]", "[No items found]", "[a, b]",
+    ]),
+    (list[Optional[str]], [
+        "[no answer]",
+    ]),
     (list[Team], [
         "[refund, order]", "[refund] or [bug]", "[refund, [bug]]", "[refund",
     ]),
@@ -518,6 +528,11 @@ def test_truth_values_are_no_numbers_at_any_depth() -> None:
     assert read(list[Line], '[{"count": 1, "paid": true}]') == [Line(count=1, paid=True)]
     with pytest.raises(OutputParseError, match=r"0\.count: "):
         read(list[Line], '[{"count": true, "paid": true}]')
+
+
+def test_a_list_in_brackets_of_any_length_is_a_list_or_none() -> None:
+    with pytest.raises(OutputParseError):
+        read(list[Team], f"[{'a' * 200_000}]")
 
 
 def test_a_list_without_an_end_may_have_been_cut() -> None:
