@@ -69,6 +69,10 @@ def test_what_is_said_in_own_words_is_new(said: str) -> None:
     assert not repeats(said, ASKED, KNOWN)
 
 
+TASK = "Keep the first sentence of the instruction, and add two to five plain sentences."
+WITH_TASK = (Message("user", f"## Examples\nInput:\n(A)\n\n## Task\n{TASK}"),)
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -78,14 +82,10 @@ def test_what_is_said_in_own_words_is_new(said: str) -> None:
     ],
 )
 def test_what_speaks_of_the_instruction_or_repeats_what_it_has_to_hold_is_none(said: str) -> None:
-    asked = (Message("user", f"## Examples\nInput:\n(A)\n\n## Task\n{TASK}"),)
-    assert repeats(said, asked, KNOWN)
-    again = (*asked, Message("assistant", "…"), Message("user", "Write a new one."))
+    assert repeats(said, WITH_TASK, KNOWN)
+    again = (*WITH_TASK, Message("assistant", "…"), Message("user", "Write a new one."))
     assert repeats(said, again, KNOWN)
-    assert not repeats(said, asked, [f"Write an instruction. {TASK}"])
-
-
-TASK = "Keep the first sentence of the instruction, and add two to five plain sentences."
+    assert not repeats(said, WITH_TASK, [f"Write an instruction. {TASK}"])
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,7 @@ TASK = "Keep the first sentence of the instruction, and add two to five plain se
     ],
 )
 def test_rules_that_sound_alike_are_rules(said: str) -> None:
-    asked = (Message("user", f"## Examples\nInput:\n(A)\n\n## Task\n{TASK}"),)
-    assert not repeats(said, asked, KNOWN)
+    assert not repeats(said, WITH_TASK, KNOWN)
 
 
 def test_feedback_below_the_task_may_be_quoted_and_a_summary_may_tell_of_instructions() -> None:
