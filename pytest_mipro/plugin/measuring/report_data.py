@@ -1,17 +1,17 @@
 """Attach what a run measured to pytest's reports, as JSON that pytest-xdist carries.
 
 Whichever process runs a case attaches; the process that judges (the controller, where cases are
-distributed) reads. The attribute holds a text, so any plugin may serialise the report.
+distributed) reads. The attribute maps fields to texts, so any plugin may serialise the report.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field, is_dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache, lru_cache
 from types import UnionType
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -208,43 +208,47 @@ class ReportData:
 
 def attach(report: pytest.TestReport, **changes: Any) -> None:
     """Attach fields of `ReportData` to the report; the others keep their values."""
-    setattr(
-        report, _ATTRIBUTE, dump_report_data(replace(attached(report) or ReportData(), **changes))
-    )
+    # Not dataclasses.asdict, which copies deeply and takes most of the gate's time for a case.
+    texts = {name: json.dumps(value, default=vars) for name, value in changes.items()}
+    setattr(report, _ATTRIBUTE, {**getattr(report, _ATTRIBUTE, {}), **texts})
 
 
 def attached(report: pytest.CollectReport | pytest.TestReport) -> ReportData | None:
     """Return what is attached to the report, None where it carries nothing of this plugin."""
-    text: str | None = getattr(report, _ATTRIBUTE, None)
-    return None if text is None else load_report_data(text)
+    texts: dict[str, str] | None = getattr(report, _ATTRIBUTE, None)
+    if texts is None:
+        return None
+    return ReportData(**{name: _read(name, text) for name, text in texts.items()})
 
 
-def dump_report_data(data: ReportData) -> str:
-    """Return the data as JSON."""
-    # Not dataclasses.asdict, which copies deeply and takes most of the gate's time for a case.
-    return json.dumps(data, default=vars)
-
-
-@lru_cache(maxsize=8)  # the hooks of one report read the same text
-def load_report_data(text: str) -> ReportData:
-    """Return the data that `dump_report_data` made the text from."""
-    data: ReportData = _value(ReportData, json.loads(text))
-    return data
+@lru_cache(maxsize=32)  # the hooks of one report read the same texts
+def _read(name: str, text: str) -> Any:
+    return _reader(_hints(ReportData)[name])(json.loads(text))
 
 
 _hints = cache(get_type_hints)
 
 
-def _value(kind: Any, data: Any) -> Any:
-    """Return the value of the annotated type that JSON's data stand for."""
-    if isinstance(data, list):
-        return tuple(_value(get_args(kind)[0], item) for item in data)
-    if data is not None and isinstance(kind, UnionType):
-        kind = get_args(kind)[0]
-    fields = _hints(kind) if isinstance(kind, type) and is_dataclass(kind) else {}
-    if not fields:
-        return data
-    return kind(**{name: _value(fields[name], value) for name, value in data.items()})
+@cache  # looking up the types takes longer than reading the values
+def _reader(kind: Any) -> Callable[[Any], Any]:
+    """Return what makes a value of the annotated type from what JSON has in its place."""
+    if isinstance(kind, UnionType):  # with None
+        some = _reader(get_args(kind)[0])
+        return lambda data: None if data is None else some(data)
+    if get_origin(kind) is tuple:
+        each = _reader(get_args(kind)[0])
+        return lambda data: tuple(map(each, data))
+    return _object_reader(kind) if is_dataclass(kind) else _as_it_is
+
+
+def _object_reader(kind: Any) -> Callable[[dict[str, Any]], Any]:
+    readers = {one.name: _reader(_hints(kind)[one.name]) for one in fields(kind)}
+    changed = {name: reader for name, reader in readers.items() if reader is not _as_it_is}
+    return lambda data: kind(**data | {name: read(data[name]) for name, read in changed.items()})
+
+
+def _as_it_is(data: Any) -> Any:
+    return data
 
 
 def skip_reason(report: pytest.TestReport) -> str:

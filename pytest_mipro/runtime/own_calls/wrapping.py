@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -96,8 +96,12 @@ def _wrap_method(library: ModuleType, method: Wrapped) -> None:
 def _is_of(function: Callable[..., Any], library: ModuleType) -> bool:
     """Return whether a function's code is the library's own: fakes copy names, not code."""
     code = getattr(function, "__code__", None)
-    folder = Path(library.__file__ or "").parent
-    return code is not None and Path(code.co_filename).is_relative_to(folder)
+    return code is not None and _is_below(code.co_filename, library.__file__ or "")
+
+
+@lru_cache(maxsize=64)  # asked for each case
+def _is_below(file: str, package: str) -> bool:
+    return Path(file).is_relative_to(Path(package).parent)
 
 
 class _ImportWatch(importlib.abc.MetaPathFinder):

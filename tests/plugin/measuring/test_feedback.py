@@ -77,8 +77,8 @@ def test_feedback_is_the_same_whatever_the_terminal_says(pytester, desk, monkeyp
 import json
 said = []
 def pytest_runtest_logreport(report):
-    if '"plan"' in getattr(report, "mipro", ""):
-        said.append(json.loads(report.mipro)["case"]["result"]["outcome"]["feedback"])
+    if "case" in getattr(report, "mipro", {}):
+        said.append(json.loads(report.mipro["case"])["result"]["outcome"]["feedback"])
 def pytest_sessionfinish():
     pathlib = __import__("pathlib")
     pathlib.Path("feedback.json").write_text(json.dumps(said))
