@@ -9,6 +9,7 @@ from pathlib import Path
 from pytest_mipro.optimizer.budget.cost_model import Sizes
 from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.prompts.prompt import Prompt
+from pytest_mipro.runtime.prompts.render import demo_messages
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,8 @@ def prompt_parts(
         prompt = committed.get(signature.prompt_path)
         if prompt is None:
             continue
-        shown = "".join(
-            signature.user_text(demo.inputs) + output.reply_text(demo.output, demo.reasoning)
-            for demo in prompt.demos
-        )
+        messages = (m for demo in prompt.demos for m in demo_messages(signature, demo))
+        shown = "".join(message.content for message in messages)
         reply = call.text if call.error else output.reply_text(call.output, call.reasoning)
         texts = prompt.instruction, shown, signature.user_text(call.inputs) + reply
         parts += PromptParts(*(sizes.tokens(call.model, text) for text in texts))

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pytest_mipro.errors import OutputParseError
 from pytest_mipro.runtime.client.attachments import AttachedText, Attachment
 from pytest_mipro.runtime.client.contract import Message
 from pytest_mipro.runtime.prompts.placeholders import placeholders_of, split_text
-from pytest_mipro.runtime.prompts.prompt import Prompt
+from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.signature.signature import Signature, input_text
 from pytest_mipro.runtime.signature.text_signature import TextSignature
 
@@ -23,13 +24,17 @@ DEMOS = "demos"
 """The placeholder that a prompt text fills in itself."""
 
 
+_MOST_MADE = 2_000
+# By identity, as equal demos may differ in the order of keys; with the demo, so that its id stays.
+_made: WeakKeyDictionary[Signature, dict[int, tuple[Demo, tuple[Message, Message]]]]
+_made = WeakKeyDictionary()
+
+
 def render(signature: Signature, prompt: Prompt, inputs: Mapping[str, Any]) -> tuple[Message, ...]:
     """Return the messages of one call; `inputs` are JSON values by name."""
     messages = [Message("system", system_text(signature, prompt.instruction))]
     for demo in prompt.demos:
-        messages.append(Message("user", signature.user_text(demo.inputs)))
-        reply = signature.output.reply_text(demo.output, demo.reasoning)
-        messages.append(Message("assistant", reply))
+        messages += demo_messages(signature, demo)
     turns = inputs.get(signature.history or "", ())
     messages += [Message(turn["role"], turn["content"]) for turn in turns]
     asked = {name: value for name, value in inputs.items() if name != signature.history}
@@ -37,6 +42,21 @@ def render(signature: Signature, prompt: Prompt, inputs: Mapping[str, Any]) -> t
         parts = _parts(asked) if signature.attached else [signature.user_text(asked)]
         messages.append(Message.of("user", parts))
     return tuple(messages)
+
+
+def demo_messages(signature: Signature, demo: Demo) -> tuple[Message, Message]:
+    """Return the messages that show a demo: what was asked and what was replied.
+
+    They are made once: most messages of most calls are demos.
+    """
+    made = _made.setdefault(signature, {})
+    if id(demo) in made:
+        return made[id(demo)][1]
+    reply = signature.output.reply_text(demo.output, demo.reasoning)
+    messages = Message("user", signature.user_text(demo.inputs)), Message("assistant", reply)
+    if len(made) < _MOST_MADE:
+        made[id(demo)] = demo, messages
+    return messages
 
 
 def system_text(signature: Signature, instruction: str) -> str:
