@@ -55,12 +55,13 @@ MODEL = "simulated/small"
 
 @dataclass(frozen=True)
 class Setup:
-    """How to run, in the product's own options."""
+    """How to run, in the product's own options; with `rows` on the first ones of a world alone."""
 
     effort: str
     searcher: str
     parts: tuple[str, ...]
     labels: bool
+    rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class RememberingClient:
 
 def run(world: str, seed: int, setup: Setup) -> Measured:
     """Optimise one draw of a world."""
-    here = WORLDS[world](seed)
+    here = drawn(world, seed, setup)
     configure(model=MODEL)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / f"{world}{seed}"
@@ -119,9 +120,15 @@ def run(world: str, seed: int, setup: Setup) -> Measured:
         return Measured(world, seed, before, after, calls, seconds, result.reason)
 
 
+def drawn(world: str, seed: int, setup: Setup) -> World:
+    """Return one draw of a world, with as many rows as the set-up says."""
+    here = WORLDS[world](seed)
+    return replace(here, rows=here.rows[: setup.rows])
+
+
 def lessons_of(world: str, seed: int, setup: Setup) -> list[Lesson]:
     """Optimise one draw of a world, and return what its proposals taught about asking."""
-    here = WORLDS[world](seed)
+    here = drawn(world, seed, setup)
     configure(model=MODEL)
     told: list[Lesson] = []
 
@@ -243,6 +250,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--seeds", type=int, default=3, help="how many, from 0 on, unless --first says otherwise")
     add("--first", type=int, default=0, help="the first seed")
     add("--effort", choices=EFFORTS, default="light")
+    add("--rows", type=int, help="only the first rows of each world, by default all")
     add("--searcher", choices=("tpe", "random"), default="tpe")
     add("--parts", default="", help="[no-]PART[,…]: parts to switch on or off")
     add("--no-labels", action="store_true", help="leave out the mark's `labels`")
@@ -254,7 +262,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run and print."""
     options = parsed(arguments)
     parts = tuple(part for part in options.parts.split(",") if part)
-    setup = Setup(options.effort, options.searcher, parts, labels=not options.no_labels)
+    labels = not options.no_labels
+    setup = Setup(options.effort, options.searcher, parts, labels, options.rows)
     found = []
     with ProcessPoolExecutor(options.jobs) as pool:
         jobs = [

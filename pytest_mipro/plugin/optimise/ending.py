@@ -9,7 +9,7 @@ from pytest_mipro.optimizer.run.events import Measured
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.statistics.notation import with_interval
 from pytest_mipro.optimizer.study.amount import describe_amount, total
-from pytest_mipro.optimizer.study.settings import Effort
+from pytest_mipro.optimizer.study.settings import Effort, least_rows
 from pytest_mipro.pages import page
 from pytest_mipro.plugin.config.options import EFFORTS
 from pytest_mipro.plugin.optimise.study_watch import format_time
@@ -119,9 +119,10 @@ class Ending:
             return "git diff, then pytest, then commit the prompts with the lock"
         if self.better:
             return self.then or "pytest"
-        effort = EFFORTS.index(self.effort)
-        larger = [f"--mipro-effort={EFFORTS[effort + 1]}"] if effort + 1 < len(EFFORTS) else []
-        decision = self.result.decision
+        decision, split = self.result.decision, self.result.split
+        rows = len({*split.train, *split.validation, *split.holdout})
+        beyond = EFFORTS[EFFORTS.index(self.effort) + 1 :][:1]
+        larger = [f"--mipro-effort={each}" for each in beyond if least_rows(each) <= rows]
         tries = [*larger, "--mipro-seed=1", "--mipro-proposer-model=a stronger one"]
         if decision is not None and decision.on_demand:
             tries = ["--mipro-accept=likely, which writes the finalist", "more rows", *larger]

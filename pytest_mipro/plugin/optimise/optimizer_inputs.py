@@ -19,7 +19,13 @@ from pytest_mipro.optimizer.proposing.strategy import InstructionStrategy
 from pytest_mipro.optimizer.search.searcher import Assignment, Searcher, Space
 from pytest_mipro.optimizer.search.tpe import TPESearcher
 from pytest_mipro.optimizer.study.case import Study
-from pytest_mipro.optimizer.study.settings import DEFAULT, OptimizerSettings, effort_sizes
+from pytest_mipro.optimizer.study.settings import (
+    DEFAULT,
+    Effort,
+    OptimizerSettings,
+    carried_effort,
+    effort_sizes,
+)
 from pytest_mipro.plugin.config.options import Options, options_of
 
 OVERRIDES = pytest.StashKey["dict[str, Any]"]()
@@ -34,8 +40,7 @@ class BuiltIns:
         self, config: pytest.Config, study: Study
     ) -> Callable[[Space, int], Searcher]:
         """Return TPE, sized by the run's trials."""
-        del study
-        trials = settings_of(config).trials
+        trials = settings_of(config, study).trials
         return lambda space, seed: TPESearcher(space, seed, startup=startup_trials(trials))
 
     @pytest.hookimpl(trylast=True)
@@ -49,13 +54,27 @@ def startup_trials(trials: int) -> int:
     return max(1, min(10, trials // 3))
 
 
-def settings_of(config: pytest.Config) -> OptimizerSettings:
-    """Return the settings of the run's studies."""
-    return optimizer_settings(options_of(config), **config.stash.get(OVERRIDES, {}))
+def settings_of(config: pytest.Config, study: Study | None = None) -> OptimizerSettings:
+    """Return the settings of a study; without one, those with the sizes of the effort asked for."""
+    options = options_of(config)
+    effort = options.effort if study is None else effort_of(options, study)
+    return optimizer_settings(options, effort, **config.stash.get(OVERRIDES, {}))
 
 
-def optimizer_settings(options: Options, **overrides: Any) -> OptimizerSettings:
-    """Return the optimiser's settings: the effort's sizes, what options replace, the overrides."""
+def effort_of(options: Options, study: Study) -> Effort:
+    """Return the effort of a study: what its rows can carry, unless the trials are given."""
+    if options.trials is not None:
+        return options.effort
+    return carried_effort(options.effort, len({case.row for case in study.cases}))
+
+
+def optimizer_settings(
+    options: Options, effort: Effort | None = None, **overrides: Any
+) -> OptimizerSettings:
+    """Return the optimiser's settings: the effort's sizes, what options replace, the overrides.
+
+    The effort is by default that of the options.
+    """
     given = {item.name: getattr(options, item.name, None) for item in fields(OptimizerSettings)}
     given |= {
         "max_seconds": options.max_time,
@@ -65,7 +84,7 @@ def optimizer_settings(options: Options, **overrides: Any) -> OptimizerSettings:
     values = {name: value for name, value in given.items() if value is not None}
     left_out = {"instructions": "demos", "demos": "instructions"}.get(options.only or "")
     values["parts"] = values.get("parts", DEFAULT) - {left_out}
-    return OptimizerSettings(**(effort_sizes(options.effort) | values)).in_rounds()
+    return OptimizerSettings(**(effort_sizes(effort or options.effort) | values)).in_rounds()
 
 
 def searcher_of(config: pytest.Config, study: Study) -> Callable[[Space, int], Searcher]:

@@ -20,7 +20,7 @@ from pytest_mipro.optimizer.study.amount import (
     total,
 )
 from pytest_mipro.optimizer.study.case import Study, row_tags
-from pytest_mipro.optimizer.study.settings import OptimizerSettings
+from pytest_mipro.optimizer.study.settings import Effort, OptimizerSettings, least_rows
 from pytest_mipro.optimizer.study.split import Split, split_rows
 from pytest_mipro.plugin.gate.usage_file import GateUsage
 from pytest_mipro.plugin.lock.lock_file import Lock
@@ -129,6 +129,15 @@ def _ending(
         enough = f"{ceil(forecast.seconds):,} s"
         lines.append(f"time will end the search at about trial {trial}; enough for all: {enough}")
     return lines
+
+
+def describe_effort(study: Study, asked: Effort, taken: Effort) -> str:
+    """Return why a study is searched with less effort than was asked for."""
+    rows = counted(len({case.row for case in study.cases}), "row")
+    return (
+        f"{rows}: the effort is {taken}; {asked} needs {least_rows(asked)}, and would choose by "
+        "chance among more trials (--mipro-trials sets their number all the same)"
+    )
 
 
 def describe_limits(limits: Limits, max_seconds: float | None) -> str:

@@ -37,10 +37,19 @@ from pytest_mipro.plugin.optimise.budget_limits import describe_error
 from pytest_mipro.plugin.optimise.ending import Ending
 from pytest_mipro.plugin.optimise.finished_study import AlreadyFinishedError, FinishedStudy
 from pytest_mipro.plugin.optimise.gate_forecast import asked_now, enough_by_gate
-from pytest_mipro.plugin.optimise.optimizer_inputs import searcher_of, settings_of, strategies_of
+from pytest_mipro.plugin.optimise.optimizer_inputs import (
+    effort_of,
+    searcher_of,
+    settings_of,
+    strategies_of,
+)
 from pytest_mipro.plugin.optimise.optuna_journal import OptunaJournal
 from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
-from pytest_mipro.plugin.optimise.plan_lines import describe_dry_run, planned_sizes
+from pytest_mipro.plugin.optimise.plan_lines import (
+    describe_dry_run,
+    describe_effort,
+    planned_sizes,
+)
 from pytest_mipro.plugin.optimise.progress import Progress
 from pytest_mipro.plugin.optimise.study_record import StudyRecord
 from pytest_mipro.plugin.optimise.study_watch import StudyWatch
@@ -82,7 +91,8 @@ class StudyInputs:
 
 def plan_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     """Draw the plan of `--mipro-dry-run`."""
-    settings, lock = settings_of(inputs.config), read_lock(inputs.key.lock)
+    settings = settings_of(inputs.config, inputs.study)
+    lock = read_lock(inputs.key.lock)
     last, usage = last_summary(lines_of(_file(inputs, "bills"))), read_usage(_file(inputs, "usage"))
     usage = usage and asked_now(usage, default_model(inputs.config))
     if last and usage and not {part.model for part in usage.modules} <= {*last.get("models", ())}:
@@ -93,12 +103,14 @@ def plan_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     look = uses.earlier + len(uses.finalists) + 1
     for line in describe_dry_run(inputs.study, settings, lock, last, look, gate):
         screen.line(line, always=True)
+    _tell_effort(inputs, screen)
 
 
 def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     """Optimise the study and queue its files; raises what ends it before its decision."""
     config, study = inputs.config, inputs.study
-    settings = settings_of(config)
+    settings = settings_of(config, study)
+    _tell_effort(inputs, screen)
     if inputs.partial:
         screen.line("only part of the study's cases are selected: nothing will be written")
     progress, name = Progress(screen, inputs.alone), study.name
@@ -146,6 +158,16 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     _present(inputs, result, progress, record)
 
 
+def _tell_effort(inputs: StudyInputs, screen: TerminalScreen) -> None:
+    """Say where the rows are too few for the effort that was asked for."""
+    asked, taken = (
+        options_of(inputs.config).effort,
+        effort_of(options_of(inputs.config), inputs.study),
+    )
+    if taken != asked:
+        screen.line(describe_effort(inputs.study, asked, taken), always=True)
+
+
 def _present(
     inputs: StudyInputs, result: StudyResult, progress: Progress, record: StudyRecord
 ) -> None:
@@ -158,7 +180,7 @@ def _present(
         inputs.key.name,
         result,
         watch.seconds if watch else 0.0,
-        options.effort,
+        effort_of(options, study),
         tuple(failing_gates(inputs.planned, result, options.gate_on)),
     )
     inputs.changes.add(inputs.key, study, ending, partial=inputs.partial)

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_mipro.optimizer.study.settings import Effort, OptimizerSettings, effort_sizes
+from pytest_mipro.optimizer.study.settings import (
+    Effort,
+    OptimizerSettings,
+    carried_effort,
+    effort_sizes,
+    least_rows,
+)
 
 
 @given(st.integers(0, 200), st.integers(1, 9))
@@ -27,6 +33,24 @@ def test_more_effort_buys_more_of_everything() -> None:
         assert more["trials"] > less["trials"]
         assert more["rounds"] * more["candidates"] > less["rounds"] * less["candidates"]
     OptimizerSettings(**sizes[0])
+
+
+@pytest.mark.parametrize(
+    ("rows", "carried"),
+    [
+        (40, ["light", "light", "light"]),
+        (80, ["light", "medium", "medium"]),
+        (120, ["light", "medium", "heavy"]),
+    ],
+)
+def test_few_rows_carry_no_large_effort(rows: int, carried: list[Effort]) -> None:
+    assert [carried_effort(effort, rows) for effort in get_args(Effort)] == carried
+
+
+def test_an_effort_is_carried_from_its_least_rows_on() -> None:
+    for effort in ("medium", "heavy"):
+        assert carried_effort(effort, least_rows(effort)) == effort
+        assert carried_effort(effort, least_rows(effort) - 1) != effort
 
 
 def test_the_defaults_are_the_light_effort() -> None:

@@ -72,10 +72,20 @@ def test_what_is_held_back_is_told_with_what_writes_it(better):
 
 
 @pytest.mark.parametrize(
-    ("effort", "tries"), [("light", "medium"), ("medium", "heavy"), ("heavy", "")]
+    ("effort", "rows", "tries"),
+    [
+        ("light", 80, "medium"),
+        ("medium", 120, "heavy"),
+        ("heavy", 500, ""),
+        ("light", 79, ""),
+        ("medium", 119, ""),
+    ],
 )
-def test_where_nothing_is_better_the_next_larger_effort_is_named(better, effort, tries):
-    ending = none(replace(better, effort=effort))
+def test_where_nothing_is_better_the_next_larger_effort_is_named(better, effort, rows, tries):
+    split = replace(
+        better.result.split, train=tuple(map(str, range(rows))), validation=(), holdout=()
+    )
+    ending = none(replace(better, effort=effort, result=replace(better.result, split=split)))
     text = dict(ending.lines())["next"]
     assert (f"try --mipro-effort={tries}, or --mipro-seed=1" in text) == bool(tries)
     assert "--mipro-proposer-model" in text

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from optimize_project import LOCK, calls, live_calls, optimize, run, write_project, written
+from optimize_project import LOCK, TESTS, calls, live_calls, optimize, run, write_project, written
 
 
 def test_trials_says_how_many_assignments_are_tried(pytester):
@@ -17,9 +17,27 @@ def test_trials_says_how_many_assignments_are_tried(pytester):
     ("effort", "trials", "rounds"), [("light", 9, 2), ("medium", 20, 4), ("heavy", 48, 6)]
 )
 def test_the_effort_sizes_the_search(pytester, effort, trials, rounds):
-    write_project(pytester)
+    write_project(pytester, TESTS.replace("range(40)", "range(120)"))
     result = run(pytester, "--mipro-optimize", "--mipro-dry-run", f"--mipro-effort={effort}")
     result.stdout.fnmatch_lines([f"search      {rounds} rounds, {trials} trials of 8 rows*"])
+    result.stdout.no_fnmatch_line("*the effort is*")
+
+
+def test_few_rows_are_searched_with_the_effort_that_they_carry(pytester):
+    write_project(pytester)
+    light = "40 rows: the effort is light; heavy needs 120, and would choose by chance among more *"
+    result = run(pytester, "--mipro-optimize", "--mipro-dry-run", "--mipro-effort=heavy")
+    result.stdout.fnmatch_lines(["search      2 rounds, 9 trials of 8 rows*", light])
+    result = run(pytester, "--mipro-optimize", "--mipro-effort=heavy")
+    result.stdout.fnmatch_lines([light, "search      9 trials on minibatches*"])
+
+
+def test_a_number_of_trials_holds_whatever_the_rows_carry(pytester):
+    write_project(pytester)
+    args = ("--mipro-optimize", "--mipro-dry-run", "--mipro-effort=heavy", "--mipro-trials=30")
+    result = run(pytester, *args)
+    result.stdout.fnmatch_lines(["search      6 rounds, 30 trials of 8 rows*"])
+    result.stdout.no_fnmatch_line("*the effort is*")
 
 
 def test_the_budget_holds_and_the_search_ends_with_it(pytester):
