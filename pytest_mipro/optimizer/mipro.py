@@ -10,8 +10,9 @@ from pytest_mipro.optimizer.deciding.conclude import Conclusion, choose_finalist
 from pytest_mipro.optimizer.rounds.fruitless import nothing_better
 from pytest_mipro.optimizer.rounds.rounds import search_rounds
 from pytest_mipro.optimizer.rounds.search_state import SearchState
-from pytest_mipro.optimizer.run.baseline import hold_for_decision, measure_baseline
+from pytest_mipro.optimizer.run.baseline import hold_for_decision
 from pytest_mipro.optimizer.run.events import Decided
+from pytest_mipro.optimizer.run.measure_baseline import measure_baseline
 from pytest_mipro.optimizer.run.plan import plan_of
 from pytest_mipro.optimizer.run.result import StudyResult, measured
 from pytest_mipro.optimizer.run.study_run import Services, study_run

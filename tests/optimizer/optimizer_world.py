@@ -22,7 +22,8 @@ from pytest_mipro.optimizer.proposing.strategies import (
     HistoryStrategy,
     ReflectiveStrategy,
 )
-from pytest_mipro.optimizer.run.baseline import Baseline, measure_baseline
+from pytest_mipro.optimizer.run.baseline import Baseline
+from pytest_mipro.optimizer.run.measure_baseline import measure_baseline
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.run.study_run import Services, StudyRun, study_run
 from pytest_mipro.optimizer.search.searcher import RandomSearcher

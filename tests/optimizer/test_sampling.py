@@ -14,8 +14,9 @@ from optimizer_world import (
 )
 from world_model import MODEL, WorldClient, answer, module_of, own_row
 
-from pytest_mipro.optimizer.run.baseline import hold_for_decision, measure_baseline
+from pytest_mipro.optimizer.run.baseline import hold_for_decision
 from pytest_mipro.optimizer.run.events import Plan, StageStarted, TrialFinished
+from pytest_mipro.optimizer.run.measure_baseline import measure_baseline
 from pytest_mipro.optimizer.run.study_run import study_run
 from pytest_mipro.optimizer.study.case import Outcome, Study
 from pytest_mipro.runtime.client.contract import Request

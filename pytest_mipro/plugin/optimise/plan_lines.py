@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
 from typing import Any, TypeGuard
 
@@ -10,13 +10,11 @@ from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.budget.spending import STAGES
 from pytest_mipro.optimizer.measuring.disturbance import runs_alone
 from pytest_mipro.optimizer.run.events import Plan
-from pytest_mipro.optimizer.run.forecast import Forecast, StageSize, stage_sizes
+from pytest_mipro.optimizer.run.forecast import StageSize, stage_sizes
 from pytest_mipro.optimizer.statistics.decide import detectable_lift
 from pytest_mipro.optimizer.study.amount import (
     Amount,
-    Limits,
     describe_amount,
-    describe_take,
     total,
 )
 from pytest_mipro.optimizer.study.case import Study, row_tags
@@ -24,6 +22,12 @@ from pytest_mipro.optimizer.study.settings import Effort, OptimizerSettings, lea
 from pytest_mipro.optimizer.study.split import Split, split_rows
 from pytest_mipro.plugin.gate.usage_file import GateUsage
 from pytest_mipro.plugin.lock.lock_file import Lock
+from pytest_mipro.plugin.optimise.forecast_lines import (
+    STAGE_WIDTH,
+    describe_ending,
+    describe_forecast,
+    describe_limits,
+)
 from pytest_mipro.plugin.optimise.gate_forecast import forecast_of
 from pytest_mipro.plugin.optimise.row_lines import (
     count_rows,
@@ -34,8 +38,6 @@ from pytest_mipro.plugin.optimise.row_lines import (
 from pytest_mipro.runtime.text.number_words import counted
 
 _LABEL_WIDTH = 12
-STAGE_WIDTH = 11
-_MINUTE = 60
 
 
 def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
@@ -53,7 +55,7 @@ def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
         trials += f", then the best on all {counted(len(split.validation), 'validation row')}"
     lines = [modules, rows, trials, *describe_forecast(plan.forecast)]
     lines.append(describe_limits(plan.limits, plan.max_seconds))
-    lines += _ending(plan.forecast, plan.limits, plan.max_seconds, plan.trials)
+    lines += describe_ending(plan.forecast, plan.limits, plan.max_seconds, plan.trials)
     if split.decides and not split.confirmed:
         lines.append("too few rows for a holdout: the result will be not independently confirmed")
     lines += describe_related(plan)
@@ -74,78 +76,11 @@ def _parts(split: Split) -> str:
     return f"{training}, {count_rows(split, split.validation, 'validation')}, {held_out}"
 
 
-def describe_forecast(forecast: Forecast) -> list[str]:
-    """Return what a run is expected to take, by stage and by model, and its time."""
-    stages = [
-        f"{stage.stage:<{STAGE_WIDTH}}{describe_amount(stage.expected)}"
-        for stage in forecast.stages
-        if stage.expected.calls
-    ]
-    by_model = [f"{model}: {describe_amount(took)}" for model, took in forecast.models.items()]
-    seconds = forecast.seconds
-    time = (
-        "unknown, as no reply has told its latency"
-        if seconds is None
-        else f"about {_duration(seconds)}, if no reply is cached"
-    )
-    return [
-        f"the pipeline runs at most {forecast.case_runs:,} times",
-        "expected, by stage:",
-        *stages,
-        f"{'in all':<{STAGE_WIDTH}}{describe_amount(forecast.expected)}",
-        *_range(forecast),
-        *by_model,
-        f"time: {time}",
-    ]
-
-
-def _range(forecast: Forecast) -> list[str]:
-    """Return what demos make of the tokens, where they make a difference."""
-    least, most = (describe_take(amount) for amount in (forecast.least, forecast.most))
-    if least == most:
-        return []
-    return [f"{least} without new demos, {most} with the most"]
-
-
-def _duration(seconds: float) -> str:
-    if seconds < _MINUTE:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / _MINUTE)
-    return f"{minutes} min" if minutes < _MINUTE else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _ending(
-    forecast: Forecast, limits: Limits, max_seconds: float | None, trials: int
-) -> list[str]:
-    """Return at which trial a limit is expected to end the search, and what would be enough."""
-    lines = []
-    ending = forecast.ending(limits, trials)
-    if ending is not None:
-        trial, enough = ending
-        where = f"the search at about trial {trial}" if trial else "the run before its first trial"
-        lines.append(f"the limit will end {where}; enough for all: {enough}")
-    if max_seconds is not None and forecast.seconds is not None and forecast.seconds > max_seconds:
-        trial = int(trials * max_seconds / forecast.seconds) + 1
-        enough = f"{ceil(forecast.seconds):,} s"
-        lines.append(f"time will end the search at about trial {trial}; enough for all: {enough}")
-    return lines
-
-
 def describe_effort(study: Study, asked: Effort, taken: Effort) -> str:
     """Return why a study is searched with less effort than was asked for."""
-    rows = counted(len({case.row for case in study.cases}), "row")
-    return (
-        f"{rows}: the effort is {taken}; {asked} needs {least_rows(asked)}, and would choose by "
-        "chance among more trials (--mipro-trials sets their number all the same)"
-    )
-
-
-def describe_limits(limits: Limits, max_seconds: float | None) -> str:
-    """Return the limits of a run in words."""
-    words = [str(limits)] if str(limits) else []
-    if max_seconds is not None:
-        words.append(f"{max_seconds:,g} s")
-    return f"limits: {', '.join(words)}" if words else "no limit is set"
+    needs = f"{asked} needs {least_rows(asked)}, and would choose by chance among more trials"
+    rows = counted(_rows(study), "row")
+    return f"{rows}: the effort is {taken}; {needs} (--mipro-trials sets their number all the same)"
 
 
 def describe_dry_run(
@@ -163,7 +98,6 @@ def describe_dry_run(
     `look`-th time.
     """
     split = _split(study, settings)
-    rows = len({case.row for case in study.cases})
     modules, names = _modules(lock, last)
     frozen = (
         frozenset(module.name for module in lock.modules if module.frozen) if lock else frozenset()
@@ -172,18 +106,12 @@ def describe_dry_run(
         found = {part.module for part in gate[0].modules} - frozen
         modules, names = len(found), ", ".join(sorted(found))
     sizes = _sizes(study, settings, split, modules)
-    samples = sum(study.tests[case.test].repeats for case in study.cases)
-    of_rows = sum(s.once * len(study.cases) + s.repeated * samples for s in sizes)
-    runs = runs_alone(study) + ceil(of_rows / rows)
-    power = describe_power(split, detectable_lift(split, settings.trials, look), look)
-    batch = settings.batch_of(len(split.validation))
-    rounds = counted(settings.rounds, "round")
-    trials = f"{rounds}, {counted(settings.trials, 'trial')} of {counted(batch, 'row')}"
+    runs = _case_runs(study, sizes)
     facts = [
         ("tests", ", ".join(sorted(study.tests))),
-        ("rows", f"{rows}: {_parts(split)}"),
-        ("", power),
-        ("search", f"{trials}, at most {settings.leaders} full evaluations"),
+        ("rows", f"{_rows(study)}: {_parts(split)}"),
+        ("", describe_power(split, detectable_lift(split, settings.trials, look), look)),
+        ("search", _search(settings, split)),
         ("case runs", f"at most {runs:,}, baseline, decision and final pass included"),
         ("modules", names),
         *(_by_gate(gate, sizes, settings, frozen, split) if gate else _by_run(sizes, lock, last)),
@@ -194,6 +122,24 @@ def describe_dry_run(
         ("dry run", "no LM call was made, nothing is written"),
     ]
     return [f"{label:<{_LABEL_WIDTH}}{text}" for label, text in facts]
+
+
+def _rows(study: Study) -> int:
+    return len({case.row for case in study.cases})
+
+
+def _case_runs(study: Study, sizes: Iterable[StageSize]) -> int:
+    """Return how often cases run at most, by the stages' sizes in rows."""
+    samples = sum(study.tests[case.test].repeats for case in study.cases)
+    of_rows = sum(size.once * len(study.cases) + size.repeated * samples for size in sizes)
+    return runs_alone(study) + ceil(of_rows / _rows(study))
+
+
+def _search(settings: OptimizerSettings, split: Split) -> str:
+    batch = settings.batch_of(len(split.validation))
+    trials = f"{counted(settings.trials, 'trial')} of {counted(batch, 'row')}"
+    rounds = counted(settings.rounds, "round")
+    return f"{rounds}, {trials}, at most {settings.leaders} full evaluations"
 
 
 def planned_sizes(study: Study, settings: OptimizerSettings, modules: int) -> dict[str, int]:
@@ -253,7 +199,7 @@ def _by_gate(
     first, *lines = [
         *describe_forecast(made)[1:],
         *([f"its replies are timed by those of {', '.join(usage.timed)}"] if usage.timed else []),
-        *_ending(made, settings.limits, settings.max_seconds, settings.trials),
+        *describe_ending(made, settings.limits, settings.max_seconds, settings.trials),
     ]
     return [
         ("LM calls", f"the last gate run made {counted(usage.calls, 'distinct call')}"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,8 +13,8 @@ import pytest
 from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.budget.limits import LimitTooSmallError
 from pytest_mipro.optimizer.mipro import optimize
-from pytest_mipro.optimizer.run.baseline import BaselineLimitError
 from pytest_mipro.optimizer.run.events import Emit, Event, TrialFinished
+from pytest_mipro.optimizer.run.measure_baseline import BaselineLimitError
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.run.study_run import Services
 from pytest_mipro.optimizer.study.amount import Limits
@@ -54,7 +54,7 @@ from pytest_mipro.plugin.optimise.progress import Progress
 from pytest_mipro.plugin.optimise.study_record import StudyRecord
 from pytest_mipro.plugin.optimise.study_watch import StudyWatch
 from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen, captured_logging_off
-from pytest_mipro.plugin.replies.bill import BILLS, billing
+from pytest_mipro.plugin.replies.bill import BILLS, JournalBill, billing
 from pytest_mipro.plugin.replies.client_stack import replies_of, run_client, studies_client
 from pytest_mipro.plugin.replies.journal import last_summary, lines_of
 from pytest_mipro.plugin.replies.serving import watching_cases
@@ -113,42 +113,26 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     _tell_effort(inputs, screen)
     if inputs.partial:
         screen.line("only part of the study's cases are selected: nothing will be written")
-    progress, name = Progress(screen, inputs.alone), study.name
+    progress = Progress(screen, inputs.alone)
     finished = FinishedStudy(_file(inputs, "finished"), fingerprint_of(study, settings, {}))
     record = StudyRecord(_file(inputs, "records"), redaction(config))
-    journal = OptunaJournal(_file(inputs, "optuna"), name)
+    bill = config.stash[BILLS](inputs.key.lock)
     with ExitStack() as stack:
-        bill = config.stash[BILLS](inputs.key.lock)
         stack.enter_context(billing(bill))
-        inner = studies_client(config, replies_of(config, [inputs.key.lock]))
         strays = stack.enter_context(watching_cases(config))
-        client = stack.enter_context(StudyClient(inner, strays))
-        watch = StudyWatch(
-            inputs.key.name,
-            lambda: client.answers,
-            lambda: bill.settled,
-            lambda: client.under_way,
-        )
-        inputs.changes.watch = watch
-        told = optimizations_of(config)
-        stack.callback(lambda: told.troubles.update({name: client.troubles}))
+        client = stack.enter_context(_study_client(inputs, strays))
         stack.enter_context(captured_logging_off())
-        for kept in (record, journal):
-            stack.callback(kept.close)
-            if options_of(config).storage is None:
-                kept.open()
-        emit = partial(_emit, config, strays, (watch, progress, record, journal, told))
+        listeners = _listeners(inputs, stack, record)
+        watch = inputs.changes.watch = _watch(inputs, client, bill)
         stack.enter_context(screen.watching(watch))
+        emit = partial(_emit, config, strays, (watch, progress, *listeners))
         services = replace(
             _services(inputs, client, emit),
             bill=bill,
             price=bill.cost_model.price,
             check_baseline=finished.refuse_repetition,
         )
-        try:
-            result = _optimize(inputs, services, settings)
-        except BaselineLimitError as error:
-            raise _with_enough(error, inputs, settings, bill.cost_model) from None
+        result = _optimize(inputs, services, settings)
         _refuse(strays)
         if isinstance(result, str):
             screen.line(result, always=True)
@@ -158,14 +142,43 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     _present(inputs, result, progress, record)
 
 
+@contextmanager
+def _study_client(inputs: StudyInputs, strays: Strays) -> Iterator[StudyClient]:
+    """Yield the client of the study's calls; in the end, tell the session what troubled them."""
+    config = inputs.config
+    inner = studies_client(config, replies_of(config, [inputs.key.lock]))
+    with StudyClient(inner, strays) as client:
+        try:
+            yield client
+        finally:
+            optimizations_of(config).troubles[inputs.study.name] = client.troubles
+
+
+def _listeners(inputs: StudyInputs, stack: ExitStack, record: StudyRecord) -> tuple[Emit, ...]:
+    """Return what keeps the study's events: record, journal and session; the stack closes them."""
+    journal = OptunaJournal(_file(inputs, "optuna"), inputs.study.name)
+    for kept in (record, journal):
+        stack.callback(kept.close)
+        if options_of(inputs.config).storage is None:
+            kept.open()
+    return record, journal, optimizations_of(inputs.config)
+
+
+def _watch(inputs: StudyInputs, client: StudyClient, bill: JournalBill) -> StudyWatch:
+    return StudyWatch(
+        inputs.key.name,
+        lambda: client.answers,
+        lambda: bill.settled,
+        lambda: client.under_way,
+    )
+
+
 def _tell_effort(inputs: StudyInputs, screen: TerminalScreen) -> None:
     """Say where the rows are too few for the effort that was asked for."""
-    asked, taken = (
-        options_of(inputs.config).effort,
-        effort_of(options_of(inputs.config), inputs.study),
-    )
-    if taken != asked:
-        screen.line(describe_effort(inputs.study, asked, taken), always=True)
+    options = options_of(inputs.config)
+    taken = effort_of(options, inputs.study)
+    if taken != options.effort:
+        screen.line(describe_effort(inputs.study, options.effort, taken), always=True)
 
 
 def _present(
@@ -187,13 +200,14 @@ def _present(
 
 
 def _with_enough(
-    error: BaselineLimitError, inputs: StudyInputs, settings: OptimizerSettings, costs: CostModel
+    error: BaselineLimitError, inputs: StudyInputs, settings: OptimizerSettings
 ) -> LimitTooSmallError:
     """Return the error with what would be enough, where the last gate run tells it."""
     usage = read_usage(_file(inputs, "usage"))
     if usage is None or error.limit is None:
         return error
     usage = asked_now(usage, default_model(inputs.config))
+    costs = inputs.config.stash[BILLS](inputs.key.lock).cost_model
     enough = enough_by_gate(usage, inputs.study, settings, costs, error.limit)
     return LimitTooSmallError(f"{error}{enough}", error.limit)
 
@@ -211,6 +225,8 @@ def _optimize(
         return shared_result(config, inputs.key, inputs.study, services, settings, storage)
     except AlreadyFinishedError:
         return _FINISHED
+    except BaselineLimitError as error:
+        raise _with_enough(error, inputs, settings) from None
 
 
 def _services(inputs: StudyInputs, client: LMClient, emit: Emit) -> Services:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytest_mipro.optimizer.budget.spending import UNFINISHED, grouped
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.study.amount import describe_amount, total
-from pytest_mipro.plugin.optimise.plan_lines import STAGE_WIDTH
+from pytest_mipro.plugin.optimise.forecast_lines import STAGE_WIDTH
 
 _SHOWN_USERS = 12
 

@@ -24,8 +24,9 @@ from world_model import MODEL, WorldClient, answer, own_row
 
 from pytest_mipro.errors import ConfigurationError, EndpointError
 from pytest_mipro.optimizer.measuring.expectations import MeasurementError
-from pytest_mipro.optimizer.run.baseline import Baseline, measure_baseline
+from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.events import BaselineMeasured, Plan, TrialFinished
+from pytest_mipro.optimizer.run.measure_baseline import measure_baseline
 from pytest_mipro.optimizer.run.plan import plan_of
 from pytest_mipro.optimizer.run.study_run import StudyRun, study_run
 from pytest_mipro.optimizer.study.amount import Limits

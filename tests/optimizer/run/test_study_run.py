@@ -18,8 +18,9 @@ from world_model import WorldClient, wandering_client
 
 from pytest_mipro.errors import BudgetError
 from pytest_mipro.optimizer.rounds.rounds import search_rounds
-from pytest_mipro.optimizer.run.baseline import hold_for_decision, measure_baseline
+from pytest_mipro.optimizer.run.baseline import hold_for_decision
 from pytest_mipro.optimizer.run.events import StageProgress, StageStarted, TrialFinished
+from pytest_mipro.optimizer.run.measure_baseline import measure_baseline
 from pytest_mipro.optimizer.run.study_run import study_run
 from pytest_mipro.optimizer.study.amount import NOTHING
 
