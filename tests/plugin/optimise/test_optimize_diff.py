@@ -94,7 +94,7 @@ def test_a_refused_finalist_is_kept_with_its_scores_and_why(pytester):
             "decision    so few rows decide nothing: lift +0.*",
             "files       nothing written; the refused finalist is kept:",
             " * .mipro/refused/test_numbers-*.diff",
-            "next        try --mipro-accept=likely, which writes the finalist, or more rows,",
+            "next        try --mipro-accept=likely, which writes the finalist, or more rows;",
         ]
     )
     result.stdout.no_fnmatch_line("+  Look carefully *")
