@@ -1,0 +1,77 @@
+"""Replies that reason first: the answer is told from its reasoning, or refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from output_types import Order, Team, answers, read, refusals
+
+from pytest_mipro.errors import OutputParseError
+
+# fmt: off
+READ: list[tuple[Any, dict[str, Any]]] = [
+    (Team, {
+        "<reasoning>charge</reasoning><answer>refund</answer>": "refund",
+        "<reasoning>\nmaybe delivery\n</reasoning>\nrefund": "refund",
+        "It mentions delivery.\n\nAnswer: refund": "refund", "refund": "refund",
+        "I think\n---\nrefund\n---": "refund",
+        "The charge was made twice. Therefore the answer is refund.": "refund",
+        "Step 1: a charge.\nStep 2: refund.\n\n<answer>\nrefund\n</answer>\nDone": "refund",
+        "<reasoning>It says <answer> tags</reasoning>\n<answer>delivery</answer>": "delivery",
+        "**Reasoning**\nThe ticket mentions delivery and a bug.\n\n**Answer**\nrefund": "refund",
+        "Reasoning: delivery were late.\nFinal answer: delivery.": "delivery",
+        "<answer>refund</answer>\n\nThis is because of delivery.": "refund",
+        "Let me think.\n\n- delivery: no\n- bug: no\n- refund: yes\n\nSo the answer is refund.":
+            "refund",
+        '{"reasoning": "a charge", "answer": "refund"}': "refund", "---\nrefund\n---": "refund",
+        "Reason\n---\n\n```\nrefund\n```": "refund", "Because…\n\n**refund**": "refund",
+    }),
+    (bool, {
+        "The text says so.\n\nTrue": True, "<answer>yes</answer>": True,
+    }),
+    (Order, {
+        '{"reasoning": "r", "output": {"team":"refund","days":2}}': Order(team="refund", days=2),
+        'Because of a charge.\n\n{"team":"refund","days":2}': Order(team="refund", days=2),
+        '<reasoning>a</reasoning><answer>{"team":"refund","days":2}</answer>':
+            Order(team="refund", days=2),
+        '{"reasoning":"a","team":"refund","days":2}': Order(team="refund", days=2),
+    }),
+    (str, {
+        "<reasoning>r</reasoning>\n<answer>\nDear customer\n\nBye\n</answer>":
+            "Dear customer\n\nBye",
+        "Reasoning: x\nAnswer: Dear customer": "Dear customer",
+        "<answer>Dear customer\n---\nPS</answer>": "Dear customer\n---\nPS",
+        "<reasoning>r</reasoning>\n\nDear customer": "Dear customer",
+        "Thoughts\n***\nDear customer": "Dear customer", "<answer>Dear customer": "Dear customer",
+        "**Reasoning:** r\n\n**Answer:** Dear customer": "Dear customer",
+        "### Reasoning\nr\n\n### Answer\nDear customer": "Dear customer",
+    }),
+    (int, {
+        "2 + 3 = 5\n---\n5": 5, "<reasoning>2 and 3</reasoning><answer>about 5</answer>": 5,
+    }),
+]
+REFUSED: list[tuple[Any, list[str]]] = [
+    (Team, [
+        "It could be refund or delivery.",
+        "<reasoning>x</reasoning>\n\n<answer>refund or delivery</answer>",
+        "The customer was charged.\n---\nNot refund", "<reasoning>\nfoo",
+    ]),
+    (str, [
+        "Dear customer", "Para one.\n\nPara two.", "<reasoning>r</reasoning><answer></answer>",
+    ]),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("annotation", "reply", "value"), answers(READ))
+def test_one_clear_answer_is_that_answer(annotation: Any, reply: str, value: Any) -> None:
+    found = read(annotation, reply, reasoning=True)
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(("annotation", "reply"), refusals(REFUSED))
+def test_what_a_person_would_ask_back_about_is_refused(annotation: Any, reply: str) -> None:
+    with pytest.raises(OutputParseError):
+        read(annotation, reply, reasoning=True)
