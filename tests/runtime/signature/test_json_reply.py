@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal, Optional
 
 import pytest
-from output_types import Order, Team, answers, read, refusals
+from output_types import Item, Order, Reply, Team, answers, of, read, refusals
 from pydantic import BaseModel, Field
 
 from pytest_mipro.errors import OutputParseError
@@ -162,3 +163,71 @@ def test_a_list_without_an_end_may_have_been_cut() -> None:
     assert output.parse('["a"]\nThis list', cut=True)[0] == ["a"]
     with pytest.raises(OutputParseError):
         output.parse("- a\n- b", cut=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "pen", "price": 2}',
+        '\n {"name": "pen", "price": 2.0} \n',
+        '```json\n{"name": "pen", "price": 2}\n```',
+        '```\r\n{"name": "pen",\r\n"price": 2}\r\n```\n',
+        'Here it is:\n\n```json\n{"name": "pen", "price": 2}\n```\nAnything else?',
+    ],
+)
+def test_json_is_read_with_or_without_a_fence(text: str) -> None:
+    assert of(Item).parse(text)[0] == Item("pen", 2.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "it is empty"),
+        ("pen", "is not JSON"),
+        ('{"name": "pen"', "is not JSON"),
+        ("```json\n{}\n```\n```json\n{}\n```", "name: Field required"),
+        ("{}", "name: Field required"),
+        ('{"name": 1}', "name: Input should be a valid string"),
+        ('{"name": "x", "price": NaN}', "NaN is not a finite number"),
+        ('{"name": "x", "price": "nan"}', "NaN is not a finite number"),
+        ('{"name": "x", "price": -Infinity}', "-Infinity is not a finite number"),
+        ('{"name": "x", "price": 1e999}', "1e999 is not a finite number"),
+        ('{"name": "\\ud800"}', "."),
+        ("[" * 20_000, "."),
+        ('{"name":' * 20_000, "."),
+        ("9" * 10_000, "."),
+        ("[]", "Input should be an object|dictionary|instance"),
+        ("null", "Input should be"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_wrong_json_is_refused_with_its_reason(text: str, reason: str) -> None:
+    with pytest.raises(OutputParseError, match=reason) as caught:
+        of(Item).parse(text)
+    assert len(str(caught.value)) < 300
+    assert "\n" not in str(caught.value)
+
+
+def test_validators_speak_in_one_line() -> None:
+    with pytest.raises(OutputParseError, match="score: Value error, must be even"):
+        of(Reply).parse('{"day": "2026-01-02", "score": 3}')
+
+
+def test_a_bare_date_is_read() -> None:
+    assert of(date).parse("2026-01-02")[0] == of(date).parse('"2026-01-02"')[0] == date(2026, 1, 2)
+
+
+def test_a_copy_of_the_shape_is_no_answer() -> None:
+    class Note(BaseModel):
+        text: str
+        day: date | None = None
+        more: dict[str, str] = {}
+
+    for text in (
+        '{"text": "<text>"}',
+        '{"text": "x", "more": {"<text>": "y"}}',
+        '{"text": "<text>", "day": "<date as YYYY-MM-DD>"}',
+    ):
+        with pytest.raises(OutputParseError, match="instead of a value"):
+            of(Note).parse(text)
+    assert of(Note).parse('{"text": "a <text> b"}')[0].text == "a <text> b"

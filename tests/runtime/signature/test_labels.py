@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Literal, Optional
 
 import pytest
-from output_types import Team, answers, read, refusals
+from output_types import Label, Queue, Team, answers, of, read, refusals
 
 from pytest_mipro.errors import OutputParseError
 
@@ -201,3 +201,38 @@ def test_one_clear_answer_is_that_answer(annotation: Any, reply: str, value: Any
 def test_what_a_person_would_ask_back_about_is_refused(annotation: Any, reply: str) -> None:
     with pytest.raises(OutputParseError):
         read(annotation, reply)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("billing", "Billing", "BILLING", " billing\n", '"billing"', "'billing'", "`billing`"),
+        *("billing.", '"Billing."', "**billing**", "- billing", "```\nbilling\n```"),
+        "```text\r\nbilling\r\n```",
+    ],
+)
+def test_a_label_is_known_in_its_usual_dress(text: str) -> None:
+    assert of(Label).parse(text)[0] == "billing"
+
+
+@pytest.mark.parametrize("text", ["bill", "bug or how-to", "bug\nbilling", "x" * 9**6])
+def test_what_is_no_label_is_refused_with_the_labels(text: str) -> None:
+    with pytest.raises(OutputParseError, match="is none of: billing, bug, how-to") as caught:
+        of(Label).parse(text)
+    assert len(str(caught.value)) < 200
+    assert "\n" not in str(caught.value)
+
+
+def test_labels_that_differ_by_case_are_told_apart() -> None:
+    output = of(Literal["us", "US"])
+    assert (output.parse("us")[0], output.parse(" US ")[0]) == ("us", "US")
+    with pytest.raises(OutputParseError):
+        output.parse("Us")
+
+
+@pytest.mark.parametrize("text", ["billing", "Billing.", "**billing**", "- billing"])
+def test_an_optional_enum_is_as_lenient_as_the_enum(text: str) -> None:
+    for annotation in (Optional[Queue], Queue | None, Label | None):
+        assert of(annotation).parse(text)[0] == "billing"
+        assert of(annotation).parse("null")[0] is None
+    assert of(Literal["null", "x"] | None).kind == "json"  # its texts would not be distinct

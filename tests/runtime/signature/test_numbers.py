@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Optional, Union
 
 import pytest
-from output_types import answers, read, refusals
+from output_types import answers, of, read, refusals
 from pydantic import Field
 
 from pytest_mipro.errors import OutputParseError
@@ -115,3 +115,34 @@ def test_one_clear_answer_is_that_answer(annotation: Any, reply: str, value: Any
 def test_what_a_person_would_ask_back_about_is_refused(annotation: Any, reply: str) -> None:
     with pytest.raises(OutputParseError):
         read(annotation, reply)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "text", "value"),
+    [
+        *((bool, text, True) for text in ("true", "True", "TRUE.", "`true`", "```\ntrue\n```")),
+        *((int, text, 42) for text in ("42", " 42.", '"42"', "42.0", "**42**", "4.2e1")),
+        *((float, text, -0.5) for text in ("-0.5", "-0.5.", "-5E-1", "```\n-0.5\n```")),
+        (float, "7", 7.0),
+    ],
+)
+def test_numbers_and_booleans_are_read(annotation: Any, text: str, value: Any) -> None:
+    assert of(annotation).parse(text)[0] == value
+
+
+@pytest.mark.parametrize(
+    ("annotation", "texts"),
+    [
+        (bool, ["", "1", "0", "null", '"', "truefalse", "[true, false]"]),
+        (
+            int,
+            ["", "true", "4.5", "fourth", "1,00", "null", "[4, 5]", "0x1f", "9" * 5000, "+", "٤"],
+        ),
+        (float, ["", "true", "NaN", "nan", "Infinity", "-inf", "1e999", "1,5", "null", "{}"]),
+    ],
+)
+def test_what_means_no_number_is_refused(annotation: Any, texts: list[str]) -> None:
+    for text in texts:
+        with pytest.raises(OutputParseError) as caught:
+            of(annotation).parse(text)
+        assert len(str(caught.value)) < 200, text

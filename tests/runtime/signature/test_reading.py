@@ -10,10 +10,13 @@ from datetime import date
 from typing import Annotated, Any, Optional
 
 import pytest
-from output_types import Order, Team, answers, read, refusals
+from hypothesis import given
+from hypothesis import strategies as st
+from output_types import Item, Label, Order, Team, Tree, answers, of, read, refusals
 from pydantic import Field
 
 from pytest_mipro.errors import OutputParseError
+from pytest_mipro.runtime.signature.output_format import OutputFormat
 
 Code = Annotated[str, Field(pattern="^[A-Z]{2}-[0-9]{3}$")]
 Short = Annotated[str, Field(max_length=20)]
@@ -86,3 +89,34 @@ def test_long_replies_are_read_or_refused_at_once(annotation: Any, text: str) ->
     with contextlib.suppress(OutputParseError):
         read(annotation, text)
     assert time.process_time() - began < 3
+
+
+@pytest.mark.parametrize("text", [" x\n", "a\n```\nx\n```", '"x"', "\ud800", "\x00", "x" * 10**6])
+def test_a_text_is_the_reply_itself(text: str) -> None:
+    assert of(str).parse(text) == (text, None)
+
+
+def test_a_reply_that_holds_only_thoughts_is_empty() -> None:
+    for annotation in (str, Label, Item):
+        for text in ("<think>Hm. bug", "<|channel|>analysis<|message|>bug"):
+            with pytest.raises(OutputParseError, match="it holds only the model's thoughts"):
+                of(annotation).parse(text)
+    assert of(str).parse("<think>bug</think>\n\nA\n")[0] == "A"
+
+
+@given(st.text())
+def test_no_reply_breaks_the_reader(text: str) -> None:
+    for annotation in (str, Label, bool, int, float, Item, Tree, date):
+        for reasoning in (False, True):
+            try:
+                of_cached(annotation, reasoning).parse(text)
+            except OutputParseError as error:
+                assert "\n" not in str(error)  # noqa: PT017
+
+
+_FORMATS: dict[Any, OutputFormat] = {}
+
+
+def of_cached(annotation: Any, reasoning: bool) -> OutputFormat:
+    key = (annotation, reasoning)
+    return _FORMATS.setdefault(key, _FORMATS.get(key) or of(annotation, reasoning))

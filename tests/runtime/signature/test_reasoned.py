@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from output_types import Order, Team, answers, read, refusals
+from hypothesis import given
+from hypothesis import strategies as st
+from output_types import Label, Order, Team, answers, of, read, refusals
 
 from pytest_mipro.errors import OutputParseError
 
@@ -75,3 +77,35 @@ def test_one_clear_answer_is_that_answer(annotation: Any, reply: str, value: Any
 def test_what_a_person_would_ask_back_about_is_refused(annotation: Any, reply: str) -> None:
     with pytest.raises(OutputParseError):
         read(annotation, reply, reasoning=True)
+
+
+def test_reasoning_is_split_from_the_answer() -> None:
+    tagged = "<reasoning>\nBecause.\n</reasoning>\n<answer>\n%s\n</answer>"
+    assert of(str, True).parse(tagged % "A\n---\nB\n") == ("A\n---\nB\n", "Because.")
+    assert of(str, True).parse("Because.\n---\nThen.\n---\nA") == ("A", "Because.\n---\nThen.")
+    assert of(str, True).parse("---\n\nA") == ("A", "")
+    assert of(Label, True).parse("One:\r\n ---\r\nTwo.\n---\nbug.") == (
+        "bug",
+        "One:\r\n ---\r\nTwo.",
+    )
+    with pytest.raises(OutputParseError, match="nothing tells its answer from its reasoning"):
+        of(str, True).parse("bug")
+    for annotation in (Label, int):
+        with pytest.raises(OutputParseError, match="'none' is"):
+            of(annotation, True).parse("none")
+    assert of(list[int], True).parse('{"output": [1]}') == ([1], "")
+    assert of(list[int], True).parse("So.\n\n[1]") == ([1], "")
+
+
+def test_a_demo_without_a_reasoning_shows_none() -> None:
+    for reasoning in (None, ""):
+        assert of(Label, True).reply_text("bug", reasoning) == "<answer>\nbug\n</answer>"
+        assert of(list[int], True).reply_text([1], reasoning) == '{"output": [1]}'
+
+
+@given(st.text(), st.text(alphabet=st.characters(codec="utf-8")))
+def test_any_text_and_reasoning_survive(text: str, thought: str) -> None:
+    if text.strip():
+        assert of(str).parse(of(str).reply_text(text, None)) == (text, None)
+    data = of(list[str], True).reply_text([thought], thought)
+    assert of(list[str], True).parse(data) == ([thought], thought)
