@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from gate_project import TESTS, write_gate
+from numbers_desk import NUMBERS
 
 GRADED = TESTS.replace("assert say(text=text) == text.upper()", "").replace(
     "def test_say(text):\n",
@@ -74,3 +75,38 @@ def test_a_case_without_a_score_has_none(pytester):
     write_gate(pytester, words=("one", "down"))
     pytester.runpytest("--junitxml=out.xml")
     assert "mipro_score" not in properties(pytester)["test_say[down]"]
+
+
+def test_the_verdict_is_a_test_case_of_junit_xml(pytester, desk):
+    desk(NUMBERS.format(threshold=0.8))
+    pytester.runpytest("--junitxml=out.xml")
+    suite = ET.parse(pytester.path / "out.xml").getroot()[0]
+    cases = {case.get("name"): case for case in suite.iter("testcase")}
+    assert set(cases) == {
+        "test_echo",
+        *(f"test_echo[{w}]" for w in ("one", "two", "three", "four")),
+    }
+    failure = cases["test_echo"].find("failure")
+    assert failure is not None
+    assert failure.get("message") == "mean 0.75 is below the threshold 0.80 by 0.05"
+    assert cases["test_echo[one]"].find("failure") is None
+
+
+def test_a_passing_verdict_stands_in_junit_xml_too(pytester, desk):
+    desk(NUMBERS.format(threshold=0.5))
+    pytester.runpytest("--junitxml=out.xml")
+    suite = ET.parse(pytester.path / "out.xml").getroot()[0]
+    assert suite.get("failures") == "0"
+    assert "test_echo" in [case.get("name") for case in suite.iter("testcase")]
+
+
+def test_a_test_of_one_case_has_a_verdict_of_its_own_name(pytester, desk):
+    desk("""
+@pytest.mark.mipro(threshold=0.5)
+def test_one(): assert echo(text="a") == "b"
+""")
+    result = pytester.runpytest("--junitxml=out.xml")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["FAILED test_desk.py::test_one?verdict? - mean 0.00 *"])
+    suite = ET.parse(pytester.path / "out.xml").getroot()[0]
+    assert [c.get("name") for c in suite.iter("testcase")] == ["test_one", "test_one[verdict]"]
