@@ -18,7 +18,6 @@ from optimizer_world import (
 )
 from world_model import MODEL, WorldClient, module_of, own_row
 
-from pytest_mipro.errors import BudgetError
 from pytest_mipro.optimizer.deciding.conclude import (
     Conclusion,
     Finalist,
@@ -60,28 +59,6 @@ def concluded(
         cases = cases_of(baseline.study, rows)
         measured = run.evaluator.start(program, cases, part, baseline.rules).result()
         return conclude(run, baseline, Finalist(program, tried, measured.scores() if known else {}))
-
-
-def test_decision_and_final_pass_are_held_back_as_expected_and_a_quarter_more() -> None:
-    with baseline_of(max_calls=1000) as (run, baseline):
-        hold_for_decision(run, baseline)
-        # 14 rows decide; 12 training rows are new to a finalist; each makes 2 calls
-        assert run.ledger.held.calls == 28 * 1.25 + 24 * 1.25
-        assert run.ledger.left().calls == 1000 - 84 - 65
-    with baseline_of(make_study(make_rows(holdout=0)), max_calls=1000) as (run, baseline):
-        hold_for_decision(run, baseline)
-        assert run.ledger.held.calls == 24 * 1.25
-
-
-@pytest.mark.parametrize("left", [0, 51, 64])
-def test_what_decision_and_final_pass_need_together_is_refused_at_once(left: int) -> None:
-    with baseline_of(max_calls=84 + left) as (run, baseline):
-        told = (
-            rf"leaves {left} calls, the decision with its final pass needs about 65 calls; "
-            "raise it to 149 or more"
-        )
-        with pytest.raises(BudgetError, match=told):
-            hold_for_decision(run, baseline)
 
 
 def test_what_is_held_back_is_enough_for_the_decision() -> None:
