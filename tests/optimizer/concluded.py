@@ -1,0 +1,42 @@
+"""A better and a worse program of the tests' small world, and the conclusion on a program."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from optimizer_world import baseline_of, note, sort
+from world_model import WorldClient
+
+from pytest_mipro.optimizer.deciding.conclude import Conclusion, Finalist, conclude
+from pytest_mipro.optimizer.run.baseline import hold_for_decision
+from pytest_mipro.optimizer.study.case import Study, cases_of
+from pytest_mipro.runtime.prompts.prompt import Prompt
+
+NOTE, SORT = note.signature.prompt_path, sort.signature.prompt_path
+BETTER = {
+    NOTE: Prompt("Note the subject; keep the word."),
+    SORT: Prompt("grass is green, lime is green, sea is blue, sky is blue."),
+}
+WORSE = {NOTE: BETTER[NOTE], SORT: Prompt("apple is blue, brick is blue.")}
+
+
+def concluded(
+    program: Mapping[Any, Prompt],
+    study: Study | None = None,
+    client: WorldClient | None = None,
+    tried: int = 3,
+    *,
+    known: bool = False,
+    **settings: Any,
+) -> Conclusion:
+    """Conclude on a program whose validation rows were measured before, as in a search.
+
+    Only where they are `known`, its validation scores are handed on with it.
+    """
+    with baseline_of(study, client, **settings) as (run, baseline):
+        hold_for_decision(run, baseline)
+        rows = baseline.split.validation
+        part = run.ledger.part("a trial", baseline.worst(rows), stage="search")
+        assert part is not None
+        cases = cases_of(baseline.study, rows)
+        measured = run.evaluator.start(program, cases, part, baseline.rules).result()
+        return conclude(run, baseline, Finalist(program, tried, measured.scores() if known else {}))

@@ -1,0 +1,100 @@
+"""Gates in the conclusion: a finalist is refused that newly fails one on all cases."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from concluded import BETTER, concluded
+from optimizer_world import Row, baseline_of, make_rows, make_study, metric_colour, program, sort
+
+from pytest_mipro.optimizer.deciding.conclude import failed_gates
+from pytest_mipro.optimizer.study.case import CaseRun, Evaluation, Outcome
+
+
+def by_part(row: Row) -> Outcome:
+    """Right under the better prompts but on training rows, where they fail."""
+    given = program(row.text)
+    better = "green" in sort.prompt.instruction
+    if row.split == "train":
+        return Outcome(0.0 if better else 1.0)
+    return Outcome(float(given == row.colour))
+
+
+@pytest.mark.parametrize(
+    ("threshold", "written"),
+    [(20 / 34, True), (0.6, False), (0.9, True)],  # still met, newly failed, never met
+)
+def test_thresholds_are_judged_on_all_cases_and_only_where_they_were_met(
+    threshold: float, written: bool
+) -> None:
+    study = make_study(make_rows(14, 6, 14), {"test": by_part}, {"test": {"threshold": threshold}})
+    with baseline_of(study) as (_, baseline):
+        before = baseline.evaluation.scores()
+    assert 0.6 < sum(before.values()) / 34 < 0.9
+    end = concluded(BETTER, study)
+    assert end.final is not None
+    assert sum(end.final.scores().values()) == 20
+    assert end.decision is not None
+    assert end.decision.bound > 0
+    assert end.accepted == written
+    assert end.reason.startswith("better" if written else "fails the gate of test, which")
+
+
+def test_a_test_whose_every_case_was_skipped_fails_no_threshold() -> None:
+    def skipped(row: Row) -> Outcome:
+        return Outcome(None, skipped="needs a network")
+
+    study = make_study(
+        tests={"test_colour": metric_colour, "test_net": skipped},
+        specs={"test_net": {"threshold": 0.5}, "test_colour": {"threshold": 0.3}},
+    )
+    end = concluded(BETTER, study)
+    assert end.prompts == BETTER
+
+
+@pytest.mark.parametrize(
+    ("limits", "fallen", "failed"),
+    [
+        ({"max_regression": 0.02}, 12, True),  # surely more than allowed
+        ({"max_regression": 0.2}, 12, False),  # a sure fall, but within the limit or by chance
+        ({"max_regression": 0.02}, 2, False),  # more than allowed, and may be chance
+        ({"max_regression": 0.02, "confidence": 0.6}, 3, True),
+        ({"threshold": 0.85}, 8, True),
+        ({"threshold": 0.80}, 8, False),
+        ({"threshold": 0.80, "confidence": 0.95}, 8, True),  # what the gate compares
+        ({}, 1, True),  # each case passed
+    ],
+)
+def test_a_gate_is_failed_by_the_rules_of_the_gate(
+    limits: dict[str, float], fallen: int, failed: bool
+) -> None:
+    study = make_study(make_rows(0, 50, 0), specs={"test_colour": limits})
+
+    def scored(lost: int) -> Evaluation:
+        runs = (
+            CaseRun(case, 0, Outcome(float(n >= lost)), ()) for n, case in enumerate(study.cases)
+        )
+        return Evaluation(tuple(runs))
+
+    baseline = SimpleNamespace(study=study, evaluation=scored(0))
+    assert failed_gates(cast("Any", baseline), scored(fallen)) == ("test_colour",) * failed
+    unmet = SimpleNamespace(study=study, evaluation=scored(fallen))
+    assert failed_gates(cast("Any", unmet), scored(fallen)) == ()
+
+
+@pytest.mark.parametrize(("size", "failed"), [(1, ()), (5, ("test_colour",))])
+def test_related_rows_count_as_one_for_a_threshold_with_confidence(
+    size: int, failed: tuple[str, ...]
+) -> None:
+    specs = {"test_colour": {"threshold": 0.7, "confidence": 0.95}}
+    study = make_study(make_rows(0, 50, 0), specs=specs)
+    cases = [replace(case, unit=f"u{n // size}") for n, case in enumerate(study.cases)]
+    study = replace(study, cases=tuple(cases))
+
+    def scored(lost: int) -> Evaluation:
+        runs = [CaseRun(case, 0, Outcome(float(n >= lost)), ()) for n, case in enumerate(cases)]
+        return Evaluation(tuple(runs))
+
+    baseline = SimpleNamespace(study=study, evaluation=scored(0))
+    assert failed_gates(cast("Any", baseline), scored(8)) == failed
