@@ -23,6 +23,7 @@ OPTIMISERS = (
     Optimiser("mipro-medium", "pytest-mipro medium", "own"),
     Optimiser("mipro-random", "pytest-mipro light, random search", "own"),
     Optimiser("mipro-demos", "pytest-mipro light, demos only", "own"),
+    Optimiser("mipro-instructions", "pytest-mipro light, instructions only", "own"),
     Optimiser("dspy-mipro-light", "DSPy MIPROv2 light", "peer"),
     Optimiser("dspy-mipro-medium", "DSPy MIPROv2 medium", "peer"),
     Optimiser("dspy-bootstrap", "DSPy BootstrapFewShotWithRandomSearch", "peer"),

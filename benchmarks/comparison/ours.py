@@ -33,6 +33,7 @@ SETUPS: Mapping[str, tuple[str, ...]] = {
     "mipro-medium": ("--mipro-effort=medium",),
     "mipro-random": (),
     "mipro-demos": ("--mipro-only=demos",),
+    "mipro-instructions": ("--mipro-only=instructions",),
 }
 _CONFTESTS: Mapping[str, str] = {
     "mipro-random": """
