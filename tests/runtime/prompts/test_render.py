@@ -163,3 +163,24 @@ def test_what_annotations_say_of_inputs_is_shown() -> None:
     )
     assert noted.signature.described == {"ticket": "the customer's words", "product": "a note"}
     assert noted.signature.digest() != label.signature.digest()
+
+
+def test_equal_demos_are_shown_each_in_the_order_of_its_own_keys() -> None:
+    one, other = (
+        Demo("row", inputs, "a") for inputs in ({"text": "x", "n": 1}, {"n": 1, "text": "x"})
+    )
+    assert one == other
+    shown = [render(label.signature, Prompt("", (demo,)), {})[1].content for demo in (one, other)]
+    assert shown[0].index("<text>") < shown[0].index("<n>")
+    assert shown[1].index("<n>") < shown[1].index("<text>")
+
+
+def test_a_demo_is_shown_by_each_module_in_its_own_form() -> None:
+    demo = Demo("row", {"text": "x"}, "a", "because")
+    plain, reasoned = (
+        [render(module.signature, Prompt("", (demo,)), {})[2].content for _ in range(2)]
+        for module in (label, think)
+    )
+    assert plain == ["a", "a"]
+    assert len(set(reasoned)) == 1
+    assert "because" in reasoned[0]
