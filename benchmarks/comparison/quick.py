@@ -177,7 +177,7 @@ def judged(
 def settings_of(setup: Setup, seed: int) -> OptimizerSettings:
     """Return the settings that the product makes of its options."""
     options = Options(optimize=True, seed=seed, effort=setup.effort)
-    return optimizer_settings(options, parts=switched(setup.parts))
+    return optimizer_settings(options, setup.effort, parts=switched(setup.parts))
 
 
 def switched(names: Sequence[str]) -> frozenset[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_mipro import configure, lm_module
-from pytest_mipro.optimizer.study.settings import OptimizerSettings, effort_sizes, least_rows
+from pytest_mipro.optimizer.study.settings import OptimizerSettings, effort_sizes, least_units
 from pytest_mipro.plugin import hookspecs
 from pytest_mipro.plugin.collecting.marks import MetricMark
 from pytest_mipro.plugin.config.options import EFFORTS, SETTINGS
@@ -73,7 +73,7 @@ def test_efforts():
     for effort in EFFORTS:
         sizes = effort_sizes(effort)
         counts = [str(sizes[name]) for name in ("rounds", "trials", "candidates")]
-        numbers = " | ".join([*counts, str(least_rows(effort) or "any")])
+        numbers = " | ".join([*counts, str(least_units(effort) or "any")])
         assert f"| {effort} | {numbers} |" in text
 
 

@@ -69,12 +69,15 @@ def measure_baseline(run: StudyRun) -> Baseline:
     run.services.check_baseline(evaluation)
     committed = {item.prompt_path: run.services.load_prompt(item) for item in signatures}
     study, split = _split(run, runs, skipped)
+    expectation, once, sizes = _expectations(run, runs, committed)
     baseline = Baseline(
-        study,
-        split,
-        replace(evaluation, runs=runs),
-        *_expectations(run, runs, committed),
-        signatures,
+        study=study,
+        split=split,
+        evaluation=replace(evaluation, runs=runs),
+        expectation=expectation,
+        once=once,
+        sizes=sizes,
+        signatures=signatures,
         frozen=tuple(item.label for item in found if not item.optimize),
         models={path: call.model for path, call in first.items()},
         committed=committed,

@@ -138,19 +138,19 @@ _SIZES = {
 }
 
 
-# With fewer rows a larger search finds nothing more: it chooses by chance (see `benchmarks/`).
-_LEAST_ROWS: dict[Effort, int] = {"light": 0, "medium": 80, "heavy": 120}
+# On fewer rows a larger search chooses by chance, and finds hardly more (see `benchmarks/`).
+_LEAST_UNITS: dict[Effort, int] = {"light": 0, "medium": 80, "heavy": 120}
 
 
-def least_rows(effort: Effort) -> int:
-    """Return how many rows an effort needs for more than a smaller one finds."""
-    return _LEAST_ROWS[effort]
+def least_units(effort: Effort) -> int:
+    """Return with how many rows or clusters an effort is taken."""
+    return _LEAST_UNITS[effort]
 
 
-def carried_effort(effort: Effort, rows: int) -> Effort:
-    """Return the largest effort, at most this one, that so many rows can carry."""
-    carried = [each for each, least in _LEAST_ROWS.items() if least <= rows]
-    return min(effort, carried[-1], key=list(_LEAST_ROWS).index)
+def carried_effort(effort: Effort, units: int) -> Effort:
+    """Return the largest effort, at most this one, that so many rows or clusters carry."""
+    carried = [each for each, least in _LEAST_UNITS.items() if least <= units]
+    return min(effort, carried[-1], key=list(_LEAST_UNITS).index)
 
 
 def effort_sizes(effort: Effort) -> dict[str, int]:

@@ -18,6 +18,7 @@ from pytest_mipro.plugin.collecting.case_files import ID, CaseFile, Row, read_ca
 from pytest_mipro.plugin.collecting.marks import CASES_MARK, metric_mark
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.runtime.signature.json_values import to_json
+from pytest_mipro.runtime.text.redaction import one_line
 
 _FILES = pytest.StashKey[dict[Path, CaseFile]]()
 _COUNTS = pytest.StashKey[dict[str, int]]()
@@ -41,10 +42,11 @@ def cases(path: str | os.PathLike[str]) -> pytest.MarkDecorator:
     try:
         text = os.fspath(path)
     except TypeError:
-        got = getattr(path, "__qualname__", repr(path))
+        got = getattr(path, "__qualname__", None) or one_line(repr(path), limit=80)
         # Of all errors at import, pytest prints this one without a traceback.
+        remedy = "; pytest.mark.parametrize takes rows" if isinstance(path, Sequence) else ""
         raise pytest.Collector.CollectError(
-            f'cases takes the path of a case file, as @cases("tickets.jsonl"), got {got}'
+            f'cases takes the path of a case file, as @cases("tickets.jsonl"), got {got}{remedy}'
         ) from None
     return pytest.mark.mipro_cases(path=text)
 

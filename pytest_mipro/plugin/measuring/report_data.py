@@ -209,7 +209,8 @@ class ReportData:
 def attach(report: pytest.TestReport, **changes: Any) -> None:
     """Attach fields of `ReportData` to the report; the others keep their values."""
     # Not dataclasses.asdict, which copies deeply and takes most of the gate's time for a case.
-    texts = {name: json.dumps(value, default=vars) for name, value in changes.items()}
+    data = ReportData(**changes)
+    texts = {name: json.dumps(getattr(data, name), default=vars) for name in changes}
     setattr(report, _ATTRIBUTE, {**getattr(report, _ATTRIBUTE, {}), **texts})
 
 

@@ -19,7 +19,7 @@ from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
 from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.config.study_files import study_file
 from pytest_mipro.plugin.lock.lock_file import Lock, read_lock
-from pytest_mipro.plugin.optimise.optimizer_inputs import settings_of
+from pytest_mipro.plugin.optimise.optimizer_inputs import run_settings
 from pytest_mipro.plugin.replies.bill import BILLS, JournalBill
 from pytest_mipro.plugin.replies.client_stack import run_client
 from pytest_mipro.runtime.client.prices import output_limit
@@ -74,7 +74,7 @@ class StudyBills:
             return self._bills[lock]
 
     def _opened(self, lock: Path) -> JournalBill:
-        config, settings = self._config, settings_of(self._config)
+        config, settings = self._config, run_settings(self._config)
         cost_model = check_budget(config, settings, read_lock(lock))
         study = relative_path(lock, ini_folder(config))
         path = study_file(mipro_folder(config), "bills", study)

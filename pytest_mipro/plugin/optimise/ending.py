@@ -9,9 +9,8 @@ from pytest_mipro.optimizer.run.events import Measured
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.statistics.notation import with_interval
 from pytest_mipro.optimizer.study.amount import describe_amount, total
-from pytest_mipro.optimizer.study.settings import Effort, least_rows
+from pytest_mipro.optimizer.study.settings import Effort
 from pytest_mipro.pages import page
-from pytest_mipro.plugin.config.options import EFFORTS
 from pytest_mipro.plugin.optimise.study_watch import format_time
 from pytest_mipro.plugin.report.contents import describe_demand
 from pytest_mipro.runtime.text.number_words import counted
@@ -28,13 +27,14 @@ class Ending:
     `name` is the study's name as people see it. `failing` are the tests whose gate fails under the
     accepted finalist, and why; `written` the paths that were written, as they are shown.
     `withheld` says why nothing is written for an accepted finalist ("" where it is), and `then`
-    what to do about it; `kept` is the file of a refused one. It took `seconds`, with that `effort`.
+    what to do about it; `kept` is the file of a refused one. It took `seconds`. `larger` is the
+    next larger effort, None where there is none that the rows carry.
     """
 
     name: str
     result: StudyResult
     seconds: float
-    effort: Effort
+    larger: Effort | None
     failing: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
     withheld: str = ""
@@ -119,10 +119,8 @@ class Ending:
             return "git diff, then pytest, then commit the prompts with the lock"
         if self.better:
             return self.then or "pytest"
-        decision, split = self.result.decision, self.result.split
-        rows = len({*split.train, *split.validation, *split.holdout})
-        beyond = EFFORTS[EFFORTS.index(self.effort) + 1 :][:1]
-        larger = [f"--mipro-effort={each}" for each in beyond if least_rows(each) <= rows]
+        decision = self.result.decision
+        larger = [f"--mipro-effort={self.larger}"] if self.larger else []
         tries = [*larger, "--mipro-seed=1", "--mipro-proposer-model=a stronger one"]
         if decision is not None and decision.on_demand:
             tries = ["--mipro-accept=likely, which writes the finalist", "more rows", *larger]

@@ -23,10 +23,10 @@ from pytest_mipro.optimizer.study.settings import (
     DEFAULT,
     Effort,
     OptimizerSettings,
-    carried_effort,
     effort_sizes,
 )
 from pytest_mipro.plugin.config.options import Options, options_of
+from pytest_mipro.plugin.optimise.study_effort import effort_of
 
 OVERRIDES = pytest.StashKey["dict[str, Any]"]()
 """Fields of `OptimizerSettings` that a conftest sets in the run's stash, to measure their worth."""
@@ -54,27 +54,21 @@ def startup_trials(trials: int) -> int:
     return max(1, min(10, trials // 3))
 
 
-def settings_of(config: pytest.Config, study: Study | None = None) -> OptimizerSettings:
-    """Return the settings of a study; without one, those with the sizes of the effort asked for."""
+def settings_of(config: pytest.Config, study: Study) -> OptimizerSettings:
+    """Return the settings of a study, with the sizes of the effort that its rows carry."""
     options = options_of(config)
-    effort = options.effort if study is None else effort_of(options, study)
-    return optimizer_settings(options, effort, **config.stash.get(OVERRIDES, {}))
+    overrides = config.stash.get(OVERRIDES, {})
+    return optimizer_settings(options, effort_of(options, study).taken, **overrides)
 
 
-def effort_of(options: Options, study: Study) -> Effort:
-    """Return the effort of a study: what its rows can carry, unless the trials are given."""
-    if options.trials is not None:
-        return options.effort
-    return carried_effort(options.effort, len({case.row for case in study.cases}))
+def run_settings(config: pytest.Config) -> OptimizerSettings:
+    """Return what the settings of all studies share: limits, models and sampling, not the sizes."""
+    options = options_of(config)
+    return optimizer_settings(options, options.effort, **config.stash.get(OVERRIDES, {}))
 
 
-def optimizer_settings(
-    options: Options, effort: Effort | None = None, **overrides: Any
-) -> OptimizerSettings:
-    """Return the optimiser's settings: the effort's sizes, what options replace, the overrides.
-
-    The effort is by default that of the options.
-    """
+def optimizer_settings(options: Options, effort: Effort, **overrides: Any) -> OptimizerSettings:
+    """Return the optimiser's settings: the effort's sizes, what options replace, the overrides."""
     given = {item.name: getattr(options, item.name, None) for item in fields(OptimizerSettings)}
     given |= {
         "max_seconds": options.max_time,
@@ -84,7 +78,7 @@ def optimizer_settings(
     values = {name: value for name, value in given.items() if value is not None}
     left_out = {"instructions": "demos", "demos": "instructions"}.get(options.only or "")
     values["parts"] = values.get("parts", DEFAULT) - {left_out}
-    return OptimizerSettings(**(effort_sizes(effort or options.effort) | values)).in_rounds()
+    return OptimizerSettings(**(effort_sizes(effort) | values)).in_rounds()
 
 
 def searcher_of(config: pytest.Config, study: Study) -> Callable[[Space, int], Searcher]:

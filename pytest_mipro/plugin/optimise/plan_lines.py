@@ -18,7 +18,7 @@ from pytest_mipro.optimizer.study.amount import (
     total,
 )
 from pytest_mipro.optimizer.study.case import Study, row_tags
-from pytest_mipro.optimizer.study.settings import Effort, OptimizerSettings, least_rows
+from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.optimizer.study.split import Split, split_rows
 from pytest_mipro.plugin.gate.usage_file import GateUsage
 from pytest_mipro.plugin.lock.lock_file import Lock
@@ -29,6 +29,7 @@ from pytest_mipro.plugin.optimise.forecast_lines import (
     describe_limits,
 )
 from pytest_mipro.plugin.optimise.gate_forecast import forecast_of
+from pytest_mipro.plugin.optimise.labelled_lines import LABEL_WIDTH
 from pytest_mipro.plugin.optimise.row_lines import (
     count_rows,
     describe_disturbed,
@@ -36,8 +37,6 @@ from pytest_mipro.plugin.optimise.row_lines import (
     describe_related,
 )
 from pytest_mipro.runtime.text.number_words import counted
-
-_LABEL_WIDTH = 12
 
 
 def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
@@ -74,13 +73,6 @@ def _parts(split: Split) -> str:
         return f"{count_rows(split, split.validation, 'training and validation')}, {held_out}"
     training = count_rows(split, split.train, "training")
     return f"{training}, {count_rows(split, split.validation, 'validation')}, {held_out}"
-
-
-def describe_effort(study: Study, asked: Effort, taken: Effort) -> str:
-    """Return why a study is searched with less effort than was asked for."""
-    needs = f"{asked} needs {least_rows(asked)}, and would choose by chance among more trials"
-    rows = counted(_rows(study), "row")
-    return f"{rows}: the effort is {taken}; {needs} (--mipro-trials sets their number all the same)"
 
 
 def describe_dry_run(
@@ -121,7 +113,7 @@ def describe_dry_run(
         ),
         ("dry run", "no LM call was made, nothing is written"),
     ]
-    return [f"{label:<{_LABEL_WIDTH}}{text}" for label, text in facts]
+    return [f"{label:<{LABEL_WIDTH}}{text}" for label, text in facts]
 
 
 def _rows(study: Study) -> int:

@@ -37,8 +37,8 @@ from pytest_mipro.plugin.optimise.budget_limits import describe_error
 from pytest_mipro.plugin.optimise.ending import Ending
 from pytest_mipro.plugin.optimise.finished_study import AlreadyFinishedError, FinishedStudy
 from pytest_mipro.plugin.optimise.gate_forecast import asked_now, enough_by_gate
+from pytest_mipro.plugin.optimise.labelled_lines import labelled
 from pytest_mipro.plugin.optimise.optimizer_inputs import (
-    effort_of,
     searcher_of,
     settings_of,
     strategies_of,
@@ -47,10 +47,10 @@ from pytest_mipro.plugin.optimise.optuna_journal import OptunaJournal
 from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
 from pytest_mipro.plugin.optimise.plan_lines import (
     describe_dry_run,
-    describe_effort,
     planned_sizes,
 )
 from pytest_mipro.plugin.optimise.progress import Progress
+from pytest_mipro.plugin.optimise.study_effort import effort_of
 from pytest_mipro.plugin.optimise.study_record import StudyRecord
 from pytest_mipro.plugin.optimise.study_watch import StudyWatch
 from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen, captured_logging_off
@@ -101,9 +101,9 @@ def plan_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     gate = (usage, CostModel(Limits(), price)) if usage and not last else None
     uses = known_holdout_uses(mipro_folder(inputs.config), inputs.study.name, lock)
     look = uses.earlier + len(uses.finalists) + 1
+    _tell_effort(inputs, screen)
     for line in describe_dry_run(inputs.study, settings, lock, last, look, gate):
         screen.line(line, always=True)
-    _tell_effort(inputs, screen)
 
 
 def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
@@ -122,8 +122,8 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
         strays = stack.enter_context(watching_cases(config))
         client = stack.enter_context(_study_client(inputs, strays))
         stack.enter_context(captured_logging_off())
-        listeners = _listeners(inputs, stack, record)
         watch = inputs.changes.watch = _watch(inputs, client, bill)
+        listeners = _listeners(inputs, stack, record)
         stack.enter_context(screen.watching(watch))
         emit = partial(_emit, config, strays, (watch, progress, *listeners))
         services = replace(
@@ -175,10 +175,9 @@ def _watch(inputs: StudyInputs, client: StudyClient, bill: JournalBill) -> Study
 
 def _tell_effort(inputs: StudyInputs, screen: TerminalScreen) -> None:
     """Say where the rows are too few for the effort that was asked for."""
-    options = options_of(inputs.config)
-    taken = effort_of(options, inputs.study)
-    if taken != options.effort:
-        screen.line(describe_effort(inputs.study, options.effort, taken), always=True)
+    note = effort_of(options_of(inputs.config), inputs.study).note
+    for line in labelled("effort", note, screen.width) if note else ():
+        screen.line(line, always=True)
 
 
 def _present(
@@ -193,7 +192,7 @@ def _present(
         inputs.key.name,
         result,
         watch.seconds if watch else 0.0,
-        effort_of(options, study),
+        effort_of(options, study).larger,
         tuple(failing_gates(inputs.planned, result, options.gate_on)),
     )
     inputs.changes.add(inputs.key, study, ending, partial=inputs.partial)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from pytest_mipro.errors import OutputParseError
 from pytest_mipro.runtime.client.attachments import AttachedText, Attachment
@@ -23,11 +23,12 @@ from pytest_mipro.runtime.signature.text_signature import TextSignature
 DEMOS = "demos"
 """The placeholder that a prompt text fills in itself."""
 
+DemoMessages = tuple[Message, Message]
+"""What shows a demo: the user's message and the assistant's."""
 
-_MOST_MADE = 2_000
-# By identity, as equal demos may differ in the order of keys; with the demo, so that its id stays.
-_made: WeakKeyDictionary[Signature, dict[int, tuple[Demo, tuple[Message, Message]]]]
-_made = WeakKeyDictionary()
+# By identity, as equal demos may differ in the order of keys.
+_demo_messages: WeakKeyDictionary[Signature, dict[int, tuple[ref[Demo], DemoMessages]]]
+_demo_messages = WeakKeyDictionary()
 
 
 def render(signature: Signature, prompt: Prompt, inputs: Mapping[str, Any]) -> tuple[Message, ...]:
@@ -44,18 +45,18 @@ def render(signature: Signature, prompt: Prompt, inputs: Mapping[str, Any]) -> t
     return tuple(messages)
 
 
-def demo_messages(signature: Signature, demo: Demo) -> tuple[Message, Message]:
+def demo_messages(signature: Signature, demo: Demo) -> DemoMessages:
     """Return the messages that show a demo: what was asked and what was replied.
 
-    They are made once: most messages of most calls are demos.
+    They are made once and kept as long as the demo: most messages of most calls are demos.
     """
-    made = _made.setdefault(signature, {})
-    if id(demo) in made:
-        return made[id(demo)][1]
+    kept, key = _demo_messages.setdefault(signature.plain or signature, {}), id(demo)
+    known = kept.get(key)
+    if known is not None:
+        return known[1]
     reply = signature.output.reply_text(demo.output, demo.reasoning)
     messages = Message("user", signature.user_text(demo.inputs)), Message("assistant", reply)
-    if len(made) < _MOST_MADE:
-        made[id(demo)] = demo, messages
+    kept[key] = ref(demo, lambda _: kept.pop(key, None)), messages
     return messages
 
 

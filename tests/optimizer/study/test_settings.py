@@ -12,7 +12,7 @@ from pytest_mipro.optimizer.study.settings import (
     OptimizerSettings,
     carried_effort,
     effort_sizes,
-    least_rows,
+    least_units,
 )
 
 
@@ -36,21 +36,21 @@ def test_more_effort_buys_more_of_everything() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "carried"),
+    ("units", "carried"),
     [
         (40, ["light", "light", "light"]),
         (80, ["light", "medium", "medium"]),
         (120, ["light", "medium", "heavy"]),
     ],
 )
-def test_few_rows_carry_no_large_effort(rows: int, carried: list[Effort]) -> None:
-    assert [carried_effort(effort, rows) for effort in get_args(Effort)] == carried
+def test_few_rows_carry_no_large_effort(units: int, carried: list[Effort]) -> None:
+    assert [carried_effort(effort, units) for effort in get_args(Effort)] == carried
 
 
-def test_an_effort_is_carried_from_its_least_rows_on() -> None:
+def test_an_effort_is_carried_from_its_least_units_on() -> None:
     for effort in ("medium", "heavy"):
-        assert carried_effort(effort, least_rows(effort)) == effort
-        assert carried_effort(effort, least_rows(effort) - 1) != effort
+        assert carried_effort(effort, least_units(effort)) == effort
+        assert carried_effort(effort, least_units(effort) - 1) != effort
 
 
 def test_the_defaults_are_the_light_effort() -> None:

@@ -73,6 +73,11 @@ def test_what_was_not_attached_has_its_default():
     assert attached(report) == ReportData("captured")
 
 
+def test_what_no_report_holds_can_not_be_attached():
+    with pytest.raises(TypeError, match="statis"):
+        attach(a_report(), statis="passed")
+
+
 def test_what_is_attached_later_keeps_what_was_attached_before():
     report = a_report()
     assert attached(report) is None

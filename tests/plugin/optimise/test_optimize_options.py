@@ -13,31 +13,67 @@ def test_trials_says_how_many_assignments_are_tried(pytester):
     result.stdout.fnmatch_lines(["search      3 trials on minibatches*"])
 
 
+def many(rows: int) -> str:
+    return TESTS.replace("range(40)", f"range({rows})")
+
+
 @pytest.mark.parametrize(
     ("effort", "trials", "rounds"), [("light", 9, 2), ("medium", 20, 4), ("heavy", 48, 6)]
 )
 def test_the_effort_sizes_the_search(pytester, effort, trials, rounds):
-    write_project(pytester, TESTS.replace("range(40)", "range(120)"))
+    write_project(pytester, many(120))
     result = run(pytester, "--mipro-optimize", "--mipro-dry-run", f"--mipro-effort={effort}")
     result.stdout.fnmatch_lines([f"search      {rounds} rounds, {trials} trials of 8 rows*"])
-    result.stdout.no_fnmatch_line("*the effort is*")
+    result.stdout.no_fnmatch_line("effort *")
 
 
-def test_few_rows_are_searched_with_the_effort_that_they_carry(pytester):
+@pytest.mark.parametrize(
+    ("rows", "selected", "taken", "sizes"),
+    [
+        (40, (), "light: 40 rows", "2 rounds, 9 trials"),
+        (119, (), "medium: 119 rows", "4 rounds, 20 trials"),
+        (120, ("-k", "1"), "light: 39 rows", "2 rounds, 9 trials"),
+    ],
+)
+def test_few_rows_are_searched_with_the_effort_that_they_carry(
+    pytester, rows, selected, taken, sizes
+):
+    write_project(pytester, many(rows))
+    dry = ("--mipro-optimize", "--mipro-dry-run", "--mipro-effort=heavy", *selected)
+    result = run(pytester, *dry)
+    said = f"effort      {taken} carry no heavy, which takes 120 *"
+    result.stdout.fnmatch_lines([said, f"search      {sizes} of 8 rows*"])
+
+
+def test_rows_of_one_cluster_carry_what_one_row_does(pytester):
+    rows = ({"id": str(n), "number": n, "cluster": str(n // 4)} for n in range(120))
+    (pytester.path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    clustered = """
+from pytest_mipro import cases
+
+@pytest.mark.mipro(threshold=0.1)
+@cases("rows.jsonl")
+def test_parity(number):
+    assert parity(number=str(number)) == ("odd" if number % 2 else "even")
+"""
+    write_project(pytester, clustered)
+    result = run(pytester, "--mipro-optimize", "--mipro-dry-run", "--mipro-effort=medium")
+    result.stdout.fnmatch_lines(["effort      light: 30 clusters of 120 rows carry no medium, *"])
+
+
+def test_a_run_says_that_its_rows_carry_less_effort_and_takes_less(pytester):
     write_project(pytester)
-    light = "40 rows: the effort is light; heavy needs 120, and would choose by chance among more *"
-    result = run(pytester, "--mipro-optimize", "--mipro-dry-run", "--mipro-effort=heavy")
-    result.stdout.fnmatch_lines(["search      2 rounds, 9 trials of 8 rows*", light])
-    result = run(pytester, "--mipro-optimize", "--mipro-effort=heavy")
-    result.stdout.fnmatch_lines([light, "search      9 trials on minibatches*"])
+    result = run(pytester, "--mipro-optimize", "--mipro-effort=medium")
+    note = "effort      light: 40 rows carry no medium, which takes 80 *"
+    result.stdout.fnmatch_lines([note, "search      9 trials on minibatches*"])
 
 
-def test_a_number_of_trials_holds_whatever_the_rows_carry(pytester):
+def test_with_a_number_of_trials_the_effort_stays_as_asked(pytester):
     write_project(pytester)
     args = ("--mipro-optimize", "--mipro-dry-run", "--mipro-effort=heavy", "--mipro-trials=30")
     result = run(pytester, *args)
     result.stdout.fnmatch_lines(["search      6 rounds, 30 trials of 8 rows*"])
-    result.stdout.no_fnmatch_line("*the effort is*")
+    result.stdout.no_fnmatch_line("effort *")
 
 
 def test_the_budget_holds_and_the_search_ends_with_it(pytester):
