@@ -136,6 +136,7 @@ DEFAULT = "so that pytest would never pass it; drop the default"
 COLUMNS = "columns: id, ticket, queue, facts, split, demo"
 NO_COLUMN = f"tickets.jsonl:1: no parameter of test_desk.py::test_it is a column; {COLUMNS}"
 NO_FILE = "can't be read: No such file or directory; its path is relative to the test file's folder"
+MANY_ROWS = [{"ticket": n} for n in range(500)]
 NO_PATH = 'cases takes the path of a case file, as @cases("tickets.jsonl"), got'
 REFUSED = {
     "no such file": (
@@ -177,8 +178,8 @@ REFUSED = {
         f"{NO_PATH} test_it",
     ),
     "rows": (
-        "@cases([{'ticket': n} for n in range(500)])\ndef test_it(ticket): pass",
-        f"{NO_PATH} {str([{'ticket': n} for n in range(9)])[:79]}…; pytest.mark.parametrize takes rows",
+        f"@cases({MANY_ROWS})\ndef test_it(ticket): pass",
+        f"{NO_PATH} {str(MANY_ROWS)[:79]}…; pytest.mark.parametrize takes rows",
     ),
     "a wrong mark": (
         '@pytest.mark.mipro(threshold=8)\n@cases("tickets.jsonl")\ndef test_it(ticket): pass',
