@@ -18,6 +18,8 @@ from benchmarks.comparison.contest import Contest, told
 from benchmarks.comparison.measuring import measured, write
 from benchmarks.comparison.project import load_pipeline, write_project
 from pytest_mipro.errors import ProgramError
+from pytest_mipro.runtime.client.attempts import LiveSettings
+from pytest_mipro.runtime.client.providers import ProviderClient
 from pytest_mipro.runtime.prompts.prompt_file import forget_committed_prompts
 from pytest_mipro.runtime.settings import configure
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     from benchmarks.comparison.world import Row
 
+_TIMEOUT = 600
+"""Seconds for a reply: as long as DSPy waits."""
 # The options of the command, beside seed and report.
 SETUPS: Mapping[str, tuple[str, ...]] = {
     "mipro-brief": ("--mipro-trials=6",),
@@ -55,7 +59,7 @@ class Own:
         ini = {
             "mipro_model": contest.model,
             "mipro_concurrency": contest.concurrency,
-            "mipro_timeout": 600,  # as long as DSPy waits
+            "mipro_timeout": _TIMEOUT,
         }
         write_project(self._folder, self.world, ini, labels=True)
         conftest = _CONFTESTS.get(contest.optimiser, "")
@@ -100,7 +104,7 @@ def main() -> int:
     """Measure one optimiser on one draw of a world."""
     contest = told()
     os.environ |= {"OPENAI_BASE_URL": contest.url, "OPENAI_API_KEY": "none", "no_proxy": "*"}
-    configure(model=contest.model)
+    configure(model=contest.model, client=ProviderClient(LiveSettings(timeout=_TIMEOUT)))
     own = Own(contest)
     write(contest.folder, measured(contest.url, own, own.world))
     return 0
