@@ -139,7 +139,7 @@ _SIZES = {
 
 
 # On fewer rows a larger search chooses by chance, and finds hardly more (see `benchmarks/`).
-_LEAST_UNITS: dict[Effort, int] = {"light": 0, "medium": 80, "heavy": 120}
+_LEAST_UNITS: dict[Effort, int] = {"light": 0, "medium": 100, "heavy": 120}
 
 
 def least_units(effort: Effort) -> int:

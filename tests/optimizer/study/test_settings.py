@@ -39,7 +39,7 @@ def test_more_effort_buys_more_of_everything() -> None:
     ("units", "carried"),
     [
         (40, ["light", "light", "light"]),
-        (80, ["light", "medium", "medium"]),
+        (100, ["light", "medium", "medium"]),
         (120, ["light", "medium", "heavy"]),
     ],
 )

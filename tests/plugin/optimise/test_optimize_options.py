@@ -64,7 +64,7 @@ def test_parity(number):
 def test_a_run_says_that_its_rows_carry_less_effort_and_takes_less(pytester):
     write_project(pytester)
     result = run(pytester, "--mipro-optimize", "--mipro-effort=medium")
-    note = "effort      light: 40 rows carry no medium, which takes 80 *"
+    note = "effort      light: 40 rows carry no medium, which takes 100 *"
     result.stdout.fnmatch_lines([note, "search      9 trials on minibatches*"])
 
 
