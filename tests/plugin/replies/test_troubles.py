@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from gate_project import write_gate
@@ -112,6 +113,16 @@ def test_a_limit_that_ends_the_search_is_told_quietly(pytester):
     write_project(pytester)
     result = optimize(pytester, "-q", "--mipro-max-calls=130")
     result.stdout.fnmatch_lines(["mipro: *the search ended early: *"])
+
+
+def test_what_troubled_a_study_is_told_where_an_error_ends_it(pytester, monkeypatch):
+    monkeypatch.setenv("MIPRO_TEST_CALLS", "60")
+    write_project(pytester, conftest=CUT)
+    result = optimize(pytester, "-q")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    (line,) = (line for line in result.outlines if line.startswith("mipro: replies: "))
+    assert re.search(r"[1-9]\d* cut at the output limit \(", line)
+    result.stdout.fnmatch_lines(["*the endpoint is gone; start it again*"])
 
 
 def test_counts_of_a_kind_are_summed_over_modules() -> None:
