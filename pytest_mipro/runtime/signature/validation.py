@@ -8,6 +8,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from pytest_mipro.errors import OutputParseError
+from pytest_mipro.runtime.signature.json_values import to_text
+from pytest_mipro.runtime.signature.reply_text import quoted
 from pytest_mipro.runtime.text.strict_json import load_json
 
 
@@ -55,4 +57,6 @@ def _spelled(value: Any) -> Any:
 def _first(detail: Any) -> str:
     place = ".".join(str(part) for part in detail["loc"])
     text = " ".join(detail["msg"].split())
+    if detail["type"] in ("literal_error", "enum"):  # pydantic doesn't say which value is wrong
+        text = f"{quoted(to_text(detail['input']))} is none of {detail['ctx']['expected']}"
     return f"{place}: {text}" if place else text

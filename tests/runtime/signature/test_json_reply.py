@@ -208,6 +208,26 @@ def test_wrong_json_is_refused_with_its_reason(text: str, reason: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("annotation", "reply", "reason"),
+    [
+        (list[Literal["a", "b"]], '["a", "c"]', "1: 'c' is none of 'a' or 'b'"),
+        (dict[str, Literal["a", "b"]], '{"x": 3}', "x: '3' is none of 'a' or 'b'"),
+        (
+            list[Team],
+            '["nobody"]',
+            "0: 'nobody' is none of 'bug', 'account', 'sign-in', 'refund', 'privacy' or 'delivery'",
+        ),
+    ],
+)
+def test_a_value_that_is_no_label_is_named_with_the_labels(
+    annotation: Any, reply: str, reason: str
+) -> None:
+    with pytest.raises(OutputParseError) as caught:
+        of(annotation).parse(reply)
+    assert str(caught.value) == reason
+
+
 def test_validators_speak_in_one_line() -> None:
     with pytest.raises(OutputParseError, match="score: Value error, must be even"):
         of(Reply).parse('{"day": "2026-01-02", "score": 3}')
