@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Literal
 
+import pytest
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from pytest_mipro.errors import OutputParseError
 from pytest_mipro.runtime.signature.output_format import OutputFormat
 from pytest_mipro.runtime.signature.output_type import output_format
 
@@ -80,11 +82,24 @@ def read(annotation: Any, reply: str, *, reasoning: bool = False) -> Any:
     return output_format(annotation, reasoning=reasoning, where="f").parse(reply)[0]
 
 
-def answers(table: Iterable[tuple[Any, Mapping[str, Any]]]) -> list[tuple[Any, str, Any]]:
-    """Return each annotation with each reply and the value that is read in it."""
-    return [(annotation, *row) for annotation, rows in table for row in rows.items()]
+def reading_tests(
+    answers: Iterable[tuple[Any, Mapping[str, Any]]],
+    refusals: Iterable[tuple[Any, Iterable[str]]],
+    *,
+    reasoning: bool = False,
+) -> tuple[Callable[..., None], Callable[..., None]]:
+    """Return two tests: of each annotation's replies and their values, and of those refused."""
+    right = [(annotation, *row) for annotation, rows in answers for row in rows.items()]
+    wrong = [(annotation, reply) for annotation, replies in refusals for reply in replies]
 
+    @pytest.mark.parametrize(("annotation", "reply", "value"), right)
+    def test_answer(annotation: Any, reply: str, value: Any) -> None:
+        found = read(annotation, reply, reasoning=reasoning)
+        assert (found, type(found)) == (value, type(value)), repr(found)
 
-def refusals(table: Iterable[tuple[Any, Iterable[str]]]) -> list[tuple[Any, str]]:
-    """Return each annotation with each reply that is refused."""
-    return [(annotation, reply) for annotation, replies in table for reply in replies]
+    @pytest.mark.parametrize(("annotation", "reply"), wrong)
+    def test_refusal(annotation: Any, reply: str) -> None:
+        with pytest.raises(OutputParseError):
+            read(annotation, reply, reasoning=reasoning)
+
+    return test_answer, test_refusal

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Annotated, Any, Literal, Optional
 
 import pytest
-from output_types import Item, Order, Reply, Team, answers, of, read, refusals
+from output_types import Item, Order, Reply, Team, of, read, reading_tests
 from pydantic import BaseModel, Field
 
 from pytest_mipro.errors import OutputParseError
@@ -121,17 +121,9 @@ REFUSED: list[tuple[Any, list[str]]] = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("annotation", "reply", "value"), answers(READ))
-def test_one_clear_answer_is_that_answer(annotation: Any, reply: str, value: Any) -> None:
-    found = read(annotation, reply)
-    assert found == value
-    assert type(found) is type(value)
-
-
-@pytest.mark.parametrize(("annotation", "reply"), refusals(REFUSED))
-def test_what_a_person_would_ask_back_about_is_refused(annotation: Any, reply: str) -> None:
-    with pytest.raises(OutputParseError):
-        read(annotation, reply)
+test_one_clear_answer_is_that_answer, test_what_a_person_would_ask_back_about_is_refused = (
+    reading_tests(READ, REFUSED)
+)
 
 
 def test_an_object_of_defaults_is_no_wrapper_of_itself() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from output_types import Label, Order, Team, answers, of, read, refusals
+from output_types import Label, Order, Team, of, reading_tests
 
 from pytest_mipro.errors import OutputParseError
 
@@ -66,17 +66,9 @@ REFUSED: list[tuple[Any, list[str]]] = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("annotation", "reply", "value"), answers(READ))
-def test_one_clear_answer_is_that_answer(annotation: Any, reply: str, value: Any) -> None:
-    found = read(annotation, reply, reasoning=True)
-    assert found == value
-    assert type(found) is type(value)
-
-
-@pytest.mark.parametrize(("annotation", "reply"), refusals(REFUSED))
-def test_what_a_person_would_ask_back_about_is_refused(annotation: Any, reply: str) -> None:
-    with pytest.raises(OutputParseError):
-        read(annotation, reply, reasoning=True)
+test_one_clear_answer_is_that_answer, test_what_a_person_would_ask_back_about_is_refused = (
+    reading_tests(READ, REFUSED, reasoning=True)
+)
 
 
 def test_reasoning_is_split_from_the_answer() -> None:
