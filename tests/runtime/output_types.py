@@ -82,7 +82,7 @@ def read(annotation: Any, reply: str, *, reasoning: bool = False) -> Any:
     return output_format(annotation, reasoning=reasoning, where="f").parse(reply)[0]
 
 
-def reading_tests(
+def table_tests(
     answers: Iterable[tuple[Any, Mapping[str, Any]]],
     refusals: Iterable[tuple[Any, Iterable[str]]],
     *,

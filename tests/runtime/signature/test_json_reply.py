@@ -8,7 +8,7 @@ from datetime import date
 from typing import Annotated, Any, Literal, Optional
 
 import pytest
-from output_types import Item, Order, Reply, Team, of, read, reading_tests
+from output_types import Item, Order, Reply, Team, of, read, table_tests
 from pydantic import BaseModel, Field
 
 from pytest_mipro.errors import OutputParseError
@@ -121,8 +121,8 @@ REFUSED: list[tuple[Any, list[str]]] = [
 # fmt: on
 
 
-test_one_clear_answer_is_that_answer, test_what_a_person_would_ask_back_about_is_refused = (
-    reading_tests(READ, REFUSED)
+test_one_clear_answer_is_that_answer, test_what_one_would_ask_back_about_is_refused = table_tests(
+    READ, REFUSED
 )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Optional, Union
 
 import pytest
-from output_types import of, reading_tests
+from output_types import of, table_tests
 from pydantic import Field
 
 from pytest_mipro.errors import OutputParseError
@@ -104,8 +104,8 @@ REFUSED: list[tuple[Any, list[str]]] = [
 # fmt: on
 
 
-test_one_clear_answer_is_that_answer, test_what_a_person_would_ask_back_about_is_refused = (
-    reading_tests(READ, REFUSED)
+test_one_clear_answer_is_that_answer, test_what_one_would_ask_back_about_is_refused = table_tests(
+    READ, REFUSED
 )
 
 

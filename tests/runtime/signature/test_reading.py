@@ -12,7 +12,7 @@ from typing import Annotated, Any, Optional
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from output_types import Item, Label, Order, Team, Tree, of, read, reading_tests
+from output_types import Item, Label, Order, Team, Tree, of, read, table_tests
 from pydantic import Field
 
 from pytest_mipro.errors import OutputParseError
@@ -63,8 +63,8 @@ REFUSED: list[tuple[Any, list[str]]] = [
 # fmt: on
 
 
-test_one_clear_answer_is_that_answer, test_what_a_person_would_ask_back_about_is_refused = (
-    reading_tests(READ, REFUSED)
+test_one_clear_answer_is_that_answer, test_what_one_would_ask_back_about_is_refused = table_tests(
+    READ, REFUSED
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from output_types import Label, Order, Team, of, reading_tests
+from output_types import Label, Order, Team, of, table_tests
 
 from pytest_mipro.errors import OutputParseError
 
@@ -66,8 +66,8 @@ REFUSED: list[tuple[Any, list[str]]] = [
 # fmt: on
 
 
-test_one_clear_answer_is_that_answer, test_what_a_person_would_ask_back_about_is_refused = (
-    reading_tests(READ, REFUSED, reasoning=True)
+test_one_clear_answer_is_that_answer, test_what_one_would_ask_back_about_is_refused = table_tests(
+    READ, REFUSED, reasoning=True
 )
 
 
