@@ -16,6 +16,7 @@ from pytest_mipro.runtime.client.attempts import LiveSettings
 from pytest_mipro.runtime.client.contract import LMClient, OfflineClient
 from pytest_mipro.runtime.own_calls.sending import SendingClient
 
+NOT_BEGUN = "coroutine 'connect_tcp"
 SETTINGS = LiveSettings(concurrency=8, attempts=2, backoff=0.001, longest_wait=0.01)
 
 
@@ -33,10 +34,14 @@ def client(tmp_path: Path) -> Iterator[LMClient]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let no test here be blamed for the connections that the clients of another left open."""
+    """Let no test here be blamed for the connections that the clients of another left open.
+
+    Some were not even begun when the loop of their test ended.
+    """
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.filterwarnings("ignore::ResourceWarning"))
+            item.add_marker(pytest.mark.filterwarnings(f"ignore:{NOT_BEGUN}:RuntimeWarning"))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -45,5 +50,6 @@ def _collected() -> Iterator[None]:
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
+        warnings.filterwarnings("ignore", NOT_BEGUN, RuntimeWarning)
         gc.collect()
     gc.freeze()  # the next one looks at what is new alone: litellm has a million objects
