@@ -19,12 +19,7 @@ from pytest_mipro.optimizer.proposing.strategy import InstructionStrategy
 from pytest_mipro.optimizer.search.searcher import Assignment, Searcher, Space
 from pytest_mipro.optimizer.search.tpe import TPESearcher
 from pytest_mipro.optimizer.study.case import Study
-from pytest_mipro.optimizer.study.settings import (
-    DEFAULT,
-    Effort,
-    OptimizerSettings,
-    effort_sizes,
-)
+from pytest_mipro.optimizer.study.settings import DEFAULT, Effort, OptimizerSettings, effort_sizes
 from pytest_mipro.plugin.config.options import Options, options_of
 from pytest_mipro.plugin.optimise.study_effort import effort_of
 

@@ -38,17 +38,10 @@ from pytest_mipro.plugin.optimise.ending import Ending
 from pytest_mipro.plugin.optimise.finished_study import AlreadyFinishedError, FinishedStudy
 from pytest_mipro.plugin.optimise.gate_forecast import asked_now, enough_by_gate
 from pytest_mipro.plugin.optimise.labelled_lines import labelled
-from pytest_mipro.plugin.optimise.optimizer_inputs import (
-    searcher_of,
-    settings_of,
-    strategies_of,
-)
+from pytest_mipro.plugin.optimise.optimizer_inputs import searcher_of, settings_of, strategies_of
 from pytest_mipro.plugin.optimise.optuna_journal import OptunaJournal
 from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
-from pytest_mipro.plugin.optimise.plan_lines import (
-    describe_dry_run,
-    planned_sizes,
-)
+from pytest_mipro.plugin.optimise.plan_lines import describe_dry_run, planned_sizes
 from pytest_mipro.plugin.optimise.progress import Progress
 from pytest_mipro.plugin.optimise.study_effort import effort_of
 from pytest_mipro.plugin.optimise.study_record import StudyRecord
