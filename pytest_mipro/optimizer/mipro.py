@@ -6,7 +6,8 @@ Source: Opsahl-Ong et al. 2024, arXiv 2406.11695.
 from __future__ import annotations
 
 from pytest_mipro.errors import MiproError
-from pytest_mipro.optimizer.deciding.conclude import Conclusion, choose_finalist, conclude
+from pytest_mipro.optimizer.deciding.conclude import Conclusion, conclude
+from pytest_mipro.optimizer.deciding.finalist import choose_finalist
 from pytest_mipro.optimizer.rounds.fruitless import nothing_better
 from pytest_mipro.optimizer.rounds.rounds import search_rounds
 from pytest_mipro.optimizer.rounds.search_state import SearchState
@@ -49,7 +50,7 @@ def optimize(study: Study, services: Services, settings: OptimizerSettings) -> S
 def _result(state: SearchState, conclusion: Conclusion) -> StudyResult:
     run, baseline = state.run, state.baseline
     before, final = baseline.evaluation.scores(), conclusion.final
-    cases, deciding = baseline.study.cases, baseline.deciding
+    cases, deciding = baseline.study.cases, conclusion.cases or baseline.deciding
     decided = conclusion.deciding
     return StudyResult(
         study=baseline.study.name,

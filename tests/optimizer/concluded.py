@@ -6,7 +6,8 @@ from typing import Any
 from optimizer_world import baseline_of, note, sort
 from world_model import WorldClient
 
-from pytest_mipro.optimizer.deciding.conclude import Conclusion, Finalist, conclude
+from pytest_mipro.optimizer.deciding.conclude import Conclusion, conclude
+from pytest_mipro.optimizer.deciding.finalist import Finalist
 from pytest_mipro.optimizer.run.baseline import hold_for_decision
 from pytest_mipro.optimizer.study.case import Study, cases_of
 from pytest_mipro.runtime.prompts.prompt import Prompt
@@ -26,11 +27,13 @@ def concluded(
     tried: int = 3,
     *,
     known: bool = False,
+    unseen: tuple[str, ...] = (),
     **settings: Any,
 ) -> Conclusion:
     """Conclude on a program whose validation rows were measured before, as in a search.
 
-    Only where they are `known`, its validation scores are handed on with it.
+    Only where they are `known`, its validation scores are handed on with it. `unseen` training rows
+    decide, too.
     """
     with baseline_of(study, client, **settings) as (run, baseline):
         hold_for_decision(run, baseline)
@@ -39,4 +42,5 @@ def concluded(
         assert part is not None
         cases = cases_of(baseline.study, rows)
         measured = run.evaluator.start(program, cases, part, baseline.rules).result()
-        return conclude(run, baseline, Finalist(program, tried, measured.scores() if known else {}))
+        kept = measured.scores() if known else {}
+        return conclude(run, baseline, Finalist(program, tried, kept, unseen=unseen))

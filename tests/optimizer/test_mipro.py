@@ -247,10 +247,10 @@ def test_a_newly_failed_threshold_rejects() -> None:
 def test_each_distinct_finalist_is_one_holdout_use() -> None:
     first = play().result
     assert first.holdout_uses == 1
-    assert "97.5 % lower bound" in first.reason
+    assert "96 % lower bound" in first.reason
     again = play(services={"finalists_shown": (first.finalist,)}).result
     assert again.holdout_uses == 1
     other = play(services={"finalists_shown": ("another finalist",)}).result
     assert other.holdout_uses == 2
-    assert "99.17 % lower bound" in other.reason
+    assert "99.5 % lower bound" in other.reason
     assert "(look 2 at this holdout)" in other.reason

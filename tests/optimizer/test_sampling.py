@@ -99,7 +99,7 @@ def test_decision_and_final_pass_have_their_calls_set_aside() -> None:
     finally:
         run.evaluator.close()
     # 14 rows decide; 12 training and 16 validation rows are new; each makes 2 x 2 calls
-    assert (len(baseline.deciding_rows), len(baseline.final_rows)) == (14, 28)
+    assert (len(baseline.deciding_rows), len(baseline.final_rows())) == (14, 28)
     assert run.ledger.held.calls == 56 * 1.25 + 112 * 1.25
 
 

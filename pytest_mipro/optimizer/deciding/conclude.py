@@ -1,4 +1,4 @@
-"""Conclude a study: choose the finalist, measure it on the deciding rows, decide, run the rest."""
+"""Conclude a study: measure the finalist on the deciding rows, decide, run the rest."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from functools import partial
 from pathlib import Path
 
 from pytest_mipro.errors import LimitReachedError
-from pytest_mipro.optimizer.rounds.search_state import SearchState
+from pytest_mipro.optimizer.deciding.finalist import Finalist
 from pytest_mipro.optimizer.run.baseline import Baseline
-from pytest_mipro.optimizer.run.events import FinalistChosen, Stage
+from pytest_mipro.optimizer.run.events import Stage
 from pytest_mipro.optimizer.run.study_run import StudyRun
-from pytest_mipro.optimizer.search.assessments import MAX_LOSS, Assessment, Record, cheapest
-from pytest_mipro.optimizer.search.searcher import Assignment
 from pytest_mipro.optimizer.statistics.decide import Decision, Evidence, decide
 from pytest_mipro.optimizer.statistics.intervals import judged_mean, paired_lift, sure_fall
 from pytest_mipro.optimizer.study.amount import NOTHING
@@ -27,71 +25,11 @@ _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class Finalist:
-    """The best of `tried` assignments: its `program`.
-
-    `kept` holds its scores of the validation cases that trials don't run, on which it was the best
-    of at most so many `leaders`.
-    """
-
-    program: Mapping[Path, Prompt]
-    tried: int
-    kept: Mapping[str, float] = field(default_factory=dict)
-    leaders: int = 1
-
-
-def choose_finalist(state: SearchState) -> Finalist:
-    """Return the finalist, and report how it was chosen."""
-    run, best = state.run, state.record.best
-    cases = cases_of(state.baseline.study, state.baseline.split.validation)
-    equals = equally_good(state.record, state.candidates.committed, cases)
-    chosen = cheapest(equals) if equals else best
-    run.services.emit(
-        FinalistChosen(
-            run.study.name,
-            len(equals),
-            chosen.cost,
-            best.cost,
-            chosen is best,
-            chosen.assignment,
-        )
-    )
-    program = state.candidates.program(chosen.assignment)
-    trials = set(state.trial_rows)
-    kept = {case.id: chosen.scores[case.id] for case in cases if case.row not in trials}
-    # Whether another leader is measured depends on how well the first did on these rows: those that
-    # were not measured have their part of the error, too.
-    leaders = max(len(state.record.full) - 1, min(run.settings.leaders, state.tried))
-    return Finalist(program, state.tried, kept, leaders)
-
-
-def equally_good(
-    record: Record, committed: Assignment, cases: Sequence[Case], max_loss: float = MAX_LOSS
-) -> list[Assessment]:
-    """Return the programs with an estimated loss of at most `max_loss` (0…1) against the best.
-
-    Only programs count that were measured on all `cases`, are estimated better than the committed
-    one, and for which the lower bound of the best one's lift over them is not above 0. The loss
-    needs a bound, because few cases can tell little apart: without one, 30 cases give away two
-    thirds of the true lift.
-    """
-    best = record.best
-    baseline = record.assessments[committed].estimate
-    return [
-        item
-        for item in record.full
-        if item.estimate > baseline
-        and best.estimate - item.estimate <= max_loss + _ROUNDING
-        and paired_lift(best.scores, item.scores, cases).lower_one_sided <= 0
-    ]
-
-
-@dataclass(frozen=True)
 class Conclusion:
     """The end of a study: the finalist's `prompts` by path, and whether they may be written.
 
     They are those that its cases ran: the finalist may lead past a module in all of them.
-    `deciding` holds the finalist's runs of the deciding rows, `final` those of all cases.
+    `deciding` holds the finalist's runs of the deciding `cases`, `final` those of all cases.
     """
 
     reason: str
@@ -102,6 +40,7 @@ class Conclusion:
     final: Evaluation | None = None
     finalist: str = ""
     holdout_uses: int = 0
+    cases: tuple[Case, ...] = ()
 
     def with_decision(self, decision: Decision) -> Conclusion:
         """Return the conclusion with this decision."""
@@ -121,13 +60,16 @@ def conclude(run: StudyRun, baseline: Baseline, finalist: Finalist) -> Conclusio
     if baseline.split.confirmed:
         holdout_uses += digest not in shown
         services.record_holdout_use(digest)  # first: the run may end here
-    conclusion = Conclusion("", prompts=program, finalist=digest, holdout_uses=holdout_uses)
-    run.ledger.hold(baseline.final_needs(program))
-    rows = baseline.deciding_rows
-    deciding = _measure(run, baseline, program, "decision", baseline.deciding, rows)
+    cases = (*baseline.deciding, *cases_of(baseline.study, finalist.unseen))
+    conclusion = Conclusion(
+        "", prompts=program, finalist=digest, holdout_uses=holdout_uses, cases=cases
+    )
+    run.ledger.hold(baseline.final_needs(program, finalist.unseen))
+    rows = (*baseline.deciding_rows, *finalist.unseen)
+    deciding = _measure(run, baseline, program, "decision", cases, rows)
     if deciding.over_budget:
         return replace(conclusion, reason=f"the finalist needs {deciding.over_budget}")
-    lift = paired_lift(deciding.scores(), baseline.evaluation.scores(), baseline.deciding)
+    lift = paired_lift(deciding.scores(), baseline.evaluation.scores(), cases)
     evidence = _evidence(baseline, finalist, look)
     decided = partial(decide, lift, evidence, accept=run.settings.accept)
     conclusion = replace(conclusion, prompts=_called(program, deciding), deciding=deciding)
@@ -135,8 +77,8 @@ def conclude(run: StudyRun, baseline: Baseline, finalist: Finalist) -> Conclusio
     if not conclusion.accepted:
         return conclusion
     run.hold(NOTHING)
-    cases, rows = baseline.study.cases, baseline.final_rows
-    final = _measure(run, baseline, program, "final pass", cases, rows)
+    left = baseline.final_rows(finalist.unseen)
+    final = _measure(run, baseline, program, "final pass", baseline.study.cases, left)
     if final.over_budget:
         rejected = replace(
             decided(),
@@ -159,7 +101,8 @@ def _evidence(baseline: Baseline, finalist: Finalist, look: int) -> Evidence:
         tried=finalist.tried,
         look=look,
         shared=not split.decides,
-        rows=len({case.row for case in baseline.deciding}),
+        rows=len({case.row for case in baseline.deciding}) + len(finalist.unseen),
+        training=len(finalist.unseen),
         kept=paired_lift(finalist.kept, before, cases) if helps else None,
         leaders=finalist.leaders,
     )

@@ -39,11 +39,12 @@ def repeats(
     """Return whether an instruction is one of those known, or says mostly what was asked.
 
     That is the request itself, the inputs of its examples, its scores, that an instruction is to be
-    written, or what it was to hold. The texts that are `quotable` may be quoted: feedback and right
-    replies hold rules. Without known texts it is no instruction that is looked at, but a summary.
+    written, or what it was to hold. The texts that are `quotable` may be quoted, but not be all of
+    it: feedback and right replies hold rules. Without known texts it is no instruction that is
+    looked at, but a summary.
     """
     texts, given = list(known), list(quotable)
-    if _plain(instruction) in map(_plain, texts):
+    if _plain(instruction) in map(_plain, (*texts, *given)):  # a reply alone is no instruction
         return True
     said = [line.strip() for line in instruction.split("\n") if line.strip()]
     if any(_TALLY.fullmatch(line) for line in said):

@@ -23,6 +23,8 @@ from pytest_mipro.runtime.prompts.prompt import Demo
 WAYS = ("random", "failing", "near", "cover")
 """How a set is drawn: at random in the pool's own proportions; rows that fail today first; rows
 like those that fail; or each output's k-th demo before any (k+1)-th."""
+AIMED = frozenset({"near"})
+"""The ways that aim at certain rows: on these their sets score better than on others."""
 # The numbers after the first, in powers of two from it: apart, so that a trend shows.
 _STEPS = (0, -2, 1, -1, 2, -3)
 _WORD = re.compile(r"\w+")
@@ -67,14 +69,18 @@ class DemoSource:
         fits = len(_within(self._shuffled(), self.most, self.limit))
         return [*(2**power for power in range(1, fits.bit_length()) if 2**power < fits), fits]
 
-    def draw(self, number: int, way: str, start: tuple[Demo, ...] = ()) -> DemoSet:
-        """Return a set of up to `number` demos, of which the first are those of `start`."""
+    def draw(self, number: int, way: str, base: DemoSet = DemoSet(())) -> DemoSet:
+        """Return a set of up to `number` demos, of which the first are those of the `base`.
+
+        Its way is that of the base if that is aimed at rows, as the set then is, too.
+        """
+        start = base.demos
         rows = {demo.case for demo in start}
         left = [demo for demo in self._shuffled() if demo.case not in rows]
         room = self.limit - sum(map(length_of, start))
         more = _within(self._ordered(left, way), number - len(start), room)
         self.rng.shuffle(more)  # or the model may read a turn out of the order
-        return DemoSet((*start, *more), way)
+        return DemoSet((*start, *more), base.way if base.way in AIMED else way)
 
     def _shuffled(self) -> list[Demo]:
         return self.rng.sample(self.pool, len(self.pool))
@@ -136,7 +142,7 @@ def _from(base: DemoSet, source: DemoSource, offered: Sequence[DemoSet]) -> Iter
     larger = next((number for number in source.numbers if number > size), None)
     for way in cycle(_ranked(offered, base.way)):
         if larger:
-            yield source.draw(larger, way, base.demos)
+            yield source.draw(larger, way, base)
         other = source.draw(size, way)
         if way != base.way or not larger:
             yield other

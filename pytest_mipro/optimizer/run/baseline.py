@@ -82,10 +82,9 @@ class Baseline:
         validation = set() if self.search_sample else set(self.split.validation)
         return sorted({case.row for case in self.deciding} - validation)
 
-    @property
-    def final_rows(self) -> Sequence[str]:
-        """The rows whose calls are new to the final pass."""
-        known = {case.row for case in self.deciding}
+    def final_rows(self, unseen: Sequence[str] = ()) -> Sequence[str]:
+        """Return the rows whose calls are new to the final pass, if `unseen` rows decide, too."""
+        known = {*unseen, *(case.row for case in self.deciding)}
         known |= set() if self.search_sample else set(self.split.validation)
         return sorted(set(self.expectation.calls) - known)
 
@@ -125,9 +124,11 @@ class Baseline:
         expected = self.expectation.of(rows, program).times(_DECISION_FACTOR)
         return expected + replace(self.dearest(program), calls=0) if rows else NOTHING
 
-    def final_needs(self, program: Mapping[Path, Prompt] = _COMMITTED) -> Amount:
-        """Return what the final pass needs: as expected, and a margin."""
-        return self._needs(self.final_rows, program)
+    def final_needs(
+        self, program: Mapping[Path, Prompt] = _COMMITTED, unseen: Sequence[str] = ()
+    ) -> Amount:
+        """Return what the final pass needs, if `unseen` rows decide, too; with a margin."""
+        return self._needs(self.final_rows(unseen), program)
 
     def decision_needs(self, program: Mapping[Path, Prompt] = _COMMITTED) -> Amount:
         """Return what decision and final pass need."""
@@ -150,7 +151,7 @@ def hold_for_decision(run: StudyRun, baseline: Baseline) -> None:
             f"; raise it to {short.enough()} or more, "
             f"and to about {short.enough(trial)} for a first trial",
         )
-    rows = len(baseline.deciding_rows) + len(baseline.final_rows)
+    rows = len(baseline.deciding_rows) + len(baseline.final_rows())
     # As long as the baseline takes if nothing is cached.
     calls = [call for item in baseline.evaluation.runs for call in item.calls]
     waited = sum(call.latency for call in calls) / run.settings.concurrency

@@ -67,6 +67,14 @@ class StudyResult:
     billed: Amount = NOTHING
     decided: Evaluation | None = None
 
+    @property
+    def decided_on(self) -> str:
+        """The part of the rows that decided."""
+        if not self.split.confirmed:
+            return "validation"
+        more = self.deciding_before.rows > len(self.split.holdout)
+        return "holdout and training" if more else "holdout"
+
     def models_of(self, signature: Signature) -> tuple[str, ...]:
         """Return the models that a module was called with, sorted: a mark may name several."""
         path = signature.prompt_path

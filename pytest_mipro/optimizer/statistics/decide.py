@@ -19,6 +19,8 @@ from pytest_mipro.runtime.text.number_words import counted
 Verdict = Literal["accept", "unconfirmed", "likely", "undecided", "reject"]
 
 UNCONFIRMED = "not independently confirmed"
+# The part of the error that the first look at a holdout spends.
+_FIRST_LOOK = 0.8
 # How often a finalist that is called likely better may be none.
 _LIKELY_ERROR = 0.2
 _WRITTEN: Mapping[Accept, tuple[Verdict, ...]] = {
@@ -34,7 +36,8 @@ class Evidence:
     The finalist is the best of `tried` assignments, and the `look`-th to be measured on this
     holdout. `kept` is its lift on the validation rows that were kept from trials, where these help
     to decide: there it is the best of at most so many `leaders`, none with an instruction that was
-    written from them. With `shared`, validation rows decide that the proposals were written from.
+    written from them. Of the deciding rows, so many are `training` rows. With `shared`, validation
+    rows decide that the proposals were written from.
     `rows` counts the deciding rows where some count as one, else it is 0.
     """
 
@@ -45,6 +48,7 @@ class Evidence:
     rows: int = 0
     kept: PairedLift | None = None
     leaders: int = 1
+    training: int = 0
 
     def lower(self, lift: PairedLift, level: float) -> float:
         """Return the one-sided lower bound of a lift on the deciding rows, by all the evidence."""
@@ -56,12 +60,15 @@ class Evidence:
     def level(self) -> float:
         """The level of the bound that decides, at which a study errs in at most `ALPHA` of cases.
 
-        The k-th look at a holdout spends ALPHA/(k(k+1)), so that all looks together spend `ALPHA`,
-        however many there will be. On validation rows the best of several is tested on the rows
-        that chose it, and each has its part of the error (Bonferroni).
+        The first look at a holdout spends four fifths of it, as most studies need no other, and the
+        k-th 1/(k(k-1)) of the rest: all looks together spend `ALPHA`, however many there will be.
+        On validation rows the best of several is tested on the rows that chose it, and each has its
+        part of the error (Bonferroni).
         """
-        parts = self.look * (self.look + 1) if self.holdout else self.tried
-        return 1 - ALPHA / max(1, parts)
+        if not self.holdout:
+            return 1 - ALPHA / max(1, self.tried)
+        later = (1 - _FIRST_LOOK) / max(1, self.look * (self.look - 1))
+        return 1 - ALPHA * (_FIRST_LOOK if self.look == 1 else later)
 
     @property
     def likely_level(self) -> float:
@@ -165,7 +172,9 @@ def _rows_wanted(lift: PairedLift) -> str:
 def _facts(lift: PairedLift, evidence: Evidence, bound: float) -> str:
     row = "holdout row" if evidence.holdout else "validation row"
     number = evidence.rows or lift.rows
-    text = f"lift {with_interval(lift.mean, lift.low, lift.high, '+')} on {counted(number, row)}"
+    on = f"{number - evidence.training:,} holdout and {counted(evidence.training, 'training row')}"
+    on = on if evidence.training else counted(number, row)
+    text = f"lift {with_interval(lift.mean, lift.low, lift.high, '+')} on {on}"
     text += f" ({counted(lift.rows, 'cluster')})" if number != lift.rows else ""
     if evidence.shared:
         return f"{text}, from which its instructions were written"

@@ -79,9 +79,8 @@ class Ending:
             return f"{_figures(result.before)} on all rows, as before"
         lift = result.decision.lift if result.decision else None
         gain = f", lift {with_interval(lift.mean, lift.low, lift.high, '+')}" if lift else ""
-        rows = "holdout rows" if result.split.confirmed else "validation rows"
         pair = f"{_figures(result.deciding_before)} → {_figures(result.deciding_after)}"
-        return f"{pair} on {result.deciding_after.rows} {rows}{gain}"
+        return f"{pair} on {result.deciding_after.rows} {result.decided_on} rows{gain}"
 
     def _score(self) -> str:
         after, before = self.result.after, self.result.before

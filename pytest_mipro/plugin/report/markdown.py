@@ -181,8 +181,9 @@ def _optimization(item: OptimizedStudy, words: Words) -> list[str]:
     lines = ["", f"**{words.code(result.study)}**", "", words.prose(result.reason), ""]
     rows = [["all cases", *_pair(result.before, result.after)]]
     if result.deciding_after is not None:
-        decided = "holdout" if split.confirmed else "validation rows"
-        rows.insert(0, [decided, *_pair(result.deciding_before, result.deciding_after)])
+        rows.insert(
+            0, [f"{result.decided_on} rows", *_pair(result.deciding_before, result.deciding_after)]
+        )
     after = result.after.tests if result.after else {}
     rows += [
         [words.code(test), f"{mean:.3f}", f"{after[test]:.3f}" if test in after else ""]

@@ -17,7 +17,8 @@ from optimizer_world import (
 )
 from world_model import MODEL, WorldClient, module_of, own_row
 
-from pytest_mipro.optimizer.deciding.conclude import Finalist, conclude, program_digest
+from pytest_mipro.optimizer.deciding.conclude import conclude, program_digest
+from pytest_mipro.optimizer.deciding.finalist import Finalist
 from pytest_mipro.optimizer.run.baseline import hold_for_decision
 from pytest_mipro.optimizer.study.amount import NOTHING
 from pytest_mipro.optimizer.study.case import Outcome
@@ -104,6 +105,19 @@ def test_validation_scores_help_the_holdout_to_decide() -> None:
     assert helped.accepted
     assert helped.decision.lift == alone.decision.lift
     assert "on 14 holdout rows and +1.000 on 16 kept from trials, one-sided" in helped.reason
+
+
+def test_training_rows_that_the_program_has_not_seen_decide_too() -> None:
+    client = WorldClient()
+    unseen = ("r003", "r005", "r007")
+    alone, helped = concluded(BETTER), concluded(BETTER, client=client, unseen=unseen)
+    assert alone.decision is not None
+    assert helped.decision is not None
+    assert (alone.decision.lift.rows, helped.decision.lift.rows) == (14, 17)
+    assert " on 14 holdout and 3 training rows, one-sided " in helped.reason
+    assert {case.row for case in helped.cases} - {case.row for case in alone.cases} == {*unseen}
+    assert helped.final is not None
+    assert helped.final.calls == 18  # those of the other nine training rows
 
 
 @pytest.mark.parametrize(

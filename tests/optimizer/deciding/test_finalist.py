@@ -6,16 +6,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from made_runs import BASE as NOTHING_NEW
 from made_runs import KEEPS, RULES, WINS, searched
-from optimizer_world import baseline_of
+from optimizer_world import baseline_of, make_row, make_rows, make_study
 
-from pytest_mipro.optimizer.deciding.conclude import cheapest, choose_finalist, equally_good
-from pytest_mipro.optimizer.search.assessments import Assessment, Record
-from pytest_mipro.optimizer.study.case import Case, CaseCost, CaseRun, Outcome, mean_cost
+from pytest_mipro.optimizer.deciding.finalist import choose_finalist, equally_good, unseen_rows
+from pytest_mipro.optimizer.search.assessments import Assessment, Record, cheapest
+from pytest_mipro.optimizer.search.candidates import Candidates, extended
+from pytest_mipro.optimizer.study.case import Case, CaseCost, CaseRun, Outcome, Study, mean_cost
 from pytest_mipro.runtime.client.contract import Usage
+from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pytest_mipro.optimizer.search.searcher import Assignment
 
 COMMITTED, PLAIN, RICH = (0, 0), (1, 0), (1, 1)
 CASES = tuple(Case(f"c{n}", f"r{n}", "test_a", lambda: Outcome(1.0)) for n in range(100))
@@ -125,3 +130,54 @@ def test_a_leader_that_was_not_measured_has_its_part_of_the_error() -> None:
         one = replace(both, record=both.record.with_assessment(replace(other, full=False)))
         assert choose_finalist(one).leaders == choose_finalist(both).leaders == 2
         assert choose_finalist(searched(run, baseline, WINS[1])).leaders == 1  # there is no other
+
+
+SHOWN = (0, 1, 0, 0)
+DEMOS = (Demo("r003", {"text": "x"}, "y"),)
+
+
+Rows = tuple[str, ...]
+
+
+def unseen(study: Study, assignment: Assignment, way: str = "random") -> tuple[Rows, Rows]:
+    """Return the training rows, and those of them that a program with one new demo set leaves."""
+    with baseline_of(study) as (run, baseline):
+        state = searched(run, baseline)
+        first, second = state.candidates.modules
+        candidates = Candidates((extended(first, (), [DEMOS]), second))
+        ways = {Prompt("", DEMOS).digest(): way}
+        state = replace(state, candidates=candidates, ways=ways)
+        return baseline.split.train, unseen_rows(state, assignment)
+
+
+UNTAGGED = make_study([make_row(number, None) for number in range(60)])
+
+
+@pytest.mark.parametrize("way", ["random", "failing", "cover"])
+def test_training_rows_decide_on_demos_alone(way: str) -> None:
+    train, left = unseen(UNTAGGED, SHOWN, way)
+    assert left == train
+    assert len(train) == 12
+    assert unseen(UNTAGGED, NOTHING_NEW)[1] == train
+
+
+@pytest.mark.parametrize(
+    ("assignment", "way"), [(SHOWN, "near"), (KEEPS, "random"), (RULES, "random")]
+)
+def test_they_do_not_decide_on_what_was_made_for_them(assignment: Assignment, way: str) -> None:
+    assert unseen(UNTAGGED, assignment, way)[1] == ()
+
+
+def test_rows_that_are_tagged_or_one_with_others_are_left_out() -> None:
+    assert unseen(make_study(make_rows()), SHOWN)[1] == ()  # all are tagged
+    cases = [
+        replace(case, cluster="both" if case.row in ("r007", "r008") else "")
+        for case in UNTAGGED.cases
+    ]
+    train, left = unseen(replace(UNTAGGED, cases=tuple(cases)), SHOWN)
+    assert set(train) - set(left) == {"r007", "r008"} & set(train)
+
+
+def test_without_a_holdout_they_decide_nothing() -> None:
+    few = make_study([make_row(number, None) for number in range(20)])
+    assert unseen(few, SHOWN)[1] == ()

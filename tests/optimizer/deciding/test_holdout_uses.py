@@ -4,7 +4,8 @@ from concluded import BETTER, NOTE, SORT, WORSE, concluded
 from optimizer_world import baseline_of, make_rows, make_study
 from world_model import WorldClient
 
-from pytest_mipro.optimizer.deciding.conclude import Finalist, conclude, program_digest
+from pytest_mipro.optimizer.deciding.conclude import conclude, program_digest
+from pytest_mipro.optimizer.deciding.finalist import Finalist
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 
 
@@ -74,5 +75,5 @@ def test_a_finalist_that_is_measured_again_keeps_the_level_of_its_look() -> None
     shown = (program_digest(BETTER), "a later finalist")
     end = concluded(BETTER, finalists_shown=shown)
     assert end.holdout_uses == 2
-    assert "97.5 % lower bound" in end.reason
+    assert "96 % lower bound" in end.reason
     assert "(look 1 at this holdout)" in end.reason

@@ -133,3 +133,9 @@ def test_a_module_that_writes_prompts_may_be_told_to() -> None:
     said = "Write a prompt for an image model that shows what the customer described."
     assert not repeats(said, ASKED, ["Write a prompt for an image model."])
     assert repeats(said, ASKED, KNOWN)
+
+
+def test_a_right_reply_alone_is_no_instruction() -> None:
+    quotable = ["pay_bill", "Bills are paid by transfer, so the answer is pay_bill."]
+    assert repeats("pay_bill.", ASKED, KNOWN, quotable)
+    assert not repeats("What is owed belongs to pay_bill.", ASKED, KNOWN, quotable)

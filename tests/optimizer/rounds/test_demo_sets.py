@@ -92,9 +92,17 @@ def test_sets_hold_distinct_demos_of_the_pool_within_the_limits(
 def test_a_larger_set_extends_the_smaller_one(way: str, seed: int) -> None:
     made = source(pool_of(30), seed, failing={"r03": "word3"})
     small = made.draw(4, way)
-    large = made.draw(8, way, small.demos)
+    large = made.draw(8, way, small)
     assert large.demos[:4] == small.demos
     assert len({demo.case for demo in large.demos}) == 8
+    assert large.way == way
+
+
+def test_what_extends_a_set_that_is_aimed_at_rows_is_aimed_too() -> None:
+    made = source(pool_of(30), failing={"r03": "word3"})
+    near = made.draw(4, "near")
+    assert made.draw(8, "random", near).way == "near"
+    assert made.draw(8, "near", made.draw(4, "cover")).way == "near"
 
 
 def test_a_random_set_keeps_the_proportions_of_the_pool() -> None:
@@ -162,7 +170,7 @@ def test_ways_follow_what_they_brought() -> None:
 def test_more_demos_that_bring_next_to_nothing_do_not_pay_for_their_tokens() -> None:
     made = source(pool_of(40))
     small = DemoSet(made.draw(4, "random").demos, "random", 0.2)
-    large = DemoSet(made.draw(8, "random", small.demos).demos, "random", 0.205)
+    large = DemoSet(made.draw(8, "random", small).demos, "random", 0.205)
     again, *_ = next_sets(made, [NONE, small, large], 1)
     assert again.demos[:4] == small.demos
     worth = DemoSet(large.demos, "random", 0.25)

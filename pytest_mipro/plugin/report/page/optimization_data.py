@@ -89,7 +89,7 @@ def _summary(item: OptimizedStudy, base: float) -> dict[str, Any]:
         "base": rounded(base),
         "bound": decision and decision.bound,
         "level": decision and decision.level,
-        "decided_on": "holdout" if result.split.confirmed else "validation",
+        "decided_on": result.decided_on,
         **{
             name: _measured(getattr(result, name))
             for name in ("before", "after", "deciding_before", "deciding_after")
