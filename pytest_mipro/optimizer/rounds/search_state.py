@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -65,9 +65,13 @@ class SearchState:
     @property
     def means(self) -> dict[Assignment, float]:
         """What the score of each measured assignment is believed to be."""
+        known = [item.assignment for item in self.record.known]
+        return dict(zip(known, self.means_of(known), strict=True))
+
+    def means_of(self, assignments: Sequence[Assignment]) -> list[float]:
+        """Return what the score of each of these assignments is believed to be."""
         known = {i.assignment: (i.estimate, float(i.rows)) for i in self.record.known}
-        means = Surrogate(self.candidates.space, known).means(list(known))
-        return dict(zip(known, means, strict=True))
+        return Surrogate(self.candidates.space, known).means(assignments)
 
     @property
     def tried(self) -> int:

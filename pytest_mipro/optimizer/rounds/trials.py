@@ -179,7 +179,20 @@ class _Trials:
             return None
         best = max(means[item.assignment] for item in promising)
         equals = [i for i in promising if means[i.assignment] >= best - MAX_LOSS]
-        return cheapest(equals).assignment
+        return self._without_idle(cheapest(equals).assignment)
+
+    def _without_idle(self, leader: Assignment) -> Assignment:
+        """Return the leader without the new instructions that are believed to bring nothing.
+
+        Trials give each a partner or two, and a lucky demo set carries an instruction along.
+        """
+        measured = {*self.state.record.dropped, *(i.assignment for i in self.state.record.full)}
+        for dimension in range(0, len(leader), 2):
+            plain = (*leader[:dimension], 0, *leader[dimension + 1 :])
+            before, after = self.state.means_of([leader, plain])
+            if plain not in measured and before - after <= MAX_LOSS:
+                leader = plain
+        return leader
 
     def _trial(self, kind: TrialKind, assignment: Assignment) -> Trial:
         """Return the next trial, which has not begun."""

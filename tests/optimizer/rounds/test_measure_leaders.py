@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from made_runs import BASE, KEEPS, RULES, assessed, knowing, searched
+from made_runs import BASE, BOTH, KEEPS, RULES, assessed, knowing, searched
 from optimizer_world import baseline_of
 
 from pytest_mipro.optimizer.rounds.search_state import SearchState
@@ -71,6 +71,25 @@ def test_of_equals_the_cheaper_is_measured_first(other: float, first: Assignment
     with state_of(cheap, dear) as state:
         assert state.means[RULES] > state.means[KEEPS]
     assert measured(cheap, dear, leaders=1) == [first]
+
+
+def with_partner(estimate: float) -> list[Assessment]:
+    """BOTH leads; its other instruction has this score alone, on more rows."""
+    return [assessed(BOTH, 0.9, rows=8), assessed(KEEPS, estimate, number=1, rows=16)]
+
+
+@pytest.mark.parametrize(("estimate", "first"), [(0.0, RULES), (0.3, BOTH)])
+def test_an_instruction_that_brings_nothing_is_left_out(estimate: float, first: Assignment) -> None:
+    with state_of(*with_partner(estimate)) as state:
+        both, rules = state.means_of([BOTH, RULES])
+    assert (both - rules <= 0.01) == (first == RULES)
+    assert measured(*with_partner(estimate), leaders=1) == [first]
+
+
+def test_what_was_measured_or_dropped_is_not_measured_again() -> None:
+    with state_of(*with_partner(0.0), leaders=1) as state:
+        after = measure_leaders(replace(state, record=state.record.with_dropped(RULES)))
+    assert [item.assignment for item in after.record.full] == [BASE, BOTH]
 
 
 def test_a_leader_that_is_behind_at_first_is_measured_on_all_rows_none_the_less() -> None:
