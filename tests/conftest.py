@@ -31,6 +31,11 @@ ALL_PLUGINS = "-p no:randomly -p no:hypothesispytest -o asyncio_default_fixture_
 OWN_PLUGINS = "-p pytest_mipro.plugin.hooks -p xdist.plugin"
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores: a fifth of the time, tests wait for others."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session")
 def _postgres() -> Iterator[str]:
     from postgres_server import postgres_server  # noqa: PLC0415 - few tests need it

@@ -198,6 +198,13 @@ def _schema(wanted: dict[str, Any]) -> str:
     return json.dumps(wanted["json_schema"]["schema"]) if "json_schema" in wanted else ""
 
 
+class Server(ThreadingHTTPServer):
+    """Lets as many calls wait for a thread as come at once: five, by default."""
+
+    request_queue_size = 128
+    daemon_threads = True
+
+
 class Handler(BaseHTTPRequestHandler):
     """The HTTP side."""
 
@@ -236,7 +243,7 @@ def main() -> None:
     """Serve."""
     path, port, threads = sys.argv[1:]
     Handler.model = Model(path, int(threads))
-    with ThreadingHTTPServer(("127.0.0.1", int(port)), Handler) as server:
+    with Server(("127.0.0.1", int(port)), Handler) as server:
         print(f"http://127.0.0.1:{port}/v1", flush=True)
         with suppress(KeyboardInterrupt):
             server.serve_forever()

@@ -10,7 +10,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
 
@@ -118,7 +117,7 @@ def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 @pytest.fixture
 def served(process: Any) -> Iterator[tuple[str, Pipeline]]:
     process.Handler.model = process.Model("weights.gguf", 1)
-    with ThreadingHTTPServer(("127.0.0.1", 0), process.Handler) as server:
+    with process.Server(("127.0.0.1", 0), process.Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/v1", process.Handler.model._pipeline
         server.shutdown()

@@ -80,7 +80,8 @@ class Ending:
         lift = result.decision.lift if result.decision else None
         gain = f", lift {with_interval(lift.mean, lift.low, lift.high, '+')}" if lift else ""
         pair = f"{_figures(result.deciding_before)} → {_figures(result.deciding_after)}"
-        return f"{pair} on {result.deciding_after.rows} {result.decided_on} rows{gain}"
+        rows = counted(result.deciding_after.rows, f"{result.decided_on} row")
+        return f"{pair} on {rows}{gain}"
 
     def _score(self) -> str:
         after, before = self.result.after, self.result.before

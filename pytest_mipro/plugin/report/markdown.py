@@ -181,9 +181,8 @@ def _optimization(item: OptimizedStudy, words: Words) -> list[str]:
     lines = ["", f"**{words.code(result.study)}**", "", words.prose(result.reason), ""]
     rows = [["all cases", *_pair(result.before, result.after)]]
     if result.deciding_after is not None:
-        rows.insert(
-            0, [f"{result.decided_on} rows", *_pair(result.deciding_before, result.deciding_after)]
-        )
+        deciding = _pair(result.deciding_before, result.deciding_after)
+        rows.insert(0, [result.decided_on, *deciding])
     after = result.after.tests if result.after else {}
     rows += [
         [words.code(test), f"{mean:.3f}", f"{after[test]:.3f}" if test in after else ""]
