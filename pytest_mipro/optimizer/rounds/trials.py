@@ -23,11 +23,12 @@ from functools import cache, partial
 from pytest_mipro.errors import LimitReachedError
 from pytest_mipro.optimizer.budget.ledger import Part
 from pytest_mipro.optimizer.measuring.evaluate import Pending
+from pytest_mipro.optimizer.rounds.leaders import next_leader
 from pytest_mipro.optimizer.rounds.reuse import new_share, shares_from
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.rounds.trial_parts import Trial, part_of, why_not
 from pytest_mipro.optimizer.run.events import LeaderKnown, TrialFinished, TrialKind
-from pytest_mipro.optimizer.search.assessments import MAX_LOSS, Assessment, cheapest
+from pytest_mipro.optimizer.search.assessments import Assessment
 from pytest_mipro.optimizer.search.searcher import Assignment, Searcher
 from pytest_mipro.optimizer.statistics.intervals import paired_lift
 from pytest_mipro.optimizer.study.case import NO_COST, Evaluation, cases_of, mean_cost
@@ -147,7 +148,7 @@ class _Trials:
         if window or not self._leaders_left:
             return None
         self._leaders_left -= 1
-        leader = self._could_win()
+        leader = next_leader(self.state)
         return self._trial("full", leader) if leader else None
 
     def _price(self, trial: Trial) -> float:
@@ -168,31 +169,6 @@ class _Trials:
 
     def _covers(self, assessment: Assessment, rows: Sequence[str]) -> bool:
         return all(case.id in assessment.scores for case in self._cases_of(tuple(rows)))
-
-    def _could_win(self) -> Assignment | None:
-        """Return the assignment believed best, or a cheaper equal, if all rows may show it so."""
-        record = self.state.record
-        means = self.state.means
-        least = means[record.best.assignment] + MAX_LOSS
-        promising = [i for i in record.known if not i.full and means[i.assignment] > least]
-        if not promising:
-            return None
-        best = max(means[item.assignment] for item in promising)
-        equals = [i for i in promising if means[i.assignment] >= best - MAX_LOSS]
-        return self._without_idle(cheapest(equals).assignment)
-
-    def _without_idle(self, leader: Assignment) -> Assignment:
-        """Return the leader without the new instructions that are believed to bring nothing.
-
-        Trials give each a partner or two, and a lucky demo set carries an instruction along.
-        """
-        measured = {*self.state.record.dropped, *(i.assignment for i in self.state.record.full)}
-        for dimension in range(0, len(leader), 2):
-            plain = (*leader[:dimension], 0, *leader[dimension + 1 :])
-            before, after = self.state.means_of([leader, plain])
-            if plain not in measured and before - after <= MAX_LOSS:
-                leader = plain
-        return leader
 
     def _trial(self, kind: TrialKind, assignment: Assignment) -> Trial:
         """Return the next trial, which has not begun."""
