@@ -202,7 +202,6 @@ class Server(ThreadingHTTPServer):
     """Lets as many calls wait for a thread as come at once: five, by default."""
 
     request_queue_size = 128
-    daemon_threads = True
 
 
 class Handler(BaseHTTPRequestHandler):

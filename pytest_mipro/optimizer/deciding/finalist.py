@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_mipro.optimizer.rounds.demo_sets import AIMED
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.events import FinalistChosen
 from pytest_mipro.optimizer.search.assessments import MAX_LOSS, Assessment, Record, cheapest
@@ -82,21 +81,17 @@ def equally_good(
 
 
 def unseen_rows(state: SearchState, assignment: Assignment) -> tuple[str, ...]:
-    """Return the training rows, sorted, that were not used to make or to choose a program.
+    """Return the training rows, sorted, that neither made a program nor chose it.
 
     No candidate is chosen by its scores on training rows, and no row is shown its own demo. But
-    instructions are written from these rows, and some demo sets are drawn to be near those that
-    fail: such programs have none. Nor are there rows that are one with others, whose demos they may
-    be shown, and rows that are training rows because someone said so.
+    instructions are written from these rows, some demo sets are drawn to be near those that fail,
+    and demos repeat what a program says that has such an instruction or set: there are none for
+    such programs. Nor are there rows that are one with others, whose demos they may be shown, and
+    none at all where rows were divided by tags: the tagged ones are those that shall decide.
     """
     split, cases = state.baseline.split, state.baseline.study.cases
-    made = any(
-        assignment[2 * index]
-        or state.ways.get(Prompt("", module.demo_sets[assignment[2 * index + 1]]).digest()) in AIMED
-        for index, module in enumerate(state.candidates.modules)
-    )
-    if made or not split.confirmed or split.shared:
+    tagged = any(case.split for case in cases)
+    if tagged or split.shared or not split.confirmed or state.made_for_training(assignment):
         return ()
-    sizes, tagged = Counter(split.units.values()), {case.row for case in cases if case.split}
-    alone = (row for row in split.train if sizes[split.units.get(row, row)] <= 1)
-    return tuple(row for row in alone if row not in tagged)
+    sizes = Counter(split.units.values())
+    return tuple(row for row in split.train if sizes[split.units.get(row, row)] <= 1)

@@ -269,7 +269,8 @@ _REMEDIES: Mapping[Problem, str] = {
     "refused": "The instruction is for a module that handles inputs like those above.",
     "a question": "You can't be answered: decide by what you see above, and write the instruction.",
     "several": "One instruction is wanted. Decide which is the best, and write only that.",
-    "repeated": "This is the request or an earlier instruction. Write a new one in your own words.",
+    "repeated": "This is the request, a reply or an earlier instruction. Write a new one in your "
+    "own words.",
 }
 
 

@@ -16,18 +16,19 @@ def next_leader(state: SearchState) -> Assignment | None:
         return None
     best = max(means[item.assignment] for item in promising)
     equals = [item for item in promising if means[item.assignment] >= best - MAX_LOSS]
-    return _without_idle(state, cheapest(equals).assignment)
+    return _without_idle(state, cheapest(equals).assignment, least)
 
 
-def _without_idle(state: SearchState, leader: Assignment) -> Assignment:
+def _without_idle(state: SearchState, leader: Assignment, least: float) -> Assignment:
     """Return the leader without the new instructions that are believed to bring nothing.
 
-    Trials give each a partner or two, and a lucky demo set carries an instruction along.
+    Trials give each a partner or two, and a lucky demo set carries an instruction along. What is
+    left is believed to be above `least`, and at most a point below the leader.
     """
     measured = {*state.record.dropped, *(item.assignment for item in state.record.full)}
+    least = max(least, state.means_of([leader])[0] - MAX_LOSS)
     for dimension in range(0, len(leader), 2):
         plain = (*leader[:dimension], 0, *leader[dimension + 1 :])
-        before, after = state.means_of([leader, plain])
-        if plain not in measured and before - after <= MAX_LOSS:
+        if plain not in measured and state.means_of([plain])[0] >= least:
             leader = plain
     return leader

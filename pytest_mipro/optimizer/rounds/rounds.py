@@ -19,6 +19,7 @@ from pytest_mipro.optimizer.rounds.bootstrap import (
     training_runs,
 )
 from pytest_mipro.optimizer.rounds.demo_sets import (
+    AIMED,
     WAYS,
     DemoSet,
     DemoSource,
@@ -86,6 +87,9 @@ def _round_from(
     these, and beside the first trials.
     """
     settings, program = state.run.settings, state.candidates.program(state.incumbent)
+    # What training rows taught the incumbent is in its replies, which become demos.
+    taught = state.taught or state.made_for_training(state.incumbent)
+    state = replace(state, taught=taught)
     shown = [*runs, *_validation_runs(state)]
     attempts, failing = None, list[Case]()
     if settings.has("demos"):
@@ -182,7 +186,7 @@ def _with_demo_sets(state: SearchState, runs: Sequence[CaseRun]) -> SearchState:
     settings, committed = state.run.settings, state.candidates.committed
     effects = main_effects(state.record.known, committed)
     failing = [item for item in runs if _fails(state, item)]
-    modules, ways = [], dict(state.ways)
+    modules, ways, aimed = [], dict(state.ways), set(state.aimed)
     for index, module in enumerate(state.candidates.modules):
         path, name = module.signature.prompt_path, module.signature.full_name
         offered = [
@@ -202,11 +206,14 @@ def _with_demo_sets(state: SearchState, runs: Sequence[CaseRun]) -> SearchState:
             len(state.candidates.modules),
         )
         drawn = next_sets(source, offered, settings.candidates)
-        ways |= {Prompt("", item.demos).digest(): item.way for item in drawn}
+        digests = {Prompt("", item.demos).digest(): item.way for item in drawn}
+        ways |= digests
+        aimed |= {digest for digest, way in digests.items() if state.taught or way in AIMED}
         # The new ones first; late modules get the empty set, too.
         origin = state.incumbent[2 * index : 2 * index + 2]
         modules.append(extended(module, (), [*(i.demos for i in drawn), ()], origin))
-    return replace(state, candidates=Candidates(tuple(modules)), ways=ways)
+    candidates = Candidates(tuple(modules))
+    return replace(state, candidates=candidates, ways=ways, aimed=frozenset(aimed))
 
 
 def _fails(state: SearchState, run: CaseRun) -> bool:

@@ -17,7 +17,7 @@ from pytest_mipro.optimizer.search.surrogate import Surrogate
 from pytest_mipro.optimizer.statistics.intervals import objective
 from pytest_mipro.optimizer.study.case import Case, cases_of, mean_cost
 from pytest_mipro.optimizer.study.split import minibatch
-from pytest_mipro.runtime.prompts.prompt import Demo
+from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.signature.signature import Signature
 from pytest_mipro.runtime.text.number_words import counted
 
@@ -33,8 +33,9 @@ class SearchState:
     `round` counts from 0. `pools` holds each module's demo candidates. `summaries` are those
     of the dataset and the program, as far as a plan asked for them. `rewarded` are the indices
     of the `proposals` that a lesson was drawn from. `ways` says how the demos of a set, given by
-    its digest, were drawn. `late` maps the modules that only candidates
-    reach to their models. `ended` says why the search ended early ("" if it didn't).
+    its digest, were drawn; `aimed` are the digests of sets that do better on training rows than on
+    others, `taught` tells whether all further sets are. `late` maps the modules that only
+    candidates reach to their models. `ended` says why the search ended early ("" if it didn't).
     """
 
     run: StudyRun
@@ -47,6 +48,8 @@ class SearchState:
     proposals: tuple[Proposal, ...] = ()
     rewarded: frozenset[int] = frozenset()
     ways: Mapping[str, str] = field(default_factory=dict)
+    aimed: frozenset[str] = frozenset()
+    taught: bool = False
     lessons: tuple[Lesson, ...] = ()
     late: Mapping[Signature, str] = field(default_factory=dict)
     ended: str = ""
@@ -110,6 +113,17 @@ class SearchState:
     def perfect(self) -> str:
         """Why the incumbent can't be improved; "" if it can."""
         return _PERFECT if self.record.best.estimate >= 1 - _ROUNDING else ""
+
+    def made_for_training(self, assignment: Assignment) -> bool:
+        """Return whether a program has an instruction or a demo set that training rows shaped.
+
+        New instructions are written from them.
+        """
+        return any(
+            assignment[2 * index]
+            or Prompt("", module.demo_sets[assignment[2 * index + 1]]).digest() in self.aimed
+            for index, module in enumerate(self.candidates.modules)
+        )
 
     def with_modules(self, models: Mapping[Signature, str]) -> SearchState:
         """Return the state with more modules (given with their models) under committed prompts."""

@@ -28,7 +28,7 @@ class StudyResult:
     `reason` says why in one line, `decision` is the verdict (None if none was reached). `baseline`
     and `final` evaluate all cases under the committed prompts and under the finalist's; `before`
     and `after` are their scores, `deciding_before` and `deciding_after` those on the rows that
-    decided (holdout, else validation), and `decided` are the finalist's runs of them.
+    decided (see `decided_on`), and `decided` are the finalist's runs of them.
     `holdout_uses` counts the finalists that this holdout has been used for. `finalist` is a digest
     of the finalist's prompts, "" if no candidate beat the baseline.
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pytest_mipro.optimizer.statistics.distributions import normal_cdf, normal_quantile
 from pytest_mipro.optimizer.statistics.intervals import PairedLift
@@ -21,6 +22,7 @@ from pytest_mipro.optimizer.statistics.lower_bound import sureness
 # No sample speaks for or against a lift with more than this.
 _MOST_SURE = 6.0
 _STEPS = 50
+_SLICES = 200
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Combined:
 
     def lower(self, level: float) -> float:
         """Return the one-sided lower bound of the lift, at most its mean on fresh rows."""
-        wanted = normal_quantile(level)
+        wanted = _critical(level, self._share)
         low, high = -1.0, self.fresh.mean
         for _ in range(_STEPS):
             middle = (low + high) / 2
@@ -45,19 +47,50 @@ class Combined:
 
     def _sureness(self, value: float) -> float:
         """Return how sure it is that the lift is above a value, as a normal quantile."""
-        share = self.fresh.rows / (self.fresh.rows + self.chosen.rows)
         one = _bounded(sureness(self.fresh.differences, value))
         other = corrected(sureness(self.chosen.differences, value), self.tried)
-        return math.sqrt(share) * one + math.sqrt(1 - share) * other
+        return math.sqrt(self._share) * one + math.sqrt(1 - self._share) * other
+
+    @property
+    def _share(self) -> float:
+        """The weight of the fresh rows, 0…1."""
+        return self.fresh.rows / (self.fresh.rows + self.chosen.rows)
 
 
 def corrected(sure: float, tried: int) -> float:
     """Return how sure the best of `tried` makes, each with its part of the error (Bonferroni).
 
-    At least 0: rows that choose don't speak against. Alone this lets 2.6 % err instead of 2.5 %.
+    At least 0: rows that choose don't speak against.
     """
     error = tried * (1 - normal_cdf(_bounded(sure)))
     return 0.0 if error >= 0.5 else _bounded(-normal_quantile(error))
+
+
+@lru_cache(maxsize=256)
+def _critical(level: float, share: float) -> float:
+    """Return what the joint sureness exceeds with probability 1 - `level` where nothing is better.
+
+    It is √share·X + √(1 - share)·max(0, Y) with X and Y standard normal: more than a normal
+    quantile, as Y counts only where it speaks for the lift.
+    """
+    low, high = normal_quantile(level), _MOST_SURE
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _tail(middle, share) > 1 - level else (low, middle)
+    return high
+
+
+def _tail(value: float, share: float) -> float:
+    """Return the probability that the joint sureness is above a value; by the midpoint rule."""
+    one, other = math.sqrt(share), math.sqrt(1 - share)
+    width = _MOST_SURE / _SLICES
+    points = (width * (place + 0.5) for place in range(_SLICES))
+    helped = (_density(at) * (1 - normal_cdf((value - other * at) / one)) for at in points)
+    return 0.5 * (1 - normal_cdf(value / one)) + width * math.fsum(helped)
+
+
+def _density(value: float) -> float:
+    return math.exp(-value * value / 2) / math.sqrt(2 * math.pi)
 
 
 def _bounded(sure: float) -> float:

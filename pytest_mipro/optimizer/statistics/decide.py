@@ -80,12 +80,13 @@ class Evidence:
 class Decision:
     """The decision on a finalist.
 
-    `verdict` is "accept": better on holdout rows; "unconfirmed": better on validation rows,
-    corrected for the selection, with the label "not independently confirmed"; "likely": better by
-    four to one; "undecided": the rows are so few that the proposals were written from those that
-    decide; or "reject". `accepted` says whether it may be written: the first two, the next two only
-    on demand. `reason` says why in one line. `lift` is the paired lift of the finalist over the
-    committed prompts, `bound` its one-sided lower bound at `level`, which was compared with 0.
+    `verdict` is "accept": better on rows that did not choose it; "unconfirmed": better on
+    validation rows, corrected for the selection, with the label "not independently confirmed";
+    "likely": better by four to one; "undecided": the rows are so few that the proposals were
+    written from those that decide; or "reject". `accepted` says whether it may be written: the
+    first two, the next two only on demand. `reason` says why in one line. `lift` is the paired lift
+    of the finalist over the committed prompts, `bound` its one-sided lower bound at `level`, which
+    was compared with 0.
     """
 
     verdict: Verdict

@@ -32,7 +32,7 @@ class Split:
 
     Instructions are written from `train` rows and judged by `validation` rows. Both serve as demos,
     of which no row is shown its own, and no validation row one of its unit. `holdout` rows decide
-    (empty if they would be too few).
+    (empty if they would be too few), beside others that neither made nor chose the finalist.
     `shared`: training and validation have rows in common. `units` maps each row to its unit (see
     `units_of`): rows that stay together and count as one.
     """

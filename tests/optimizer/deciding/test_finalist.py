@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -134,50 +135,55 @@ def test_a_leader_that_was_not_measured_has_its_part_of_the_error() -> None:
 
 SHOWN = (0, 1, 0, 0)
 DEMOS = (Demo("r003", {"text": "x"}, "y"),)
-
-
 Rows = tuple[str, ...]
 
 
-def unseen(study: Study, assignment: Assignment, way: str = "random") -> tuple[Rows, Rows]:
+def unseen(study: Study, assignment: Assignment, *, aimed: bool = False) -> tuple[Rows, Rows]:
     """Return the training rows, and those of them that a program with one new demo set leaves."""
     with baseline_of(study) as (run, baseline):
         state = searched(run, baseline)
         first, second = state.candidates.modules
         candidates = Candidates((extended(first, (), [DEMOS]), second))
-        ways = {Prompt("", DEMOS).digest(): way}
-        state = replace(state, candidates=candidates, ways=ways)
+        digests = frozenset({Prompt("", DEMOS).digest()} if aimed else ())
+        state = replace(state, candidates=candidates, aimed=digests)
         return baseline.split.train, unseen_rows(state, assignment)
 
 
 UNTAGGED = make_study([make_row(number, None) for number in range(60)])
 
 
-@pytest.mark.parametrize("way", ["random", "failing", "cover"])
-def test_training_rows_decide_on_demos_alone(way: str) -> None:
-    train, left = unseen(UNTAGGED, SHOWN, way)
+@pytest.mark.parametrize("assignment", [SHOWN, NOTHING_NEW])
+def test_training_rows_decide_on_demos_alone(assignment: Assignment) -> None:
+    train, left = unseen(UNTAGGED, assignment)
     assert left == train
     assert len(train) == 12
-    assert unseen(UNTAGGED, NOTHING_NEW)[1] == train
 
 
-@pytest.mark.parametrize(
-    ("assignment", "way"), [(SHOWN, "near"), (KEEPS, "random"), (RULES, "random")]
-)
-def test_they_do_not_decide_on_what_was_made_for_them(assignment: Assignment, way: str) -> None:
-    assert unseen(UNTAGGED, assignment, way)[1] == ()
+@pytest.mark.parametrize(("assignment", "aimed"), [(SHOWN, True), (KEEPS, False), (RULES, False)])
+def test_they_do_not_decide_on_what_was_made_for_them(
+    assignment: Assignment, *, aimed: bool
+) -> None:
+    assert unseen(UNTAGGED, assignment, aimed=aimed)[1] == ()
 
 
-def test_rows_that_are_tagged_or_one_with_others_are_left_out() -> None:
-    assert unseen(make_study(make_rows()), SHOWN)[1] == ()  # all are tagged
-    cases = [
-        replace(case, cluster="both" if case.row in ("r007", "r008") else "")
-        for case in UNTAGGED.cases
-    ]
-    train, left = unseen(replace(UNTAGGED, cases=tuple(cases)), SHOWN)
-    assert set(train) - set(left) == {"r007", "r008"} & set(train)
+def test_rows_that_are_one_with_others_are_left_out() -> None:
+    rows, left_out = unseen(UNTAGGED, SHOWN)[0], 0
+    for pair in itertools.pairwise(rows):
+        tied = [
+            replace(case, cluster="both" if case.row in pair else "") for case in UNTAGGED.cases
+        ]
+        train, left = unseen(replace(UNTAGGED, cases=tuple(tied)), SHOWN)
+        assert set(train) - set(left) == set(pair) & set(train)
+        left_out += len(train) - len(left)
+    assert left_out
+
+
+def test_where_rows_are_tagged_the_holdout_decides_alone() -> None:
+    assert unseen(make_study(make_rows()), SHOWN)[1] == ()
+    some = [make_row(number, "holdout" if number < 12 else None) for number in range(60)]
+    assert unseen(make_study(some), SHOWN)[1] == ()
 
 
 def test_without_a_holdout_they_decide_nothing() -> None:
-    few = make_study([make_row(number, None) for number in range(20)])
+    few = make_study([make_row(number, None) for number in range(24)])
     assert unseen(few, SHOWN)[1] == ()
