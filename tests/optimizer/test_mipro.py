@@ -9,6 +9,7 @@ from optimizer_world import (
     TWO_TESTS,
     Played,
     Row,
+    make_row,
     make_rows,
     make_study,
     metric_colour,
@@ -18,7 +19,16 @@ from optimizer_world import (
     program,
     sort,
 )
-from world_model import MODEL, WorldClient, answer, module_of, own_row, wandering_client
+from world_model import (
+    COLOURS,
+    MODEL,
+    WorldClient,
+    answer,
+    module_of,
+    own_row,
+    wandering_client,
+    word_of,
+)
 
 from pytest_mipro.optimizer.run.events import (
     Decided,
@@ -29,6 +39,7 @@ from pytest_mipro.optimizer.search.searcher import Assignment, RandomSearcher, S
 from pytest_mipro.optimizer.search.tpe import TPESearcher
 from pytest_mipro.optimizer.statistics.decide import UNCONFIRMED
 from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.optimizer.study.settings import DEFAULT
 from pytest_mipro.runtime.client.contract import Request
 
 
@@ -254,3 +265,36 @@ def test_each_distinct_finalist_is_one_holdout_use() -> None:
     assert other.holdout_uses == 2
     assert "99.5 % lower bound" in other.reason
     assert "(look 2 at this holdout)" in other.reason
+
+
+# The rows that decide.
+
+
+def shown_how(request: Request) -> str:
+    """Reply as ever, but choose the right colour where demos show how."""
+    if module_of(request) == "sort" and len(request.messages) > 2:
+        return COLOURS.get(word_of(request.messages[-1].content), "red")
+    return answer(request)
+
+
+def test_training_rows_decide_beside_the_holdout_where_only_demos_are_new() -> None:
+    study = make_study([make_row(number, None) for number in range(60)])
+    kept = {"max_demos": None, "parts": DEFAULT - {"instructions"}}
+    result = play(study, WorldClient(shown_how), **kept).result
+    assert result.decision.verdict == "accept"
+    train, holdout = len(result.split.train), len(result.split.holdout)
+    assert f"on {holdout} holdout and {train} training rows and +" in result.reason
+    assert result.decided_on == "holdout and training"
+    assert result.deciding_before.rows == result.deciding_after.rows == holdout + train
+    assert {run.case.row for run in result.decided.runs} == {
+        *result.split.train,
+        *result.split.holdout,
+    }
+
+
+def test_the_holdout_decides_alone_where_instructions_are_new() -> None:
+    study = make_study([make_row(number, None) for number in range(60)])
+    result = play(study).result
+    assert result.decision.verdict == "accept"
+    assert result.decided_on == "holdout"
+    assert result.deciding_before.rows == len(result.split.holdout)

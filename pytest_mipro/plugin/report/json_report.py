@@ -139,6 +139,7 @@ def _optimization(item: OptimizedStudy, report: RunReport) -> dict[str, Any]:
             **_fields(decision, "verdict accepted bound level"),
             "lift": _fields(decision.lift, _LIFT),
         },
+        "decided_on": result.decided_on,
         "split": {**{part: len(keys) for part, keys in rows.items()}, "shared": split.shared},
         "modules": [
             {

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from typing import Any
 
 import pytest
 from made_runs import assessed
@@ -9,6 +10,7 @@ from optimizer_world import (
     HARD,
     Played,
     baseline_of,
+    make_row,
     make_rows,
     make_study,
     metric_colour,
@@ -27,6 +29,7 @@ from world_model import (
     own_row,
 )
 
+from pytest_mipro.optimizer.rounds.rounds import search_rounds
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.events import (
     BaselineMeasured,
@@ -38,7 +41,9 @@ from pytest_mipro.optimizer.search.assessments import Record
 from pytest_mipro.optimizer.search.candidates import Candidates
 from pytest_mipro.optimizer.search.searcher import Assignment, RandomSearcher, Space
 from pytest_mipro.optimizer.search.tpe import TPESearcher
+from pytest_mipro.optimizer.study.settings import DEFAULT
 from pytest_mipro.runtime.client.contract import Request
+from pytest_mipro.runtime.prompts.prompt import Prompt
 
 
 @pytest.fixture(scope="module")
@@ -230,3 +235,26 @@ def test_one_round_is_plain_mipro() -> None:
 def test_a_round_without_trials_asks_for_no_proposals() -> None:
     stages = [event.stage for event in play(trials=1, rounds=3).seen(StageStarted)]
     assert stages.count("proposals") == 1
+
+
+def aimed_sets(**settings: Any) -> list[tuple[bool, str]]:
+    """Return of each new demo set whether it is aimed at training rows, and its way."""
+    study = make_study([make_row(number, None) for number in range(60)])
+    with baseline_of(study, rounds=4, trials=24, patience=4, **settings) as (run, baseline):
+        state = search_rounds(run, baseline)
+    digests = [
+        Prompt("", demos).digest() for m in state.candidates.modules for demos in m.demo_sets[1:]
+    ]
+    return [(digest in state.aimed, state.ways[digest]) for digest in digests]
+
+
+def test_sets_near_failing_rows_are_aimed_at_them_and_no_others() -> None:
+    found = aimed_sets(parts=DEFAULT - {"instructions"})
+    assert {way for aimed, way in found if aimed} == {"near"}
+    assert {way for aimed, way in found if not aimed} == {"random", "failing", "cover"}
+
+
+def test_what_a_taught_incumbent_says_aims_all_further_sets() -> None:
+    found = aimed_sets()
+    assert (True, "random") in found
+    assert (False, "random") in found  # of the rounds before
