@@ -116,7 +116,7 @@ def test_an_optimisation(pytester):
     assert item["study"] == "test_numbers.mipro.json"
     assert item["decision"]["verdict"] in ("accept", "unconfirmed")
     assert item["decision"]["bound"] > 0
-    assert item["decided_on"] == "validation"  # 40 rows make no holdout
+    assert item["decided_on"] == "holdout"  # its instructions are new
     assert sum(item["split"][place] for place in ("train", "validation", "holdout")) == 40
     assert [trial["number"] for trial in item["trials"]] == list(range(1, len(item["trials"]) + 1))
     assert {trial["kind"] for trial in item["trials"]} == {"minibatch", "full"}
