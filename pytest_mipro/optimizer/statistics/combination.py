@@ -38,7 +38,7 @@ class Combined:
 
     def lower(self, level: float) -> float:
         """Return the one-sided lower bound of the lift, at most its mean on fresh rows."""
-        wanted = _critical(level, self._share)
+        wanted = critical(level, self._share)
         low, high = -1.0, self.fresh.mean
         for _ in range(_STEPS):
             middle = (low + high) / 2
@@ -67,7 +67,7 @@ def corrected(sure: float, tried: int) -> float:
 
 
 @lru_cache(maxsize=256)
-def _critical(level: float, share: float) -> float:
+def critical(level: float, share: float) -> float:
     """Return what the joint sureness exceeds with probability 1 - `level` where nothing is better.
 
     It is √share·X + √(1 - share)·max(0, Y) with X and Y standard normal: more than a normal

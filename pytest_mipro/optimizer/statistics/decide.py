@@ -67,8 +67,9 @@ class Evidence:
         """
         if not self.holdout:
             return 1 - ALPHA / max(1, self.tried)
-        later = (1 - _FIRST_LOOK) / max(1, self.look * (self.look - 1))
-        return 1 - ALPHA * (_FIRST_LOOK if self.look == 1 else later)
+        if self.look == 1:
+            return 1 - ALPHA * _FIRST_LOOK
+        return 1 - ALPHA * (1 - _FIRST_LOOK) / (self.look * (self.look - 1))
 
     @property
     def likely_level(self) -> float:
@@ -173,8 +174,9 @@ def _rows_wanted(lift: PairedLift) -> str:
 def _facts(lift: PairedLift, evidence: Evidence, bound: float) -> str:
     row = "holdout row" if evidence.holdout else "validation row"
     number = evidence.rows or lift.rows
-    on = f"{number - evidence.training:,} holdout and {counted(evidence.training, 'training row')}"
-    on = on if evidence.training else counted(number, row)
+    on = counted(number, row)
+    if training := evidence.training:
+        on = f"{number - training:,} holdout and {counted(training, 'training row')}"
     text = f"lift {with_interval(lift.mean, lift.low, lift.high, '+')} on {on}"
     text += f" ({counted(lift.rows, 'cluster')})" if number != lift.rows else ""
     if evidence.shared:

@@ -2,11 +2,12 @@
 
 import random
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pytest_mipro.optimizer.statistics.combination import Combined, corrected
+from pytest_mipro.optimizer.statistics.combination import Combined, corrected, critical
 from pytest_mipro.optimizer.statistics.distributions import normal_quantile
 from pytest_mipro.optimizer.statistics.intervals import PairedLift, paired_lift
 from pytest_mipro.optimizer.statistics.lower_bound import Unit, lower_bound, sureness
@@ -50,6 +51,15 @@ def test_equal_programs_are_taken_for_better_no_more_often_than_said() -> None:
         fresh = lift_of([rng.choice((-1, 1, 0, 0, 0)) for _ in range(40)])
         wrong += Combined(fresh, chosen, tried).lower(0.95) > 0
     assert wrong / runs < 0.05 + 2 * (0.05 * 0.95 / runs) ** 0.5
+
+
+@pytest.mark.parametrize("share", [0.5, 2 / 3, 0.75])
+def test_the_joint_sureness_errs_as_often_as_said(share: float) -> None:
+    """Rows that chose never speak against: a normal quantile would err in up to 4.6 %."""
+    fresh, chosen = np.random.default_rng(5).standard_normal((2, 400_000))
+    joint = share**0.5 * fresh + (1 - share) ** 0.5 * np.maximum(0, chosen)
+    assert (joint > critical(0.96, share)).mean() == pytest.approx(0.04, abs=0.001)
+    assert (joint > normal_quantile(0.96)).mean() > 0.0415
 
 
 def test_the_correction_takes_no_sureness_below_0() -> None:
