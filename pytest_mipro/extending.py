@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.run.events import Measured, TrialFinished
     from pytest_mipro.optimizer.run.result import StudyResult
     from pytest_mipro.optimizer.search.assessments import Assessment
-    from pytest_mipro.optimizer.search.searcher import Assignment, Searcher, Space
+    from pytest_mipro.optimizer.search.searcher import Searcher
+    from pytest_mipro.optimizer.search.space import Assignment, CallShare, Space
     from pytest_mipro.optimizer.statistics.decide import Decision
     from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
     from pytest_mipro.optimizer.study.split import Split
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Assessment",
     "Assignment",
+    "CallShare",
     "Case",
     "Decision",
     "Demo",
@@ -77,7 +79,8 @@ _HOMES = {
     "pytest_mipro.optimizer.run.events": "Measured TrialFinished",
     "pytest_mipro.optimizer.run.result": "StudyResult",
     "pytest_mipro.optimizer.search.assessments": "Assessment",
-    "pytest_mipro.optimizer.search.searcher": "Assignment Searcher Space",
+    "pytest_mipro.optimizer.search.searcher": "Searcher",
+    "pytest_mipro.optimizer.search.space": "Assignment CallShare Space",
     "pytest_mipro.optimizer.statistics.decide": "Decision",
     "pytest_mipro.optimizer.study.case": "Case Outcome Study TestSpec",
     "pytest_mipro.optimizer.study.split": "Split",

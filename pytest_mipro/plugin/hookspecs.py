@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pytest_mipro.optimizer.proposing.strategy import InstructionStrategy
     from pytest_mipro.optimizer.run.events import TrialFinished
     from pytest_mipro.optimizer.run.result import StudyResult
-    from pytest_mipro.optimizer.search.searcher import Searcher, Space
+    from pytest_mipro.optimizer.search.searcher import Searcher
+    from pytest_mipro.optimizer.search.space import Space
     from pytest_mipro.optimizer.study.case import Study
     from pytest_mipro.runtime.client.contract import LMClient
 

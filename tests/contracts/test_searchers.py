@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_mipro.optimizer.search.searcher import Assignment, RandomSearcher, Searcher, Space
+from pytest_mipro.optimizer.search.searcher import RandomSearcher, Searcher
+from pytest_mipro.optimizer.search.space import Assignment, Space
 from pytest_mipro.optimizer.search.tpe import TPESearcher
 
 MakeSearcher = Callable[[Space, int], Searcher]

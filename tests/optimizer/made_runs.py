@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_mipro.optimizer.run.study_run import StudyRun
-    from pytest_mipro.optimizer.search.searcher import Assignment
+    from pytest_mipro.optimizer.search.space import Assignment
 
 
 def call(

@@ -35,7 +35,8 @@ from pytest_mipro.optimizer.run.events import (
     StageStarted,
     TrialFinished,
 )
-from pytest_mipro.optimizer.search.searcher import Assignment, RandomSearcher, Space
+from pytest_mipro.optimizer.search.searcher import RandomSearcher
+from pytest_mipro.optimizer.search.space import Assignment, Space
 from pytest_mipro.optimizer.search.tpe import TPESearcher
 from pytest_mipro.optimizer.statistics.decide import UNCONFIRMED
 from pytest_mipro.optimizer.study.case import Outcome

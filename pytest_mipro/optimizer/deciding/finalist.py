@@ -10,7 +10,7 @@ from pathlib import Path
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.events import FinalistChosen
 from pytest_mipro.optimizer.search.assessments import MAX_LOSS, Assessment, Record, cheapest
-from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.search.space import Assignment
 from pytest_mipro.optimizer.statistics.intervals import paired_lift
 from pytest_mipro.optimizer.study.case import Case, cases_of
 from pytest_mipro.runtime.prompts.prompt import Prompt

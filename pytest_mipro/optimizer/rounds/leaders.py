@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.search.assessments import MAX_LOSS, cheapest
-from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.search.space import Assignment
 
 
 def next_leader(state: SearchState) -> Assignment | None:

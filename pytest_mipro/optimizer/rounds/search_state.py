@@ -12,7 +12,7 @@ from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.search.assessments import Assessment, Record
 from pytest_mipro.optimizer.search.candidates import Candidates
-from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.search.space import Assignment
 from pytest_mipro.optimizer.search.surrogate import Surrogate
 from pytest_mipro.optimizer.statistics.intervals import objective
 from pytest_mipro.optimizer.study.case import Case, cases_of, mean_cost

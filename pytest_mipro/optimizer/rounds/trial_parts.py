@@ -9,7 +9,7 @@ from pytest_mipro.optimizer.budget.limits import shortage
 from pytest_mipro.optimizer.measuring.evaluate import Pending
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.events import TrialKind
-from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.search.space import Assignment
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount
 
 _PURPOSES = {"minibatch": "the next trial with its leader", "full": "the next full evaluation"}

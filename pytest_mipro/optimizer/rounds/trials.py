@@ -23,13 +23,14 @@ from functools import cache, partial
 from pytest_mipro.errors import LimitReachedError
 from pytest_mipro.optimizer.budget.ledger import Part
 from pytest_mipro.optimizer.measuring.evaluate import Pending
+from pytest_mipro.optimizer.rounds.call_shares import call_shares
 from pytest_mipro.optimizer.rounds.leaders import next_leader
-from pytest_mipro.optimizer.rounds.reuse import new_share, shares_from
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.rounds.trial_parts import Trial, part_of, why_not
 from pytest_mipro.optimizer.run.events import LeaderKnown, TrialFinished, TrialKind
 from pytest_mipro.optimizer.search.assessments import Assessment
-from pytest_mipro.optimizer.search.searcher import Assignment, Searcher
+from pytest_mipro.optimizer.search.searcher import Searcher
+from pytest_mipro.optimizer.search.space import Assignment, Space
 from pytest_mipro.optimizer.statistics.intervals import paired_lift
 from pytest_mipro.optimizer.study.case import NO_COST, Evaluation, cases_of, mean_cost
 
@@ -85,16 +86,22 @@ class _Trials:
         self._stale = [self._leader.assignment] if stale else []
         # In rows of a program whose calls are all new: a change of a later module costs less.
         self._rows_left = float(trials * len(self._batch))
-        paths = [module.signature.prompt_path for module in state.candidates.modules]
-        self._shares = shares_from(state.baseline.evaluation.runs, paths)
+        self._space = self._space_now()
         self._seen = {*state.record.assessments, *state.record.dropped}
         self._searcher = self._told_searcher() if trials else None
+
+    def _space_now(self) -> Space:
+        """Return the candidates' space with what changes in it cost."""
+        candidates = self.state.candidates
+        paths = [module.signature.prompt_path for module in candidates.modules]
+        shares = call_shares(self.state.baseline.evaluation.runs, paths)
+        return replace(candidates.space, shares=shares)
 
     def _told_searcher(self) -> Searcher:
         """Return a searcher that knows of all earlier rounds."""
         record = self.state.record
         seed = self._settings.seed + 1_000_003 * self.state.round  # another stream each round
-        searcher = self._run.services.searcher(self.state.candidates.space, seed)
+        searcher = self._run.services.searcher(self._space, seed)
         for item in record.known:
             searcher.tell(item.assignment, item.estimate, item.rows)
         for assignment in sorted(record.dropped):
@@ -121,6 +128,7 @@ class _Trials:
                 break
             window[place] = replace(trial, pending=self._evaluate(trial, part))
         self.state = join(self.state)
+        self._space = self._space_now()
         self._searcher = self._told_searcher()
 
     def _run_window(self, window: deque[Trial]) -> None:
@@ -154,7 +162,7 @@ class _Trials:
     def _price(self, trial: Trial) -> float:
         """Return the rows of a trial, by the share of their calls that no leader made before."""
         known = (self._leader.assignment, self.state.candidates.committed)
-        return new_share(trial.assignment, known, self._shares) * len(trial.rows)
+        return self._space.new_share(trial.assignment, known) * len(trial.rows)
 
     def _asked(self) -> Assignment | None:
         """Return the searcher's next assignment that was not tried; None if it has none.

@@ -14,7 +14,7 @@ from pytest_mipro.optimizer.proposing.proposal_plan import Effect, Lesson
 from pytest_mipro.optimizer.proposing.proposer_models import Proposal
 from pytest_mipro.optimizer.run.forecast import Forecast
 from pytest_mipro.optimizer.search.candidates import ModuleCandidates
-from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.search.space import Assignment
 from pytest_mipro.optimizer.statistics.decide import Decision
 from pytest_mipro.optimizer.statistics.intervals import Interval, PairedLift
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount, Limits

@@ -17,7 +17,8 @@ from pytest_mipro.optimizer.measuring.evaluate import Evaluating, Evaluator, Mea
 from pytest_mipro.optimizer.proposing.proposal_plan import Lesson
 from pytest_mipro.optimizer.proposing.strategy import InstructionStrategy
 from pytest_mipro.optimizer.run.events import Emit, Stage, StageProgress, StageStarted, Step
-from pytest_mipro.optimizer.search.searcher import Searcher, Space
+from pytest_mipro.optimizer.search.searcher import Searcher
+from pytest_mipro.optimizer.search.space import Space
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount
 from pytest_mipro.optimizer.study.case import Case, Evaluation, Study
 from pytest_mipro.optimizer.study.settings import PARTS, OptimizerSettings

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_mipro.optimizer.search.searcher import Assignment, Space
+from pytest_mipro.optimizer.search.space import Assignment, Space
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.signature.signature import Signature
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pytest_mipro.optimizer.search.assessments import Assessment
-from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.search.space import Assignment
 
 # A choice measured on n rows keeps about n / (n + this) of its effect: few rows prove little.
 _PRIOR_ROWS = 15.0

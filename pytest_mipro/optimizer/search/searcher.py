@@ -2,59 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
-Assignment = tuple[int, ...]
-"""One index a dimension: which instruction, or which demo set, of which module."""
-
-
-@dataclass(frozen=True)
-class Space:
-    """The categorical dimensions of a search.
-
-    Dimension i has the distinct name `names[i]` and the choices 0…`sizes[i]` - 1; `names` and
-    `sizes` are equally long. `origins`, if given, hold for each choice of each dimension the one
-    that it was made to improve on, 0 for choice 0; without them, all were made from choice 0.
-    """
-
-    sizes: tuple[int, ...]
-    names: tuple[str, ...]
-    origins: tuple[tuple[int, ...], ...] = ()
-
-    def __post_init__(self) -> None:
-        if len(self.sizes) != len(self.names) or len(set(self.names)) != len(self.names):
-            raise ValueError(f"a space needs one distinct name a dimension, got {self}")
-        if any(size < 1 for size in self.sizes):
-            raise ValueError(f"every dimension needs at least one choice, got {self.sizes}")
-
-    @property
-    def count(self) -> int:
-        """The number of assignments."""
-        return math.prod(self.sizes)
-
-    def __contains__(self, assignment: object) -> bool:
-        return (
-            isinstance(assignment, tuple)
-            and len(assignment) == len(self.sizes)
-            and all(
-                isinstance(choice, int) and 0 <= choice < size
-                for choice, size in zip(assignment, self.sizes, strict=True)
-            )
-        )
-
-    def __iter__(self) -> Iterator[Assignment]:
-        return itertools.product(*(range(size) for size in self.sizes))
-
-    def check(self, assignment: Assignment) -> Assignment:
-        """Return the assignment; ValueError where it is not one of this space."""
-        if assignment not in self:
-            raise ValueError(f"{assignment!r} is not an assignment of sizes {self.sizes}")
-        return assignment
+from pytest_mipro.optimizer.search.space import Assignment, Space
 
 
 class Searcher(Protocol):

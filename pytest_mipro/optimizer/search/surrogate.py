@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mipro.optimizer.search.searcher import Assignment, Space
+from pytest_mipro.optimizer.search.space import Assignment, Space
 
 # Standard deviations of scores (0…1) before anything is measured: of the level of all scores; of
 # what one choice adds to the one it was made from; of what all such steps of a dimension have in

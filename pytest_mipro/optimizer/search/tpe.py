@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import warnings
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import TrialState, create_trial
 
-from pytest_mipro.optimizer.search.searcher import Assignment, Space, Visits, check_estimate
+from pytest_mipro.optimizer.search.searcher import Visits, check_estimate
+from pytest_mipro.optimizer.search.space import Assignment, Space
 from pytest_mipro.optimizer.search.surrogate import Surrogate
 
 # How many assignments TPE proposes to choose from. Each costs a few milliseconds.
@@ -29,7 +31,9 @@ class TPESearcher:
 
     TPE rarely tries a choice that it has no score of, and knows nothing of how sure a score is. So
     its proposals stand beside the neighbours of the best assignment, which change one choice, and
-    the one with the greatest expected improvement by the additive `Surrogate` is asked.
+    those with new choices of one module, of one kind, and throughout. Asked is the one with the
+    greatest expected improvement by the additive `Surrogate` for the root of its calls: calls of
+    modules before the first that changed are cached, so a change of a late module costs less.
 
     TPE takes no weights, so each mean of n rows is shrunk towards the weighted mean of all:
     prior + (score - prior) · n / (n + `prior_rows`). A lucky minibatch then ranks below a full
@@ -42,6 +46,7 @@ class TPESearcher:
         self._space = space
         self._startup = startup
         self._prior_rows = prior_rows
+        self._groups = _groups(space)
         self._rng = random.Random(seed)  # noqa: S311 - reproducible, not secret
         # TPE learns nothing from a dimension with one choice.
         self._distributions: dict[str, BaseDistribution] = {
@@ -96,26 +101,29 @@ class TPESearcher:
         if not options:
             return self._visits.random_unseen(self._rng)
         self._rng.shuffle(options)  # of equals the seed chooses
-        gains = [belief.improvement(best) for belief in surrogate.beliefs(options)]
+        measured = leader, (0,) * len(leader)
+        gains = [
+            belief.improvement(best) / math.sqrt(self._space.new_share(option, measured))
+            for option, belief in zip(options, surrogate.beliefs(options), strict=True)
+        ]
         return options[gains.index(max(gains))]
 
     def _renewed(self, leader: Assignment) -> list[Assignment]:
-        """Return the leader with untried choices in all dimensions of a kind, for each kind.
+        """Return the leader with untried choices: in all dimensions, those of a kind, of a module.
 
-        Dimensions are of a kind whose names end alike after a dot, as the instructions of all
-        modules. Untried are choices in no assignment seen.
+        Untried are choices in no assignment seen.
         """
         tried = [set(choices) for choices in zip(leader, *self._visits, strict=True)]
-        kinds = [name.rpartition(".")[2] for name in self._space.names]
+        untried = [
+            next((choice for choice in range(size) if choice not in known), before)
+            for size, known, before in zip(self._space.sizes, tried, leader, strict=True)
+        ]
         made = []
-        for kind in ("", *dict.fromkeys(kinds)):
-            new = list(leader)
-            for place, size in enumerate(self._space.sizes):
-                if kind in ("", kinds[place]):
-                    untried = (choice for choice in range(size) if choice not in tried[place])
-                    new[place] = next(untried, leader[place])
-            if tuple(new) not in self._visits:
-                made.append(tuple(new))
+        for group in self._groups:
+            places = zip(group, untried, leader, strict=True)
+            new = tuple(choice if within else before for within, choice, before in places)
+            if new not in self._visits:
+                made.append(new)
         return made
 
     def _proposed(self) -> list[Assignment]:
@@ -168,6 +176,16 @@ class TPESearcher:
     def _new_study(self) -> optuna.Study:
         with _quiet():
             return optuna.create_study(direction="maximize", sampler=self._sampler)
+
+
+def _groups(space: Space) -> list[list[bool]]:
+    """Return which dimensions change together: all, each kind's, and each module's of several."""
+    modules = dict.fromkeys(space.modules)
+    return [
+        [True] * len(space.names),
+        *([kind == each for each in space.kinds] for kind in dict.fromkeys(space.kinds)),
+        *([one == each for each in space.modules] for one in modules if len(modules) > 1),
+    ]
 
 
 @contextmanager

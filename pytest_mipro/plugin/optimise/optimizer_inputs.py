@@ -16,7 +16,8 @@ from pytest_mipro.optimizer.proposing.strategies import (
     ReflectiveStrategy,
 )
 from pytest_mipro.optimizer.proposing.strategy import InstructionStrategy
-from pytest_mipro.optimizer.search.searcher import Assignment, Searcher, Space
+from pytest_mipro.optimizer.search.searcher import Searcher
+from pytest_mipro.optimizer.search.space import Assignment, Space
 from pytest_mipro.optimizer.search.tpe import TPESearcher
 from pytest_mipro.optimizer.study.case import Study
 from pytest_mipro.optimizer.study.settings import DEFAULT, Effort, OptimizerSettings, effort_sizes

@@ -25,7 +25,7 @@ from pytest_mipro.optimizer.run.events import (
     TrialFinished,
 )
 from pytest_mipro.optimizer.run.result import StudyResult
-from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.search.space import Assignment
 from pytest_mipro.optimizer.statistics.notation import with_interval
 from pytest_mipro.optimizer.study.case import CaseCost
 from pytest_mipro.plugin.optimise.labelled_lines import labelled

@@ -17,7 +17,7 @@ from pytest_mipro.optimizer.run.events import (
     TrialFinished,
 )
 from pytest_mipro.optimizer.run.forecast import Forecast
-from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.search.space import Assignment
 from pytest_mipro.optimizer.statistics.intervals import PairedLift
 from pytest_mipro.optimizer.study.amount import Limits
 from pytest_mipro.runtime.text.number_words import counted

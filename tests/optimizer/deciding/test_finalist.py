@@ -21,7 +21,7 @@ from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_mipro.optimizer.search.searcher import Assignment
+    from pytest_mipro.optimizer.search.space import Assignment
 
 COMMITTED, PLAIN, RICH = (0, 0), (1, 0), (1, 1)
 CASES = tuple(Case(f"c{n}", f"r{n}", "test_a", lambda: Outcome(1.0)) for n in range(100))

@@ -14,7 +14,7 @@ from pytest_mipro.optimizer.rounds.trials import measure_leaders
 from pytest_mipro.optimizer.run.events import TrialFinished
 from pytest_mipro.optimizer.search.assessments import Assessment
 from pytest_mipro.optimizer.search.candidates import Candidates
-from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.search.space import Assignment
 from pytest_mipro.optimizer.study.case import CaseCost
 
 

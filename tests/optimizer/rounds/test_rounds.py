@@ -39,7 +39,8 @@ from pytest_mipro.optimizer.run.events import (
 )
 from pytest_mipro.optimizer.search.assessments import Record
 from pytest_mipro.optimizer.search.candidates import Candidates
-from pytest_mipro.optimizer.search.searcher import Assignment, RandomSearcher, Space
+from pytest_mipro.optimizer.search.searcher import RandomSearcher
+from pytest_mipro.optimizer.search.space import Assignment, Space
 from pytest_mipro.optimizer.search.tpe import TPESearcher
 from pytest_mipro.optimizer.study.settings import DEFAULT
 from pytest_mipro.runtime.client.contract import Request

@@ -16,7 +16,8 @@ from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.rounds.trials import Join, search_round
 from pytest_mipro.optimizer.run.events import TrialFinished
 from pytest_mipro.optimizer.search.candidates import extended
-from pytest_mipro.optimizer.search.searcher import Assignment, RandomSearcher, Space
+from pytest_mipro.optimizer.search.searcher import RandomSearcher
+from pytest_mipro.optimizer.search.space import Assignment, Space
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 
 

@@ -31,7 +31,8 @@ from pytest_mipro.optimizer.run.events import (
     TrialFinished,
 )
 from pytest_mipro.optimizer.search.assessments import Assessment, Record
-from pytest_mipro.optimizer.search.searcher import Assignment, RandomSearcher, Space
+from pytest_mipro.optimizer.search.searcher import RandomSearcher
+from pytest_mipro.optimizer.search.space import Assignment, Space
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.runtime.client.contract import Request
 

@@ -4,7 +4,7 @@ import pytest
 from optimizer_world import note, sort
 
 from pytest_mipro.optimizer.search.candidates import Candidates, committed_candidates, extended
-from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.search.space import Assignment
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 
 NOTE, SORT = note.signature.prompt_path, sort.signature.prompt_path

@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from pytest_mipro.optimizer.search.searcher import Space, Visits, check_estimate
+from pytest_mipro.optimizer.search.searcher import Visits, check_estimate
+from pytest_mipro.optimizer.search.space import Space
 
 SPACE = Space((2, 3), ("a", "b"))
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_mipro.optimizer.search.searcher import Assignment, Space
+from pytest_mipro.optimizer.search.space import Assignment, Space
 from pytest_mipro.optimizer.search.surrogate import Belief, Surrogate
 
 FLAT = Space((4, 4), ("0:m.instruction", "0:m.demos"))

@@ -7,7 +7,8 @@ from logging.handlers import BufferingHandler
 
 import optuna
 
-from pytest_mipro.optimizer.search.searcher import Assignment, RandomSearcher, Searcher, Space
+from pytest_mipro.optimizer.search.searcher import RandomSearcher, Searcher
+from pytest_mipro.optimizer.search.space import Assignment, Space
 from pytest_mipro.optimizer.search.tpe import TPESearcher
 
 MODULES = Space((8, 6) * 3, tuple(f"{m}.{kind}" for m in "abc" for kind in ("prompt", "demos")))

@@ -10,7 +10,7 @@ from pytest_mipro.optimizer.proposing.proposer_models import Proposal
 from pytest_mipro.optimizer.run.events import CandidatesReady, ProposalsMade
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.search.candidates import ModuleCandidates
-from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.search.space import Assignment
 from pytest_mipro.plugin.report.page.texts import Texts
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.signature.json_values import to_text

@@ -13,7 +13,7 @@ from pytest_mipro.optimizer.run.events import FinalistChosen, TrialFinished
 from pytest_mipro.optimizer.run.result import StudyResult, measured
 from pytest_mipro.optimizer.search.assessments import Assessment
 from pytest_mipro.optimizer.search.credit_assignment import main_effects
-from pytest_mipro.optimizer.search.searcher import Assignment
+from pytest_mipro.optimizer.search.space import Assignment
 from pytest_mipro.plugin.report.page.case_runs import rounded
 
 MOST_LEADERS = 12

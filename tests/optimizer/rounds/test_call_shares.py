@@ -5,9 +5,9 @@ from typing import Any
 
 from made_runs import call, run
 from optimizer_world import note, sort
+from pytest_mipro.optimizer.rounds.reuse import new_share, shares_from
 
 from pytest_mipro.optimizer.measuring.evaluate import sorted_by_content
-from pytest_mipro.optimizer.rounds.reuse import new_share, shares_from
 from pytest_mipro.optimizer.study.case import CaseRun
 
 PATHS = [note.signature.prompt_path, sort.signature.prompt_path]
