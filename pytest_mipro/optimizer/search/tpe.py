@@ -101,7 +101,7 @@ class TPESearcher:
         if not options:
             return self._visits.random_unseen(self._rng)
         self._rng.shuffle(options)  # of equals the seed chooses
-        measured = leader, (0,) * len(leader)
+        measured = [item for item in (leader, (0,) * len(leader)) if item in self._estimates]
         gains = [
             belief.improvement(best) / math.sqrt(self._space.new_share(option, measured))
             for option, belief in zip(options, surrogate.beliefs(options), strict=True)

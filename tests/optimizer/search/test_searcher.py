@@ -1,4 +1,4 @@
-"""The space and the bookkeeping that all searchers share."""
+"""The bookkeeping that all searchers share."""
 
 import random
 
@@ -8,27 +8,6 @@ from pytest_mipro.optimizer.search.searcher import Visits, check_estimate
 from pytest_mipro.optimizer.search.space import Space
 
 SPACE = Space((2, 3), ("a", "b"))
-
-
-def test_a_space_counts_lists_and_knows_its_assignments() -> None:
-    assert SPACE.count == 6
-    assert list(SPACE) == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
-    assert (1, 2) in SPACE
-    for stranger in [(2, 0), (0, -1), (0,), (0, 1, 0), [0, 1], (0, 1.0), "01"]:
-        assert stranger not in SPACE
-
-
-def test_a_space_without_dimensions_has_one_assignment() -> None:
-    assert list(Space((), ())) == [()]
-    assert Space((), ()).count == 1
-
-
-@pytest.mark.parametrize(
-    ("sizes", "names"), [((2, 0), ("a", "b")), ((2,), ("a", "b")), ((2, 2), ("a", "a"))]
-)
-def test_a_broken_space_is_refused(sizes: tuple[int, ...], names: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match="dimension"):
-        Space(sizes, names)
 
 
 def test_neighbours_differ_in_one_dimension_and_are_unseen() -> None:

@@ -3,12 +3,13 @@
 import logging
 import random
 import statistics
+from dataclasses import replace
 from logging.handlers import BufferingHandler
 
 import optuna
 
 from pytest_mipro.optimizer.search.searcher import RandomSearcher, Searcher
-from pytest_mipro.optimizer.search.space import Assignment, Space
+from pytest_mipro.optimizer.search.space import Assignment, CallShare, Space
 from pytest_mipro.optimizer.search.tpe import TPESearcher
 
 MODULES = Space((8, 6) * 3, tuple(f"{m}.{kind}" for m in "abc" for kind in ("prompt", "demos")))
@@ -116,6 +117,19 @@ def test_where_little_is_known_all_is_renewed_at_once() -> None:
 def test_where_new_demos_have_failed_only_instructions_are_renewed() -> None:
     failed = {(0, 1, 0, 0): 0.2, (0, 0, 0, 1): 0.2}
     assert asked_first(KINDS, {(0, 0, 0, 0): 0.5, **failed}) == {(1, 0, 1, 0)}
+
+
+def test_a_module_whose_choices_failed_is_left_and_the_other_is_renewed_alone() -> None:
+    failed = {(1, 0, 0, 0): 0.2, (0, 1, 0, 0): 0.2}
+    assert asked_first(KINDS, {(0, 0, 0, 0): 0.5, **failed}) == {(0, 0, 1, 1)}
+
+
+def test_a_change_of_a_late_module_goes_first_as_calls_before_it_are_cached() -> None:
+    """The second of two calls costs half of a program's; one choice alone is expected less of."""
+    chain = replace(KINDS, shares=(CallShare(0.5, 1.0), CallShare(0.5, 0.5)))
+    assert asked_first(chain, {(0, 0, 0, 0): 0.5}) == {(0, 0, 1, 1)}
+    even = replace(KINDS, shares=(CallShare(1.0, 1.0), CallShare(1.0, 1.0)))
+    assert asked_first(even, {(0, 0, 0, 0): 0.5}) == {(1, 1, 1, 1)}
 
 
 def test_two_choices_that_each_helped_are_joined_in_a_neighbour_of_the_best() -> None:

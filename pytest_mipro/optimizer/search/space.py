@@ -1,0 +1,103 @@
+"""The space of a search: its dimensions, their choices, and what a change of some costs."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+Assignment = tuple[int, ...]
+"""One index a dimension: which instruction, or which demo set, of which module."""
+
+
+@dataclass(frozen=True)
+class CallShare:
+    """The share (0…1) of a program's calls that are new where one module's prompt changed.
+
+    At `least` the module's own, at `most` all from its first one of a case on: a later call is new
+    where what it is given has changed.
+    """
+
+    least: float
+    most: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.least <= self.most <= 1:
+            raise ValueError(f"shares are 0 < least <= most <= 1, got {self}")
+
+
+@dataclass(frozen=True)
+class Space:
+    """The categorical dimensions of a search.
+
+    Dimension i has the distinct name `names[i]`, "module.kind", and the choices 0…`sizes[i]` - 1;
+    `names` and `sizes` are equally long. `origins`, if given, hold for each choice of each
+    dimension the one that it was made to improve on, 0 for choice 0; without them, all were made
+    from choice 0. `shares`, if given, hold the share of calls of each module; without them, any
+    change makes all calls anew.
+    """
+
+    sizes: tuple[int, ...]
+    names: tuple[str, ...]
+    origins: tuple[tuple[int, ...], ...] = ()
+    shares: tuple[CallShare, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.sizes) != len(self.names) or len(set(self.names)) != len(self.names):
+            raise ValueError(f"a space needs one distinct name a dimension, got {self}")
+        if any(size < 1 for size in self.sizes):
+            raise ValueError(f"every dimension needs at least one choice, got {self.sizes}")
+        if self.shares and len(self.shares) != len(set(self.modules)):
+            raise ValueError(f"a space needs one share of calls a module, got {self}")
+
+    @property
+    def count(self) -> int:
+        """The number of assignments."""
+        return math.prod(self.sizes)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The module of each dimension: its name up to the last dot."""
+        return tuple(name.rpartition(".")[0] for name in self.names)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What each dimension chooses, an instruction or demos: its name after the last dot."""
+        return tuple(name.rpartition(".")[2] for name in self.names)
+
+    def __contains__(self, assignment: object) -> bool:
+        return (
+            isinstance(assignment, tuple)
+            and len(assignment) == len(self.sizes)
+            and all(
+                isinstance(choice, int) and 0 <= choice < size
+                for choice, size in zip(assignment, self.sizes, strict=True)
+            )
+        )
+
+    def __iter__(self) -> Iterator[Assignment]:
+        return itertools.product(*(range(size) for size in self.sizes))
+
+    def check(self, assignment: Assignment) -> Assignment:
+        """Return the assignment; ValueError where it is not one of this space."""
+        if assignment not in self:
+            raise ValueError(f"{assignment!r} is not an assignment of sizes {self.sizes}")
+        return assignment
+
+    def new_share(self, assignment: Assignment, measured: Iterable[Assignment]) -> float:
+        """Return the expected share (0…1) of calls that are new beside the best of `measured`.
+
+        The mean of the least and the most that the modules' shares allow.
+        """
+        return min((self._share_beside(other, assignment) for other in measured), default=1.0)
+
+    def _share_beside(self, one: Assignment, other: Assignment) -> float:
+        pairs = zip(self.modules, one, other, strict=True)
+        changed = {module for module, before, after in pairs if before != after}
+        if not changed or not self.shares:
+            return float(bool(changed))
+        by_module = dict(zip(dict.fromkeys(self.modules), self.shares, strict=True))
+        least = sum(by_module[module].least for module in changed)
+        most = max(by_module[module].most for module in changed)
+        return min(1.0, (least + max(least, most)) / 2)
