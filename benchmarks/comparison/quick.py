@@ -3,8 +3,8 @@
     python -m benchmarks.comparison.quick [--world W …] [--seeds N] [--parts no-P]
 
 Runs `pytest_mipro.optimizer.mipro.optimize` with the simulated model in this process, several seeds
-at once, and prints for each the score on the test rows before and after, the distinct LM calls of
-the optimisation, and how it was decided. The whole product over HTTP, and its peers: run
+at once, and prints for each the score on the test rows before and after, the distinct LM calls and
+tokens of the optimisation, and how it was decided. The whole product over HTTP, and its peers: run
 `python -m benchmarks.comparison`.
 """
 
@@ -66,13 +66,14 @@ class Setup:
 
 @dataclass(frozen=True)
 class Measured:
-    """One world and seed: test scores in 0…1, distinct calls, seconds, and the decision."""
+    """One world and seed: test scores in 0…1, distinct calls, tokens, seconds, the decision."""
 
     world: str
     seed: int
     before: float
     after: float
     calls: int
+    tokens: int
     seconds: float
     decision: str
 
@@ -87,6 +88,11 @@ class RememberingClient:
     @property
     def calls(self) -> int:
         return len(self._replies)
+
+    @property
+    def tokens(self) -> int:
+        used = (reply.usage for reply in self._replies.values())
+        return sum(usage.prompt_tokens + usage.completion_tokens for usage in used)
 
     async def complete(self, request: Request) -> Reply:
         digest = request.digest("")
@@ -114,10 +120,10 @@ def run(world: str, seed: int, setup: Setup) -> Measured:
         settings = settings_of(setup, seed)
         services = services_of(client, setup, settings)
         result = optimize(study_of(here, program, labels=setup.labels), services, settings)
-        seconds, calls = time.perf_counter() - began, client.calls
+        seconds, calls, tokens = time.perf_counter() - began, client.calls, client.tokens
         before = test_score(here, program, {})
         after = test_score(here, program, result.prompts) if result.prompts else before
-        return Measured(world, seed, before, after, calls, seconds, result.reason)
+        return Measured(world, seed, before, after, calls, tokens, seconds, result.reason)
 
 
 def drawn(world: str, seed: int, setup: Setup) -> World:
@@ -228,14 +234,17 @@ def test_score(world: World, program: Callable[..., str], prompts: Mapping[Path,
 
 def report(found: Sequence[Measured]) -> None:
     """Print the means over seeds of each world, and over worlds."""
-    print(f"\n{'world':<12} {'before':>7} {'after':>7} {'lift':>7} {'calls':>7} {'s':>6}")
+    print(
+        f"\n{'world':<12} {'before':>7} {'after':>7} {'lift':>7} {'calls':>7} {'tokens':>9} {'s':>6}"
+    )
     lines = {name: [one for one in found if one.world == name] for name in WORLDS}
     for name, group in [*lines.items(), ("mean", list(found))]:
         if group:
             before, after = fmean(m.before for m in group), fmean(m.after for m in group)
-            calls, seconds = fmean(m.calls for m in group), fmean(m.seconds for m in group)
-            lift = after - before
-            print(f"{name:<12} {before:7.3f} {after:7.3f} {lift:+7.3f} {calls:7.0f} {seconds:6.1f}")
+            calls, tokens = fmean(m.calls for m in group), fmean(m.tokens for m in group)
+            scores = f"{before:7.3f} {after:7.3f} {after - before:+7.3f}"
+            seconds = fmean(m.seconds for m in group)
+            print(f"{name:<12} {scores} {calls:7.0f} {tokens:9,.0f} {seconds:6.1f}")
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -276,7 +285,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             found.append(one)
             print(
                 f"{one.world:<12} seed {one.seed}  {one.before:.3f} -> {one.after:.3f}  "
-                f"{one.calls:5} calls  {one.seconds:5.1f} s  {one.decision}",
+                f"{one.calls:5} calls  {one.tokens:9,} tokens  {one.seconds:5.1f} s  {one.decision}",
                 flush=True,
             )
     report(found)
