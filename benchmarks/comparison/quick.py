@@ -234,9 +234,8 @@ def test_score(world: World, program: Callable[..., str], prompts: Mapping[Path,
 
 def report(found: Sequence[Measured]) -> None:
     """Print the means over seeds of each world, and over worlds."""
-    print(
-        f"\n{'world':<12} {'before':>7} {'after':>7} {'lift':>7} {'calls':>7} {'tokens':>9} {'s':>6}"
-    )
+    heads = ("before", 7), ("after", 7), ("lift", 7), ("calls", 7), ("tokens", 9), ("s", 6)
+    print(f"\n{'world':<12} " + " ".join(f"{head:>{width}}" for head, width in heads))
     lines = {name: [one for one in found if one.world == name] for name in WORLDS}
     for name, group in [*lines.items(), ("mean", list(found))]:
         if group:
@@ -285,7 +284,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             found.append(one)
             print(
                 f"{one.world:<12} seed {one.seed}  {one.before:.3f} -> {one.after:.3f}  "
-                f"{one.calls:5} calls  {one.tokens:9,} tokens  {one.seconds:5.1f} s  {one.decision}",
+                f"{one.calls:5} calls  {one.tokens:9,} tokens  {one.seconds:5.1f} s  "
+                f"{one.decision}",
                 flush=True,
             )
     report(found)

@@ -23,6 +23,7 @@ from pytest_mipro.optimizer.proposing.strategies import (
     ReflectiveStrategy,
 )
 from pytest_mipro.optimizer.run.baseline import Baseline
+from pytest_mipro.optimizer.run.events import TrialFinished
 from pytest_mipro.optimizer.run.measure_baseline import measure_baseline
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.run.study_run import Services, StudyRun, study_run
@@ -246,6 +247,10 @@ def play(
     )
     _ = played.result
     return played
+
+
+def trials_of(played: Played) -> list[TrialFinished]:
+    return played.seen(TrialFinished)
 
 
 def metric_wander(row: Row) -> Outcome:

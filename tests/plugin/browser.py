@@ -18,9 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 BROWSER = next(filter(None, map(shutil.which, _NAMES)), "")
+needs_browser = pytest.mark.skipif(
+    not BROWSER, reason="no Chromium is installed (Debian: chromium)"
+)
 _KEYS = {"Enter": "\r", "Tab": "\t", " ": " "}
 _SECONDS = 30
 

@@ -132,6 +132,13 @@ def check_output(result: pytest.RunResult) -> None:
 _FRAME = re.compile(r"pytest_mipro/\w+/\w+\.py|INTERNALERROR|Traceback")
 
 
+def stopped(result: pytest.RunResult, line: str) -> None:
+    """The study stopped with this line, in full and in the short summary."""
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines([line, "FAILED *::optimize?*? - *"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
 def live_calls(pytester: pytest.Pytester) -> int:
     """Return the live LM calls of the last run that had a client; 0 where it had none."""
     text = calls(pytester)

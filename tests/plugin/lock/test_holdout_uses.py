@@ -90,3 +90,13 @@ def test_the_record_keeps_the_order_of_the_looks(tmp_path):
     assert known == HoldoutUses(("zebra", "ant"))
     # a lock that knows of more puts them before
     assert known_holdout_uses(tmp_path, "study", Lock("s", 0, 1, holdout_uses=5)).earlier == 2
+
+
+def test_a_second_look_at_the_holdout_is_counted_and_said(pytester):
+    write_project(pytester)
+    optimize(pytester, "--mipro-diff", "-o", "mipro_max_demos=0")
+    result = optimize(pytester, "--mipro-seed=9")
+    text = " ".join(result.stdout.str().split())
+    assert "one-sided 99.5 % lower bound" in text
+    assert "(look 2 at this holdout)" in text
+    assert '"holdout_uses": 2' in (pytester.path / LOCK).read_text()

@@ -1,0 +1,146 @@
+"""What a dry run expects of calls, tokens, money and time, by the lock or by the last run."""
+
+import itertools
+import json
+import shutil
+
+import pytest
+from optimize_project import live_calls, optimize, private_files, run, write_project, written
+
+
+def test_with_a_lock_modules_and_calls_are_those_of_the_last_run(pytester):
+    write_project(pytester)
+    optimize(pytester)
+    asked = live_calls(pytester)
+    before, private = written(pytester), private_files(pytester.path)
+    result = optimize(pytester, "--mipro-dry-run")
+    result.stdout.fnmatch_lines(
+        [
+            "modules     pipeline.parity",
+            f"LM calls    the last run made {asked} distinct calls",
+        ]
+    )
+    assert live_calls(pytester) == 0
+    assert (written(pytester), private_files(pytester.path)) == (before, private)
+
+
+def summary(pytester):
+    (bill,) = (pytester.path / ".mipro" / "bills").glob("*.jsonl")
+    return json.loads(bill.read_text().splitlines()[-1])
+
+
+def expected(result):
+    """Return the lines of the dry run that tell calls and tokens by stage."""
+    lines = result.outlines
+    first = next(n for n, line in enumerate(lines) if line.startswith("expected"))
+    return list(itertools.takewhile(lambda line: line.startswith(" "), lines[first + 1 :]))
+
+
+def test_each_stage_is_expected_to_take_what_it_took_the_last_time(pytester):
+    write_project(pytester)
+    optimize(pytester, "--mipro-diff")
+    stages = summary(pytester)["stages"]
+    assert {"baseline", "proposals", "search"} <= set(stages)
+    told = expected(optimize(pytester, "--mipro-dry-run"))
+    for stage, took in stages.items():
+        counted = f"{took['calls']:,} calls, {took['tokens']:,} tokens"
+        assert any(line.startswith(f"{'':<12}{stage:<11}{counted}") for line in told), stage
+
+
+def test_a_longer_search_is_expected_to_take_as_much_more(pytester):
+    write_project(pytester)
+    optimize(pytester, "--mipro-diff")
+    before = summary(pytester)
+    result = optimize(pytester, "--mipro-dry-run", "--mipro-trials=60")
+    (line,) = (line for line in expected(result) if line.split()[0] == "search")
+    calls = int(line.split()[1].replace(",", ""))
+    assert calls > 3 * before["stages"]["search"]["calls"]
+
+
+def test_a_run_that_is_refused_leaves_what_the_last_one_took_known(pytester):
+    write_project(pytester)
+    optimize(pytester, "--mipro-diff")
+    told = optimize(pytester, "--mipro-dry-run").outlines
+    assert optimize(pytester, "--mipro-max-calls=41").ret == pytest.ExitCode.TESTS_FAILED
+    again = optimize(pytester, "--mipro-dry-run")
+    start = next(n for n, line in enumerate(told) if line.startswith("LM calls"))
+    assert expected(again)
+    assert told[start] in again.outlines
+    assert all(line in again.outlines for line in told[start : start + 4])
+
+
+def test_on_another_machine_the_lock_tells_calls_and_no_tokens(pytester):
+    write_project(pytester)
+    optimize(pytester)
+    asked = live_calls(pytester)
+    shutil.rmtree(pytester.path / ".mipro")
+    optimize(pytester, "--mipro-dry-run").stdout.fnmatch_lines(
+        [
+            "modules     pipeline.parity",
+            f"LM calls    the run that wrote the lock made {asked} distinct calls",
+            "tokens      unknown before the first run on this machine, and so is the cost",
+        ]
+    )
+
+
+PRICES = "mipro_max_demo_tokens = 60\nmipro_prices =\n    test/fake 100 1000\n    test/other 1 1\n"
+
+
+def test_after_a_gate_run_it_knows_modules_calls_and_tokens(pytester):
+    write_project(pytester, ini=PRICES)
+    run(pytester)
+    (usage,) = (pytester.path / ".mipro" / "usage").glob("*.json")
+    measured = json.loads(usage.read_text())
+    assert (measured["rows"], measured["cases"], measured["model"]) == (40, 40, "test/fake")
+    run(pytester, "-k", "test_parity[7]")  # a look at one case leaves the forecast as it is
+    result = optimize(pytester, "--mipro-dry-run", "--mipro-max-calls=90")
+    result.stdout.fnmatch_lines(
+        [
+            "modules     pipeline.parity",
+            "LM calls    the last gate run made 40 distinct calls",
+            "forecast    expected, by stage: at today's prices, by these calls",
+            "            baseline   40 calls, * tokens, $*",
+            "            in all     * calls, * tokens, $*",
+            "            * tokens, $* without new demos, * tokens, $* with the most",
+            "            test/fake: * calls, * tokens, $*",
+            "            time: unknown*",
+            "            the limit will end the search at about trial *; enough for all: * calls",
+        ]
+    )
+    assert live_calls(pytester) == 0
+    assert measured["lending"] == 5  # the rows that pass
+    only = optimize(pytester, "--mipro-dry-run", "--mipro-only=instructions")
+    assert "new demos" not in only.stdout.str()
+    usage.write_text(json.dumps({**measured, "rows": 0}))  # cut off, or edited
+    optimize(pytester, "--mipro-dry-run").stdout.fnmatch_lines(["LM calls    unknown before *"])
+
+
+def test_it_is_priced_for_the_model_that_is_asked_now(pytester):
+    write_project(pytester, ini=PRICES)
+    run(pytester)
+    told = {}
+    for model in ("test/fake", "test/other"):
+        lines = optimize(pytester, "--mipro-dry-run", f"--mipro-model={model}").outlines
+        (line,) = (line for line in lines if line.strip().startswith(f"{model}: "))
+        told[model] = float(line.rpartition("$")[2].replace(",", ""))
+    assert told["test/fake"] > 50 * told["test/other"] > 0
+
+
+TIMED = """
+from dataclasses import replace
+
+untimed = Client.complete
+async def timed(self, request):
+    return replace(await untimed(self, request), latency=90.0)
+Client.complete = timed
+"""
+
+
+def test_after_a_gate_run_it_knows_the_time(pytester):
+    write_project(pytester, ini=PRICES, conftest=TIMED)
+    run(pytester)
+    timed = ["            time: about * min, if no reply is cached"]
+    optimize(pytester, "--mipro-dry-run").stdout.fnmatch_lines(timed)
+    other = optimize(pytester, "--mipro-dry-run", "--mipro-model=test/other")
+    note = "            its replies are timed by those of test/fake"
+    other.stdout.fnmatch_lines([*timed, note])
