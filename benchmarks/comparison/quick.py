@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -41,14 +42,17 @@ from pytest_mipro.runtime.settings import configure
 from pytest_mipro.simulated.client import SimulatedClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from benchmarks.comparison.world import World
     from pytest_mipro.optimizer.proposing.proposal_plan import Lesson
     from pytest_mipro.optimizer.run.events import Event
+    from pytest_mipro.optimizer.run.result import StudyResult
     from pytest_mipro.optimizer.study.case import Study as StudyType
     from pytest_mipro.optimizer.study.settings import OptimizerSettings
     from pytest_mipro.runtime.client.contract import Reply, Request
+
+    Emit = Callable[[Event], None]
 
 MODEL = "simulated/small"
 
@@ -109,21 +113,28 @@ class RememberingClient:
 
 def run(world: str, seed: int, setup: Setup) -> Measured:
     """Optimise one draw of a world."""
-    here = drawn(world, seed, setup)
-    configure(model=MODEL)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / f"{world}{seed}"
-        write_project(folder, here, {}, labels=setup.labels)
-        program = load_pipeline(folder).program
-        client = RememberingClient()
-        began = time.perf_counter()
-        settings = settings_of(setup, seed)
-        services = services_of(client, setup, settings)
-        result = optimize(study_of(here, program, labels=setup.labels), services, settings)
+    here, client = drawn(world, seed, setup), RememberingClient()
+    began = time.perf_counter()
+    with searched(here, seed, setup, client) as (program, result):
         seconds, calls, tokens = time.perf_counter() - began, client.calls, client.tokens
         before = test_score(here, program, {})
         after = test_score(here, program, result.prompts) if result.prompts else before
-        return Measured(world, seed, before, after, calls, tokens, seconds, result.reason)
+    return Measured(world, seed, before, after, calls, tokens, seconds, result.reason)
+
+
+@contextmanager
+def searched(
+    here: World, seed: int, setup: Setup, client: RememberingClient, emit: Emit | None = None
+) -> Iterator[tuple[Callable[..., str], StudyResult]]:
+    """Optimise a draw of a world; yield its program, whose files are there meanwhile."""
+    configure(model=MODEL)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / f"{here.name}{seed}"
+        write_project(folder, here, {}, labels=setup.labels)
+        program = load_pipeline(folder).program
+        settings = settings_of(setup, seed)
+        services = replace(services_of(client, setup, settings), emit=emit or _nothing)
+        yield program, optimize(study_of(here, program, labels=setup.labels), services, settings)
 
 
 def drawn(world: str, seed: int, setup: Setup) -> World:
@@ -134,22 +145,14 @@ def drawn(world: str, seed: int, setup: Setup) -> World:
 
 def lessons_of(world: str, seed: int, setup: Setup) -> list[Lesson]:
     """Optimise one draw of a world, and return what its proposals taught about asking."""
-    here = drawn(world, seed, setup)
-    configure(model=MODEL)
     told: list[Lesson] = []
 
     def emit(event: Event) -> None:
         if isinstance(event, LessonsLearnt):
             told.extend(event.lessons)
 
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / f"{world}{seed}"
-        write_project(folder, here, {}, labels=setup.labels)
-        study = study_of(here, load_pipeline(folder).program, labels=setup.labels)
-        settings = settings_of(setup, seed)
-        services = replace(services_of(RememberingClient(), setup, settings), emit=emit)
-        optimize(study, services, settings)
-    return told
+    with searched(drawn(world, seed, setup), seed, setup, RememberingClient(), emit):
+        return told
 
 
 def study_of(world: World, program: Callable[..., str], *, labels: bool) -> StudyType:

@@ -1,0 +1,17 @@
+"""What a search could have found is no less than what it tried, and that no less than it wrote."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from benchmarks.comparison.ceiling import ceiling
+from benchmarks.comparison.quick import Setup, run
+
+SETUP = Setup("light", "tpe", (), labels=True)
+
+
+def test_the_best_of_all_the_best_tried_and_what_was_written_stand_in_order() -> None:
+    few = replace(SETUP, rows=90)
+    found = ceiling("named", 0, few)
+    assert found.written == run("named", 0, few).after
+    assert found.written <= found.tried <= found.all
