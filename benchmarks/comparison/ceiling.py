@@ -2,10 +2,10 @@
 
     python -m benchmarks.comparison.ceiling [--world W …] [--seeds N] [--effort E] [--jobs N]
 
-Optimises in this process as `quick` does, on worlds of one module, and then scores every combination
-of the last round's instructions and demo sets. Prints the means of the test score of what was
-written, of the best program that had a trial, and of the best of all. The last two are chosen by the
-test rows, and flattered by that.
+Optimises in this process as `quick` does, on worlds of one module, and then scores every
+combination of the last round's instructions and demo sets. Prints the means of the test score of
+what was written, of the best program that had a trial, and of the best of all. The last two are
+chosen by the test rows, and flattered by that.
 """
 
 from __future__ import annotations
