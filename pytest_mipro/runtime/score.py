@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+ROUNDING = 1e-9
+"""How far a mean of scores may miss its exact value: 0.95 and a lift of 0.05 need not make 1."""
+
 
 @dataclass(frozen=True, init=False)
 class Score:

@@ -65,9 +65,9 @@ def assessed(
     price: CaseCost | None = None,
     full: bool = False,
 ) -> Assessment:
-    """Return an assessment whose leading estimate is the plain one."""
+    """Return an assessment that rests on so many rows."""
     price = price or CaseCost(100.0, None)
-    return Assessment(assignment, estimate, estimate, rows, number, scores or {}, price, full=full)
+    return Assessment(assignment, estimate, rows, number, scores or {}, price, full=full)
 
 
 BASE, KEEPS, RULES, BOTH = (0, 0, 0, 0), (1, 0, 0, 0), (0, 0, 1, 0), (1, 0, 1, 0)

@@ -19,9 +19,7 @@ from pytest_mipro.optimizer.statistics.intervals import judged_mean, paired_lift
 from pytest_mipro.optimizer.study.amount import NOTHING
 from pytest_mipro.optimizer.study.case import Case, Evaluation, TestSpec, cases_of
 from pytest_mipro.runtime.prompts.prompt import Prompt
-
-# The mean of repeats may miss its exact value by rounding; the gate allows for that, too.
-_ROUNDING = 1e-9
+from pytest_mipro.runtime.score import ROUNDING
 
 
 @dataclass(frozen=True)
@@ -149,7 +147,7 @@ def failed_gates(baseline: Baseline, final: Evaluation) -> tuple[str, ...]:
         fallen = (
             spec.max_regression is not None
             and sure_fall(paired_lift(after, before, mine), spec.confidence)
-            > spec.max_regression + _ROUNDING
+            > spec.max_regression + ROUNDING
         )
         if fallen or (_meets(spec, mine, before) and not _meets(spec, mine, after)):
             failed.append(name)
@@ -161,7 +159,7 @@ def _meets(spec: TestSpec, cases: Sequence[Case], scores: Mapping[str, float]) -
     values = [scores[case.id] for case in cases]
     if spec.threshold is not None:
         value, _ = judged_mean(values, [case.unit or case.row for case in cases], spec.confidence)
-        return value >= spec.threshold - _ROUNDING
+        return value >= spec.threshold - ROUNDING
     if spec.max_regression is not None:
         return True
     return spec.passes(min(values))

@@ -14,9 +14,7 @@ from pytest_mipro.optimizer.search.space import Assignment
 from pytest_mipro.optimizer.statistics.intervals import paired_lift
 from pytest_mipro.optimizer.study.case import Case, cases_of
 from pytest_mipro.runtime.prompts.prompt import Prompt
-
-# The mean of repeats may miss its exact value by rounding.
-_ROUNDING = 1e-9
+from pytest_mipro.runtime.score import ROUNDING
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ def equally_good(
         item
         for item in record.full
         if item.estimate > baseline
-        and best.estimate - item.estimate <= max_loss + _ROUNDING
+        and best.estimate - item.estimate <= max_loss + ROUNDING
         and paired_lift(best.scores, item.scores, cases).lower_one_sided <= 0
     ]
 

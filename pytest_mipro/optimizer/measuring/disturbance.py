@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pytest_mipro.optimizer.statistics.distributions import ALPHA, binomial_tail
 from pytest_mipro.optimizer.study.case import Case, Evaluation, Study
 from pytest_mipro.optimizer.study.identity import content_digest
+from pytest_mipro.runtime.score import ROUNDING
 
 # So many cases of each test run again alone; their replies are cached.
 _SAMPLE = 30
 # Fewer cases can't tell a disturbance from chance.
 _FEWEST = 3
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -86,4 +86,4 @@ def _scores(evaluation: Evaluation) -> Mapping[str, float | None]:
 def _same(one: float | None, other: float | None) -> bool:
     if one is None or other is None:
         return one is other
-    return abs(one - other) <= _ROUNDING
+    return abs(one - other) <= ROUNDING

@@ -18,11 +18,10 @@ from pytest_mipro.optimizer.statistics.intervals import objective
 from pytest_mipro.optimizer.study.case import Case, cases_of, mean_cost
 from pytest_mipro.optimizer.study.split import minibatch
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
+from pytest_mipro.runtime.score import ROUNDING
 from pytest_mipro.runtime.signature.signature import Signature
 from pytest_mipro.runtime.text.number_words import counted
 
-# Estimates are sums of floats: 0.95 and a lift of 0.05 need not make 1 exactly.
-_ROUNDING = 1e-9
 _PERFECT = "every validation row has the full score"
 
 
@@ -105,14 +104,14 @@ class SearchState:
         """
         leader, rows = self.leader, len(self.trial_rows)
         several = self.run.settings.batch_of(len(self.baseline.split.validation)) < rows
-        perfect = leader.rows >= rows and leader.estimate >= 1 - _ROUNDING
+        perfect = leader.rows >= rows and leader.estimate >= 1 - ROUNDING
         on = counted(leader.rows, "row")
         return f"the leader has the full score on {on}" if several and perfect else ""
 
     @property
     def perfect(self) -> str:
         """Why the incumbent can't be improved; "" if it can."""
-        return _PERFECT if self.record.best.estimate >= 1 - _ROUNDING else ""
+        return _PERFECT if self.record.best.estimate >= 1 - ROUNDING else ""
 
     def made_for_training(self, assignment: Assignment) -> bool:
         """Return whether a program has an instruction or a demo set that training rows shaped.
@@ -157,7 +156,6 @@ def baseline_record(candidates: Candidates, baseline: Baseline) -> Record:
     committed = Assessment(
         candidates.committed,
         estimate=value,
-        leading=value,
         rows=len(baseline.split.validation),
         number=-1,
         scores=scores,

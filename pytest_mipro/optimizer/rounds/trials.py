@@ -37,8 +37,6 @@ from pytest_mipro.optimizer.study.case import NO_COST, Evaluation, cases_of, mea
 Join = Callable[[SearchState], SearchState]
 """Waits for candidates that were asked for, and returns the state with them."""
 
-# A lift measured on n rows is shrunk towards 0 by n / (n + this): a few lucky rows are no leader.
-_PRIOR_ROWS = 10
 # Trials that begin before a round's new instructions are there. They fill the wait for them.
 _AHEAD = 2
 
@@ -276,11 +274,9 @@ class _Trials:
             scores = {**known.scores, **scores}
         cases = [case for case in self._cases_of(self._rows) if case.id in scores]
         lift = paired_lift(scores, before, cases)
-        base, shrunk = self._committed.estimate, lift.mean * lift.rows / (lift.rows + _PRIOR_ROWS)
         return Assessment(
             trial.assignment,
-            min(1.0, max(0.0, base + lift.mean)),
-            base + shrunk,
+            min(1.0, max(0.0, self._committed.estimate + lift.mean)),
             lift.rows,
             trial.number,
             scores,

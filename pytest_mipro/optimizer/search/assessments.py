@@ -17,15 +17,13 @@ class Assessment:
     """The estimate of an `assignment` on validation rows, and what it rests on.
 
     `estimate` (0…1) is the baseline's objective on all validation rows plus the paired lift on the
-    `rows` (a count) measured, so that easy and hard minibatches are comparable. `leading` is the
-    same with the lift shrunk by the number of rows. `number` is that of its first trial. `scores`
-    are those of the measured cases by id, `cost` is their mean cost; `full` says that these are the
-    cases of all validation rows.
+    `rows` (a count) measured, so that easy and hard minibatches are comparable. `number` is
+    that of its first trial. `scores` are those of the measured cases by id, `cost` is their mean
+    cost; `full` says that these are the cases of all validation rows.
     """
 
     assignment: Assignment
     estimate: float
-    leading: float
     rows: int
     number: int
     scores: Mapping[str, float]

@@ -13,6 +13,7 @@ from pytest_mipro.errors import MiproError
 from pytest_mipro.optimizer.study.identity import RowTag, seen_digest
 from pytest_mipro.runtime.calls.steps import StepCall
 from pytest_mipro.runtime.calls.trace import ModuleCall
+from pytest_mipro.runtime.score import ROUNDING
 from pytest_mipro.runtime.signature.json_values import to_text
 
 NOTHING_SEEN: Mapping[str, str] = MappingProxyType({})
@@ -62,7 +63,7 @@ class TestSpec:
 
     def passes(self, score: float) -> bool:
         """Return whether a case with this score passes; a mean may miss its value by rounding."""
-        return score >= self.pass_score - 1e-9
+        return score >= self.pass_score - ROUNDING
 
     def label_column(self, module: str, columns: Mapping[str, Any]) -> str | None:
         """Return the column with a module's right output, None where a row has none.

@@ -23,10 +23,9 @@ from pytest_mipro.plugin.gate.verdict_types import (
 )
 from pytest_mipro.plugin.lock.lock_file import Lock
 from pytest_mipro.plugin.measuring.report_data import CaseResult
+from pytest_mipro.runtime.score import ROUNDING
 
 NO_GROUP = "(none)"
-ROUNDING = 1e-9
-"""How far a mean of repeats may miss its exact value."""
 
 
 class _Paired(NamedTuple):

@@ -15,9 +15,10 @@ from pytest_mipro.optimizer.statistics.intervals import (
 )
 from pytest_mipro.plugin.collecting.plan import TestPlan
 from pytest_mipro.plugin.config.options import GateOn
-from pytest_mipro.plugin.gate.case_statistics import ROUNDING, mean_of, scored_rows
+from pytest_mipro.plugin.gate.case_statistics import mean_of, scored_rows
 from pytest_mipro.plugin.gate.verdict_types import Comparison, Group, Rule, Verdict
 from pytest_mipro.plugin.measuring.report_data import CaseResult
+from pytest_mipro.runtime.score import ROUNDING
 from pytest_mipro.runtime.text.number_words import apart, counted, plain
 
 _FEW = "too few cases to tell"

@@ -26,13 +26,12 @@ from pytest_mipro.plugin.measuring.feedback import (
 )
 from pytest_mipro.runtime.calls.context import current_context
 from pytest_mipro.runtime.calls.trace import Trace
-from pytest_mipro.runtime.score import Score
+from pytest_mipro.runtime.score import ROUNDING, Score
 from pytest_mipro.runtime.text.redaction import hide_secrets
 
 RETURNED_NOTHING = (
     "the test returned nothing here and a score elsewhere; return a score on every path"
 )
-_ROUNDING = 1e-9
 # Subclasses of BaseException that mean an outcome of the test.
 _OUTCOMES = (pytest.skip.Exception, pytest.fail.Exception, pytest.xfail.Exception)
 _CANCELLED = Outcome(None, failure="the test was cancelled")
@@ -114,7 +113,7 @@ def returned(value: Any) -> Outcome:
             error=f"{what} {canonical_repr(score.value)}; return None, a bool, a number in 0…1, or "
             "Score(value, feedback)",
         )
-    if not -_ROUNDING <= number <= 1 + _ROUNDING:
+    if not -ROUNDING <= number <= 1 + ROUNDING:
         return Outcome(
             None, error=f"the score {number!r} is not in 0…1; scale it, higher is better"
         )
@@ -188,7 +187,7 @@ def case_status(outcome: Outcome, pass_score: float) -> Status:
     if outcome.score is None:
         return "skipped"
     # The mean of repeats may miss its exact value by rounding.
-    return "passed" if outcome.score >= pass_score - _ROUNDING else "missed"
+    return "passed" if outcome.score >= pass_score - ROUNDING else "missed"
 
 
 Status = Literal["passed", "missed", "failed", "error", "skipped"]

@@ -30,7 +30,7 @@ CASES = tuple(Case(f"c{n}", f"r{n}", "test_a", lambda: Outcome(1.0)) for n in ra
 def assessed(assignment: tuple[int, ...], passing: range, cost: CaseCost) -> Assessment:
     scores = {case.id: float(n in passing) for n, case in enumerate(CASES)}
     estimate = len(passing) / len(CASES)
-    return Assessment(assignment, estimate, estimate, 100, sum(assignment), scores, cost, True)
+    return Assessment(assignment, estimate, 100, sum(assignment), scores, cost, True)
 
 
 BASE = assessed(COMMITTED, range(40), CaseCost(100.0))

@@ -92,11 +92,11 @@ class Programs:
         `base` is the committed prompts' score on validation rows.
         """
         known = [
-            Assessment(each.assignment, value, value, each.last.rows, each.number, {})
+            Assessment(each.assignment, value, each.last.rows, each.number, {})
             for each in self.all
             if (value := each.last.estimate) is not None and each.assignment != self.committed
         ]
-        committed = Assessment(self.committed, base, base, 1, -1, {})
+        committed = Assessment(self.committed, base, 1, -1, {})
         return main_effects([committed, *known], self.committed)
 
     def trials(self, trials: Iterable[TrialFinished]) -> list[dict[str, Any]]:
