@@ -89,7 +89,8 @@ def test_optimised_then_gated_from_the_cache(example: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "decision    better: lift +" in done.stdout
     files = _files(example)
-    assert len(files) == 4
+    assert "test_support_desk.mipro.json" in files
+    assert len(files) > 1
     assert _calls(example) <= 3000
 
     # Neither the live client nor the optimiser is needed where the cache has every reply.
