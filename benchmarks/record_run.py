@@ -30,7 +30,7 @@ from rich.text import Text
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
 FONT = re.compile(r"@font-face \{.*?\}", re.DOTALL)
-SEARCHING = re.compile(r" [5-8] of 9 trials")  # a quick run may show no single one of them
+SEARCHING = re.compile(r" [5-8]\d % of the search")  # a quick run may show no single one of them
 COLUMNS, ROWS = 100, 400
 SHOWN_BEFORE, SHOWN_AFTER = 15, 13
 PAGE_SIZE = "1280,1160"

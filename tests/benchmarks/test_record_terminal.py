@@ -14,5 +14,5 @@ def test_the_picture_is_small_and_loads_nothing():
 
 def test_it_shows_the_area_and_the_five_lines_of_the_end():
     shown = re.sub(r"<[^>]+>", "", SVG).replace("&#160;", " ")
-    for label in ("7 of 9 trials", "spent", "answered", "score", "files", "cost", "next"):
+    for label in ("% of the search", "spent", "answered", "score", "files", "cost", "next"):
         assert label in shown

@@ -17,13 +17,17 @@ _PURPOSES = {"minibatch": "the next trial with its leader", "full": "the next fu
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial on `rows`; `pending` is None while it waits for its turn."""
+    """A trial on `rows`; `pending` is None while it waits for its turn.
+
+    Its `share` (0…1) is that of the calls that are expected to be new; 0 of a leader's trial.
+    """
 
     number: int
     kind: TrialKind
     assignment: Assignment
     rows: tuple[str, ...]
     pending: Pending | None = None
+    share: float = 0.0
 
 
 def part_of(state: SearchState, trial: Trial, *, first: bool) -> Part | None:

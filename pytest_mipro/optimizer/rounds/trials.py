@@ -148,8 +148,9 @@ class _Trials:
             assignment = self._asked()
             if assignment is not None:
                 trial = self._trial(self._kind, assignment)
-                self._rows_left -= self._price(trial)
-                return trial
+                share = self._new_share(assignment)
+                self._rows_left -= share * len(trial.rows)
+                return replace(trial, share=share)
             self._searcher = None
         if window or not self._leaders_left:
             return None
@@ -157,10 +158,10 @@ class _Trials:
         leader = next_leader(self.state)
         return self._trial("full", leader) if leader else None
 
-    def _price(self, trial: Trial) -> float:
-        """Return the rows of a trial, by the share of their calls that no leader made before."""
+    def _new_share(self, assignment: Assignment) -> float:
+        """Return the share of a program's calls that are new beside the leader's."""
         known = (self._leader.assignment, self.state.candidates.committed)
-        return self._space.new_share(trial.assignment, known) * len(trial.rows)
+        return self._space.new_share(assignment, known)
 
     def _asked(self) -> Assignment | None:
         """Return the searcher's next assignment that was not tried; None if it has none.
@@ -253,6 +254,7 @@ class _Trials:
                 scores=assessment.scores if assessment else {},
                 price=assessment.cost if assessment else NO_COST,
                 spent=self._run.accounting.spending.spent,
+                share=trial.share,
             )
         )
 

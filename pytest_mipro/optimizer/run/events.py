@@ -138,7 +138,9 @@ class TrialFinished:
     made; `best` is the estimate of the program believed best so far. `dropped` says why a trial has
     no score: it used more than was reserved for it. `scores` holds what is known of the program by
     now: the score of each case measured, by id; `price` is its mean price of a case. `spent` is
-    what the run's distinct requests came to when the trial ended.
+    what the run's distinct requests came to when the trial ended. `share` (0…1) is how much of a
+    planned trial it took: all where all calls are new, less where it changed a late module alone,
+    and none of a leader's on more rows.
     """
 
     study: str
@@ -154,6 +156,7 @@ class TrialFinished:
     scores: Mapping[str, float] = field(default_factory=dict)
     price: CaseCost = NO_COST
     spent: Amount = NOTHING
+    share: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,9 @@ def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
     modules = f"{counted(len(plan.modules), 'module')}: {', '.join(plan.modules)}{frozen}"
     rows = f"rows: {_parts(split)}; {describe_power(split, plan.detectable, plan.look)}"
     rounds = counted(plan.rounds, "round")
-    trials = f"{counted(plan.trials, 'trial')} of {counted(plan.minibatch, 'row')} in {rounds}"
+    more = ", or more of one module each," if len(plan.modules) > 1 else ""
+    size = f"{counted(plan.minibatch, 'row')}{more}"
+    trials = f"{counted(plan.trials, 'trial')} of {size} in {rounds}"
     if plan.minibatch < len(split.validation):
         trials += f", then the best on all {counted(len(split.validation), 'validation row')}"
     lines = [modules, rows, trials, *describe_forecast(plan.forecast)]

@@ -17,7 +17,6 @@ from pytest_mipro.optimizer.run.events import (
     TrialFinished,
 )
 from pytest_mipro.optimizer.run.forecast import Forecast
-from pytest_mipro.optimizer.search.space import Assignment
 from pytest_mipro.optimizer.statistics.intervals import PairedLift
 from pytest_mipro.optimizer.study.amount import Limits
 from pytest_mipro.runtime.text.number_words import counted
@@ -31,21 +30,23 @@ _AFTER_SEARCH = frozenset({"decision", "final pass"})
 class Standing:
     """Where one study stands: `done` of `total` steps of its `stage`, or of what runs beside it.
 
-    `tried` are the programs of the search's trials, of which `trials` are planned. `before` are the
-    scores of the committed prompts, `best` (0…1) the estimate of the program believed best and
-    `lift` what it gains on the rows that it was measured on; None before a trial. `forecast`,
-    `limits` and `max_seconds` are those of the plan. Leaders on all rows take about `for_leaders`
-    of the search's calls, of which `led` (0…1) are made.
+    The search has had `tried` trials, which took `taken` of the `trials` planned: one that changes
+    a late module alone takes less than one. `before` are the scores of the committed prompts,
+    `best` (0…1) the estimate of the program believed best and `lift` what it gains on the rows that
+    it was measured on; None before a trial. `forecast`, `limits` and `max_seconds` are those of the
+    plan. Leaders on all rows take about `for_leaders` of the search's calls, of which `led` (0…1)
+    are made.
     """
 
     study: str
     stage: str = "baseline"
-    done: int = 0
+    done: float = 0
     total: int = 0
     round: int = 0
     rounds: int = 1
     trials: int = 0
-    tried: frozenset[Assignment] = frozenset()
+    tried: int = 0
+    taken: float = 0.0
     before: Measured | None = None
     best: float | None = None
     lift: PairedLift | None = None
@@ -66,10 +67,12 @@ class Standing:
             return ""
         if self.stage == "search":
             rounds = f", round {self.round} of {self.rounds}" if self.round else ""
-            return f"{self.done} of {counted(self.total, 'trial')}{rounds}"
+            share = self.done / self.total
+            return f"{counted(self.tried, 'trial')}, {100 * share:.0f} % of the search{rounds}"
         if self.stage == "proposals":
-            return f"{self.done} of {counted(self.total, 'request')}, for round {self.round + 1}"
-        return f"{self.done:,} of {counted(self.total, 'case run')}"
+            requests = counted(self.total, "request")
+            return f"{self.done:.0f} of {requests}, for round {self.round + 1}"
+        return f"{self.done:,.0f} of {counted(self.total, 'case run')}"
 
     @property
     def share(self) -> float | None:
@@ -86,7 +89,7 @@ class Standing:
             ended = [*_BEFORE_SEARCH]
             leaders = calls.get("search", 0) * self.for_leaders
             middle = whole - sum(calls.get(name, 0) for name in _BEFORE_SEARCH | _AFTER_SEARCH)
-            tried = min(1.0, len(self.tried) / self.trials) if self.trials else 0.0
+            tried = min(1.0, self.taken / self.trials) if self.trials else 0.0
             behind = tried * (middle - leaders) + self.led * leaders
         return (sum(calls.get(name, 0) for name in ended) + behind) / whole
 
@@ -133,8 +136,8 @@ def _(event: CandidatesReady, standing: Standing) -> Standing:
 
 @_after.register
 def _(event: TrialFinished, standing: Standing) -> Standing:
-    tried = standing.tried | {event.assignment}  # where rows are few, each trial is a full one
-    return _searching(replace(standing, tried=tried))
+    taken = standing.taken + event.share
+    return _searching(replace(standing, tried=standing.tried + 1, taken=taken))
 
 
 @_after.register
@@ -143,6 +146,5 @@ def _(event: LeaderKnown, standing: Standing) -> Standing:
 
 
 def _searching(standing: Standing) -> Standing:
-    # Those that change a late module alone leave rows to others: there may be more than planned.
-    done = min(len(standing.tried), standing.trials)
+    done = min(standing.taken, standing.trials)
     return replace(standing, stage="search", done=done, total=standing.trials)

@@ -15,8 +15,8 @@ from pytest_mipro.optimizer.run.events import (
 from pytest_mipro.optimizer.study.split import Split
 
 
-def trial(number: int, kind: str = "minibatch") -> TrialFinished:
-    return TrialFinished("s", number, 1, kind, (number, 0), 0.5, 16, 0.5, 48)
+def trial(number: int, kind: str = "minibatch", share: float = 1.0) -> TrialFinished:
+    return TrialFinished("s", number, 1, kind, (number, 0), 0.5, 16, 0.5, 48, share=share)
 
 
 READY = CandidatesReady("s", 1, {}, {}, {}, {})
@@ -35,14 +35,15 @@ def test_proposals_are_counted_and_the_search_goes_on_behind_them():
     assert stand(search, asking).steps == "0 of 8 requests, for round 1"
     told = StageProgress("s", "proposals", 3, 8)
     assert stand(search, asking, told).steps == "3 of 8 requests, for round 1"
-    assert stand(PLAN, search, asking, READY).steps == f"0 of {TRIALS} trials, round 1 of 3"
+    assert stand(PLAN, search, asking, READY).steps == "0 trials, 0 % of the search, round 1 of 3"
     assert stand(search, asking, READY, trial(1), asking).steps.endswith("for round 2")
 
 
-def test_programs_are_counted_once_and_no_more_than_planned():
+def test_a_trial_counts_by_the_calls_that_it_made_anew():
     search = StageStarted("s", "search", 2)
-    again = TrialFinished("s", 2, 1, "full", (1, 0), 0.5, 16, 0.5, 48)
-    assert stand(search, trial(1), again).done == 1
+    late = stand(search, trial(1), trial(2, share=0.25), trial(1, "full", share=0.0))
+    assert late.done == 1.25
+    assert late.steps == "3 trials, 62 % of the search"
     assert stand(search, trial(1), trial(2), trial(3)).done == 2
 
 
