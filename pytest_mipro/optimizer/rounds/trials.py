@@ -159,9 +159,13 @@ class _Trials:
         return self._trial("full", leader) if leader else None
 
     def _new_share(self, assignment: Assignment) -> float:
-        """Return the share of a program's calls that are new beside the leader's."""
+        """Return the share of a program's calls that are new beside the leader's.
+
+        At least one module's of all counts: the plan promises how often the program runs at most.
+        """
         known = (self._leader.assignment, self.state.candidates.committed)
-        return self._space.new_share(assignment, known)
+        least = 1 / len(self.state.baseline.signatures)
+        return max(least, self._space.new_share(assignment, known))
 
     def _asked(self) -> Assignment | None:
         """Return the searcher's next assignment that was not tried; None if it has none.

@@ -130,7 +130,8 @@ def stage_sizes(
         StageSize("proposals", calls=(GROUNDING_CALLS if proposals else 0) + proposals),
         StageSize(
             "search",
-            (settings.trials + again) * batch,  # the leader runs on each round's minibatch
+            # The leader runs on each round's minibatch; most trials may change one module alone.
+            (settings.trials * modules + again) * batch,
             settings.leaders * validation,
             fresh_once=(settings.trials + again) * batch,
             fresh_repeated=validation,  # the second leader seldom could win by then

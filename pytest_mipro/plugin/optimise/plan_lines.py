@@ -49,9 +49,7 @@ def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
     modules = f"{counted(len(plan.modules), 'module')}: {', '.join(plan.modules)}{frozen}"
     rows = f"rows: {_parts(split)}; {describe_power(split, plan.detectable, plan.look)}"
     rounds = counted(plan.rounds, "round")
-    more = ", or more of one module each," if len(plan.modules) > 1 else ""
-    size = f"{counted(plan.minibatch, 'row')}{more}"
-    trials = f"{counted(plan.trials, 'trial')} of {size} in {rounds}"
+    trials = f"{_trials(plan.trials, plan.minibatch, len(plan.modules))} in {rounds}"
     if plan.minibatch < len(split.validation):
         trials += f", then the best on all {counted(len(split.validation), 'validation row')}"
     lines = [modules, rows, trials, *describe_forecast(plan.forecast)]
@@ -105,7 +103,7 @@ def describe_dry_run(
         ("tests", ", ".join(sorted(study.tests))),
         ("rows", f"{_rows(study)}: {_parts(split)}"),
         ("", describe_power(split, detectable_lift(split, settings.trials, look), look)),
-        ("search", _search(settings, split)),
+        ("search", _search(settings, split, modules)),
         ("case runs", f"at most {runs:,}, baseline, decision and final pass included"),
         ("modules", names),
         *(_by_gate(gate, sizes, settings, frozen, split) if gate else _by_run(sizes, lock, last)),
@@ -129,11 +127,15 @@ def _case_runs(study: Study, sizes: Iterable[StageSize]) -> int:
     return runs_alone(study) + ceil(of_rows / _rows(study))
 
 
-def _search(settings: OptimizerSettings, split: Split) -> str:
-    batch = settings.batch_of(len(split.validation))
-    trials = f"{counted(settings.trials, 'trial')} of {counted(batch, 'row')}"
+def _search(settings: OptimizerSettings, split: Split, modules: int) -> str:
+    trials = _trials(settings.trials, settings.batch_of(len(split.validation)), modules)
     rounds = counted(settings.rounds, "round")
     return f"{rounds}, {trials}, at most {settings.leaders} full evaluations"
+
+
+def _trials(count: int, rows: int, modules: int) -> str:
+    more = " (or more of one module each)" if modules > 1 else ""
+    return f"{counted(count, 'trial')} of {counted(rows, 'row')}{more}"
 
 
 def planned_sizes(study: Study, settings: OptimizerSettings, modules: int) -> dict[str, int]:

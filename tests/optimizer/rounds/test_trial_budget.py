@@ -80,18 +80,19 @@ def round_of(wanted: Sequence[Assignment], leads: float, **settings: Any) -> Ite
 
 
 @pytest.mark.parametrize(
-    ("note", "trials"),
+    ("note", "share", "trials"),
     [
-        (1, 3),  # beside the leader, half of the calls are new: 8 rows cost 4
-        (0, 3),  # beside the committed program as well
-        (2, 2),  # beside neither
+        (1, 0.5, 3),  # beside the leader, half of the calls are new: 8 rows cost 4
+        (0, 0.5, 3),  # beside the committed program as well
+        (2, 1.0, 2),  # beside neither
     ],
 )
-def test_a_trial_costs_the_calls_that_no_leader_made(note: int, trials: int) -> None:
+def test_a_trial_costs_the_calls_that_no_leader_made(note: int, share: float, trials: int) -> None:
     """A round of 2 trials has 16 rows, and one of 8 begins while as many are left."""
     wanted = [(note, 0, choice, 0) for choice in range(3, 10)]
     with round_of(wanted, 1.0, trials=2) as played:
-        assert [trial.assignment for trial in played.play()] == wanted[:trials]
+        made = [(trial.assignment, trial.share) for trial in played.play()]
+    assert made == [(assignment, share) for assignment in wanted[:trials]]
 
 
 # What the searcher is told.

@@ -12,7 +12,7 @@ from pytest_mipro.plugin.optimise.plan_lines import describe_plan
     ("modules", "said"),
     [
         (("m",), "4 trials of 16 rows in 3 rounds"),
-        (("m", "n"), "4 trials of 16 rows, or more of one module each, in 3 rounds"),
+        (("m", "n"), "4 trials of 16 rows (or more of one module each) in 3 rounds"),
     ],
 )
 def test_a_pipeline_may_have_more_trials(modules: tuple[str, ...], said: str) -> None:
