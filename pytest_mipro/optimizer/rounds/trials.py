@@ -33,6 +33,7 @@ from pytest_mipro.optimizer.search.searcher import Searcher
 from pytest_mipro.optimizer.search.space import Assignment, Space
 from pytest_mipro.optimizer.statistics.intervals import paired_lift
 from pytest_mipro.optimizer.study.case import NO_COST, Evaluation, cases_of, mean_cost
+from pytest_mipro.runtime.score import ROUNDING
 
 Join = Callable[[SearchState], SearchState]
 """Waits for candidates that were asked for, and returns the state with them."""
@@ -84,16 +85,15 @@ class _Trials:
         self._stale = [self._leader.assignment] if stale else []
         # In rows of a program whose calls are all new: a change of a later module costs less.
         self._rows_left = float(trials * len(self._batch))
-        self._space = self._space_now()
+        paths = [module.signature.prompt_path for module in state.candidates.modules]
+        self._shares = call_shares(state.baseline.evaluation.runs, paths) if trials else ()
         self._seen = {*state.record.assessments, *state.record.dropped}
         self._searcher = self._told_searcher() if trials else None
 
-    def _space_now(self) -> Space:
-        """Return the candidates' space with what changes in it cost."""
-        candidates = self.state.candidates
-        paths = [module.signature.prompt_path for module in candidates.modules]
-        shares = call_shares(self.state.baseline.evaluation.runs, paths)
-        return replace(candidates.space, shares=shares)
+    @property
+    def _space(self) -> Space:
+        """The candidates' space, with what changes in it cost."""
+        return replace(self.state.candidates.space, shares=self._shares)
 
     def _told_searcher(self) -> Searcher:
         """Return a searcher that knows of all earlier rounds."""
@@ -126,7 +126,6 @@ class _Trials:
                 break
             window[place] = replace(trial, pending=self._evaluate(trial, part))
         self.state = join(self.state)
-        self._space = self._space_now()
         self._searcher = self._told_searcher()
 
     def _run_window(self, window: deque[Trial]) -> None:
@@ -144,7 +143,7 @@ class _Trials:
     def _next(self, window: Sequence[Trial]) -> Trial | None:
         if self._stale:
             return self._trial("minibatch", self._stale.pop())
-        if self._rows_left >= len(self._batch):
+        if self._rows_left >= len(self._batch) - ROUNDING:
             assignment = self._asked()
             if assignment is not None:
                 trial = self._trial(self._kind, assignment)
@@ -159,13 +158,13 @@ class _Trials:
         return self._trial("full", leader) if leader else None
 
     def _new_share(self, assignment: Assignment) -> float:
-        """Return the share of a program's calls that are new beside the leader's.
+        """Return the share of a program's calls that are new at most beside the leader's.
 
-        At least one module's of all counts: the plan promises how often the program runs at most.
+        The committed program's are known, too, unless trials run other samples than the baseline.
         """
-        known = (self._leader.assignment, self.state.candidates.committed)
-        least = 1 / len(self.state.baseline.signatures)
-        return max(least, self._space.new_share(assignment, known))
+        base, sampled = self.state.candidates.committed, self.state.baseline.search_sample
+        known = {self._leader.assignment, base} - ({base} if sampled else set())
+        return self._space.new_share(assignment, known).most
 
     def _asked(self) -> Assignment | None:
         """Return the searcher's next assignment that was not tried; None if it has none.

@@ -13,18 +13,26 @@ Assignment = tuple[int, ...]
 
 @dataclass(frozen=True)
 class CallShare:
-    """The share (0…1) of a program's calls that are new where one module's prompt changed.
+    """The share (0…1) of a program's calls that a change makes anew: at `least`, and at `most`.
 
-    At `least` the module's own, at `most` all from its first one of a case on: a later call is new
-    where what it is given has changed.
+    At least those of the modules that changed, at most all from the first of them on: a later call
+    is new where what it is given has changed.
     """
 
     least: float
     most: float
 
     def __post_init__(self) -> None:
-        if not 0 < self.least <= self.most <= 1:
-            raise ValueError(f"shares are 0 < least <= most <= 1, got {self}")
+        if not 0 <= self.least <= self.most <= 1:
+            raise ValueError(f"shares are 0 <= least <= most <= 1, got {self}")
+
+    @property
+    def expected(self) -> float:
+        """The mean of both: of what follows a change, half is expected to be new."""
+        return (self.least + self.most) / 2
+
+
+ALL_CALLS, NO_CALLS = CallShare(1.0, 1.0), CallShare(0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -34,8 +42,8 @@ class Space:
     Dimension i has the distinct name `names[i]`, "module.kind", and the choices 0…`sizes[i]` - 1;
     `names` and `sizes` are equally long. `origins`, if given, hold for each choice of each
     dimension the one that it was made to improve on, 0 for choice 0; without them, all were made
-    from choice 0. `shares`, if given, hold the share of calls of each module; without them, any
-    change makes all calls anew.
+    from choice 0. `shares`, if given, hold for each module what a change of it alone makes anew;
+    without them, any change makes all calls anew.
     """
 
     sizes: tuple[int, ...]
@@ -85,19 +93,17 @@ class Space:
             raise ValueError(f"{assignment!r} is not an assignment of sizes {self.sizes}")
         return assignment
 
-    def new_share(self, assignment: Assignment, measured: Iterable[Assignment]) -> float:
-        """Return the expected share (0…1) of calls that are new beside the best of `measured`.
+    def new_share(self, assignment: Assignment, measured: Iterable[Assignment]) -> CallShare:
+        """Return the share of calls that are new beside that of the `measured` most like it."""
+        shares = (self._share_beside(other, assignment) for other in measured)
+        return min(shares, key=lambda share: (share.expected, share.most), default=ALL_CALLS)
 
-        The mean of the least and the most that the modules' shares allow.
-        """
-        return min((self._share_beside(other, assignment) for other in measured), default=1.0)
-
-    def _share_beside(self, one: Assignment, other: Assignment) -> float:
+    def _share_beside(self, one: Assignment, other: Assignment) -> CallShare:
         pairs = zip(self.modules, one, other, strict=True)
-        changed = {module for module, before, after in pairs if before != after}
+        # In order, as sums of floats depend on it.
+        changed = dict.fromkeys(module for module, before, after in pairs if before != after)
         if not changed or not self.shares:
-            return float(bool(changed))
+            return ALL_CALLS if changed else NO_CALLS
         by_module = dict(zip(dict.fromkeys(self.modules), self.shares, strict=True))
-        least = sum(by_module[module].least for module in changed)
-        most = max(by_module[module].most for module in changed)
-        return min(1.0, (least + max(least, most)) / 2)
+        least = min(1.0, math.fsum(by_module[module].least for module in changed))
+        return CallShare(least, max(least, *(by_module[module].most for module in changed)))

@@ -19,6 +19,8 @@ from pytest_mipro.optimizer.search.surrogate import Surrogate
 
 # How many assignments TPE proposes to choose from. Each costs a few milliseconds.
 _PROPOSED = 4
+# Equals must stay equal, whatever the last bits of a gain.
+_DIGITS = 9
 # How far the prior may move before all values are shrunk towards it afresh.
 _PRIOR_DRIFT = 0.01
 
@@ -103,10 +105,11 @@ class TPESearcher:
         self._rng.shuffle(options)  # of equals the seed chooses
         measured = [item for item in (leader, (0,) * len(leader)) if item in self._estimates]
         gains = [
-            belief.improvement(best) / math.sqrt(self._space.new_share(option, measured))
+            belief.improvement(best) / math.sqrt(self._space.new_share(option, measured).expected)
             for option, belief in zip(options, surrogate.beliefs(options), strict=True)
         ]
-        return options[gains.index(max(gains))]
+        rounded = [round(gain, _DIGITS) for gain in gains]
+        return options[rounded.index(max(rounded))]
 
     def _renewed(self, leader: Assignment) -> list[Assignment]:
         """Return the leader with untried choices: in all dimensions, those of a kind, of a module.
