@@ -23,13 +23,15 @@ Demos = Literal["none", "first", "most"]
 class StageSize:
     """The size of a stage: how many rows run `once` a case, and how many with all repeats.
 
-    Of them, `fresh_once` and `fresh_repeated` make calls that no earlier stage made. `calls` are
-    the optimiser's own.
+    Of them, `fresh_once` and `fresh_repeated` make calls that no earlier stage made. At most so
+    many `more` run once: trials that change one module alone cost less, so there may be more of
+    them. `calls` are the optimiser's own.
     """
 
     stage: str
     once: int = 0
     repeated: int = 0
+    more: int = 0
     fresh_once: int = 0
     fresh_repeated: int = 0
     calls: int = 0
@@ -42,7 +44,7 @@ class StageSize:
 
 @dataclass(frozen=True)
 class StageForecast:
-    """A stage's case runs, and what it is expected to take."""
+    """A stage's case runs at most, and what it is expected to take."""
 
     stage: str
     case_runs: int
@@ -130,9 +132,9 @@ def stage_sizes(
         StageSize("proposals", calls=(GROUNDING_CALLS if proposals else 0) + proposals),
         StageSize(
             "search",
-            # The leader runs on each round's minibatch; most trials may change one module alone.
-            (settings.trials * modules + again) * batch,
+            (settings.trials + again) * batch,  # the leader runs on each round's minibatch
             settings.leaders * validation,
+            more=settings.trials * max(0, modules - 1) * batch,
             fresh_once=(settings.trials + again) * batch,
             fresh_repeated=validation,  # the second leader seldom could win by then
         ),
@@ -175,7 +177,7 @@ def forecast(
     concurrency: int,
 ) -> Forecast:
     """Return the forecast of stages; `baseline` is what that stage took, by model."""
-    stages = []
+    stages, seconds = [], 0.0
     models: defaultdict[str, Amount] = defaultdict(Amount)
     for size in sizes:
         by_model = _asked(typical, size) if size.stage != "baseline" else baseline
@@ -184,11 +186,11 @@ def forecast(
                 models[model] = models[model] + amount
         runs = size.once * typical.once.case_runs + size.repeated * typical.repeated.case_runs
         expected = total(by_model.values())
-        stages.append(StageForecast(size.stage, round(runs / typical.rows), expected))
-    calls = sum(stage.expected.calls for stage in stages)
-    waited, own = calls * typical.latency / concurrency, sum(s.case_runs for s in stages)
-    seconds = waited + own * typical.own if waited else None
-    return Forecast(tuple(stages), dict(models), seconds)
+        more = size.more * typical.once.case_runs
+        stages.append(StageForecast(size.stage, round((runs + more) / typical.rows), expected))
+        seconds += runs / typical.rows * typical.own
+    waited = sum(stage.expected.calls for stage in stages) * typical.latency / concurrency
+    return Forecast(tuple(stages), dict(models), waited + seconds if waited else None)
 
 
 def _asked(typical: Typical, size: StageSize) -> dict[str, Amount]:

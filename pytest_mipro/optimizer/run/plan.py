@@ -66,7 +66,7 @@ def plan_of(run: StudyRun, baseline: Baseline) -> Plan:
         forecast=forecast_run(run, baseline),
         limits=settings.limits,
         max_seconds=settings.max_seconds,
-        detectable=detectable_lift(split, settings.trials, look),
+        detectable=detectable_lift(split, settings.trials * len(baseline.signatures), look),
         look=look,
         one_at_a_time=tuple(sorted(test.name for test in tests if not test.concurrent)),
         disturbed=baseline.disturbed,

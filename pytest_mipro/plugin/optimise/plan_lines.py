@@ -99,12 +99,14 @@ def describe_dry_run(
         modules, names = len(found), ", ".join(sorted(found))
     sizes = _sizes(study, settings, split, modules)
     runs = _case_runs(study, sizes)
+    lift = detectable_lift(split, settings.trials * max(1, modules), look)
+    unknown = "" if lock or last or gate else "; more if the pipeline has several modules"
     facts = [
         ("tests", ", ".join(sorted(study.tests))),
         ("rows", f"{_rows(study)}: {_parts(split)}"),
-        ("", describe_power(split, detectable_lift(split, settings.trials, look), look)),
+        ("", describe_power(split, lift, look)),
         ("search", _search(settings, split, modules)),
-        ("case runs", f"at most {runs:,}, baseline, decision and final pass included"),
+        ("case runs", f"at most {runs:,}, baseline, decision and final pass included{unknown}"),
         ("modules", names),
         *(_by_gate(gate, sizes, settings, frozen, split) if gate else _by_run(sizes, lock, last)),
         (
@@ -123,7 +125,8 @@ def _rows(study: Study) -> int:
 def _case_runs(study: Study, sizes: Iterable[StageSize]) -> int:
     """Return how often cases run at most, by the stages' sizes in rows."""
     samples = sum(study.tests[case.test].repeats for case in study.cases)
-    of_rows = sum(size.once * len(study.cases) + size.repeated * samples for size in sizes)
+    once = sum((size.once + size.more) * len(study.cases) for size in sizes)
+    of_rows = once + sum(size.repeated * samples for size in sizes)
     return runs_alone(study) + ceil(of_rows / _rows(study))
 
 

@@ -79,8 +79,7 @@ class Progress:
         text = {
             "baseline": f"{runs} under the committed prompts",
             "proposals": "",  # the line of their round tells what came of them
-            "search": f"{counted(event.total, 'trial')} on minibatches, the leaders on all "
-            "validation rows",
+            "search": "trials on minibatches, the leaders on all validation rows",
             "decision": f"{runs} of the finalist, on the rows that decide",
             "final pass": f"{runs} as the gate will measure them",
         }[event.stage]

@@ -107,8 +107,10 @@ def _(event: StageStarted, standing: Standing) -> Standing:
 
 @_after.register
 def _(event: StageProgress, standing: Standing) -> Standing:
-    led = max(standing.led, event.done / event.total if event.stage == "leaders" else 0.0)
-    return replace(standing, stage=event.stage, done=event.done, total=event.total, led=led)
+    if event.stage == "leaders":
+        led = max(standing.led, event.done / event.total)
+        standing = replace(standing, led=led, taken=standing.trials)
+    return replace(standing, stage=event.stage, done=event.done, total=event.total)
 
 
 @_after.register
@@ -131,7 +133,9 @@ def _(event: Plan, standing: Standing) -> Standing:
 
 @_after.register
 def _(event: CandidatesReady, standing: Standing) -> Standing:
-    return _searching(replace(standing, round=event.round))
+    # A round ends when less than a whole trial is left to it.
+    behind = standing.trials * (event.round - 1) / standing.rounds
+    return _searching(replace(standing, round=event.round, taken=max(standing.taken, behind)))
 
 
 @_after.register

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from made_runs import call, run
 from optimizer_world import note, sort
 
@@ -19,9 +20,23 @@ def _case(*modules: Any) -> CaseRun:
 
 
 def test_a_module_has_its_own_calls_at_least_and_what_follows_its_first_at_most() -> None:
-    runs = [_case(note, sort), _case(note, note, note, sort)]
-    late = (1 / 2 + 1 / 4) / 2
-    assert call_shares(runs, PATHS) == (CallShare(1 - late, 1.0), CallShare(late, late))
+    assert call_shares([_case(note, sort)], PATHS) == (CallShare(0.5, 1.0), CallShare(0.5, 0.5))
+    runs = [_case(note, sort), _case(note, sort, sort, sort, sort, sort)]
+    assert call_shares(runs, PATHS) == (CallShare(0.5, 1.0), CallShare(6 / 8, 6 / 8))
+
+
+def test_a_module_that_is_seldom_called_counts_as_one_of_all() -> None:
+    runs = [_case(note, sort), *(_case(note) for _ in range(98))]
+    assert call_shares(runs, PATHS) == (CallShare(99 / 100, 1.0), CallShare(0.5, 0.5))
+
+
+@pytest.mark.parametrize("calls", range(2, 61))
+def test_no_share_is_more_than_all_by_a_bit(calls: int) -> None:
+    """1/5 is more than 1 - 4/5, to the last bit."""
+    for own in range(1, calls):
+        run = _case(*[note] * (calls - own), *[sort] * own)
+        _, late = call_shares([run], PATHS)
+        assert late.least == late.most == max(0.5, own / calls)
 
 
 def _begun(*modules: Any) -> CaseRun:

@@ -10,7 +10,7 @@ from optimize_project import LOCK, TESTS, calls, live_calls, optimize, run, writ
 def test_trials_says_how_many_assignments_are_tried(pytester):
     write_project(pytester)
     result = run(pytester, "--mipro-optimize", "--mipro-trials=3", "-o", "mipro_min_holdout=30")
-    result.stdout.fnmatch_lines(["search      3 trials on minibatches*"])
+    result.stdout.fnmatch_lines(["*  3 trials of 8 rows *"])
 
 
 def many(rows: int) -> str:
@@ -65,7 +65,7 @@ def test_a_run_says_that_its_rows_carry_less_effort_and_takes_less(pytester):
     write_project(pytester)
     result = run(pytester, "--mipro-optimize", "--mipro-effort=medium")
     note = "effort      light: 40 rows carry no medium, which takes 100 *"
-    result.stdout.fnmatch_lines([note, "search      9 trials on minibatches*"])
+    result.stdout.fnmatch_lines([note, "*  9 trials of 8 rows *"])
 
 
 def test_with_a_number_of_trials_the_effort_stays_as_asked(pytester):
