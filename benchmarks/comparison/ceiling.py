@@ -34,17 +34,17 @@ _ONE_MODULE = [name for name, draw in WORLDS.items() if len(draw(0).stages) == 1
 
 @dataclass(frozen=True)
 class Ceiling:
-    """Test scores (0…1): of what was written, of the best program tried, of the best of all."""
+    """Test scores (0…1): of what was written, the best that was tried, the best of all."""
 
     written: float
     tried: float
-    all: float
+    best: float
 
 
 def ceiling(world: str, seed: int, setup: Setup) -> Ceiling:
     """Optimise one draw of a world, and score all programs of its candidates."""
-    offered = Candidates(())
-    tried: set[Assignment] = {(0, 0)}
+    offered: Candidates | None = None
+    tried: set[Assignment] = set()
 
     def emit(event: Event) -> None:
         nonlocal offered
@@ -55,6 +55,9 @@ def ceiling(world: str, seed: int, setup: Setup) -> Ceiling:
 
     here = drawn(world, seed, setup)
     with searched(here, seed, setup, RememberingClient(), emit) as (program, result):
+        if offered is None:
+            raise RuntimeError(f"{world} {seed}: no search: {result.reason}")
+        tried.add(offered.committed)
         written = test_score(here, program, result.prompts)
         scores = {each: test_score(here, program, offered.program(each)) for each in offered.space}
     return Ceiling(written, max(scores[each] for each in tried), max(scores.values()))

@@ -67,7 +67,12 @@ class Options:
     )
     effort = _choice(EFFORTS).option(EFFORTS[0], "Size of the search.", search=True)
     only = _choice(ONLY).both(None, "Search only instructions, or only demos.", "both", search=True)
-    trials = _COUNT.option(None, "Total number of trials.", "the effort's", search=True)
+    trials = _COUNT.option(
+        None,
+        "Total number of trials; one of a late module alone counts less.",
+        "the effort's",
+        search=True,
+    )
     concurrency = _COUNT.both(16, "Maximum LM calls in flight at once.")
     accept = _choice(ACCEPT).option(
         ACCEPT[0],

@@ -59,12 +59,14 @@ def describe_ending(
     ending = forecast.ending(limits, trials)
     if ending is not None:
         trial, enough = ending
-        where = f"the search at about trial {trial}" if trial else "the run before its first trial"
+        end = f"the search at about trial {trial} of {trials}"
+        where = end if trial else "the run before its first trial"
         lines.append(f"the limit will end {where}; enough for all: {enough}")
     if max_seconds is not None and forecast.seconds is not None and forecast.seconds > max_seconds:
         trial = int(trials * max_seconds / forecast.seconds) + 1
         enough = f"{ceil(forecast.seconds):,} s"
-        lines.append(f"time will end the search at about trial {trial}; enough for all: {enough}")
+        end = f"the search at about trial {trial} of {trials}"
+        lines.append(f"time will end {end}; enough for all: {enough}")
     return lines
 
 
