@@ -22,10 +22,12 @@ def nothing_better(state: SearchState) -> str:
         return f"{text}; {_hint(state)}"
     means = state.means
     committed = means.pop(state.candidates.committed)
-    best = max(means.values())
+    best, rows = max(means.values()), len(state.baseline.split.validation)
+    score = state.record.assessments[state.candidates.committed].estimate
+    believed = f"{committed:.3f} (measured: {score:.3f} on {counted(rows, 'row')})"
     return (
         f"{text}: of {counted(state.tried, 'program')}, made of {_offered(state)}, the best is "
-        f"believed to score {best:.3f}, the committed one {committed:.3f}; {_hint(state)}"
+        f"believed to score {best:.3f}, the committed one {believed}; {_hint(state)}"
     )
 
 

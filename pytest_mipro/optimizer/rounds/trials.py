@@ -28,6 +28,7 @@ from pytest_mipro.optimizer.rounds.leaders import next_leader
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.rounds.trial_parts import Trial, part_of, why_not
 from pytest_mipro.optimizer.run.events import LeaderKnown, TrialFinished, TrialKind
+from pytest_mipro.optimizer.run.result import EARLY
 from pytest_mipro.optimizer.search.assessments import Assessment
 from pytest_mipro.optimizer.search.searcher import Searcher
 from pytest_mipro.optimizer.search.space import Assignment, Space
@@ -86,7 +87,8 @@ class _Trials:
         # In rows of a program whose calls are all new: a change of a later module costs less.
         self._rows_left = float(trials * len(self._batch))
         paths = [module.signature.prompt_path for module in state.candidates.modules]
-        self._shares = call_shares(state.baseline.evaluation.runs, paths) if trials else ()
+        runs = (run for run in state.baseline.evaluation.runs if run.sample == 0)
+        self._shares = call_shares(runs, paths) if trials else ()
         self._seen = {*state.record.assessments, *state.record.dropped}
         self._searcher = self._told_searcher() if trials else None
 
@@ -215,7 +217,7 @@ class _Trials:
         self._end_early(why_not(self.state, trial))
 
     def _end_early(self, reason: str) -> None:
-        ended = self.state.ended or f"the search ended early: {reason}"
+        ended = self.state.ended or f"{EARLY}: {reason}"
         self.state = replace(self.state, ended=ended)
 
     def _evaluate(self, trial: Trial, part: Part) -> Pending:

@@ -85,7 +85,7 @@ class Plan:
     `one_at_a_time` names the tests whose cases can't run concurrently, `silent` those whose cases
     called no module. `disturbed` are those whose cases ended otherwise beside others than alone: if
     there are any, all cases run one at a time. `near` tells of rows on both sides of the split that
-    are nearly the same.
+    are nearly the same, `labels` of labels that give no demos.
     """
 
     study: str
@@ -105,6 +105,7 @@ class Plan:
     disturbed: tuple[Disturbed, ...] = ()
     near: NearDuplicates | None = None
     look: int = 1
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class TrialFinished:
     no score: it used more than was reserved for it. `scores` holds what is known of the program by
     now: the score of each case measured, by id; `price` is its mean price of a case. `spent` is
     what the run's distinct requests came to when the trial ended. `share` (0…1) is how much of a
-    planned trial it took: all where all calls are new, less where it changed a late module alone,
+    planned trial it took: all where all calls may be new, less if it changed a late module alone,
     and none of a leader's on more rows.
     """
 

@@ -39,6 +39,7 @@ from pytest_mipro.optimizer.run.forecast import (
     stage_sizes,
     usual_length,
 )
+from pytest_mipro.optimizer.run.label_faults import label_faults
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.statistics.decide import detectable_lift
 from pytest_mipro.optimizer.study.amount import Amount, total
@@ -71,6 +72,7 @@ def plan_of(run: StudyRun, baseline: Baseline) -> Plan:
         one_at_a_time=tuple(sorted(test.name for test in tests if not test.concurrent)),
         disturbed=baseline.disturbed,
         near=near_duplicates(texts_of(baseline.evaluation.runs), split),
+        labels=label_faults(tests, baseline.evaluation.runs),
         silent=tuple(sorted({case.test for case in baseline.study.cases} - calling)),
     )
 

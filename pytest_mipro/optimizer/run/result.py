@@ -17,6 +17,9 @@ from pytest_mipro.optimizer.study.split import Split
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.signature.signature import Signature
 
+EARLY = "the search ended early"
+"""So begins what is said of a search that a limit ended."""
+
 
 @dataclass(frozen=True)
 class StudyResult:
@@ -32,9 +35,9 @@ class StudyResult:
     `holdout_uses` counts the finalists that this holdout has been used for. `finalist` is a digest
     of the finalist's prompts, "" if no candidate beat the baseline.
 
-    `trials` counts the trials, `calls` the distinct LM requests of the whole run, `asked` all
-    requests of programs and proposals, `live` the calls that an endpoint answered. `ended` says why
-    the search ended early ("" if it didn't). `spending` breaks the
+    `trials` counts the programs that had trials, `calls` the distinct LM requests of the whole run,
+    `asked` all requests of programs and proposals, `live` the calls that an endpoint answered.
+    `ended` says why the search ended before all trials ("" if it didn't). `spending` breaks the
     distinct ones down by stage, module and model; `billed` is the actual cost over all runs of the
     study, interrupted ones included. `lessons` are what was learnt about proposing, if learning is
     on.
@@ -66,6 +69,11 @@ class StudyResult:
     spending: tuple[SpendingEntry, ...] = ()
     billed: Amount = NOTHING
     decided: Evaluation | None = None
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether a limit ended the search."""
+        return self.ended.startswith(EARLY)
 
     @property
     def decided_on(self) -> str:

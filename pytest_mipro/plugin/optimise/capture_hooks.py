@@ -5,6 +5,7 @@ No item, fixture or mark is left in the study that the optimiser gets.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -73,6 +74,8 @@ def begin_optimize(state: RunState, session: pytest.Session) -> None:
         session.config.hook.pytest_deselected(items=unmarked)
     session.items[:] = [item for item in session.items if item in marked]
     session.testscollected = len(session.items)
+    if not state.cases and (session.testsfailed or sys.exc_info()[0]):
+        return  # pytest tells what kept it from collecting
     if not state.cases:
         line = "mipro: nothing to optimise, no selected test carries @pytest.mark.mipro"
         session.config.pluginmanager.register(HeaderLines([line]), "mipro-nothing")

@@ -116,9 +116,11 @@ class Ending:
     def next(self) -> str:
         """Return the next command, or what to try where nothing is better."""
         if self.written:
-            return "git diff, then pytest, then commit the prompts with the lock"
-        if self.better:
+            return "git status, git diff, pytest, then commit the prompts with the lock"
+        if self.better or self.then:
             return self.then or "pytest"
+        if self.result.ended_early:
+            return f"raise the limit that ended the search; the same command goes on; {_HELP}"
         decision = self.result.decision
         larger = [f"--mipro-effort={self.larger}"] if self.larger else []
         tries = [*larger, "--mipro-seed=1", "--mipro-proposer-model=a stronger one"]

@@ -20,7 +20,7 @@ from typing import Any, Self, TextIO
 
 import pytest
 
-from pytest_mipro.errors import CacheError, MiproError
+from pytest_mipro.errors import CacheError, MiproError, MissingKeyError, UnknownModelError
 from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.budget.ledger import Ledger
 from pytest_mipro.optimizer.budget.limits import LimitUsedUpError, shortage
@@ -151,6 +151,7 @@ class JournalBill:
         stages = grouped(result.spending, lambda entry: entry.stage)
         summary = {
             "finished": True,
+            "cut_short": result.ended_early,
             "rows": result.before.rows,
             "modules": len(result.signatures),
             "models": sorted({entry.model for entry in result.spending if entry.model}),
@@ -218,6 +219,9 @@ class BilledClient(ClientWrapper):
         try:
             with counting_lost_attempts(partial(bill.lose, number)):
                 reply = await super().complete(request)  # cancelled, it stays at its worst
+        except (MissingKeyError, UnknownModelError):
+            bill.end(number, Amount())  # no provider was asked
+            raise
         except MiproError:  # endpoints charge nothing for a refusal
             bill.end(number, Amount(1))
             raise

@@ -56,9 +56,13 @@ def lines_of(path: Path) -> list[Line]:
 
 
 def last_summary(lines: Iterable[Line]) -> Line | None:
-    """Return the summary of the last run that finished, None if there is none."""
+    """Return the summary of the last run that had all its trials, None if there is none.
+
+    One that a limit cut short is no forecast of another.
+    """
     summaries = [line if line.get("finished") else line.get("before") for line in lines]
-    return next((line for line in reversed(summaries) if isinstance(line, dict)), None)
+    whole = (s for s in reversed(summaries) if isinstance(s, dict) and not s.get("cut_short"))
+    return next(whole, None)
 
 
 def unfinished(lines: list[Line]) -> list[Line]:

@@ -45,7 +45,6 @@ _COLOURS = {"passed": "green", "failed": "red", "incomplete": "red"}
 _LABELS = {"passed": "passed: ", "failed": "FAILED: ", "incomplete": "INCOMPLETE: "}
 _INDENT = "    "
 _NAME = 32
-_EARLY = "the search ended early"  # so does a result's `ended` begin where a limit was reached
 
 # A line of the block, and pytest's markup for it.
 Line = tuple[str, dict[str, bool]]
@@ -101,7 +100,7 @@ def write_troubles(terminal: Any, config: pytest.Config) -> None:
     proposals = [each for round_of in made for each in round_of]
     parts = [f"replies: {text}"] if (text := describe_troubles(troubles)) else []
     parts += [lost] if (lost := unusable(proposals)) else []
-    parts += [result.ended for result in announced.results if result.ended.startswith(_EARLY)]
+    parts += [result.ended for result in announced.results if result.ended_early]
     if parts:
         terminal.write_line(f"mipro: {'; '.join(parts)}", yellow=True)
 
