@@ -40,7 +40,7 @@ def test_prompts_and_lock_are_written_and_the_diff_is_shown(pytester):
             "decision    better: lift *",
             f"files       wrote {PROMPT}, {LOCK}",
             "cost        * calls, * tokens; 0:*",
-            "next        git diff, then pytest, *",
+            "next        git status, git diff, pytest, *",
         ]
     )
     assert set(written(pytester)) == {"pipeline.parity.yaml", LOCK}

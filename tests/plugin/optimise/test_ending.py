@@ -41,7 +41,7 @@ def test_five_lines_tell_score_decision_files_cost_and_what_is_next(better):
     assert lines["decision"].startswith("better: lift +")
     assert lines["files"] == "wrote p.yaml, test_a.mipro.json"
     assert lines["cost"].endswith("; billed 7 calls, 900 tokens, $0.0120; 1:05")
-    assert lines["next"].startswith("git diff, then pytest")
+    assert lines["next"].startswith("git status, git diff, pytest, ")
 
 
 def test_many_files_are_counted_and_the_worst_of_many_tests_are_named(better):
@@ -79,6 +79,19 @@ def test_where_nothing_is_better_the_next_larger_effort_is_named(better, larger)
     assert "--mipro-proposer-model" in text
     assert "nothing better; " in ending.line()
     assert ending.line().endswith(text)
+
+
+def test_after_a_limit_that_limit_is_to_be_raised(better):
+    ended = none(better)
+    early = replace(ended, result=replace(ended.result, ended="the search ended early: 9 calls"))
+    assert early.next().startswith("raise the limit that ended the search; ")
+    idle = replace(ended.result, ended="the search ended after 2 rounds without a better program")
+    assert replace(ended, result=idle).next().startswith("try ")
+
+
+def test_part_of_the_cases_is_followed_by_all_of_them(better):
+    part = replace(none(better), withheld="only part of its cases ran", then="all cases")
+    assert part.next() == "all cases"
 
 
 def test_a_finalist_that_is_likely_better_can_be_accepted(better):

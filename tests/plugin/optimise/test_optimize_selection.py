@@ -93,6 +93,16 @@ def test_unmarked_tests_are_deselected(pytester):
     assert not (pytester.path / "ran.txt").exists()
 
 
+def test_what_keeps_tests_from_being_collected_is_told_alone(pytester):
+    write_project(pytester, "import nothing_of_this_name\n" + TESTS)
+    result = pytester.runpytest("--mipro-optimize")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.no_fnmatch_line("*nothing to optimise*")
+    missing = optimize(pytester, "test_of_no_name.py")
+    assert missing.ret == pytest.ExitCode.USAGE_ERROR
+    missing.stdout.no_fnmatch_line("*nothing to optimise*")
+
+
 @pytest.mark.parametrize("arguments", [(), ("-q",), ("--mipro-dry-run",), ("--collect-only",)])
 def test_without_marked_tests_nothing_runs(pytester, arguments):
     write_project(pytester, UNMARKED)

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_mipro.errors import EndpointDownError, EndpointError, LimitReachedError
+from pytest_mipro.errors import (
+    EndpointDownError,
+    EndpointError,
+    LimitReachedError,
+    MiproError,
+    MissingKeyError,
+    UnknownModelError,
+)
 from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 from pytest_mipro.plugin.replies.bill import BilledClient, JournalBill, billing
@@ -99,6 +106,21 @@ def test_a_last_attempt_that_is_lost_counts_once(tmp_path: Path) -> None:
         assert bill.billed.calls == 3
     with made(tmp_path) as again:
         assert again.billed.calls == 3
+
+
+@pytest.mark.parametrize("error", [MissingKeyError, UnknownModelError])
+def test_a_call_that_no_provider_got_is_not_billed(tmp_path: Path, error: type[MiproError]) -> None:
+    class Refused(ScriptedClient):
+        async def complete(self, request: Request) -> Reply:
+            raise error("none")
+
+    with made(tmp_path, Limits(calls=3)) as bill:
+        for _ in range(5):
+            with pytest.raises(error):
+                ask(bill, Refused([]))
+        assert bill.billed.calls == 0
+    with made(tmp_path) as again:
+        assert again.billed.calls == 0
 
 
 def test_a_cancelled_call_counts_as_spent(tmp_path: Path) -> None:

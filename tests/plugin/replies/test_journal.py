@@ -78,6 +78,9 @@ def test_a_gate_is_paid_and_leaves_the_limits_and_the_summary_alone(tmp_path: Pa
         assert fresh.billed.calls == 0
     assert calls(path) == {"search": 1, GATE: 14}
     assert (last_summary(lines_of(path)) or {})["rows"] == 9
+    with path.open("a") as file:
+        file.write('{"finished": true, "cut_short": true, "rows": 8, "before": {"rows": 9}}\n')
+    assert (last_summary(lines_of(path)) or {})["rows"] == 9  # a search that a limit ended is none
 
 
 def test_a_gate_beside_an_optimisation_is_not_written_over(tmp_path: Path) -> None:
