@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-OPTIMIZE = ("--mipro-optimize", "--mipro-trials=6")
+OPTIMIZE = ("--mipro-optimize", "--mipro-trials=8")
 CONCURRENCY = 8
 _CONFTEST = '''
 import asyncio, hashlib, json, os, signal, time
