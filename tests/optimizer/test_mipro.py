@@ -198,7 +198,7 @@ def test_nothing_better_writes_nothing() -> None:
     assert re.fullmatch(
         r"no candidate beat the committed prompts on validation rows: of \d+ programs, made of "
         r"\d+ new instructions? and \d+ demo sets?( of (\d+ to )?\d+ demos?)?, the best is "
-        r"believed to score 0\.\d+, the committed one 0\.\d+; .+",
+        r"believed to score 0\.\d+, the committed one 0\.\d+ \(measured: 0\.\d+ on 16 rows\); .+",
         result.reason,
     )
     assert (result.finalist, result.holdout_uses, result.final, result.after) == ("", 0, None, None)

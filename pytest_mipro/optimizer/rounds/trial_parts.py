@@ -19,7 +19,7 @@ _PURPOSES = {"minibatch": "the next trial with its leader", "full": "the next fu
 class Trial:
     """A trial on `rows`; `pending` is None while it waits for its turn.
 
-    Its `share` (0…1) is that of the calls that are expected to be new; 0 of a leader's trial.
+    Its `share` (0…1) is that of the calls that may be new; 0 of a leader's trial.
     """
 
     number: int

@@ -90,6 +90,7 @@ class _Trials:
         runs = (run for run in state.baseline.evaluation.runs if run.sample == 0)
         self._shares = call_shares(runs, paths) if trials else ()
         self._seen = {*state.record.assessments, *state.record.dropped}
+        self._begun: set[Assignment] = set()
         self._searcher = self._told_searcher() if trials else None
 
     @property
@@ -148,8 +149,8 @@ class _Trials:
         if self._rows_left >= len(self._batch) - ROUNDING:
             assignment = self._asked()
             if assignment is not None:
-                trial = self._trial(self._kind, assignment)
                 share = self._new_share(assignment)
+                trial = self._trial(self._kind, assignment)
                 self._rows_left -= share * len(trial.rows)
                 return replace(trial, share=share)
             self._searcher = None
@@ -162,10 +163,12 @@ class _Trials:
     def _new_share(self, assignment: Assignment) -> float:
         """Return the share of a program's calls that are new at most beside the leader's.
 
-        The committed program's are known, too, unless trials run other samples than the baseline.
+        Those of the committed program are known, too; where trials run other samples than the
+        baseline did, only those of this round's trials.
         """
-        base, sampled = self.state.candidates.committed, self.state.baseline.search_sample
-        known = {self._leader.assignment, base} - ({base} if sampled else set())
+        known = {self._leader.assignment, self.state.candidates.committed}
+        if self.state.baseline.search_sample:
+            known = self._begun
         return self._space.new_share(assignment, known).most
 
     def _asked(self) -> Assignment | None:
@@ -192,6 +195,7 @@ class _Trials:
         number = self.state.record.asked
         self.state = replace(self.state, record=replace(self.state.record, asked=number + 1))
         self._seen.add(assignment)
+        self._begun.add(assignment)
         return Trial(number, kind, assignment, rows)
 
     def _start_all(self, window: deque[Trial]) -> None:

@@ -85,7 +85,7 @@ class Plan:
     `one_at_a_time` names the tests whose cases can't run concurrently, `silent` those whose cases
     called no module. `disturbed` are those whose cases ended otherwise beside others than alone: if
     there are any, all cases run one at a time. `near` tells of rows on both sides of the split that
-    are nearly the same, `labels` of labels that give no demos.
+    are nearly the same, `label_faults` of labels that give no demos.
     """
 
     study: str
@@ -105,7 +105,7 @@ class Plan:
     disturbed: tuple[Disturbed, ...] = ()
     near: NearDuplicates | None = None
     look: int = 1
-    labels: tuple[str, ...] = ()
+    label_faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

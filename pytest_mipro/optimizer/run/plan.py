@@ -72,7 +72,7 @@ def plan_of(run: StudyRun, baseline: Baseline) -> Plan:
         one_at_a_time=tuple(sorted(test.name for test in tests if not test.concurrent)),
         disturbed=baseline.disturbed,
         near=near_duplicates(texts_of(baseline.evaluation.runs), split),
-        labels=label_faults(tests, baseline.evaluation.runs),
+        label_faults=label_faults(tests, baseline.evaluation.runs),
         silent=tuple(sorted({case.test for case in baseline.study.cases} - calling)),
     )
 

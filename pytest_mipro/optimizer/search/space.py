@@ -58,6 +58,8 @@ class Space:
             raise ValueError(f"every dimension needs at least one choice, got {self.sizes}")
         if self.shares and len(self.shares) != len(set(self.modules)):
             raise ValueError(f"a space needs one share of calls a module, got {self}")
+        if any(share.least == 0 for share in self.shares):
+            raise ValueError(f"a module whose prompt changed makes calls anew, got {self.shares}")
 
     @property
     def count(self) -> int:
@@ -105,5 +107,7 @@ class Space:
         if not changed or not self.shares:
             return ALL_CALLS if changed else NO_CALLS
         by_module = dict(zip(dict.fromkeys(self.modules), self.shares, strict=True))
-        least = min(1.0, math.fsum(by_module[module].least for module in changed))
-        return CallShare(least, max(least, *(by_module[module].most for module in changed)))
+        new = [by_module[module] for module in changed]
+        least = min(1.0, math.fsum(share.least for share in new))
+        most = min(1.0, math.fsum(share.most for share in new))
+        return CallShare(least, max(least, most))

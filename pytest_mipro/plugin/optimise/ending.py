@@ -119,13 +119,14 @@ class Ending:
             return "git status, git diff, pytest, then commit the prompts with the lock"
         if self.better or self.then:
             return self.then or "pytest"
-        if self.result.ended_early:
-            return f"raise the limit that ended the search; the same command goes on; {_HELP}"
         decision = self.result.decision
         larger = [f"--mipro-effort={self.larger}"] if self.larger else []
         tries = [*larger, "--mipro-seed=1", "--mipro-proposer-model=a stronger one"]
+        if self.result.ended_early:
+            tries = ["a higher limit: the same command then goes on from the cache"]
         if decision is not None and decision.on_demand:
-            tries = ["--mipro-accept=likely, which writes the finalist", "more rows", *larger]
+            first = tries if self.result.ended_early else ["more rows", *larger]
+            tries = ["--mipro-accept=likely, which writes the finalist", *first]
         return f"try {', or '.join(tries)}; {_HELP}"
 
 

@@ -226,6 +226,8 @@ class PendingChanges:
         elif self._failed:
             why, then = "see below", "put that right, then the same command, from the cache"
         kept = shown(queued.kept) if queued.kept else ""
+        if not (queued.partial or queued.ending.better):
+            then = ""  # nothing would be written then, either
         return replace(queued.ending, written=written, withheld=why, then=then, kept=kept)
 
     def _show_ending(self, terminal: PrintableTerminal, ending: Ending) -> None:

@@ -64,7 +64,7 @@ def describe_plan(plan: Plan, alone: Mapping[str, Sequence[str]]) -> list[str]:
         why = f", as its cases share {fixtures} (rerun_safe declares them safe)" if fixtures else ""
         lines.append(f"{test}: one case at a time{why}")
     lines += [f"{test}: no case called an LM module" for test in plan.silent]
-    lines += plan.labels
+    lines += plan.label_faults
     return lines
 
 

@@ -220,7 +220,7 @@ class BilledClient(ClientWrapper):
             with counting_lost_attempts(partial(bill.lose, number)):
                 reply = await super().complete(request)  # cancelled, it stays at its worst
         except (MissingKeyError, UnknownModelError):
-            bill.end(number, Amount())  # no provider was asked
+            bill.end(number, Amount())  # no model got it
             raise
         except MiproError:  # endpoints charge nothing for a refusal
             bill.end(number, Amount(1))

@@ -14,9 +14,9 @@ from pytest_mipro.optimizer.study.case import CaseRun, TestSpec
 TEST = "test_sort"
 
 
-def _row(name: str, **columns: Any) -> CaseRun:
-    made = run(name, 1.0, call(note, "x", "y"), call(sort, "x", "sea"))
-    return replace(made, case=replace(made.case, test=TEST, columns=columns))
+def _row(name: str, test: str = TEST, **columns: Any) -> CaseRun:
+    made = run(name, 1.0, call(note, "x", "y"), call(sort, "x", "blue"))
+    return replace(made, case=replace(made.case, test=test, columns=columns))
 
 
 RUNS = [_row("r0", kind="blue"), _row("r1", kind="green")]
@@ -24,7 +24,7 @@ RUNS = [_row("r0", kind="blue"), _row("r1", kind="green")]
 
 def _faults(labels: Mapping[str, str], runs: list[CaseRun] = RUNS) -> list[str]:
     told = label_faults([TestSpec(TEST, labels=labels), TestSpec("test_other")], runs)
-    begin = f"{TEST}: labels {dict(labels)!r}: "
+    begin = f"labels {dict(labels)!r}: "
     assert all(line.startswith(begin) for line in told)
     return [line.removeprefix(begin) for line in told]
 
@@ -36,16 +36,25 @@ def test_a_label_of_a_called_module_and_a_column_is_none(name: str) -> None:
 
 def test_a_misspelt_module_is_told_with_those_that_were_called() -> None:
     names = f"{note.signature.name}, {sort.signature.name}"
-    assert _faults({"srot": "kind"}) == [f"no case called 'srot', but {names}"]
+    told = f"the committed prompts' cases call no 'srot', but {names}"
+    assert _faults({"srot": "kind"}) == [told]
 
 
 def test_a_misspelt_column_is_told() -> None:
     assert _faults({"sort": "knid"}) == ["no row has a column 'knid'"]
 
 
-def test_rows_whose_value_is_no_output_are_counted() -> None:
-    runs = [*RUNS, _row("r2", kind="sae"), _row("r3")]
-    assert _faults({"sort": "kind"}, runs) == ["1 row holds no output of it, such as 'sae'"]
+def test_rows_whose_value_is_no_output_are_counted_and_empty_ones_are_not() -> None:
+    runs = [*RUNS, _row("r2", kind="bleu"), _row("r3"), _row("r4", kind=""), _row("r5", kind=None)]
+    assert _faults({"sort": "kind"}, runs) == ["1 row holds no output of it, such as bleu"]
+
+
+def test_a_label_of_several_tests_needs_a_use_in_one() -> None:
+    labels = {"note": "text", "sort": "kind"}
+    tests = [TestSpec(TEST, labels=labels), TestSpec("test_note", labels=labels)]
+    other = run("r6", 1.0, call(note, "x", "y"))
+    noted = replace(other, case=replace(other.case, test="test_note", columns={"text": "z"}))
+    assert label_faults(tests, [*RUNS, noted]) == ()
 
 
 def test_a_test_without_calls_has_other_faults() -> None:

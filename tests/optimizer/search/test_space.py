@@ -84,6 +84,18 @@ def test_the_order_of_modules_does_not_move_a_share_by_a_bit() -> None:
     assert one == Space(CHAIN.sizes, PARTS, shares=shares[::-1]).new_share(new, [BASE])
 
 
+def test_branches_that_never_meet_in_a_case_add_up() -> None:
+    """`a` or `b`, half of the cases each, then `c`: a change of both makes all calls anew."""
+    router = CallShare(0.25, 0.5), CallShare(0.25, 0.5), CallShare(0.5, 0.5)
+    space = Space(CHAIN.sizes, PARTS, shares=router)
+    assert space.new_share((1, 0, 1, 0, 0, 0), [BASE]) == CallShare(0.5, 1.0)
+
+
+def test_a_module_has_calls() -> None:
+    with pytest.raises(ValueError, match="makes calls anew"):
+        Space(CHAIN.sizes, PARTS, shares=(ALL_CALLS, ALL_CALLS, NO_CALLS))
+
+
 def test_shares_are_one_a_module() -> None:
     with pytest.raises(ValueError, match="one share of calls a module"):
         Space(CHAIN.sizes, PARTS, shares=(CallShare(1.0, 1.0),))

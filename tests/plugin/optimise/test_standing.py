@@ -47,6 +47,14 @@ def test_a_trial_counts_by_the_calls_that_it_made_anew():
     assert stand(search, trial(1), trial(2), trial(3)).done == 2
 
 
+def test_a_round_ends_with_less_than_a_trial_left_and_the_bar_goes_on():
+    search = StageStarted("s", "search", TRIALS)
+    second = replace(READY, round=2)
+    assert stand(PLAN, search, READY, trial(1), second).done == pytest.approx(TRIALS / 3)
+    leaders = stand(PLAN, search, READY, trial(1), StageProgress("s", "leaders", 1, 20))
+    assert leaders.after(trial(2, "full", share=0.0)).done == TRIALS
+
+
 def test_what_runs_beside_the_trials_has_its_own_steps():
     search, leaders = StageStarted("s", "search", 1), StageProgress("s", "leaders", 7, 20)
     standing = stand(search, READY, trial(1), leaders)

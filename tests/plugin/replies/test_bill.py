@@ -109,7 +109,7 @@ def test_a_last_attempt_that_is_lost_counts_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [MissingKeyError, UnknownModelError])
-def test_a_call_that_no_provider_got_is_not_billed(tmp_path: Path, error: type[MiproError]) -> None:
+def test_a_call_that_no_model_got_is_not_billed(tmp_path: Path, error: type[MiproError]) -> None:
     class Refused(ScriptedClient):
         async def complete(self, request: Request) -> Reply:
             raise error("none")
