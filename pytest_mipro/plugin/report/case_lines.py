@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from textwrap import wrap
@@ -20,6 +21,8 @@ _FEEDBACK_LINES, _STEP_LINES, _LIST_LINES = 3, 2, 3
 _ALL_LINES = 40
 _SAME_CHARS = 100  # of an output, which is shortened behind them
 _INDENT = "  "
+# Where a test's own message ends without a full stop, and what was compared follows.
+_COMPARED = re.compile(r"(?<=[^\s.:;,!?])\n(?=(?:got|assert) )")
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,8 @@ def _paragraph(
 def _case(result: CaseResult, score: str, verdict: Verdict, lines: Lines) -> list[str]:
     outcome, room = result.outcome, lines.width - len(_INDENT)
     head = f"{short_id(result, verdict)}  {score}"
-    text = " ".join((outcome.error or outcome.failure or outcome.feedback).split())
+    told = outcome.error or outcome.failure or _COMPARED.sub("; ", outcome.feedback)
+    text = " ".join(told.split())
     block = [f"{head}  {text}".rstrip()]
     if len(head) + len(text) + 2 > room:
         block = [head, *(f"    {s}" for s in lines.wrapped(text, room - 4, _FEEDBACK_LINES))]

@@ -77,7 +77,7 @@ def test_a_passing_block_tells_what_changed_since_the_lock(pytester, desk, worke
         "    +0.000 (-0.76 to +0.76) against the lock: 1 improved, 1 regressed; 1 case",
         "    not in it",
         "    regressed from the lock: 1 case",
-        "      T-2  1.00 → 0.00  said two got 'two', wanted 'due'",
+        "      T-2  1.00 → 0.00  said two; got 'two', wanted 'due'",
         "          - pipeline.echo: two",
         "    improved (1): T-1",
         "    missed (1): T-4",
@@ -96,10 +96,10 @@ def test_a_failed_verdict_tells_its_cases_with_the_reason(pytester, desk):
             "broken: 1 case",
             "  T-0  error  *the endpoint is down*",
             "regressed from the lock: 1 case",
-            "  T-3  1.00 → 0.00  said 3 got '3', wanted 'other'",
+            "  T-3  1.00 → 0.00  said 3; got '3', wanted 'other'",
             "      - pipeline.echo: 3",
             "missed: 6 cases",
-            "  T-1  0.00  said 1 got '1', wanted 'other'",
+            "  T-1  0.00  said 1; got '1', wanted 'other'",
             "  and 1 more (-v shows all)",
         ]
     )
