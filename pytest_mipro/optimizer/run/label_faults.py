@@ -10,6 +10,7 @@ from pytest_mipro.optimizer.study.case import CaseRun, TestSpec
 from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.signature.json_values import to_text
 from pytest_mipro.runtime.text.number_words import counted
+from pytest_mipro.runtime.text.redaction import one_line
 
 _SHOWN = 60  # characters of a value
 Called = tuple[CaseRun, ModuleCall]
@@ -46,7 +47,8 @@ def _fault(calls: Iterable[Called], module: str, column: str) -> str:
     if not wrong:
         return ""
     rows = counted(len(wrong), "row holds", "rows hold")
-    return f"{rows} no output of it, such as {to_text(next(iter(wrong.values())))[:_SHOWN]}"
+    value = one_line(to_text(next(iter(wrong.values()))), _SHOWN)
+    return f"{rows} no output of it, such as {value}"
 
 
 def _names(call: ModuleCall) -> tuple[str, str]:

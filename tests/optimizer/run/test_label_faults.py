@@ -49,6 +49,13 @@ def test_rows_whose_value_is_no_output_are_counted_and_empty_ones_are_not() -> N
     assert _faults({"sort": "kind"}, runs) == ["1 row holds no output of it, such as bleu"]
 
 
+def test_a_value_is_shown_on_one_short_line() -> None:
+    (told,) = _faults({"sort": "kind"}, [*RUNS, _row("r2", kind="bleu\n\x1b[31m" + 99 * "x")])
+    assert told.startswith("1 row holds no output of it, such as bleu ")
+    assert told.isprintable()
+    assert len(told) < 100
+
+
 def test_a_label_of_several_tests_needs_a_use_in_one() -> None:
     labels = {"note": "text", "sort": "kind"}
     tests = [TestSpec(TEST, labels=labels), TestSpec("test_note", labels=labels)]
