@@ -19,8 +19,6 @@ from pytest_mipro.optimizer.search.surrogate import Surrogate
 
 # How many assignments TPE proposes to choose from. Each costs a few milliseconds.
 _PROPOSED = 4
-# Equals must stay equal, whatever the last bits of a gain.
-_DIGITS = 9
 # How far the prior may move before all values are shrunk towards it afresh.
 _PRIOR_DRIFT = 0.01
 
@@ -108,8 +106,7 @@ class TPESearcher:
             belief.improvement(best) / math.sqrt(self._space.new_share(option, measured).expected)
             for option, belief in zip(options, surrogate.beliefs(options), strict=True)
         ]
-        rounded = [round(gain, _DIGITS) for gain in gains]
-        return options[rounded.index(max(rounded))]
+        return options[gains.index(max(gains))]
 
     def _renewed(self, leader: Assignment) -> list[Assignment]:
         """Return the leader with untried choices: in all dimensions, those of a kind, of a module.
