@@ -75,6 +75,7 @@ def _result(state: SearchState, conclusion: Conclusion) -> StudyResult:
         asked=run.accounting.spending.asked,
         live=run.accounting.spending.live,
         ended=state.ended,
+        cut_short=state.cut_short,
         spending=run.accounting.spending.entries(),
         billed=run.services.bill.billed,
         lessons=state.lessons if run.settings.has("learning") else (),

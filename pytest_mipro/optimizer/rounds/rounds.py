@@ -33,7 +33,6 @@ from pytest_mipro.optimizer.rounds.trials import Join, measure_leaders, search_r
 from pytest_mipro.optimizer.run.attempts import tests_to_attempt
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.events import CandidatesReady
-from pytest_mipro.optimizer.run.result import EARLY
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.search.candidates import Candidates, committed_candidates, extended
 from pytest_mipro.optimizer.search.credit_assignment import main_effects
@@ -71,12 +70,11 @@ def _search_once(state: SearchState, proposer: InstructionProposer) -> SearchSta
     try:
         runs = training_runs(state)
         if runs is None:
-            reason = "what is left does not hold another round's training runs"
-            return replace(state, ended=f"{EARLY}: {reason}")
+            return state.cut("what is left does not hold another round's training runs")
         return proposer.learn(_round_from(_with_late_modules(state, runs), runs, proposer))
     except LimitReachedError as error:
         run.end_search()
-        return replace(state, ended=f"{EARLY}: {run.services.describe_error(error)}")
+        return state.cut(run.services.describe_error(error))
 
 
 def _round_from(

@@ -34,7 +34,8 @@ class SearchState:
     of the `proposals` that a lesson was drawn from. `ways` says how the demos of a set, given by
     its digest, were drawn; `aimed` are the digests of sets that do better on training rows than on
     others, `taught` tells whether all further sets are. `late` maps the modules that only
-    candidates reach to their models. `ended` says why the search ended early ("" if it didn't).
+    candidates reach to their models. `ended` says why the search ended before all its trials ("" if
+    it didn't), `cut_short` whether a limit did that.
     """
 
     run: StudyRun
@@ -52,6 +53,7 @@ class SearchState:
     lessons: tuple[Lesson, ...] = ()
     late: Mapping[Signature, str] = field(default_factory=dict)
     ended: str = ""
+    cut_short: bool = False
 
     @property
     def incumbent(self) -> Assignment:
@@ -123,6 +125,12 @@ class SearchState:
             or Prompt("", module.demo_sets[assignment[2 * index + 1]]).digest() in self.aimed
             for index, module in enumerate(self.candidates.modules)
         )
+
+    def cut(self, reason: str) -> SearchState:
+        """Return the state of a search that a limit ends now, unless it has ended before."""
+        if self.ended:
+            return self
+        return replace(self, ended=f"the search ended early: {reason}", cut_short=True)
 
     def with_modules(self, models: Mapping[Signature, str]) -> SearchState:
         """Return the state with more modules (given with their models) under committed prompts."""

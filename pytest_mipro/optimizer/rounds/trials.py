@@ -28,7 +28,6 @@ from pytest_mipro.optimizer.rounds.leaders import next_leader
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.rounds.trial_parts import Trial, part_of, why_not
 from pytest_mipro.optimizer.run.events import LeaderKnown, TrialFinished, TrialKind
-from pytest_mipro.optimizer.run.result import EARLY
 from pytest_mipro.optimizer.search.assessments import Assessment
 from pytest_mipro.optimizer.search.searcher import Searcher
 from pytest_mipro.optimizer.search.space import Assignment, Space
@@ -116,7 +115,7 @@ class _Trials:
                 self._run_ahead(window, join)
             self._run_window(window)
         except LimitReachedError as error:
-            self._end_early(self._run.services.describe_error(error))
+            self.state = self.state.cut(self._run.services.describe_error(error))
             self._run.end_search()
 
     def _run_ahead(self, window: deque[Trial], join: Join) -> None:
@@ -217,12 +216,8 @@ class _Trials:
     def _end_with(self, trial: Trial) -> None:
         """End the search before a trial that does not fit; a leader may follow minibatches."""
         self._rows_left = 0.0
-        self.state = replace(self.state, record=replace(self.state.record, asked=trial.number))
-        self._end_early(why_not(self.state, trial))
-
-    def _end_early(self, reason: str) -> None:
-        ended = self.state.ended or f"{EARLY}: {reason}"
-        self.state = replace(self.state, ended=ended)
+        state = replace(self.state, record=replace(self.state.record, asked=trial.number))
+        self.state = state.cut(why_not(state, trial))
 
     def _evaluate(self, trial: Trial, part: Part) -> Pending:
         baseline = self.state.baseline

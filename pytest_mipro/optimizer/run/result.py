@@ -17,9 +17,6 @@ from pytest_mipro.optimizer.study.split import Split
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.signature.signature import Signature
 
-EARLY = "the search ended early"
-"""So begins what is said of a search that a limit ended."""
-
 
 @dataclass(frozen=True)
 class StudyResult:
@@ -37,10 +34,10 @@ class StudyResult:
 
     `trials` counts the programs that had trials, `calls` the distinct LM requests of the whole run,
     `asked` all requests of programs and proposals, `live` the calls that an endpoint answered.
-    `ended` says why the search ended before all trials ("" if it didn't). `spending` breaks the
-    distinct ones down by stage, module and model; `billed` is the actual cost over all runs of the
-    study, interrupted ones included. `lessons` are what was learnt about proposing, if learning is
-    on.
+    `ended` says why the search ended before all trials ("" if it didn't), `cut_short` whether a
+    limit did that. `spending` breaks the distinct ones down by stage, module and model; `billed` is
+    the actual cost over all runs of the study, interrupted ones included. `lessons` are what was
+    learnt about proposing, if learning is on.
     """
 
     study: str
@@ -65,15 +62,11 @@ class StudyResult:
     asked: int
     live: int
     ended: str
+    cut_short: bool = False
     lessons: tuple[Lesson, ...] = ()
     spending: tuple[SpendingEntry, ...] = ()
     billed: Amount = NOTHING
     decided: Evaluation | None = None
-
-    @property
-    def ended_early(self) -> bool:
-        """Whether a limit ended the search."""
-        return self.ended.startswith(EARLY)
 
     @property
     def decided_on(self) -> str:

@@ -122,10 +122,10 @@ class Ending:
         decision = self.result.decision
         larger = [f"--mipro-effort={self.larger}"] if self.larger else []
         tries = [*larger, "--mipro-seed=1", "--mipro-proposer-model=a stronger one"]
-        if self.result.ended_early:
+        if self.result.cut_short:
             tries = ["a higher limit: the same command then goes on from the cache"]
         if decision is not None and decision.on_demand:
-            first = tries if self.result.ended_early else ["more rows", *larger]
+            first = tries if self.result.cut_short else ["more rows", *larger]
             tries = ["--mipro-accept=likely, which writes the finalist", *first]
         return f"try {', or '.join(tries)}; {_HELP}"
 

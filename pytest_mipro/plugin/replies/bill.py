@@ -151,7 +151,7 @@ class JournalBill:
         stages = grouped(result.spending, lambda entry: entry.stage)
         summary = {
             "finished": True,
-            "cut_short": result.ended_early,
+            "cut_short": result.cut_short,
             "rows": result.before.rows,
             "modules": len(result.signatures),
             "models": sorted({entry.model for entry in result.spending if entry.model}),

@@ -100,7 +100,7 @@ def write_troubles(terminal: Any, config: pytest.Config) -> None:
     proposals = [each for round_of in made for each in round_of]
     parts = [f"replies: {text}"] if (text := describe_troubles(troubles)) else []
     parts += [lost] if (lost := unusable(proposals)) else []
-    parts += [result.ended for result in announced.results if result.ended_early]
+    parts += [result.ended for result in announced.results if result.cut_short]
     if parts:
         terminal.write_line(f"mipro: {'; '.join(parts)}", yellow=True)
 

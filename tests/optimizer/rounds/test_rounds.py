@@ -193,6 +193,7 @@ def test_no_plateau_ends_a_search_before_each_kind_of_move_had_its_turn() -> Non
 def test_a_search_that_solves_what_trials_run_is_at_its_end() -> None:
     played = play(rounds=5, trials=25, minibatch_size=6, seed=6)
     assert played.result.ended == "the leader has the full score on 8 rows"
+    assert not played.result.cut_short
     assert 1 <= len(played.seen(CandidatesReady)) < 5
     assert max(trial.best for trial in played.seen(TrialFinished)) == 1.0
     assert played.result.prompts

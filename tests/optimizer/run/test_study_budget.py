@@ -174,6 +174,7 @@ def test_a_bill_that_is_used_up_ends_the_search_and_leaves_the_decision(calls: i
     client = Limited(calls)
     played = play(client=client, services={"bill": client})
     result = played.result
+    assert result.cut_short
     assert result.ended == "the search ended early: --mipro-max-calls=9 is used up"
     assert result.billed == Amount(5)
     assert client.kept == Amount()  # it was lifted for the decision

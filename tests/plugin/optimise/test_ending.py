@@ -83,10 +83,10 @@ def test_where_nothing_is_better_the_next_larger_effort_is_named(better, larger)
 
 def test_after_a_limit_that_limit_is_to_be_raised(better):
     ended = none(better)
-    early = replace(ended, result=replace(ended.result, ended="the search ended early: 9 calls"))
+    early = replace(ended, result=replace(ended.result, cut_short=True))
     assert early.next().startswith("try a higher limit: the same command then goes on ")
     finalist = likely(better)
-    shown = replace(finalist, result=replace(finalist.result, ended=early.result.ended))
+    shown = replace(finalist, result=replace(finalist.result, cut_short=True))
     assert shown.next().startswith("try --mipro-accept=likely, which writes the finalist, or a hig")
     idle = replace(ended.result, ended="the search ended after 2 rounds without a better program")
     assert replace(ended, result=idle).next().startswith("try ")
