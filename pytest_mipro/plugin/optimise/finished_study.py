@@ -35,12 +35,22 @@ class FinishedStudy:
 
     def refuse_repetition(self, baseline: Evaluation) -> None:
         """Raise AlreadyFinishedError if this baseline is what the recorded result left behind."""
+        if self._recorded() == self._state(baseline, {}):
+            raise AlreadyFinishedError
+
+    @property
+    def ended_before(self) -> bool:
+        """Whether a search with the same cases and options has ended, whatever changed since."""
+        recorded = self._recorded()
+        return bool(recorded) and self.fingerprint.items() <= recorded.items()
+
+    def _recorded(self) -> dict[str, str]:
+        """Return what the last result left behind, {} where none is recorded or it is damaged."""
         try:
             recorded = json.loads(read_text(self.path))
-        except (OSError, ValueError):  # none, or damaged: then the search begins
-            return
-        if recorded == self._state(baseline, {}):
-            raise AlreadyFinishedError
+        except (OSError, ValueError):
+            return {}
+        return recorded if isinstance(recorded, dict) else {}
 
     def record(self, result: StudyResult) -> None:
         """Record what the result leaves behind once it is written.

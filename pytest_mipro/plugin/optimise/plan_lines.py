@@ -10,7 +10,12 @@ from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.budget.spending import STAGES
 from pytest_mipro.optimizer.measuring.disturbance import runs_alone
 from pytest_mipro.optimizer.run.events import Plan
-from pytest_mipro.optimizer.run.forecast import StageSize, stage_sizes
+from pytest_mipro.optimizer.run.forecast import (
+    Forecast,
+    StageForecast,
+    StageSize,
+    stage_sizes,
+)
 from pytest_mipro.optimizer.statistics.decide import detectable_lift
 from pytest_mipro.optimizer.study.amount import (
     Amount,
@@ -109,7 +114,11 @@ def describe_dry_run(
         ("search", _search(settings, split, modules)),
         ("case runs", f"at most {runs:,}, baseline, decision and final pass included{unknown}"),
         ("modules", names),
-        *(_by_gate(gate, sizes, settings, frozen, split) if gate else _by_run(sizes, lock, last)),
+        *(
+            _by_gate(gate, sizes, settings, frozen, split)
+            if gate
+            else _by_run(sizes, settings, lock, last)
+        ),
         (
             "limits",
             describe_limits(settings.limits, settings.max_seconds).removeprefix("limits: "),
@@ -175,7 +184,9 @@ def _modules(lock: Lock | None, last: Mapping[str, Any] | None) -> tuple[int, st
 def _calls(lock: Lock | None, last: Mapping[str, Any] | None) -> str:
     if last is not None:
         calls = sum(amount["calls"] for amount in last["stages"].values())
-        return f"the last run made {counted(calls, 'distinct call')}"
+        short = ", which a limit cut short," if last.get("cut_short") else ""
+        part = " for its baseline" if short else ""
+        return f"the last run{short} made {counted(calls, 'distinct call')}{part}"
     if _searched(lock):
         return f"the run that wrote the lock made {counted(lock.logical_calls, 'distinct call')}"
     return "unknown before the first run"
@@ -209,7 +220,10 @@ def _by_gate(
 
 
 def _by_run(
-    sizes: tuple[StageSize, ...], lock: Lock | None, last: Mapping[str, Any] | None
+    sizes: tuple[StageSize, ...],
+    settings: OptimizerSettings,
+    lock: Lock | None,
+    last: Mapping[str, Any] | None,
 ) -> list[tuple[str, str]]:
     """Return what each stage takes by the bill of the last run."""
     calls = ("LM calls", _calls(lock, last))
@@ -224,6 +238,9 @@ def _by_run(
     ]
     models = f" with {', '.join(last['models'])}" if last.get("models") else ""
     whole = f"about {describe_amount(total(amounts.values()))} by the last run{models}; cached "
+    made = Forecast(tuple(StageForecast(stage, 0, it) for stage, it in amounts.items()), {})
+    ends = describe_ending(made, settings.limits, settings.max_seconds, settings.trials)
+    lines += [("", line) for line in ends]
     return [calls, ("expected", f"{whole}replies are not billed"), *lines]
 
 

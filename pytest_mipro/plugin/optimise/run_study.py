@@ -58,6 +58,10 @@ from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.signature.signature import Signature
 
+_ENDED_BEFORE = (
+    "a search of these cases with these options has ended: if prompts and scores are as it left "
+    "them, the same command asks nothing anew"
+)
 _FINISHED = (
     "this study has ended, and its result is in place: nothing is asked anew; for another search, "
     "change a prompt, the cases or --mipro-seed"
@@ -95,7 +99,10 @@ def plan_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     uses = known_holdout_uses(mipro_folder(inputs.config), inputs.study.name, lock)
     look = uses.earlier + len(uses.finalists) + 1
     _tell_effort(inputs, screen)
-    for line in describe_dry_run(inputs.study, settings, lock, last, look, gate):
+    lines = describe_dry_run(inputs.study, settings, lock, last, look, gate)
+    if _finished(inputs, settings).ended_before:
+        lines += labelled("finished", _ENDED_BEFORE, screen.width)
+    for line in lines:
         screen.line(line, always=True)
 
 
@@ -107,7 +114,7 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     if inputs.partial:
         screen.line("only part of the study's cases are selected: nothing will be written")
     progress = Progress(screen, inputs.alone)
-    finished = FinishedStudy(_file(inputs, "finished"), fingerprint_of(study, settings, {}))
+    finished = _finished(inputs, settings)
     record = StudyRecord(_file(inputs, "records"), redaction(config))
     bill = config.stash[BILLS](inputs.key.lock)
     with ExitStack() as stack:
@@ -133,6 +140,11 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
         bill.finish(result, planned_sizes(study, settings, len(result.signatures)))
     finished.record(result)
     _present(inputs, result, progress, record)
+
+
+def _finished(inputs: StudyInputs, settings: OptimizerSettings) -> FinishedStudy:
+    fingerprint = fingerprint_of(inputs.study, settings, {})
+    return FinishedStudy(_file(inputs, "finished"), fingerprint)
 
 
 @contextmanager

@@ -58,11 +58,16 @@ def lines_of(path: Path) -> list[Line]:
 def last_summary(lines: Iterable[Line]) -> Line | None:
     """Return the summary of the last run that had all its trials, None if there is none.
 
-    One that a limit cut short is no forecast of another.
+    Where a limit cut all runs short, it is the last one's, with the baseline as its only stage:
+    what the others took is no forecast.
     """
-    summaries = [line if line.get("finished") else line.get("before") for line in lines]
-    whole = (s for s in reversed(summaries) if isinstance(s, dict) and not s.get("cut_short"))
-    return next(whole, None)
+    found = [line if line.get("finished") else line.get("before") for line in lines]
+    summaries = [line for line in reversed(found) if isinstance(line, dict)]
+    whole = next((line for line in summaries if not line.get("cut_short")), None)
+    if whole is not None or not summaries:
+        return whole
+    stages = {"baseline": summaries[0]["stages"]["baseline"]}
+    return {**summaries[0], "stages": stages}
 
 
 def unfinished(lines: list[Line]) -> list[Line]:

@@ -144,3 +144,28 @@ def test_after_a_gate_run_it_knows_the_time(pytester):
     other = optimize(pytester, "--mipro-dry-run", "--mipro-model=test/other")
     note = "            its replies are timed by those of test/fake"
     other.stdout.fnmatch_lines([*timed, note])
+
+
+def test_a_first_search_that_a_limit_cut_short_tells_what_its_baseline_took(pytester):
+    write_project(pytester)
+    short = optimize(pytester, "--mipro-max-calls=90")
+    short.stdout.fnmatch_lines(["*search ended early: the limit of 90 calls*"])
+    result = optimize(pytester, "--mipro-dry-run", "--mipro-max-calls=90")
+    result.stdout.fnmatch_lines(
+        [
+            "LM calls    the last run, which a limit cut short, made 40 distinct calls for its ba*",
+            "            search     * calls, *",
+            "            the limit will end the search at about trial *; enough for all: * calls",
+        ]
+    )
+
+
+def test_limits_are_held_against_what_the_last_run_took(pytester):
+    write_project(pytester)
+    optimize(pytester, "--mipro-diff")
+    limit = "            the limit will end the "
+    for calls, end in ((50, "run before its first trial"), (90, "search at about trial")):
+        result = optimize(pytester, "--mipro-dry-run", f"--mipro-max-calls={calls}")
+        result.stdout.fnmatch_lines([f"{limit}{end}*; enough for all: * calls"])
+    result = optimize(pytester, "--mipro-dry-run", "--mipro-max-calls=900")
+    result.stdout.no_fnmatch_line(f"{limit}*")

@@ -73,6 +73,16 @@ def test_another_start_is_searched(finished):
             path.write_bytes(data)
 
 
+def test_a_dry_run_says_that_such_a_search_has_ended(finished):
+    told = "finished    a search of these cases with these options has ended: *"
+    optimize(finished, "--mipro-dry-run").stdout.fnmatch_lines([told])
+    optimize(finished, "--mipro-dry-run", "--mipro-seed=7").stdout.no_fnmatch_line(told)
+    (record,) = (finished.path / ".mipro" / "finished").glob("*.json")
+    for damaged in ("[1]", "{", ""):
+        record.write_text(damaged)
+        optimize(finished, "--mipro-dry-run").stdout.no_fnmatch_line(told)
+
+
 def test_a_result_that_was_shown_and_not_written_is_no_end(pytester):
     write_project(pytester)
     optimize(pytester, "--mipro-diff")
