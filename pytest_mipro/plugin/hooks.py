@@ -135,6 +135,9 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     except session.Failed:  # -x, --maxfail: what did not run makes its test's verdict incomplete
         _conclude(session.config)
         raise
+    except BaseException:  # Ctrl-C: what was paid until then is billed
+        _bill(session.config)
+        raise
     _conclude(session.config)
     return result
 
@@ -257,10 +260,18 @@ def _run(config: pytest.Config) -> RunState:
 
 
 def _conclude(config: pytest.Config) -> None:
+    _bill(config)
     if _RUN in config.stash and not hasattr(config, "workerinput"):
         from pytest_mipro.plugin.session import judge_tests  # noqa: PLC0415
 
         judge_tests(_run(config))
+
+
+def _bill(config: pytest.Config) -> None:
+    if _RUN in config.stash and not hasattr(config, "workerinput"):
+        from pytest_mipro.plugin.session import bill_cases  # noqa: PLC0415
+
+        bill_cases(_run(config))
 
 
 def _is_own_error(kind: type[BaseException]) -> bool:

@@ -17,7 +17,7 @@ from pytest_mipro.plugin.gate.error_reports import shorten_repeated_error
 from pytest_mipro.plugin.gate.junit import ProblemText, report_result, verdict_properties
 from pytest_mipro.plugin.gate.provenance import record_provenance, record_replies
 from pytest_mipro.plugin.gate.update_lock import UPDATE_LOCK, UpdateLock, refuse_partial_selection
-from pytest_mipro.plugin.gate.usage_file import keep_usage
+from pytest_mipro.plugin.gate.usage_file import keep_paid, keep_usage
 from pytest_mipro.plugin.gate.write_replies import record_at_end
 from pytest_mipro.plugin.measuring.report_data import attached
 
@@ -117,6 +117,11 @@ def status_of(report: pytest.CollectReport | pytest.TestReport) -> tuple[str, st
     if status == "error" and not report.failed:
         return None  # it will be run again, and that is another plugin's to name
     return _STATUS.get(status)
+
+
+def bill_cases(state: RunState) -> None:
+    """Bill what the cases took that ran."""
+    keep_paid(state.config, state.usages)
 
 
 def judge_tests(state: RunState) -> None:

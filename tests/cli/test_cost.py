@@ -55,6 +55,25 @@ def test_a_gate_is_billed_once(desk: Path, command: Run, pytester: pytest.Pytest
         assert "  test/small " in out
 
 
+def test_an_interrupted_gate_is_billed_for_the_cases_that_ran(
+    desk: Path, command: Run, pytester: pytest.Pytester
+) -> None:
+    pytester.mkdir(".mipro")
+    write(
+        desk,
+        "stop.py",
+        "def pytest_runtest_setup(item):\n"
+        "    stop.append(item)\n"
+        "    if len(stop) == 2:\n"
+        "        raise KeyboardInterrupt\n"
+        "stop = []\n",
+    )
+    pytester.syspathinsert(desk)
+    ended = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "stop")
+    assert ended.ret == pytest.ExitCode.INTERRUPTED
+    assert "by stage\n  gate  2 calls" in command("cost").out
+
+
 def test_what_is_no_journal_is_passed_over(desk: Path, command: Run) -> None:
     write(desk, ".mipro/bills/x-1.jsonl", '[]\n{"call": {}, "calls": []}\n{"paid": [1, {}]}\nno')
     assert command("cost").status == 0

@@ -16,7 +16,7 @@ from pytest_mipro.plugin.collecting.plan import (
     plan_cases,
 )
 from pytest_mipro.plugin.gate.verdict_types import Verdict
-from pytest_mipro.plugin.measuring.report_data import CaseResult, MeasuredCase
+from pytest_mipro.plugin.measuring.report_data import CaseResult, MeasuredCase, ModuleUsage
 
 if TYPE_CHECKING:
     import pytest
@@ -26,13 +26,14 @@ class RunState:
     """What one run knows; made once, in `hooks.py`, and passed on.
 
     On an xdist controller the workers' reports alone fill it. `cases` are the planned cases of this
-    process; `verdicts` is filled by `conclude`.
+    process; `verdicts` is filled by `conclude`. `usages` holds by lock what each case run took.
     """
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.cases: tuple[PlannedCase, ...] = ()
         self.verdicts: tuple[Verdict, ...] = ()
+        self.usages: dict[str, list[ModuleUsage]] = {}
         self._plans: dict[str, TestPlan] = {}
         self._results: dict[str, dict[str, CaseResult]] = {}
         self._resources = ExitStack()
@@ -61,6 +62,7 @@ class RunState:
     def record(self, nodeid: str, case: MeasuredCase) -> None:
         """Keep a case's result; that of a case that runs again replaces the one before."""
         self._plans[case.plan.nodeid] = case.plan
+        self.usages.setdefault(case.plan.lock, []).extend(case.result.usages)
         self._results.setdefault(case.plan.nodeid, {})[nodeid] = case.result
 
     def conclude(self) -> tuple[Verdict, ...]:

@@ -67,22 +67,36 @@ def default_model(config: pytest.Config) -> str | None:
 def keep_usage(config: pytest.Config, verdicts: Iterable[Verdict]) -> None:
     """Write what each study took, where `.mipro/` is there; what can't be written is left out.
 
-    A run of part of a study is billed, and tells nothing of what the whole takes.
+    A run of part of a study tells nothing of what the whole takes.
     """
     for lock, group in groupby(verdicts, key=lambda verdict: verdict.plan.lock):
         mine = list(group)
         results = [result for verdict in mine for result in verdict.results]
         folder = mipro_folder(config)
-        if not any(result.usages for result in results) or not folder.is_dir():
+        partial = any(verdict.plan.partial for verdict in mine)
+        if partial or not any(result.usages for result in results) or not folder.is_dir():
             continue
         usage = _usage(results, _lending_rows(mine), default_model(config))
-        name = relative_path(Path(lock), ini_folder(config))
+        path = study_file(folder, "usage", relative_path(Path(lock), ini_folder(config)))
         with suppress(OSError, CacheError):
-            if not any(verdict.plan.partial for verdict in mine):
-                path = study_file(folder, "usage", name)
-                ensure_study_folder(path)
-                atomic_write(path, json.dumps(asdict(usage)) + "\n")
-            _keep_paid(study_file(folder, "bills", name), name, results)
+            ensure_study_folder(path)
+            atomic_write(path, json.dumps(asdict(usage)) + "\n")
+
+
+def keep_paid(config: pytest.Config, usages: Mapping[str, Iterable[ModuleUsage]]) -> None:
+    """Bill the live calls of each study, given by its lock, where `.mipro/` is there.
+
+    What can't be written is left out.
+    """
+    folder = mipro_folder(config)
+    for lock, parts in usages.items():
+        name = relative_path(Path(lock), ini_folder(config))
+        took = [(part.model, part.live) for part in by_module(parts) if part.live.calls]
+        if took and folder.is_dir():
+            journal = study_file(folder, "bills", name)
+            with suppress(OSError, CacheError):
+                ensure_study_folder(journal)
+                note_gate(journal, name, [Paid(today(), GATE, *each) for each in took])
 
 
 def _lending_rows(verdicts: Iterable[Verdict]) -> int:
@@ -93,14 +107,6 @@ def _lending_rows(verdicts: Iterable[Verdict]) -> int:
             known = lends.get(result.row, True)
             lends[result.row] = known and (well or bool(verdict.plan.labels))
     return sum(lends.values())
-
-
-def _keep_paid(journal: Path, study: str, results: Iterable[CaseResult]) -> None:
-    parts = by_module(part for result in results for part in result.usages)
-    paid = [Paid(today(), GATE, part.model, part.live) for part in parts if part.live.calls]
-    if paid:
-        ensure_study_folder(journal)
-        note_gate(journal, study, paid)
 
 
 def _usage(results: Sequence[CaseResult], lending: int, model: str | None) -> GateUsage:

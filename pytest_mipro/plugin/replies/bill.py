@@ -3,14 +3,15 @@
 A line before each call holds the most that it may take, a line after it what it took. A call
 without a second line was cancelled, timed out or died with its run: it counts as spent. The bill
 sums the runs of a study that was cut off. After a finished run the journal begins anew, with the
-summary of that run and the sums of what was paid.
+summary of that run and the sums of what was paid, unless another run goes on beside this one.
 """
 
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict
 from functools import partial
@@ -30,11 +31,14 @@ from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 from pytest_mipro.plugin.config.study_files import ensure_study_folder
 from pytest_mipro.plugin.replies.journal import (
+    Line,
     billed,
+    call_name,
     carried,
     last_summary,
     lines_of,
     paid,
+    run_of,
     today,
     unfinished,
 )
@@ -42,6 +46,7 @@ from pytest_mipro.runtime.calls.context import calling_module
 from pytest_mipro.runtime.client.contract import Reply, Request
 from pytest_mipro.runtime.client.retry import counting_lost_attempts
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
+from pytest_mipro.runtime.text.files import atomic_write, file_lock
 
 
 class JournalBill:
@@ -54,35 +59,54 @@ class JournalBill:
 
     def __init__(self, path: Path, limits: Limits, cost_model: CostModel, study: str = "") -> None:
         self._path = path
+        self._study = study
         self.cost_model = cost_model
         self._lock = Lock()
         self._open: dict[int, Amount] = {}
         self._file: TextIO | None = None
-        lines = lines_of(path)
-        earlier = unfinished(lines)
-        self._ledger = Ledger(limits, billed(earlier))
-        self._next = 1 + max((line.get("call", 0) for line in earlier), default=0)
-        self._fresh = not earlier
-        head = {"study": study, "before": last_summary(lines), "paid": carried(paid(lines))}
-        self._head = {name: value for name, value in head.items() if value}
+        self._ledger = Ledger(limits)
+        self._run = secrets.token_hex(4)
+        self._ends = [self._run]
+        self._next = 1
+        self._held = ExitStack()
 
     def __enter__(self) -> Self:
         try:
             ensure_study_folder(self._path)
-            if self._fresh:
-                self._path.write_bytes(b"")
-            # Appended, as a plain run beside this one adds what it paid.
-            self._file = self._path.open("a", encoding="utf-8")
-            if not self._fresh:
-                self._file.write("\n")  # a killed run may have left half a line
-            elif self._head:
-                self._file.write(json.dumps(self._head) + "\n")
+            alone = self._is_alone()
+            lines = lines_of(self._path)
+            earlier = unfinished(lines)
+            self._ledger = Ledger(self._ledger.limits, billed(earlier))
+            self._file = self._begun_anew(lines) if alone and not earlier else self._carried_on()
         except OSError as error:
             raise self._broken(error) from None
+        if alone:
+            self._ends += sorted({run_of(line) or "" for line in earlier})
         return self
+
+    def _is_alone(self) -> bool:
+        """Return whether no other run of the study goes on; keeps the lock that tells it."""
+        try:
+            self._held.enter_context(file_lock(self._path.with_suffix(".lock"), 0))
+        except TimeoutError:
+            return False
+        return True
+
+    def _begun_anew(self, lines: list[Line]) -> TextIO:
+        head = {"study": self._study, "before": last_summary(lines), "paid": carried(paid(lines))}
+        known = {name: value for name, value in head.items() if value}
+        atomic_write(self._path, f"{json.dumps(known)}\n" if known else "")
+        return self._path.open("a", encoding="utf-8")
+
+    def _carried_on(self) -> TextIO:
+        # Appended, as a plain run beside this one adds what it paid.
+        file = self._path.open("a", encoding="utf-8")
+        file.write("\n")  # a killed run may have left half a line
+        return file
 
     def __exit__(self, *exception: object) -> None:
         self._close()
+        self._held.close()
 
     def _close(self) -> None:
         with self._lock:
@@ -117,7 +141,7 @@ class JournalBill:
             self._open[number] = worst
             user = {"model": request.model, "module": calling_module()}
             when = {"day": today(), "stage": calling_stage()}
-            self._write({"call": number, **when, **user, **asdict(worst)})
+            self._write({"call": self._name(number), **when, **user, **asdict(worst)})
         return number
 
     def lose(self, number: int, again: bool) -> None:
@@ -128,10 +152,10 @@ class JournalBill:
         with self._lock:
             lost = self._open[number]
             self._ledger.end(lost, lost)
-            self._write({"lost": number, **asdict(lost)})
+            self._write({"lost": self._name(number), **asdict(lost)})
             if not (again and self._ledger.begin(lost)):
                 del self._open[number]  # no other attempt is made
-                self._write({"took": number, **asdict(Amount())})
+                self._write({"took": self._name(number), **asdict(Amount())})
                 if again:
                     raise self._used_up("another attempt", lost)
 
@@ -141,7 +165,7 @@ class JournalBill:
             worst = self._open.pop(number, None)
             if worst is not None:
                 self._ledger.end(worst, took)
-                self._write({"took": number, **asdict(took)})
+                self._write({"took": self._name(number), **asdict(took)})
 
     def finish(self, result: StudyResult, planned: Mapping[str, int]) -> None:
         """Note that the study has finished: the next run begins a new bill.
@@ -151,6 +175,7 @@ class JournalBill:
         stages = grouped(result.spending, lambda entry: entry.stage)
         summary = {
             "finished": True,
+            "runs": self._ends,
             "cut_short": result.cut_short,
             "rows": result.before.rows,
             "modules": len(result.signatures),
@@ -165,6 +190,9 @@ class JournalBill:
     def took(self, request: Request, reply: Reply) -> Amount:
         """Return what a call took by its reply, its worst case if the reply doesn't say."""
         return self.cost_model.took(request, reply)
+
+    def _name(self, number: int) -> str:
+        return call_name(self._run, number)
 
     def _used_up(self, what: str, more: Amount) -> LimitUsedUpError:
         ledger = self._ledger

@@ -2,7 +2,8 @@
 
 A call has a line before it, with the most that it may take, and one behind it with what it took. A
 new run of the study carries on what earlier ones paid as sums; so does a gate, which has no limits.
-Journals of older releases name no day and no stage.
+A call's number begins with its run, as runs may go on side by side, and a run that finished names
+the runs that it ended. Journals of older releases name no day, no stage and no run.
 """
 
 from __future__ import annotations
@@ -70,11 +71,26 @@ def last_summary(lines: Iterable[Line]) -> Line | None:
     return {**summaries[0], "stages": stages}
 
 
+def call_name(run: str, number: int) -> str:
+    """Return the name of a run's call, which no other run's has."""
+    return f"{run}-{number}"
+
+
 def unfinished(lines: list[Line]) -> list[Line]:
-    """Return the lines of the calls of a run that did not finish."""
+    """Return the lines of the calls of runs that did not finish."""
     ends = [number for number, line in enumerate(lines, 1) if line.get("finished")]
-    rest = lines[max(ends, default=0) :]
-    return [line for line in rest if not line.keys().isdisjoint(("call", "took", "lost"))]
+    older = [number for number in ends if "runs" not in lines[number - 1]]
+    ended = {run for number in ends for run in _texts(lines[number - 1].get("runs"))}
+    rest = lines[max(older, default=0) :]
+    return [line for line in rest if (run := run_of(line)) is not None and run not in ended]
+
+
+def run_of(line: Line) -> str | None:
+    """Return the run of a call's line, "" where it is not told; None: it is of no call."""
+    names = [line[name] for name in ("call", "took", "lost") if name in line]
+    if not names:
+        return None
+    return names[0].partition("-")[0] if isinstance(names[0], str) else ""
 
 
 def billed(lines: Iterable[Line]) -> Amount:
@@ -117,6 +133,10 @@ def study_in(lines: Iterable[Line], path: Path) -> str:
 def _entries(line: Line) -> list[Any]:
     entries = line.get("paid")
     return entries if isinstance(entries, list) else []
+
+
+def _texts(value: Any) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
 def _charges(lines: Iterable[Line]) -> Iterator[tuple[Line, Amount]]:

@@ -16,6 +16,7 @@ from pytest_mipro.plugin.replies.journal import (
     lines_of,
     note_gate,
     paid,
+    run_of,
     study_in,
     today,
     unfinished,
@@ -108,3 +109,30 @@ def test_a_journal_of_an_older_release(tmp_path: Path) -> None:
     assert Paid("", "", "m", Amount(3, 144, None)) in paid(lines_of(path))
     assert billed(lines_of(path)).calls == 3
     assert study_in(lines_of(path), path) == "test_a"
+
+
+def test_two_runs_at_once_are_both_billed(tmp_path: Path) -> None:
+    path = tmp_path / "bills/a.jsonl"
+    with bill(path) as one, bill(path) as other:
+        for _ in range(2):
+            ask(one, "search")
+            ask(other, "baseline")
+        assert calls(path) == {"search": 2, "baseline": 2}
+        ended = run_of(next(line for line in lines_of(path) if line.get("stage") == "search"))
+        with path.open("a") as file:
+            file.write(f'{{"finished": true, "runs": ["{ended}"], "rows": 9, "stages": {{}}}}\n')
+        assert billed(unfinished(lines_of(path))).calls == 2  # the other one goes on
+        ask(other, "baseline")
+    with bill(path) as again:  # it was cut off: its calls count
+        assert again.billed.calls == 3
+    assert calls(path) == {"search": 2, "baseline": 3}
+
+
+def test_a_run_beside_another_begins_no_new_journal(tmp_path: Path) -> None:
+    path = tmp_path / "bills/a.jsonl"
+    with bill(path) as one, bill(path) as other:
+        assert other.billed.calls == 0
+        ask(one, "search")
+        with bill(path):
+            pass
+        assert calls(path) == {"search": 1}
