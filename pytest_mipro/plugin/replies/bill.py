@@ -199,7 +199,10 @@ class JournalBill:
         short = shortage(ledger.limits, ledger.spent + ledger.held, more)
         if short is None:
             raise ValueError(f"{more} fits, and was refused")
-        return LimitUsedUpError(short.limit, f": {what} could exceed it")
+        why = f": {what} could exceed it"
+        if overlong := sorted(self.cost_model.overlong):
+            why += f", as {', '.join(overlong)} wrote more than its max_tokens"
+        return LimitUsedUpError(short.limit, why)
 
     def _write(self, line: Mapping[str, Any]) -> None:
         if self._file is None:

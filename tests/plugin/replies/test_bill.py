@@ -86,6 +86,19 @@ def test_a_lost_attempt_counts_as_spent(tmp_path: Path) -> None:
         assert again.billed.tokens == 2 * worst + 4
 
 
+def test_replies_longer_than_allowed_end_the_run_and_are_named(tmp_path: Path) -> None:
+    class Talking(ScriptedClient):
+        async def complete(self, request: Request) -> Reply:
+            return replace(await super().complete(request), usage=Usage(3, 400))
+
+    with made(tmp_path) as bill:
+        ask(bill, Talking(lambda _: "yes"))
+        ask(bill, Talking(lambda _: "yes"))
+        with pytest.raises(LimitReachedError, match="as m wrote more than its max_tokens"):
+            ask(bill, Talking(lambda _: "yes"))
+        assert bill.billed.tokens == 806  # of 1,000
+
+
 def test_lost_attempts_end_at_the_limit(tmp_path: Path) -> None:
     with made(tmp_path) as bill:
         with pytest.raises(LimitReachedError, match="another attempt could exceed it"):
