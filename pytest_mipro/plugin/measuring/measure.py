@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from numbers import Real
 from statistics import fmean
+from traceback import walk_tb
 from typing import Any, Literal
 
 import pytest
@@ -139,11 +140,17 @@ def raised(error: BaseException, notes: Sequence[Comparison], outputs: Sequence[
         return Outcome(None, skipped=canonical(str(leaf)) or "skipped")
     if isinstance(leaf, AssertionError):
         return Outcome(0.0, assertion_feedback(leaf, notes, outputs))
-    if isinstance(leaf, _FAILED):
+    if isinstance(leaf, _FAILED) and not _timed_out(leaf):
         return Outcome(0.0, canonical(str(leaf)))
     if isinstance(leaf, MiproError):  # the world's or the user's set-up: no measurement
         return Outcome(None, error=_text(leaf))
     return Outcome(None, failure=exception_line(leaf))
+
+
+def _timed_out(error: BaseException) -> bool:
+    """Return whether pytest-timeout ended the test: what it raises is no judgement of the test."""
+    frames = (frame for frame, _ in walk_tb(error.__traceback__))
+    return any(frame.f_globals.get("__name__") == "pytest_timeout" for frame in frames)
 
 
 def mean_outcome(samples: Sequence[Outcome]) -> Outcome:
