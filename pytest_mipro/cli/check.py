@@ -14,7 +14,7 @@ from pytest_mipro.cli.prompts import Inventory, inventory_of
 from pytest_mipro.cli.sources import FoundPrompt, prompts_in, source_text
 from pytest_mipro.cli.trees import Folder, Wheel, project_root
 from pytest_mipro.errors import ConfigurationError, UsageError
-from pytest_mipro.plugin.lock.lock_file import LockedModule
+from pytest_mipro.plugin.lock.lock_file import SUFFIX, LockedModule
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.signature.signature import VARIANT_SIGN
 from pytest_mipro.runtime.text.number_words import counted
@@ -75,10 +75,21 @@ def _lock_problems(project: Inventory, unreadable: Container[str]) -> Iterator[s
         if lock.edited:
             lines = counted(lock.edited, "line")
             yield f"{path}: {lines} edited since it was written; restore the file, or {_UPDATE}"
+        if not _has_tests(project, path):
+            gone = f"{path.removesuffix(SUFFIX)}.py"
+            yield f"{path}: nothing measures it, as {gone} is gone; restore it, or delete the lock"
         for place, module in sorted(project.locked()[path].items()):
             problem = "" if place in unreadable else _difference(project, place, module)
             if problem:
                 yield f"{path}: {problem}"
+
+
+def _has_tests(project: Inventory, lock: str) -> bool:
+    """Return whether there is a lock's test file, or one that may name its study."""
+    tests = lock.removesuffix(SUFFIX)
+    name = posixpath.basename(tests)
+    naming = (project.tree.read(path) or "" for path in project.tree.paths(".py", "study"))
+    return project.tree.read(f"{tests}.py") is not None or any(name in text for text in naming)
 
 
 def _difference(project: Inventory, place: str, locked: LockedModule) -> str:

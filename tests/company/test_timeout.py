@@ -19,7 +19,9 @@ def test_a_case_that_takes_too_long_is_told(company):
     company.write(body="if number == 3: __import__('time').sleep(30)")
     result = company.run("--timeout=1")
     assert result.parseoutcomes() == {"passed": 5, "missed": 34, "failed": 2}
-    result.stdout.fnmatch_lines(["*100%]*", "*3  error  Failed: Timeout (>1.0s) from pytest-timeout.*"])
+    result.stdout.fnmatch_lines(
+        ["*100%]*", "*3  error  Failed: Timeout (>1.0s) from pytest-timeout.*"]
+    )
     result.stdout.fnmatch_lines(["*INCOMPLETE: 1 case failed"])
     assert result.duration < 20
     company.left_only_cases()
