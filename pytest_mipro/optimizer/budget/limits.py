@@ -83,16 +83,22 @@ class UnknownPriceError(UnboundedCallError):
 
 @dataclass(frozen=True)
 class Shortage:
-    """A limit that does not hold what is `taken` already and `needed` on top, in its currency."""
+    """A limit that does not hold what is `taken` already and `needed` on top, in its currency.
+
+    So much of what is taken is not used yet, but `kept` for the decision.
+    """
 
     limit: Limit
     taken: int
     needed: int
+    kept: int = 0
 
     def describe(self, purpose: str) -> str:
         """Return what the limit leaves, and what the purpose is expected to need."""
         left = self.limit.words(max(0, self.limit.value - self.taken))
-        return f"{self.limit} leaves {left}, {purpose} needs about {self.limit.words(self.needed)}"
+        beside = f" beside {self.limit.words(self.kept)} kept for the decision" if self.kept else ""
+        needed = self.limit.words(self.needed)
+        return f"{self.limit} leaves {left}{beside}, {purpose} needs about {needed}"
 
     def error(self, purpose: str, remedy: str = "") -> LimitTooSmallError:
         """Return the error that says so; `remedy` is appended."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_mipro.optimizer.budget.ledger import Part
 from pytest_mipro.optimizer.budget.limits import shortage
@@ -50,9 +50,11 @@ def why_not(state: SearchState, trial: Trial) -> str:
     """Return why a trial does not fit."""
     ledger, describe = state.run.ledger, state.run.services.describe_error
     needed = _expected(state, trial) + _keep(state, trial)
-    short = shortage(ledger.limits, ledger.spent + _held(state, trial), needed)
+    held = _held(state, trial)
+    short = shortage(ledger.limits, ledger.spent + held, needed)
     if short is None:
         return "too little is left"
+    short = replace(short, kept=getattr(held, short.limit.currency) or 0)
     return describe(short.error(_PURPOSES[trial.kind]))
 
 

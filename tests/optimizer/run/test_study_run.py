@@ -59,7 +59,8 @@ def _ending(played: Played, limit: int) -> str:
         # In this world a finalist is always better, but one of few trials may not show it.
         assert bool(result.prompts) == result.decision.accepted == (result.final is not None)
         return "decided early" if result.ended else "decided"
-    assert re.search(r"limit of \d+ calls leaves \d+ calls, the next .* needs about", result.ended)
+    left = r"limit of \d+ calls leaves \d+ calls? beside \d+ calls kept for the decision, the next"
+    assert re.search(rf"{left} .* needs about", result.ended)
     return "ended"
 
 
@@ -102,7 +103,7 @@ def test_what_the_refusal_says_is_enough() -> None:
     with pytest.raises(BudgetError, match=r"leaves 64 calls, .* raise it to 149 or more"):
         play(max_calls=148)
     assert play(max_calls=149).result.ended.startswith(
-        "the search ended early: the limit of 149 calls leaves 0 calls, the next trial "
+        "the search ended early: the limit of 149 calls leaves 0 calls beside 65 calls kept for "
     )
     assert play(max_calls=213).seen(TrialFinished)
 
@@ -179,8 +180,8 @@ def test_a_small_budget_keeps_room_for_one_full_evaluation() -> None:
 def test_the_reason_tells_a_search_that_never_came_to_a_full_evaluation() -> None:
     for limit in (160, 170, 180):
         assert re.fullmatch(
-            rf"the search ended early: the limit of {limit} calls? leaves \d+ calls?, "
-            r"the next trial with its leader needs about \d+ calls, and no candidate was measured "
-            r"on all validation rows",
+            rf"the search ended early: the limit of {limit} calls? leaves \d+ calls? beside "
+            r"65 calls kept for the decision, the next trial with its leader needs about \d+ "
+            r"calls, and no candidate was measured on all validation rows",
             play(max_calls=limit).result.reason,
         )
