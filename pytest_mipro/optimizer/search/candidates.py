@@ -44,7 +44,12 @@ class Candidates:
             for part, choices in (("instruction", module.instructions), ("demos", module.demo_sets))
         }
         origins = tuple(part for module in self.modules for part in module.origins)
-        return Space(tuple(dimensions.values()), tuple(dimensions), origins)
+        demos = tuple(
+            part
+            for module in self.modules
+            for part in ((0,) * len(module.instructions), tuple(map(len, module.demo_sets)))
+        )
+        return Space(tuple(dimensions.values()), tuple(dimensions), origins, demos=demos)
 
     @property
     def committed(self) -> Assignment:

@@ -43,13 +43,15 @@ class Space:
     `names` and `sizes` are equally long. `origins`, if given, hold for each choice of each
     dimension the one that it was made to improve on, 0 for choice 0; without them, all were made
     from choice 0. `shares`, if given, hold for each module what a change of it alone makes anew;
-    without them, any change makes all calls anew.
+    without them, any change makes all calls anew. `demos`, if given, hold for each choice of each
+    dimension how many demos it shows.
     """
 
     sizes: tuple[int, ...]
     names: tuple[str, ...]
     origins: tuple[tuple[int, ...], ...] = ()
     shares: tuple[CallShare, ...] = ()
+    demos: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.sizes) != len(self.names) or len(set(self.names)) != len(self.names):

@@ -16,6 +16,10 @@ from pytest_mipro.optimizer.search.space import Assignment, Space
 # what one choice adds to the one it was made from; of what all such steps of a dimension have in
 # common; of what a combination adds to its choices; and of one row, beside another program's score.
 _LEVEL, _STEP, _COMMON, _TOGETHER, _ROW = 0.2, 0.08, 0.05, 0.04, 0.45
+# Of what each doubling of the demos adds; and how much smaller the steps are of a dimension whose
+# choices are told apart by their number.
+_DOUBLING, _BESIDE_NUMBER = 0.05, 0.5
+_DOUBLINGS = 16
 # Linear algebra may differ in the last bits from machine to machine; equal beliefs must stay equal.
 _DIGITS = 9
 _NORMAL = NormalDist()
@@ -46,8 +50,9 @@ class Surrogate:
     A score is the sum of the effects of its choices, and a little of its own: what a choice brought
     beside one partner counts beside others. A choice has the effect of the one that it was made to
     improve on, and a step of its own; the steps of a dimension have a part in common, so that more
-    is expected of new demos where new demos have helped. An estimate counts by its rows: a lucky
-    minibatch ranks below a full evaluation that is nearly as high.
+    is expected of new demos where new demos have helped. Sets of about as many demos are believed
+    alike: each doubling adds something, which all larger sets have. An estimate counts by its rows:
+    a lucky minibatch ranks below a full evaluation that is nearly as high.
 
     `estimates` maps assignments to their score (0…1) and rows. Of those `pending` it is only known
     that they will be measured. Source: Rasmussen & Williams 2006, "Gaussian Processes for Machine
@@ -60,10 +65,8 @@ class Surrogate:
         estimates: Mapping[Assignment, tuple[float, float]],
         pending: Collection[Assignment] = (),
     ) -> None:
-        self._effects = [
-            _effects(_parents(space, place), share=1 / math.sqrt(len(space.sizes)))
-            for place in range(len(space.sizes))
-        ]
+        share = math.sqrt(2 / max(1, len(space.sizes)))
+        self._effects = [share * _effects(space, place) for place in range(len(space.sizes))]
         scores = np.array([score for score, _ in estimates.values()])
         rows = np.array([rows for _, rows in estimates.values()])
         awaited = [item for item in pending if item not in estimates]
@@ -109,19 +112,35 @@ class Surrogate:
         return np.hstack([np.full((len(chosen), 1), _LEVEL), *parts])
 
 
-def _parents(space: Space, place: int) -> Sequence[int]:
-    return space.origins[place] if space.origins else (0,) * space.sizes[place]
+def _effects(space: Space, place: int) -> Any:
+    """Return for each choice of a dimension (a row) the effects of which it is the sum.
 
-
-def _effects(parents: Sequence[int], share: float) -> Any:
-    """Return for each choice (a row) the steps from choice 0 to it, and how many they are.
-
-    Each dimension has its `share` of the effect that a program with all choices new may have.
+    They are the steps from choice 0 to it, how many these are, and the doublings of demos. Each
+    dimension has its share of what a program with all choices new may be better or worse.
     """
+    parents = space.origins[place] if space.origins else (0,) * space.sizes[place]
+    numbers = space.demos[place] if space.demos else ()
+    if not any(numbers):
+        return _steps(parents)
+    return np.hstack([_BESIDE_NUMBER * _steps(parents), _DOUBLING * _doublings(numbers)])
+
+
+def _steps(parents: Sequence[int]) -> Any:
+    """Return for each choice the steps from choice 0 to it, and how many they are."""
     steps = np.zeros((len(parents), len(parents) + 1))
     for choice, parent in enumerate(parents):
         if choice:
             steps[choice] = steps[parent]
             steps[choice, choice] = _STEP
             steps[choice, -1] += _COMMON
-    return math.sqrt(2) * share * steps
+    return steps
+
+
+def _doublings(numbers: Sequence[int]) -> Any:
+    """Return for each choice the doublings of 1 + its demos, less those of choice 0.
+
+    Each is 0 to 1: the last one may be a part.
+    """
+    power = np.log2(1 + np.array(numbers, dtype=float))[:, None]
+    reached = np.clip(power - np.arange(_DOUBLINGS)[None, :], 0, 1)
+    return reached - reached[:1]

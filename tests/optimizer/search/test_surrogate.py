@@ -35,6 +35,29 @@ def test_a_choice_is_believed_like_the_one_that_it_was_made_from() -> None:
     assert child > stranger > elsewhere  # where a new choice has helped, others are likely to
 
 
+NUMBERED = Space(FLAT.sizes, FLAT.names, demos=((0,) * 4, (0, 4, 32, 64)))
+
+
+def test_sets_of_about_as_many_demos_are_believed_alike() -> None:
+    few, many, more = means({**BASE, (0, 2): (0.8, 50)}, (0, 1), (0, 2), (0, 3), space=NUMBERED)
+    assert 0.5 < few < more < many
+    (unnumbered,) = means({**BASE, (0, 2): (0.8, 50)}, (0, 3))
+    assert unnumbered < more
+
+
+def test_what_more_demos_lose_is_expected_of_still_more() -> None:
+    known = {**BASE, (0, 1): (0.7, 50), (0, 2): (0.4, 50)}
+    few, many, more = means(known, (0, 1), (0, 2), (0, 3), space=NUMBERED)
+    assert few > 0.5 > many
+    assert more < 0.5
+
+
+def test_a_number_is_measured_from_that_of_the_committed_demos() -> None:
+    shifted = Space(FLAT.sizes, FLAT.names, demos=((0,) * 4, (32, 32, 33, 2)))
+    same, near, far = Surrogate(shifted, BASE).beliefs([(0, 1), (0, 2), (0, 3)])
+    assert same.spread < near.spread < far.spread
+
+
 def test_what_is_under_way_is_less_of_a_surprise() -> None:
     free = Surrogate(FLAT, BASE).beliefs([(1, 0), (2, 0)])
     taken = Surrogate(FLAT, BASE, pending=[(1, 0)]).beliefs([(1, 0), (2, 0)])
