@@ -22,7 +22,7 @@ def python_of(folder: Path, requirements: Path = PEERS) -> Path:
     if made.is_file() and made.read_text(encoding="utf-8") == wanted:
         return python
     print(
-        f"installing {requirements.parent.name}/requirements.txt into {folder} (once)",
+        f"installing {requirements.parent.name}/{requirements.name} into {folder} (once)",
         file=sys.stderr,
         flush=True,
     )

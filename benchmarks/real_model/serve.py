@@ -1,10 +1,12 @@
 """Serve a language model on this machine's processor, OpenAI-compatible, on loopback.
 
     python -m benchmarks.real_model.serve [--weights NAME | --gguf PATH] [--threads N] [--port P]
+    python -m benchmarks.real_model.serve --encoder [--port P]
 
 Downloads the weights at the first use, makes the server's own environment, and stores the weights
 in 8 bits (some minutes). Prints the base URL once the model answers, and serves until Ctrl-C. Give
-each thread a core of its own.
+each thread a core of its own. `--encoder` serves a sentence encoder that names labels, and writes
+no text.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--weights", choices=list(WEIGHTS), default="qwen-0.5b")
     add("--gguf", type=Path, help="a file that is there already")
+    add("--encoder", action="store_true", help="a sentence encoder in place of a language model")
     add("--threads", type=int, default=1)
     add("--port", type=int, default=PORT)
     add("--folder", type=Path, default=FOLDER, help="weights and environment")
@@ -56,14 +59,24 @@ def eight_bits_of(gguf: Path, folder: Path, python: Path) -> Path:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Become the server's process."""
     options = parsed(arguments)
+    sys.stdout.flush()
+    command = _encoder(options) if options.encoder else _language_model(options)
+    os.execv(str(command[0]), [str(part) for part in command])
+
+
+def _encoder(options: argparse.Namespace) -> list[object]:
+    folder = options.folder.absolute() / "encoder-server"
+    python = environment.python_of(folder, _HERE / "encoder.txt")
+    return [python, _HERE / "encoder_process.py", options.port]
+
+
+def _language_model(options: argparse.Namespace) -> list[object]:
     gguf = options.gguf or gguf_of(options.weights, options.folder / "weights")
     python = environment.python_of(
         options.folder.absolute() / "model-server", _HERE / "requirements.txt"
     )
     weights = eight_bits_of(gguf, options.folder / "weights", python)
-    command = [python, _HERE / "model_process.py", weights, options.port, options.threads]
-    sys.stdout.flush()
-    os.execv(python, [str(part) for part in command])
+    return [python, _HERE / "model_process.py", weights, options.port, options.threads]
 
 
 if __name__ == "__main__":

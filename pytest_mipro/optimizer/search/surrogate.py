@@ -17,8 +17,9 @@ from pytest_mipro.optimizer.search.space import Assignment, Space
 # common; of what a combination adds to its choices; and of one row, beside another program's score.
 _LEVEL, _STEP, _COMMON, _TOGETHER, _ROW = 0.2, 0.08, 0.05, 0.04, 0.45
 # Of what each doubling of the demos adds; and how much smaller the steps are of a dimension whose
-# choices are told apart by their number.
-_DOUBLING, _BESIDE_NUMBER = 0.05, 0.5
+# choices differ in their number. So 32 new demos are about as uncertain as a new instruction: with
+# more for them, a pipeline's search tried demos in the place of instructions.
+_DOUBLING, _BESIDE_NUMBER = 0.035, 0.5
 _DOUBLINGS = 16
 # Linear algebra may differ in the last bits from machine to machine; equal beliefs must stay equal.
 _DIGITS = 9

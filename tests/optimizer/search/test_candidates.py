@@ -32,6 +32,7 @@ def test_the_committed_prompts_are_index_zero_of_every_dimension() -> None:
     assert larger.program(larger.committed) == COMMITTED.program((0, 0, 0, 0))
     assert larger.space.sizes == (3, 2, 2, 3)
     assert COMMITTED.space.sizes == (1, 1, 1, 1)
+    assert larger.space.demos == ((0, 0, 0), (1, 0), (0, 0), (0, 1, 1))
     assert larger.space.names == (
         "0:optimizer_world.note.instruction",
         "0:optimizer_world.note.demos",

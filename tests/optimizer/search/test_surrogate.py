@@ -48,8 +48,9 @@ def test_sets_of_about_as_many_demos_are_believed_alike() -> None:
 def test_what_more_demos_lose_is_expected_of_still_more() -> None:
     known = {**BASE, (0, 1): (0.7, 50), (0, 2): (0.4, 50)}
     few, many, more = means(known, (0, 1), (0, 2), (0, 3), space=NUMBERED)
-    assert few > 0.5 > many
-    assert more < 0.5
+    assert few > more > many
+    (hoped,) = means({**BASE, (0, 1): (0.7, 50)}, (0, 3), space=NUMBERED)
+    assert hoped > 0.55 > more
 
 
 def test_a_number_is_measured_from_that_of_the_committed_demos() -> None:
