@@ -44,11 +44,15 @@ TASKS = (
 
 
 def rows_of(source: Path) -> list[tuple[str, str]]:
-    """Return the distinct texts of a set, with their intents."""
-    texts = (source / "train/seq.in").read_text(encoding="utf-8").splitlines()
-    intents = (source / "train/label").read_text(encoding="utf-8").splitlines()
-    pairs = zip(map(str.strip, texts), map(str.strip, intents), strict=True)
-    return list(dict.fromkeys(pair for pair in pairs if pair[0]))
+    """Return the distinct texts of a set, each with its first intent."""
+    texts, intents = (
+        (source / "train" / name).read_text(encoding="utf-8").split("\n")
+        for name in ("seq.in", "label")
+    )
+    first: dict[str, str] = {}
+    for text, intent in zip(map(str.strip, texts), map(str.strip, intents), strict=True):
+        first.setdefault(text, intent)
+    return [(text, intent) for text, intent in first.items() if text]
 
 
 def task_of(task: Task, rows: Sequence[tuple[str, str]]) -> dict[str, object]:

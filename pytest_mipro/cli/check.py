@@ -76,8 +76,9 @@ def _lock_problems(project: Inventory, unreadable: Container[str]) -> Iterator[s
             lines = counted(lock.edited, "line")
             yield f"{path}: {lines} edited since it was written; restore the file, or {_UPDATE}"
         if not _has_tests(project, path):
-            gone = f"{path.removesuffix(SUFFIX)}.py"
-            yield f"{path}: nothing measures it, as {gone} is gone; restore it, or delete the lock"
+            tests = f"{path.removesuffix(SUFFIX)}.py"
+            gone = f"there is no {tests}, nor a study of its name"
+            yield f"{path}: {gone}; restore the tests, or delete the lock"
         for place, module in sorted(project.locked()[path].items()):
             problem = "" if place in unreadable else _difference(project, place, module)
             if problem:
@@ -88,8 +89,10 @@ def _has_tests(project: Inventory, lock: str) -> bool:
     """Return whether there is a lock's test file, or one that may name its study."""
     tests = lock.removesuffix(SUFFIX)
     name = posixpath.basename(tests)
-    naming = (project.tree.read(path) or "" for path in project.tree.paths(".py", "study"))
-    return project.tree.read(f"{tests}.py") is not None or any(name in text for text in naming)
+    if f"{tests}.py" in project.tree.paths(".py"):
+        return True
+    naming = project.tree.paths(".py", "study")
+    return any(name in source_text(project.tree, path) for path in naming)
 
 
 def _difference(project: Inventory, place: str, locked: LockedModule) -> str:

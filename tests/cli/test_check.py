@@ -46,16 +46,16 @@ def test_a_lock_whose_tests_are_gone_is_told(locked: Path, command: Run) -> None
     (locked / "tests/test_desk.py").unlink()
     ended = command("check")
     assert ended.status == 1
-    assert f"{LOCK}: nothing measures it, as tests/test_desk.py is gone; restore it" in ended.out
+    assert f"{LOCK}: there is no tests/test_desk.py, nor a study of its name; restore " in ended.out
 
 
 def test_a_lock_of_a_study_that_a_mark_names_has_tests(locked: Path, command: Run) -> None:
     (locked / LOCK).rename(locked / "tests/support.mipro.json")
-    assert "nothing measures it" in command("check").out
+    assert "nor a study of its name" in command("check").out
     write(
         locked, "tests/test_more.py", "import pytest\nNAME = pytest.mark.mipro(study='support')\n"
     )
-    assert "nothing measures it" not in command("check").out
+    assert "nor a study of its name" not in command("check").out
 
 
 def test_inputs_of_a_demo_count_in_the_order_of_the_module(locked: Path, command: Run) -> None:

@@ -30,8 +30,7 @@ _USUAL_RATE = 0.3
 class CostModel:
     """Turns requests and usage into amounts. Thread-safe.
 
-    `worst` raises UnboundedCallError for a request without a bound. `overlong` maps the models that
-    wrote more than they were allowed to the longest such reply, in tokens.
+    `worst` raises UnboundedCallError for a request without a bound.
     """
 
     def __init__(
@@ -42,7 +41,6 @@ class CostModel:
         self.limits = limits
         self.price = cache(price_of)
         """The price of a model, None where none is known."""
-        self.overlong: dict[str, int] = {}
         self._lock = Lock()
         self._dearest = ONE_CALL
 
@@ -60,16 +58,12 @@ class CostModel:
         return Amount(calls, tokens, None if cost is None else nanodollars(cost))
 
     def worst(self, request: Request) -> Amount:
-        """Return what a request can't exceed: a token has at least one byte.
-
-        A model that does not keep to the limit of its output counts with its longest reply.
-        """
+        """Return what a request can't exceed: a token has at least one byte."""
         if not self.limits.by_worst_case:
             return Amount(1, None, None)
         output = output_limit(request.parameters)
         if output is None:
             raise UnboundedOutputError(request.model)
-        output = max(output, self.overlong.get(request.model, 0))
         prompt = request.prompt_bytes() + frame_tokens(request)
         if self.limits.nanodollars is None:
             return Amount(1, prompt + output, None)
@@ -85,14 +79,7 @@ class CostModel:
         """Return what a reply took: its worst case where usage is limited and it reports none."""
         if reply.usage == Usage() and self.limits.by_worst_case:
             return self.worst(request)
-        self._note_overlong(request, reply.usage.completion_tokens)
         return self.told(request.model, reply.usage, reply.cost)
-
-    def _note_overlong(self, request: Request, written: int) -> None:
-        allowed = output_limit(request.parameters)
-        if allowed is not None and written > allowed:
-            with self._lock:
-                self.overlong[request.model] = max(written, self.overlong.get(request.model, 0))
 
     def noted(self, request: Request, reply: Reply, worst: Amount) -> Amount:
         """Return what a reply took, and note its worst case, for `dearest`."""

@@ -121,7 +121,7 @@ def _effects(space: Space, place: int) -> Any:
     """
     parents = space.origins[place] if space.origins else (0,) * space.sizes[place]
     numbers = space.demos[place] if space.demos else ()
-    if not any(numbers):
+    if len(set(numbers)) <= 1:  # instructions, or sets of one number
         return _steps(parents)
     return np.hstack([_BESIDE_NUMBER * _steps(parents), _DOUBLING * _doublings(numbers)])
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from pytest_mipro.optimizer.study.case import Study
+from pytest_mipro.optimizer.study.case import Study, TestSpec
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 
 
@@ -26,11 +26,15 @@ def fingerprint_of(
             [case.id, case.row, case.test, case.split, case.demo, case.cluster, case.digest]
             for case in study.cases
         ],
-        "mark arguments": {name: asdict(test) for name, test in sorted(study.tests.items())},
+        "mark arguments": {name: _told(test) for name, test in sorted(study.tests.items())},
         "options": options,
         **project,
     }
     return {name: digest_of_json(value) for name, value in parts.items()}
+
+
+def _told(test: TestSpec) -> dict[str, Any]:
+    return {name: value for name, value in asdict(test).items() if name != "concurrent"}
 
 
 def digest_of_json(value: Any) -> str:

@@ -59,8 +59,8 @@ from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.signature.signature import Signature
 
 _ENDED_BEFORE = (
-    "a search of these cases with these options has ended: if prompts and scores are as it left "
-    "them, the same command asks nothing anew"
+    "a search of these cases with these options has ended: if prompts, models and scores are as it "
+    "left them, the same command asks nothing anew"
 )
 _FINISHED = (
     "this study has ended, and its result is in place: nothing is asked anew; for another search, "
@@ -94,6 +94,8 @@ def plan_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     usage = usage and asked_now(usage, default_model(inputs.config))
     if last and usage and not {part.model for part in usage.modules} <= {*last.get("models", ())}:
         last = None  # its dollars are those of another model
+    if last and usage and last.get("cut_short"):
+        last = None  # a gate tells as much of the baseline, and what demos add to it
     price = run_client(inputs.config).price
     gate = (usage, CostModel(Limits(), price)) if usage and not last else None
     uses = known_holdout_uses(mipro_folder(inputs.config), inputs.study.name, lock)

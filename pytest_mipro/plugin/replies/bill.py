@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict
 from functools import partial
@@ -31,7 +31,6 @@ from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 from pytest_mipro.plugin.config.study_files import ensure_study_folder
 from pytest_mipro.plugin.replies.journal import (
-    Line,
     billed,
     call_name,
     carried,
@@ -42,11 +41,12 @@ from pytest_mipro.plugin.replies.journal import (
     today,
     unfinished,
 )
+from pytest_mipro.plugin.replies.run_lock import RunLock
 from pytest_mipro.runtime.calls.context import calling_module
-from pytest_mipro.runtime.client.contract import Reply, Request
+from pytest_mipro.runtime.client.contract import Reply, Request, Usage
+from pytest_mipro.runtime.client.prices import output_limit
 from pytest_mipro.runtime.client.retry import counting_lost_attempts
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
-from pytest_mipro.runtime.text.files import atomic_write, file_lock
 
 
 class JournalBill:
@@ -68,41 +68,40 @@ class JournalBill:
         self._run = secrets.token_hex(4)
         self._ends = [self._run]
         self._next = 1
-        self._held = ExitStack()
+        self._overlong: dict[str, int] = {}
+        self._held = RunLock(path.with_suffix(".lock"))
 
     def __enter__(self) -> Self:
         try:
             ensure_study_folder(self._path)
-            alone = self._is_alone()
-            lines = lines_of(self._path)
-            earlier = unfinished(lines)
-            self._ledger = Ledger(self._ledger.limits, billed(earlier))
-            self._file = self._begun_anew(lines) if alone and not earlier else self._carried_on()
+            self._begin_journal(self._held.take())
+            self._held.share()
         except OSError as error:
+            self._held.close()
             raise self._broken(error) from None
-        if alone:
-            self._ends += sorted({run_of(line) or "" for line in earlier})
+        except CacheError:
+            self._held.close()
+            raise
         return self
 
-    def _is_alone(self) -> bool:
-        """Return whether no other run of the study goes on; keeps the lock that tells it."""
-        try:
-            self._held.enter_context(file_lock(self._path.with_suffix(".lock"), 0))
-        except TimeoutError:
-            return False
-        return True
-
-    def _begun_anew(self, lines: list[Line]) -> TextIO:
+    def _begin_journal(self, alone: bool) -> None:
+        """Open the journal; begin it anew where no other run goes on, and none was cut off."""
+        lines = lines_of(self._path)
+        earlier = unfinished(lines)
+        self._ledger = Ledger(self._ledger.limits, billed(earlier))
         head = {"study": self._study, "before": last_summary(lines), "paid": carried(paid(lines))}
         known = {name: value for name, value in head.items() if value}
-        atomic_write(self._path, f"{json.dumps(known)}\n" if known else "")
-        return self._path.open("a", encoding="utf-8")
-
-    def _carried_on(self) -> TextIO:
+        if alone and not earlier:
+            self._path.write_bytes(b"")  # in its place: a plain run may have it open
         # Appended, as a plain run beside this one adds what it paid.
-        file = self._path.open("a", encoding="utf-8")
-        file.write("\n")  # a killed run may have left half a line
-        return file
+        self._file = self._path.open("a", encoding="utf-8")
+        if not alone or earlier:
+            self._file.write("\n")  # a killed run may have left half a line
+        elif known:
+            self._file.write(json.dumps(known) + "\n")
+        self._file.flush()
+        if alone:
+            self._ends += sorted({run_of(line) or "" for line in earlier})
 
     def __exit__(self, *exception: object) -> None:
         self._close()
@@ -133,10 +132,10 @@ class JournalBill:
 
         Raises LimitReachedError if it could exceed a limit.
         """
-        worst = self.cost_model.worst(request).known  # unknown ones have no limit
+        worst = self._worst(request).known  # unknown ones have no limit
         with self._lock:
             if not self._ledger.begin(worst):
-                raise self._used_up("the next call", worst)
+                raise self._used_up("the next call", worst, request.model)
             number, self._next = self._next, self._next + 1
             self._open[number] = worst
             user = {"model": request.model, "module": calling_module()}
@@ -189,19 +188,32 @@ class JournalBill:
 
     def took(self, request: Request, reply: Reply) -> Amount:
         """Return what a call took by its reply, its worst case if the reply doesn't say."""
+        allowed, written = output_limit(request.parameters), reply.usage.completion_tokens
+        if allowed is not None and written > allowed:
+            with self._lock:
+                known = self._overlong.get(request.model, 0)
+                self._overlong[request.model] = max(known, written)
         return self.cost_model.took(request, reply)
+
+    def _worst(self, request: Request) -> Amount:
+        """Return what a request may take; a model that ignores its limit counts at its longest."""
+        worst, allowed = self.cost_model.worst(request), output_limit(request.parameters)
+        longer = self._overlong.get(request.model, 0) - (allowed or 0)
+        if not self.cost_model.limits.by_worst_case or longer <= 0:
+            return worst
+        return worst + self.cost_model.amount(request.model, Usage(0, longer), calls=0)
 
     def _name(self, number: int) -> str:
         return call_name(self._run, number)
 
-    def _used_up(self, what: str, more: Amount) -> LimitUsedUpError:
+    def _used_up(self, what: str, more: Amount, model: str = "") -> LimitUsedUpError:
         ledger = self._ledger
         short = shortage(ledger.limits, ledger.spent + ledger.held, more)
         if short is None:
             raise ValueError(f"{more} fits, and was refused")
         why = f": {what} could exceed it"
-        if overlong := sorted(self.cost_model.overlong):
-            why += f", as {', '.join(overlong)} wrote more than its max_tokens"
+        if model in self._overlong and short.limit.currency != "calls":
+            why += f", as {model} writes more than its max_tokens"
         return LimitUsedUpError(short.limit, why)
 
     def _write(self, line: Mapping[str, Any]) -> None:

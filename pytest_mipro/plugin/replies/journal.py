@@ -65,10 +65,10 @@ def last_summary(lines: Iterable[Line]) -> Line | None:
     found = [line if line.get("finished") else line.get("before") for line in lines]
     summaries = [line for line in reversed(found) if isinstance(line, dict)]
     whole = next((line for line in summaries if not line.get("cut_short")), None)
-    if whole is not None or not summaries:
+    short = next((line for line in summaries if "baseline" in line.get("stages", ())), None)
+    if whole is not None or short is None:
         return whole
-    stages = {"baseline": summaries[0]["stages"]["baseline"]}
-    return {**summaries[0], "stages": stages}
+    return {**short, "stages": {"baseline": short["stages"]["baseline"]}}
 
 
 def call_name(run: str, number: int) -> str:
@@ -77,12 +77,19 @@ def call_name(run: str, number: int) -> str:
 
 
 def unfinished(lines: list[Line]) -> list[Line]:
-    """Return the lines of the calls of runs that did not finish."""
-    ends = [number for number, line in enumerate(lines, 1) if line.get("finished")]
-    older = [number for number in ends if "runs" not in lines[number - 1]]
-    ended = {run for number in ends for run in _texts(lines[number - 1].get("runs"))}
-    rest = lines[max(older, default=0) :]
-    return [line for line in rest if (run := run_of(line)) is not None and run not in ended]
+    """Return the lines of the calls of runs that did not finish.
+
+    A run that finished ends those before it that it names; one of an older release names none, and
+    ends all.
+    """
+    rest: list[Line] = []
+    for line in lines:
+        if line.get("finished"):
+            ended = _texts(line["runs"]) if "runs" in line else None
+            rest = [one for one in rest if ended is not None and run_of(one) not in ended]
+        elif run_of(line) is not None:
+            rest.append(line)
+    return rest
 
 
 def run_of(line: Line) -> str | None:

@@ -84,15 +84,3 @@ def test_nanodollars_are_rounded_up() -> None:
     assert nanodollars(1e-10) == 1
     assert nanodollars(0.1 + 0.2) == 300_000_000
     assert nanodollars(0.0) == 0
-
-
-def test_a_model_that_writes_more_than_it_may_counts_with_its_longest_reply() -> None:
-    costs = CostModel(Limits(tokens=1_000))
-    asked = Request("m", (Message("user", "hi"),), {"max_tokens": 10})
-    before = costs.worst(asked).tokens
-    for written in (10, 50, 30):
-        costs.took(asked, Reply("", Usage(3, written)))
-    assert before is not None
-    assert costs.worst(asked).tokens == before + 40
-    assert costs.worst(replace(asked, model="other")).tokens == before
-    assert costs.overlong == {"m": 50}

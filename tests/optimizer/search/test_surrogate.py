@@ -59,6 +59,12 @@ def test_a_number_is_measured_from_that_of_the_committed_demos() -> None:
     assert same.spread < near.spread < far.spread
 
 
+def test_sets_of_one_number_are_as_uncertain_as_instructions() -> None:
+    alike = Space(FLAT.sizes, FLAT.names, demos=((0,) * 4, (8,) * 4))
+    instruction, demos = Surrogate(alike, BASE).beliefs([(1, 0), (0, 1)])
+    assert demos == instruction
+
+
 def test_what_is_under_way_is_less_of_a_surprise() -> None:
     free = Surrogate(FLAT, BASE).beliefs([(1, 0), (2, 0)])
     taken = Surrogate(FLAT, BASE, pending=[(1, 0)]).beliefs([(1, 0), (2, 0)])

@@ -160,6 +160,16 @@ def test_a_first_search_that_a_limit_cut_short_tells_what_its_baseline_took(pyte
     )
 
 
+def test_a_gate_forecasts_better_than_a_search_that_was_cut_short(pytester):
+    write_project(pytester, ini=PRICES)
+    run(pytester)
+    told = optimize(pytester, "--mipro-dry-run").outlines
+    optimize(pytester, "--mipro-max-calls=90")
+    again = optimize(pytester, "--mipro-dry-run").outlines
+    (line,) = (line for line in told if line.lstrip().startswith("in all"))
+    assert line in again
+
+
 def test_limits_are_held_against_what_the_last_run_took(pytester):
     write_project(pytester)
     optimize(pytester, "--mipro-diff")

@@ -94,9 +94,20 @@ def test_replies_longer_than_allowed_end_the_run_and_are_named(tmp_path: Path) -
     with made(tmp_path) as bill:
         ask(bill, Talking(lambda _: "yes"))
         ask(bill, Talking(lambda _: "yes"))
-        with pytest.raises(LimitReachedError, match="as m wrote more than its max_tokens"):
+        with pytest.raises(LimitReachedError, match="as m writes more than its max_tokens"):
             ask(bill, Talking(lambda _: "yes"))
         assert bill.billed.tokens == 806  # of 1,000
+
+
+def test_a_limit_of_calls_blames_no_model(tmp_path: Path) -> None:
+    class Talking(ScriptedClient):
+        async def complete(self, request: Request) -> Reply:
+            return replace(await super().complete(request), usage=Usage(3, 400))
+
+    with made(tmp_path, Limits(calls=1)) as bill:
+        ask(bill, Talking(lambda _: "yes"))
+        with pytest.raises(LimitReachedError, match=r"the next call could exceed it$"):
+            ask(bill, Talking(lambda _: "yes"))
 
 
 def test_lost_attempts_end_at_the_limit(tmp_path: Path) -> None:

@@ -128,6 +128,30 @@ def test_two_runs_at_once_are_both_billed(tmp_path: Path) -> None:
     assert calls(path) == {"search": 2, "baseline": 3}
 
 
+def test_a_run_that_outlives_another_is_billed(tmp_path: Path) -> None:
+    path = tmp_path / "bills/a.jsonl"
+    one, other = bill(path).__enter__(), bill(path).__enter__()
+    ask(one, "search")
+    ended = run_of(lines_of(path)[0])
+    with path.open("a") as file:
+        file.write(f'{{"finished": true, "runs": ["{ended}"], "rows": 9, "stages": {{}}}}\n')
+    one.__exit__()
+    with bill(path) as third:  # nothing is unfinished, but the other run goes on
+        ask(other, "baseline")
+        ask(third, "search")
+    other.__exit__()
+    assert calls(path) == {"search": 2, "baseline": 1}
+
+
+def test_a_strange_summary_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "bills/a.jsonl"
+    path.parent.mkdir()
+    path.write_text('{"finished": true, "cut_short": true, "stages": {}}\n')
+    assert last_summary(lines_of(path)) is None
+    with bill(path) as journal:
+        assert journal.billed.calls == 0
+
+
 def test_a_run_beside_another_begins_no_new_journal(tmp_path: Path) -> None:
     path = tmp_path / "bills/a.jsonl"
     with bill(path) as one, bill(path) as other:
