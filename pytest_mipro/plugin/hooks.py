@@ -136,7 +136,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         _conclude(session.config)
         raise
     except BaseException:  # Ctrl-C: what was paid until then is billed
-        _bill(session.config)
+        _conclude(session.config, judged=False)
         raise
     _conclude(session.config)
     return result
@@ -259,19 +259,13 @@ def _run(config: pytest.Config) -> RunState:
     return config.stash[_RUN]
 
 
-def _conclude(config: pytest.Config) -> None:
-    _bill(config)
+def _conclude(config: pytest.Config, *, judged: bool = True) -> None:
     if _RUN in config.stash and not hasattr(config, "workerinput"):
-        from pytest_mipro.plugin.session import judge_tests  # noqa: PLC0415
-
-        judge_tests(_run(config))
-
-
-def _bill(config: pytest.Config) -> None:
-    if _RUN in config.stash and not hasattr(config, "workerinput"):
-        from pytest_mipro.plugin.session import bill_cases  # noqa: PLC0415
+        from pytest_mipro.plugin.session import bill_cases, judge_tests  # noqa: PLC0415
 
         bill_cases(_run(config))
+        if judged:
+            judge_tests(_run(config))
 
 
 def _is_own_error(kind: type[BaseException]) -> bool:

@@ -20,7 +20,7 @@ _LEVEL, _STEP, _COMMON, _TOGETHER, _ROW = 0.2, 0.08, 0.05, 0.04, 0.45
 # choices differ in their number. So 32 new demos are about as uncertain as a new instruction: with
 # more for them, a pipeline's search tried demos in the place of instructions.
 _DOUBLING, _BESIDE_NUMBER = 0.035, 0.5
-_DOUBLINGS = 16
+_DOUBLINGS = 16  # more than any set has
 # Linear algebra may differ in the last bits from machine to machine; equal beliefs must stay equal.
 _DIGITS = 9
 _NORMAL = NormalDist()

@@ -91,15 +91,14 @@ class JournalBill:
         self._ledger = Ledger(self._ledger.limits, billed(earlier))
         head = {"study": self._study, "before": last_summary(lines), "paid": carried(paid(lines))}
         known = {name: value for name, value in head.items() if value}
-        if alone and not earlier:
-            self._path.write_bytes(b"")  # in its place: a plain run may have it open
+        anew = alone and not earlier
+        if anew:  # in its place, as a plain run may have it open
+            self._path.write_text(json.dumps(known) if known else "", encoding="utf-8")
         # Appended, as a plain run beside this one adds what it paid.
         self._file = self._path.open("a", encoding="utf-8")
-        if not alone or earlier:
-            self._file.write("\n")  # a killed run may have left half a line
-        elif known:
-            self._file.write(json.dumps(known) + "\n")
-        self._file.flush()
+        if known or not anew:
+            self._file.write("\n")  # ends the first line, or half a line of a killed run
+            self._file.flush()
         if alone:
             self._ends += sorted({run_of(line) or "" for line in earlier})
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
-import os
 import time
 from pathlib import Path
 from typing import IO, Any
+
+from pytest_mipro.runtime.text.files import open_lock
 
 fcntl: Any
 try:
@@ -36,8 +37,7 @@ class RunLock:
         """
         if fcntl is None:
             return True
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-        self._file = os.fdopen(os.open(self._path, flags, 0o600), "rb", buffering=0)
+        self._file = open_lock(self._path)
         alone = self._tried(fcntl.LOCK_EX)
         deadline = time.monotonic() + _PATIENCE
         while not (alone or self._tried(fcntl.LOCK_SH)) and time.monotonic() < deadline:

@@ -91,7 +91,7 @@ def file_lock(path: Path, seconds: float) -> Iterator[None]:
     except ImportError:
         yield
         return
-    with _lock_file(path) as file:
+    with open_lock(path) as file:
         deadline = time.monotonic() + seconds
         while True:
             try:
@@ -105,7 +105,8 @@ def file_lock(path: Path, seconds: float) -> Iterator[None]:
         yield
 
 
-def _lock_file(path: Path) -> IO[bytes]:
+def open_lock(path: Path) -> IO[bytes]:
+    """Open a lock file, made if it is not there; raises OSError for a link in its place."""
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
     return os.fdopen(os.open(path, flags, 0o600), "rb", buffering=0)
 
