@@ -191,7 +191,7 @@ def _no_lock_file(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path) -> int:
         raise OSError(errno.EROFS, "Read-only file system", path)
 
-    monkeypatch.setattr(files, "_lock_file", refuse)
+    monkeypatch.setattr(files, "open_lock", refuse)
 
 
 def _no_writing(monkeypatch: pytest.MonkeyPatch) -> None:
