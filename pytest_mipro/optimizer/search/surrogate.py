@@ -16,10 +16,10 @@ from pytest_mipro.optimizer.search.space import Assignment, Space
 # what one choice adds to the one it was made from; of what all such steps of a dimension have in
 # common; of what a combination adds to its choices; and of one row, beside another program's score.
 _LEVEL, _STEP, _COMMON, _TOGETHER, _ROW = 0.2, 0.08, 0.05, 0.04, 0.45
-# Of what each doubling of the demos adds; and how much smaller the steps are of a dimension whose
-# choices differ in their number. So 32 new demos are about as uncertain as a new instruction: with
-# more for them, a pipeline's search tried demos in the place of instructions.
-_DOUBLING, _BESIDE_NUMBER = 0.035, 0.5
+# Of what each doubling of the demos adds. It is a part of the step to a set of more or fewer, which is
+# about as uncertain as one to another instruction: with more for demos, a pipeline's search tried
+# them in the place of instructions. At least this share of a step's variance is its own.
+_DOUBLING, _LEAST_OWN = 0.035, 0.25
 _DOUBLINGS = 16  # more than any set has
 # Linear algebra may differ in the last bits from machine to machine; equal beliefs must stay equal.
 _DIGITS = 9
@@ -119,29 +119,33 @@ def _effects(space: Space, place: int) -> Any:
     They are the steps from choice 0 to it, how many these are, and the doublings of demos. Each
     dimension has its share of what a program with all choices new may be better or worse.
     """
-    parents = space.origins[place] if space.origins else (0,) * space.sizes[place]
-    numbers = space.demos[place] if space.demos else ()
-    if len(set(numbers)) <= 1:  # instructions, or sets of one number
-        return _steps(parents)
-    return np.hstack([_BESIDE_NUMBER * _steps(parents), _DOUBLING * _doublings(numbers)])
+    size = space.sizes[place]
+    parents = space.origins[place] if space.origins else (0,) * size
+    numbers = np.array(space.demos[place] if space.demos else (0,) * size, dtype=float)
+    doublings = np.log2(1 + numbers)
+    shared = np.abs(doublings - doublings[list(parents)]) * _DOUBLING**2 / (_STEP**2 + _COMMON**2)
+    own = np.sqrt(np.maximum(_LEAST_OWN, 1 - shared))
+    return np.hstack([_steps(parents, own), _DOUBLING * _reached(doublings)])
 
 
-def _steps(parents: Sequence[int]) -> Any:
-    """Return for each choice the steps from choice 0 to it, and how many they are."""
+def _steps(parents: Sequence[int], own: Any) -> Any:
+    """Return for each choice the steps from choice 0 to it, and how many they are.
+
+    A step has the share `own` (0…1) of the standard deviation that one has beside equal numbers.
+    """
     steps = np.zeros((len(parents), len(parents) + 1))
     for choice, parent in enumerate(parents):
         if choice:
             steps[choice] = steps[parent]
-            steps[choice, choice] = _STEP
-            steps[choice, -1] += _COMMON
+            steps[choice, choice] = own[choice] * _STEP
+            steps[choice, -1] += own[choice] * _COMMON
     return steps
 
 
-def _doublings(numbers: Sequence[int]) -> Any:
-    """Return for each choice the doublings of 1 + its demos, less those of choice 0.
+def _reached(doublings: Any) -> Any:
+    """Return for each choice its doublings one by one, less those of choice 0.
 
     Each is 0 to 1: the last one may be a part.
     """
-    power = np.log2(1 + np.array(numbers, dtype=float))[:, None]
-    reached = np.clip(power - np.arange(_DOUBLINGS)[None, :], 0, 1)
+    reached = np.clip(doublings[:, None] - np.arange(_DOUBLINGS)[None, :], 0, 1)
     return reached - reached[:1]
