@@ -131,17 +131,22 @@ class Meter:
             if live and digest in self._asked:
                 self._asked[digest] = replace(self._asked[digest], live=True)
 
-    def note(self, item: MeteredRequest) -> None:
-        """Count a request that has its reply. Raises BudgetError where it does not fit."""
-        self._spending.note_reply(live=item.live)
+    def note(self, item: MeteredRequest) -> bool:
+        """Count a request that has its reply; False where it has to wait for others to end.
+
+        Raises BudgetError where it does not fit beside nothing in flight.
+        """
         with self._lock:
-            if self._is_counted(item.digest):
-                return
-            ledger = self._part.ledger
-            if not ledger.begin(item.amount):
-                raise self._too_much(ledger.spent + item.amount.known)
-            ledger.end(item.amount, item.amount)
-            self._asked[item.digest] = item
+            if not self._is_counted(item.digest):
+                ledger = self._part.ledger
+                if not ledger.begin(item.amount):
+                    if ledger.in_flight != NOTHING:
+                        return False
+                    raise self._too_much(ledger.spent + item.amount.known)
+                ledger.end(item.amount, item.amount)
+                self._asked[item.digest] = item
+        self._spending.note_reply(live=item.live)
+        return True
 
     def _is_counted(self, digest: str) -> bool:
         if self.closed:
@@ -238,7 +243,10 @@ class MeteredClient(ClientWrapper):
         return reply
 
     def lookup(self, request: Request) -> Reply | None:
-        """Return the reply that the inner client has, counted."""
+        """Return the reply that the inner client has, counted.
+
+        None, too, where `complete` has to wait for its turn, as it would without the reply.
+        """
         reply = super().lookup(request)
         if reply is not None and not _of_step(request):
             cost_model, user = self._accounting.cost_model, (calling_module(), request.model)
@@ -246,7 +254,9 @@ class MeteredClient(ClientWrapper):
             took = cost_model.noted(request, reply, worst)
             spare = worst.known - took.known
             live = not reply.cached
-            self._meter.note(MeteredRequest(self._digest(request), user, took, live, spare))
+            item = MeteredRequest(self._digest(request), user, took, live, spare)
+            if not self._meter.note(item):
+                return None
         return reply
 
     def _digest(self, request: Request) -> str:

@@ -82,10 +82,10 @@ def unseen_rows(state: SearchState, assignment: Assignment) -> tuple[str, ...]:
     """Return the training rows, sorted, that neither made a program nor chose it.
 
     No candidate is chosen by its scores on training rows, and no row is shown its own demo. But
-    instructions are written from these rows, some demo sets are drawn to be near those that fail,
-    and demos repeat what a program says that has such an instruction or set: there are none for
-    such programs. Nor are there rows that are one with others, whose demos they may be shown, and
-    none at all where rows were divided by tags: the tagged ones are those that shall decide.
+    instructions are written from these rows, and demos repeat what a program says that has such an
+    instruction: there are none for programs with either. Nor are there rows that are one with
+    others, whose demos they may be shown, and none at all where rows were divided by tags: the
+    tagged ones are those that shall decide.
     """
     split, cases = state.baseline.split, state.baseline.study.cases
     tagged = any(case.split for case in cases)

@@ -103,6 +103,19 @@ _REFUSAL = re.compile(
     r"|as an ai\b|no comment\b)",
     re.IGNORECASE,
 )
+# What a model says to itself where it leaves out the tags.
+_ALOUD = re.compile(
+    r"(?:(?:okay|ok|so|first|now|then|well),? )*(?:"
+    r"(?:i|we)(?:['\u2019]ll| will| would| should| need to| must| can|['\u2019](?:m|re) going to)"
+    r" (?:now |first |also |therefore |start by )*(?:writ|analy[sz]|look|keep|rewrit|propos"
+    r"|creat|craft|think|draft|improv|consider)\w*"
+    r"|let(?: me|['\u2019]s) (?:now |first )*(?:write|analy[sz]e|look|craft|draft|see|start|begin"
+    r"|consider|examine|review)\b"
+    r"|looking at (?:the|these|those|all)\b[^\n.]{0,30}\b(?:examples?|failures?|cases|scores)\b"
+    r"|the (?:failures|failing|failed)\b|(?:this|it) (?:would|should|will|could) (?:raise|improve"
+    r"|increase|get)\b[^\n.]{0,30}\bscores?\b)",
+    re.IGNORECASE,
+)
 _CODE = re.compile(r"(?:async )?def [\w.]+\(|class \w+[(:]")
 _QUESTION = re.compile(
     r"(?:could|can|would|will|do|does|which|what|may i|is there|are there|should)\b[^\n]*\?",
@@ -168,6 +181,8 @@ def instruction_of(reply: str, finish_reason: str = "stop") -> tuple[str, Proble
     if nothing or not re.search(r"\w", instruction):
         return "", "empty"
     problem = _no_instruction(instruction)
+    if not blocks and _ALOUD.match(instruction):
+        problem = "empty"
     return ("", problem) if problem else (instruction, "")
 
 

@@ -8,7 +8,6 @@ import linecache
 import random
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from types import CodeType
@@ -199,8 +198,11 @@ def _wanted(run: CaseRun, call: ModuleCall, tests: Mapping[str, TestSpec]) -> st
     if column is None:
         return ""
     label, output = run.case.columns[column], call.signature.output
-    with suppress(OutputParseError):
+    try:
         label = output.dump(output.load(label))
+    except OutputParseError:
+        if label is None:
+            return ""
     return to_text(label)
 
 

@@ -44,6 +44,8 @@ MAX_PROMPT_CHARACTERS = CHARACTERS_PER_TOKEN * 16_000
 MAX_INSTRUCTION_CHARACTERS = 8_000
 """The longest instruction that is taken; a quarter more than the module's where that is longer."""
 _LEAST_CHARACTERS = 2_000  # a shorter request would say nothing
+MOST_HALVINGS = (MAX_PROMPT_CHARACTERS // _LEAST_CHARACTERS).bit_length()
+"""How often a request that a model can't take is halved, at most."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,12 @@ def unusable(proposals: Iterable[Proposal]) -> str:
 
 def proposal_limit() -> int:
     """Return the output limit of a proposal in tokens: the user's, where that is higher."""
-    return max(PROPOSAL_TOKENS, current_settings().max_output_tokens or 0)
+    return _limit(PROPOSAL_TOKENS)
+
+
+def _limit(least: int) -> int:
+    """Return `least`, or the user's output limit: hidden reasoning, which counts, may need it."""
+    return max(least, current_settings().max_output_tokens or 0)
 
 
 class ProposerModels:
@@ -120,7 +127,7 @@ class ProposerModels:
             while limit >= _LEAST_CHARACTERS:
                 messages = make(limit)
                 try:
-                    reply = await self._ask(model, messages, 1.0, 0, _SUMMARY_TOKENS)
+                    reply = await self._ask(model, messages, 1.0, 0, _limit(_SUMMARY_TOKENS))
                 except ContextWindowError:
                     limit = sum(len(message.content) for message in messages) // 2
                 except ProgramError:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from pytest_mipro.runtime.prompts.placeholders import placeholders_of
+import re
+
+from pytest_mipro.runtime.prompts.placeholders import placeholders_of, template_names
 from pytest_mipro.runtime.signature.signature import Signature
 from pytest_mipro.runtime.signature.text_signature import TextSignature
+
+# A gap for a person to fill, such as [Insert the rules here].
+_GAP = re.compile(r"\[(?:insert\b[^\]\n]*|[^\]\n]*\bhere)\]", re.IGNORECASE)
 
 TEXT_LINE = (
     "a text that the program puts into its own request, beside what it asks. It replies in text."
@@ -35,7 +40,12 @@ def told_of_prompt(signature: Signature, instruction: str) -> dict[str, str]:
 
 
 def keeps_placeholders(signature: Signature, before: str, after: str) -> bool:
-    """Return whether a prompt text has the same placeholders after a change."""
-    if not isinstance(signature, TextSignature):
-        return True
-    return set(placeholders_of(before)) == set(placeholders_of(after))
+    """Return whether a prompt text has the same placeholders after a change, and a module no new.
+
+    Nothing fills in a module's: a model would see the braces, or a gap that a person was to fill.
+    """
+    if _GAP.search(after) and not _GAP.search(before):
+        return False
+    if isinstance(signature, TextSignature):
+        return set(placeholders_of(before)) == set(placeholders_of(after))
+    return set(template_names(after)) <= set(template_names(before))

@@ -10,24 +10,20 @@ from __future__ import annotations
 import json
 import math
 import random
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import cycle, islice
 
 from pytest_mipro.optimizer.search.assessments import MAX_LOSS
 from pytest_mipro.optimizer.study.settings import FIRST_DEMOS
 from pytest_mipro.runtime.prompts.prompt import Demo
 
-WAYS = ("random", "failing", "near", "cover")
-"""How a set is drawn: at random in the pool's own proportions; rows that fail today first; rows
-like those that fail; or each output's k-th demo before any (k+1)-th."""
-AIMED = frozenset({"near"})
-"""The ways that aim at certain rows: on these their sets score better than on others."""
+WAYS = ("random", "failing", "cover")
+"""How a set is drawn: at random in the pool's own proportions; rows that fail today first; or each
+output's k-th demo before any (k+1)-th."""
 # The numbers after the first, in powers of two from it: apart, so that a trend shows.
 _STEPS = (0, -2, 1, -1, 2, -3)
-_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -41,27 +37,24 @@ class DemoSet:
 
 @dataclass(frozen=True)
 class DemoSource:
-    """What sets are drawn from: one module's `pool`, and the texts that `failing` rows gave it.
+    """What sets are drawn from: one module's `pool`, and the `failing` rows.
 
     A set has at most `most` demos (None: as many as fit), and these at most `limit` characters. The
     program has so many `modules` that are shown demos.
     """
 
     pool: Sequence[Demo]
-    failing: Mapping[str, str]
+    failing: Collection[str]
     limit: int
     most: int | None
     rng: random.Random
     modules: int = 1
-    _shares: Mapping[str, int] = field(init=False)  # in how many demos of the pool a word is
 
     def __post_init__(self) -> None:
         first: dict[str, Demo] = {}  # of demos with equal inputs, as of equal rows
         for demo in self.pool:
             first.setdefault(json.dumps(dict(demo.inputs), sort_keys=True), demo)
         object.__setattr__(self, "pool", tuple(first.values()))
-        shares = Counter(word for demo in self.pool for word in words_of(demo.inputs))
-        object.__setattr__(self, "_shares", shares)
 
     @property
     def numbers(self) -> list[int]:
@@ -69,18 +62,14 @@ class DemoSource:
         fits = len(_within(self._shuffled(), self.most, self.limit))
         return [*(2**power for power in range(1, fits.bit_length()) if 2**power < fits), fits]
 
-    def draw(self, number: int, way: str, base: DemoSet = DemoSet(())) -> DemoSet:
-        """Return a set of up to `number` demos, of which the first are those of the `base`.
-
-        Its way is that of the base if that is aimed at rows, as the set then is, too.
-        """
-        start = base.demos
+    def draw(self, number: int, way: str, start: tuple[Demo, ...] = ()) -> DemoSet:
+        """Return a set of up to `number` demos, of which the first are those of `start`."""
         rows = {demo.case for demo in start}
         left = [demo for demo in self._shuffled() if demo.case not in rows]
         room = self.limit - sum(map(length_of, start))
         more = _within(self._ordered(left, way), number - len(start), room)
         self.rng.shuffle(more)  # or the model may read a turn out of the order
-        return DemoSet((*start, *more), base.way if base.way in AIMED else way)
+        return DemoSet((*start, *more), way)
 
     def _shuffled(self) -> list[Demo]:
         return self.rng.sample(self.pool, len(self.pool))
@@ -88,30 +77,7 @@ class DemoSource:
     def _ordered(self, left: list[Demo], way: str) -> Iterable[Demo]:
         if way == "failing":
             return sorted(left, key=lambda demo: demo.case not in self.failing)
-        if way == "near" and self.failing:
-            return self._nearest(left)
         return _covering(left) if way == "cover" else left
-
-    def _nearest(self, left: list[Demo]) -> Iterator[Demo]:
-        """Yield for one failing row after the other the demo most like it, of another row."""
-        texts = {row: frozenset(_WORD.findall(text)) for row, text in self.failing.items()}
-        known = {demo.case: words_of(demo.inputs) for demo in left}
-        for row in cycle(self.rng.sample(sorted(texts), len(texts))):
-            others = [demo for demo in left if demo.case != row] or left
-            if not others:
-                return
-            nearest = max(others, key=lambda demo: self._alike(texts[row], known[demo.case]))
-            left.remove(nearest)
-            yield nearest
-
-    def _alike(self, one: frozenset[str], other: frozenset[str]) -> float:
-        """Return Jaccard's index of two texts' words, 0…1; the rarer a word the more it counts."""
-        both, either = self._weight(one & other), self._weight(one | other)
-        return both / either if either else 0.0
-
-    def _weight(self, words: Iterable[str]) -> float:
-        size = len(self.pool)
-        return math.fsum(math.log((size + 1) / self._shares.get(word, 1)) for word in words)
 
 
 def next_sets(source: DemoSource, offered: Sequence[DemoSet], count: int) -> list[DemoSet]:
@@ -142,7 +108,7 @@ def _from(base: DemoSet, source: DemoSource, offered: Sequence[DemoSet]) -> Iter
     larger = next((number for number in source.numbers if number > size), None)
     for way in cycle(_ranked(offered, base.way)):
         if larger:
-            yield source.draw(larger, way, base)
+            yield source.draw(larger, way, base.demos)
         other = source.draw(size, way)
         if way != base.way or not larger:
             yield other
@@ -169,16 +135,6 @@ def _afresh(source: DemoSource, offered: int) -> Iterator[DemoSet]:
     while True:
         yield source.draw(numbers[turn % len(numbers)], WAYS[turn // 2 % len(WAYS)])
         turn += 1
-
-
-def words_of(inputs: Mapping[str, object]) -> frozenset[str]:
-    """Return the words of a module's inputs."""
-    return frozenset(_WORD.findall(text_of(inputs)))
-
-
-def text_of(inputs: Mapping[str, object]) -> str:
-    """Return the values of a module's inputs as one text."""
-    return json.dumps(list(inputs.values()), ensure_ascii=False, default=str).casefold()
 
 
 def length_of(demo: Demo) -> int:

@@ -18,6 +18,7 @@ from pytest_mipro.optimizer.proposing.proposal_task import ProposalTask
 from pytest_mipro.optimizer.proposing.proposer_models import (
     GROUNDING_CALLS,
     MAX_PROMPT_CHARACTERS,
+    MOST_HALVINGS,
     Proposal,
     ProposerModels,
     proposal_limit,
@@ -143,12 +144,16 @@ class InstructionProposer:
         return state
 
     def _part(self, proposals: int, grounding: int) -> tuple[Part | None, bool]:
-        """Return the part, and whether it holds a second request for each proposal."""
-        for again in (True, False):
+        """Return the part, and whether it holds a second request for each proposal.
+
+        If possible, it also holds the calls that are refused as too long for the model, and halved.
+        """
+        for again, halvings in ((True, MOST_HALVINGS), (True, 0), (False, 0)):
             calls = grounding + proposals * (2 if again else 1)
+            worst = self._worst(grounding + proposals, proposals if again else 0)
             part = self._run.ledger.part(
                 "the proposals",
-                self._worst(grounding + proposals, proposals if again else 0),
+                worst + Amount(halvings * calls),
                 self._each.times(calls) + replace(self._dearest, calls=0),
                 stage="proposals",
                 keep=self._baseline.expects(self._baseline.split.validation),

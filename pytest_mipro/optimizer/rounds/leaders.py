@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.search.assessments import MAX_LOSS, cheapest
 from pytest_mipro.optimizer.search.space import Assignment
 
 
-def next_leader(state: SearchState) -> Assignment | None:
-    """Return the assignment believed best, or a cheaper equal, if all rows may show it so."""
+def next_leader(state: SearchState, besides: Collection[Assignment] = ()) -> Assignment | None:
+    """Return the assignment believed best, or a cheaper equal, if all rows may show it so.
+
+    None `besides`, which do not fit what is left.
+    """
     means = state.means
     least = means[state.record.best.assignment] + MAX_LOSS
-    promising = [i for i in state.record.known if not i.full and means[i.assignment] > least]
+    left = [item for item in state.record.known if item.assignment not in besides]
+    promising = [item for item in left if not item.full and means[item.assignment] > least]
     if not promising:
         return None
     best = max(means[item.assignment] for item in promising)
     equals = [item for item in promising if means[item.assignment] >= best - MAX_LOSS]
-    return _without_idle(state, cheapest(equals).assignment, least)
+    leader = _without_idle(state, cheapest(equals).assignment, least)
+    return cheapest(equals).assignment if leader in besides else leader
 
 
 def _without_idle(state: SearchState, leader: Assignment, least: float) -> Assignment:

@@ -19,13 +19,11 @@ from pytest_mipro.optimizer.rounds.bootstrap import (
     training_runs,
 )
 from pytest_mipro.optimizer.rounds.demo_sets import (
-    AIMED,
     WAYS,
     DemoSet,
     DemoSource,
     length_of,
     next_sets,
-    text_of,
 )
 from pytest_mipro.optimizer.rounds.instruction_proposer import InstructionProposer
 from pytest_mipro.optimizer.rounds.search_state import SearchState, baseline_record
@@ -184,8 +182,8 @@ def _to_attempt(state: SearchState, runs: Sequence[CaseRun]) -> list[Case]:
 def _with_demo_sets(state: SearchState, runs: Sequence[CaseRun]) -> SearchState:
     settings, committed = state.run.settings, state.candidates.committed
     effects = main_effects(state.record.known, committed)
-    failing = [item for item in runs if _fails(state, item)]
-    modules, ways, aimed = [], dict(state.ways), set(state.aimed)
+    failing = {item.case.row for item in runs if _fails(state, item)}
+    modules, ways, taught = [], dict(state.ways), set(state.taught_sets)
     for index, module in enumerate(state.candidates.modules):
         path, name = module.signature.prompt_path, module.signature.full_name
         offered = [
@@ -198,7 +196,7 @@ def _with_demo_sets(state: SearchState, runs: Sequence[CaseRun]) -> SearchState:
         ]
         source = DemoSource(
             state.pools.get(path, ()),
-            _texts(failing, path),
+            failing,
             _demo_limit(state),
             settings.max_demos,
             random.Random(f"{settings.seed}/{state.round}/demos/{name}"),  # noqa: S311 - no secret
@@ -207,27 +205,17 @@ def _with_demo_sets(state: SearchState, runs: Sequence[CaseRun]) -> SearchState:
         drawn = next_sets(source, offered, settings.candidates)
         digests = {Prompt("", item.demos).digest(): item.way for item in drawn}
         ways |= digests
-        aimed |= {digest for digest, way in digests.items() if state.taught or way in AIMED}
+        taught |= digests.keys() if state.taught else set()
         # The new ones first; late modules get the empty set, too.
         origin = state.incumbent[2 * index : 2 * index + 2]
         modules.append(extended(module, (), [*(i.demos for i in drawn), ()], origin))
     candidates = Candidates(tuple(modules))
-    return replace(state, candidates=candidates, ways=ways, aimed=frozenset(aimed))
+    return replace(state, candidates=candidates, ways=ways, taught_sets=frozenset(taught))
 
 
 def _fails(state: SearchState, run: CaseRun) -> bool:
     score, test = run.outcome.score, state.baseline.study.tests[run.case.test]
     return score is not None and not test.passes(score)
-
-
-def _texts(runs: Iterable[CaseRun], path: Path) -> dict[str, str]:
-    """Return the inputs that each row's runs gave the module, as text."""
-    return {
-        run.case.row: text_of(call.inputs)
-        for run in runs
-        for call in run.calls
-        if call.signature.prompt_path == path
-    }
 
 
 def _demo_limit(state: SearchState) -> int:

@@ -48,7 +48,7 @@ class SearchState:
     proposals: tuple[Proposal, ...] = ()
     rewarded: frozenset[int] = frozenset()
     ways: Mapping[str, str] = field(default_factory=dict)
-    aimed: frozenset[str] = frozenset()
+    taught_sets: frozenset[str] = frozenset()
     taught: bool = False
     lessons: tuple[Lesson, ...] = ()
     late: Mapping[Signature, str] = field(default_factory=dict)
@@ -104,8 +104,9 @@ class SearchState:
 
         Where that is one minibatch, trials go on: the leaders are told apart on the other rows.
         """
-        leader, rows = self.leader, len(self.trial_rows)
-        several = self.run.settings.batch_of(len(self.baseline.split.validation)) < rows
+        leader, rows = self.leader, self.baseline.split.clusters(self.trial_rows)
+        batch = self.run.settings.batch_of(len(self.baseline.split.validation))
+        several = batch < len(self.trial_rows)
         perfect = leader.rows >= rows and leader.estimate >= 1 - ROUNDING
         on = counted(leader.rows, "row")
         return f"the leader has the full score on {on}" if several and perfect else ""
@@ -122,7 +123,7 @@ class SearchState:
         """
         return any(
             assignment[2 * index]
-            or Prompt("", module.demo_sets[assignment[2 * index + 1]]).digest() in self.aimed
+            or Prompt("", module.demo_sets[assignment[2 * index + 1]]).digest() in self.taught_sets
             for index, module in enumerate(self.candidates.modules)
         )
 

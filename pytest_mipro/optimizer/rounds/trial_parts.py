@@ -17,7 +17,7 @@ _PURPOSES = {"minibatch": "the next trial with its leader", "full": "the next fu
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial on `rows`; `pending` is None while it waits for its turn.
+    """A trial on `rows`; `pending` is None, and its number -1, while it waits for its turn.
 
     Its `share` (0…1) is that of the calls that may be new; 0 of a leader's trial.
     """
@@ -29,21 +29,46 @@ class Trial:
     pending: Pending | None = None
     share: float = 0.0
 
+    @property
+    def new_rows(self) -> float:
+        """How many rows of a program whose calls are all new it may cost."""
+        return self.share * len(self.rows)
+
 
 def part_of(state: SearchState, trial: Trial, *, first: bool) -> Part | None:
     """Return the trial's part; None where it does not fit beside the others.
 
     If it is the `first`, it is enough that what it is expected to take fits alone.
     """
+    before = state.run.ledger.held
     if not state.run.hold(_held(state, trial)):
         return None
-    return state.run.ledger.part(
+    part = state.run.ledger.part(
         f"trial {trial.number}",
         state.baseline.worst(trial.rows, state.candidates.program(trial.assignment)),
         _expected(state, trial) if first else None,
         stage="search",
         keep=_keep(state, trial),
     )
+    if part is None:  # what never ran needs no decision
+        state.run.hold(before)
+    return part
+
+
+def fits_alone(state: SearchState, trial: Trial) -> bool:
+    """Return whether what a trial is expected to take would fit with nothing in flight."""
+    ledger = state.run.ledger
+    needed = _expected(state, trial) + _keep(state, trial)
+    return shortage(ledger.limits, ledger.used + _held(state, trial), needed) is None
+
+
+def hold_for_measured(state: SearchState) -> None:
+    """Hold back what the decision on a program needs that was measured on all rows, no more."""
+    needs = NOTHING
+    for item in state.record.full:
+        program = state.candidates.program(item.assignment)
+        needs = needs.at_least(state.baseline.decision_needs(program).known)
+    state.run.hold(needs)
 
 
 def why_not(state: SearchState, trial: Trial) -> str:

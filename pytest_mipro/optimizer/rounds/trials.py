@@ -10,7 +10,8 @@ round draws another one, on which the leader so far is measured first: its estim
 and more rows, and a lucky one falls back.
 
 A trial starts when it is asked if its worst case fits beside the others'. If it does not, it waits
-until all earlier ones are told, and runs alone if what it is expected to take fits.
+until all earlier ones are told, and runs alone if what it is expected to take fits. One that does
+not fit even so makes room for others, which may be cheaper; the search ends where none is found.
 """
 
 from __future__ import annotations
@@ -23,13 +24,19 @@ from functools import cache, partial
 from pytest_mipro.errors import LimitReachedError
 from pytest_mipro.optimizer.budget.ledger import Part
 from pytest_mipro.optimizer.measuring.evaluate import Pending
+from pytest_mipro.optimizer.rounds.asking import Asking
 from pytest_mipro.optimizer.rounds.call_shares import call_shares
 from pytest_mipro.optimizer.rounds.leaders import next_leader
 from pytest_mipro.optimizer.rounds.search_state import SearchState
-from pytest_mipro.optimizer.rounds.trial_parts import Trial, part_of, why_not
+from pytest_mipro.optimizer.rounds.trial_parts import (
+    Trial,
+    hold_for_measured,
+    part_of,
+    why_not,
+)
+from pytest_mipro.optimizer.run.baseline import keep_time
 from pytest_mipro.optimizer.run.events import LeaderKnown, TrialFinished, TrialKind
 from pytest_mipro.optimizer.search.assessments import Assessment
-from pytest_mipro.optimizer.search.searcher import Searcher
 from pytest_mipro.optimizer.search.space import Assignment, Space
 from pytest_mipro.optimizer.statistics.intervals import paired_lift
 from pytest_mipro.optimizer.study.case import NO_COST, Evaluation, cases_of, mean_cost
@@ -55,6 +62,7 @@ def search_round(state: SearchState, join: Join = lambda state: state) -> Search
 
 def measure_leaders(state: SearchState) -> SearchState:
     """Measure leaders on all validation rows, one after the other, as long as one could win."""
+    hold_for_measured(state)
     trials = _Trials(state, leaders=state.run.settings.leaders)
     trials.run()
     return trials.state
@@ -88,25 +96,15 @@ class _Trials:
         paths = [module.signature.prompt_path for module in state.candidates.modules]
         runs = (run for run in state.baseline.evaluation.runs if run.sample == 0)
         self._shares = call_shares(runs, paths) if trials else ()
-        self._seen = {*state.record.assessments, *state.record.dropped}
         self._begun: set[Assignment] = set()
-        self._searcher = self._told_searcher() if trials else None
+        self._too_dear: list[Trial] = []
+        draft = Trial(-1, self._kind, state.candidates.committed, self._batch)
+        self._asking = Asking(state, self._space, draft) if trials else None
 
     @property
     def _space(self) -> Space:
         """The candidates' space, with what changes in it cost."""
         return replace(self.state.candidates.space, shares=self._shares)
-
-    def _told_searcher(self) -> Searcher:
-        """Return a searcher that knows of all earlier rounds."""
-        record = self.state.record
-        seed = self._settings.seed + 1_000_003 * self.state.round  # another stream each round
-        searcher = self._run.services.searcher(self._space, seed)
-        for item in record.known:
-            searcher.tell(item.assignment, item.estimate, item.rows)
-        for assignment in sorted(record.dropped):
-            searcher.tell(assignment, 0.0, len(self._batch))
-        return searcher
 
     def run(self, join: Join | None = None) -> None:
         window: deque[Trial] = deque()
@@ -114,6 +112,9 @@ class _Trials:
             if join:
                 self._run_ahead(window, join)
             self._run_window(window)
+            passed_over = [*(self._asking.passed_over if self._asking else ()), *self._too_dear]
+            if passed_over and self._could_go_on:
+                self.state = self.state.cut(why_not(self.state, passed_over[0]))
         except LimitReachedError as error:
             self.state = self.state.cut(self._run.services.describe_error(error))
             self._run.end_search()
@@ -124,11 +125,12 @@ class _Trials:
         while len(window) < ahead and (trial := self._next(window)) is not None:
             window.append(trial)
         for place, trial in enumerate(window):
-            if (part := part_of(self.state, trial, first=False)) is None:
+            if (started := self._started(trial, first=False)) is None:
                 break
-            window[place] = replace(trial, pending=self._evaluate(trial, part))
+            window[place] = started
         self.state = join(self.state)
-        self._searcher = self._told_searcher()
+        if self._asking:
+            self._asking.renew(self.state, self._space)
 
     def _run_window(self, window: deque[Trial]) -> None:
         in_flight = self._settings.in_flight
@@ -138,26 +140,34 @@ class _Trials:
             if not window:
                 return
             self._start_all(window)
-            if not window:
-                continue
-            self._finish(window.popleft())
+            if window and window[0].pending is not None:
+                self._finish(window.popleft())
 
     def _next(self, window: Sequence[Trial]) -> Trial | None:
         if self._stale:
             return self._trial("minibatch", self._stale.pop())
-        if self._rows_left >= len(self._batch) - ROUNDING:
-            assignment = self._asked()
-            if assignment is not None:
-                share = self._new_share(assignment)
-                trial = self._trial(self._kind, assignment)
-                self._rows_left -= share * len(trial.rows)
-                return replace(trial, share=share)
-            self._searcher = None
+        if self._asking and self._could_go_on:
+            self._run.accounting.deadline.check()
+            trial = self._asking.next(self.state)
+            if trial is not None:
+                trial = replace(trial, share=self._new_share(trial.assignment))
+                self._begun.add(trial.assignment)
+                self._rows_left -= trial.new_rows
+                return trial
         if window or not self._leaders_left:
             return None
         self._leaders_left -= 1
-        leader = next_leader(self.state)
+        # Without a first leader there is nothing to decide on: it may take all the time there is.
+        keep_time(self._run, self.state.baseline, decision=len(self.state.record.full) > 1)
+        leader = next_leader(self.state, {trial.assignment for trial in self._too_dear})
         return self._trial("full", leader) if leader else None
+
+    @property
+    def _could_go_on(self) -> bool:
+        """Whether trials are left, or a leader is without which there is nothing to decide on."""
+        if not self._asking:
+            return len(self.state.record.full) == 1
+        return self._rows_left >= len(self._batch) - ROUNDING
 
     def _new_share(self, assignment: Assignment) -> float:
         """Return the share of a program's calls that are new at most beside the leader's.
@@ -170,17 +180,6 @@ class _Trials:
             known = self._begun
         return self._space.new_share(assignment, known).most
 
-    def _asked(self) -> Assignment | None:
-        """Return the searcher's next assignment that was not tried; None if it has none.
-
-        A user's searcher may ignore what it is told.
-        """
-        for _ in range(len(self._seen) + 1 if self._searcher else 0):
-            assignment = self._searcher.ask() if self._searcher else None
-            if assignment not in self._seen:
-                return assignment
-        return None
-
     def _covers(self, assessment: Assessment, rows: Sequence[str]) -> bool:
         return all(case.id in assessment.scores for case in self._cases_of(tuple(rows)))
 
@@ -191,33 +190,38 @@ class _Trials:
         rows = self._rows if kind == "full" else self._batch
         if kind == "minibatch" and known:
             rows = tuple(row for row in rows if not self._covers(known, [row]))
-        number = self.state.record.asked
-        self.state = replace(self.state, record=replace(self.state.record, asked=number + 1))
-        self._seen.add(assignment)
         self._begun.add(assignment)
-        return Trial(number, kind, assignment, rows)
+        return Trial(-1, kind, assignment, rows)
 
     def _start_all(self, window: deque[Trial]) -> None:
         """Start the trials that have not begun, in order, as far as they fit beside the others.
 
-        If what the first one is expected to take does not fit either, the search ends.
+        If what the first one is expected to take does not fit either, it is left out.
         """
         for place, trial in enumerate(window):
             if trial.pending is not None:
                 continue
-            part = part_of(self.state, trial, first=place == 0)
-            if part is None:
+            started = self._started(trial, first=place == 0)
+            if started is None:
                 if place == 0:
-                    self._end_with(trial)
-                    window.clear()
+                    self._leave_out(window.popleft())
                 return
-            window[place] = replace(trial, pending=self._evaluate(trial, part))
+            window[place] = started
 
-    def _end_with(self, trial: Trial) -> None:
-        """End the search before a trial that does not fit; a leader may follow minibatches."""
-        self._rows_left = 0.0
-        state = replace(self.state, record=replace(self.state.record, asked=trial.number))
-        self.state = state.cut(why_not(state, trial))
+    def _started(self, trial: Trial, *, first: bool) -> Trial | None:
+        """Return the trial with its number, under way; None where it does not fit."""
+        record = self.state.record
+        trial = replace(trial, number=record.asked)
+        part = part_of(self.state, trial, first=first)
+        if part is None:
+            return None
+        self.state = replace(self.state, record=replace(record, asked=record.asked + 1))
+        return replace(trial, pending=self._evaluate(trial, part))
+
+    def _leave_out(self, trial: Trial) -> None:
+        self._rows_left += trial.new_rows
+        self._leaders_left += not self._asking
+        self._too_dear.append(trial)
 
     def _evaluate(self, trial: Trial, part: Part) -> Pending:
         baseline = self.state.baseline
@@ -238,8 +242,8 @@ class _Trials:
         else:
             record = self.state.record.with_assessment(assessment)
             score, rows = assessment.estimate, assessment.rows
-        if self._searcher:
-            self._searcher.tell(trial.assignment, score, rows)
+        if self._asking:
+            self._asking.tell(trial.assignment, score, rows)
         self.state = replace(self.state, record=record)
         self._leader = self.state.leader
         self._emit_leader()

@@ -136,7 +136,7 @@ class Baseline:
 
 
 def hold_for_decision(run: StudyRun, baseline: Baseline) -> None:
-    """Hold back what decision and final pass need, in money and time.
+    """Hold back what decision and final pass need, in money and time; in time, a leader's, too.
 
     Raises LimitTooSmallError if the limits do not hold it; it also says what a search needs.
     """
@@ -151,7 +151,13 @@ def hold_for_decision(run: StudyRun, baseline: Baseline) -> None:
             f"; raise it to {short.enough()} or more, "
             f"and to about {short.enough(trial)} for a first trial",
         )
-    rows = len(baseline.deciding_rows) + len(baseline.final_rows())
+    keep_time(run, baseline, decision=True, leader=True)
+
+
+def keep_time(run: StudyRun, baseline: Baseline, *, decision: bool, leader: bool = False) -> None:
+    """Keep the time that the decision with its final pass, and a leader's evaluation, need."""
+    rows = len(baseline.deciding_rows) + len(baseline.final_rows()) if decision else 0
+    rows += len(baseline.split.validation) if leader else 0
     # As long as the baseline takes if nothing is cached.
     calls = [call for item in baseline.evaluation.runs for call in item.calls]
     waited = sum(call.latency for call in calls) / run.settings.concurrency

@@ -16,9 +16,9 @@ from pytest_mipro.optimizer.search.space import Assignment, Space
 # what one choice adds to the one it was made from; of what all such steps of a dimension have in
 # common; of what a combination adds to its choices; and of one row, beside another program's score.
 _LEVEL, _STEP, _COMMON, _TOGETHER, _ROW = 0.2, 0.08, 0.05, 0.04, 0.45
-# Of what each doubling of the demos adds. It is a part of the step to a set of more or fewer, which is
-# about as uncertain as one to another instruction: with more for demos, a pipeline's search tried
-# them in the place of instructions. At least this share of a step's variance is its own.
+# Of what each doubling of the demos adds: a part of the step to a set of more or fewer, which is
+# about as uncertain as one to another instruction (with more for demos, a pipeline's search tried
+# them in the place of instructions). At least this share of a step's variance is its own.
 _DOUBLING, _LEAST_OWN = 0.035, 0.25
 _DOUBLINGS = 16  # more than any set has
 # Linear algebra may differ in the last bits from machine to machine; equal beliefs must stay equal.

@@ -68,10 +68,11 @@ class TestSpec:
     def label_column(self, module: str, columns: Mapping[str, Any]) -> str | None:
         """Return the column with a module's right output, None where a row has none.
 
-        `labels` names a module by its own name or its function's.
+        `labels` names a module by its own name or its function's. An empty text is no label: that
+        is what a CSV file has in each row without one.
         """
         column = self.labels.get(module) or self.labels.get(module.rpartition(".")[2])
-        return column if column in columns else None
+        return column if columns.get(column or "", "") != "" else None
 
 
 @dataclass(frozen=True)

@@ -40,12 +40,17 @@ def joined(pieces: Sequence[str], names: Sequence[str], values: Mapping[str, str
     return "".join(part for pair in zip(pieces, inserted, strict=True) for part in pair)
 
 
+def template_names(text: str) -> tuple[str, ...]:
+    """Return the names of what looks like a template's placeholders, each once, in order."""
+    return tuple(dict.fromkeys(one or two for one, two in _TEMPLATE.findall(text)))
+
+
 def warn_of_placeholders(prompt: Prompt, signature: Signature, *, from_file: bool) -> None:
     """Warn of what looks like a placeholder in a module's prompt, where nothing fills it in."""
-    names = [one or two for one, two in _TEMPLATE.findall(prompt.instruction)]
+    names = template_names(prompt.instruction)
     if names:
         where = signature.prompt_path if from_file else signature.where
-        shown = ", ".join(f"{{{name}}}" for name in dict.fromkeys(names))
+        shown = ", ".join(f"{{{name}}}" for name in names)
         inputs = ", ".join(signature.inputs) or "none"
         warnings.warn(
             f"{where}: the instruction holds {shown}, which nothing fills in: models see it as it "

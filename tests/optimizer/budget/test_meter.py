@@ -159,3 +159,30 @@ def test_a_part_that_has_ended_refuses_calls_and_those_that_wait() -> None:
 
     assert [type(end) for end in asyncio.run(abandoned())] == [BudgetError, BudgetError]
     assert part.study.used.tokens == bound_of(request(0, 5, 70))
+
+
+def test_a_reply_at_hand_waits_for_room_as_one_that_is_asked_for() -> None:
+    """Whether a part is stopped must not depend on which replies are cached."""
+
+    class Cached(Client):
+        def lookup(self, request: Request) -> Reply | None:
+            return Reply("x", Usage(20, 0), cached=True) if request.sample else None
+
+    first, cached = request(0, 5, 30), request(1, 20, 20)
+    limits = Limits(tokens=2 * bound_of(first) + 10)  # two in flight leave no room for 20 more
+    assert bound_of(first) + 5 + 20 < 2 * bound_of(first)  # one after the other, all fit
+
+    async def played() -> tuple[bool, int]:
+        accounting = Accounting(cost_model=CostModel(limits))
+        part = part_of(limits, 3)
+        meter, metered = accounting.opened(Cached(0), part)
+        for name in ("first", "second"):
+            await meter.begin(name, CostModel(limits).worst(first), ("", "m"))
+        waited = metered.lookup(cached) is None
+        for name in ("first", "second"):
+            meter.end(name, CostModel(limits).worst(first), Amount(1, 5))
+        assert metered.lookup(cached) is not None
+        assert not meter.over
+        return waited, meter.settle()
+
+    assert asyncio.run(played()) == (True, 3)

@@ -138,14 +138,14 @@ DEMOS = (Demo("r003", {"text": "x"}, "y"),)
 Rows = tuple[str, ...]
 
 
-def unseen(study: Study, assignment: Assignment, *, aimed: bool = False) -> tuple[Rows, Rows]:
+def unseen(study: Study, assignment: Assignment, *, taught: bool = False) -> tuple[Rows, Rows]:
     """Return the training rows, and those of them that a program with one new demo set leaves."""
     with baseline_of(study) as (run, baseline):
         state = searched(run, baseline)
         first, second = state.candidates.modules
         candidates = Candidates((extended(first, (), [DEMOS]), second))
-        digests = frozenset({Prompt("", DEMOS).digest()} if aimed else ())
-        state = replace(state, candidates=candidates, aimed=digests)
+        digests = frozenset({Prompt("", DEMOS).digest()} if taught else ())
+        state = replace(state, candidates=candidates, taught_sets=digests)
         return baseline.split.train, unseen_rows(state, assignment)
 
 
@@ -159,11 +159,11 @@ def test_training_rows_decide_on_demos_alone(assignment: Assignment) -> None:
     assert len(train) == 12
 
 
-@pytest.mark.parametrize(("assignment", "aimed"), [(SHOWN, True), (KEEPS, False), (RULES, False)])
+@pytest.mark.parametrize(("assignment", "taught"), [(SHOWN, True), (KEEPS, False), (RULES, False)])
 def test_they_do_not_decide_on_what_was_made_for_them(
-    assignment: Assignment, *, aimed: bool
+    assignment: Assignment, *, taught: bool
 ) -> None:
-    assert unseen(UNTAGGED, assignment, aimed=aimed)[1] == ()
+    assert unseen(UNTAGGED, assignment, taught=taught)[1] == ()
 
 
 def test_rows_that_are_one_with_others_are_left_out() -> None:

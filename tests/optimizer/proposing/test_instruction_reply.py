@@ -153,3 +153,32 @@ def test_an_instruction_can_be_written_as_it_was_measured(reply: str) -> None:
 )
 def test_long_replies_are_read_at_once(text: str) -> None:
     instruction_of(text)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "I'll write the instruction now.",
+        "Okay, let me analyze the examples carefully before I write the instruction.",
+        "Looking at the failing examples, the model tends to choose `bug`.",
+        "The failures have in common that they name a refund. I will therefore say so.",
+        "This would raise the score to 0.9.",
+    ],
+)
+def test_what_a_model_says_to_itself_is_no_instruction(said: str) -> None:
+    assert instruction_of(said) == ("", "empty")
+    tagged = f"{said}\n<instruction>Sort the ticket.</instruction>"
+    assert instruction_of(tagged) == ("Sort the ticket.", "")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Let's think step by step.",
+        "I will give you a ticket. Name its queue.",
+        "Looking at the ticket, name the queue that should handle it.",
+        "First, read the ticket. Then write the name of its queue.",
+    ],
+)
+def test_an_instruction_may_begin_as_talk_does(said: str) -> None:
+    assert instruction_of(said) == (said, "")

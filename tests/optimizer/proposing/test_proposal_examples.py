@@ -110,6 +110,7 @@ def test_an_example_holds_the_output_that_a_label_wants() -> None:
     assert wanted(colour="Blue.") == "blue"
     assert wanted(colour=7) == "7"
     assert wanted(other="blue") == ""
+    assert (wanted(colour=""), wanted(colour=None)) == ("", "")
 
 
 scores = st.lists(st.sampled_from([0.0, 0.5, 1.0]), max_size=40)

@@ -87,12 +87,18 @@ def test_equal_requests_ask_for_other_samples_and_other_ones_for_the_first() -> 
     assert [proposal.reply for proposal in made] == ["Do 0.", "Do 0.", "Do 1.", "Do 1."]
 
 
-def test_a_user_s_higher_limit_holds_for_proposals(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_s_higher_limit_holds_for_proposals_and_summaries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     settings = replace(current_settings(), max_output_tokens=9_000)
     where = "pytest_mipro.optimizer.proposing.proposer_models.current_settings"
     monkeypatch.setattr(where, lambda: settings)
     _, client = propose(asked())
-    assert client.requests[0].parameters["max_tokens"] == 9_000
+    proposer = ProposerModels(client, {}, make_settings())
+    cases = make_study(make_rows(8, 0, 0)).cases
+    loop.run(proposer.summarise(cases, (), SIGNATURES, PROPOSER, ["dataset"]))
+    assert {request.parameters["max_tokens"] for request in client.requests} == {9_000}
+    assert len(client.requests) == 2
 
 
 # Strategies.

@@ -40,4 +40,19 @@ def test_a_proposal_may_neither_drop_nor_invent_a_placeholder(after: str, kept: 
 def test_a_module_s_braces_are_its_own() -> None:
     module = signature_of(sort, prompt=None, reasoning=False, optimize=True)
     assert keeps_placeholders(module, "Sort for {company}.", "Sort.")
+    assert keeps_placeholders(module, "Sort for {company}.", "Sort well for {company}.")
+    assert keeps_placeholders(module, "Sort.", 'Sort into {"a": 1}, \\frac{a}{b} or [refund].')
+    assert not keeps_placeholders(module, "Sort.", "Sort {ticket} into one of {labels}.")
+
+
+@pytest.mark.parametrize("gap", ["[Insert the rules here]", "[insert label]", "[your list here]"])
+def test_no_gap_is_left_for_a_person_to_fill(gap: str) -> None:
+    module = signature_of(sort, prompt=None, reasoning=False, optimize=True)
+    assert not keeps_placeholders(module, "Sort.", f"Sort by these: {gap}")
+    assert not keeps_placeholders(TEXT, "Sort.", f"Sort by these: {gap}")
+    assert keeps_placeholders(TEXT, f"Sort: {gap}", f"Sort by these: {gap}")
+
+
+def test_a_module_is_told_of_no_placeholders() -> None:
+    module = signature_of(sort, prompt=None, reasoning=False, optimize=True)
     assert told_of_prompt(module, "Sort for {company}.")["placeholders"] == ""

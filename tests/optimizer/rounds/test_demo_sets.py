@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,11 +26,11 @@ def source(
     pool: Sequence[Demo],
     seed: int = 0,
     *,
-    failing: Mapping[str, str] | None = None,
+    failing: Collection[str] = (),
     limit: int = 99_999,
     most: int | None = None,
 ) -> DemoSource:
-    return DemoSource(pool, failing or {}, limit, most, random.Random(seed))
+    return DemoSource(pool, failing, limit, most, random.Random(seed))
 
 
 def pool_of(size: int, labels: int = 3) -> list[Demo]:
@@ -90,19 +90,12 @@ def test_sets_hold_distinct_demos_of_the_pool_within_the_limits(
 
 @given(st.sampled_from(WAYS), st.integers(0, 9))
 def test_a_larger_set_extends_the_smaller_one(way: str, seed: int) -> None:
-    made = source(pool_of(30), seed, failing={"r03": "word3"})
+    made = source(pool_of(30), seed, failing={"r03"})
     small = made.draw(4, way)
-    large = made.draw(8, way, small)
+    large = made.draw(8, way, small.demos)
     assert large.demos[:4] == small.demos
     assert len({demo.case for demo in large.demos}) == 8
     assert large.way == way
-
-
-def test_what_extends_a_set_that_is_aimed_at_rows_is_aimed_too() -> None:
-    made = source(pool_of(30), failing={"r03": "word3"})
-    near = made.draw(4, "near")
-    assert made.draw(8, "random", near).way == "near"
-    assert made.draw(8, "near", made.draw(4, "cover")).way == "near"
 
 
 def test_a_random_set_keeps_the_proportions_of_the_pool() -> None:
@@ -115,17 +108,9 @@ def test_a_random_set_keeps_the_proportions_of_the_pool() -> None:
 
 
 def test_what_fails_today_comes_first() -> None:
-    failing = {"r05": "a", "r17": "b", "other": "c"}
+    failing = {"r05", "r17", "other"}
     demos = source(pool_of(30), failing=failing).draw(4, "failing").demos
     assert {"r05", "r17"} < {demo.case for demo in demos}
-
-
-def test_the_nearest_to_what_fails_are_other_rows_with_its_rare_words() -> None:
-    pool = [Demo(f"r{n}", {"text": f"the word{n}"}, "A") for n in range(20)]
-    pool += [Demo("like", {"text": "the printer smokes"}, "B")]
-    pool += [Demo("own", {"text": "my printer smokes"}, "B")]
-    demos = source(pool, failing={"own": "my printer smokes"}).draw(1, "near").demos
-    assert [demo.case for demo in demos] == ["like"]
 
 
 def test_the_first_sets_are_random_and_far_apart_in_number() -> None:
@@ -161,16 +146,16 @@ def test_a_set_that_paid_is_extended_redrawn_and_halved() -> None:
 
 def test_ways_follow_what_they_brought() -> None:
     made = source(pool_of(40))
-    brought = {"random": 0.3, "failing": -0.2, "near": 0.1, "cover": -0.1}
+    brought = {"random": 0.3, "failing": -0.2, "cover": 0.1}
     offered = [NONE, *(DemoSet(made.draw(8, w).demos, w, e) for w, e in brought.items())]
     ways = [item.way for item in next_sets(made, offered, 8)]
-    assert list(dict.fromkeys(ways)) == ["random", "near", "cover", "failing"]
+    assert list(dict.fromkeys(ways)) == ["random", "cover", "failing"]
 
 
 def test_more_demos_that_bring_next_to_nothing_do_not_pay_for_their_tokens() -> None:
     made = source(pool_of(40))
     small = DemoSet(made.draw(4, "random").demos, "random", 0.2)
-    large = DemoSet(made.draw(8, "random", small).demos, "random", 0.205)
+    large = DemoSet(made.draw(8, "random", small.demos).demos, "random", 0.205)
     again, *_ = next_sets(made, [NONE, small, large], 1)
     assert again.demos[:4] == small.demos
     worth = DemoSet(large.demos, "random", 0.25)

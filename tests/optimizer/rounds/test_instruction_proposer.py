@@ -6,19 +6,23 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+import pytest
 from made_runs import BASE, RULES, WINS, assessed, searched
 from optimizer_world import (
     ALL_STRATEGIES,
     HARD,
     baseline_of,
+    make_rows,
     make_services,
     make_settings,
+    make_study,
     play,
     sort,
     without,
 )
 from world_model import PROPOSER, WorldClient, answer, asks_again, last, module_of
 
+from pytest_mipro.errors import ContextWindowError
 from pytest_mipro.optimizer.proposing.proposal_plan import Lesson, PlanSpace, ProposalPlan
 from pytest_mipro.optimizer.proposing.strategy import (
     ProposalContext,
@@ -122,6 +126,23 @@ def test_unusable_proposals_are_asked_for_once_more_where_the_budget_holds_that(
         _, after = extended(client=client, max_calls=calls)
         assert {proposal.problem for proposal in after.proposals} == {"empty"}
         assert sum(map(asks_again, client.requests)) == again
+
+
+@pytest.mark.parametrize("max_calls", [None, 1_000])
+def test_requests_that_a_model_can_not_take_cost_no_proposal(max_calls: int | None) -> None:
+    """Each is refused as too long several times, and halved."""
+
+    def small(request: Request) -> str:
+        if request.model == PROPOSER and len(last(request)) > 3_000:
+            raise ContextWindowError("the request is longer than the model takes")
+        return answer(request)
+
+    rows = [replace(row, text=f"{row.text}{' And so on.' * 300}") for row in make_rows()]
+    settings = {"study": make_study(rows), "candidates": 6, "max_calls": max_calls}
+    _, after = extended(client=WorldClient(small), **settings)
+    assert len(after.proposals) == 12
+    assert sum(proposal.halvings for proposal in after.proposals) == 12
+    assert not any(proposal.problem == "request too long" for proposal in after.proposals)
 
 
 def test_a_round_without_proposals_says_why() -> None:

@@ -11,6 +11,7 @@ from optimizer_world import baseline_of
 
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.rounds.trials import measure_leaders
+from pytest_mipro.optimizer.run.baseline import hold_for_decision
 from pytest_mipro.optimizer.run.events import TrialFinished
 from pytest_mipro.optimizer.search.assessments import Assessment
 from pytest_mipro.optimizer.search.candidates import Candidates
@@ -101,3 +102,22 @@ def test_a_leader_that_is_behind_at_first_is_measured_on_all_rows_none_the_less(
     known = after.record.assessments[RULES]
     assert (known.full, known.rows, known.estimate) == (True, 16, 0.0)
     assert after.record.best.assignment == BASE
+
+
+def test_the_first_leader_may_take_the_time_of_the_decision_and_the_next_may_not() -> None:
+    """Without one there is nothing to decide on."""
+    known = [assessed(KEEPS, 0.95, number=0, rows=8), assessed(RULES, 0.9, number=1, rows=8)]
+    with state_of(*known, leaders=2, max_seconds=1_000.0) as state:
+        slow = replace(state.baseline, seconds=10_000.0)
+        after = measure_leaders(replace(state, baseline=slow))
+    assert [item.assignment for item in after.record.full] == [BASE, KEEPS]
+    assert "the limit of 1,000 seconds is used up" in after.ended
+
+
+def test_a_search_leaves_time_for_its_leader_and_the_decision() -> None:
+    with state_of(max_seconds=1_000.0) as state:
+        hold_for_decision(state.run, replace(state.baseline, seconds=84.0))
+        left = state.run.accounting.deadline.left()
+    # As long again as the baseline took, and half as long: 14 rows decide, 16 are a leader's, and
+    # 12 are left for the final pass.
+    assert left == pytest.approx(1_000 - 1.5 * 84, abs=30)

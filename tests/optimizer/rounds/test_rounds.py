@@ -239,24 +239,23 @@ def test_a_round_without_trials_asks_for_no_proposals() -> None:
     assert stages.count("proposals") == 1
 
 
-def aimed_sets(**settings: Any) -> list[tuple[bool, str]]:
-    """Return of each new demo set whether it is aimed at training rows, and its way."""
+def drawn_sets(**settings: Any) -> list[tuple[bool, str]]:
+    """Return of each new demo set whether a taught incumbent made it, and its way."""
     study = make_study([make_row(number, None) for number in range(60)])
     with baseline_of(study, rounds=4, trials=24, patience=4, **settings) as (run, baseline):
         state = search_rounds(run, baseline)
     digests = [
         Prompt("", demos).digest() for m in state.candidates.modules for demos in m.demo_sets[1:]
     ]
-    return [(digest in state.aimed, state.ways[digest]) for digest in digests]
+    return [(digest in state.taught_sets, state.ways[digest]) for digest in digests]
 
 
-def test_sets_near_failing_rows_are_aimed_at_them_and_no_others() -> None:
-    found = aimed_sets(parts=DEFAULT - {"instructions"})
-    assert {way for aimed, way in found if aimed} == {"near"}
-    assert {way for aimed, way in found if not aimed} == {"random", "failing", "cover"}
+def test_no_instruction_no_taught_set() -> None:
+    found = drawn_sets(parts=DEFAULT - {"instructions"})
+    assert set(found) == {(False, "random"), (False, "failing"), (False, "cover")}
 
 
-def test_what_a_taught_incumbent_says_aims_all_further_sets() -> None:
-    found = aimed_sets()
+def test_all_sets_after_a_taught_incumbent_are_taught() -> None:
+    found = drawn_sets()
     assert (True, "random") in found
     assert (False, "random") in found  # of the rounds before

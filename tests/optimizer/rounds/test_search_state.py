@@ -56,6 +56,15 @@ def test_trials_end_when_the_leader_solves_all_that_they_run(
     assert state.solved == (f"the leader has the full score on {rows} rows" if solves else "")
 
 
+def test_rows_that_are_one_solve_all_that_trials_run_as_one() -> None:
+    state = state_of([assessed(RULES, 1.0, rows=4)], minibatch_size=2)
+    split = state.baseline.split
+    pairs = {row: f"u{place // 4}" for place, row in enumerate(split.validation)}
+    grouped = replace(state.baseline, split=replace(split, units=pairs))
+    assert state.solved == ""
+    assert replace(state, baseline=grouped).solved == "the leader has the full score on 4 rows"
+
+
 def test_trials_run_on_half_of_the_validation_rows_whatever_the_seed() -> None:
     with baseline_of() as (run, baseline):
         state = searched(run, baseline)

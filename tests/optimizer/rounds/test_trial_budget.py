@@ -13,12 +13,13 @@ from optimizer_world import baseline_of
 from world_model import WorldClient
 
 from pytest_mipro.optimizer.rounds.search_state import SearchState
-from pytest_mipro.optimizer.rounds.trials import Join, search_round
+from pytest_mipro.optimizer.rounds.trials import Join, measure_leaders, search_round
 from pytest_mipro.optimizer.run.events import TrialFinished
-from pytest_mipro.optimizer.search.candidates import extended
+from pytest_mipro.optimizer.search.candidates import Candidates, extended
 from pytest_mipro.optimizer.search.searcher import RandomSearcher
 from pytest_mipro.optimizer.search.space import Assignment, Space
-from pytest_mipro.optimizer.study.amount import Amount, Limits
+from pytest_mipro.optimizer.study.amount import Amount, Limits, total
+from pytest_mipro.runtime.settings import current_settings, replace_settings
 
 
 class Listed(RandomSearcher):
@@ -171,3 +172,66 @@ def test_a_round_whose_trials_do_not_fit_beside_what_is_asked_for_waits_for_it()
 
         assert [trial.assignment for trial in played.play(join)] == [(2, 0, 3, 0)]
         assert played.state.ended == ""
+
+
+# What does not fit.
+
+
+@pytest.fixture
+def _output_limit() -> Iterator[None]:
+    before = replace_settings(replace(current_settings(), max_output_tokens=20))
+    yield
+    replace_settings(before)
+
+
+CHEAP, DEAR = (2, 0, 3, 0), (2, 0, 12, 0)
+
+
+@contextmanager
+def limited_round(wanted: Sequence[Assignment], **settings: Any) -> Iterator[Round]:
+    """Yield a round of which the limit of tokens holds CHEAP, but not DEAR."""
+    with round_of(wanted, 1.0, trials=2, max_tokens=10**9, **settings) as played:
+        note, sort = played.state.candidates.modules
+        long = "Choose, way 9, with care. " * 2_000
+        modules = note, extended(sort, [long], ())
+        played.state = replace(played.state, candidates=Candidates(modules))
+        run, baseline = played.state.run, played.state.baseline
+        program = played.state.candidates.program(CHEAP)
+        full = baseline.expects(baseline.split.validation, program)
+        needs = total([baseline.decision_needs(program), full.times(4), run.ledger.spent])
+        run.ledger.limits = Limits(tokens=needs.tokens)
+        yield played
+
+
+@pytest.mark.usefixtures("_output_limit")
+@pytest.mark.parametrize("in_flight", [1, 3])
+def test_a_trial_that_costs_too_much_makes_room_for_a_cheaper_one(in_flight: int) -> None:
+    with limited_round([DEAR, CHEAP], in_flight=in_flight) as played:
+        held = played.state.run.ledger.held
+        trials = played.play()
+        assert [(trial.assignment, trial.number) for trial in trials] == [(CHEAP, 1)]
+        assert not any(told[0] == DEAR for told in played.told)
+        assert "the next trial with its leader needs about" in played.state.ended
+        # What never ran needs no decision.
+        dear = played.state.candidates.program(DEAR)
+        kept = played.state.run.ledger.held.tokens
+        assert (held.tokens or 0) <= kept < played.state.baseline.decision_needs(dear).tokens
+
+
+@pytest.mark.usefixtures("_output_limit")
+def test_a_leader_that_costs_too_much_leaves_its_place_to_another() -> None:
+    with limited_round([]) as played:
+        record = played.state.record
+        for number, assignment in enumerate((DEAR, CHEAP), 1):
+            known = assessed(assignment, 0.99 - number / 100, number=number, rows=8)
+            record = record.with_assessment(known)
+        base = record.assessments[BASE]
+        record = replace(
+            record, assessments={**record.assessments, KEEPS: replace(base, assignment=KEEPS)}
+        )
+        played.state = replace(played.state, record=record)
+        assert played.state.incumbent == DEAR
+        after = measure_leaders(played.state)
+        assert after.record.assessments[CHEAP].full
+        assert not after.record.assessments[DEAR].full
+        assert after.ended == ""

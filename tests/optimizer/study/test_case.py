@@ -34,3 +34,13 @@ def test_data_do_not_change() -> None:
     for item, name in ((study, "name"), (TestSpec("t"), "repeats"), (Outcome(1.0), "score")):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(item, name, None)
+
+
+def test_an_empty_text_is_no_label() -> None:
+    """A CSV file has one in each row without a label."""
+    spec = TestSpec("t", labels={"sort": "queue"})
+    assert spec.label_column("app.sort", {"queue": "bug"}) == "queue"
+    assert spec.label_column("app.sort", {"queue": None}) == "queue"  # may be right
+    assert spec.label_column("app.sort", {"queue": ""}) is None
+    assert spec.label_column("app.sort", {}) is None
+    assert spec.label_column("app.note", {"queue": "bug", "": "x"}) is None
