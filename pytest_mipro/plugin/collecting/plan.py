@@ -107,6 +107,8 @@ def plan_cases(items: Iterable[pytest.Item]) -> tuple[PlannedCase, ...]:
     studies = _studies(marked)
     by_test: defaultdict[str, list[MetricMark]] = defaultdict(list)
     for item, mark in marked:
+        if problem := refusal(item):  # marked by a hook: the others were refused at collection
+            raise UsageError(problem)
         _refuse_late_models(item, mark)
         by_test[nodeid_of_test(item)].append(mark)
     tests: dict[str, TestPlan] = {}
