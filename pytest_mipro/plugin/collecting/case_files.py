@@ -15,6 +15,7 @@ from typing import Any, get_args
 from pytest_mipro.errors import CaseFileError
 from pytest_mipro.optimizer.study.identity import content_digest
 from pytest_mipro.optimizer.study.split import Place
+from pytest_mipro.runtime.text.merge_conflict import CONFLICT, conflict_line
 from pytest_mipro.runtime.text.number_words import counted
 from pytest_mipro.runtime.text.redaction import one_line
 from pytest_mipro.runtime.text.strict_json import NotFiniteError, load_json
@@ -101,6 +102,16 @@ def _numbered(path: Path) -> list[tuple[int, Any]]:
         known = ", ".join(_READERS)
         raise LineError(1, f"unknown case file type {path.suffix!r}; known: {known}")
     text = _text(path)
+    try:
+        return _parsed(reader, text)
+    except LineError:
+        if line := conflict_line(text):
+            remedy = "keep the rows of both sides, delete its markers"
+            raise LineError(line, f"{CONFLICT}; {remedy}") from None
+        raise
+
+
+def _parsed(reader: Callable[[str], Iterable[tuple[int, Any]]], text: str) -> list[tuple[int, Any]]:
     # A quoted field may be a whole document. The limit is the process's, so it is put back.
     limit = csv.field_size_limit(len(text) + 1)
     try:

@@ -21,6 +21,7 @@ from pytest_mipro.plugin.lock.lock_checks import (
 from pytest_mipro.plugin.lock.lock_lines import line_of_key, line_of_refused, with_commas
 from pytest_mipro.plugin.lock.lock_summary import summary_of
 from pytest_mipro.runtime.text.files import read_text
+from pytest_mipro.runtime.text.merge_conflict import CONFLICT, is_marker
 from pytest_mipro.runtime.text.strict_json import (
     COUNT,
     OBJECT,
@@ -169,8 +170,8 @@ def parse_lock(text: str, path: Path) -> Lock:
     try:
         return _lock(load_json(with_commas(text)), lines)
     except json.JSONDecodeError as error:
-        conflict = next((n for n, line in enumerate(lines, 1) if line.startswith("<<<<<<<")), None)
-        problem = "an unresolved merge conflict" if conflict else f"not JSON ({error.msg})"
+        conflict = next((n for n, line in enumerate(lines, 1) if is_marker(line)), None)
+        problem = CONFLICT if conflict else f"not JSON ({error.msg})"
         raise LockError(f"{path}:{conflict or error.lineno}: {problem}; {_REMEDY}") from None
     except ValueError as problem:
         line = getattr(problem, "line", None) or line_of_refused(lines)

@@ -100,7 +100,11 @@ def test_columns_are_those_of_all_rows_in_order(tmp_path):
     assert read_case_file(path).columns == ("id", "a", "b")
 
 
+CONFLICT = "<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> branch\n"
 REFUSED = [
+    ("t.jsonl", '{"id": 1}\n' + CONFLICT, 2, "an unresolved merge conflict; keep the rows"),
+    ("t.csv", "id,x\n" + CONFLICT, 2, "an unresolved merge conflict; keep the rows of both"),
+    ("t.yaml", "- id: 1\n" + CONFLICT, 2, "an unresolved merge conflict; keep the rows of both"),
     ("t.txt", "x", 1, "unknown case file type '.txt'; known: .jsonl, .csv, .yaml, .yml"),
     ("t.jsonl", "", 1, "the file has no rows"),
     ("t.jsonl", " \n\n", 1, "the file has no rows"),

@@ -14,6 +14,7 @@ from pytest_mipro.plugin.lock.lock_file import Lock, LockedLesson, dump_lock, pa
     [
         ('"seed": 0,', '"seed": 0', 5, "not JSON"),
         ('    {"digest": "dd"', '<<<<<<< ours\n    {"digest": "dd"', 16, "merge conflict"),
+        ('    {"digest": "dd"', '>>>>>>> theirs\n    {"digest": "dd"', 16, "merge conflict"),
         (
             '"schema_version": 1',
             '"schema_version": 2',
