@@ -83,7 +83,8 @@ def read_case_file(path: Path, shown: str = "") -> CaseFile:
 
     jsonl has one object a line; yaml a list of mappings with JSON's types alone (`yes` and dates
     are texts, aliases are refused); csv a header line, and all its values are texts. UTF-8, with
-    or without a byte order mark. `shown` is the path to use in messages. Raises CaseFileError.
+    or without a byte order mark, and with line ends of any system. `shown` is the path to use in
+    messages. Raises CaseFileError.
     """
     shown = shown or str(path)
     try:
@@ -164,7 +165,8 @@ def _read_jsonl(text: str) -> Iterator[tuple[int, Any]]:
 
 
 def _read_csv(text: str) -> Iterator[tuple[int, Any]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    # git may write a file's line ends anew (autocrlf), within quotes, too: they are no content.
+    reader = csv.reader(io.StringIO(text.replace("\r\n", "\n"), newline=""), strict=True)
     header: list[str] | None = None
     while True:
         line = reader.line_num + 1
