@@ -245,9 +245,10 @@ def _cases(lock: Lock, study: StudyProvenance, verdicts: Sequence[Verdict]) -> I
     if not counts.total():
         return
     parts = [f"{counts[kind]} {kind}" for kind in _CASE_KINDS if counts[kind]]
-    common = sum(locked.get(case) == digest for case, digest in now.items())
+    common = sum(len(v.comparison.before) for v in verdicts if v.comparison is not None)
+    ones = counted(common, "common one")
     yield Difference(
         "cases",
         f"cases differ ({', '.join(parts)})",
-        f"compared on the {common} common ones" if common else "there is nothing to compare",
+        f"compared on the {ones}" if common else "there is nothing to compare",
     )
