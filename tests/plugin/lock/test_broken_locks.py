@@ -52,6 +52,36 @@ def test_a_broken_lock_names_its_line(old, new, line, problem):
     assert "\n" not in text
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("", "", "the module 'pipeline.route' appears twice; restore the file"),
+        ('"bb"', '"xx"', "the module 'pipeline.route' appears twice"),
+        ('"aa"', '"xx"', "the module 'pipeline.route' appears with two prompts"),
+        ('"aa"', '"xx", "model": "b/c"', "the module 'pipeline.route' appears with two prompts"),
+    ],
+)
+def test_a_module_that_a_merge_kept_twice_is_told_by_its_line(old, new, problem):
+    lines = TEXT.split("\n")
+    entry = lines[12]
+    other = entry.replace(old, new) if old else entry
+    if '"b/c"' in other:
+        other = other.replace('"model": "simulated/small", ', "", 1)
+    lines[12:13] = [f"{entry},", other]
+    with pytest.raises(LockError) as error:
+        parse_lock("\n".join(lines), PATH)
+    assert str(error.value).startswith(f"{PATH}:14: {problem}")
+
+
+def test_a_module_called_with_two_models_has_two_entries():
+    lines = TEXT.split("\n")
+    lines[12:13] = [f"{lines[12]},", lines[12].replace("simulated/small", "simulated/large")]
+    assert [module.model for module in parse_lock("\n".join(lines), PATH).modules] == [
+        "simulated/large",
+        "simulated/small",
+    ]
+
+
 def test_a_broken_lesson_is_told_by_its_line():
     lesson = LockedLesson("grounded", "none", True, True, "mixed", 1.0, "a/b", 0.1, 25)
     text = dump_lock(Lock("", 0, 1, lessons=(lesson,))).replace("0.1,", '"much",')
