@@ -91,6 +91,15 @@ def module_gone(gate):
     return "module pipeline.repeat is no longer called: *"
 
 
+def prompt_path(gate):
+    (gate.path / "prompts/say.md").write_text("Speak the word.")
+    edit(gate, "pipeline.py", "@lm_module", '@lm_module(prompt="prompts/say.md")')
+    return (
+        "the prompt file of pipeline.say is prompts/say.md, and was prompts/pipeline.say.yaml: "
+        "the difference from the lock is this edit's"
+    )
+
+
 def rows(gate):
     write_words(gate, ("one", "two=deux", "three", "four", "seven", "eight"))
     return "cases differ (2 new, 1 changed, 2 gone): compared on the 3 common ones"
@@ -105,6 +114,7 @@ CHANGES = [
     parameters,
     new_module,
     module_gone,
+    prompt_path,
     rows,
 ]
 
