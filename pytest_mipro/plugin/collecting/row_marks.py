@@ -9,6 +9,7 @@ import pytest
 from pytest_mipro.errors import UsageError
 from pytest_mipro.plugin.collecting.cases import (
     case_row,
+    marked_tests,
     model_of,
     nodeid_of_test,
     parameters_of,
@@ -29,7 +30,8 @@ def refuse_unfit_rows(marked: Sequence[MarkedItem]) -> None:
     for item, mark in marked:
         _refuse_late_models(item, mark)
     _refuse_differences(marked)
-    _refuse_unknown_group(marked)
+    if nodeid_of_test(marked[0][0]) not in marked_tests(marked[0][0].config):
+        _refuse_unknown_group(marked)  # of all its rows: those selected may lack the column
 
 
 def _refuse_late_models(item: pytest.Item, mark: MetricMark) -> None:

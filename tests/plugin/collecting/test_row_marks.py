@@ -88,3 +88,10 @@ def test_a_group_that_is_no_column_is_a_collection_error(pytester):
     write_gate(pytester, TESTS.replace("threshold=0.1", 'threshold=0.1, group="nope"'))
     line = refused_line(pytester.runpytest())
     assert line.endswith("group='nope' is no column of its cases; columns: id, text")
+
+
+def test_a_group_that_the_selected_rows_lack_is_no_unknown_one(pytester):
+    write_gate(pytester, TESTS.replace("threshold=0.1", 'threshold=0.1, group="kind"'))
+    rows = '{"id": "one", "text": "one", "kind": "a"}\n{"id": "two", "text": "ONE"}\n'
+    (pytester.path / "words.jsonl").write_text(rows)
+    pytester.runpytest("-k", "two").assert_outcomes(passed=1, deselected=1)
