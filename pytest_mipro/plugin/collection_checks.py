@@ -17,6 +17,7 @@ from pytest_mipro.plugin.collecting.cases import check_items, nodeid_of_test, no
 from pytest_mipro.plugin.collecting.marks import MetricMark, metric_mark
 from pytest_mipro.plugin.collecting.plan import refusal
 from pytest_mipro.plugin.collecting.prompt_check import check_prompt_files
+from pytest_mipro.plugin.collecting.row_marks import refuse_unfit_rows
 from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.lock.lock_file import SUFFIX, read_lock
@@ -38,12 +39,14 @@ def refused(config: pytest.Config, items: Sequence[pytest.Item]) -> str | None:
         by_test[nodeid_of_test(item)].append(item)
     try:
         for tested in by_test.values():
-            mark = metric_mark(tested[0])
-            if mark is not None:
-                if problem := refusal(tested[0]):
+            marked = [(it, mark) for it in tested if (mark := metric_mark(it)) is not None]
+            if marked:
+                item, mark = marked[0]
+                if problem := refusal(item):
                     return problem
-                _check_lock(tested[0], mark)
-                note_marked(tested[0], mark.study)
+                refuse_unfit_rows(marked)
+                _check_lock(item, mark)
+                note_marked(item, mark.study)
             check_items(config, tested)
         check_prompt_files(_names_of_file(items[0]), config.stash.setdefault(_PROMPTS_READ, set()))
     except (UsageError, pytest.Collector.CollectError) as error:

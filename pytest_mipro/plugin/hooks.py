@@ -27,7 +27,6 @@ _MARK_LINES = (
     ),
     "mipro_cases(path): internal to pytest-mipro; written as @pytest_mipro.cases(path).",
 )
-_MARKED = pytest.StashKey[bool]()
 _RUN = pytest.StashKey["RunState"]()
 _REFUSED = pytest.StashKey[str]()
 
@@ -88,8 +87,6 @@ def pytest_make_collect_report(
     if marked:
         from pytest_mipro.plugin.collection_checks import refused  # noqa: PLC0415
 
-        if any(node.get_closest_marker(_METRIC) for node in marked):
-            collector.config.stash[_MARKED] = True
         problem = refused(collector.config, marked)
         if problem is not None:
             report.outcome, report.longrepr, report.result = "failed", problem, []
@@ -113,9 +110,13 @@ def _shorten_own_error(report: pytest.CollectReport, config: pytest.Config) -> N
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Begin the marked part of the run, where there is one; else serve unmarked module calls."""
+    """Begin the marked part of the run, where there is one; else serve unmarked module calls.
+
+    The items tell: a hook of a conftest may have marked them after they were collected.
+    """
     options = options_of(session.config)
-    if session.config.stash.get(_MARKED, False) or options.optimize or options.update_lock:
+    marked = any(item.get_closest_marker(_METRIC) for item in session.items)
+    if marked or options.optimize or options.update_lock:
         from pytest_mipro.plugin.session import begin  # noqa: PLC0415
 
         begin(_run(session.config), session)

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
 @pytest.hookspec(firstresult=True)
 def pytest_mipro_client(config: pytest.Config) -> LMClient | None:
-    """Return the client that answers what is not in the cache; the first one given is used.
+    """Return the client that answers what is not in the cache, in the whole run; only one may.
 
     Called once a session, before the first LM call. It is wrapped by the cache, so it sees each
     distinct request once. None leaves the choice to others; the built-in one goes to the provider
-    that the model's name asks for.
+    that the model's name asks for. A `conftest.py` can give it only for the tests in its folder:
+    with marked tests elsewhere in the run it is refused.
     """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -55,7 +56,8 @@ def begin(state: RunState, session: pytest.Session) -> None:
             state.begin(session.items)
             if state.cases:
                 session.config.pluginmanager.register(Gate(state), "mipro-gate")
-            if options_of(session.config).update_lock:
+            failed = session.testsfailed or sys.exc_info()[0]  # to collect: pytest tells why
+            if options_of(session.config).update_lock and not failed:
                 refuse_partial_selection(state)
     except UsageError as error:
         if not hasattr(session.config, "workerinput"):

@@ -33,6 +33,14 @@ def test_a_collection_error_is_2(pytester, what):
     assert pytester.runpytest().ret == 2
 
 
+def test_a_collection_error_on_workers_is_xdist_s_own_1(pytester):
+    write_gate(pytester)
+    (pytester.path / "words.jsonl").write_text("{\n")
+    result = pytester.runpytest("-n2")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["words.jsonl:1: not one JSON value: *"])
+
+
 @pytest.mark.parametrize("what", ARGUMENTS)
 def test_misuse_is_4(pytester, what):
     write_gate(pytester)

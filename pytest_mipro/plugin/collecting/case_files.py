@@ -15,6 +15,7 @@ from typing import Any, get_args
 from pytest_mipro.errors import CaseFileError
 from pytest_mipro.optimizer.study.identity import content_digest
 from pytest_mipro.optimizer.study.split import Place
+from pytest_mipro.runtime.text.merge_conflict import CONFLICT, conflict_line
 from pytest_mipro.runtime.text.number_words import counted
 from pytest_mipro.runtime.text.redaction import one_line
 from pytest_mipro.runtime.text.strict_json import NotFiniteError, load_json
@@ -82,7 +83,8 @@ def read_case_file(path: Path, shown: str = "") -> CaseFile:
 
     jsonl has one object a line; yaml a list of mappings with JSON's types alone (`yes` and dates
     are texts, aliases are refused); csv a header line, and all its values are texts. UTF-8, with
-    or without a byte order mark. `shown` is the path to use in messages. Raises CaseFileError.
+    or without a byte order mark, and with line ends of any system. `shown` is the path to use in
+    messages. Raises CaseFileError.
     """
     shown = shown or str(path)
     try:
@@ -101,6 +103,16 @@ def _numbered(path: Path) -> list[tuple[int, Any]]:
         known = ", ".join(_READERS)
         raise LineError(1, f"unknown case file type {path.suffix!r}; known: {known}")
     text = _text(path)
+    try:
+        return _parsed(reader, text)
+    except LineError:
+        if line := conflict_line(text):
+            remedy = "keep the rows of both sides, delete its markers"
+            raise LineError(line, f"{CONFLICT}; {remedy}") from None
+        raise
+
+
+def _parsed(reader: Callable[[str], Iterable[tuple[int, Any]]], text: str) -> list[tuple[int, Any]]:
     # A quoted field may be a whole document. The limit is the process's, so it is put back.
     limit = csv.field_size_limit(len(text) + 1)
     try:
@@ -153,7 +165,8 @@ def _read_jsonl(text: str) -> Iterator[tuple[int, Any]]:
 
 
 def _read_csv(text: str) -> Iterator[tuple[int, Any]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    # git may write a file's line ends anew (autocrlf), within quotes, too: they are no content.
+    reader = csv.reader(io.StringIO(text.replace("\r\n", "\n"), newline=""), strict=True)
     header: list[str] | None = None
     while True:
         line = reader.line_num + 1

@@ -26,6 +26,7 @@ from pytest_mipro.plugin.collecting.cases import (
     parameters_of,
 )
 from pytest_mipro.plugin.collecting.marks import MARK, MetricMark, metric_mark
+from pytest_mipro.plugin.collecting.row_marks import MarkedItem, refuse_unfit_rows
 from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.lock.lock_file import SUFFIX
 
@@ -105,35 +106,28 @@ def plan_cases(items: Iterable[pytest.Item]) -> tuple[PlannedCase, ...]:
     """
     marked = [(item, mark) for item in items if (mark := metric_mark(item)) is not None]
     studies = _studies(marked)
-    by_test: defaultdict[str, list[MetricMark]] = defaultdict(list)
+    by_test: defaultdict[str, list[MarkedItem]] = defaultdict(list)
     for item, mark in marked:
-        _refuse_late_models(item, mark)
-        by_test[nodeid_of_test(item)].append(mark)
+        if problem := refusal(item):  # marked by a hook: the others were refused at collection
+            raise UsageError(problem)
+        by_test[nodeid_of_test(item)].append((item, mark))
+    for of_test in by_test.values():
+        refuse_unfit_rows(of_test)
     tests: dict[str, TestPlan] = {}
     planned = []
     for item, mark in marked:
         nodeid = nodeid_of_test(item)
         study = studies[item.nodeid]
         if nodeid not in tests:
-            tests[nodeid] = _test_plan(item, by_test[nodeid], study)
+            tests[nodeid] = _test_plan(item, [mark for _, mark in by_test[nodeid]], study)
         test = tests[nodeid]
         id_, row = f"{test.name}{parameters_of(item)}", case_row(item)
         planned.append(PlannedCase(item, id_, row, test, study, mark.rerun_safe))
-    _refuse_unknown_groups(planned)
     _refuse_files_of_one_name(planned)
     found = tuple(_with_equal_rows(planned))
     for case in found:
         case.item.stash[PLANNED] = case
     return found
-
-
-def _refuse_late_models(item: pytest.Item, mark: MetricMark) -> None:
-    """Refuse `models` that came too late to make a case of each: on a case, or by a hook."""
-    if mark.models and not model_of(item):
-        raise UsageError(
-            f"{item.nodeid}: @pytest.mark.{MARK}: models={list(mark.models)!r} came when the cases "
-            "were made already; put it on the test function, its class or its file"
-        )
 
 
 def by_study(cases: Iterable[PlannedCase]) -> dict[StudyKey, list[PlannedCase]]:
@@ -192,22 +186,6 @@ def _studies(marked: Sequence[tuple[pytest.Item, MetricMark]]) -> dict[str, Stud
     return _merged(keys)
 
 
-def _refuse_unknown_groups(planned: Iterable[PlannedCase]) -> None:
-    """Refuse a mark's `group` that is a column of no case of its test."""
-    tests: dict[str, TestPlan] = {}
-    columns: defaultdict[str, set[str]] = defaultdict(set)
-    for case in planned:
-        tests[case.test.nodeid] = case.test
-        columns[case.test.nodeid] |= set(case.row.columns)
-    for nodeid, test in tests.items():
-        known = columns[nodeid]
-        if test.group is not None and test.group not in known:
-            raise UsageError(
-                f"{test.nodeid}: @pytest.mark.{MARK}: group={test.group!r} is no column of its "
-                f"cases; columns: {', '.join(sorted(known)) or 'none'}"
-            )
-
-
 def _refuse_files_of_one_name(planned: Iterable[PlannedCase]) -> None:
     """Refuse two case files of a study whose rows would have the same keys."""
     first: dict[tuple[StudyKey, str], Path] = {}
@@ -251,7 +229,7 @@ def _merged(keys: dict[str, StudyKey]) -> dict[str, StudyKey]:
 
 
 def _test_plan(item: pytest.Item, marks: Sequence[MetricMark], study: StudyKey) -> TestPlan:
-    """Return the plan of an item's test; `marks` are those of its cases, alike in most tests.
+    """Return the plan of an item's test; `marks` are those of its cases, alike in all else.
 
     One case that can't run beside others, or a label of one parameter, holds for the whole test.
     """

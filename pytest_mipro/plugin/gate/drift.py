@@ -131,14 +131,16 @@ def differences(
     if lock.edited:
         what = f"{counted(lock.edited, 'line')} of the lock edited since it was written"
         found.append(Difference("lock", what, "restore the file, or lock these scores"))
+    moved = _moved(before, now) if complete else {}
     for path in sorted(before.keys() | now.keys()):
-        if path in now and path in before:
-            file = _file_of(now[path][0], study.lock.parent, shown)
-            found += _module(before[path], now[path], file)
-            found += _models(before[path], now[path], complete=complete)
+        old = moved.get(path, path)
+        if path in now and old in before:
+            files = [_file_of(m[0], study.lock.parent, shown) for m in (before[old], now[path])]
+            found += _module(before[old], now[path], *files)
+            found += _models(before[old], now[path], complete=complete)
         elif path in now:
             found.append(Difference("module", f"module {now[path][0].name} is new", _PROGRAM))
-        elif complete:
+        elif complete and path not in moved.values():
             what = f"module {before[path][0].name} is no longer called"
             found.append(Difference("module", what, _PROGRAM))
     if complete and (lock.holdout or lock.logical_calls):
@@ -161,11 +163,23 @@ def _by_path(modules: Iterable[LockedModule]) -> dict[str, list[LockedModule]]:
     return found
 
 
+def _moved(
+    before: dict[str, list[LockedModule]], now: dict[str, list[LockedModule]]
+) -> dict[str, str]:
+    """Return the locked path of each module whose prompt is read from another path now."""
+    gone = {before[path][0].name: path for path in sorted(before.keys() - now.keys())}
+    names = {path: now[path][0].name for path in sorted(now.keys() - before.keys())}
+    return {path: gone.pop(name) for path, name in names.items() if name in gone}
+
+
 def _module(
-    locked: Sequence[LockedModule], now: Sequence[LockedModule], file: str
+    locked: Sequence[LockedModule], now: Sequence[LockedModule], was: str, file: str
 ) -> Iterator[Difference]:
     before, after = locked[0], now[0]
-    if before.prompt != after.prompt:
+    if before.prompt_path != after.prompt_path:
+        what = f"the prompt file of {after.name} is {file}, and was {was}"
+        yield Difference("prompt", what, _EDIT)
+    elif before.prompt != after.prompt:
         yield Difference("prompt", _prompt_change(before, after, file), _EDIT)
     shadowed = after.docstring not in ("", after.prompt)
     if shadowed and before.docstring not in ("", after.docstring):
@@ -245,9 +259,10 @@ def _cases(lock: Lock, study: StudyProvenance, verdicts: Sequence[Verdict]) -> I
     if not counts.total():
         return
     parts = [f"{counts[kind]} {kind}" for kind in _CASE_KINDS if counts[kind]]
-    common = sum(locked.get(case) == digest for case, digest in now.items())
+    common = sum(len(v.comparison.before) for v in verdicts if v.comparison is not None)
+    ones = counted(common, "common one")
     yield Difference(
         "cases",
         f"cases differ ({', '.join(parts)})",
-        f"compared on the {common} common ones" if common else "there is nothing to compare",
+        f"compared on the {ones}" if common else "there is nothing to compare",
     )

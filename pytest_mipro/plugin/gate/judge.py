@@ -33,6 +33,10 @@ from pytest_mipro.runtime.text.number_words import counted
 _NONE_HELD_OUT = (
     "none of this test's scored rows is in the study's holdout; tag rows with split=holdout"
 )
+_ALL_NEW = (
+    "max_regression not judged: no case in common with the lock; `pytest --mipro-update-lock` "
+    "locks these scores"
+)
 
 
 @dataclass(frozen=True)
@@ -167,9 +171,21 @@ def _ruling(
         incomplete = "no case was scored; select some, or drop the threshold"
     if not incomplete and not scored:
         incomplete = f"mipro_gate_on=holdout: {reference.holdout.problem or _NONE_HELD_OUT}"
+    if not incomplete and _nothing_judged(verdict, reference.lock):
+        incomplete = _ALL_NEW
     if incomplete:
         return "incomplete", incomplete, ()
     return _ruling_on_scores(verdict, scored, reference)
+
+
+def _nothing_judged(verdict: Verdict, lock: Lock | None) -> bool:
+    """Return whether the lock alone judges, knows the test, and has none of its cases as they are.
+
+    A test that the lock does not know is a new one; its first lock is not due yet.
+    """
+    plan = verdict.plan
+    known = lock is not None and any(case.test == plan.name for case in lock.cases)
+    return plan.threshold is None and verdict.comparison is None and known
 
 
 def _ruling_on_scores(
@@ -187,8 +203,8 @@ def _ruling_on_scores(
         return "failed", "; ".join(broken), rules
     words = [rule.words for rule in rules if rule.words]
     if plan.max_regression is not None and verdict.comparison is None:
-        lock = reference.lock
-        words.append("no case in common with the lock" if lock else "no lock to compare with")
+        why = "no case in common with the lock" if reference.lock else "no lock to compare with"
+        words.append(f"max_regression not judged: {why}")
     return "passed", ", ".join(words), rules
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property, partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from pytest_mipro.plugin.lock.lock_checks import (
 from pytest_mipro.plugin.lock.lock_lines import line_of_key, line_of_refused, with_commas
 from pytest_mipro.plugin.lock.lock_summary import summary_of
 from pytest_mipro.runtime.text.files import read_text
+from pytest_mipro.runtime.text.merge_conflict import CONFLICT, is_marker
 from pytest_mipro.runtime.text.strict_json import (
     COUNT,
     OBJECT,
@@ -169,8 +170,8 @@ def parse_lock(text: str, path: Path) -> Lock:
     try:
         return _lock(load_json(with_commas(text)), lines)
     except json.JSONDecodeError as error:
-        conflict = next((n for n, line in enumerate(lines, 1) if line.startswith("<<<<<<<")), None)
-        problem = "an unresolved merge conflict" if conflict else f"not JSON ({error.msg})"
+        conflict = next((n for n, line in enumerate(lines, 1) if is_marker(line)), None)
+        problem = CONFLICT if conflict else f"not JSON ({error.msg})"
         raise LockError(f"{path}:{conflict or error.lineno}: {problem}; {_REMEDY}") from None
     except ValueError as problem:
         line = getattr(problem, "line", None) or line_of_refused(lines)
@@ -226,15 +227,30 @@ def _lock(data: Any, lines: list[str]) -> Lock:
                 raise _ProblemError(text, line_of(key, index))
             if problem := field_problem(value, rules):
                 raise _ProblemError(problem.text, line_of(key, index))
-    known = set[str]()
-    for index, case in enumerate(data["cases"]):
-        if case["id"] in known:
-            text = f"the case {case['id']!r:.60} appears twice"
-            raise _ProblemError(text, line_of("cases", index))
-        known.add(case["id"])
+    _refuse_twice(data, line_of)
+    for case in data["cases"]:
         case["score"] = None if case["score"] is None else float(case["score"])
     entries = {key: tuple(kind(**one) for one in data[key]) for key, kind in _ENTRIES.items()}
     return Lock(**data | entries | {"demo_rows": tuple(data["demo_rows"]), "edited": edited})
+
+
+def _refuse_twice(data: Mapping[str, Any], line_of: Callable[[str, int], int | None]) -> None:
+    """Refuse what a merge that kept the lines of both sides leaves: which one holds is unknown."""
+    cases, modules = set[str](), set[tuple[str, ...]]()
+    prompts: dict[str, str] = {}
+    for index, case in enumerate(data["cases"]):
+        if case["id"] in cases:
+            text = f"the case {case['id']!r:.60} appears twice"
+            raise _ProblemError(text, line_of("cases", index))
+        cases.add(case["id"])
+    for index, entry in enumerate(data["modules"]):
+        module = LockedModule(**entry)
+        prompt = prompts.setdefault(module.prompt_path, module.prompt)
+        if _place(module) in modules or prompt != module.prompt:
+            how = "twice" if prompt == module.prompt else "with two prompts"
+            text = f"the module {module.name!r:.60} appears {how}"
+            raise _ProblemError(text, line_of("modules", index))
+        modules.add(_place(module))
 
 
 _ENTRIES: dict[str, type[Any]] = {

@@ -101,6 +101,7 @@ def plan_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     uses = known_holdout_uses(mipro_folder(inputs.config), inputs.study.name, lock)
     look = uses.earlier + len(uses.finalists) + 1
     _tell_effort(inputs, screen)
+    _tell_part(inputs, screen)
     lines = describe_dry_run(inputs.study, settings, lock, last, look, gate)
     if _finished(inputs, settings).ended_before:
         lines += labelled("finished", _ENDED_BEFORE, screen.width)
@@ -113,8 +114,7 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     config, study = inputs.config, inputs.study
     settings = settings_of(config, study)
     _tell_effort(inputs, screen)
-    if inputs.partial:
-        screen.line("only part of the study's cases are selected: nothing will be written")
+    _tell_part(inputs, screen)
     progress = Progress(screen, inputs.alone)
     finished = _finished(inputs, settings)
     record = StudyRecord(_file(inputs, "records"), redaction(config))
@@ -185,6 +185,13 @@ def _tell_effort(inputs: StudyInputs, screen: TerminalScreen) -> None:
     note = effort_of(options_of(inputs.config), inputs.study).note
     for line in labelled("effort", note, screen.width) if note else ():
         screen.line(line, always=True)
+
+
+def _tell_part(inputs: StudyInputs, screen: TerminalScreen) -> None:
+    """Say that a search would write nothing, where a selection leaves cases out."""
+    if inputs.partial:
+        line = "only part of the study's cases are selected: nothing will be written"
+        screen.line(line, always=options_of(inputs.config).dry_run)
 
 
 def _present(

@@ -42,6 +42,7 @@ from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.config.redaction import redactor, run_secrets
 from pytest_mipro.plugin.lock.lock_file import SUFFIX as LOCK_SUFFIX
 from pytest_mipro.plugin.replies.bill import BilledClient
+from pytest_mipro.plugin.replies.chosen_client import chosen_client
 from pytest_mipro.plugin.replies.circuit_breaker import BreakerClient
 from pytest_mipro.plugin.replies.recording import CheckedClient, RecordingClient
 from pytest_mipro.runtime.cache.reply_cache import CachedClient
@@ -95,7 +96,7 @@ def run_client(config: pytest.Config) -> CachedClient:
     """
     if _CLIENT not in config.stash:
         options = options_of(config)
-        client: LMClient = config.hook.pytest_mipro_client(config=config)
+        client = chosen_client(config)
         if not isinstance(client, ProviderClient):
             client = BoundedClient(client, options.concurrency)
         client = SendingClient(client, _live_settings(config))

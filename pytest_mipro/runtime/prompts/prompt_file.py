@@ -26,6 +26,7 @@ from pytest_mipro.runtime.signature.signature import VARIANT_SIGN, Signature, is
 from pytest_mipro.runtime.signature.text_signature import TextSignature
 from pytest_mipro.runtime.text import yaml_subset
 from pytest_mipro.runtime.text.files import read_bytes
+from pytest_mipro.runtime.text.merge_conflict import CONFLICT, conflict_line
 from pytest_mipro.runtime.text.yaml_subset import YAMLTextError, problem
 
 SCHEMA_VERSION = 1
@@ -37,6 +38,7 @@ _KEYS = ("schema_version", "module", "instruction", "demos")
 _FRONT = re.compile(r"\A---[ \t]*\r?\n(demos:.*?\n)---[ \t]*\r?\n", re.DOTALL)
 _FRONT_KEYS = ("demos",)
 _DEMO_KEYS = ("case", "inputs", "output", "reasoning")
+_CONFLICT = f"{CONFLICT}; keep the lines that you want, and delete its markers"
 _WANTED = {str: "text", dict: "a mapping", list: "a list", int: "a whole number"}
 
 
@@ -96,6 +98,8 @@ def parse_prompt(text: str, path: Path, signature: Signature | None = None) -> P
     With a signature, the file must belong to this module, and its demos must have the module's
     inputs and output type.
     """
+    if line := conflict_line(text):
+        raise PromptFileError(f"{path}:{line}: {_CONFLICT}")
     if not holds_demos(path):
         return _text_prompt(text, path, signature)
     try:
@@ -170,6 +174,8 @@ def _prompt(root: _Checked, signature: Signature | None) -> Prompt:
     instruction = normalise_instruction(root.get("instruction", str))
     if not instruction.strip():
         raise problem("the instruction is empty", root.at("instruction"))
+    if conflict_line(instruction):  # it is indented in the file
+        raise problem(_CONFLICT, root.at("instruction"))
     return Prompt(instruction, _demos(root, signature))
 
 

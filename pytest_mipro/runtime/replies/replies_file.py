@@ -14,6 +14,7 @@ from pytest_mipro.runtime.client.contract import Usage
 from pytest_mipro.runtime.replies.recorded import RECORD, RecordedReply
 from pytest_mipro.runtime.replies.request_parts import RequestParts
 from pytest_mipro.runtime.text.files import read_text
+from pytest_mipro.runtime.text.merge_conflict import CONFLICT, is_marker
 from pytest_mipro.runtime.text.redaction import HIDDEN
 from pytest_mipro.runtime.text.strict_json import (
     COST,
@@ -32,7 +33,6 @@ _HEAD = {"schema_version": SCHEMA_VERSION}
 # Its releases put `[hidden]` into replies, which then measured something else: these are none.
 _REDACTING_VERSION = 1
 _REMEDY = f"restore the file, or delete it and run `{RECORD}`"
-_CONFLICT = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
 
 
 def read_replies(path: Path, name: str = "") -> list[RecordedReply]:
@@ -107,10 +107,8 @@ class _ProblemError(ValueError):
 
 
 def _parsed(line: str) -> dict[str, Any]:
-    if line.startswith(_CONFLICT):
-        raise _ProblemError(
-            "an unresolved merge conflict; keep the lines of both sides, delete its markers"
-        )
+    if is_marker(line):
+        raise _ProblemError(f"{CONFLICT}; keep the lines of both sides, delete its markers")
     try:
         data = load_json(line)
     except json.JSONDecodeError as error:

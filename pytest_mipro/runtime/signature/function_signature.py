@@ -18,6 +18,7 @@ from pytest_mipro.runtime.signature.output_format import OutputFormat
 from pytest_mipro.runtime.signature.output_type import UnresolvedTypeError, output_format
 from pytest_mipro.runtime.signature.reply_text import normalise_instruction
 from pytest_mipro.runtime.signature.signature import Signature, note_defined
+from pytest_mipro.runtime.text.merge_conflict import CONFLICT, conflict_line
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,5 +167,10 @@ def _instruction(function: Callable[..., Any], where: str, path: Path) -> str:
         raise ModuleDefinitionError(
             f"{where}: it has no docstring, which is its first instruction, and no prompt file "
             f"{path}; write one of them"
+        )
+    if conflict_line(text):  # Python takes one within a docstring
+        raise ModuleDefinitionError(
+            f"{where}: its docstring has {CONFLICT}; keep the lines that you want, and delete its "
+            "markers"
         )
     return text

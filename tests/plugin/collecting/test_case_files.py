@@ -34,6 +34,20 @@ def test_csv_values_are_texts(tmp_path):
     assert (first.line, second.line, second.columns["ticket"]) == (2, 5, "")
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("t.csv", 'id,ticket\na,"two\nlines"\n'),
+        ("t.yaml", "- id: a\n  ticket: |-\n    two\n    lines\n"),
+        ("t.jsonl", '{"id": "a", "ticket": "two\\nlines"}\n'),
+    ],
+)
+def test_the_line_ends_that_git_writes_change_no_row(tmp_path, name, text):
+    (unix,), (windows,) = (rows(tmp_path, name, t) for t in (text, text.replace("\n", "\r\n")))
+    assert unix == windows
+    assert windows.columns["ticket"] == "two\nlines"
+
+
 def test_a_csv_field_may_be_a_whole_document(tmp_path):
     limit = csv.field_size_limit()
     document = "a line, quoted\n" * 10_800
@@ -100,7 +114,11 @@ def test_columns_are_those_of_all_rows_in_order(tmp_path):
     assert read_case_file(path).columns == ("id", "a", "b")
 
 
+CONFLICT = "<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> branch\n"
 REFUSED = [
+    ("t.jsonl", '{"id": 1}\n' + CONFLICT, 2, "an unresolved merge conflict; keep the rows"),
+    ("t.csv", "id,x\n" + CONFLICT, 2, "an unresolved merge conflict; keep the rows of both"),
+    ("t.yaml", "- id: 1\n" + CONFLICT, 2, "an unresolved merge conflict; keep the rows of both"),
     ("t.txt", "x", 1, "unknown case file type '.txt'; known: .jsonl, .csv, .yaml, .yml"),
     ("t.jsonl", "", 1, "the file has no rows"),
     ("t.jsonl", " \n\n", 1, "the file has no rows"),

@@ -65,4 +65,16 @@ def test_a_missing_lock_is_no_error(pytester, desk):
     desk(REGRESSION.format(bad=0))
     result = pytester.runpytest()
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["*no lock to compare with*"])
+    result.stdout.fnmatch_lines(["*passed: max_regression not judged: no lock to compare with"])
+
+
+def test_a_lock_without_one_of_today_s_cases_is_incomplete_until_it_is_renewed(pytester, desk):
+    desk(REGRESSION.format(bad=0))
+    assert pytester.runpytest("--mipro-update-lock").ret == 0
+    desk(REGRESSION.format(bad=0).replace("range(20)", "range(20, 40)"))
+    result = pytester.runpytest()
+    assert result.ret == 1
+    text = " ".join(result.stdout.str().split())
+    assert "INCOMPLETE: max_regression not judged: no case in common with the lock; `pytest" in text
+    pytester.runpytest("--mipro-update-lock").stdout.fnmatch_lines(["wrote *: the scores of 20 *"])
+    assert pytester.runpytest().ret == 0

@@ -155,11 +155,37 @@ def test_no_fall_on_few_rows_says_what_could_hide():
     assert (many.reason, many.doubts) == ("no regression", ())
 
 
-def test_without_a_lock_there_is_nothing_to_compare():
-    assert verdict_on(passing(5, 5), max_regression=0.0).reason == "no lock to compare with"
-    other = Lock("s", 0, 1, cases=(LockedCase("test_x[zzz]", "test_x", "r", "", 1.0),))
-    verdict = verdict_on(passing(5, 5), other, max_regression=0.0)
-    assert verdict.reason == "no case in common with the lock"
+OTHER_TEST = Lock("s", 0, 1, cases=(LockedCase("test_y[zzz]", "test_y", "r", "", 1.0),))
+
+
+@pytest.mark.parametrize(
+    ("lock", "why"),
+    [
+        (None, "no lock to compare with"),
+        (OTHER_TEST, "no case in common with the lock"),
+    ],
+)
+def test_without_a_lock_of_the_test_there_is_nothing_to_compare(lock, why):
+    verdict = verdict_on(passing(5, 5), lock, max_regression=0.0)
+    assert (verdict.status, verdict.reason) == ("passed", f"max_regression not judged: {why}")
+    assert verdict.rules == ()
+
+
+def test_a_lock_that_has_only_other_cases_of_the_test_leaves_it_unjudged():
+    case = LockedCase("test_x[zzz]", "test_x", "r", "", 1.0)
+    verdict = verdict_on(passing(5, 5), Lock("s", 0, 1, cases=(case,)), max_regression=0.0)
+    assert verdict.status == "incomplete"
+    assert verdict.reason == (
+        "max_regression not judged: no case in common with the lock; "
+        "`pytest --mipro-update-lock` locks these scores"
+    )
+    beside = verdict_on(
+        passing(5, 5), Lock("s", 0, 1, cases=(case,)), max_regression=0.0, threshold=0.5
+    )
+    assert beside.status == "passed"
+    assert beside.reason == (
+        "threshold 0.50 reached, max_regression not judged: no case in common with the lock"
+    )
 
 
 def test_changed_cases_come_with_the_worst_first_and_missed_ones_once():

@@ -91,6 +91,15 @@ def module_gone(gate):
     return "module pipeline.repeat is no longer called: *"
 
 
+def prompt_path(gate):
+    (gate.path / "prompts/say.md").write_text("Speak the word.")
+    edit(gate, "pipeline.py", "@lm_module", '@lm_module(prompt="prompts/say.md")')
+    return (
+        "the prompt file of pipeline.say is prompts/say.md, and was prompts/pipeline.say.yaml: "
+        "the difference from the lock is this edit's"
+    )
+
+
 def rows(gate):
     write_words(gate, ("one", "two=deux", "three", "four", "seven", "eight"))
     return "cases differ (2 new, 1 changed, 2 gone): compared on the 3 common ones"
@@ -105,6 +114,7 @@ CHANGES = [
     parameters,
     new_module,
     module_gone,
+    prompt_path,
     rows,
 ]
 
@@ -217,7 +227,7 @@ def test_a_scored_case_that_is_no_longer_scored_is_a_difference(gate, outcome):
     )
     plain = gate.runpytest()
     assert plain.ret == 0
-    words = "  cases differ (1 no longer scored): compared on the 6 common ones"
+    words = "  cases differ (1 no longer scored): compared on the 5 common ones"
     plain.stdout.fnmatch_lines([words])
     strict = gate.runpytest("--mipro-strict")
     assert strict.ret == 1
@@ -245,7 +255,17 @@ def test_part_of_the_cases_is_no_difference(gate):
 def test_part_of_the_cases_tells_what_changed_in_it(gate):
     write_words(gate, ("one=une", *WORDS[1:-1]))
     result = gate.runpytest("-k", "one or two")
-    result.stdout.fnmatch_lines(["  cases differ (1 changed): compared on the 1 common ones"])
+    result.stdout.fnmatch_lines(["  cases differ (1 changed): compared on the 1 common one"])
+
+
+def test_skipped_cases_are_no_part_of_the_comparison(gate):
+    skip = "    if text not in ('one', 'une'): pytest.skip('later')\n    assert"
+    edit(gate, "test_words.py", "    assert", skip)
+    words = "  cases differ (5 no longer scored): compared on the 1 common one"
+    gate.runpytest().stdout.fnmatch_lines([words])
+    write_words(gate, ("one=une", *WORDS[1:]))
+    words = "  cases differ (1 changed, 5 no longer scored): there is nothing to compare"
+    gate.runpytest().stdout.fnmatch_lines([words])
 
 
 def test_a_changed_row_is_no_part_of_the_comparison(gate):

@@ -261,6 +261,30 @@ def test_locks_that_change_different_cases_merge(pytester):
     result.stdout.fnmatch_lines([f"*{LOCK}:*: an unresolved merge conflict; restore the file*"])
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        (LOCK, "<<<<<<< ours\n", f"*{LOCK}:1: an unresolved merge conflict; *"),
+        ("words.jsonl", "{", "words.jsonl:1: not one JSON value: *"),
+    ],
+)
+def test_what_can_not_be_collected_is_told_alone(pytester, name, text, told):
+    write_gate(pytester)
+    (pytester.path / name).write_text(text)
+    result = pytester.runpytest(UPDATE)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines([told])
+    result.stderr.no_fnmatch_line("*nothing to lock*")
+
+
+def test_a_path_that_is_not_there_is_told_alone(pytester):
+    write_gate(pytester)
+    result = pytester.runpytest(UPDATE, "test_gone.py")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: file or directory not found: test_gone.py"])
+    result.stderr.no_fnmatch_line("*nothing to lock*")
+
+
 @pytest.mark.parametrize("name", [LOCK, "test_words.replies.jsonl"])
 @pytest.mark.parametrize("dangling", [True, False])
 def test_a_link_out_of_the_project_is_refused_before_a_call(
@@ -276,7 +300,7 @@ def test_a_link_out_of_the_project_is_refused_before_a_call(
     (pytester.path / name).symlink_to(outside)
     before = outside.read_bytes() if not dangling else None
     result = pytester.runpytest(UPDATE, "--mipro-replies=record")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.ret == pytest.ExitCode.INTERRUPTED
     line = f"*{name}: a link to {outside}, outside the project *; replace it*"
     result.stdout.fnmatch_lines([line])
     assert (outside.read_bytes() if outside.exists() else None) == before

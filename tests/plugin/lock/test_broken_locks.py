@@ -14,6 +14,7 @@ from pytest_mipro.plugin.lock.lock_file import Lock, LockedLesson, dump_lock, pa
     [
         ('"seed": 0,', '"seed": 0', 5, "not JSON"),
         ('    {"digest": "dd"', '<<<<<<< ours\n    {"digest": "dd"', 16, "merge conflict"),
+        ('    {"digest": "dd"', '>>>>>>> theirs\n    {"digest": "dd"', 16, "merge conflict"),
         (
             '"schema_version": 1',
             '"schema_version": 2',
@@ -49,6 +50,36 @@ def test_a_broken_lock_names_its_line(old, new, line, problem):
     assert text.startswith(f"{PATH}:{line}: "), text
     assert problem in text
     assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("", "", "the module 'pipeline.route' appears twice; restore the file"),
+        ('"bb"', '"xx"', "the module 'pipeline.route' appears twice"),
+        ('"aa"', '"xx"', "the module 'pipeline.route' appears with two prompts"),
+        ('"aa"', '"xx", "model": "b/c"', "the module 'pipeline.route' appears with two prompts"),
+    ],
+)
+def test_a_module_that_a_merge_kept_twice_is_told_by_its_line(old, new, problem):
+    lines = TEXT.split("\n")
+    entry = lines[12]
+    other = entry.replace(old, new) if old else entry
+    if '"b/c"' in other:
+        other = other.replace('"model": "simulated/small", ', "", 1)
+    lines[12:13] = [f"{entry},", other]
+    with pytest.raises(LockError) as error:
+        parse_lock("\n".join(lines), PATH)
+    assert str(error.value).startswith(f"{PATH}:14: {problem}")
+
+
+def test_a_module_called_with_two_models_has_two_entries():
+    lines = TEXT.split("\n")
+    lines[12:13] = [f"{lines[12]},", lines[12].replace("simulated/small", "simulated/large")]
+    assert [module.model for module in parse_lock("\n".join(lines), PATH).modules] == [
+        "simulated/large",
+        "simulated/small",
+    ]
 
 
 def test_a_broken_lesson_is_told_by_its_line():

@@ -61,7 +61,7 @@ locks = st.builds(
     confirmed=st.booleans(),
     demo_rows=st.lists(texts, max_size=4).map(tuple),
     lessons=st.lists(lessons, max_size=3).map(tuple),
-    modules=st.lists(modules, max_size=3).map(tuple),
+    modules=st.lists(modules, max_size=3, unique_by=lambda m: m.prompt_path).map(tuple),
     cases=st.lists(cases, max_size=5, unique_by=lambda case: case.id).map(tuple),
 )
 

@@ -52,6 +52,16 @@ def test_a_part_of_a_study_is_shown_and_not_written(pytester, arguments):
     assert written(pytester) == {}
 
 
+@pytest.mark.parametrize("quiet", [(), ("-q",)])
+def test_a_dry_run_of_a_part_says_that_nothing_will_be_written(pytester, quiet):
+    write_project(pytester, TWO)
+    line = "only part of the study's cases are selected: nothing will be written"
+    part = run(pytester, "--mipro-optimize", "--mipro-dry-run", "-k", "not 39", *quiet)
+    part.stdout.fnmatch_lines([line])
+    whole = run(pytester, "--mipro-optimize", "--mipro-dry-run", *quiet)
+    whole.stdout.no_fnmatch_line(line)
+
+
 @pytest.mark.parametrize("arguments", [("test_numbers.py",), ("-k", "numbers")])
 def test_a_whole_study_is_written_whatever_selected_it(pytester, arguments):
     write_project(pytester, TWO, test_more=TESTS)

@@ -18,6 +18,8 @@ BOMB = "\n".join(
     ]
 )
 DEMO = GOOD + "demos:\n- case: a\n  inputs: {x: b}\n  output: 1\n"
+CONFLICT = "<<<<<<< HEAD\nGo on.\n=======\nGo.\n>>>>>>> branch\n"
+INDENTED = "schema_version: 1\nmodule: desk.f\ninstruction: |-\n  " + CONFLICT.replace("\n", "\n  ")
 WRONG: dict[str, tuple[str, int, str]] = {
     "empty": ("", 1, "expected a mapping with the keys schema_version, module"),
     "comment alone": ("# x\n", 1, "expected a mapping"),
@@ -82,6 +84,8 @@ WRONG: dict[str, tuple[str, int, str]] = {
     "case of nothing": (DEMO.replace("case: a", "case:"), 5, "'case' must be text, not None"),
     "inputs list": (DEMO.replace("{x: b}", "[x]"), 6, "'inputs' must be a mapping, not ['x']"),
     "reasoning number": (DEMO + "  reasoning: 5\n", 8, "'reasoning' must be text, not 5; quote it"),
+    "conflict": (GOOD + CONFLICT, 4, "an unresolved merge conflict; keep the lines that you want"),
+    "indented conflict": (INDENTED, 3, "an unresolved merge conflict"),
     "other module": (GOOD.replace("desk.f", "desk.g"), 2, "to module 'desk.g', not to 'desk.f'"),
     "other inputs": (DEMO.replace("{x: b}", "{y: b}"), 6, "the inputs ['y'], not ['x']"),
     "more inputs": (DEMO.replace("{x: b}", "{x: b, y: c}"), 6, "the inputs ['x', 'y'], not ['x']"),
@@ -100,6 +104,18 @@ def test_wrong_files_are_refused_by_line(
     assert reason in message
     assert "\n" not in message
     assert len(message) < 300
+
+
+@pytest.mark.parametrize("name", ["p.md", "p.txt"])
+def test_a_conflict_in_a_text_is_refused(signature: FunctionSignature, name: str) -> None:
+    with pytest.raises(PromptFileError) as caught:
+        parse_prompt(f"Read it.\n{CONFLICT}", Path(name), signature)
+    assert str(caught.value).startswith(f"{name}:2: an unresolved merge conflict; ")
+
+
+@pytest.mark.parametrize("text", ["Rules\n=======\nBe brief.", "Such as:\n\n    <<<<<<< HEAD\n"])
+def test_a_text_that_shows_a_marker_is_a_prompt(signature: FunctionSignature, text: str) -> None:
+    assert parse_prompt(text, Path("p.md"), signature).instruction == text.rstrip("\n")
 
 
 def test_numbers_with_leading_zeros_are_texts(signature: FunctionSignature) -> None:

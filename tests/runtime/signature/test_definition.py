@@ -57,6 +57,13 @@ def named(**tickets: str) -> str:
     """Summarise."""
 
 
+def merged(ticket: str) -> str:
+    """Summarise."""
+
+
+merged.__doc__ = "Summarise.\n<<<<<<< HEAD\n    Be brief.\n=======\n    Be kind.\n>>>>>>> x\n    "
+
+
 def generator(ticket: str) -> Iterator[str]:
     """Summarise."""
     yield ticket
@@ -126,6 +133,7 @@ def test_a_prompt_file_makes_a_docstring_unnecessary(tmp_path: Path) -> None:
         (without_input, "parameter 'ticket' has no annotation; write e.g. `ticket: str`"),
         (without_docstring, "it has no docstring"),
         (blank_docstring, "it has no docstring"),
+        (merged, "its docstring has an unresolved merge conflict; keep the lines that you want"),
         (many, "*tickets: 'str' can't be rendered; name each input"),
         (named, "**tickets: 'str' can't be rendered"),
         (generator, "generator is a generator"),

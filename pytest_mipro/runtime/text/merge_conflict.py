@@ -1,0 +1,27 @@
+"""Find what git leaves in a file where a merge was not resolved."""
+
+from __future__ import annotations
+
+CONFLICT = "an unresolved merge conflict"
+_BEGIN, _MIDDLE, _END, _BASE = "<<<<<<<", "=======", ">>>>>>>", "|||||||"
+
+
+def is_marker(line: str) -> bool:
+    """Return whether a line begins as a marker: in files whose own lines never do."""
+    return line.startswith((_BEGIN, _MIDDLE, _END, _BASE))
+
+
+def conflict_line(text: str) -> int | None:
+    """Return the line where a conflict begins in a text for people; None without one.
+
+    All its markers are needed, in their order: a text may underline a heading with `=======`.
+    """
+    begun, sides = None, 0
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.startswith(f"{_BEGIN} "):
+            begun, sides = number, 1
+        elif sides == 1 and line.rstrip() == _MIDDLE:
+            sides = 2
+        elif sides == 2 and line.startswith(f"{_END} "):
+            return begun
+    return None
