@@ -179,11 +179,15 @@ class Meter:
             self._spending.add(self._part.stage, item.user, item.amount, live=int(item.live))
         return len(fresh)
 
-    def abandon(self) -> None:
-        """Close the part before all its calls ended: what was begun counts as spent."""
+    def abandon(self, elsewhere: Amount = NOTHING) -> None:
+        """Close the part before all its calls ended: what was begun counts as spent.
+
+        So does what was begun `elsewhere`, at its worst case.
+        """
         if not self.closed:
             self._close()
-            self._charge_unfinished(self._part.ledger.spent)
+            begun = (self._part.ledger.spent + elsewhere).at_most(self._part.most)
+            self._charge_unfinished(begun)
 
     def _close(self) -> None:
         with self._lock:

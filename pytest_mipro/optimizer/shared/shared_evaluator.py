@@ -113,11 +113,15 @@ class SharedEvaluator:
         for pending in self._pending:
             pending.abandon()
 
-    def withdraw(self, posted: Iterable[_Posted]) -> None:
-        """Close jobs that are still open."""
+    def withdraw(self, posted: Iterable[_Posted]) -> Amount:
+        """Close jobs that are still open; return what those under way may have taken by now."""
+        calls = 0
         for item in posted:
             if item.result is None:
+                under_way = self._store.entry(item.id).state == "running"
+                calls += item.job.limit if under_way else 0
                 self._store.fail(item.id)
+        return Amount(calls)
 
     def close(self, *, wait: bool = False) -> None:
         """Nothing of its own to end: the worker runs the cases."""
@@ -193,11 +197,11 @@ class SharedEvaluation:
         """Withdraw the jobs, charge what they spent, and wait no longer; nothing after `result`."""
         if self.meter.closed:
             return
-        self.evaluator.withdraw(self.posted)
+        unfinished = self.evaluator.withdraw(self.posted)
         with suppress(BudgetError):
             for item in self._spent():
                 self.meter.note(item)
-        self.meter.abandon()
+        self.meter.abandon(unfinished)
 
     def result(self, progress: Callable[[int], None] | None = None) -> Evaluation:
         """Wait for all jobs, settle the budget and return the evaluation; see `Pending.result`."""

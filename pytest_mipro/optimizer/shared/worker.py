@@ -118,6 +118,8 @@ class Worker:
         self._stopping.set()
         self._woken.set()
         self._thread.join(_LEAVING)
+        for pending in self._running.values():
+            pending.abandon()
         # As in `optimize`: cases must end before their fixtures do. Ctrl-C does not wait.
         self._evaluator.close(wait=kind is not None and issubclass(kind, MiproError))
         with suppress(StorageError):  # then the others wait for the timeout
@@ -181,6 +183,7 @@ class Worker:
         dead = self._reaper.reap(entries, self.id)
         with self._changed:
             self._lost += dead
+        self._drop_withdrawn(entries)
         self._report_results()
         self._claim(entries)
         with self._changed:
@@ -197,6 +200,11 @@ class Worker:
             self._owned.clear()
             self._lost.append(self.name)
             self._changed.notify_all()
+
+    def _drop_withdrawn(self, entries: Sequence[Entry]) -> None:
+        """Abandon the jobs that nobody waits for any more: their cases make no further calls."""
+        for number in self._running.keys() - {entry.id for entry in entries}:
+            self._running.pop(number).abandon()
 
     def _report_results(self) -> None:
         """Close the jobs that are finished, with their results."""

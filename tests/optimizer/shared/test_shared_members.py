@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from optimizer_world import play
 from shared_process import Process, same
-from world_model import PROPOSER, WorldClient, answer
+from world_model import PROPOSER, WorldClient, answer, module_of
 
 from pytest_mipro.errors import BudgetError, ConfigurationError, EndpointError
 from pytest_mipro.optimizer.measuring.expectations import MeasurementError
@@ -101,6 +101,8 @@ def test_the_time_limit_of_who_leads_ends_the_run(url: str) -> None:
     with pytest.raises(BudgetError, match=r"the limit of 0.5 seconds is used up, within the"):
         process.run()
     timer.join()
+    asked = {module_of(request) for request in process.client.requests}
+    assert asked == {"note"}, "cases that nobody waits for make no further calls"
     with opened_storage(url) as storage:
         store = CoordinationStore(storage, url, "another study")
         (study,) = store.siblings("pytest-mipro")
