@@ -46,13 +46,15 @@ from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
 from pytest_mipro.plugin.optimise.run_study import StudyInputs, plan_study, run_study
 from pytest_mipro.plugin.optimise.study_item import OptimizeItem
 from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen
+from pytest_mipro.plugin.replies.fixture_calls import first_error, trace_fixtures
 from pytest_mipro.plugin.report.contents import OPTIMIZATIONS, Optimizations
+from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.signature.signature import Signature
 
 
 @dataclass(frozen=True)
 class Captured:
-    """A case with its raw call, and the fixtures that it got its arguments from.
+    """A case with its raw call, the fixtures that it got its arguments from, and their LM calls.
 
     Without a call it is part of a plan, and never run.
     """
@@ -60,6 +62,7 @@ class Captured:
     planned: PlannedCase
     call: Callable[[], object] | None = None
     fixtures: tuple[UsedFixture, ...] = ()
+    fixture_calls: tuple[ModuleCall, ...] = ()
 
 
 def begin_optimize(state: RunState, session: pytest.Session) -> None:
@@ -119,6 +122,7 @@ class Optimization:
         config.pluginmanager.register(Optimizations(), OPTIMIZATIONS)
         config.pluginmanager.register(self.changes, "mipro-changes")
         config.pluginmanager.register(self._watch, "mipro-fixture-watch")
+        self._fixtures = trace_fixtures(config)
 
     def add_items(self, session: pytest.Session, cases: Sequence[PlannedCase]) -> None:
         """Check the cases, and put each study's item behind its last case.
@@ -152,12 +156,16 @@ class Optimization:
         planned = item.stash.get(PLANNED, None)
         if planned is None or not isinstance(item, pytest.Function):
             return
+        set_ups = self._fixtures.of(item)
         if evaluate_xfail_marks(item):
             self._left_out.add(item.nodeid)
+        elif error := first_error(set_ups):
+            pytest.fail(error, pytrace=False)  # not captured: the study can't be measured
         else:
             names = item._fixtureinfo.argnames  # noqa: SLF001 - what pytest would pass
             call = RepeatedTest(item, item.obj, {name: item.funcargs[name] for name in names})
-            self._captured[item.nodeid] = Captured(planned, call, self._watch.used(item))
+            called = tuple(each for made in set_ups for each in made.trace.calls)
+            self._captured[item.nodeid] = Captured(planned, call, self._watch.used(item), called)
         item.runtest = lambda: None  # type: ignore[method-assign] # its call belongs to the study
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -167,7 +175,8 @@ class Optimization:
         """Mark a captured case's report; remember which cases were skipped in their set-up."""
         report = yield
         if PLANNED in item.stash:
-            if report.when == "setup" and report.skipped:
+            broken = first_error(self._fixtures.of(item))
+            if report.when == "setup" and report.skipped and not broken:
                 self._left_out.add(item.nodeid)
             if report.when == "call" and call.excinfo is None:
                 report.outcome, report.longrepr = "passed", None
@@ -227,6 +236,7 @@ class Optimization:
             partial=is_partial(self._config, key, cases),
             changes=self.changes,
             planned=cases,
+            fixture_calls=[call for each in runnable for call in each.fixture_calls],
         )
 
     def _found(self, case: PlannedCase) -> Captured:

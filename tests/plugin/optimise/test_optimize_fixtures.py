@@ -312,3 +312,34 @@ def pytest_runtest_setup(item):
     assert result.ret == 0
     result.stdout.fnmatch_lines(["before * on 39 cases of 39 rows"])
     assert written(pytester)
+
+
+CALLING = """
+from pytest_mipro import lm_module
+
+@lm_module
+def warm(word: str) -> str:
+    \"\"\"Say it.\"\"\"
+
+@pytest.fixture(scope="session")
+def desk():
+    try:
+        return warm(word=WORD)
+    except Exception:
+        return "cold"
+"""
+
+
+def test_the_lock_has_the_modules_that_fixtures_call(pytester):
+    project(pytester, CALLING.replace("WORD", '"hello"'))
+    assert optimize(pytester).ret == 0
+    assert written(pytester)
+    assert run(pytester, "--mipro-strict").ret == 0
+
+
+def test_what_broke_in_a_fixture_ends_the_study(pytester):
+    project(pytester, CALLING.replace("WORD", "object()"))
+    result = optimize(pytester)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["fixture desk: *argument 'word' of type object has no JSON form*"])
+    assert written(pytester) == {}
