@@ -14,22 +14,23 @@ from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.signature.signature import Signature
 
 
-def usages_with(set_ups: Iterable[SetUp], calls: Sequence[ModuleCall]) -> tuple[ModuleUsage, ...]:
-    """Return what the calls of a case took, with those of its set-ups.
+def usages_of_set_ups(set_ups: Iterable[SetUp]) -> tuple[ModuleUsage, ...]:
+    """Return what the calls of a case's set-ups took.
 
     A set-up that several cases share counts in the first of them; the others name its modules.
     """
-    named, counted = [], list(calls)
+    named, counted = [], list[ModuleCall]()
     for made in set_ups:
         if made.counted:
             named += [ModuleUsage(*_user(call), CallUsage()) for call in made.trace.calls]
         else:
             counted += made.trace.calls
             made.counted = True
-    return by_module([*named, *_usages(counted)])
+    return by_module([*named, *usages_of(counted)])
 
 
-def _usages(calls: Sequence[ModuleCall]) -> list[ModuleUsage]:
+def usages_of(calls: Sequence[ModuleCall]) -> tuple[ModuleUsage, ...]:
+    """Return what the calls took."""
     found = []
     committed = {
         path: committed_prompt(call.signature)
@@ -45,7 +46,7 @@ def _usages(calls: Sequence[ModuleCall]) -> list[ModuleUsage]:
         live = NOTHING if call.cached else _amount(call)
         follows = _followed(call.signature)
         found.append(ModuleUsage(*_user(call), usage, parts, call.latency, live, follows))
-    return found
+    return by_module(found)
 
 
 def _user(call: ModuleCall) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from pytest_mipro.optimizer.study.identity import content_digest, seen_digest
 from pytest_mipro.plugin.collecting.partial_study import is_partial
 from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase
 from pytest_mipro.plugin.config.options import options_of
-from pytest_mipro.plugin.gate.call_usage import usages_with
+from pytest_mipro.plugin.gate.call_usage import usages_of, usages_of_set_ups
 from pytest_mipro.plugin.gate.case_run import RecordedCall, encodable, group_of, recording
 from pytest_mipro.plugin.gate.junit import PREFIX, case_properties
 from pytest_mipro.plugin.gate.state import RunState
@@ -131,7 +131,8 @@ class Gate:
             id=case.id,
             row=encodable(row.key),
             outcome=outcome,
-            usages=usages_with(set_ups, calls),
+            usages=usages_of(calls),
+            set_up=usages_of_set_ups(set_ups),
             samples=run.scores if run else (),
             steps=run.steps if run else (),
             group=group_of(case),

@@ -20,13 +20,10 @@ from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
 from pytest_mipro.optimizer.study.identity import content_digest
 from pytest_mipro.plugin.collecting.partial_study import is_partial
 from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase, StudyKey, by_study
-from pytest_mipro.plugin.collecting.prompt_check import reachable_modules
-from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
+from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import relative_path
-from pytest_mipro.plugin.config.study_files import study_file
 from pytest_mipro.plugin.gate.state import RunState
-from pytest_mipro.plugin.gate.usage_file import read_usage
 from pytest_mipro.plugin.lock.lock_file import read_lock
 from pytest_mipro.plugin.lock.prompt_targets import check_conflicts
 from pytest_mipro.plugin.lock.write_journal import HeaderLines
@@ -41,6 +38,7 @@ from pytest_mipro.plugin.measuring.measure import measure
 from pytest_mipro.plugin.measuring.repeated import RepeatedTest
 from pytest_mipro.plugin.measuring.report_data import attach
 from pytest_mipro.plugin.optimise.budget_limits import StudyBills
+from pytest_mipro.plugin.optimise.foreseen import called_before, modules_called, refuse_foreseen
 from pytest_mipro.plugin.optimise.optimizer_inputs import BuiltIns
 from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
 from pytest_mipro.plugin.optimise.run_study import StudyInputs, plan_study, run_study
@@ -49,7 +47,6 @@ from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen
 from pytest_mipro.plugin.replies.fixture_calls import first_error, trace_fixtures
 from pytest_mipro.plugin.report.contents import OPTIMIZATIONS, Optimizations
 from pytest_mipro.runtime.calls.trace import ModuleCall
-from pytest_mipro.runtime.signature.signature import Signature
 
 
 @dataclass(frozen=True)
@@ -84,24 +81,14 @@ def begin_optimize(state: RunState, session: pytest.Session) -> None:
         session.config.pluginmanager.register(HeaderLines([line]), "mipro-nothing")
         return
     locks = {key.lock: read_lock(key.lock) for key in state.studies}
-    called = {key.lock: _called(session.config, key, cases) for key, cases in state.studies.items()}
+    called = {
+        key.lock: called_before(cases, modules_called(session.config, key) or ())
+        for key, cases in state.studies.items()
+    }
     check_conflicts({path: lock for path, lock in locks.items() if lock is not None}, called)
     optimization = Optimization(session.config)
     session.config.pluginmanager.register(optimization, "mipro-optimization")
     optimization.add_items(session, state.cases)
-
-
-def _called(
-    config: pytest.Config, key: StudyKey, cases: Sequence[PlannedCase]
-) -> Sequence[Signature]:
-    """Return the modules that the study's last gate run called, as far as that is known."""
-    study = relative_path(key.lock, ini_folder(config))
-    usage = read_usage(study_file(mipro_folder(config), "usage", study))
-    names = [part.module for part in usage.modules] if usage is not None else []
-    known = (getattr(case.item, "module", None) for case in (cases if names else ()))
-    files = dict.fromkeys(file for file in known if file is not None)  # no set: order names errors
-    found = (module.signature for file in files for module in reachable_modules(vars(file)))
-    return [each for signature in found for each in signature.called_as(names)]
 
 
 class Optimization:
@@ -220,6 +207,7 @@ class Optimization:
                 for case in cases
                 if not evaluate_skip_marks(case.item) and evaluate_xfail_marks(case.item) is None
             ]
+            refuse_foreseen(self._config, key, [c.planned for c in runnable], self._rerun_safe)
         else:
             runnable = [self._found(c) for c in cases if c.item.nodeid not in self._left_out]
         if not runnable:
