@@ -93,10 +93,9 @@ class Gate:
         if report.when == "teardown":
             item.stash[_RUN] = None  # the traces of all cases would make each collection slower
             return report
-        run, set_ups = None, self._fixtures.of(item)
-        if report.when == "call":
-            run = item.stash.get(_RUN, None)
-        else:
+        run = item.stash.get(_RUN, None) if report.when == "call" else None
+        set_ups = run.set_ups if run else self._fixtures.of(item)
+        if run is None:
             _fail_skipped(report, first_error(set_ups))
         outcome = _reported_outcome(report, run)
         status = case_status(outcome, case.test.pass_score)

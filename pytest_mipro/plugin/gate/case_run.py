@@ -55,7 +55,7 @@ class RecordedCall:
     ) -> None:
         self.case = case
         self.lost = ""
-        self._set_ups = set_ups
+        self.set_ups = set_ups
         self._refused = first_error(set_ups) or refused
         self.outcome = Outcome(None, failure="the test did not come to its end")
         self._strays = strays
@@ -164,7 +164,7 @@ class RecordedCall:
         """The calls of the set-ups and of the worst sample, each output shortened."""
         scores = [sample.outcome.score for sample in self._samples]
         lowest = [-1.0 if score is None else score for score in scores]
-        before = [call for made in self._set_ups for _, call in made.entries]
+        before = [call for made in self.set_ups for _, call in made.entries]
         worst = self._traces[lowest.index(min(lowest))].entries if lowest else ()
         return tuple(
             Step(
@@ -199,7 +199,7 @@ class RecordedCall:
     @property
     def _callers(self) -> Iterator[tuple[str, int, ModuleCall | StepCall]]:
         """All calls in their order, each with its caller's name in recordings and its sample."""
-        for made in self._set_ups:
+        for made in self.set_ups:
             yield from ((name, 0, call) for name, call in made.entries)
         for sample, trace in enumerate(self._traces):
             yield from ((self.case.id, sample, call) for call in trace.entries)

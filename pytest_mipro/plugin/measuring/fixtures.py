@@ -121,6 +121,11 @@ def fixture_label(name: str) -> str:
     return f"setup_{found.group(1)}" if found else name
 
 
+def caller_name(definition: pytest.FixtureDef[Any]) -> str:
+    """Return how a fixture that calls modules is named in errors and recorded replies."""
+    return f"fixture {fixture_label(definition.argname)}"
+
+
 def check_before(item: pytest.Function, rerun_safe: Iterable[str]) -> None:
     """Refuse, before anything is run, a case whose fixtures can't serve repeated calls.
 

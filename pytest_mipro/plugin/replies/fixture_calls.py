@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_mipro.plugin.config.options import options_of
-from pytest_mipro.plugin.measuring.fixtures import fixture_label
+from pytest_mipro.plugin.measuring.fixtures import caller_name
 from pytest_mipro.plugin.replies.circuit_breaker import NOT_TRIED
 from pytest_mipro.runtime.calls.context import in_case, tracing_default
 from pytest_mipro.runtime.calls.steps import StepCall
@@ -43,7 +43,7 @@ class SetUp:
         if broken is None:
             return ""
         text = hide_secrets(" ".join(str(broken).split())) or type(broken).__name__
-        named = text.startswith((f"{self.name}: ", NOT_TRIED))
+        named = text.startswith((f"{self.name}: ", NOT_TRIED))  # by a replay, or a model given up
         return text if named else f"{self.name}: {text}"
 
 
@@ -78,9 +78,9 @@ class FixtureCalls:
         if in_case():
             return (yield)
         self._open.append(fixturedef)
-        name, scope = f"fixture {fixture_label(fixturedef.argname)}", fixturedef.scope
+        name, for_one = caller_name(fixturedef), fixturedef.scope == "function"
         try:
-            with self._traced(name, for_one=scope == "function") as made:
+            with self._traced(name, for_one=for_one) as made:
                 self._alive[fixturedef] = [made]
                 return (yield)
         finally:

@@ -171,6 +171,23 @@ def pytest_runtest_setup(item):
     result.stdout.fnmatch_lines(["the set-up: the endpoint is down"])
 
 
+@pytest.mark.parametrize("options", [(), ("--mipro-replies=replay",)])
+def test_setup_module_is_named_as_it_is_written(pytester, desk, options):
+    source = (
+        SWALLOWING
+        + """
+def setup_module(): route("down")
+
+@pytest.mark.mipro(threshold=0.1)
+def test_it(): pass
+"""
+    )
+    desk(source)
+    result = pytester.runpytest(*options)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.re_match_lines([r"fixture setup_module: (the endpoint|LM module) .*"])
+
+
 JUDGED = """
 @pytest.fixture(scope="SCOPE", params=["one", "two"])
 def reply(request): return request.param, echo(text=request.param)
