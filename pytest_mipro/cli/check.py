@@ -35,7 +35,8 @@ def add_to(commands: Any) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Print each difference; return 1 if there is one."""
-    project = inventory_of(Folder(project_root(Path.cwd())))
+    root = project_root(Path.cwd())
+    project = inventory_of(Folder(root))
     if not (project.found or project.locks or project.broken or project.more):
         raise ConfigurationError(
             "there is no LM module, no prompt text and no lock here; run this in your project's "
@@ -43,7 +44,8 @@ def run(given: argparse.Namespace) -> int:
         )
     unreadable = _unreadable(project)
     problems = [*project.broken.values(), *unreadable.values()]
-    problems += [*_lock_problems(project, unreadable), *_missing(project), *_orphans(project)]
+    problems += [*_lock_problems(project, unreadable), *_split_studies(project, root)]
+    problems += [*_missing(project), *_orphans(project)]
     if given.wheel is not None:
         problems += _wheel_problems(project, Wheel(given.wheel), unreadable)
     for problem in problems:
@@ -83,6 +85,22 @@ def _lock_problems(project: Inventory, unreadable: Container[str]) -> Iterator[s
             problem = "" if place in unreadable else _difference(project, place, module)
             if problem:
                 yield f"{path}: {problem}"
+
+
+def _split_studies(project: Inventory, root: Path) -> Iterator[str]:
+    """Yield the named studies with two locks; that of one test file has its file beside it."""
+    first: dict[tuple[Path, str], str] = {}
+    sources = project.tree.paths(".py")
+    for path in sorted([*project.locks, *project.broken]):
+        if f"{path.removesuffix(SUFFIX)}.py" in sources:
+            continue
+        folder, name = posixpath.split(path)
+        other = first.setdefault((project_root(root / folder), name), path)
+        if other != path:
+            yield (
+                f"{path}: {other} is a lock of this study, too; keep the one that is right and "
+                "delete the other, or rename a study that is another one"
+            )
 
 
 def _has_tests(project: Inventory, lock: str) -> bool:

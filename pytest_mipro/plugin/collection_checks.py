@@ -18,6 +18,7 @@ from pytest_mipro.plugin.collecting.marks import MetricMark, metric_mark
 from pytest_mipro.plugin.collecting.plan import refusal
 from pytest_mipro.plugin.collecting.prompt_check import check_prompt_files
 from pytest_mipro.plugin.collecting.row_marks import refuse_unfit_rows
+from pytest_mipro.plugin.collecting.study_home import home_of
 from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.lock.lock_file import SUFFIX, read_lock
@@ -60,8 +61,9 @@ def _names_of_file(item: pytest.Item) -> Mapping[str, Any]:
 
 
 def _check_lock(item: pytest.Item, mark: MetricMark) -> None:
-    """Refuse a broken lock that may be the test's: a named study's lies beside its first file."""
-    path = item.path.with_name(f"{mark.study or item.path.stem}{SUFFIX}")
+    """Refuse a broken lock that may be the test's: a named study's may lie in another folder."""
+    home = home_of(item.config, mark.study) if mark.study else None
+    path = (home or item.path.parent) / f"{mark.study or item.path.stem}{SUFFIX}"
     checked = item.config.stash.setdefault(_CHECKED, set())
     if path not in checked:
         for file in (path, replies_path(path)):

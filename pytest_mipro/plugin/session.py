@@ -52,10 +52,12 @@ def begin(state: RunState, session: pytest.Session) -> None:
             begin_optimize(state, session)
         elif not session.config.option.collectonly:
             from pytest_mipro.plugin.gate.case_hooks import Gate  # noqa: PLC0415
+            from pytest_mipro.plugin.replies.fixture_calls import trace_fixtures  # noqa: PLC0415
 
             state.begin(session.items)
             if state.cases:
-                session.config.pluginmanager.register(Gate(state), "mipro-gate")
+                gate = Gate(state, trace_fixtures(session.config))
+                session.config.pluginmanager.register(gate, "mipro-gate")
             failed = session.testsfailed or sys.exc_info()[0]  # to collect: pytest tells why
             if options_of(session.config).update_lock and not failed:
                 refuse_partial_selection(state)

@@ -58,6 +58,25 @@ def test_a_lock_of_a_study_that_a_mark_names_has_tests(locked: Path, command: Ru
     assert "nor a study of its name" not in command("check").out
 
 
+def test_two_locks_of_one_study_are_told(locked: Path, command: Run) -> None:
+    write(locked, "tests/test_more.py", "import pytest\nNAME = pytest.mark.mipro(study='desk')\n")
+    text = (locked / LOCK).read_text()
+    write(locked, "tests/a/desk.mipro.json", text)
+    assert "is a lock of this study, too" not in command("check").out
+    write(locked, "tests/b/desk.mipro.json", text)
+    ended = command("check")
+    assert ended.status == 1
+    told = "tests/b/desk.mipro.json: tests/a/desk.mipro.json is a lock of this study, too; keep "
+    assert told in ended.out
+
+
+def test_locks_of_test_files_of_one_name_are_two_studies(locked: Path, command: Run) -> None:
+    for folder in ("a", "b"):
+        write(locked, f"tests/{folder}/test_desk.py", "")
+        write(locked, f"tests/{folder}/test_desk.mipro.json", (locked / LOCK).read_text())
+    assert "is a lock of this study, too" not in command("check").out
+
+
 def test_inputs_of_a_demo_count_in_the_order_of_the_module(locked: Path, command: Run) -> None:
     swapped = PROMPT.replace("    summary: It broke.\n", "").replace(
         "    product: Till\n", "    product: Till\n    summary: It broke.\n"

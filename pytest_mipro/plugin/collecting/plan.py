@@ -27,6 +27,7 @@ from pytest_mipro.plugin.collecting.cases import (
 )
 from pytest_mipro.plugin.collecting.marks import MARK, MetricMark, metric_mark
 from pytest_mipro.plugin.collecting.row_marks import MarkedItem, refuse_unfit_rows
+from pytest_mipro.plugin.collecting.study_home import home_of
 from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.lock.lock_file import SUFFIX
 
@@ -174,14 +175,14 @@ def refusal(item: pytest.Item) -> str | None:
 
 
 def _studies(marked: Sequence[tuple[pytest.Item, MetricMark]]) -> dict[str, StudyKey]:
-    first = _first_files(marked)
+    homes = _homes(marked)
     keys: dict[str, StudyKey] = {}
     for item, mark in marked:
         if mark.study is None:
             name = item.nodeid.partition("::")[0]
             keys[item.nodeid] = StudyKey(name, item.path.with_name(f"{item.path.stem}{SUFFIX}"))
         else:
-            lock = first[mark.study].with_name(f"{mark.study}{SUFFIX}")
+            lock = homes[mark.study] / f"{mark.study}{SUFFIX}"
             keys[item.nodeid] = StudyKey(mark.study, lock, named=True)
     return _merged(keys)
 
@@ -203,17 +204,22 @@ def _refuse_files_of_one_name(planned: Iterable[PlannedCase]) -> None:
             )
 
 
-def _first_files(marked: Sequence[tuple[pytest.Item, MetricMark]]) -> dict[str, Path]:
-    """Return each named study's first test file by path, of all collected, selected or not."""
+def _homes(marked: Sequence[tuple[pytest.Item, MetricMark]]) -> dict[str, Path]:
+    """Return the folder of each named study: of the files that it has, else of its first test file.
+
+    That is the first by path of all collected, selected or not.
+    """
     files: defaultdict[str, set[Path]] = defaultdict(set)
     for item, mark in marked:
         if mark.study is not None:
             files[mark.study].add(item.path)
-    for config in [item.config for item, _ in marked[:1]]:
-        for nodeid, study in marked_tests(config).items():
-            if study is not None:
-                files[study].add(config.rootpath / nodeid.partition("::")[0])
-    return {study: min(paths, key=str) for study, paths in files.items()}
+    if not files:
+        return {}
+    config = marked[0][0].config
+    for nodeid, study in marked_tests(config).items():
+        if study is not None and study in files:
+            files[study].add(config.rootpath / nodeid.partition("::")[0])
+    return {name: home_of(config, name) or min(files[name], key=str).parent for name in files}
 
 
 def _merged(keys: dict[str, StudyKey]) -> dict[str, StudyKey]:

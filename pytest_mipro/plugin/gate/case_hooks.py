@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from pytest_mipro.optimizer.study.identity import content_digest, seen_digest
 from pytest_mipro.plugin.collecting.partial_study import is_partial
 from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase
 from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.gate.call_usage import usages_of, usages_of_set_ups
 from pytest_mipro.plugin.gate.case_run import RecordedCall, encodable, group_of, recording
 from pytest_mipro.plugin.gate.junit import PREFIX, case_properties
 from pytest_mipro.plugin.gate.state import RunState
@@ -27,6 +28,8 @@ from pytest_mipro.plugin.measuring.report_data import (
     crash_text,
     skip_reason,
 )
+from pytest_mipro.plugin.replies.circuit_breaker import NOT_TRIED
+from pytest_mipro.plugin.replies.fixture_calls import FixtureCalls, SetUp, first_error
 from pytest_mipro.plugin.replies.serving import watching_cases
 from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
@@ -37,7 +40,8 @@ _RUN = pytest.StashKey[RecordedCall | None]()
 class Gate:
     """The hooks of a plain run with marked tests."""
 
-    def __init__(self, state: RunState) -> None:
+    def __init__(self, state: RunState, fixtures: FixtureCalls) -> None:
+        self._fixtures = fixtures
         self._studies = {
             key: (is_partial(state.config, key, members), len(members))
             for key, members in state.studies.items()
@@ -55,8 +59,9 @@ class Gate:
         if case is None or not isinstance(item, pytest.Function):
             return (yield)
         function, test = item.obj, case.test.nodeid
+        lost = f"{NOT_TRIED}{self._lost[test]}" if test in self._lost else ""
         with watching_cases(item.config) as strays:
-            run = item.stash[_RUN] = RecordedCall(case, strays, self._lost.get(test, ""))
+            run = item.stash[_RUN] = RecordedCall(case, strays, self._fixtures.of(item), lost)
             try:
                 item.obj = recording(function, run)
                 return (yield)
@@ -89,6 +94,9 @@ class Gate:
             item.stash[_RUN] = None  # the traces of all cases would make each collection slower
             return report
         run = item.stash.get(_RUN, None) if report.when == "call" else None
+        set_ups = run.set_ups if run else self._fixtures.of(item)
+        if run is None:
+            _fail_skipped(report, first_error(set_ups))
         outcome = _reported_outcome(report, run)
         status = case_status(outcome, case.test.pass_score)
         if status == "missed" and case.test.gated and report.failed:
@@ -97,7 +105,7 @@ class Gate:
             crash = getattr(report.longrepr, "reprcrash", None)
             if crash is not None:  # the short summary would name pytest's exception
                 crash.message = outcome.error
-        measured = self._measured(case, outcome, run)
+        measured = self._measured(case, outcome, run, set_ups)
         attach(report, status=status, case=measured)
         if run is not None:
             # They replace those of a call before.
@@ -108,15 +116,22 @@ class Gate:
         return report
 
     def _measured(
-        self, case: PlannedCase, outcome: Outcome, run: RecordedCall | None
+        self,
+        case: PlannedCase,
+        outcome: Outcome,
+        run: RecordedCall | None,
+        set_ups: Sequence[SetUp],
     ) -> MeasuredCase:
         """Return the report's data of a case; `run` is None where the case was not called."""
-        row = case.row
+        row, calls = case.row, run.calls if run else ()
+        before = [(made.for_one, call) for made in set_ups for call in made.trace.calls]
+        own = [*(call for for_one, call in before if for_one), *calls]
         result = CaseResult(
             id=case.id,
             row=encodable(row.key),
             outcome=outcome,
-            usages=run.usages if run else (),
+            usages=usages_of(calls),
+            set_up=usages_of_set_ups(set_ups),
             samples=run.scores if run else (),
             steps=run.steps if run else (),
             group=group_of(case),
@@ -124,10 +139,11 @@ class Gate:
             digest=content_digest(row.columns),
             content=row.content,
             cluster=encodable(row.cluster),
-            seen=seen_digest(run.calls) if run else "",
+            seen=seen_digest(own) if run else "",
             shown=run.shown if run else (),
         )
-        modules, demo_rows = self._new_modules(case.study.lock, run.calls if run else ())
+        called = [*(call for _, call in before), *calls]
+        modules, demo_rows = self._new_modules(case.study.lock, called)
         return MeasuredCase(case.test, result, *self._studies[case.study], modules, demo_rows)
 
     def _new_modules(
@@ -142,6 +158,12 @@ class Gate:
                 modules.append(locked_module(call, {}, lock.parent))
                 rows |= {demo.case for demo in committed_prompt(call.signature).demos}
         return tuple(modules), tuple(sorted(rows))
+
+
+def _fail_skipped(report: pytest.TestReport, error: str) -> None:
+    """Fail a case whose set-up skipped it after an error that it swallowed."""
+    if error and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome, report.longrepr = "failed", error
 
 
 def _reported_outcome(report: pytest.TestReport, run: RecordedCall | None) -> Outcome:

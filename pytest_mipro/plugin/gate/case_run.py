@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial, wraps
 from typing import Any, cast
@@ -11,9 +11,6 @@ from typing import Any, cast
 import pytest
 
 from pytest_mipro.errors import DetachedCallError, RepliesFileError
-from pytest_mipro.optimizer.budget.cost_model import sizes_of
-from pytest_mipro.optimizer.budget.prompt_parts import prompt_parts
-from pytest_mipro.optimizer.study.amount import NOTHING, ONE_CALL, Amount, nanodollars
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import PlannedCase
 from pytest_mipro.plugin.config.options import options_of
@@ -26,20 +23,18 @@ from pytest_mipro.plugin.measuring.measure import (
     observed,
 )
 from pytest_mipro.plugin.measuring.repeated import RepeatedTest
-from pytest_mipro.plugin.measuring.report_data import CallUsage, ModuleUsage, Step, by_module
+from pytest_mipro.plugin.measuring.report_data import Step
 from pytest_mipro.plugin.measuring.shown_calls import ShownCall, shown_call, shown_step
 from pytest_mipro.plugin.replies.case_replies import CaseReplies
-from pytest_mipro.plugin.replies.circuit_breaker import NOT_TRIED
 from pytest_mipro.plugin.replies.client_stack import recorded_replies
+from pytest_mipro.plugin.replies.fixture_calls import SetUp, first_error
 from pytest_mipro.runtime.calls.context import CallContext, use
 from pytest_mipro.runtime.calls.steps import StepCall
 from pytest_mipro.runtime.calls.strays import Strays
 from pytest_mipro.runtime.calls.trace import ModuleCall, Trace
 from pytest_mipro.runtime.client.contract import LMClient
-from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.replies.recorded import RecordedReplies
 from pytest_mipro.runtime.signature.json_values import to_text
-from pytest_mipro.runtime.signature.signature import Signature
 
 _GROUP_CHARS = 60
 
@@ -51,13 +46,17 @@ class RecordedCall:
     """One call of an item: its samples, and the result that pytest gets.
 
     `strays` keeps what left the test's context while it runs; `lost` is the first module call of
-    it. With a reason in `not_tried`, nothing is called.
+    it. `set_ups` are those that the case uses. After an error of one of them, or with one in
+    `refused`, nothing is called.
     """
 
-    def __init__(self, case: PlannedCase, strays: Strays, not_tried: str = "") -> None:
+    def __init__(
+        self, case: PlannedCase, strays: Strays, set_ups: Sequence[SetUp] = (), refused: str = ""
+    ) -> None:
         self.case = case
         self.lost = ""
-        self._not_tried = not_tried
+        self.set_ups = set_ups
+        self._refused = first_error(set_ups) or refused
         self.outcome = Outcome(None, failure="the test did not come to its end")
         self._strays = strays
         self._samples: list[Observation] = []
@@ -74,7 +73,7 @@ class RecordedCall:
         The first call gets the arguments themselves. Reruns measure nothing: they find what a
         replay would not ask again, in a recording alone.
         """
-        if self._not_tried:
+        if self._refused:
             return
         test, item = self.case.test, cast("pytest.Function", self.case.item)
         kept = test.repeats > 1 or self._replies.recording
@@ -145,35 +144,14 @@ class RecordedCall:
         )
 
     def _outcome(self) -> Outcome:
-        if self._not_tried:
-            return Outcome(None, error=f"{NOT_TRIED}{self._not_tried}")
+        if self._refused:
+            return Outcome(None, error=self._refused)
         return mean_outcome([sample.outcome for sample in self._samples])
 
     @property
     def calls(self) -> tuple[ModuleCall, ...]:
         """The module calls of all samples, in order."""
         return tuple(call for trace in self._traces for call in trace.calls)
-
-    @property
-    def usages(self) -> tuple[ModuleUsage, ...]:
-        """What the module calls of all samples took."""
-        found = []
-        committed = {
-            path: committed_prompt(call.signature)
-            for call in self.calls
-            if call.signature.optimize and (path := call.signature.prompt_path)
-        }
-        sizes = sizes_of(self.calls, committed, ONE_CALL)
-        for call in self.calls:
-            cached = call.requests if call.cached else 0
-            tokens = call.usage.prompt_tokens, call.usage.completion_tokens
-            usage = CallUsage(call.requests, cached, *tokens, call.cost)
-            parts = prompt_parts([call], committed, sizes)
-            live = NOTHING if call.cached else _amount(call)
-            user = call.signature.label, call.model
-            follows = _followed(call.signature)
-            found.append(ModuleUsage(*user, usage, parts, call.latency, live, follows))
-        return by_module(found)
 
     @property
     def scores(self) -> tuple[float, ...]:
@@ -183,9 +161,10 @@ class RecordedCall:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """The calls of modules and steps of the worst sample, each output shortened."""
+        """The calls of the set-ups and of the worst sample, each output shortened."""
         scores = [sample.outcome.score for sample in self._samples]
         lowest = [-1.0 if score is None else score for score in scores]
+        before = [call for made in self.set_ups for _, call in made.entries]
         worst = self._traces[lowest.index(min(lowest))].entries if lowest else ()
         return tuple(
             Step(
@@ -193,12 +172,12 @@ class RecordedCall:
                 encodable(call.error or to_text(call.output), _STEP_CHARS),
                 bool(call.error),
             )
-            for call in worst[-_STEPS:]
+            for call in [*before, *worst][-_STEPS:]
         )
 
     @property
     def shown(self) -> tuple[ShownCall, ...]:
-        """The calls of all samples in full; none where no option asks for them."""
+        """The calls of set-ups and samples in full; none where no option asks for them."""
         if not self._shows:
             return ()
         config = self.case.item.config
@@ -208,15 +187,22 @@ class RecordedCall:
             replies = RecordedReplies("")
         redact = redaction(config)
         found = []
-        for sample, trace in enumerate(self._traces):
-            for call in trace.entries:
-                if isinstance(call, StepCall):
-                    found.append(shown_step(call, sample, redact))
-                    continue
-                module, sent = call.signature.label, call.sent
-                before = replies.said_before(self.case.id, module, sent) if sent else None
-                found.append(shown_call(call, sample, before, redact))
+        for caller, sample, call in self._callers:
+            if isinstance(call, StepCall):
+                found.append(shown_step(call, sample, redact))
+                continue
+            module, sent = call.signature.label, call.sent
+            before = replies.said_before(caller, module, sent) if sent else None
+            found.append(shown_call(call, sample, before, redact))
         return tuple(found)
+
+    @property
+    def _callers(self) -> Iterator[tuple[str, int, ModuleCall | StepCall]]:
+        """All calls in their order, each with its caller's name in recordings and its sample."""
+        for made in self.set_ups:
+            yield from ((name, 0, call) for name, call in made.entries)
+        for sample, trace in enumerate(self._traces):
+            yield from ((self.case.id, sample, call) for call in trace.entries)
 
 
 def recording(function: Callable[..., Any], run: RecordedCall) -> Callable[..., Any]:
@@ -242,17 +228,6 @@ def recording(function: Callable[..., Any], run: RecordedCall) -> Callable[..., 
         run.finish()
 
     return recorded
-
-
-def _followed(signature: Signature) -> str:
-    """Return the plain module whose prompt a variant has, "" for what has its own."""
-    plain = signature.plain
-    return plain.label if plain is not None and not signature.prompt_path.exists() else ""
-
-
-def _amount(call: ModuleCall) -> Amount:
-    money = None if call.cost is None else nanodollars(call.cost)
-    return Amount(call.requests, call.usage.prompt_tokens + call.usage.completion_tokens, money)
 
 
 def group_of(case: PlannedCase) -> str | None:

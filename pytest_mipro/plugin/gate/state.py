@@ -62,7 +62,7 @@ class RunState:
     def record(self, nodeid: str, case: MeasuredCase) -> None:
         """Keep a case's result; that of a case that runs again replaces the one before."""
         self._plans[case.plan.nodeid] = case.plan
-        self.usages.setdefault(case.plan.lock, []).extend(case.result.usages)
+        self.usages.setdefault(case.plan.lock, []).extend(case.result.all_usages)
         self._results.setdefault(case.plan.nodeid, {})[nodeid] = case.result
 
     def conclude(self) -> tuple[Verdict, ...]:

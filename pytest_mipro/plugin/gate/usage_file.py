@@ -74,7 +74,8 @@ def keep_usage(config: pytest.Config, verdicts: Iterable[Verdict]) -> None:
         results = [result for verdict in mine for result in verdict.results]
         folder = mipro_folder(config)
         partial = any(verdict.plan.partial for verdict in mine)
-        if partial or not any(result.usages for result in results) or not folder.is_dir():
+        told = any(each.usages or (each.set_up and each.score is not None) for each in results)
+        if partial or not told or not folder.is_dir():
             continue
         usage = _usage(results, _lending_rows(mine), default_model(config))
         path = study_file(folder, "usage", relative_path(Path(lock), ini_folder(config)))

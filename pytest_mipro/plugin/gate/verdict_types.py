@@ -141,7 +141,7 @@ class Verdict:
     @property
     def unseen(self) -> str:
         """That the scored cases called no LM module, and what follows; "" where one did."""
-        called = any(result.usages for result in self.results)
+        called = any(result.all_usages for result in self.results)
         if called or not self.whole.cases:
             return "" if self.status == "incomplete" else self.model_unused
         return _UNSEEN
@@ -152,7 +152,7 @@ class Verdict:
 
         A client of the pipeline's own names a model without the provider.
         """
-        model, asked = self.plan.model, {part.model for r in self.results for part in r.usages}
+        model, asked = self.plan.model, {part.model for r in self.results for part in r.all_usages}
         if not model or not asked or asked & {model, model.partition("/")[2]}:
             return ""
         return (

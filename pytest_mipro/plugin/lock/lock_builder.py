@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 
 from pytest_mipro.optimizer.proposing.proposal_plan import Lesson, ProposalPlan
@@ -19,10 +20,18 @@ from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 _MOST_LESSONS = 100
 
 
-def lock_of(study: Study, result: StudyResult, path: Path, seed: int, before: Lock | None) -> Lock:
+def lock_of(
+    study: Study,
+    result: StudyResult,
+    path: Path,
+    seed: int,
+    before: Lock | None,
+    fixture_calls: Iterable[ModuleCall] = (),
+) -> Lock:
     """Return the lock at `path` of a study with an accepted finalist; `before` is the previous one.
 
-    Scores and modules are those of the final pass, which measures as the gate does.
+    Scores and modules are those of the final pass, which measures as the gate does, with the
+    modules that the cases' fixtures call.
     """
     decision = result.decision
     if result.final is None or decision is None:
@@ -35,10 +44,10 @@ def lock_of(study: Study, result: StudyResult, path: Path, seed: int, before: Lo
         for new in result.lessons
     ]
     called: dict[tuple[str, str, str], ModuleCall] = {}
-    for run in result.final.runs:
-        for call in run.calls:
-            if not call.own:
-                called.setdefault(call_key(call), call)
+    in_cases = (call for run in result.final.runs for call in run.calls)
+    for call in chain(in_cases, fixture_calls):
+        if not call.own:
+            called.setdefault(call_key(call), call)
     return Lock(
         seed=seed,
         logical_calls=result.calls,

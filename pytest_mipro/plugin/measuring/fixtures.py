@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +121,11 @@ def fixture_label(name: str) -> str:
     return f"setup_{found.group(1)}" if found else name
 
 
+def caller_name(definition: pytest.FixtureDef[Any]) -> str:
+    """Return how a fixture that calls modules is named in errors and recorded replies."""
+    return f"fixture {fixture_label(definition.argname)}"
+
+
 def check_before(item: pytest.Function, rerun_safe: Iterable[str]) -> None:
     """Refuse, before anything is run, a case whose fixtures can't serve repeated calls.
 
@@ -151,11 +156,48 @@ def check_alive(
     for fixture in used:
         label = fixture_label(fixture.name)
         if label not in safe and not watch.alive(fixture):
-            raise ConfigurationError(
-                f"{nodeid}: the {fixture.definition.scope}-scoped fixture {label!r} was torn down "
-                "before the study could run; widen its scope to session, or declare it with "
-                f'@pytest.mark.mipro(rerun_safe=["{label}"])'
-            )
+            raise _torn_down(nodeid, fixture.definition, label)
+
+
+def check_lasting(cases: Sequence[tuple[pytest.Function, Collection[str]]]) -> None:
+    """Refuse cases whose fixtures will be gone when their study runs, as far as items tell that.
+
+    Each case comes with the fixtures that are safe to share. A value is gone where a later case has
+    another one by its parameter, or where the study reaches beyond the class or module of its
+    scope. Raises ConfigurationError, as `check_alive` does of what was set up.
+    """
+    chains = [set(item.listchain()[:-1]) for item, _ in cases]
+    around = chains[0].intersection(*chains) if chains else set()
+    used = [(item, project_fixtures(item), safe) for item, safe in cases]
+    last = {one: _index(item, name) for item, fixtures, _ in used for name, one in fixtures}
+    for item, fixtures, safe in used:
+        for name, one in fixtures:
+            lasts = _reaches(item, one.scope, around) and last[one] == _index(item, name)
+            if not lasts and fixture_label(name) not in safe:
+                raise _torn_down(item.nodeid, one, fixture_label(name))
+
+
+def _reaches(item: pytest.Function, scope: str, around: Collection[object]) -> bool:
+    """Return whether an item's class or module holds all of the study, if that is the scope."""
+    if scope not in ("class", "module"):
+        return True  # a package is left to the run
+    node = item.getparent(pytest.Class) if scope == "class" else item.getparent(pytest.Module)
+    return node is not None and node in around
+
+
+def _index(item: pytest.Function, name: str) -> int:
+    """Return which of a fixture's parameters the item gets."""
+    return item.callspec.indices.get(name, 0) if hasattr(item, "callspec") else 0
+
+
+def _torn_down(nodeid: str, definition: pytest.FixtureDef[Any], label: str) -> ConfigurationError:
+    widen = "widen its scope to session"
+    remedy = "parametrise the test in its place" if definition.params else widen
+    return ConfigurationError(
+        f"{nodeid}: the {definition.scope}-scoped fixture {label!r} was torn down before the study "
+        f"could run; {remedy}, or declare it with "
+        f'@pytest.mark.mipro(rerun_safe=["{label}"])'
+    )
 
 
 def shared_fixtures(used: Iterable[UsedFixture], safe: set[str]) -> tuple[str, ...]:

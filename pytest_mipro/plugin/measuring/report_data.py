@@ -109,7 +109,8 @@ class CaseResult:
     the row's own columns. `digest` is of the row's columns, as in the lock, `content` of its facts,
     `seen` of what the case showed to the models. `unit` is the key by which intervals are
     clustered, "" until the study's cases are known. `shown` are the calls of all samples in full,
-    where `--mipro-show` or `--mipro-report` asks for them.
+    where `--mipro-show` or `--mipro-report` asks for them. `usages` is what the test's own calls
+    took, `set_up` what those of its fixtures took: a search repeats the former alone.
     """
 
     id: str
@@ -126,6 +127,12 @@ class CaseResult:
     seen: str = ""
     unit: str = ""
     shown: tuple[ShownCall, ...] = ()
+    set_up: tuple[ModuleUsage, ...] = ()
+
+    @property
+    def all_usages(self) -> tuple[ModuleUsage, ...]:
+        """What the calls of the test and of its fixtures took, by module."""
+        return by_module([*self.set_up, *self.usages]) if self.set_up else self.usages
 
     @property
     def test(self) -> str:
@@ -140,7 +147,7 @@ class CaseResult:
     @property
     def usage(self) -> CallUsage:
         """What the case's calls of all modules took."""
-        return sum((part.usage for part in self.usages), CallUsage())
+        return sum((part.usage for part in self.all_usages), CallUsage())
 
     def status(self, pass_score: float) -> Status:
         """Return how the case counts."""

@@ -20,13 +20,10 @@ from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
 from pytest_mipro.optimizer.study.identity import content_digest
 from pytest_mipro.plugin.collecting.partial_study import is_partial
 from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase, StudyKey, by_study
-from pytest_mipro.plugin.collecting.prompt_check import reachable_modules
-from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
+from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import relative_path
-from pytest_mipro.plugin.config.study_files import study_file
 from pytest_mipro.plugin.gate.state import RunState
-from pytest_mipro.plugin.gate.usage_file import read_usage
 from pytest_mipro.plugin.lock.lock_file import read_lock
 from pytest_mipro.plugin.lock.prompt_targets import check_conflicts
 from pytest_mipro.plugin.lock.write_journal import HeaderLines
@@ -41,18 +38,20 @@ from pytest_mipro.plugin.measuring.measure import measure
 from pytest_mipro.plugin.measuring.repeated import RepeatedTest
 from pytest_mipro.plugin.measuring.report_data import attach
 from pytest_mipro.plugin.optimise.budget_limits import StudyBills
+from pytest_mipro.plugin.optimise.foreseen import called_before, modules_called, refuse_foreseen
 from pytest_mipro.plugin.optimise.optimizer_inputs import BuiltIns
 from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
 from pytest_mipro.plugin.optimise.run_study import StudyInputs, plan_study, run_study
 from pytest_mipro.plugin.optimise.study_item import OptimizeItem
 from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen
+from pytest_mipro.plugin.replies.fixture_calls import first_error, trace_fixtures
 from pytest_mipro.plugin.report.contents import OPTIMIZATIONS, Optimizations
-from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.runtime.calls.trace import ModuleCall
 
 
 @dataclass(frozen=True)
 class Captured:
-    """A case with its raw call, and the fixtures that it got its arguments from.
+    """A case with its raw call, the fixtures that it got its arguments from, and their LM calls.
 
     Without a call it is part of a plan, and never run.
     """
@@ -60,6 +59,7 @@ class Captured:
     planned: PlannedCase
     call: Callable[[], object] | None = None
     fixtures: tuple[UsedFixture, ...] = ()
+    fixture_calls: tuple[ModuleCall, ...] = ()
 
 
 def begin_optimize(state: RunState, session: pytest.Session) -> None:
@@ -81,24 +81,14 @@ def begin_optimize(state: RunState, session: pytest.Session) -> None:
         session.config.pluginmanager.register(HeaderLines([line]), "mipro-nothing")
         return
     locks = {key.lock: read_lock(key.lock) for key in state.studies}
-    called = {key.lock: _called(session.config, key, cases) for key, cases in state.studies.items()}
+    called = {
+        key.lock: called_before(cases, modules_called(session.config, key) or ())
+        for key, cases in state.studies.items()
+    }
     check_conflicts({path: lock for path, lock in locks.items() if lock is not None}, called)
     optimization = Optimization(session.config)
     session.config.pluginmanager.register(optimization, "mipro-optimization")
     optimization.add_items(session, state.cases)
-
-
-def _called(
-    config: pytest.Config, key: StudyKey, cases: Sequence[PlannedCase]
-) -> Sequence[Signature]:
-    """Return the modules that the study's last gate run called, as far as that is known."""
-    study = relative_path(key.lock, ini_folder(config))
-    usage = read_usage(study_file(mipro_folder(config), "usage", study))
-    names = [part.module for part in usage.modules] if usage is not None else []
-    known = (getattr(case.item, "module", None) for case in (cases if names else ()))
-    files = dict.fromkeys(file for file in known if file is not None)  # no set: order names errors
-    found = (module.signature for file in files for module in reachable_modules(vars(file)))
-    return [each for signature in found for each in signature.called_as(names)]
 
 
 class Optimization:
@@ -119,6 +109,7 @@ class Optimization:
         config.pluginmanager.register(Optimizations(), OPTIMIZATIONS)
         config.pluginmanager.register(self.changes, "mipro-changes")
         config.pluginmanager.register(self._watch, "mipro-fixture-watch")
+        self._fixtures = trace_fixtures(config)
 
     def add_items(self, session: pytest.Session, cases: Sequence[PlannedCase]) -> None:
         """Check the cases, and put each study's item behind its last case.
@@ -152,12 +143,16 @@ class Optimization:
         planned = item.stash.get(PLANNED, None)
         if planned is None or not isinstance(item, pytest.Function):
             return
+        set_ups = self._fixtures.of(item)
         if evaluate_xfail_marks(item):
             self._left_out.add(item.nodeid)
+        elif error := first_error(set_ups):
+            pytest.fail(error, pytrace=False)  # not captured: the study can't be measured
         else:
             names = item._fixtureinfo.argnames  # noqa: SLF001 - what pytest would pass
             call = RepeatedTest(item, item.obj, {name: item.funcargs[name] for name in names})
-            self._captured[item.nodeid] = Captured(planned, call, self._watch.used(item))
+            called = tuple(each for made in set_ups for each in made.trace.calls)
+            self._captured[item.nodeid] = Captured(planned, call, self._watch.used(item), called)
         item.runtest = lambda: None  # type: ignore[method-assign] # its call belongs to the study
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -167,7 +162,8 @@ class Optimization:
         """Mark a captured case's report; remember which cases were skipped in their set-up."""
         report = yield
         if PLANNED in item.stash:
-            if report.when == "setup" and report.skipped:
+            broken = first_error(self._fixtures.of(item))
+            if report.when == "setup" and report.skipped and not broken:
                 self._left_out.add(item.nodeid)
             if report.when == "call" and call.excinfo is None:
                 report.outcome, report.longrepr = "passed", None
@@ -211,6 +207,7 @@ class Optimization:
                 for case in cases
                 if not evaluate_skip_marks(case.item) and evaluate_xfail_marks(case.item) is None
             ]
+            refuse_foreseen(self._config, key, [c.planned for c in runnable], self._rerun_safe)
         else:
             runnable = [self._found(c) for c in cases if c.item.nodeid not in self._left_out]
         if not runnable:
@@ -227,6 +224,7 @@ class Optimization:
             partial=is_partial(self._config, key, cases),
             changes=self.changes,
             planned=cases,
+            fixture_calls=[call for each in runnable for call in each.fixture_calls],
         )
 
     def _found(self, case: PlannedCase) -> Captured:

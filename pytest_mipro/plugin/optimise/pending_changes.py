@@ -28,6 +28,7 @@ from pytest_mipro.plugin.optimise.labelled_lines import labelled
 from pytest_mipro.plugin.optimise.refused_finalist import keep_refused, prompt_diff
 from pytest_mipro.plugin.optimise.study_watch import StudyWatch
 from pytest_mipro.plugin.report.contents import describe_demand
+from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt, file_text, read_prompt
 from pytest_mipro.runtime.signature.signature import Signature
@@ -123,7 +124,15 @@ class PendingChanges:
         keep_refused(kept, result, diffs, redaction(self._config))
         return kept
 
-    def add(self, key: StudyKey, study: Study, ending: Ending, *, partial: bool) -> None:
+    def add(
+        self,
+        key: StudyKey,
+        study: Study,
+        ending: Ending,
+        *,
+        partial: bool,
+        fixture_calls: Iterable[ModuleCall] = (),
+    ) -> None:
         """Queue the files of an accepted finalist; keep and show those of a refused one."""
         result = ending.result
         kept = self._keep_refused(study.name, result)
@@ -133,7 +142,8 @@ class PendingChanges:
         before = {write.path: _text(write.path) for write in writes}
         if result.prompts:
             seed = options_of(self._config).seed
-            lock = lock_of(study, result, key.lock, seed, self._locks[key.lock])
+            before_it = self._locks[key.lock]
+            lock = lock_of(study, result, key.lock, seed, before_it, fixture_calls)
             writes.append(FileWrite(key.lock, dump_lock(lock), self._digests[key.lock]))
         self._queue[key.name] = _Queued(before, tuple(writes), partial, kept, ending)
 

@@ -54,6 +54,7 @@ from pytest_mipro.plugin.replies.serving import watching_cases
 from pytest_mipro.plugin.replies.study_client import StudyClient
 from pytest_mipro.plugin.report.contents import optimizations_of
 from pytest_mipro.runtime.calls.strays import Strays
+from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.signature.signature import Signature
@@ -74,7 +75,7 @@ class StudyInputs:
 
     `alone` names, by test, the fixtures for whose sake its cases run one at a time; `partial` tells
     that only some of the study's cases are selected, and nothing may be written. `planned` are the
-    cases as the gate knows them.
+    cases as the gate knows them, `fixture_calls` the module calls of their fixtures.
     """
 
     config: pytest.Config
@@ -84,6 +85,7 @@ class StudyInputs:
     partial: bool
     changes: PendingChanges
     planned: Sequence[PlannedCase] = ()
+    fixture_calls: Sequence[ModuleCall] = ()
 
 
 def plan_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
@@ -209,7 +211,9 @@ def _present(
         effort_of(options, study).larger,
         tuple(failing_gates(inputs.planned, result, options.gate_on)),
     )
-    inputs.changes.add(inputs.key, study, ending, partial=inputs.partial)
+    inputs.changes.add(
+        inputs.key, study, ending, partial=inputs.partial, fixture_calls=inputs.fixture_calls
+    )
 
 
 def _with_enough(

@@ -13,6 +13,7 @@ import pytest
 
 from pytest_mipro.errors import MissingReplyError
 from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase
+from pytest_mipro.plugin.measuring.fixtures import caller_name
 from pytest_mipro.plugin.replies.bill import JournalBill, billing
 from pytest_mipro.runtime.calls.context import CallContext, calling_module, process_default
 from pytest_mipro.runtime.calls.own_client import caller
@@ -76,7 +77,7 @@ class Caller:
     def name(self) -> str:
         """The caller's name in errors and recorded replies."""
         if self._fixtures:
-            return f"fixture {self._fixtures[-1].argname}"
+            return caller_name(self._fixtures[-1])
         if self._item is None:
             return ""
         case = self._item.stash.get(PLANNED, None)

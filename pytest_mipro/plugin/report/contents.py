@@ -183,6 +183,6 @@ def _gated(config: pytest.Config, root: Path, lock: str, verdicts: Sequence[Verd
         lock=relative_path(Path(lock), root),
         differences=drift_of(config, lock, lambda path: relative_path(path, root)),
         verdicts=tuple(verdicts),
-        usages=by_module(usage for result in results for usage in result.usages),
+        usages=by_module(usage for result in results for usage in result.all_usages),
         troubles=troubles_of(config, lock),
     )

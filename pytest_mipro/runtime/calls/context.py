@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -139,6 +139,14 @@ def calling_case() -> str:
 def process_default(context: CallContext) -> Iterator[None]:
     """Run module calls outside any case (fixtures, unmarked tests) under `context`."""
     with replacing(_process, default=context):
+        yield
+
+
+@contextmanager
+def tracing_default(trace: Trace) -> Iterator[None]:
+    """Trace the module calls outside any case; nothing where none are served."""
+    default = _process.default and replace(_process.default, trace=trace)
+    with replacing(_process, default=default):
         yield
 
 

@@ -1,0 +1,78 @@
+"""Find the folder of a named study's files: they stay where they are, whatever is selected."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from _pytest.pathlib import fnmatch_ex
+
+from pytest_mipro.errors import UsageError
+from pytest_mipro.plugin.config.paths import relative_path
+from pytest_mipro.plugin.lock.lock_file import SUFFIX
+from pytest_mipro.runtime.replies.replies_file import SUFFIX as REPLIES
+
+_FILES = pytest.StashKey[Mapping[str, Sequence[Path]]]()
+_ENVIRONMENTS = ("pyvenv.cfg", "conda-meta")
+
+
+def home_of(config: pytest.Config, study: str) -> Path | None:
+    """Return the folder below the root that has a lock or replies of the study named so by a mark.
+
+    None where there is none yet. Raises UsageError where two folders have some.
+    """
+    if _FILES not in config.stash:  # once a run, and only where a mark names a study
+        config.stash[_FILES] = _study_files(config)
+    files = [path for name in _names(study) for path in config.stash[_FILES].get(name, ())]
+    homes: dict[str, Path] = {}
+    for path in sorted(files, key=str):
+        if not _is_of_file(path, study):
+            homes.setdefault(os.path.realpath(path.parent), path)
+    if len(homes) > 1:
+        first, second = [relative_path(path, config.rootpath) for path in homes.values()][:2]
+        raise UsageError(
+            f"study {study!r} has files in two folders, {first} and {second}; keep those of one "
+            "folder and delete the others, or rename a study that is another one"
+        )
+    return next((path.parent for path in homes.values()), None)
+
+
+def _names(study: str) -> tuple[str, str]:
+    return f"{study}{SUFFIX}", f"{study}{REPLIES}"
+
+
+def _is_of_file(path: Path, study: str) -> bool:
+    """Return whether a file belongs to the test file beside it, which has a study by itself."""
+    try:
+        source = path.with_name(f"{study}.py").read_bytes()
+    except OSError:
+        return False
+    return re.search(rb"\bstudy\s*=", source) is None
+
+
+def _study_files(config: pytest.Config) -> Mapping[str, Sequence[Path]]:
+    """Return the locks and replies files in the folders that pytest searches, by their names."""
+    found = defaultdict[str, list[Path]](list)
+    for folder, names in _folders(config):
+        for name in names:
+            if name.endswith((SUFFIX, REPLIES)):
+                found[name].append(folder / name)
+    return found
+
+
+def _folders(config: pytest.Config) -> Iterator[tuple[Path, Sequence[str]]]:
+    skipped: Sequence[str] = config.getini("norecursedirs")
+    for where, folders, names in os.walk(config.rootpath):
+        here = Path(where)
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".")
+            and not any(fnmatch_ex(pattern, here / name) for pattern in skipped)
+            and not any((here / name / sign).exists() for sign in _ENVIRONMENTS)
+        ]
+        yield here, names

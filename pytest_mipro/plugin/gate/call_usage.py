@@ -1,0 +1,64 @@
+"""Sum up what the calls of a case took, by module: its own, and those of its fixtures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pytest_mipro.optimizer.budget.cost_model import sizes_of
+from pytest_mipro.optimizer.budget.prompt_parts import prompt_parts
+from pytest_mipro.optimizer.study.amount import NOTHING, ONE_CALL, Amount, nanodollars
+from pytest_mipro.plugin.measuring.report_data import CallUsage, ModuleUsage, by_module
+from pytest_mipro.plugin.replies.fixture_calls import SetUp
+from pytest_mipro.runtime.calls.trace import ModuleCall
+from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
+from pytest_mipro.runtime.signature.signature import Signature
+
+
+def usages_of_set_ups(set_ups: Iterable[SetUp]) -> tuple[ModuleUsage, ...]:
+    """Return what the calls of a case's set-ups took.
+
+    A set-up that several cases share counts in the first of them; the others name its modules.
+    """
+    named, counted = [], list[ModuleCall]()
+    for made in set_ups:
+        if made.counted:
+            named += [ModuleUsage(*_user(call), CallUsage()) for call in made.trace.calls]
+        else:
+            counted += made.trace.calls
+            made.counted = True
+    return by_module([*named, *usages_of(counted)])
+
+
+def usages_of(calls: Sequence[ModuleCall]) -> tuple[ModuleUsage, ...]:
+    """Return what the calls took."""
+    found = []
+    committed = {
+        path: committed_prompt(call.signature)
+        for call in calls
+        if call.signature.optimize and (path := call.signature.prompt_path)
+    }
+    sizes = sizes_of(calls, committed, ONE_CALL)
+    for call in calls:
+        cached = call.requests if call.cached else 0
+        tokens = call.usage.prompt_tokens, call.usage.completion_tokens
+        usage = CallUsage(call.requests, cached, *tokens, call.cost)
+        parts = prompt_parts([call], committed, sizes)
+        live = NOTHING if call.cached else _amount(call)
+        follows = _followed(call.signature)
+        found.append(ModuleUsage(*_user(call), usage, parts, call.latency, live, follows))
+    return by_module(found)
+
+
+def _user(call: ModuleCall) -> tuple[str, str]:
+    return call.signature.label, call.model
+
+
+def _followed(signature: Signature) -> str:
+    """Return the plain module whose prompt a variant has, "" for what has its own."""
+    plain = signature.plain
+    return plain.label if plain is not None and not signature.prompt_path.exists() else ""
+
+
+def _amount(call: ModuleCall) -> Amount:
+    money = None if call.cost is None else nanodollars(call.cost)
+    return Amount(call.requests, call.usage.prompt_tokens + call.usage.completion_tokens, money)
