@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 @pytest.hookspec(firstresult=True)
 def pytest_mipro_client(config: pytest.Config) -> LMClient | None:
-    """Return the client that answers what is not in the cache, in the whole run; only one may.
+    """Return the client that answers what is not in the cache, in the whole run; the first counts.
 
     Called once a session, before the first LM call. It is wrapped by the cache, so it sees each
     distinct request once. None leaves the choice to others; the built-in one goes to the provider
-    that the model's name asks for. A `conftest.py` can give it only for the tests in its folder:
-    with marked tests elsewhere in the run it is refused.
+    that the model's name asks for. The client of a folder's `conftest.py` is refused in a run with
+    marked tests elsewhere.
     """
 
 

@@ -112,8 +112,8 @@ _ALOUD = re.compile(
     r"|let(?: me|['\u2019]s) (?:now |first )*(?:write|analy[sz]e|look|craft|draft|see|start|begin"
     r"|consider|examine|review)\b"
     r"|looking at (?:the|these|those|all)\b[^\n.]{0,30}\b(?:examples?|failures?|cases|scores)\b"
-    r"|the (?:failures|failing|failed)\b|(?:this|it) (?:would|should|will|could) (?:raise|improve"
-    r"|increase|get)\b[^\n.]{0,30}\bscores?\b)",
+    r"|the (?:failures|fail(?:ing|ed) (?:examples?|cases|rows|replies))\b"
+    r"|(?:this|it) (?:would|should|will|could) (?:raise|improve|increase)\b[^\n.]{0,30}\bscore)",
     re.IGNORECASE,
 )
 _CODE = re.compile(r"(?:async )?def [\w.]+\(|class \w+[(:]")

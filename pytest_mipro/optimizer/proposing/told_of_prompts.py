@@ -9,7 +9,7 @@ from pytest_mipro.runtime.signature.signature import Signature
 from pytest_mipro.runtime.signature.text_signature import TextSignature
 
 # A gap for a person to fill, such as [Insert the rules here].
-_GAP = re.compile(r"\[(?:insert\b[^\]\n]*|[^\]\n]*\bhere)\]", re.IGNORECASE)
+_GAP = re.compile(r"\[(?:insert\s[^\]\n]*|[^\]\n]*\S\s+here)\](?!\()", re.IGNORECASE)
 
 TEXT_LINE = (
     "a text that the program puts into its own request, beside what it asks. It replies in text."

@@ -154,7 +154,7 @@ class InstructionProposer:
             part = self._run.ledger.part(
                 "the proposals",
                 worst + Amount(halvings * calls),
-                self._each.times(calls) + replace(self._dearest, calls=0),
+                None if halvings else self._each.times(calls) + replace(self._dearest, calls=0),
                 stage="proposals",
                 keep=self._baseline.expects(self._baseline.split.validation),
             )

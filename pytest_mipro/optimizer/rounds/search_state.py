@@ -32,10 +32,10 @@ class SearchState:
     `round` counts from 0. `pools` holds each module's demo candidates. `summaries` are those
     of the dataset and the program, as far as a plan asked for them. `rewarded` are the indices
     of the `proposals` that a lesson was drawn from. `ways` says how the demos of a set, given by
-    its digest, were drawn; `aimed` are the digests of sets that do better on training rows than on
-    others, `taught` tells whether all further sets are. `late` maps the modules that only
-    candidates reach to their models. `ended` says why the search ended before all its trials ("" if
-    it didn't), `cut_short` whether a limit did that.
+    its digest, were drawn; `taught_sets` are the digests of those that show replies of a program
+    which training rows shaped, `taught` tells whether all further sets do. `late` maps the modules
+    that only candidates reach to their models. `ended` says why the search ended before all its
+    trials ("" if it didn't), `cut_short` whether a limit did that.
     """
 
     run: StudyRun

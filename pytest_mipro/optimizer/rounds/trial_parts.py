@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from pytest_mipro.optimizer.budget.ledger import Part
 from pytest_mipro.optimizer.budget.limits import shortage
@@ -71,8 +73,9 @@ def hold_for_measured(state: SearchState) -> None:
     state.run.hold(needs)
 
 
-def why_not(state: SearchState, trial: Trial) -> str:
-    """Return why a trial does not fit."""
+def why_not(state: SearchState, passed_over: Sequence[Trial]) -> str:
+    """Return why the cheapest of the trials that were passed over does not fit."""
+    trial = min(passed_over, key=partial(_needed, state))
     ledger, describe = state.run.ledger, state.run.services.describe_error
     needed = _expected(state, trial) + _keep(state, trial)
     held = _held(state, trial)
@@ -81,6 +84,11 @@ def why_not(state: SearchState, trial: Trial) -> str:
         return "too little is left"
     short = replace(short, kept=getattr(held, short.limit.currency) or 0)
     return describe(short.error(_PURPOSES[trial.kind]))
+
+
+def _needed(state: SearchState, trial: Trial) -> tuple[int, ...]:
+    amount = _expected(state, trial) + _keep(state, trial) + _held(state, trial)
+    return tuple(value or 0 for value in reversed(amount.values))
 
 
 def _expected(state: SearchState, trial: Trial) -> Amount:

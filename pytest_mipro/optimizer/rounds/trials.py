@@ -114,7 +114,7 @@ class _Trials:
             self._run_window(window)
             passed_over = [*(self._asking.passed_over if self._asking else ()), *self._too_dear]
             if passed_over and self._could_go_on:
-                self.state = self.state.cut(why_not(self.state, passed_over[0]))
+                self.state = self.state.cut(why_not(self.state, passed_over))
         except LimitReachedError as error:
             self.state = self.state.cut(self._run.services.describe_error(error))
             self._run.end_search()
@@ -221,6 +221,7 @@ class _Trials:
     def _leave_out(self, trial: Trial) -> None:
         self._rows_left += trial.new_rows
         self._leaders_left += not self._asking
+        self._begun.discard(trial.assignment)
         self._too_dear.append(trial)
 
     def _evaluate(self, trial: Trial, part: Part) -> Pending:

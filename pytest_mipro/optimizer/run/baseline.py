@@ -151,7 +151,8 @@ def hold_for_decision(run: StudyRun, baseline: Baseline) -> None:
             f"; raise it to {short.enough()} or more, "
             f"and to about {short.enough(trial)} for a first trial",
         )
-    keep_time(run, baseline, decision=True, leader=True)
+    rows = len(baseline.split.validation)
+    keep_time(run, baseline, decision=True, leader=run.settings.batch_of(rows) < rows)
 
 
 def keep_time(run: StudyRun, baseline: Baseline, *, decision: bool, leader: bool = False) -> None:

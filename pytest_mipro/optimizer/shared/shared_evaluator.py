@@ -14,7 +14,7 @@ from pytest_mipro.optimizer.budget.ledger import Part
 from pytest_mipro.optimizer.budget.meter import Accounting, Meter, MeteredRequest
 from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules
 from pytest_mipro.optimizer.run.events import Emit, ProcessLost
-from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore
+from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore, State
 from pytest_mipro.optimizer.shared.jobs import Job, chunks, row_place, split_calls
 from pytest_mipro.optimizer.shared.worker import Worker
 from pytest_mipro.optimizer.study.amount import Amount
@@ -114,13 +114,18 @@ class SharedEvaluator:
             pending.abandon()
 
     def withdraw(self, posted: Iterable[_Posted]) -> Amount:
-        """Close jobs that are still open; return what those under way may have taken by now."""
+        """Close jobs that are still open; return what those under way may have taken by now.
+
+        Those that have ended meanwhile get their result.
+        """
         calls = 0
         for item in posted:
             if item.result is None:
                 under_way = self._store.entry(item.id).state == "running"
-                calls += item.job.limit if under_way else 0
-                self._store.fail(item.id)
+                if self._store.fail(item.id):
+                    calls += item.job.limit if under_way else 0
+                else:
+                    self._fetch_ended(item)
         return Amount(calls)
 
     def close(self, *, wait: bool = False) -> None:
@@ -166,11 +171,15 @@ class SharedEvaluator:
         for posted in ended:
             if posted.result is not None:
                 continue
-            entry = self._store.entry(posted.id)
-            if entry.state == "done":
-                posted.result = entry.fact("result")
-            elif entry.state == "failed":
+            if self._fetch_ended(posted) == "failed":
                 posted.id = self._post(posted.job, anew=True)
+
+    def _fetch_ended(self, posted: _Posted) -> State:
+        """Return the state of a job; one that is done gets its result."""
+        entry = self._store.entry(posted.id)
+        if entry.state == "done":
+            posted.result = entry.fact("result")
+        return entry.state
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def metric_mark(node: pytest.Item | pytest.Collector) -> MetricMark | None:
     arguments: dict[str, Any] = {}
     for mark in reversed(marks):
         try:
-            arguments |= _checked(mark.args, mark.kwargs)
+            arguments |= checked(mark)
         except _ArgumentError as error:
             raise ConfigurationError(f"{node.nodeid}: @pytest.mark.{MARK}: {error}") from None
     return MetricMark(**arguments)
@@ -70,12 +70,13 @@ class _ArgumentError(ValueError):
     """The problem with one argument, without the name of the test."""
 
 
-def _checked(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    if args:
-        got = _shown(args[0])
-        remedy = f"; write threshold={got}" if _is_number(args[0]) else ""
+def checked(mark: pytest.Mark) -> dict[str, Any]:
+    """Return the arguments of one mark as `MetricMark` has them; ValueError for an invalid one."""
+    if mark.args:
+        got = _shown(mark.args[0])
+        remedy = f"; write threshold={got}" if _is_number(mark.args[0]) else ""
         raise _ArgumentError(f"takes arguments by name only, got {got}{remedy}")
-    return {name: _check_of(name)(name, value) for name, value in kwargs.items()}
+    return {name: _check_of(name)(name, value) for name, value in mark.kwargs.items()}
 
 
 def _check_of(name: str) -> Callable[[str, Any], Any]:

@@ -14,7 +14,7 @@ from pytest_mipro.plugin.collecting.cases import (
     nodeid_of_test,
     parameters_of,
 )
-from pytest_mipro.plugin.collecting.marks import MARK, MetricMark
+from pytest_mipro.plugin.collecting.marks import MARK, MetricMark, checked
 
 MarkedItem = tuple[pytest.Item, MetricMark]
 _REMEDY = "put it on the test function, its class or its file"
@@ -66,7 +66,7 @@ def _of_the_row(item: pytest.Item) -> Iterator[tuple[str, object]]:
     """Yield what the row's own mark gives: pytest lets that of the function win over it."""
     for mark in getattr(getattr(item, "callspec", None), "marks", ()):
         if mark.name == MARK:
-            yield from ((name, it) for name, it in mark.kwargs.items() if name not in _OF_A_ROW)
+            yield from ((name, it) for name, it in checked(mark).items() if name not in _OF_A_ROW)
 
 
 def _refuse_unknown_group(marked: Sequence[MarkedItem]) -> None:

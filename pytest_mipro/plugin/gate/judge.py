@@ -54,11 +54,15 @@ class Holdout:
 
 @dataclass(frozen=True)
 class Reference:
-    """What a test is judged against: its study's lock and holdout, and which mean decides."""
+    """What a test is judged against: its study's lock and holdout, and which mean decides.
+
+    `renewed`: this run writes the lock anew.
+    """
 
     lock: Lock | None
     holdout: Holdout
     gate_on: GateOn
+    renewed: bool = False
 
 
 def reference_of(config: pytest.Config, path: Path, study: Sequence[CaseResult]) -> Reference:
@@ -67,7 +71,8 @@ def reference_of(config: pytest.Config, path: Path, study: Sequence[CaseResult])
     `study` holds all measured cases of the study, as its rows are split together.
     """
     options = options_of(config)
-    return Reference(locked(path), holdout_of(study, options.min_holdout), options.gate_on)
+    holdout = holdout_of(study, options.min_holdout)
+    return Reference(locked(path), holdout, options.gate_on, options.update_lock)
 
 
 def locked(path: Path) -> Lock | None:
@@ -171,7 +176,7 @@ def _ruling(
         incomplete = "no case was scored; select some, or drop the threshold"
     if not incomplete and not scored:
         incomplete = f"mipro_gate_on=holdout: {reference.holdout.problem or _NONE_HELD_OUT}"
-    if not incomplete and _nothing_judged(verdict, reference.lock):
+    if not incomplete and not reference.renewed and _nothing_judged(verdict, reference.lock):
         incomplete = _ALL_NEW
     if incomplete:
         return "incomplete", incomplete, ()
@@ -179,12 +184,13 @@ def _ruling(
 
 
 def _nothing_judged(verdict: Verdict, lock: Lock | None) -> bool:
-    """Return whether the lock alone judges, knows the test, and has none of its cases as they are.
+    """Return whether the lock alone judges, has scores of the test, and none of a case as it is.
 
-    A test that the lock does not know is a new one; its first lock is not due yet.
+    A test without a score in the lock is a new one to it: its first lock is not due yet.
     """
     plan = verdict.plan
-    known = lock is not None and any(case.test == plan.name for case in lock.cases)
+    cases = lock.cases if lock is not None else ()
+    known = any(case.test == plan.name and case.score is not None for case in cases)
     return plan.threshold is None and verdict.comparison is None and known
 
 

@@ -1,11 +1,10 @@
-"""Choose the client of a run from those that hooks give; refuse a choice that hides another.
+"""Choose the client of a run from those that hooks give; refuse one for tests it is not for.
 
 A client answers the whole run, whichever folder its hook is in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,56 +16,47 @@ from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.runtime.client.contract import LMClient
 
 _HOOK = "pytest_mipro_client"
-_BUILT_IN = "pytest_mipro.plugin.hooks"
 _REFUSED = pytest.StashKey[str]()
 
 
 def chosen_client(config: pytest.Config) -> LMClient:
-    """Return the client that a `conftest.py` or a plugin gives, else the built-in one.
+    """Return the first client that a `conftest.py` or a plugin gives, else the built-in one.
 
-    Raises ConfigurationError where two give one, and for that of a `conftest.py` in whose folder
-    not all marked tests of the run are. Each hook is asked once a session.
+    Raises ConfigurationError for that of a `conftest.py` in whose folder not all marked tests of
+    the run are. A hook that was refused is not asked again.
     """
-    if _REFUSED not in config.stash:
-        given = list(_given(config))
-        config.stash[_REFUSED] = _problem(config, [plugin for plugin, _ in given])
-        if not config.stash[_REFUSED]:
-            return given[0][1]
-    raise ConfigurationError(config.stash[_REFUSED])
+    problem = config.stash.get(_REFUSED, "")
+    if not problem:
+        plugin, client = _given(config)
+        problem = _problem(config, plugin)
+        if not problem:
+            return client
+        config.stash[_REFUSED] = problem
+    raise ConfigurationError(problem)
 
 
-def _given(config: pytest.Config) -> Iterator[tuple[Any, LMClient]]:
-    """Yield the clients with their plugins, the one that pluggy would take first."""
-    hook, found = config.hook.pytest_mipro_client, False
+def _given(config: pytest.Config) -> tuple[Any, LMClient]:
+    """Return the client that pluggy takes, with the plugin that gives it (None: unknown)."""
+    hook = config.hook.pytest_mipro_client
     implementations = hook.get_hookimpls()
-    if any(each.hookwrapper or each.wrapper for each in implementations):
-        wrapped: LMClient = hook(config=config)  # they stand around the call of the hook itself
-        yield None, wrapped
-        return
-    for each in reversed(implementations):
-        if found and each.function.__module__ == _BUILT_IN:
-            continue
-        client: Any = each.function(*[config for _ in each.argnames])
-        if client is not None:
-            found = True
-            yield each.plugin, client
+    if not any(each.hookwrapper or each.wrapper for each in implementations):
+        for each in reversed(implementations):
+            given: Any = each.function(*[config for _ in each.argnames])
+            if given is not None:
+                return each.plugin, given
+    client: LMClient = hook(config=config)  # wrappers stand around the call of the hook itself
+    return None, client
 
 
-def _problem(config: pytest.Config, plugins: list[Any]) -> str:
-    names = [_name(config, plugin) for plugin in plugins]
-    if len(plugins) > 1:
-        return (
-            f"{names[0]} and {names[1]}: both return a client from {_HOOK}, which answers the "
-            "whole run; keep one, or return None from the other"
-        )
-    file = _conftest(plugins[0])
+def _problem(config: pytest.Config, plugin: Any) -> str:
+    file = _conftest(plugin)
     outside = _marked_outside(config, file.parent) if file else ""
-    if not outside:
+    if file is None or not outside:
         return ""
     return (
-        f"{names[0]}: {_HOOK} answers the whole run, and so {outside}, which is not in its folder; "
-        "move it up, run the folders apart, or give the tests here a client of their own with "
-        "pytest_mipro.configure(client=…)"
+        f"{format_path(config, file)}: {_HOOK} answers the whole run, and so {outside}, which is "
+        "not in its folder; move it up, run the folders apart, or give the tests here a client of "
+        "their own with pytest_mipro.configure(client=…)"
     )
 
 
@@ -84,10 +74,3 @@ def _marked_outside(config: pytest.Config, folder: Path) -> str:
 def _conftest(plugin: Any) -> Path | None:
     file = getattr(plugin, "__file__", None)
     return Path(file) if file and Path(file).name == "conftest.py" else None
-
-
-def _name(config: pytest.Config, plugin: Any) -> str:
-    file = _conftest(plugin)
-    if file is not None:
-        return format_path(config, file)
-    return str(getattr(plugin, "__name__", None) or config.pluginmanager.get_name(plugin))

@@ -174,8 +174,6 @@ def _prompt(root: _Checked, signature: Signature | None) -> Prompt:
     instruction = normalise_instruction(root.get("instruction", str))
     if not instruction.strip():
         raise problem("the instruction is empty", root.at("instruction"))
-    if conflict_line(instruction):  # it is indented in the file
-        raise problem(_CONFLICT, root.at("instruction"))
     return Prompt(instruction, _demos(root, signature))
 
 

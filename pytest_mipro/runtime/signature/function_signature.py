@@ -168,7 +168,7 @@ def _instruction(function: Callable[..., Any], where: str, path: Path) -> str:
             f"{where}: it has no docstring, which is its first instruction, and no prompt file "
             f"{path}; write one of them"
         )
-    if conflict_line(text):  # Python takes one within a docstring
+    if conflict_line(function.__doc__ or ""):  # Python takes one within a docstring
         raise ModuleDefinitionError(
             f"{where}: its docstring has {CONFLICT}; keep the lines that you want, and delete its "
             "markers"

@@ -175,6 +175,8 @@ def test_what_a_model_says_to_itself_is_no_instruction(said: str) -> None:
     "said",
     [
         "Let's think step by step.",
+        "The failed payment must be explained to the customer in one sentence.",
+        "The failing test's log is given. Name its cause in one word.",
         "I will give you a ticket. Name its queue.",
         "Looking at the ticket, name the queue that should handle it.",
         "First, read the ticket. Then write the name of its queue.",

@@ -51,6 +51,8 @@ def test_no_gap_is_left_for_a_person_to_fill(gap: str) -> None:
     assert not keeps_placeholders(module, "Sort.", f"Sort by these: {gap}")
     assert not keeps_placeholders(TEXT, "Sort.", f"Sort by these: {gap}")
     assert keeps_placeholders(TEXT, f"Sort: {gap}", f"Sort by these: {gap}")
+    for sound in ("See [click here](https://x.example).", "Write [INSERT] there.", "[here](u)"):
+        assert keeps_placeholders(module, "Sort.", sound)
 
 
 def test_a_module_is_told_of_no_placeholders() -> None:

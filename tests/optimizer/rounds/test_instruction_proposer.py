@@ -145,6 +145,15 @@ def test_requests_that_a_model_can_not_take_cost_no_proposal(max_calls: int | No
     assert not any(proposal.problem == "request too long" for proposal in after.proposals)
 
 
+@pytest.mark.parametrize(("left", "taken"), [(10, 10), (69, 10), (70, 70), (500, 70)])
+def test_room_for_such_requests_is_taken_where_all_of_it_fits(left: int, taken: int) -> None:
+    """What is left belongs to the trials that run meanwhile: 4 proposals, twice, 2 summaries."""
+    with baseline_of(max_calls=84 + 32 + left) as (run, baseline):
+        known, runs = searched(run, baseline), trained(baseline)
+        with InstructionProposer(run, baseline).asking(known, runs):
+            assert run.ledger.in_flight.calls == taken
+
+
 def test_a_round_without_proposals_says_why() -> None:
     events: list[Any] = []
     with baseline_of(services={"emit": events.append}, max_calls=84 + 32 + 5) as (run, baseline):

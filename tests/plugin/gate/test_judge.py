@@ -179,6 +179,8 @@ def test_a_lock_that_has_only_other_cases_of_the_test_leaves_it_unjudged():
         "max_regression not judged: no case in common with the lock; "
         "`pytest --mipro-update-lock` locks these scores"
     )
+    skipped = Lock("s", 0, 1, cases=(replace(case, score=None),))  # where the lock was made
+    assert verdict_on(passing(5, 5), skipped, max_regression=0.0).status == "passed"
     beside = verdict_on(
         passing(5, 5), Lock("s", 0, 1, cases=(case,)), max_regression=0.0, threshold=0.5
     )

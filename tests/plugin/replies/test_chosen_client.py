@@ -56,15 +56,26 @@ def test_a_client_of_the_root_is_taken_for_tests_from_elsewhere(pytester, tmp_pa
     result.assert_outcomes(passed=4)
 
 
-@pytest.mark.parametrize("others", [(), ("-n2",)])
-def test_two_clients_are_refused(pytester, others):
+def test_the_client_nearer_to_the_tests_is_taken_where_all_are_in_its_folder(pytester):
+    project(pytester, "gate", "unit")
+    client_in(pytester, "conftest.py", "print('above') or ")
+    client_in(pytester, "gate/conftest.py", "print('here') or ")
+    result = pytester.runpytest("-s", "gate")
+    result.assert_outcomes(passed=2)
+    assert "here" in result.stdout.str()
+    assert "above" not in result.stdout.str()  # it may need what is not there
+    for others in ((), ("-n2",)):
+        result = pytester.runpytest(*others)
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        result.stdout.fnmatch_lines(["gate/conftest.py: pytest_mipro_client answers the whole *"])
+
+
+def test_a_project_overrides_an_installed_plugin(pytester, monkeypatch):
     project(pytester, "gate")
     client_in(pytester, "conftest.py")
-    client_in(pytester, "gate/conftest.py")
-    result = pytester.runpytest(*others)
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    line = "gate/conftest.py and conftest.py: both return a client from pytest_mipro_client, *"
-    result.stdout.fnmatch_lines([line])
+    (pytester.path / "company.py").write_text("def pytest_mipro_client(config): raise KeyError")
+    monkeypatch.syspath_prepend(pytester.path)
+    pytester.runpytest("-p", "company").assert_outcomes(passed=2)
 
 
 def test_who_returns_none_leaves_the_choice_to_others(pytester):
@@ -74,13 +85,14 @@ def test_who_returns_none_leaves_the_choice_to_others(pytester):
     pytester.runpytest().assert_outcomes(passed=4)
 
 
-def test_each_hook_is_asked_once(pytester):
-    project(pytester, "gate")
-    client_in(pytester, "conftest.py", "open('asked.txt', 'a').write('x') and ")
-    client_in(pytester, "gate/conftest.py", "open('asked.txt', 'a').write('y') and ")
+def test_a_hook_is_asked_once(pytester):
+    project(pytester, "gate", "unit")
+    client_in(pytester, "gate/conftest.py", "open('asked.txt', 'a').write('x') and ")
     (pytester.path / "gate/words.jsonl").write_text(WORD + WORD.replace("one", "two"))
-    pytester.runpytest()
-    assert sorted((pytester.path / "asked.txt").read_text()) == ["x", "y"]
+    for folders in (("gate",), ("gate", "unit")):
+        pytester.runpytest(*folders)
+        assert (pytester.path / "asked.txt").read_text() == "x"
+        (pytester.path / "asked.txt").unlink()
 
 
 def test_a_hook_wrapper_still_wraps(pytester):

@@ -19,7 +19,6 @@ BOMB = "\n".join(
 )
 DEMO = GOOD + "demos:\n- case: a\n  inputs: {x: b}\n  output: 1\n"
 CONFLICT = "<<<<<<< HEAD\nGo on.\n=======\nGo.\n>>>>>>> branch\n"
-INDENTED = "schema_version: 1\nmodule: desk.f\ninstruction: |-\n  " + CONFLICT.replace("\n", "\n  ")
 WRONG: dict[str, tuple[str, int, str]] = {
     "empty": ("", 1, "expected a mapping with the keys schema_version, module"),
     "comment alone": ("# x\n", 1, "expected a mapping"),
@@ -85,7 +84,6 @@ WRONG: dict[str, tuple[str, int, str]] = {
     "inputs list": (DEMO.replace("{x: b}", "[x]"), 6, "'inputs' must be a mapping, not ['x']"),
     "reasoning number": (DEMO + "  reasoning: 5\n", 8, "'reasoning' must be text, not 5; quote it"),
     "conflict": (GOOD + CONFLICT, 4, "an unresolved merge conflict; keep the lines that you want"),
-    "indented conflict": (INDENTED, 3, "an unresolved merge conflict"),
     "other module": (GOOD.replace("desk.f", "desk.g"), 2, "to module 'desk.g', not to 'desk.f'"),
     "other inputs": (DEMO.replace("{x: b}", "{y: b}"), 6, "the inputs ['y'], not ['x']"),
     "more inputs": (DEMO.replace("{x: b}", "{x: b, y: c}"), 6, "the inputs ['x', 'y'], not ['x']"),
