@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import AnyStr, Protocol
 
 from pytest_mipro.errors import ConfigurationError
+from pytest_mipro.plugin.collecting.study_home import CONFIGURATIONS
 from pytest_mipro.plugin.lock.prompt_targets import VERSION_CONTROL
 from pytest_mipro.runtime.text.files import read_bytes
 from pytest_mipro.runtime.text.redaction import one_line
 
-_CONFIGURATIONS = ("pyproject.toml", "pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg")
 _NO_SOURCES = frozenset({"node_modules", "site-packages", "__pycache__", "build", "dist"})
 _DATA = re.compile(r"^[^/]+\.data/(?:purelib|platlib)/")
 
@@ -42,7 +42,7 @@ class Tree(Protocol):
 def project_root(start: Path) -> Path:
     """Return the nearest folder above with a configuration or version control, else `start`."""
     for folder in (start, *start.parents):
-        if any((folder / name).exists() for name in (*_CONFIGURATIONS, *VERSION_CONTROL)):
+        if any((folder / name).exists() for name in (*CONFIGURATIONS, *VERSION_CONTROL)):
             return folder
     return start
 

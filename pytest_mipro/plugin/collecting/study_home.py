@@ -14,14 +14,18 @@ from _pytest.pathlib import fnmatch_ex
 from pytest_mipro.errors import UsageError
 from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.lock.lock_file import SUFFIX
+from pytest_mipro.plugin.lock.prompt_targets import VERSION_CONTROL
 from pytest_mipro.runtime.replies.replies_file import SUFFIX as REPLIES
 
 _FILES = pytest.StashKey[Mapping[str, Sequence[Path]]]()
-_ENVIRONMENTS = ("pyvenv.cfg", "conda-meta")
+CONFIGURATIONS = ("pyproject.toml", "pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg")
+"""The files by which a folder may be a project of its own."""
+# A folder with one of these is another project, or an environment.
+_ELSEWHERE = frozenset({*CONFIGURATIONS, *VERSION_CONTROL, "pyvenv.cfg", "conda-meta"})
 
 
 def home_of(config: pytest.Config, study: str) -> Path | None:
-    """Return the folder below the root that has a lock or replies of the study named so by a mark.
+    """Return the folder of the project that has a lock or replies of the study named so by a mark.
 
     None where there is none yet. Raises UsageError where two folders have some.
     """
@@ -36,7 +40,8 @@ def home_of(config: pytest.Config, study: str) -> Path | None:
         first, second = [relative_path(path, config.rootpath) for path in homes.values()][:2]
         raise UsageError(
             f"study {study!r} has files in two folders, {first} and {second}; keep those of one "
-            "folder and delete the others, or rename a study that is another one"
+            "folder and delete the others, rename a study that is another one, or name the folder "
+            "of a copy in the ini key norecursedirs"
         )
     return next((path.parent for path in homes.values()), None)
 
@@ -55,7 +60,7 @@ def _is_of_file(path: Path, study: str) -> bool:
 
 
 def _study_files(config: pytest.Config) -> Mapping[str, Sequence[Path]]:
-    """Return the locks and replies files in the folders that pytest searches, by their names."""
+    """Return the locks and replies files of the project, by their names."""
     found = defaultdict[str, list[Path]](list)
     for folder, names in _folders(config):
         for name in names:
@@ -65,14 +70,17 @@ def _study_files(config: pytest.Config) -> Mapping[str, Sequence[Path]]:
 
 
 def _folders(config: pytest.Config) -> Iterator[tuple[Path, Sequence[str]]]:
+    """Yield the folders that pytest searches, with their files, without projects of their own."""
     skipped: Sequence[str] = config.getini("norecursedirs")
     for where, folders, names in os.walk(config.rootpath):
         here = Path(where)
+        if here != config.rootpath and not _ELSEWHERE.isdisjoint((*folders, *names)):
+            folders.clear()
+            continue
         folders[:] = [
             name
             for name in folders
             if not name.startswith(".")
             and not any(fnmatch_ex(pattern, here / name) for pattern in skipped)
-            and not any((here / name / sign).exists() for sign in _ENVIRONMENTS)
         ]
         yield here, names

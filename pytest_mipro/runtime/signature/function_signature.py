@@ -160,6 +160,19 @@ def _where(function: Callable[..., Any], name: str) -> str:
     return f"{code.co_filename}:{code.co_firstlineno}: LM module {name!r}"
 
 
+def _has_conflict(function: Callable[..., Any]) -> bool:
+    """Return whether the docstring has an unresolved merge conflict, which Python takes there.
+
+    Its markers begin their lines, in the source: a docstring loses its indentation.
+    """
+    if not conflict_line(inspect.getdoc(function) or ""):
+        return False
+    try:
+        return conflict_line(inspect.getsource(function)) is not None
+    except (OSError, TypeError):  # no source: it is what it looks like
+        return True
+
+
 def _instruction(function: Callable[..., Any], where: str, path: Path) -> str:
     text = normalise_instruction(inspect.getdoc(function) or "")
     stripped = sys.flags.optimize >= 2  # `python -OO` drops docstrings: prompt files serve then
@@ -168,7 +181,7 @@ def _instruction(function: Callable[..., Any], where: str, path: Path) -> str:
             f"{where}: it has no docstring, which is its first instruction, and no prompt file "
             f"{path}; write one of them"
         )
-    if conflict_line(function.__doc__ or ""):  # Python takes one within a docstring
+    if _has_conflict(function):
         raise ModuleDefinitionError(
             f"{where}: its docstring has {CONFLICT}; keep the lines that you want, and delete its "
             "markers"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from gate_project import CONFTEST, INI, PIPELINE
 
@@ -86,13 +88,13 @@ def test_files_in_two_folders_are_refused(locked, name):
         result.stdout.fnmatch_lines([told])
 
 
-@pytest.mark.parametrize("folder", [".hidden", "build", "env"])
+@pytest.mark.parametrize("folder", [".hidden", "build", "env", "copy"])
 def test_folders_that_pytest_skips_are_no_home(locked, folder):
     copy = locked.path / folder
     copy.mkdir()
     (copy / "pyvenv.cfg").write_text("") if folder == "env" else None
     (copy / LOCK).write_bytes((locked.path / f"tests/a/{LOCK}").read_bytes())
-    assert locked.runpytest("tests/b").ret == 0
+    assert locked.runpytest("tests/b", "-o", "norecursedirs=build copy .*").ret == 0
 
 
 def test_a_broken_lock_elsewhere_is_told_at_collection(locked):
@@ -120,3 +122,25 @@ def test_without_files_the_first_folder_of_those_collected_is_the_home(locked):
         (locked.path / f"tests/a/{name}").unlink()
     assert locked.runpytest("tests/b", "--mipro-update-lock").ret == 0
     assert files(locked) == [f"tests/b/{LOCK}"]
+
+
+@pytest.mark.parametrize("sign", ["pyproject.toml", "tox.ini", ".git"])
+def test_another_project_within_is_left_alone(locked, sign):
+    """As a work tree of git, or a vendored copy."""
+    other = locked.path / "other/tests/a"
+    other.mkdir(parents=True)
+    (locked.path / "other" / sign).touch()
+    (locked.path / "tests/a" / LOCK).rename(other / LOCK)
+    result = locked.runpytest("tests/b")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*not judged: no lock to compare with"])
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="no folder is closed to root")
+def test_a_folder_that_can_t_be_entered_is_passed_over(locked):
+    closed = locked.mkdir("data")
+    closed.chmod(0)
+    try:
+        assert locked.runpytest("tests/b").ret == 0
+    finally:
+        closed.chmod(0o700)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import re
 import subprocess
@@ -55,13 +56,6 @@ def many(*tickets: str) -> str:
 
 def named(**tickets: str) -> str:
     """Summarise."""
-
-
-def merged(ticket: str) -> str:
-    """Summarise."""
-
-
-merged.__doc__ = "Summarise.\n<<<<<<< HEAD\n    Be brief.\n=======\n    Be kind.\n>>>>>>> x\n    "
 
 
 def generator(ticket: str) -> Iterator[str]:
@@ -133,7 +127,6 @@ def test_a_prompt_file_makes_a_docstring_unnecessary(tmp_path: Path) -> None:
         (without_input, "parameter 'ticket' has no annotation; write e.g. `ticket: str`"),
         (without_docstring, "it has no docstring"),
         (blank_docstring, "it has no docstring"),
-        (merged, "its docstring has an unresolved merge conflict; keep the lines that you want"),
         (many, "*tickets: 'str' can't be rendered; name each input"),
         (named, "**tickets: 'str' can't be rendered"),
         (generator, "generator is a generator"),
@@ -248,3 +241,21 @@ def test_stripped_docstrings_leave_modules_importable(tmp_path: Path) -> None:
     path.write_text(path.read_text() + "\nprint(repr(reply.signature.instruction))\n")
     code = [sys.executable, "-OO", str(path)]
     assert subprocess.run(code, capture_output=True, text=True, check=True).stdout == "''\n"
+
+
+@pytest.mark.parametrize(("indent", "refused"), [("", True), ("    ", False)])
+def test_a_merge_conflict_in_a_docstring_is_refused_and_an_example_of_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, indent: str, *, refused: bool
+) -> None:
+    lines = ["<<<<<<< HEAD", "    Be brief.", "=======", "    Be kind.", ">>>>>>> x"]
+    doc = "\n".join(indent + line for line in lines)
+    source = f'def merged(ticket: str) -> str:\n    """Summarise.\n\n{doc}\n    """\n'
+    name = f"merged_{refused}"
+    (tmp_path / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    function = importlib.import_module(name).merged
+    if not refused:
+        lm_module(model="m")(function)
+        return
+    with pytest.raises(ModuleDefinitionError, match="its docstring has an unresolved merge conf"):
+        lm_module(model="m")(function)
