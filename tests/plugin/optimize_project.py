@@ -111,6 +111,14 @@ def write_project(
     pytester.makepyfile(pipeline=PIPELINE + pipeline, **bodies)
 
 
+def write_with_fixture(
+    pytester: pytest.Pytester, fixture: str, *, takes: str = "desk", **more: str
+) -> None:
+    """Write the project with a fixture in its `conftest.py`, which the test takes."""
+    source = TESTS.replace("test_parity(number)", f"test_parity(number, {takes})")
+    write_project(pytester, source, conftest=f"\nimport pytest\n{fixture}\n", **more)
+
+
 def run(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
     """Run pytest in this process; no frame of the package may be shown."""
     result = pytester.runpytest_inprocess(*args)

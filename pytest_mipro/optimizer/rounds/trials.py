@@ -76,7 +76,6 @@ class _Trials:
         self._run = state.run
         self._settings = state.run.settings
         self._leaders_left = leaders
-        self._full_only = not trials
         self._rows = state.baseline.split.validation
         self._cases_of = cache(partial(cases_of, state.baseline.study))
         # Only full trials run repeats. Once a round, as a study may have 10,000 cases.
@@ -99,7 +98,7 @@ class _Trials:
         self._begun: set[Assignment] = set()
         self._too_dear: list[Trial] = []
         draft = Trial(-1, self._kind, state.candidates.committed, self._batch)
-        self._asking = Asking(state, self._space, draft) if trials else None
+        self._asking = Asking(state, self._space, draft) if trials else None  # None: leaders alone
 
     @property
     def _space(self) -> Space:
@@ -165,7 +164,7 @@ class _Trials:
     @property
     def _could_go_on(self) -> bool:
         """Whether trials are left, or a leader is without which there is nothing to decide on."""
-        if not self._asking:
+        if self._asking is None:
             return len(self.state.record.full) == 1
         return self._rows_left >= len(self._batch) - ROUNDING
 
@@ -220,7 +219,7 @@ class _Trials:
 
     def _leave_out(self, trial: Trial) -> None:
         self._rows_left += trial.new_rows
-        self._leaders_left += not self._asking
+        self._leaders_left += self._asking is None
         self._begun.discard(trial.assignment)
         self._too_dear.append(trial)
 
@@ -268,7 +267,7 @@ class _Trials:
         )
 
     def _result(self, pending: Pending) -> Evaluation:
-        return self._run.awaited("leaders", pending) if self._full_only else pending.result()
+        return self._run.awaited("leaders", pending) if self._asking is None else pending.result()
 
     def _emit_leader(self) -> None:
         leader = self._leader

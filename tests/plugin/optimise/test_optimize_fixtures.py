@@ -1,13 +1,15 @@
 """Fixtures under `--mipro-optimize`: a case is called again after its own tear-down."""
 
 import pytest
-from optimize_project import TESTS, live_calls, optimize, run, write_project, written
-
-
-def project(pytester: pytest.Pytester, fixture: str, *, takes: str = "desk", **more: str) -> None:
-    source = TESTS.replace("test_parity(number)", f"test_parity(number, {takes})")
-    write_project(pytester, source, conftest=f"\nimport pytest\n{fixture}\n", **more)
-
+from optimize_project import (
+    TESTS,
+    live_calls,
+    optimize,
+    run,
+    write_project,
+    write_with_fixture,
+    written,
+)
 
 FUNCTION = "@pytest.fixture\ndef desk(): return 1"
 
@@ -23,7 +25,7 @@ def refused(pytester: pytest.Pytester, *lines: str) -> None:
 
 
 def test_a_function_scoped_fixture_is_refused_by_name(pytester):
-    project(pytester, FUNCTION)
+    write_with_fixture(pytester, FUNCTION)
     refused(
         pytester,
         "test_numbers.py::test_parity?0?: the function-scoped fixture 'desk' is gone *"
@@ -34,7 +36,7 @@ def test_a_function_scoped_fixture_is_refused_by_name(pytester):
 
 @pytest.mark.parametrize("where", ["mark", "ini"])
 def test_a_fixture_declared_safe_is_shared(pytester, where):
-    project(pytester, FUNCTION, ini="mipro_rerun_safe = desk" if where == "ini" else "")
+    write_with_fixture(pytester, FUNCTION, ini="mipro_rerun_safe = desk" if where == "ini" else "")
     if where == "mark":
         tests = pytester.path / "test_numbers.py"
         tests.write_text(
@@ -69,7 +71,9 @@ def test_one_parameter_that_is_not_concurrent_makes_its_test_run_alone(pytester)
 
 
 def test_pytest_s_own_fixtures_need_no_word(pytester):
-    project(pytester, "", takes="tmp_path, monkeypatch, caplog, capsys, request, tmp_path_factory")
+    write_with_fixture(
+        pytester, "", takes="tmp_path, monkeypatch, caplog, capsys, request, tmp_path_factory"
+    )
     result = optimize(pytester)
     assert result.ret == 0
     result.stdout.no_fnmatch_line("*one case at a time*")
@@ -83,7 +87,7 @@ def desk():
     yield threading.Lock()
     open("closed.txt", "w").close()
 """
-    project(pytester, fixture)
+    write_with_fixture(pytester, fixture)
     tests = pytester.path / "test_numbers.py"
     alone = (
         "    import os, time\n"
@@ -150,7 +154,9 @@ def dead(pytester: pytest.Pytester, line: str) -> None:
 
 
 def test_all_but_the_last_value_of_a_parametrised_module_fixture_are_dead(pytester):
-    project(pytester, "@pytest.fixture(scope='module', params=[1, 2])\ndef desk(request): return 1")
+    write_with_fixture(
+        pytester, "@pytest.fixture(scope='module', params=[1, 2])\ndef desk(request): return 1"
+    )
     dead(pytester, "test_numbers.py::test_parity?1-0?: the module-scoped fixture 'desk' was *")
 
 
@@ -178,17 +184,19 @@ def test_async_fixtures_are_refused(pytester, body, scope):
         f"@pytest_asyncio.fixture(scope='{scope}', loop_scope='{scope}')\n"
         f"async def desk(): {body}"
     )
-    project(pytester, fixture)
+    write_with_fixture(pytester, fixture)
     refused(pytester, "test_numbers.py::test_parity?0?: the async fixture 'desk' can't serve *")
 
 
 def test_an_autouse_fixture_counts(pytester):
-    project(pytester, "@pytest.fixture(autouse=True)\ndef clean(): yield", takes="tmp_path")
+    write_with_fixture(
+        pytester, "@pytest.fixture(autouse=True)\ndef clean(): yield", takes="tmp_path"
+    )
     refused(pytester, "*: the function-scoped fixture 'clean' is gone *")
 
 
 def test_a_fixture_used_by_name_counts(pytester):
-    project(pytester, FUNCTION, takes="tmp_path")
+    write_with_fixture(pytester, FUNCTION, takes="tmp_path")
     tests = pytester.path / "test_numbers.py"
     tests.write_text(tests.read_text().replace("@pytest.mark.para", USES))
     refused(pytester, "*: the function-scoped fixture 'desk' is gone *")
@@ -199,7 +207,7 @@ USES = "@pytest.mark.usefixtures('desk')\n@pytest.mark.para"
 
 def test_a_fixture_behind_a_fixture_counts(pytester):
     behind = "@pytest.fixture\ndef inner(): return 1\n@pytest.fixture\ndef desk(inner): return 1"
-    project(pytester, behind, ini="mipro_rerun_safe = desk")
+    write_with_fixture(pytester, behind, ini="mipro_rerun_safe = desk")
     refused(pytester, "*: the function-scoped fixture 'inner' is gone *")
 
 
@@ -286,7 +294,7 @@ CLASS_SET_UP = "    @classmethod\n    def setup_class(cls): pass"
 
 
 def test_a_case_whose_set_up_fails_stops_the_study(pytester):
-    project(
+    write_with_fixture(
         pytester,
         "@pytest.fixture(scope='session')\ndef desk(): raise OSError('no desk')",
     )
@@ -308,71 +316,8 @@ def pytest_runtest_setup(item):
     if "[3]" in item.name:
         pytest.skip("not this one")
 """
-    project(pytester, fixture)
+    write_with_fixture(pytester, fixture)
     result = optimize(pytester)
     assert result.ret == 0
     result.stdout.fnmatch_lines(["before * on 39 cases of 39 rows"])
     assert written(pytester)
-
-
-CALLING = """
-from pytest_mipro import lm_module
-
-@lm_module
-def warm(word: str) -> str:
-    \"\"\"Say it.\"\"\"
-
-@pytest.fixture(scope="session")
-def desk():
-    try:
-        return warm(word=WORD)
-    except Exception:
-        return "cold"
-"""
-
-
-def test_the_lock_has_the_modules_that_fixtures_call(pytester):
-    project(pytester, CALLING.replace("WORD", '"hello"'))
-    assert optimize(pytester).ret == 0
-    assert written(pytester)
-    assert run(pytester, "--mipro-strict").ret == 0
-
-
-def test_what_broke_in_a_fixture_ends_the_study(pytester):
-    project(pytester, CALLING.replace("WORD", "object()"))
-    result = optimize(pytester)
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["fixture desk: *argument 'word' of type object has no JSON form*"])
-    assert written(pytester) == {}
-
-
-ANSWERED = """
-@pytest.fixture(scope="session")
-def desk():
-    return {str(number): parity(number=str(number)) for number in range(40)}
-
-@pytest.mark.mipro(threshold=0.1)
-@pytest.mark.parametrize("number", range(40))
-def test_parity(number, desk):
-    assert desk[str(number)] == ("odd" if number % 2 else "even")
-"""
-
-
-def test_a_dry_run_refuses_a_study_whose_fixtures_alone_call_modules(pytester):
-    write_project(pytester, ANSWERED)
-    assert run(pytester).ret == 0
-    result = optimize(pytester, "--mipro-dry-run")
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["study *: in the last gate run its cases called no LM module *"])
-    assert optimize(pytester).ret == pytest.ExitCode.TESTS_FAILED  # as it said
-    assert written(pytester) == {}
-
-
-def test_a_dry_run_plans_with_the_calls_of_the_test_alone(pytester):
-    project(pytester, CALLING.replace("WORD", '"hello"'))
-    assert run(pytester).ret == 0
-    result = optimize(pytester, "--mipro-dry-run")
-    assert result.ret == 0
-    result.stdout.fnmatch_lines(
-        ["modules     pipeline.parity", "LM calls    the last gate run made 40 distinct calls"]
-    )
