@@ -4,7 +4,7 @@ Source: Gaffke (2005), "Three test statistics for a nonparametric one-sided hypo
 of a nonnegative variable", Mathematical Methods of Statistics 14, 451-467; Learned-Miller & Thomas
 (2019), arXiv 1905.06208. Each row gets a random weight, exponentially distributed, and so does one
 more row that is as bad as an unseen row may be; the bound is the quantile of their weighted mean.
-For differences of -1, 0 and 1 alone it is above 0 exactly where the sign test says so. No
+For differences of -1, 0 and 1 alone it is above 0 where the sign test says so, or stricter. No
 distribution is known for which it errs too often, not even many small gains with rare total losses,
 for which the textbook's t interval errs most. Two details are our own, measured in
 benchmarks/decision_error_rates.py: how bad the unseen row is, and its half weight where pass or
@@ -63,12 +63,12 @@ def sureness(units: Sequence[Unit], value: float) -> float:
     """Return how sure it is that the mean is above a value, as a normal quantile.
 
     That of the level at which `lower_bound` is the value: at 1.645 it is sure to 95 %. It is 0 from
-    the mean on, and infinite below all that may have been unseen.
+    the mean on, and infinite up to the least that is seen or may have been unseen.
     """
     if not units:
         return 0.0
     terms = _terms(units, above=value >= 0)
-    if value < min(term.value for term in terms):
+    if value < min(term.value for term in terms) + _CLOSE:
         return math.inf
     return -_signed_root(terms, value) if value < _mean(terms) - _CLOSE else 0.0
 

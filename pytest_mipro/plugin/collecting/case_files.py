@@ -64,9 +64,14 @@ class Row:
         return {name: value for name, value in self.columns.items() if name not in _USAGE}
 
     @cached_property
+    def digest(self) -> str:
+        """A digest of the facts."""
+        return content_digest(self.facts)
+
+    @property
     def content(self) -> str:
-        """A digest of the facts, "" without any."""
-        return content_digest(self.facts) if self.facts else ""
+        """The digest of the facts, "" without any."""
+        return self.digest if self.facts else ""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path, PurePath
@@ -69,13 +70,14 @@ def parametrise(metafunc: pytest.Metafunc) -> None:
 
 
 def check_items(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
-    """Count the items of one marked test, and refuse parameters that nothing provides.
+    """Count the items of one marked test; refuse equal ids, and parameters that nothing provides.
 
     `items` are what a collector returned of the test. Node ids on the command line make pytest
     collect a test whole and then in part: the largest number counts. Raises CollectError, whose
     text is one line.
     """
     first, name = items[0], nodeid_of_test(items[0])
+    _refuse_equal_ids(items)
     counts = config.stash.setdefault(_COUNTS, {})
     counts[name] = max(len(items), counts.get(name, 0))
     row = _marked_row(first)
@@ -90,6 +92,16 @@ def check_items(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
             raise pytest.Collector.CollectError(
                 f"{file.shown}:1: {name} takes {parameter!r}, which is neither a column nor a "
                 f"fixture; {meant}columns: {', '.join(file.columns)}"
+            )
+
+
+def _refuse_equal_ids(items: Sequence[pytest.Item]) -> None:
+    """Refuse two cases of one node id: results are known by it."""
+    for nodeid, count in Counter(item.nodeid for item in items).items():
+        if count > 1:
+            raise pytest.Collector.CollectError(
+                f"{nodeid}: {count} cases have this node id, as the ids of their parameters are "
+                "joined by '-'; give them other ids"
             )
 
 
@@ -131,7 +143,7 @@ def parameters_of(item: pytest.Item) -> str:
 
     Its place among them depends on what else gives the test parameters, as a fixture does.
     """
-    text, model = item.nodeid.removeprefix(_bare_nodeid(item)), model_of(item)
+    text, model = item.name.removeprefix(_function_name(item)), model_of(item)
     if not model:
         return text
     others = f"-{text[1:-1]}-".replace(f"-{model}-", "-", 1)[1:-1]
@@ -139,8 +151,15 @@ def parameters_of(item: pytest.Item) -> str:
 
 
 def _bare_nodeid(item: pytest.Item) -> str:
-    name = getattr(item, "originalname", None) or item.name
-    return f"{item.nodeid.removesuffix(item.name)}{name}"
+    """Return the node id without parameters, made anew: plugins add to an item's own.
+
+    pytest-xdist does, the group of `--dist loadgroup`.
+    """
+    return f"{item.parent.nodeid if item.parent else ''}::{_function_name(item)}"
+
+
+def _function_name(item: pytest.Item) -> str:
+    return getattr(item, "originalname", None) or item.name
 
 
 def case_row(item: pytest.Item) -> Row:

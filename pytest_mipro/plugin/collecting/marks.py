@@ -28,9 +28,9 @@ class MetricMark:
 
     `threshold` is the mean score that the test must reach, `max_regression` how far it may fall
     below the lock, both in 0…1. A case passes from `pass_score` on. `repeats` samples a case.
-    `confidence` lies between 0 and 1. `group` names a case column, `study` joins tests of several
-    files, `labels` maps a module's output to a case column. `rerun_safe` names fixtures that
-    repeated, concurrent calls may share; with `concurrent=False` the cases run one at a time.
+    `confidence` is at least 0.5 and below 1. `group` names a case column, `study` joins tests of
+    several files, `labels` maps a module's output to a case column. `rerun_safe` names fixtures
+    that repeated, concurrent calls may share; with `concurrent=False` the cases run one at a time.
     With `models` each case runs once with each model.
     """
 
@@ -105,9 +105,11 @@ def _unit(name: str, value: Any) -> float:
 
 
 def _confidence(name: str, value: Any) -> float:
-    if not _is_number(value) or not 0 < value < 1:
+    if not _is_number(value) or not 0.5 <= value < 1:
+        level = _is_number(value) and 0 < value < 1  # as one says "at the level of 0.05"
+        remedy = f"; write {1 - value:g}" if level else ""
         raise _ArgumentError(
-            f"{name} must be a number between 0 and 1, as 0.95, got {_shown(value)}"
+            f"{name} must be a number from 0.5 to below 1, as 0.95, got {_shown(value)}{remedy}"
         )
     return float(value)
 

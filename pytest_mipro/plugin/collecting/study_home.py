@@ -18,7 +18,15 @@ from pytest_mipro.plugin.lock.prompt_targets import VERSION_CONTROL
 from pytest_mipro.runtime.replies.replies_file import SUFFIX as REPLIES
 
 _FILES = pytest.StashKey[Mapping[str, Sequence[Path]]]()
-CONFIGURATIONS = ("pyproject.toml", "pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg")
+CONFIGURATIONS = (
+    "pyproject.toml",
+    "pytest.toml",
+    ".pytest.toml",
+    "pytest.ini",
+    ".pytest.ini",
+    "tox.ini",
+    "setup.cfg",
+)
 """The files by which a folder may be a project of its own."""
 # A folder with one of these is another project, or an environment.
 _ELSEWHERE = frozenset({*CONFIGURATIONS, *VERSION_CONTROL, "pyvenv.cfg", "conda-meta"})

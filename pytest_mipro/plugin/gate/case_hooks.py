@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_mipro.optimizer.study.case import Outcome
-from pytest_mipro.optimizer.study.identity import content_digest, seen_digest
+from pytest_mipro.optimizer.study.identity import seen_digest
 from pytest_mipro.plugin.collecting.partial_study import is_partial
 from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase
 from pytest_mipro.plugin.config.options import options_of
@@ -136,11 +136,12 @@ class Gate:
             steps=run.steps if run else (),
             group=group_of(case),
             split=row.split,
-            digest=content_digest(row.columns),
+            digest=row.digest,
             content=row.content,
             cluster=encodable(row.cluster),
             seen=seen_digest(own) if run else "",
             shown=run.shown if run else (),
+            shared=run.shared if run else (),
         )
         called = [*(call for _, call in before), *calls]
         modules, demo_rows = self._new_modules(case.study.lock, called)

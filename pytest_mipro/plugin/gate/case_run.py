@@ -12,10 +12,12 @@ import pytest
 
 from pytest_mipro.errors import DetachedCallError, RepliesFileError
 from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.optimizer.study.identity import content_digest
 from pytest_mipro.plugin.collecting.plan import PlannedCase
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.redaction import redaction
 from pytest_mipro.plugin.measuring.feedback import shortened
+from pytest_mipro.plugin.measuring.fixtures import shared_by_samples
 from pytest_mipro.plugin.measuring.measure import (
     Observation,
     case_status,
@@ -160,6 +162,17 @@ class RecordedCall:
         return () if None in scores else tuple(score for score in scores if score is not None)
 
     @property
+    def shared(self) -> tuple[str, ...]:
+        """The fixtures that all samples got, and none a fresh one; none where there is one sample.
+
+        What one sample leaves in them the next one finds.
+        """
+        item, safe = self.case.item, {*self.case.rerun_safe, *self._options.rerun_safe}
+        if self.case.test.repeats == 1 or not isinstance(item, pytest.Function):
+            return ()
+        return shared_by_samples(item, safe)
+
+    @property
     def steps(self) -> tuple[Step, ...]:
         """The calls of the set-ups and of the worst sample, each output shortened."""
         scores = [sample.outcome.score for sample in self._samples]
@@ -231,9 +244,17 @@ def recording(function: Callable[..., Any], run: RecordedCall) -> Callable[..., 
 
 
 def group_of(case: PlannedCase) -> str | None:
-    """Return the text of the column that the mark names as `group`, None where there is none."""
+    """Return the text of the column that the mark names as `group`, None where there is none.
+
+    A long one is cut in the middle, and told from others by its digest.
+    """
     value = case.row.columns.get(case.test.group) if case.test.group is not None else None
-    return None if value is None else encodable(to_text(value), _GROUP_CHARS)
+    if value is None:
+        return None
+    text = encodable(to_text(value))
+    if len(text) <= _GROUP_CHARS:
+        return text
+    return f"{text[:12]}…{text[-9:]} #{content_digest(text)[:8]}"
 
 
 def encodable(text: str, limit: int | None = None) -> str:

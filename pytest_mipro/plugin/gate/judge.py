@@ -33,6 +33,7 @@ from pytest_mipro.runtime.text.number_words import counted
 _NONE_HELD_OUT = (
     "none of this test's scored rows is in the study's holdout; tag rows with split=holdout"
 )
+_PARTIAL = "only part of the study is run, and its rows are held out of all; run it whole"
 _ALL_NEW = (
     "max_regression not judged: no case in common with the lock; `pytest --mipro-update-lock` "
     "locks these scores"
@@ -65,13 +66,18 @@ class Reference:
     renewed: bool = False
 
 
-def reference_of(config: pytest.Config, path: Path, study: Sequence[CaseResult]) -> Reference:
+def reference_of(
+    config: pytest.Config, path: Path, study: Sequence[CaseResult], *, partial: bool
+) -> Reference:
     """Return what the tests of the study with its lock at `path` are judged against.
 
-    `study` holds all measured cases of the study, as its rows are split together.
+    `study` holds all measured cases of the study, as its rows are split together; with `partial`
+    others are missing, and it is not known which rows are held out.
     """
     options = options_of(config)
     holdout = holdout_of(study, options.min_holdout)
+    if partial:
+        holdout = replace(holdout, rows=frozenset(), problem=_PARTIAL, digest="")
     return Reference(locked(path), holdout, options.gate_on, options.update_lock)
 
 
@@ -184,14 +190,14 @@ def _ruling(
 
 
 def _nothing_judged(verdict: Verdict, lock: Lock | None) -> bool:
-    """Return whether the lock alone judges, has scores of the test, and none of a case as it is.
+    """Return whether the lock judges, has scores of the test, and none of a case as it is.
 
     A test without a score in the lock is a new one to it: its first lock is not due yet.
     """
     plan = verdict.plan
     cases = lock.cases if lock is not None else ()
     known = any(case.test == plan.name and case.score is not None for case in cases)
-    return plan.threshold is None and verdict.comparison is None and known
+    return plan.max_regression is not None and verdict.comparison is None and known
 
 
 def _ruling_on_scores(

@@ -12,6 +12,7 @@ from pytest_mipro.optimizer.statistics.distributions import LEVEL
 from pytest_mipro.optimizer.statistics.intervals import (
     detectable_distance,
     judged_mean,
+    sure_fall,
 )
 from pytest_mipro.plugin.collecting.plan import TestPlan
 from pytest_mipro.plugin.config.options import GateOn
@@ -58,7 +59,7 @@ def regression_rule(plan: TestPlan, comparison: Comparison | None) -> Rule | Non
         return None
     lift, limit = comparison.lift, plan.max_regression
     level = LEVEL if plan.confidence is None else plan.confidence
-    least, most = -lift.upper(level), -lift.lower(level)
+    least, most = sure_fall(lift, plan.confidence), -lift.lower(level)
     held = least <= limit + ROUNDING
     fell = f"the mean fell by {-lift.mean:.2f} against the lock"
     doubt, words = "", "no regression"

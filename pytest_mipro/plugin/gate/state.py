@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import (
     PlannedCase,
     StudyKey,
@@ -20,6 +22,11 @@ from pytest_mipro.plugin.measuring.report_data import CaseResult, MeasuredCase, 
 
 if TYPE_CHECKING:
     import pytest
+
+_EACH = (
+    "--dist each runs a case in several environments, whose scores are no verdict together; run "
+    "each environment by itself"
+)
 
 
 class RunState:
@@ -34,6 +41,7 @@ class RunState:
         self.cases: tuple[PlannedCase, ...] = ()
         self.verdicts: tuple[Verdict, ...] = ()
         self.usages: dict[str, list[ModuleUsage]] = {}
+        self._partial: set[str] = set()
         self._plans: dict[str, TestPlan] = {}
         self._results: dict[str, dict[str, CaseResult]] = {}
         self._resources = ExitStack()
@@ -62,8 +70,13 @@ class RunState:
     def record(self, nodeid: str, case: MeasuredCase) -> None:
         """Keep a case's result; that of a case that runs again replaces the one before."""
         self._plans[case.plan.nodeid] = case.plan
+        if case.partial:
+            self._partial.add(case.plan.lock)
         self.usages.setdefault(case.plan.lock, []).extend(case.result.all_usages)
-        self._results.setdefault(case.plan.nodeid, {})[nodeid] = case.result
+        result = case.result
+        if self.config.getoption("dist", "no") == "each":
+            result = replace(result, outcome=Outcome(None, error=_EACH))
+        self._results.setdefault(case.plan.nodeid, {})[nodeid] = result
 
     def conclude(self) -> tuple[Verdict, ...]:
         """Judge each test that was begun, and return the verdicts by study and test."""
@@ -79,7 +92,8 @@ class RunState:
         for lock, group in groupby(order, key=lambda plan: plan.lock):
             plans = list(group)
             study = [case for plan in plans for case in cases[plan.nodeid]]
-            reference = reference_of(self.config, Path(lock), study)
+            partial = lock in self._partial
+            reference = reference_of(self.config, Path(lock), study, partial=partial)
             verdicts += [judge(plan, cases[plan.nodeid], reference) for plan in plans]
         self.verdicts = tuple(verdicts)
         return self.verdicts

@@ -14,6 +14,7 @@ import pytest
 
 from pytest_mipro.errors import LockError, MiproError, UsageError
 from pytest_mipro.plugin.collecting.partial_study import is_partial
+from pytest_mipro.plugin.collecting.plan import PlannedCase
 from pytest_mipro.plugin.config.cache_folder import mipro_folder
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.gate.provenance import StudyProvenance, provenance_of
@@ -36,7 +37,7 @@ def refuse_partial_selection(state: RunState) -> None:
             "@pytest.mark.mipro; drop it, or select such a test"
         )
     for study, members in state.studies.items():
-        if is_partial(state.config, study, members):
+        if is_partial(state.config, study, members) or _by_node_id(state.config, members):
             raise UsageError(
                 f"--mipro-update-lock writes the scores of whole studies, and only part of "
                 f"{study.name} is selected; drop the selection, or name its files whole"
@@ -61,6 +62,8 @@ class UpdateLock:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the locks; a study that was not measured whole fails the run, writing none."""
         writes, problems = [], []
+        if stopped := session.shouldfail or session.shouldstop:
+            problems.append(f"no lock is written: the run did not come to its end: {stopped}")
         for path, study in provenance_of(self._config).items():
             verdicts = [item for item in self._state.verdicts if item.plan.lock == path]
             if problem := unmeasured(study, verdicts):
@@ -98,6 +101,13 @@ class UpdateLock:
 
     def _shown(self, path: Path) -> str:
         return format_path(self._config, path)
+
+
+def _by_node_id(config: pytest.Config, members: Sequence[PlannedCase]) -> bool:
+    """Return whether a node id names part of a study's file; the others are not even collected."""
+    files = {case.item.path for case in members}
+    named = [file for file, inside, _ in (arg.partition("::") for arg in config.args) if inside]
+    return any((config.invocation_params.dir / file).resolve() in files for file in named)
 
 
 def unmeasured(study: StudyProvenance, verdicts: Sequence[Verdict]) -> str:

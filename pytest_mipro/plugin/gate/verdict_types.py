@@ -147,6 +147,18 @@ class Verdict:
         return _UNSEEN
 
     @property
+    def shared(self) -> str:
+        """Which fixtures all samples of a case shared, and what to do; "" where there are none."""
+        names = sorted({name for result in self.results for name in result.shared})
+        if not names:
+            return ""
+        return (
+            f"the {self.plan.repeats} samples of a case share {', '.join(map(repr, names))}, which "
+            "is made once for each case: make what one changes in the test, or declare "
+            f"rerun_safe={names!r}"
+        )
+
+    @property
     def model_unused(self) -> str:
         """That all calls went to other models than the test's, "" where one went to it.
 

@@ -126,6 +126,16 @@ def caller_name(definition: pytest.FixtureDef[Any]) -> str:
     return f"fixture {fixture_label(definition.argname)}"
 
 
+def shared_by_samples(item: pytest.Function, rerun_safe: Iterable[str]) -> tuple[str, ...]:
+    """Return the fixtures not in `rerun_safe` that are made once for all samples of a case.
+
+    They are the function-scoped ones; `setup_method` runs again for each sample.
+    """
+    safe = {"setup_method", *rerun_safe}
+    made = [fixture_label(name) for name, one in project_fixtures(item) if one.scope == "function"]
+    return tuple(label for label in made if label not in safe)
+
+
 def check_before(item: pytest.Function, rerun_safe: Iterable[str]) -> None:
     """Refuse, before anything is run, a case whose fixtures can't serve repeated calls.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
+import unittest
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -136,7 +137,7 @@ def raised(error: BaseException, notes: Sequence[Comparison], outputs: Sequence[
     leaf = _only_cause(error)
     if isinstance(leaf, pytest.xfail.Exception):
         return Outcome(None, skipped=f"xfail: {canonical(str(leaf))}")
-    if isinstance(leaf, pytest.skip.Exception):
+    if isinstance(leaf, (pytest.skip.Exception, unittest.SkipTest)):
         return Outcome(None, skipped=canonical(str(leaf)) or "skipped")
     if isinstance(leaf, AssertionError):
         return Outcome(0.0, assertion_feedback(leaf, notes, outputs))

@@ -17,7 +17,6 @@ from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
 
 from pytest_mipro.errors import UsageError
 from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
-from pytest_mipro.optimizer.study.identity import content_digest
 from pytest_mipro.plugin.collecting.partial_study import is_partial
 from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase, StudyKey, by_study
 from pytest_mipro.plugin.config.cache_folder import ini_folder
@@ -274,7 +273,7 @@ def _case(captured: Captured) -> Case:
         demo=row.demo,
         cluster=row.cluster,
         content=row.content,
-        digest=content_digest(row.columns),
+        digest=row.digest,
         model=planned.test.model,
     )
 

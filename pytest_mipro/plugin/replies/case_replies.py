@@ -18,7 +18,7 @@ import pytest
 from pytest_mipro.errors import MissingReplyError
 from pytest_mipro.plugin.collecting.plan import PlannedCase
 from pytest_mipro.plugin.config.options import options_of
-from pytest_mipro.plugin.measuring.fixtures import fixture_label, project_fixtures
+from pytest_mipro.plugin.measuring.fixtures import shared_by_samples
 from pytest_mipro.plugin.measuring.report_data import RepliesUsage
 from pytest_mipro.plugin.replies.client_stack import replies_of, studies_client
 from pytest_mipro.plugin.replies.recording import TrackingClient, UsedReply
@@ -157,10 +157,7 @@ class CaseReplies:
         if not isinstance(item, pytest.Function):
             return False
         safe = {*self._case.rerun_safe, *options_of(item.config).rerun_safe}
-        return all(
-            definition.scope != "function" or fixture_label(name) in safe
-            for name, definition in project_fixtures(item)
-        )
+        return not shared_by_samples(item, safe)
 
 
 def reported_usage(item: pytest.Item) -> RepliesUsage | None:

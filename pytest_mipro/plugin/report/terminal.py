@@ -128,16 +128,17 @@ def _further_lines(verdict: Verdict, lines: Lines) -> list[Line]:
 
     The cases of a failed verdict are shown in full among the failures.
     """
-    unseen: list[Line] = [(line, {"yellow": True}) for line in _wrapped(verdict.unseen)]
+    warned = (*_wrapped(verdict.unseen), *_wrapped(verdict.shared))
+    warnings: list[Line] = [(line, {"yellow": True}) for line in warned]
     metrics = case_metrics(verdict, lines) if lines.everything else []
     if verdict.status == "partial":
-        return [*unseen, *((line, {}) for line in metrics)]
+        return [*warnings, *((line, {}) for line in metrics)]
     means = _wrapped(f"metrics: {text}") if (text := metric_means(verdict)) else []
     doubts = [line for doubt in verdict.doubts for line in _wrapped(doubt)]
     detectable = describe_detectable(verdict) if lines.everything else []
     numbers = [*means, *_holdout_lines(verdict), *_lock_lines(verdict), *detectable]
     return [
-        *unseen,
+        *warnings,
         *((line, {"yellow": True}) for line in doubts),
         *((line, {}) for line in (*numbers, *_sample_lines(verdict, lines))),
         *_group_lines(verdict),

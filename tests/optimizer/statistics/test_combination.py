@@ -38,6 +38,11 @@ def test_the_more_were_tried_the_less_the_rows_that_chose_prove() -> None:
     assert bounds == sorted(bounds, reverse=True)
 
 
+@pytest.mark.parametrize("chosen", [lift(0, 40, 0), lift(0, 0, 40), lift(40, 0, 0)])
+def test_the_bound_of_a_total_loss_is_a_total_loss(chosen) -> None:
+    assert Combined(lift(0, 30, 0), chosen, tried=3).lower(0.96) == pytest.approx(-1)
+
+
 def test_no_bound_is_above_the_mean_of_the_fresh_rows() -> None:
     fresh = lift(4, 3, 33)
     assert Combined(fresh, lift(38, 0, 2), tried=1).lower(0.8) <= fresh.mean

@@ -124,7 +124,7 @@ def test_without_files_the_first_folder_of_those_collected_is_the_home(locked):
     assert files(locked) == [f"tests/b/{LOCK}"]
 
 
-@pytest.mark.parametrize("sign", ["pyproject.toml", "tox.ini", ".git"])
+@pytest.mark.parametrize("sign", ["pyproject.toml", "pytest.toml", "tox.ini", ".git"])
 def test_another_project_within_is_left_alone(locked, sign):
     """As a work tree of git, or a vendored copy."""
     other = locked.path / "other/tests/a"

@@ -8,6 +8,9 @@ import pytest
 from judged import NO_HOLDOUT, lock_of, passing, plan_of, results_of, rule, verdict_on
 
 from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.plugin.collecting.case_files import Row
+from pytest_mipro.plugin.collecting.plan import PlannedCase
+from pytest_mipro.plugin.gate.case_run import group_of
 from pytest_mipro.plugin.gate.case_statistics import NO_GROUP, groups_of, share_passing_all
 from pytest_mipro.plugin.gate.judge import Holdout, Reference, holdout_of, judge
 from pytest_mipro.plugin.gate.rules import describe_detectable
@@ -143,6 +146,29 @@ def test_a_gate_on_a_holdout_that_is_too_small_is_incomplete():
     verdict = verdict_on(passing(5, 5), gate_on="holdout", threshold=0.5)
     assert verdict.status == "incomplete"
     assert verdict.reason == f"mipro_gate_on=holdout: {NO_HOLDOUT.problem}"
+
+
+def test_long_names_of_groups_stay_apart():
+    def group(middle):
+        row = Row(
+            "r", {"page": f"https://docs.example.com/en/{middle}/reference.html?lang=en&full=1"}
+        )
+        plan = plan_of((), group="page")
+        return group_of(PlannedCase(None, "t", row, plan, None))
+
+    names = {group(f"{number:03}") for number in range(200)}
+    assert len(names) == 200
+    assert all(len(name) <= 32 for name in names)
+
+
+def test_the_lock_has_to_judge_beside_a_threshold():
+    """As where all rows were exchanged: the threshold alone would let a large fall pass."""
+    lock = lock_of([1.0] * 20, digest="other")
+    results = results_of([0.6] * 20, digest="this")
+    verdict = verdict_on(results, lock, threshold=0.5, max_regression=0.02)
+    assert verdict.status == "incomplete"
+    assert verdict.reason.startswith("max_regression not judged: no case in common with the lock")
+    assert verdict_on(results, lock, threshold=0.5).status == "passed"
 
 
 def test_the_holdout_is_that_of_the_split():

@@ -174,6 +174,34 @@ def test_echo(text): return echo(text=text) in ("0", "1", "2")
     assert (pytester.path / "calls.txt").read_text() == "8"
 
 
+SHARING = """
+@pytest.fixture
+def log(): return []
+
+class TestIt:
+    def setup_method(self): self.made = True
+
+    @pytest.mark.mipro(threshold=0.1, repeats={repeats}{safe})
+    @pytest.mark.parametrize("text", ["a", "b"])
+    def test_echo(self, text, log):
+        log.append(echo(text=text))
+        assert len(log) == 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("repeats", "safe", "told"), [(3, "", True), (3, ', rerun_safe=["log"]', False), (1, "", False)]
+)
+def test_a_fixture_that_samples_share_is_told(pytester, desk, repeats, safe, told):
+    desk(SHARING.format(repeats=repeats, safe=safe))
+    result = pytester.runpytest()
+    assert result.ret == 0
+    line = "*the 3 samples of a case share 'log', which is made once for each case*"
+    (result.stdout.fnmatch_lines if told else result.stdout.no_fnmatch_line)(
+        [line] if told else line
+    )
+
+
 def test_a_thread_without_the_cases_context_is_an_error(pytester, desk):
     desk("""
 from concurrent.futures import ThreadPoolExecutor

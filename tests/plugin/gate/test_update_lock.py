@@ -116,6 +116,7 @@ def test_a_worse_prompt_fails_its_verdict_and_is_locked(pytester):
         ("-k", "one"),
         ("test_words.py::test_say[two]",),
         ("--deselect", "test_words.py::test_say[six]"),
+        ("test_words.py::test_say",),  # the file may have other tests, which pytest passes by
     ],
 )
 def test_part_of_a_study_is_refused_before_a_call(pytester, selection):
@@ -150,6 +151,18 @@ def test_nothing_is_locked_where_the_run_ends_early(pytester):
     result = pytester.runpytest(UPDATE, "-x")
     assert result.ret == 1
     result.stdout.fnmatch_lines([f"{LOCK}: not written: *"])
+    assert lock_text(pytester) == ""
+
+
+def test_no_lock_is_written_where_the_run_stops_before_another_study(pytester):
+    write_gate(pytester)
+    (pytester.path / "test_x_fails.py").write_text("def test_it():\n    assert 0\n")
+    (pytester.path / "test_y.py").write_text(TESTS)
+    result = pytester.runpytest(UPDATE, "-x")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        ["no lock is written: the run did not come to its end*", f"{LOCK}: not written either"]
+    )
     assert lock_text(pytester) == ""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unittest
+
 import pytest
 
 import pytest_mipro
@@ -103,6 +105,7 @@ def test_an_exception_is_a_zero_an_error_or_a_failure(error, outcome):
 def test_pytests_own_outcomes():
     assert measure(lambda: pytest.fail("no fact")) == Outcome(0.0, "no fact")
     assert measure(lambda: pytest.skip("not here")) == Outcome(None, skipped="not here")
+    assert measure(raising(unittest.SkipTest("nor here"))) == Outcome(None, skipped="nor here")
     assert measure(lambda: pytest.xfail("known")) == Outcome(None, skipped="xfail: known")
 
 
