@@ -91,7 +91,8 @@ class RecordedCall:
         __tracebackhide__ = True
         trace = Trace(self._options.max_calls_per_case, keeps=self._shows)
         self._traces.append(trace)
-        with self._use(self._replies.client, index, trace), observed(trace) as seen:
+        given = tuple(self.case.row.facts.values())
+        with self._use(self._replies.client, index, trace), observed(trace, given) as seen:
             self._samples.append(seen)
             try:
                 yield seen

@@ -54,20 +54,31 @@ class Comparison:
         """The comparison as code."""
         return f"{self.texts[0]} {self.operator} {self.texts[1]}"
 
-    def told(self, outputs: Sequence[object]) -> str:
+    def told(self, outputs: Sequence[object], given: Sequence[object] = ()) -> str:
         """Return what was got and what was wanted, else the assertion as code.
 
         `outputs` are the JSON values that the program's modules gave, in order: the side that the
-        last of them gave, as a whole or in part, is what was got.
+        last of them gave, as a whole or in part, is what was got. Where it alone is among the
+        values `given` to the test, it may as well be what was wanted, of a program that made
+        something else of a right output.
         """
         for output in reversed(outputs) if self.operator in ("==", "is") else ():
             for values, tidied in product(([output], list(_parts(output))), (False, True)):
                 known = {_key(value, tidied=tidied) for value in values} - {None}
                 left, right = (_key(s, tidied=tidied) in known for s in (self.left, self.right))
                 if left != right:
+                    if self._was_given(given, left=left):
+                        return f"assert {self.text}"
                     got, wanted = self.texts if left else reversed(self.texts)
                     return f"got {got}, wanted {wanted}"
         return f"assert {self.text}"
+
+    def _was_given(self, given: Sequence[object], *, left: bool) -> bool:
+        """Return whether one side, and not the other, is a value of the case or a part of one."""
+        values = [value for each in given for value in (each, *_parts(each))]
+        known = {_key(value, tidied=False) for value in values} - {None}
+        one, other = (self.left, self.right) if left else (self.right, self.left)
+        return _key(one, tidied=False) in known and _key(other, tidied=False) not in known
 
 
 _comparisons: ContextVar[list[Comparison] | None] = ContextVar("mipro_comparisons", default=None)
@@ -136,12 +147,16 @@ def canonical_repr(value: object) -> str:
 
 
 def assertion_feedback(
-    error: BaseException, notes: Sequence[Comparison], outputs: Sequence[object] = ()
+    error: BaseException,
+    notes: Sequence[Comparison],
+    outputs: Sequence[object] = (),
+    given: Sequence[object] = (),
 ) -> str:
     """Return the feedback of an assertion error: the test's own message, then what was compared.
 
     `notes` are the comparisons noted in the block that raised it, `outputs` what the program's
-    modules gave in it. Where there is no text at all, it is the line that raised.
+    modules gave in it, `given` the values of its case. Where there is no text at all, it is the
+    line that raised.
     """
     lines = hide_secrets(_ANSI.sub("", shortened(str(error), _READ_CHARS))).splitlines()
     start = _explanation_start(lines)
@@ -154,7 +169,7 @@ def assertion_feedback(
     head = _cut(explanation[0])
     for operator in _OPERATORS if notes else ():
         if operator in notes[-1].text and operator in explanation[0]:
-            head = notes[-1].told(outputs)
+            head = notes[-1].told(outputs, given)
     return canonical("\n".join([*message, head, *kept]))
 
 

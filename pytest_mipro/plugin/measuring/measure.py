@@ -40,15 +40,16 @@ _CANCELLED = Outcome(None, failure="the test was cancelled")
 _FAILED = (AssertionError, pytest.fail.Exception, ProgramError)
 
 
-def measure(call: Callable[[], object]) -> Outcome:
+def measure(call: Callable[[], object], given: Sequence[object] = ()) -> Outcome:
     """Call a test once and return how it ended; a coroutine is awaited in this thread.
 
+    `given` are the values of its case, which tell what is wanted from what the program gave.
     It runs under the caller's `CallContext`, whose trace tells of errors that break the
     measurement though the pipeline swallowed them. Raises KeyboardInterrupt and pytest's Exit
     alone.
     """
     context = current_context("test")
-    with observed(context.trace if context else None) as seen:
+    with observed(context.trace if context else None, given) as seen:
         try:
             value = call()
             seen.value = _awaited(value) if inspect.isawaitable(value) else value
@@ -69,7 +70,7 @@ class Observation:
 
 
 @contextmanager
-def observed(trace: Trace | None) -> Iterator[Observation]:
+def observed(trace: Trace | None, given: Sequence[object] = ()) -> Iterator[Observation]:
     """Make one call of a test in the block: set `value` in it, read `outcome` after it.
 
     Swallows what means an outcome, and keeps it as `error`; what must pass (Ctrl-C, pytest's Exit,
@@ -89,7 +90,7 @@ def observed(trace: Trace | None) -> Iterator[Observation]:
     else:
         outputs = [call.output for call in trace.calls if not call.error] if trace else []
         cause = _cause_of(seen.error, trace)
-        seen.outcome = raised(cause, notes, outputs) if cause else returned(seen.value)
+        seen.outcome = raised(cause, notes, outputs, given) if cause else returned(seen.value)
 
 
 def _cause_of(error: BaseException | None, trace: Trace | None) -> BaseException | None:
@@ -129,10 +130,16 @@ def returned(value: Any) -> Outcome:
     return Outcome(within, canonical(str(score.feedback)), known, returned=True)
 
 
-def raised(error: BaseException, notes: Sequence[Comparison], outputs: Sequence[object]) -> Outcome:
+def raised(
+    error: BaseException,
+    notes: Sequence[Comparison],
+    outputs: Sequence[object],
+    given: Sequence[object],
+) -> Outcome:
     """Return the outcome of a test that raised.
 
-    `notes` are the comparisons that failed in it, `outputs` what the program's modules gave.
+    `notes` are the comparisons that failed in it, `outputs` what the program's modules gave,
+    `given` the values of the case.
     """
     leaf = _only_cause(error)
     if isinstance(leaf, pytest.xfail.Exception):
@@ -140,7 +147,7 @@ def raised(error: BaseException, notes: Sequence[Comparison], outputs: Sequence[
     if isinstance(leaf, (pytest.skip.Exception, unittest.SkipTest)):
         return Outcome(None, skipped=canonical(str(leaf)) or "skipped")
     if isinstance(leaf, AssertionError):
-        return Outcome(0.0, assertion_feedback(leaf, notes, outputs))
+        return Outcome(0.0, assertion_feedback(leaf, notes, outputs, given))
     if isinstance(leaf, _FAILED) and not _timed_out(leaf):
         return Outcome(0.0, canonical(str(leaf)))
     if isinstance(leaf, MiproError):  # the world's or the user's set-up: no measurement

@@ -267,7 +267,7 @@ def _case(captured: Captured) -> Case:
         id=planned.id,
         row=row.key,
         test=planned.test.name,
-        run=partial(measure, captured.call) if captured.call else _never,
+        run=partial(measure, captured.call, tuple(row.facts.values())) if captured.call else _never,
         columns=row.facts,
         split=row.split,
         demo=row.demo,

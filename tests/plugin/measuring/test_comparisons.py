@@ -14,10 +14,16 @@ class Queue(enum.Enum):
     BUG = "bug"
 
 
-def told(operator: str, left: object, right: object, outputs: Sequence[object]) -> str:
+def told(
+    operator: str,
+    left: object,
+    right: object,
+    outputs: Sequence[object],
+    given: Sequence[object] = (),
+) -> str:
     with noting_comparisons() as notes:
         ComparisonHook().pytest_assertrepr_compare(operator, left, right)
-    return notes[-1].told(outputs)
+    return notes[-1].told(outputs, given)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +46,23 @@ def test_the_side_that_a_module_gave_is_what_was_got(
 ) -> None:
     said = f"got {left!r}, wanted {right!r}"
     assert told("==", left, right, outputs) == told("==", right, left, outputs) == said
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "given", "said"),
+    [
+        # The program made "escalate" of the right output "billing".
+        ("escalate", "billing", ["a ticket", "billing"], "assert 'escalate' == 'billing'"),
+        ("escalate", "billing", [{"queue": "billing"}], "assert 'escalate' == 'billing'"),
+        ("billing", "bug", ["a ticket", "bug"], "got 'billing', wanted 'bug'"),
+        ("billing", "bug", ["billing", "bug"], "got 'billing', wanted 'bug'"),  # of several labels
+        ("billing", "bug", [], "got 'billing', wanted 'bug'"),
+    ],
+)
+def test_an_output_that_the_case_gives_may_be_what_is_wanted(
+    left: str, right: str, given: list[object], said: str
+) -> None:
+    assert told("==", left, right, ["billing"], given) == said
 
 
 def test_values_are_compared_as_modules_give_them() -> None:
