@@ -28,6 +28,7 @@ class Stub:
     cut: bool = False
     compress: bool = False
     message: str = ""
+    page: str | None = None
     reply: str = ""
     answers: Callable[[list[dict[str, Any]]], str] | None = None
 
@@ -66,7 +67,8 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(stub.wait)
         if fault := stub.faults(stub.count):
             error = {"error": {"message": stub.message or f"a fault of {fault[0]}"}}
-            return self._send(fault[0], json.dumps(error).encode(), fault[1])
+            text = json.dumps(error) if stub.page is None else stub.page
+            return self._send(fault[0], text.encode(), fault[1])
         if stub.answers is not None:
             body["answer"] = stub.answers(body["messages"])
         if stub.reply:

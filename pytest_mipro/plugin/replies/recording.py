@@ -20,6 +20,9 @@ from pytest_mipro.runtime.client.contract import (
     known_usage,
 )
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
+from pytest_mipro.runtime.own_calls.http_call import OwnRequest, answer_of_text
+from pytest_mipro.runtime.own_calls.reading import read_answer
+from pytest_mipro.runtime.own_calls.redacting import redacted_reply
 from pytest_mipro.runtime.replies.recorded import RecordedReplies
 from pytest_mipro.runtime.text.credentials import echoed_credential, variable_of
 from pytest_mipro.runtime.text.redaction import HIDDEN, one_line
@@ -51,7 +54,7 @@ class CheckedClient(ClientWrapper):
 
     def received(self, request: Request, reply: Reply) -> Reply:
         """Return the reply, dated, without an impossible usage or cost; raises EndpointError."""
-        self._refuse_echo(request, (reply.text, reply.model, reply.finish_reason))
+        self._refuse_echo(request, (*_said(request, reply), reply.model, reply.finish_reason))
         return replace(
             reply,
             usage=known_usage(reply.usage.prompt_tokens, reply.usage.completion_tokens),
@@ -64,6 +67,13 @@ class CheckedClient(ClientWrapper):
         echo = echoed_credential(texts, (*self._secrets, *request.secrets), asked)
         if echo:
             raise _echo_error(request, variable_of(echo))
+
+
+def _said(request: Request, reply: Reply) -> tuple[str, ...]:
+    """Return the texts of a reply: of an own client's answer, also what its events say together."""
+    if not isinstance(request, OwnRequest):
+        return (reply.text,)
+    return reply.text, read_answer(answer_of_text(reply.text)).text
 
 
 def _echo_error(request: Request, variable: str) -> EndpointError:
@@ -109,8 +119,9 @@ class RecordingClient(CheckedClient):
 
     def received(self, request: Request, reply: Reply) -> Reply:
         """Return the reply as the file will hold it."""
-        redact, asked = self._redact, reply.asked
-        text, model, reason = redact(reply.text), redact(reply.model), redact(reply.finish_reason)
+        redact, asked, own = self._redact, reply.asked, isinstance(request, OwnRequest)
+        text = redacted_reply(reply.text, redact) if own else redact(reply.text)
+        model, reason = redact(reply.model), redact(reply.finish_reason)
         changed = replace(reply, text=text, model=model, finish_reason=reason)
         return replace(super().received(request, changed), asked=asked)
 

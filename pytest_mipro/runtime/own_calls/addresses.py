@@ -51,6 +51,12 @@ class Addresses:
         return self.are_lm(method, url, {"model": ""})
 
 
+def answers_are_known(target: str) -> bool:
+    """Return whether path and query are those of an API whose replies have a form known here."""
+    path = target.partition("?")[0].rstrip("/")
+    return any(known.search(path) for known in (_PATHS, _PATHS_WITH_MODEL))
+
+
 def origin_of(url: str) -> str:
     """Return scheme, host and port of an address, without user name and password."""
     parts = urlsplit(url)

@@ -22,6 +22,7 @@ from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Reply, Usage, note_unreadable
 from pytest_mipro.runtime.client.endpoints import endpoint_digest
 from pytest_mipro.runtime.own_calls.addresses import credentials_in, origin_of, target_of
+from pytest_mipro.runtime.own_calls.failures import world_error
 from pytest_mipro.runtime.own_calls.http_call import (
     HTTPAnswer,
     HTTPCall,
@@ -34,7 +35,6 @@ from pytest_mipro.runtime.own_calls.sending import (
     blocking,
     from_loop,
     from_thread,
-    world_error,
 )
 from pytest_mipro.runtime.prompts.prompt_file import shows_demos
 from pytest_mipro.runtime.signature.text_signature import TextSignature

@@ -19,6 +19,8 @@ _CALL = "function_call"
 _LONG = 400
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _BASE64 = re.compile(r"(?:data:[^,]*,)?[A-Za-z0-9+/=_-]+\Z")
+# The fields of a reply beside `choices`, which is never empty; Gemini tells a block by the last.
+_REPLIES = ("content", "output", "data", "embeddings", "candidates", "promptFeedback")
 _TOOL_STOPS = ("tool_use", "tool_calls", _CALL)
 _STOPS = {
     **dict.fromkeys(("end_turn", "stop_sequence", *_TOOL_STOPS), "stop"),
@@ -97,7 +99,8 @@ def _shortened(value: Any) -> Any:
 class Reading:
     """What an answer says: text and tool calls, usage, why it ended (`""`: it did not), the model.
 
-    `calls_tool` tells that the model waits for what a tool gives.
+    `calls_tool` tells that the model waits for what a tool gives, `known` that the answer has the
+    form of a reply: an error page of a gateway has none.
     `error` is the text of an error in place of a reply, or of a stream that broke off.
     """
 
@@ -107,6 +110,7 @@ class Reading:
     model: str = ""
     error: str = ""
     calls_tool: bool = False
+    known: bool = True
 
 
 def read_answer(answer: HTTPAnswer) -> Reading:
@@ -114,7 +118,7 @@ def read_answer(answer: HTTPAnswer) -> Reading:
     media = answer.headers.get("content-type", "")
     if "event-stream" not in media:
         data = json_object(answer.body)
-        return Reading() if data is None else _whole(data)
+        return Reading(known=False) if data is None else _whole(data)
     events = list(_events(answer.text))
     return _streamed(events, done="data: [DONE]" in answer.text)
 
@@ -148,6 +152,7 @@ def _whole(data: Mapping[str, Any]) -> Reading:
         _STOPS.get(str(why), str(why)),
         str(data.get("model") or ""),
         calls_tool=why in _TOOL_STOPS or any(map(_is_tool_call, texts)),
+        known=bool(data.get("choices")) or any(name in data for name in _REPLIES),
     )
 
 
@@ -189,6 +194,7 @@ def _streamed(events: Sequence[Mapping[str, Any]], *, done: bool) -> Reading:
         _STOPS.get(why, why or "stop"),
         model,
         calls_tool=why in _TOOL_STOPS or calls_tool,
+        known=bool(events),
     )
 
 

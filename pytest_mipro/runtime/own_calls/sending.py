@@ -11,61 +11,26 @@ from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
-from http import HTTPStatus
 from typing import Any, TypeVar
 
-from pytest_mipro.errors import (
-    EndpointDownError,
-    EndpointError,
-    MiproError,
-    ModuleCallError,
-    UnreachableError,
-)
+from pytest_mipro.errors import EndpointError, MiproError, ModuleCallError
 from pytest_mipro.runtime.client.attempts import Attempts, LiveSettings
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
-from pytest_mipro.runtime.client.live_errors import LOST_STATUS, error_of_status
 from pytest_mipro.runtime.client.prices import ModelPrice, known_price
-from pytest_mipro.runtime.client.retry import Failure, report_lost_attempt, retry_after
+from pytest_mipro.runtime.client.retry import Failure, report_lost_attempt
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
+from pytest_mipro.runtime.own_calls.failures import answer_failure, transport_failure
 from pytest_mipro.runtime.own_calls.http_call import (
     HTTPAnswer,
     OwnRequest,
     Send,
-    json_object,
     text_of_answer,
 )
 from pytest_mipro.runtime.own_calls.reading import read_answer
 from pytest_mipro.runtime.own_calls.seen import passing
-from pytest_mipro.runtime.text.redaction import one_line
 
 T = TypeVar("T")
 _LOOK_SECONDS = 0.5
-_NO_CONNECTION = (
-    "ConnectError",
-    "ConnectTimeout",
-    "ClientConnectorError",
-    "ConnectionTimeoutError",
-)
-
-
-class WorldError(Exception):
-    """What the world did to a call: an `answer` that is no reply, or the transport's `error`."""
-
-    def __init__(self, answer: HTTPAnswer | None = None, error: Exception | None = None) -> None:
-        super().__init__(str(error or (answer.status if answer else "")))
-        self.answer = answer
-        self.error = error
-
-
-def world_error(error: BaseException) -> WorldError | None:
-    """Return what the world did to the call that ended with this error, None: nothing.
-
-    What is behind an error of somebody else's is of another call, which the pipeline has handled.
-    """
-    link: BaseException | None = error
-    while isinstance(link, MiproError):
-        link = link.__cause__ or link.__context__
-    return link if isinstance(link, WorldError) else None
 
 
 class SendingClient(ClientWrapper):
@@ -106,10 +71,10 @@ class SendingClient(ClientWrapper):
         except MiproError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever an HTTP library raises
-            return _transport_failure(request, error)
-        told = read_answer(answer) if answer.status < HTTPStatus.MULTIPLE_CHOICES else None
-        if told is None or told.error:
-            return _failure(request, answer, told.error if told else _error_text(answer))
+            return transport_failure(request, error)
+        told = read_answer(answer)
+        if failed := answer_failure(request, answer, told):
+            return failed
         price = await self._price(request.model)
         return Reply(
             text=text_of_answer(answer),
@@ -124,39 +89,6 @@ class SendingClient(ClientWrapper):
         if model not in self._prices:  # in a thread: litellm's table takes seconds to import
             self._prices[model] = await asyncio.to_thread(known_price, self._inner, model)
         return self._prices[model]
-
-
-def _transport_failure(request: OwnRequest, error: Exception) -> Failure:
-    text = one_line(str(error) or type(error).__name__, secrets=request.secrets)
-    there = not any(kind.__name__ in _NO_CONNECTION for kind in type(error).__mro__)
-    kind = EndpointDownError if there else UnreachableError
-    failed = kind(f"the connection failed: {text}")
-    failed.__cause__ = WorldError(error=error)
-    return Failure(failed, retried=True, lost=there)
-
-
-def _failure(request: OwnRequest, answer: HTTPAnswer, told: str) -> Failure:
-    """Return the failure of an answer that is no reply."""
-    text = one_line(told, secrets=request.secrets)
-    if HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
-        failed: MiproError = EndpointError(f"the call is redirected ({answer.status})")
-    else:
-        failed = error_of_status(request.model, answer.status, text)
-    failed.__cause__ = WorldError(answer)
-    return Failure(
-        failed,
-        retried=isinstance(failed, EndpointDownError),
-        status=answer.status,
-        wait=retry_after(answer.headers),
-        lost=answer.status in (200, *LOST_STATUS),
-    )
-
-
-def _error_text(answer: HTTPAnswer) -> str:
-    data = json_object(answer.body) or {}
-    error = data.get("error")
-    told = error.get("message") if isinstance(error, dict) else error
-    return str(told or answer.text or f"status {answer.status}")
 
 
 def from_thread(send: Callable[[], HTTPAnswer]) -> Send:

@@ -241,7 +241,7 @@ def test_json_of_another_format_is_no_error_of_this_package(data: dict[str, Any]
 
 @pytest.mark.parametrize("body", [b"", b"not JSON", b"[1]", b"\xff"])
 def test_what_is_of_no_known_format_says_nothing(body: bytes) -> None:
-    assert read_answer(HTTPAnswer(200, {}, body)) == Reading()
+    assert read_answer(HTTPAnswer(200, {}, body)) == Reading(known=False)
 
 
 DATA = "iVBORw0K" * 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import httpx
 import openai
@@ -61,6 +62,29 @@ def test_clients_are_told_not_to_try_again(server: Stub, client: LMClient) -> No
         made.chat.completions.create(**BODY)
     assert "failed 2 times, at last with 500: a fault of 500" in str(trace.broken)
     assert server.count == 2
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<html>maintenance: no api key</html>",
+        '{"detail": "upstream failed"}',
+        '{"choices": []}',
+        "",
+    ],
+)
+def test_a_page_in_place_of_a_reply_is_tried_again_and_kept_nowhere(
+    server: Stub, client: LMClient, page: str
+) -> None:
+    server.faults = lambda number: (200, {}) if number <= 2 else None
+    server.page = page
+    with case(client) as trace:
+        assert post(server).text == page
+    assert isinstance(trace.broken, EndpointDownError)
+    assert "the answer is no reply" in str(trace.broken)
+    with case(client) as again:
+        assert post(server).json()["choices"]
+    assert (again.broken, server.count) == (None, 3)
 
 
 def test_a_redirect_is_followed_by_the_client(server: Stub, client: LMClient) -> None:
@@ -156,6 +180,17 @@ def test_an_endpoint_that_echoes_the_key_is_no_reply(server: Stub, client: LMCli
         answer = post(server)
     assert answer.status_code == 424
     assert KEY not in answer.text
+    assert "echoed a credential" in str(trace.broken)
+
+
+def test_a_key_that_a_stream_echoes_in_pieces_is_no_reply(server: Stub, client: LMClient) -> None:
+    from pytest_mipro.plugin.replies.recording import CheckedClient  # noqa: PLC0415
+
+    choices = [{"delta": {"content": text}, "finish_reason": "stop"} for text in (KEY[:9], KEY[9:])]
+    server.faults = lambda _: (200, {"content-type": "text/event-stream"})
+    server.page = "".join(f"data: {json.dumps({'choices': [each]})}\n\n" for each in choices)
+    with case(CheckedClient(client, ())) as trace:
+        post(server, stream=True)
     assert "echoed a credential" in str(trace.broken)
 
 
