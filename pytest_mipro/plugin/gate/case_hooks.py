@@ -142,6 +142,7 @@ class Gate:
             seen=seen_digest(own) if run else "",
             shown=run.shown if run else (),
             shared=run.shared if run else (),
+            given_up=run.given_up if run else 0,
         )
         called = [*(call for _, call in before), *calls]
         modules, demo_rows = self._new_modules(case.study.lock, called)

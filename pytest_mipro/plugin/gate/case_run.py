@@ -163,6 +163,11 @@ class RecordedCall:
         return () if None in scores else tuple(score for score in scores if score is not None)
 
     @property
+    def given_up(self) -> int:
+        """How many LM calls of its samples came to no end."""
+        return sum(trace.given_up for trace in self._traces)
+
+    @property
     def shared(self) -> tuple[str, ...]:
         """The fixtures that all samples got, and none a fresh one; none where there is one sample.
 

@@ -11,6 +11,7 @@ from pytest_mipro.plugin.collecting.plan import TestPlan
 from pytest_mipro.plugin.config.options import GateOn
 from pytest_mipro.plugin.measuring.measure import Status
 from pytest_mipro.plugin.measuring.report_data import CaseResult
+from pytest_mipro.runtime.text.number_words import counted
 
 Ruling = Literal["passed", "failed", "incomplete", "partial", "each"]
 RuleName = Literal["threshold", "max_regression", "group"]
@@ -141,10 +142,22 @@ class Verdict:
     @property
     def unseen(self) -> str:
         """That the scored cases called no LM module, and what follows; "" where one did."""
-        called = any(result.all_usages for result in self.results)
+        called = any(result.all_usages or result.given_up for result in self.results)
         if called or not self.whole.cases:
             return "" if self.status == "incomplete" else self.model_unused
         return _UNSEEN
+
+    @property
+    def given_up(self) -> str:
+        """How many LM calls the pipeline gave up, and what follows; "" where there are none."""
+        count = sum(result.given_up for result in self.results)
+        if not count:
+            return ""
+        calls = counted(count, "LM call was", "LM calls were")
+        return (
+            f"{calls} given up before a reply came, as by a deadline of the pipeline: what such a "
+            "case scores depends on the endpoint, and a replay has no reply for it"
+        )
 
     @property
     def shared(self) -> str:
@@ -157,6 +170,11 @@ class Verdict:
             "is made once for each case: make what one changes in the test, or declare "
             f"rerun_safe={names!r}"
         )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What makes the scores worth less than they seem, a text for each reason."""
+        return tuple(text for text in (self.unseen, self.given_up, self.shared) if text)
 
     @property
     def model_unused(self) -> str:

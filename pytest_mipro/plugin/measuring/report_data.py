@@ -111,7 +111,8 @@ class CaseResult:
     intervals, "" until the study's cases are known. `shown` are the calls of all samples in full,
     where `--mipro-show` or `--mipro-report` asks for them. `usages` is what the test's own calls
     took, `set_up` what those of its fixtures took: a search repeats the former alone. `shared`
-    names the fixtures that were made once for all samples.
+    names the fixtures that were made once for all samples, `given_up` counts the calls that came to
+    no end.
     """
 
     id: str
@@ -130,6 +131,7 @@ class CaseResult:
     shown: tuple[ShownCall, ...] = ()
     set_up: tuple[ModuleUsage, ...] = ()
     shared: tuple[str, ...] = ()
+    given_up: int = 0
 
     @property
     def all_usages(self) -> tuple[ModuleUsage, ...]:

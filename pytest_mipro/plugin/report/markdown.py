@@ -100,7 +100,7 @@ def _study(study: GatedStudy, words: Words) -> list[str]:
     notes = [
         f"- {words.code(verdict.plan.name)}: {words.prose(text)}"
         for verdict in shown
-        for text in (verdict.reason if verdict in bad else "", verdict.unseen, *verdict.doubts)
+        for text in (verdict.reason if verdict in bad else "", *verdict.warnings, *verdict.doubts)
         if text
     ]
     notes += [

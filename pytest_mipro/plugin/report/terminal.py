@@ -128,7 +128,7 @@ def _further_lines(verdict: Verdict, lines: Lines) -> list[Line]:
 
     The cases of a failed verdict are shown in full among the failures.
     """
-    warned = (*_wrapped(verdict.unseen), *_wrapped(verdict.shared))
+    warned = [line for text in verdict.warnings for line in _wrapped(text)]
     warnings: list[Line] = [(line, {"yellow": True}) for line in warned]
     metrics = case_metrics(verdict, lines) if lines.everything else []
     if verdict.status == "partial":

@@ -78,6 +78,7 @@ class Trace:
         self._max_calls = max_calls
         self._requests = 0
         self._opened = 0
+        self._under_way: set[int] = set()
         self._closed: dict[int, ModuleCall | StepCall] = {}
         self._end: ProgramError | None = None
         self._broken: MiproError | None = None
@@ -125,15 +126,32 @@ class Trace:
         """The finished calls of steps, in this order."""
         return tuple(each for each in self.entries if isinstance(each, StepCall))
 
-    def open(self) -> int:
-        """Return the place of a call that starts now."""
+    @property
+    def given_up(self) -> int:
+        """How many LM calls of the pipeline have come to no end: once it is over, it waits no more.
+
+        It has a deadline of its own, or goes on with the first of several replies.
+        """
+        with self._lock:
+            return len(self._under_way)
+
+    def open(self, *, asks: bool = True) -> int:
+        """Return the place of a call that starts now; `asks`: it is one of a model, and no step."""
         with self._lock:
             self._opened += 1
+            if asks:
+                self._under_way.add(self._opened)
             return self._opened
+
+    def leave(self, place: int) -> None:
+        """Take note that the call at a place ended without anything to record."""
+        with self._lock:
+            self._under_way.discard(place)
 
     def close(self, place: int, call: ModuleCall | StepCall) -> None:
         """Record a finished call at its place."""
         with self._lock:
+            self._under_way.discard(place)
             self._closed[place] = replace(call, place=place)
 
     def remember(self, error: Exception) -> None:

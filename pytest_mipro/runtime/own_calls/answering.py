@@ -190,8 +190,10 @@ class _Exchange:
             trace.remember(error)
         elif answer is None or answer.status // 100 != 3:  # a redirect is the client's to follow
             trace.note_failing(key, error)
-        if place is not None and (world is None or isinstance(error, ProgramError)):
-            trace.close(place, self._record(None, "", str(error)))
+        if place is not None:
+            trace.leave(place)
+            if world is None or isinstance(error, ProgramError):
+                trace.close(place, self._record(None, "", str(error)))
         if answer is not None:
             again = {} if self.request.urgent else _NOT_AGAIN
             return replace(answer, headers={**answer.headers, **again})

@@ -88,7 +88,7 @@ class _Traced:
     def __init__(self, made: Step, context: CallContext, given: Mapping[str, Any]) -> None:
         self._step = made
         self._trace = context.trace
-        self._place = self._trace.open() if self._trace else 0
+        self._place = self._trace.open(asks=False) if self._trace else 0
         self._inputs = {
             name: _type_of(value) if name in _OBJECTS else _shown(value)
             for name, value in given.items()

@@ -161,6 +161,12 @@ def test_long_names_of_groups_stay_apart():
     assert all(len(name) <= 32 for name in names)
 
 
+def test_calls_that_the_pipeline_gave_up_are_told():
+    verdict = verdict_on([*results_of([1.0], given_up=2), *passing(1, 1)], threshold=0.5)
+    assert verdict.status == "passed"
+    assert verdict.warnings[0].startswith("2 LM calls were given up before a reply came")
+
+
 def test_the_lock_has_to_judge_beside_a_threshold():
     """As where all rows were exchanged: the threshold alone would let a large fall pass."""
     lock = lock_of([1.0] * 20, digest="other")

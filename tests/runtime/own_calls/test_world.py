@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+from contextvars import copy_context
 
 import httpx
 import openai
@@ -124,6 +126,37 @@ def test_an_answer_that_takes_too_long(server: Stub, client: LMClient) -> None:
     with case(client) as trace, pytest.raises(httpx.ReadTimeout):
         httpx.post(f"{server.url}/v1/chat/completions", json=BODY, timeout=0.05)
     assert isinstance(trace.broken, EndpointDownError)
+
+
+def test_a_call_that_the_pipeline_cancels_is_known(server: Stub, client: LMClient) -> None:
+    async def briefly() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(post_async(server), 0.05)
+
+    server.wait = 0.5
+    with case(client) as trace:
+        asyncio.run(briefly())
+    assert (trace.given_up, trace.calls) == (1, ())
+
+
+def test_a_call_that_the_pipeline_waits_for_no_longer_is_known(
+    server: Stub, client: LMClient
+) -> None:
+    server.wait = 0.5
+    with case(client) as trace:
+        asked = threading.Thread(target=copy_context().run, args=(post, server))
+        asked.start()
+        asked.join(0.1)
+        assert (trace.given_up, trace.calls) == (1, ())
+        asked.join()
+    assert (trace.given_up, len(trace.calls)) == (0, 1)
+
+
+def test_a_call_that_failed_is_not_given_up(server: Stub, client: LMClient) -> None:
+    server.faults = lambda _: (503, {})
+    with case(client) as trace:
+        post(server)
+    assert trace.given_up == 0
 
 
 def test_a_request_that_is_too_long_is_the_candidate_s(server: Stub, client: LMClient) -> None:
