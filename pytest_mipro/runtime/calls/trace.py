@@ -169,7 +169,7 @@ class Trace:
             if error is not None:
                 self._failing[key] = error
 
-    def is_failing(self, key: str) -> bool:
-        """Return whether the last attempt of the call failed."""
+    def failing(self, key: str) -> MiproError | None:
+        """Return the error of the call's last attempt, None where it did not fail."""
         with self._lock:
-            return key in self._failing
+            return self._failing.get(key)

@@ -163,10 +163,12 @@ class _Exchange:
         trace, key = self.trace, self.key
         place = trace.open()
         try:
-            if not trace.is_failing(key):  # else its client tries it again
+            failing = trace.failing(key)
+            if failing is None:  # else its client tries it again
                 trace.count_request()
+            request = replace(self.request, again=_no_answer_came(failing))
             with calling(self.owner.signature.label):
-                reply = await ask(self.context.client, self.request, waits=waits)
+                reply = await ask(self.context.client, request, waits=waits)
         except asyncio.CancelledError:
             raise
         except MiproError as error:
@@ -245,6 +247,12 @@ class _Exchange:
             sent=request if self.trace.keeps else None,
             received=reply if self.trace.keeps else None,
         )
+
+
+def _no_answer_came(error: MiproError | None) -> bool:
+    """Return whether a call failed by its transport: no answer tells a client not to try again."""
+    world = None if error is None else world_error(error)
+    return world is not None and world.error is not None
 
 
 def _refusal(error: MiproError) -> HTTPAnswer:

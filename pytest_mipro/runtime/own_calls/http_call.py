@@ -67,7 +67,8 @@ class OwnRequest(Request):
     value, else a text) and, in the cache, `address` (a digest of `origin`). `messages` and
     `parameters` are read from the body, for estimates and explanations. `size` is that of the body
     in bytes. `send` makes the call with the pipeline's own client; `urgent` tells that the caller
-    keeps a running loop from going on, and with it calls that the loop has to make.
+    keeps a running loop from going on, and with it calls that the loop has to make; `again` that
+    the client tries once more what was tried for it already.
     """
 
     method: str = "POST"
@@ -78,6 +79,7 @@ class OwnRequest(Request):
     origin: str = field(default="", repr=False, compare=False)
     send: Send | None = field(default=None, repr=False, compare=False)
     urgent: bool = field(default=False, compare=False)
+    again: bool = field(default=False, compare=False)
 
     def canonical_json(self) -> str:
         """Return what identifies the call as JSON text, sorted by key."""

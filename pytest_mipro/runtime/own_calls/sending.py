@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from pytest_mipro.errors import EndpointError, MiproError, ModuleCallError
 from pytest_mipro.runtime.client.attempts import Attempts, LiveSettings
-from pytest_mipro.runtime.client.contract import LMClient, Reply, Request
+from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, Usage
 from pytest_mipro.runtime.client.prices import ModelPrice, known_price
 from pytest_mipro.runtime.client.retry import Failure, report_lost_attempt
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
@@ -55,9 +55,10 @@ class SendingClient(ClientWrapper):
         if request.send is None:
             raise EndpointError("a call of the pipeline's own client has no client here")
         attempt = partial(self._attempt, request, request.send)
-        if not request.urgent:
+        if not (request.urgent or request.again):
             return await self._attempts.reply(request, attempt)
-        outcome = await attempt()  # those whose turn it is may wait for its loop
+        # Once: those whose turn it is may wait for its loop, or it has had its series.
+        outcome = await attempt()
         if isinstance(outcome, Reply):
             return outcome
         if outcome.lost:
@@ -79,7 +80,8 @@ class SendingClient(ClientWrapper):
         return Reply(
             text=text_of_answer(answer),
             usage=told.usage,
-            cost=None if price is None else price.cost(told.usage),
+            # Streams tell no usage unless asked: what it cost is then unknown, not nothing.
+            cost=None if price is None or told.usage == Usage() else price.cost(told.usage),
             latency=time.perf_counter() - began,
             finish_reason=told.finish_reason,
             model=told.model or request.model,

@@ -89,6 +89,18 @@ def test_a_page_in_place_of_a_reply_is_tried_again_and_kept_nowhere(
     assert (again.broken, server.count) == (None, 3)
 
 
+def test_what_a_client_tries_again_after_no_answer_is_tried_once(
+    server: Stub, client: LMClient
+) -> None:
+    """An SDK tries time-outs again, after each of which two attempts were made for it."""
+    server.wait = 0.3
+    made = openai.OpenAI(base_url=f"{server.url}/v1", api_key=KEY, timeout=0.05, max_retries=2)
+    with case(client) as trace, made, pytest.raises(openai.APITimeoutError):
+        made.chat.completions.create(**BODY)
+    assert isinstance(trace.broken, EndpointDownError)
+    assert server.count == 2 + 1 + 1
+
+
 def test_a_redirect_is_followed_by_the_client(server: Stub, client: LMClient) -> None:
     moved = {"location": f"{server.url}/v2/chat/completions"}
     server.faults = lambda number: (308, moved) if number == 1 else None
