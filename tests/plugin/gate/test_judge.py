@@ -167,16 +167,6 @@ def test_calls_that_the_pipeline_gave_up_are_told():
     assert verdict.warnings[0].startswith("2 LM calls were given up before a reply came")
 
 
-def test_the_lock_has_to_judge_beside_a_threshold():
-    """As where all rows were exchanged: the threshold alone would let a large fall pass."""
-    lock = lock_of([1.0] * 20, digest="other")
-    results = results_of([0.6] * 20, digest="this")
-    verdict = verdict_on(results, lock, threshold=0.5, max_regression=0.02)
-    assert verdict.status == "incomplete"
-    assert verdict.reason.startswith("max_regression not judged: no case in common with the lock")
-    assert verdict_on(results, lock, threshold=0.5).status == "passed"
-
-
 def test_the_holdout_is_that_of_the_split():
     results = passing(200, 200)
     found = holdout_of(results, 30)
