@@ -63,15 +63,16 @@ class Row:
             return self.columns
         return {name: value for name, value in self.columns.items() if name not in _USAGE}
 
-    @cached_property
-    def digest(self) -> str:
-        """A digest of the facts."""
-        return content_digest(self.facts)
-
     @property
+    def digest(self) -> str:
+        """A digest of the facts and the id, as a lock keeps it: it tells whether a case changed."""
+        named = {ID: self.columns[ID]} if self.file is not None and ID in self.columns else {}
+        return content_digest({**self.facts, **named})
+
+    @cached_property
     def content(self) -> str:
-        """The digest of the facts, "" without any."""
-        return self.digest if self.facts else ""
+        """A digest of the facts, "" without any."""
+        return content_digest(self.facts) if self.facts else ""
 
 
 @dataclass(frozen=True)

@@ -106,8 +106,8 @@ class CaseResult:
 
     `samples` holds the score of each sample, `steps` the module calls of the worst one. `group` is
     the text of the column that the mark names, None where there is none. `split` and `cluster` are
-    the row's own columns. `digest` is of the row's facts, as in the lock, `content` the same, ""
-    without facts, `seen` of what the case showed to the models. `unit` is the key of clustered
+    the row's own columns. `digest` is of the row's facts and id, as in the lock, `content` of its
+    facts, `seen` of what the case showed to the models. `unit` is the key of clustered
     intervals, "" until the study's cases are known. `shown` are the calls of all samples in full,
     where `--mipro-show` or `--mipro-report` asks for them. `usages` is what the test's own calls
     took, `set_up` what those of its fixtures took: a search repeats the former alone. `shared`

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_mipro.errors import CaseFileError
-from pytest_mipro.plugin.collecting.case_files import read_case_file
+from pytest_mipro.optimizer.study.identity import content_digest
+from pytest_mipro.plugin.collecting.case_files import Row, read_case_file
 
 
 def rows(tmp_path, name, text):
@@ -252,3 +254,15 @@ def test_a_cluster_is_a_text_or_a_number(tmp_path):
     path.write_text('{"text": "x", "cluster": ["a"]}\n')
     with pytest.raises(CaseFileError, match=r"rows.jsonl:1: the column `cluster` must be a text"):
         read_case_file(path)
+
+
+def test_how_a_row_is_used_is_no_part_of_its_digest():
+    def row(**columns):
+        return Row("k", {"id": 7, "text": "a", **columns}, file=Path("x.jsonl"))
+
+    plain = row().digest
+    assert plain == content_digest({"id": 7, "text": "a"})
+    assert row(split="train", demo=False, cluster="c").digest == plain
+    assert row(text="b").digest != plain != row(id=8).digest
+    # Of parameters, which have no such columns, all count.
+    assert Row("k", {"split": "a"}).digest == content_digest({"split": "a"})
