@@ -6,7 +6,6 @@ import asyncio
 import gc
 import inspect
 import os
-import threading
 import time
 from functools import partial
 from types import ModuleType
@@ -22,6 +21,7 @@ from pytest_mipro.runtime.client.endpoints import (
     drops_temperature,
     endpoint_digest,
 )
+from pytest_mipro.runtime.client.forks import ProcessLock
 from pytest_mipro.runtime.client.live_errors import BrokenReplyError, failure_of, refuse_broken
 from pytest_mipro.runtime.client.prices import MILLION, ModelPrice, output_limit
 from pytest_mipro.runtime.client.redirects import redirects_refused, watch_redirects
@@ -195,7 +195,7 @@ def _sendable(text: str) -> str:
 
 
 _loaded: ModuleType | None = None
-_loading = threading.Lock()
+_loading = ProcessLock()
 
 
 async def _litellm() -> ModuleType:
