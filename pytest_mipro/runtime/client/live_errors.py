@@ -22,7 +22,8 @@ from pytest_mipro.runtime.client.retry import Failure, is_transient, retry_after
 from pytest_mipro.runtime.text.redaction import one_line
 
 _POLICY_CODES = ("content_filter", "content_policy_violation", "responsibleaipolicyviolation")
-_WINDOW_CODES = ("context_length_exceeded", "maximum context length", "context window")
+_TOO_LARGE = "request too large"  # for the account's tokens a minute: no wait makes it fit
+_WINDOW_CODES = ("context_length_exceeded", "maximum context length", "context window", _TOO_LARGE)
 _KEY_TEXTS = ("missing credentials", "api_key client option must be set", "missing api key")
 _QUOTA_TEXTS = ("insufficient_quota", "exceeded your current quota")
 _UNREADABLE = ("jsondecodeerror", "error converting to valid response")
@@ -115,6 +116,8 @@ def _permanent_cause(
         return unknown_model(model, text if status == 404 else "")
     if not is_transient(status):
         return _refused_request(signs, model, status, text)
+    if _TOO_LARGE in signs:
+        return _too_long(model, text)
     if any(quota in signs for quota in _QUOTA_TEXTS):
         return EndpointError(f"the account for model {model!r} has no quota left: {text}")
     return None
@@ -123,13 +126,17 @@ def _permanent_cause(
 def _refused_request(signs: str, model: str, status: int | None, text: str) -> MiproError:
     if status in {400, 413, 422}:
         if "contextwindowexceeded" in signs or any(code in signs for code in _WINDOW_CODES):
-            return ContextWindowError(
-                f"the request is longer than model {model!r} takes: {text}; "
-                f"shorten the inputs, or use fewer demos"
-            )
+            return _too_long(model, text)
         if "contentpolicyviolation" in signs or any(code in signs for code in _POLICY_CODES):
             return RefusalError(f"the provider's filter refused the request to {model!r}: {text}")
     return EndpointError(f"the endpoint of model {model!r} refused the call ({status}): {text}")
+
+
+def _too_long(model: str, text: str) -> ContextWindowError:
+    return ContextWindowError(
+        f"the request is longer than model {model!r} takes: {text}; "
+        f"shorten the inputs, or use fewer demos"
+    )
 
 
 def unknown_model(model: str, text: str = "") -> UnknownModelError:
