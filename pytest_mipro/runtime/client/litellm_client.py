@@ -41,7 +41,7 @@ class LiteLLMClient:
         self._settings = settings or LiveSettings()
         self._secrets = tuple(url_secrets(self._settings.api_base))
         self._attempts = Attempts(self._settings)
-        self._arguments: dict[str, dict[str, Any]] = {}
+        self._arguments: dict[tuple[str, str | None], dict[str, Any]] = {}
         self._schemas: dict[str, bool] = {}
         self._rooms: dict[str, int | None] = {}
         self._unpriced: set[str] = set()
@@ -118,13 +118,15 @@ class LiteLLMClient:
             return failure_of(error, request.model, (*self._secrets, *request.secrets))
 
     def _call(self, litellm: ModuleType, request: Request) -> dict[str, Any]:
-        if request.model not in self._arguments:
+        # By the base as well, as the cache's keys are: its variable may change in the process.
+        place = (request.model, api_base(request.model, self._settings.api_base))
+        if place not in self._arguments:
             access = access_to(litellm, request.model, self._settings.api_base)
-            self._arguments[request.model] = access
+            self._arguments[place] = access
         arguments: dict[str, Any] = {
             **request.parameters,
             **request.private,
-            **self._arguments[request.model],
+            **self._arguments[place],
             "model": request.model,
             "messages": [message.sent(_sendable) for message in request.messages],
             "timeout": self._settings.timeout,
