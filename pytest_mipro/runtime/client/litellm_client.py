@@ -22,7 +22,12 @@ from pytest_mipro.runtime.client.endpoints import (
     endpoint_digest,
 )
 from pytest_mipro.runtime.client.forks import ProcessLock
-from pytest_mipro.runtime.client.live_errors import BrokenReplyError, failure_of, refuse_broken
+from pytest_mipro.runtime.client.live_errors import (
+    BrokenReplyError,
+    failure_of,
+    refuse_broken,
+    thread_left_alone,
+)
 from pytest_mipro.runtime.client.prices import MILLION, ModelPrice, output_limit
 from pytest_mipro.runtime.client.redirects import redirects_refused, watch_redirects
 from pytest_mipro.runtime.client.retry import Failure, report_lost_attempt
@@ -203,7 +208,13 @@ _loading = ProcessLock()
 async def _litellm() -> ModuleType:
     if _loaded is not None:
         return _loaded
-    return await asyncio.to_thread(_load)  # it takes seconds, and the loop has other work
+    try:
+        return await asyncio.to_thread(_load)  # it takes seconds, and the loop has other work
+    except RuntimeError as error:
+        alone = thread_left_alone(error)
+        if alone is None:
+            raise
+        raise alone from error
 
 
 def _load() -> ModuleType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -13,6 +14,7 @@ from pytest_mipro.errors import (
     EndpointError,
     MiproError,
     MissingKeyError,
+    ModuleCallError,
     RefusalError,
     UnknownModelError,
     UnreachableError,
@@ -26,6 +28,7 @@ _TOO_LARGE = "request too large"  # for the account's tokens a minute: no wait m
 _WINDOW_CODES = ("context_length_exceeded", "maximum context length", "context window", _TOO_LARGE)
 _KEY_TEXTS = ("missing credentials", "api_key client option must be set", "missing api key")
 _QUOTA_TEXTS = ("insufficient_quota", "exceeded your current quota")
+_SHUT_DOWN = ("after shutdown", "after interpreter shutdown", "at interpreter shutdown")
 _UNREADABLE = ("jsondecodeerror", "error converting to valid response")
 LOST_STATUS = frozenset({408, 502, 504})  # of gateways: the model behind may have answered
 _NO_CONNECTION = ("ConnectError", "ClientConnectorError", "ClientConnectorDNSError")
@@ -71,7 +74,7 @@ def failure_of(error: Exception, model: str, secrets: tuple[str, ...] = ()) -> F
     text = _text(error, secrets)
     with suppress(TypeError, ValueError, AttributeError):
         status = int(error.status_code)  # type: ignore[attr-defined] # most of litellm's have it
-    permanent = _redirect(error, model)
+    permanent = _redirect(error, model) or thread_left_alone(error)
     # litellm takes an answer that it can't read for the caller's mistake
     if permanent is None and not _unreadable(error, text):
         permanent = _permanent_cause(error, model, status, text)
@@ -96,6 +99,17 @@ def error_of_status(model: str, status: int, text: str) -> MiproError:
 def _redirect(error: Exception, model: str) -> MiproError | None:
     found = next((link for link in _chain(error) if isinstance(link, RedirectRefusedError)), None)
     return EndpointError(f"the endpoint of model {model!r} {found}") if found else None
+
+
+def thread_left_alone(error: BaseException) -> ModuleCallError | None:
+    """Return what an error means that Python raises once the main thread has ended, else None."""
+    texts = (str(link) for link in _chain(error) if isinstance(link, RuntimeError))
+    if not any(text.endswith(_SHUT_DOWN) for text in texts) or threading.main_thread().is_alive():
+        return None
+    return ModuleCallError(
+        "an LM module was called in a thread after the main thread had ended, where Python starts "
+        "no more work for it; join your threads before the main one ends"
+    )
 
 
 def _unreadable(error: Exception, text: str) -> bool:
