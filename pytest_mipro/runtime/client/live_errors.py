@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_mipro.errors import (
@@ -91,8 +92,11 @@ def failure_of(error: Exception, model: str, secrets: tuple[str, ...] = ()) -> F
 
 
 def error_of_status(model: str, status: int, text: str) -> MiproError:
-    """Return what an answer with an HTTP status of 300 or more means; `text` is its message."""
-    permanent = _permanent_cause(Exception(text), model, status, text)
+    """Return what an answer with an HTTP status of 300 or more means for a pipeline's own client.
+
+    `text` is the answer's message.
+    """
+    permanent = _permanent_cause(Exception(text), model, status, text, _FOR_OWN_CLIENTS)
     return permanent or EndpointDownError(f"{status}: {text}")
 
 
@@ -116,18 +120,40 @@ def _unreadable(error: Exception, text: str) -> bool:
     return _answer(error) is None and any(sign in _signs(error, text) for sign in _UNREADABLE)
 
 
+@dataclass(frozen=True)
+class _Remedies:
+    """What to do where a key is not accepted, and where a model is not found."""
+
+    key: str
+    model: str
+
+
+_FOR_MODULES = _Remedies(
+    "set the provider's API key variable",
+    "write it as provider/model, as in openai/gpt-4o-mini, with a name that the provider lists",
+)
+_FOR_OWN_CLIENTS = _Remedies(
+    "check the key that the pipeline gives its client",
+    "check the model's name and the base URL that the pipeline gives its client",
+)
+
+
 def _permanent_cause(
-    error: Exception, model: str, status: int | None, text: str
+    error: Exception,
+    model: str,
+    status: int | None,
+    text: str,
+    remedies: _Remedies = _FOR_MODULES,
 ) -> MiproError | None:
     """Return the error for a failure that another attempt would meet again."""
     signs = _signs(error, text)
     if status in {401, 403} or any(key in signs for key in _KEY_TEXTS):
         return MissingKeyError(
             f"the endpoint of model {model!r} accepts no call with this key "
-            f"({status or 'no key'}): {text}; set the provider's API key variable"
+            f"({status or 'no key'}): {text}; {remedies.key}"
         )
     if status == 404 or "llm provider not provided" in signs:
-        return unknown_model(model, text if status == 404 else "")
+        return unknown_model(model, text if status == 404 else "", remedies.model)
     if not is_transient(status):
         return _refused_request(signs, model, status, text)
     if _TOO_LARGE in signs:
@@ -153,13 +179,12 @@ def _too_long(model: str, text: str) -> ContextWindowError:
     )
 
 
-def unknown_model(model: str, text: str = "") -> UnknownModelError:
+def unknown_model(
+    model: str, text: str = "", remedy: str = _FOR_MODULES.model
+) -> UnknownModelError:
     """Return the error for a model that no provider serves; `text` is the endpoint's own."""
     reason = f": {text}" if text else ""
-    return UnknownModelError(
-        f"no provider serves model {model!r}{reason}; write it as provider/model, "
-        f"as in openai/gpt-4o-mini, with a name that the provider lists"
-    )
+    return UnknownModelError(f"no provider serves model {model!r}{reason}; {remedy}")
 
 
 def _signs(error: Exception, text: str) -> str:
