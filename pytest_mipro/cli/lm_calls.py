@@ -27,7 +27,7 @@ _CALL = re.compile(
 )
 # A call by hand: of an HTTP client, in a file that holds the address of an LM API.
 _SENT = re.compile(r"(?:^|\.)(?:post|request|stream)$")
-_ADDRESS = re.compile(r"/chat/completions|/responses\b|/v1/messages|:(?:stream)?[gG]enerateContent")
+_ADDRESS = re.compile(r"/completions\b|/responses\b|/v1/messages|:(?:stream)?[gG]enerateContent")
 _LIBRARIES = frozenset({"openai", "anthropic", "litellm", "mistralai"})
 _HTTP = frozenset({"httpx", "aiohttp"})
 _NO_PIPELINES = re.compile(

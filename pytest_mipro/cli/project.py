@@ -7,6 +7,7 @@ replay, and pytest's own cache goes to a folder that is thrown away.
 from __future__ import annotations
 
 import io
+import os
 import re
 import tempfile
 from collections.abc import Callable, Sequence
@@ -16,10 +17,12 @@ from typing import Generic, TypeVar
 import pytest
 
 from pytest_mipro.errors import ConfigurationError, MiproError
+from pytest_mipro.plugin import hooks
 from pytest_mipro.plugin.config.apply_options import options_in_force
 from pytest_mipro.runtime.text.redaction import one_line
 
 T = TypeVar("T")
+_ENTRY_POINT = "mipro"
 
 
 class Visitor(Generic[T]):
@@ -32,6 +35,13 @@ class Visitor(Generic[T]):
         self.result: T | None = None
         self.error: MiproError | None = None
         self.interrupted = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_load_initial_conftests(self, early_config: pytest.Config) -> None:
+        """Load this package's own plugin where the environment keeps pytest from finding it."""
+        manager = early_config.pluginmanager
+        if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD") and not manager.is_registered(hooks):
+            manager.register(hooks, _ENTRY_POINT)
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Keep that the user has stopped the run, which pytest takes for an ordinary end."""

@@ -47,6 +47,8 @@ if is_offline_child():
 class LMModule(Generic[P, R]):
     """A callable LM module, made by `@lm_module`; it takes the function's own arguments."""
 
+    __name__: str  # as a function has it
+
     def __init__(
         self,
         signature: FunctionSignature,

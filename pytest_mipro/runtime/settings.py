@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_mipro.errors import ConfigurationError, UsageError
 from pytest_mipro.runtime.client.contract import LMClient
+from pytest_mipro.runtime.client.forks import ProcessLock
 from pytest_mipro.runtime.signature.signature import Signature, is_variant
 
 
@@ -28,6 +29,7 @@ class Settings:
 
 
 _settings = Settings()
+_changing = ProcessLock()
 _variant: ContextVar[str | None] = ContextVar("mipro_variant", default=None)
 
 
@@ -39,8 +41,9 @@ def current_settings() -> Settings:
 def replace_settings(settings: Settings) -> Settings:
     """Put these settings in force and return the previous ones."""
     global _settings
-    before, _settings = _settings, settings
-    return before
+    with _changing:
+        before, _settings = _settings, settings
+        return before
 
 
 def configure(
@@ -60,6 +63,7 @@ def configure(
     prompt file is an error instead of falling back to the docstring. `variant` names the prompts
     to use, as "acme" does `triage@acme.yaml` ("": the plain ones). Raises ConfigurationError.
     """
+    global _settings  # noqa: PLW0603 - one setting a process is the purpose of this file
     _check_values(model, client, max_output_tokens, require_prompts)
     if variant:
         check_variant(variant, "configure(variant=…)")
@@ -72,7 +76,8 @@ def configure(
         "variant": variant,
     }
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    replace_settings(replace(_settings, **changes))
+    with _changing:  # of two threads, each keeps what the other sets
+        _settings = replace(_settings, **changes)
 
 
 def _check_values(model: Any, client: Any, max_output_tokens: Any, require_prompts: Any) -> None:

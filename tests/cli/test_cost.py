@@ -45,6 +45,17 @@ def test_sums(desk: Path, command: Run) -> None:
     ]
 
 
+@pytest.mark.parametrize("chosen", ["", "-p mipro", "-p pytest_mipro.plugin.hooks"])
+def test_plugins_need_not_be_found_by_pytest(
+    desk: Path, command: Run, monkeypatch: pytest.MonkeyPatch, chosen: str
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", chosen)
+    ended = command("cost")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.startswith("nothing was billed")
+
+
 def test_a_gate_is_billed_once(desk: Path, command: Run, pytester: pytest.Pytester) -> None:
     assert command("cost").out.startswith("nothing was billed")
     pytester.mkdir(".mipro")

@@ -102,7 +102,26 @@ def _reply(body: dict[str, Any]) -> str:
     return f"{last['role']} said {content}"
 
 
+def _legacy(body: dict[str, Any]) -> dict[str, Any] | list[str]:
+    head = {"id": "c-1", "object": "text_completion", "created": 0, "model": body["model"]}
+    usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+    prompts = body["prompt"] if isinstance(body["prompt"], list) else [body["prompt"]]
+    choices = [
+        {"index": n, "text": f"user said {prompt}", "finish_reason": "stop", "logprobs": None}
+        for n, prompt in enumerate(prompts)
+    ]
+    if not body.get("stream"):
+        return {**head, "choices": choices, "usage": usage}
+    parts = [{**choices[0], "text": "user said ", "finish_reason": None}]
+    parts.append({**choices[0], "text": prompts[0]})
+    chunks = [*({**head, "choices": [part]} for part in parts), {**head, "choices": []}]
+    chunks[-1]["usage"] = usage
+    return [*(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks), "data: [DONE]\n\n"]
+
+
 def _chat(body: dict[str, Any]) -> dict[str, Any] | list[str]:
+    if "prompt" in body:
+        return _legacy(body)
     head = {"id": "c-1", "created": 0, "model": body["model"]}
     usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
     wants_tool = body.get("tools") and body["messages"][-1]["role"] == "user"

@@ -12,7 +12,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 import pytest
 
@@ -21,6 +21,7 @@ from pytest_mipro.errors import ModuleCallError
 from pytest_mipro.runtime.calls.context import CallContext, use
 from pytest_mipro.runtime.calls.trace import Trace
 from pytest_mipro.runtime.client.contract import Reply, Request, ScriptedClient
+from pytest_mipro.runtime.module import LMModule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,3 +197,7 @@ def test_it_serves_as_partial_and_as_attribute() -> None:
         assert Desk().summarise("b") == "b"
         assert Desk().step(ticket="c") == "c"
         assert list(map(summarize, ["d", "e"])) == ["d", "e"]
+
+
+def test_type_checkers_know_its_name() -> None:
+    assert get_type_hints(LMModule)["__name__"] is str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from pytest_mipro import configure, lm_module
 from pytest_mipro.errors import ConfigurationError
+from pytest_mipro.runtime import settings as settings_file
 from pytest_mipro.runtime.calls.context import CallContext, use
 from pytest_mipro.runtime.client.contract import ScriptedClient
 from pytest_mipro.runtime.settings import Settings, current_settings, replace_settings
@@ -23,6 +25,25 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = replace_settings(Settings())
     yield
     replace_settings(before)
+
+
+def test_threads_that_configure_at_once_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, changed = threading.Event(), threading.Event()
+
+    def slowly(before: Settings, **changes: Any) -> Settings:
+        if "model" in changes:
+            first.set()
+            changed.wait(0.2)  # the other thread changes meanwhile what was read here
+        return replace(before, **changes)
+
+    monkeypatch.setattr(settings_file, "replace", slowly)
+    one = threading.Thread(target=configure, kwargs={"model": "m"})
+    one.start()
+    first.wait()
+    configure(max_output_tokens=5)
+    changed.set()
+    one.join()
+    assert (current_settings().model, current_settings().max_output_tokens) == ("m", 5)
 
 
 @lm_module(model="decorator")

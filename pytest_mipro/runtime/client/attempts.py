@@ -15,10 +15,13 @@ from pytest_mipro.runtime.client.retry import (
     ATTEMPTS,
     BACKOFF_SECONDS,
     LONGEST_WAIT_SECONDS,
+    PATIENT_REFUSALS,
+    PATIENT_WAITS,
     Failure,
     back_off,
     report_lost_attempt,
 )
+from pytest_mipro.runtime.text.number_words import counted
 from pytest_mipro.runtime.text.redaction import one_line
 
 
@@ -58,6 +61,34 @@ class LiveSettings:
             )
 
 
+class _Failed:
+    """How often one call has failed: `count` bounds its attempts, `times` is all of it.
+
+    While other calls are answered, a refusal for the rate doesn't count: the endpoint works, and
+    this call's turn comes. It does count once no limit a minute explains so many: the call itself
+    is too large, and each attempt makes the others wait.
+    """
+
+    def __init__(self, limiter: RateLimiter, longest_wait: float) -> None:
+        self.count = self.times = 0
+        self._limiter, self._answered = limiter, limiter.answered
+        self._patient_seconds = PATIENT_WAITS * longest_wait
+        self._patient_until: float | None = None
+        self._uncounted = 0
+
+    def note(self, failure: Failure) -> None:
+        """Count a failure."""
+        now = asyncio.get_running_loop().time()
+        if self._patient_until is None:
+            self._patient_until = now + self._patient_seconds
+        patient = self._uncounted < PATIENT_REFUSALS or now < self._patient_until
+        uncounted = failure.limited and self._limiter.answered > self._answered and patient
+        self._answered = self._limiter.answered
+        self._uncounted += uncounted
+        self.count += not uncounted
+        self.times += 1
+
+
 class Attempts:
     """Makes calls by the settings, for one event loop: in turn, and again after a failure."""
 
@@ -77,7 +108,7 @@ class Attempts:
         A failure that `gives_way` changed the call for is followed by another attempt at once.
         """
         settings, limiter = self._settings, self._limiter(request.model)
-        place, answered, failed = limiter.place(), limiter.answered, 0
+        place, failed = limiter.place(), _Failed(limiter, settings.longest_wait)
         while True:
             async with limiter.turn(place) as cuts, self._slots:
                 outcome = await attempt()
@@ -90,23 +121,20 @@ class Attempts:
                     if outcome.lost:
                         report_lost_attempt(again=False)
                     raise outcome.error
-                # While other calls are answered, a refusal for the rate doesn't count: the endpoint
-                # works, and this call's turn comes.
-                failed += not (outcome.limited and limiter.answered > answered)
-                answered = limiter.answered
+                failed.note(outcome)
                 if outcome.lost:
-                    report_lost_attempt(again=failed < settings.attempts)
-                wait = self._wait(outcome, failed, request)
+                    report_lost_attempt(again=failed.count < settings.attempts)
+                wait = self._wait(outcome, failed.count, request)
                 if outcome.limited:
                     limiter.note_refusal(cuts, wait)
-                if failed >= settings.attempts:
+                if failed.count >= settings.attempts:
                     break
                 if not outcome.limited:
                     # It keeps its turn meanwhile: an endpoint in trouble would otherwise meet all
                     # queued requests together, and use up their attempts.
                     await asyncio.sleep(wait)
         raise type(outcome.error)(
-            f"model {request.model!r} failed {settings.attempts} times, at last with "
+            f"model {request.model!r} failed {counted(failed.times, 'time')}, at last with "
             f"{outcome.error}; check the endpoint, or try again later"
         ) from outcome.error.__cause__
 

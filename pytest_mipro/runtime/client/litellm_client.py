@@ -6,7 +6,6 @@ import asyncio
 import gc
 import inspect
 import os
-import threading
 import time
 from functools import partial
 from types import ModuleType
@@ -22,7 +21,13 @@ from pytest_mipro.runtime.client.endpoints import (
     drops_temperature,
     endpoint_digest,
 )
-from pytest_mipro.runtime.client.live_errors import BrokenReplyError, failure_of, refuse_broken
+from pytest_mipro.runtime.client.forks import ProcessLock
+from pytest_mipro.runtime.client.live_errors import (
+    BrokenReplyError,
+    failure_of,
+    refuse_broken,
+    thread_left_alone,
+)
 from pytest_mipro.runtime.client.prices import MILLION, ModelPrice, output_limit
 from pytest_mipro.runtime.client.redirects import redirects_refused, watch_redirects
 from pytest_mipro.runtime.client.retry import Failure, report_lost_attempt
@@ -41,7 +46,7 @@ class LiteLLMClient:
         self._settings = settings or LiveSettings()
         self._secrets = tuple(url_secrets(self._settings.api_base))
         self._attempts = Attempts(self._settings)
-        self._arguments: dict[str, dict[str, Any]] = {}
+        self._arguments: dict[tuple[str, str | None], dict[str, Any]] = {}
         self._schemas: dict[str, bool] = {}
         self._rooms: dict[str, int | None] = {}
         self._unpriced: set[str] = set()
@@ -118,13 +123,15 @@ class LiteLLMClient:
             return failure_of(error, request.model, (*self._secrets, *request.secrets))
 
     def _call(self, litellm: ModuleType, request: Request) -> dict[str, Any]:
-        if request.model not in self._arguments:
+        # By the base as well, as the cache's keys are: its variable may change in the process.
+        place = (request.model, api_base(request.model, self._settings.api_base))
+        if place not in self._arguments:
             access = access_to(litellm, request.model, self._settings.api_base)
-            self._arguments[request.model] = access
+            self._arguments[place] = access
         arguments: dict[str, Any] = {
             **request.parameters,
             **request.private,
-            **self._arguments[request.model],
+            **self._arguments[place],
             "model": request.model,
             "messages": [message.sent(_sendable) for message in request.messages],
             "timeout": self._settings.timeout,
@@ -195,13 +202,19 @@ def _sendable(text: str) -> str:
 
 
 _loaded: ModuleType | None = None
-_loading = threading.Lock()
+_loading = ProcessLock()
 
 
 async def _litellm() -> ModuleType:
     if _loaded is not None:
         return _loaded
-    return await asyncio.to_thread(_load)  # it takes seconds, and the loop has other work
+    try:
+        return await asyncio.to_thread(_load)  # it takes seconds, and the loop has other work
+    except RuntimeError as error:
+        alone = thread_left_alone(error)
+        if alone is None:
+            raise
+        raise alone from error
 
 
 def _load() -> ModuleType:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_mipro.errors import (
@@ -13,6 +15,7 @@ from pytest_mipro.errors import (
     EndpointError,
     MiproError,
     MissingKeyError,
+    ModuleCallError,
     RefusalError,
     UnknownModelError,
     UnreachableError,
@@ -22,9 +25,11 @@ from pytest_mipro.runtime.client.retry import Failure, is_transient, retry_after
 from pytest_mipro.runtime.text.redaction import one_line
 
 _POLICY_CODES = ("content_filter", "content_policy_violation", "responsibleaipolicyviolation")
-_WINDOW_CODES = ("context_length_exceeded", "maximum context length", "context window")
+_TOO_LARGE = "request too large"  # for the account's tokens a minute: no wait makes it fit
+_WINDOW_CODES = ("context_length_exceeded", "maximum context length", "context window", _TOO_LARGE)
 _KEY_TEXTS = ("missing credentials", "api_key client option must be set", "missing api key")
 _QUOTA_TEXTS = ("insufficient_quota", "exceeded your current quota")
+_SHUT_DOWN = ("after shutdown", "after interpreter shutdown", "at interpreter shutdown")
 _UNREADABLE = ("jsondecodeerror", "error converting to valid response")
 LOST_STATUS = frozenset({408, 502, 504})  # of gateways: the model behind may have answered
 _NO_CONNECTION = ("ConnectError", "ClientConnectorError", "ClientConnectorDNSError")
@@ -70,7 +75,7 @@ def failure_of(error: Exception, model: str, secrets: tuple[str, ...] = ()) -> F
     text = _text(error, secrets)
     with suppress(TypeError, ValueError, AttributeError):
         status = int(error.status_code)  # type: ignore[attr-defined] # most of litellm's have it
-    permanent = _redirect(error, model)
+    permanent = _redirect(error, model) or thread_left_alone(error)
     # litellm takes an answer that it can't read for the caller's mistake
     if permanent is None and not _unreadable(error, text):
         permanent = _permanent_cause(error, model, status, text)
@@ -87,8 +92,11 @@ def failure_of(error: Exception, model: str, secrets: tuple[str, ...] = ()) -> F
 
 
 def error_of_status(model: str, status: int, text: str) -> MiproError:
-    """Return what an answer with an HTTP status of 300 or more means; `text` is its message."""
-    permanent = _permanent_cause(Exception(text), model, status, text)
+    """Return what an answer with an HTTP status of 300 or more means for a pipeline's own client.
+
+    `text` is the answer's message.
+    """
+    permanent = _permanent_cause(Exception(text), model, status, text, _FOR_OWN_CLIENTS)
     return permanent or EndpointDownError(f"{status}: {text}")
 
 
@@ -97,24 +105,59 @@ def _redirect(error: Exception, model: str) -> MiproError | None:
     return EndpointError(f"the endpoint of model {model!r} {found}") if found else None
 
 
+def thread_left_alone(error: BaseException) -> ModuleCallError | None:
+    """Return what an error means that Python raises once the main thread has ended, else None."""
+    texts = (str(link) for link in _chain(error) if isinstance(link, RuntimeError))
+    if not any(text.endswith(_SHUT_DOWN) for text in texts) or threading.main_thread().is_alive():
+        return None
+    return ModuleCallError(
+        "an LM module was called in a thread after the main thread had ended, where Python starts "
+        "no more work for it; join your threads before the main one ends"
+    )
+
+
 def _unreadable(error: Exception, text: str) -> bool:
     return _answer(error) is None and any(sign in _signs(error, text) for sign in _UNREADABLE)
 
 
+@dataclass(frozen=True)
+class _Remedies:
+    """What to do where a key is not accepted, and where a model is not found."""
+
+    key: str
+    model: str
+
+
+_FOR_MODULES = _Remedies(
+    "set the provider's API key variable",
+    "write it as provider/model, as in openai/gpt-4o-mini, with a name that the provider lists",
+)
+_FOR_OWN_CLIENTS = _Remedies(
+    "check the key that the pipeline gives its client",
+    "check the model's name and the base URL that the pipeline gives its client",
+)
+
+
 def _permanent_cause(
-    error: Exception, model: str, status: int | None, text: str
+    error: Exception,
+    model: str,
+    status: int | None,
+    text: str,
+    remedies: _Remedies = _FOR_MODULES,
 ) -> MiproError | None:
     """Return the error for a failure that another attempt would meet again."""
     signs = _signs(error, text)
     if status in {401, 403} or any(key in signs for key in _KEY_TEXTS):
         return MissingKeyError(
             f"the endpoint of model {model!r} accepts no call with this key "
-            f"({status or 'no key'}): {text}; set the provider's API key variable"
+            f"({status or 'no key'}): {text}; {remedies.key}"
         )
     if status == 404 or "llm provider not provided" in signs:
-        return unknown_model(model, text if status == 404 else "")
+        return unknown_model(model, text if status == 404 else "", remedies.model)
     if not is_transient(status):
         return _refused_request(signs, model, status, text)
+    if _TOO_LARGE in signs:
+        return _too_long(model, text)
     if any(quota in signs for quota in _QUOTA_TEXTS):
         return EndpointError(f"the account for model {model!r} has no quota left: {text}")
     return None
@@ -123,22 +166,25 @@ def _permanent_cause(
 def _refused_request(signs: str, model: str, status: int | None, text: str) -> MiproError:
     if status in {400, 413, 422}:
         if "contextwindowexceeded" in signs or any(code in signs for code in _WINDOW_CODES):
-            return ContextWindowError(
-                f"the request is longer than model {model!r} takes: {text}; "
-                f"shorten the inputs, or use fewer demos"
-            )
+            return _too_long(model, text)
         if "contentpolicyviolation" in signs or any(code in signs for code in _POLICY_CODES):
             return RefusalError(f"the provider's filter refused the request to {model!r}: {text}")
     return EndpointError(f"the endpoint of model {model!r} refused the call ({status}): {text}")
 
 
-def unknown_model(model: str, text: str = "") -> UnknownModelError:
+def _too_long(model: str, text: str) -> ContextWindowError:
+    return ContextWindowError(
+        f"the request is longer than model {model!r} takes: {text}; "
+        f"shorten the inputs, or use fewer demos"
+    )
+
+
+def unknown_model(
+    model: str, text: str = "", remedy: str = _FOR_MODULES.model
+) -> UnknownModelError:
     """Return the error for a model that no provider serves; `text` is the endpoint's own."""
     reason = f": {text}" if text else ""
-    return UnknownModelError(
-        f"no provider serves model {model!r}{reason}; write it as provider/model, "
-        f"as in openai/gpt-4o-mini, with a name that the provider lists"
-    )
+    return UnknownModelError(f"no provider serves model {model!r}{reason}; {remedy}")
 
 
 def _signs(error: Exception, text: str) -> str:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import os
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar, cast
 
 from pytest_mipro.errors import ModuleCallError
+from pytest_mipro.runtime.client.forks import ProcessLock, in_each_child
 
 T = TypeVar("T")
 
-_lock = threading.Lock()
+_lock = ProcessLock()
 _loop: asyncio.AbstractEventLoop | None = None
 _thread: threading.Thread | None = None
+_left_behind: list[object] = []
 
 
 def background_loop() -> asyncio.AbstractEventLoop:
@@ -36,12 +37,21 @@ def background_loop() -> asyncio.AbstractEventLoop:
 
 def _start_afresh() -> None:
     """Forget the loop in a forked process: threads do not survive a fork."""
-    global _lock, _loop, _thread
-    _lock, _loop, _thread = threading.Lock(), None, None
+    global _loop, _thread
+    leave_behind(_loop)
+    _loop, _thread = None, None
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_afresh)
+def leave_behind(of_the_parent: object) -> None:
+    """Keep what a forked process can't use from being destroyed.
+
+    Its tasks would complain that they have not ended, and an identity that is free again would be
+    taken for that of the dead loop by those who keep connections by it.
+    """
+    _left_behind.append(of_the_parent)
+
+
+in_each_child(_start_afresh)
 
 
 def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:

@@ -7,8 +7,10 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from pytest_mipro.errors import UnknownModelError
+from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.attempts import LiveSettings
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, samples_at_0
+from pytest_mipro.runtime.client.forks import in_each_child
 from pytest_mipro.runtime.client.litellm_client import LiteLLMClient
 from pytest_mipro.runtime.client.prices import ModelPrice, known_price
 from pytest_mipro.runtime.client.wrappers import BoundedClient
@@ -92,3 +94,13 @@ def _load(entry: EntryPoint, model: str) -> LMClient:
 def default_client() -> ProviderClient:
     """Return the process's client for module calls that have no other client."""
     return ProviderClient()
+
+
+def _start_afresh() -> None:
+    """Drop the client in a forked process: it waits for calls of its parent."""
+    if default_client.cache_info().currsize:
+        loop.leave_behind(default_client())
+        default_client.cache_clear()
+
+
+in_each_child(_start_afresh)

@@ -4,8 +4,8 @@
 |---|---|---|
 | no connection, no answer in time, an answer without a reply | yes | back-off |
 | 408, 409, 425, 5xx | yes | Retry-After, else back-off |
-| 429; 503 and 529 with a Retry-After | yes, uncounted while other calls are answered | the same |
-| 429 with a spent quota, other 4xx (key, model, context window, filter) | no | |
+| 429; 503 and 529 with a Retry-After | yes, uncounted at first if others are answered | the same |
+| 429 for its own size or a spent quota, other 4xx (key, model, context window, filter) | no | |
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ BACKOFF_SECONDS = 0.5
 """The longest first wait; it doubles at each failure."""
 LONGEST_WAIT_SECONDS = 60.0
 """No wait is longer, whatever the endpoint asks for."""
+PATIENT_REFUSALS = 20
+"""So many refusals of a call for its rate don't count, at least, while others are answered."""
+PATIENT_WAITS = 2
+"""For so many of the longest waits they don't count, at least: a limit a minute ends by then."""
 _RETRIED_4XX = frozenset({408, 409, 425, 429})
 _OVERLOADED = frozenset({503, 529})
 

@@ -9,9 +9,9 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-_PATHS = re.compile(r"(?:/chat/completions|/responses|/v1/messages|/embeddings)\Z")
+_PATHS = re.compile(r"(?:/completions|/responses|/v1/messages|/embeddings)\Z")
 _PATHS_WITH_MODEL = re.compile(
-    r"(?:/deployments/[^/]+(?:/chat/completions|/embeddings)|:(?:stream)?generateContent)\Z",
+    r"(?:/deployments/[^/]+(?:(?:/chat)?/completions|/embeddings)|:(?:stream)?generateContent)\Z",
     re.IGNORECASE,
 )
 _CREDENTIAL = re.compile(

@@ -22,6 +22,7 @@ from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Reply, Usage, note_unreadable
 from pytest_mipro.runtime.client.endpoints import endpoint_digest
 from pytest_mipro.runtime.own_calls.addresses import credentials_in, origin_of, target_of
+from pytest_mipro.runtime.own_calls.body_credentials import without_credentials
 from pytest_mipro.runtime.own_calls.failures import world_error
 from pytest_mipro.runtime.own_calls.http_call import (
     HTTPAnswer,
@@ -108,18 +109,18 @@ def _on_a_loop() -> bool:
 
 def _request(context: CallContext, call: HTTPCall) -> OwnRequest:
     body, target, origin = call.json(), target_of(call.url), origin_of(call.url)
-    given = {} if body is None else body
+    given, private = without_credentials({} if body is None else body)
     return OwnRequest(
         model=str(given.get("model") or target.partition("?")[0].strip("/")),
         messages=messages_of(given),
         parameters=parameters_of(given, target),
-        private=credentials_in(call.url, call.headers),
+        private={**private, **credentials_in(call.url, call.headers)},
         sample=context.sample,
         method=call.method,
         target=target,
         address=endpoint_digest(origin),
         origin=origin,
-        body=call.body.decode("utf-8", "replace") if body is None else body,
+        body=call.body.decode("utf-8", "replace") if body is None else given,
         size=len(call.body),
     )
 

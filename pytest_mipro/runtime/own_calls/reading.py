@@ -37,7 +37,7 @@ def messages_of(body: Mapping[str, Any]) -> tuple[Message, ...]:
         if body.get(name)
     ]
     turns = body.get("messages") or body.get("input") or body.get("contents") or body.get("prompt")
-    for turn in turns if isinstance(turns, list) else [turns]:
+    for turn in turns if isinstance(turns, list) and not _is_tokens(turns) else [turns]:
         if isinstance(turn, dict):
             role = _ROLES.get(str(turn.get("role")), "user")
             content = turn.get("content")
@@ -49,11 +49,24 @@ def messages_of(body: Mapping[str, Any]) -> tuple[Message, ...]:
     return tuple(found)
 
 
+def _is_tokens(prompt: list[Any]) -> bool:
+    """Return whether a prompt is written in tokens: one text, not one for each number."""
+    return bool(prompt) and all(type(token) is int for token in prompt)
+
+
+def _prompts(prompt: Any) -> int:
+    """Return how many prompts a list holds, 0 for what is no list of prompts."""
+    return len(prompt) if isinstance(prompt, list) and not _is_tokens(prompt) else 0
+
+
 def parameters_of(body: Mapping[str, Any], target: str) -> dict[str, Any]:
     """Return the other fields of a call, its output limit under the name that budgets know."""
     parameters = {name: value for name, value in body.items() if name not in (*_CONTENT, "model")}
     if target.partition("?")[0].rstrip("/").endswith("/embeddings"):
         parameters["max_tokens"] = 0  # they write nothing
+    elif (prompts := _prompts(body.get("prompt"))) > 0:
+        choices = body.get("n")  # for each of them
+        parameters["n"] = prompts * (choices if type(choices) is int else 1)
     elif "max_output_tokens" in body:
         parameters["max_tokens"] = body["max_output_tokens"]
     elif config := _object(body.get("generationConfig")):

@@ -7,7 +7,6 @@ behind a front matter that holds demos alone.
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from glob import escape
 from pathlib import Path
@@ -18,6 +17,7 @@ from pytest_mipro.errors import (
     OutputParseError,
     PromptFileError,
 )
+from pytest_mipro.runtime.client.forks import ProcessLock
 from pytest_mipro.runtime.prompts.placeholders import warn_of_placeholders
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.settings import current_settings
@@ -232,7 +232,7 @@ def read_prompt(path: Path, signature: Signature | None = None) -> Prompt:
 
 
 _committed: dict[tuple[Path, str], Prompt | None] = {}
-_committed_lock = threading.Lock()
+_committed_lock = ProcessLock()
 
 
 def committed_prompt(signature: Signature) -> Prompt:

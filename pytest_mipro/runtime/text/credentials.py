@@ -28,7 +28,15 @@ _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _UNSPEAKABLE = re.compile(r"[bcdfghjklmnpqrstvwxz]{5}", re.IGNORECASE)
 
 _SECRET_NAME = re.compile(
-    r"(?:(?:^|_)(?:API)?(?:KEY|TOKEN|SECRET)|PASSWORD|PASSWD|PASSPHRASE)$", re.IGNORECASE
+    r"(?:(?:^|_)(?:(?:API)?(?:KEY|TOKEN|SECRET)|PASS)|PASSWORD|PASSWD|PASSPHRASE)$", re.IGNORECASE
+)
+# What is named so may be a file, a name or a number as well: its value has to look like a key.
+_LIKELY_NAME = re.compile(
+    r"(?:^|_)(?:CREDENTIALS?|(?:API)?(?:KEY|TOKEN|SECRET)_(?!(?:FILE|PATH|DIR|NAME|URL)$)[A-Z\d]+)$",
+    re.IGNORECASE,
+)
+_LIKE_A_KEY = re.compile(
+    r"(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])(?!/|.*\.\w{1,5}\Z)[\w+/=.-]{16,}", re.ASCII
 )
 _SECRET_PART = re.compile(r"key|token|secret|sig|pass|pwd|auth|cred|code", re.IGNORECASE)
 # Beside a mask, as in `sk-ab****yz`, this much of the beginning and of the end is a secret's.
@@ -90,8 +98,9 @@ def public_texts(texts: Callable[[], Iterable[str]]) -> Iterator[None]:
 def credentials(given: Iterable[str] = ()) -> frozenset[str]:
     """Return the credentials: what can be a secret of `given` and of the environment.
 
-    Those are the values of variables named `…KEY`, `…TOKEN`, `…SECRET`, `…PASSWORD`, `…PASSWD` or
-    `…PASSPHRASE`, and what `url_secrets` finds in addresses (`…_URL`, `…_BASE`).
+    Those are the values of variables named `…KEY`, `…TOKEN`, `…SECRET`, `…PASSWORD`, `…PASSWD`,
+    `…PASSPHRASE` or `…_PASS`; of `…_CREDENTIALS` and `…KEY_EASTUS` and the like, where they look
+    like a key; and what `url_secrets` finds in addresses (`…_URL`, `…_BASE`).
     """
     return _secret_ones(frozenset((*given, *_environment_values())), _public_texts)
 
@@ -107,6 +116,8 @@ def _environment_values() -> Iterator[str]:
         kind = _kind_of(name)
         if kind == "secret":
             yield os.environ[name].strip()
+        elif kind == "likely" and _LIKE_A_KEY.fullmatch(value := os.environ[name].strip()):
+            yield value
         elif kind == "address" and "://" in (value := os.environ[name]):
             yield from url_secrets(value)
 
@@ -115,6 +126,8 @@ def _environment_values() -> Iterator[str]:
 def _kind_of(name: str) -> str:
     if _SECRET_NAME.search(name):
         return "secret"
+    if _LIKELY_NAME.search(name):
+        return "likely"
     return "address" if name.upper().endswith(("_BASE", "_URL")) else ""
 
 

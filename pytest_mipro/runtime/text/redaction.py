@@ -21,7 +21,8 @@ _SHAPES = (
     re.compile(r"\b(basic\s)(?=\S{0,400}[\d=])[\w.~+/=-]{16,}", re.IGNORECASE),
     re.compile(r"\b()(?:sk|pk|rk|gsk|xai|hf)[-_](?=[\w-]{0,200}\d)[\w-]{15,}"),
     re.compile(r"\b()(?:sk|pk|rk|gsk|xai|hf)[-_][\w-]{0,40}\*{3,}[\w*-]*"),
-    re.compile(r"\b()(?:AKIA[A-Z\d]{16}|AIza[\w-]{35}|gh[oprsu]_\w{36})\b"),
+    re.compile(r"\b()(?:A[KS]IA[A-Z\d]{16}|AIza[\w-]{35}|gh[oprsu]_\w{36})\b"),
+    re.compile(r"\b()(?:github_pat_(?=\w{0,200}\d)\w{22,}|glpat-(?=[\w-]{0,200}\d)[\w-]{20,})"),
     re.compile(r"\b()eyJ[\w-]{8,400}\.[\w-]{8,}\.[\w-]{8,}"),  # a JSON web token
 )
 

@@ -12,7 +12,7 @@ import pytest
 from live_calls import KEY, MODEL, ask, choice, client_of, error_of, request
 from scripted_server import Answer, ScriptedServer, completion, failure
 
-from pytest_mipro.errors import ConfigurationError, EndpointDownError, EndpointError
+from pytest_mipro.errors import ConfigurationError, EndpointDownError
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import (
     Request,
@@ -252,13 +252,6 @@ def test_endpoint_digest_has_no_credentials(monkeypatch: pytest.MonkeyPatch) -> 
 def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=str(next(iter(wrong)))):
         LiveSettings(**wrong)
-
-
-def test_a_wrong_base_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_BASE_URL", "localhost:8000")
-    error = error_of(LiteLLMClient())
-    assert isinstance(error, EndpointError)
-    assert "OPENAI_BASE_URL" in str(error)
 
 
 def test_process_that_made_a_call_ends_without_warnings(server: ScriptedServer) -> None:

@@ -41,6 +41,12 @@ pytestmark = pytest.mark.usefixtures("environment")
             ContextWindowError,
             "8 tokens",
         ),
+        (
+            failure(429, "Request too large for m on tokens per min (TPM): Limit 3, Requested 4"),
+            ContextWindowError,
+            "Requested 4",
+        ),
+        (failure(413, "Request too large for model m"), ContextWindowError, "fewer demos"),
         (failure(400, "filtered", "content_filter"), RefusalError, "filtered"),
         (completion(None, finish_reason="content_filter"), RefusalError, "refused"),
     ],

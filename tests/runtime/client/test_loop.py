@@ -9,11 +9,16 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import pytest
+from live_calls import KEY
 
 from pytest_mipro.errors import ModuleCallError
 from pytest_mipro.runtime.client import loop
+
+if TYPE_CHECKING:
+    from scripted_server import ScriptedServer
 
 
 async def where() -> tuple[asyncio.AbstractEventLoop, str]:
@@ -77,3 +82,35 @@ def test_the_process_ends_while_a_call_is_under_way() -> None:
     )
     assert time.monotonic() - started < 10
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_thread_that_outlives_the_main_one_is_told_to_be_joined(
+    server: ScriptedServer, before: int
+) -> None:
+    code = f"""
+import threading
+from pytest_mipro.errors import ModuleCallError
+from pytest_mipro.runtime.client import loop
+from pytest_mipro.runtime.client.contract import Message, Request
+from pytest_mipro.runtime.client.providers import default_client
+def call():
+    request = Request("openai/gpt-4o-mini", (Message("user", "hi"),))
+    return loop.run(default_client().complete(request)).text
+def late():
+    threading.main_thread().join()
+    try:
+        call()
+    except ModuleCallError as error:
+        print(error)
+for _ in range({before}):
+    call()
+threading.Thread(target=late).start()
+"""
+    environment = {**os.environ, "OPENAI_BASE_URL": server.base, "OPENAI_API_KEY": KEY}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "join your threads" in done.stdout, done.stderr
+    assert len(server.bodies) == before

@@ -18,6 +18,7 @@ BODY = {"model": "m", "messages": []}
     "url",
     [
         "https://api.openai.com/v1/chat/completions",
+        "https://api.openai.com/v1/completions",
         "https://api.openai.com/v1/responses",
         "https://api.openai.com/v1/embeddings",
         "https://api.anthropic.com/v1/messages?beta=true",
@@ -38,6 +39,7 @@ def test_the_known_paths_are_lm_calls(url: str) -> None:
     "url",
     [
         "https://x.openai.azure.com/openai/deployments/d/chat/completions?api-version=1",
+        "https://x.openai.azure.com/openai/deployments/d/completions?api-version=1",
         "https://generativelanguage.googleapis.com/v1beta/models/gemini-x:generateContent",
         "https://generativelanguage.googleapis.com/v1beta/models/g:streamGenerateContent?alt=sse",
     ],

@@ -21,6 +21,7 @@ from pytest_mipro.errors import (
     EndpointError,
     MissingKeyError,
     MissingReplyError,
+    UnknownModelError,
     UnreachableError,
 )
 from pytest_mipro.runtime.client.attempts import LiveSettings
@@ -125,6 +126,15 @@ def test_a_wrong_key_is_the_error_of_a_key(server: Stub, client: LMClient) -> No
     with case(client) as trace:
         assert post(server).status_code == 401
     assert isinstance(trace.broken, MissingKeyError)
+    assert str(trace.broken).endswith("check the key that the pipeline gives its client")
+
+
+def test_a_place_that_is_not_there_is_told_as_the_client_s(server: Stub, client: LMClient) -> None:
+    server.faults = lambda _: (404, {})
+    with case(client) as trace:
+        assert post(server).status_code == 404
+    assert isinstance(trace.broken, UnknownModelError)
+    assert "a fault of 404; check the model's name and the base URL" in str(trace.broken)
 
 
 def test_an_endpoint_that_is_not_there(client: LMClient) -> None:

@@ -105,6 +105,7 @@ def test_a_masked_key_is_hidden_in_an_error(mask: str) -> None:
     "text",
     [
         *("a basic functionality", "bearer of good news", "sk-learn and hf_transformers", "qX7..."),
+        *("github_pat_tokens_of_every_developer", "glpat-tokens-of-all-developers", "ASIAN"),
         *("see task-oriented work", f"a {KEY[:7]} of it", "key=none", "https://host/path@home"),
     ],
 )
@@ -155,6 +156,9 @@ def test_half_of_a_phrase_is_no_echo(monkeypatch: pytest.MonkeyPatch) -> None:
         ("key sk-proj-0123456789abcdef is", "key [hidden] is"),
         ("key sk-ab*******yz is", "key [hidden] is"),
         ("AKIAIOSFODNN7EXAMPLE is", "[hidden] is"),
+        ("ASIAIOSFODNN7EXAMPLE is", "[hidden] is"),
+        ("github_pat_11ABCDEFG0abcdefghijkl_mnop is", "[hidden] is"),
+        ("glpat-abcdefghij1234567890 is", "[hidden] is"),
     ],
 )
 def test_the_shapes_of_credentials_are_hidden(text: str, hidden: str) -> None:
@@ -209,3 +213,39 @@ def test_a_long_error_is_bounded_before_it_is_searched() -> None:
     started = time.process_time()
     assert len(one_line(f"{KEY[:7]}** " * 1_000_000)) == 300
     assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AZURE_OPENAI_API_KEY_EASTUS", "0123456789abcdef0123456789abcdef"),
+        ("OPENAI_KEY_2", "Zx9kLmQ2pR7sT4vW"),
+        ("DB_PASS", "hunter2hunter2X9"),
+        ("MY_CREDENTIALS", "Zx9kLmQ2pR7sT4vW"),
+    ],
+)
+def test_variables_named_like_a_credential_hold_one(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert hide_secrets(f"refused {value}.") == f"refused {HIDDEN}."
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GOOGLE_APPLICATION_CREDENTIALS", "/srv/desk2/account-of-2026"),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "secrets/desk2-account-of-2026.json"),
+        ("API_KEY_FILE", "desk2-keys-of-2026-spring"),
+        ("SORT_KEY_COLUMN", "customer-of-queue"),
+        ("TOKEN_LIMIT", "1000000000000000000"),
+        ("KEY_ROTATION", "every 30 days, at noon"),
+        ("BYPASS", "desk2-keys-of-2026-spring"),
+        ("MAX_TOKENS_2", "desk2-keys-of-2026-spring"),
+    ],
+)
+def test_variables_that_only_tell_of_a_credential_hold_none(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert hide_secrets(f"found {value}.") == f"found {value}."
