@@ -19,6 +19,7 @@ from pytest_mipro.plugin.collecting.case_files import ID, CaseFile, Row, read_ca
 from pytest_mipro.plugin.collecting.marks import CASES_MARK, metric_mark
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.runtime.signature.json_values import to_json
+from pytest_mipro.runtime.text.number_words import counted
 from pytest_mipro.runtime.text.redaction import one_line
 
 _FILES = pytest.StashKey[dict[Path, CaseFile]]()
@@ -100,8 +101,8 @@ def _refuse_equal_ids(items: Sequence[pytest.Item]) -> None:
     for nodeid, count in Counter(item.nodeid for item in items).items():
         if count > 1:
             raise pytest.Collector.CollectError(
-                f"{nodeid}: {count} cases have this node id, as the ids of their parameters are "
-                "joined by '-'; give them other ids"
+                f"{nodeid}: {counted(count, 'case')} have this node id, as the ids of parameters "
+                "are joined by '-'; give them other ids"
             )
 
 

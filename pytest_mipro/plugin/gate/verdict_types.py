@@ -166,9 +166,8 @@ class Verdict:
         if not names:
             return ""
         return (
-            f"the {self.plan.repeats} samples of a case share {', '.join(map(repr, names))}, which "
-            "is made once for each case: make what one changes in the test, or declare "
-            f"rerun_safe={names!r}"
+            f"all samples of a case share {', '.join(map(repr, names))}, made once for each case: "
+            f"make what one changes in the test, or declare rerun_safe={names!r}"
         )
 
     @property

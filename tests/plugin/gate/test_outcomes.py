@@ -196,7 +196,7 @@ def test_a_fixture_that_samples_share_is_told(pytester, desk, repeats, safe, tol
     desk(SHARING.format(repeats=repeats, safe=safe))
     result = pytester.runpytest()
     assert result.ret == 0
-    line = "*the 3 samples of a case share 'log', which is made once for each case*"
+    line = "*all samples of a case share 'log', made once for each case*"
     (result.stdout.fnmatch_lines if told else result.stdout.no_fnmatch_line)(
         [line] if told else line
     )
