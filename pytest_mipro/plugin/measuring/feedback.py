@@ -11,7 +11,7 @@ import ast
 import json
 import re
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -59,8 +59,8 @@ class Comparison:
 
         `outputs` are the JSON values that the program's modules gave, in order: the side that the
         last of them gave, as a whole or in part, is what was got. Where it alone is among the
-        values `given` to the test, it may as well be what was wanted, of a program that made
-        something else of a right output.
+        values `given` that the case does not ask with, it may as well be what was wanted, of a
+        program that made something else of a right output.
         """
         for output in reversed(outputs) if self.operator in ("==", "is") else ():
             for values, tidied in product(([output], list(_parts(output))), (False, True)):
@@ -79,6 +79,15 @@ class Comparison:
         known = {_key(value, tidied=False) for value in values} - {None}
         one, other = (self.left, self.right) if left else (self.right, self.left)
         return _key(one, tidied=False) in known and _key(other, tidied=False) not in known
+
+
+def not_asked(given: Sequence[object], inputs: Iterable[object]) -> list[object]:
+    """Return the values of a case that are none of the `inputs` of its modules.
+
+    Those it asks with; among the others is what it wants.
+    """
+    known = {_key(value, tidied=False) for value in inputs}
+    return [value for value in given if _key(value, tidied=False) not in known]
 
 
 _comparisons: ContextVar[list[Comparison] | None] = ContextVar("mipro_comparisons", default=None)
@@ -155,8 +164,8 @@ def assertion_feedback(
     """Return the feedback of an assertion error: the test's own message, then what was compared.
 
     `notes` are the comparisons noted in the block that raised it, `outputs` what the program's
-    modules gave in it, `given` the values of its case. Where there is no text at all, it is the
-    line that raised.
+    modules gave in it, `given` the values of its case that it does not ask with. Where there
+    is no text at all, it is the line that raised.
     """
     lines = hide_secrets(_ANSI.sub("", shortened(str(error), _READ_CHARS))).splitlines()
     start = _explanation_start(lines)

@@ -24,6 +24,7 @@ from pytest_mipro.plugin.measuring.feedback import (
     canonical,
     canonical_repr,
     exception_line,
+    not_asked,
     noting_comparisons,
 )
 from pytest_mipro.runtime.calls.context import current_context
@@ -87,10 +88,13 @@ def observed(trace: Trace | None, given: Sequence[object] = ()) -> Iterator[Obse
             seen.error = error
     if trace is not None and trace.broken is not None:
         seen.outcome = Outcome(None, error=_text(trace.broken))
+    elif cause := _cause_of(seen.error, trace):
+        calls = trace.calls if trace else ()
+        outputs = [call.output for call in calls if not call.error]
+        wanted = not_asked(given, (it for call in calls for it in call.inputs.values()))
+        seen.outcome = raised(cause, notes, outputs, wanted)
     else:
-        outputs = [call.output for call in trace.calls if not call.error] if trace else []
-        cause = _cause_of(seen.error, trace)
-        seen.outcome = raised(cause, notes, outputs, given) if cause else returned(seen.value)
+        seen.outcome = returned(seen.value)
 
 
 def _cause_of(error: BaseException | None, trace: Trace | None) -> BaseException | None:
@@ -139,7 +143,7 @@ def raised(
     """Return the outcome of a test that raised.
 
     `notes` are the comparisons that failed in it, `outputs` what the program's modules gave,
-    `given` the values of the case.
+    `given` the values of the case that it does not ask with.
     """
     leaf = _only_cause(error)
     if isinstance(leaf, pytest.xfail.Exception):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from pytest_mipro.plugin.measuring.feedback import ComparisonHook, noting_comparisons
+from pytest_mipro.plugin.measuring.feedback import ComparisonHook, not_asked, noting_comparisons
 
 
 class Queue(enum.Enum):
@@ -87,3 +87,7 @@ def test_what_the_trace_does_not_tell_stays_an_assertion(
     operator: str, left: object, right: object, outputs: list[object]
 ) -> None:
     assert told(operator, left, right, outputs) == f"assert {left!r} {operator} {right!r}"
+
+
+def test_what_the_case_asks_with_is_not_what_it_wants() -> None:
+    assert not_asked(["two", "TWO", object, [1]], ["two", [1]]) == ["TWO", object]
