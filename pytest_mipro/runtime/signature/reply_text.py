@@ -16,7 +16,8 @@ _PLAIN_FENCE = re.compile(
 )
 _AROUND = " \t\r\n\"'`*_\u201c\u201d\u201e\u2018\u2019«»()[]{}|✅✔→\ufe0f"
 _DENYING = "❌❎✖✗✘🚫⛔👎★⭐☆"  # such a sign is no ornament: it denies, or it counts
-_LEAD = re.compile(r"\A(?:\s*(?:[-=]?>|#+|[-*•+]|\(?\d{1,3}[.)]))+[ \t]+(?=\S)")
+# Each mark in one way alone: with `->` beside `-` and `>`, or `#` beside `##`, time is exponential.
+_LEAD = re.compile(r"\A(?:\s*(?:=?>|#++|[-*•+]|\(?\d{1,3}[.)]))+[ \t]+(?=\S)")
 
 
 def unfenced(text: str) -> str:
