@@ -60,7 +60,7 @@ _NOUN = (
     r"|inquiry|enquiry|case|one|topic|section|group|intent|related)"
 )
 _AFTER = re.compile(
-    rf"\A[{_MARKS}]*(?:[\s-]+{_NOUN})?[{_MARKS}]*\s*(?:[.!]*\s*\Z|(?:because|since|as|due|given"
+    rf"\A[{_MARKS}]*(?:[\s-]+{_NOUN})?[{_MARKS}]*\s*+(?:[.!]*+\s*\Z|(?:because|since|as|due|given"
     rf"|for|based|here"
     r"|seems|looks|fits|is the|would|applies|i think|i guess|it is|to me)\b)",
     re.IGNORECASE,
