@@ -62,9 +62,8 @@ def inline_items(text: str, *, of_texts: bool) -> list[str] | None:
     lines = lines[1:] if len(lines) > 1 and lines[0].rstrip("*_ ").endswith(":") else lines
     if len(text) > _LONGEST_INLINE or any(map(_OTHER.search, lines)):
         return None
-    parts = lines if len(lines) > 1 else next(csv.reader(lines, skipinitialspace=True))
-    items = [_unquoted(part.strip()) for part in parts]
-    quoted = lines[0] == f'"{items[0]}"'
+    items = [_unquoted(part.strip()) for part in lines] if len(lines) > 1 else _separated(lines[0])
+    quoted = [f'"{item}"' for item in items] == lines
     return None if (of_texts and _prose(items)) or (len(items) < 2 and not quoted) else items
 
 
@@ -73,9 +72,14 @@ def bracketed_items(text: str) -> list[str] | None:
     listed = _BRACKETED.fullmatch(text.strip())
     if not listed or len(text) > _LONGEST_INLINE:
         return None
-    parts = next(csv.reader([" ".join(listed[1].split())], skipinitialspace=True))
-    items = [_unquoted(part.strip()) for part in parts]
+    items = _separated(" ".join(listed[1].split()))
     return items[:-1] if items and not items[-1] else items
+
+
+def _separated(text: str) -> list[str]:
+    """Return the items of a line such as "a, b", none of a blank one."""
+    parts = next(csv.reader([text.replace("\r", " ")], skipinitialspace=True))
+    return [_unquoted(part.strip()) for part in parts]
 
 
 def _prose(items: Sequence[str]) -> bool:
