@@ -47,7 +47,7 @@ def split(text: str) -> tuple[str, str] | None:
     """
     opened = list(_ANSWER_TAG.finditer(text))
     if opened:
-        start = opened[-1]
+        start = _first_of_last(opened, text)
         ends = list(_ANSWER_END.finditer(text, start.end()))
         answer = text[start.end() : ends[-1].start() if ends else len(text)]
         return _reasoning(text[: start.start()]), _inner(answer)
@@ -60,6 +60,18 @@ def split(text: str) -> tuple[str, str] | None:
         return None
     answer = text[marks[-1].end() :].strip("\r\n")
     return _reasoning(text[: marks[-1].start()]), _ANSWER_LINE.sub("", answer, count=1)
+
+
+def _first_of_last(opened: list[re.Match[str]], text: str) -> re.Match[str]:
+    """Return the tag that opens the last answer; behind a reasoning, it may name the tag."""
+    start = opened[-1]
+    reasons = _reasonings(text[: start.start()])
+    for tag in reversed(opened[:-1] if reasons else []):
+        named = tag.start() < reasons[-1].end()
+        if named or _ANSWER_END.search(text, tag.end(), start.start()):
+            break
+        start = tag
+    return start
 
 
 def last_paragraph(text: str) -> tuple[str, str]:
