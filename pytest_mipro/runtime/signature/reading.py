@@ -79,10 +79,16 @@ def _stated(reader: Reader, body: str, wanted: str) -> Any:
 
 
 def _text(body: str) -> str:
-    text = _inside(body)
+    text = body if _is_xml(body) else _inside(body)
     if not text.strip():
         raise OutputParseError("it is empty")
     return text
+
+
+def _is_xml(body: str) -> bool:
+    """Return whether the tag around a text is a root with elements, the text's own."""
+    wrapped = _WRAPPED.match(body)
+    return bool(wrapped and wrapped[1].lower() != "answer" and wrapped[2].lstrip()[:1] == "<")
 
 
 def _inside(body: str) -> str:
