@@ -6,7 +6,6 @@ behind a front matter that holds demos alone.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from glob import escape
 from pathlib import Path
@@ -18,6 +17,7 @@ from pytest_mipro.errors import (
     PromptFileError,
 )
 from pytest_mipro.runtime.client.forks import ProcessLock
+from pytest_mipro.runtime.prompts import front_matter
 from pytest_mipro.runtime.prompts.placeholders import warn_of_placeholders
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.settings import current_settings
@@ -34,8 +34,6 @@ _TEXT_SUFFIXES = (".md", ".txt")
 PROMPT_SUFFIXES = (".yaml", ".yml", *_TEXT_SUFFIXES)
 """What the name of a prompt file may end in."""
 _KEYS = ("schema_version", "module", "instruction", "demos")
-# Front matter of other tools is text as before.
-_FRONT = re.compile(r"\A---[ \t]*\r?\n(demos:.*?\n)---[ \t]*\r?\n", re.DOTALL)
 _FRONT_KEYS = ("demos",)
 _DEMO_KEYS = ("case", "inputs", "output", "reasoning")
 _CONFLICT = f"{CONFLICT}; keep the lines that you want, and delete its markers"
@@ -98,6 +96,7 @@ def parse_prompt(text: str, path: Path, signature: Signature | None = None) -> P
     With a signature, the file must belong to this module, and its demos must have the module's
     inputs and output type.
     """
+    text = text.removeprefix("\ufeff")  # some editors save one
     if line := conflict_line(text):
         raise PromptFileError(f"{path}:{line}: {_CONFLICT}")
     if not holds_demos(path):
@@ -109,15 +108,15 @@ def parse_prompt(text: str, path: Path, signature: Signature | None = None) -> P
 
 
 def _text_prompt(text: str, path: Path, signature: Signature | None) -> Prompt:
-    front = _FRONT.match(text) if signature is None or _is_text(signature) else None
-    instruction = normalise_instruction(text[front.end() :] if front else text)
+    front = front_matter.split(text) if signature is None or _is_text(signature) else None
+    instruction = normalise_instruction(front[1] if front else text)
     if not instruction.strip():
         raise PromptFileError(f"{path}:1: the instruction is empty")
     if front is None:
         return Prompt(instruction)
     try:
         return Prompt(
-            instruction, _demos(_Checked(*yaml_subset.load(front[1]), _FRONT_KEYS), signature)
+            instruction, _demos(_Checked(*yaml_subset.load(front[0]), _FRONT_KEYS), signature)
         )
     except YAMLTextError as error:
         raise PromptFileError(f"{path}:{error.line + 1}: {error}") from None

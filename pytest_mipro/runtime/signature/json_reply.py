@@ -13,20 +13,20 @@ from pytest_mipro.runtime.text.strict_json import NotFiniteError, load_json
 
 # Strings, names without quotes, comments, a comma before a closing bracket, and Python's null.
 _LOOSE = re.compile(
-    r"(\"(?:\\.|[^\"\\])*\")|'((?:\\.|[^'\\])*)'|\u201c([^\u201c\u201d]*)\u201d"
+    r"(\"(?:\\.|[^\"\\])*+(?:\"|\Z))|'((?:\\.|[^'\\])*+)(?:'|\Z)|\u201c([^\u201c\u201d]*)\u201d"
     r"|(?<=[{,\s])([A-Za-z_]\w*)(?=\s*:)|\b(True|False|None)\b"
-    r"|//[^\n]*|/\*.*?\*/|,(?=\s*(?://[^\n]*\s*)?[}\]])",
+    r"|//[^\n]*|/\*.*?(?:\*/|\Z)|,(?=\s*+(?://[^\n]*+\s*+)?[}\]])",
     re.DOTALL,
 )
 _PYTHON = {"True": "true", "False": "false", "None": "null"}
 _BRACKET = re.compile(r"[{\[]")
 _MARK = re.compile(r"\\.|[\"'{}\[\]]", re.DOTALL)
-_TAG = re.compile(r"<(answer|output|result|json|response)>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
+_OPENING = re.compile(r"<(answer|output|result|json|response)>", re.IGNORECASE)
 _REASON = re.compile(
     r"(?:reason|explan|rational|justif|comment|note|why|thought|analysis|evidence|confidence)",
     re.IGNORECASE,
 )
-_MOST_UNCLOSED = 20
+_MOST_READINGS = 20  # of the whole text in vain: brackets in brackets would take quadratic time
 
 
 def json_values(text: str) -> list[Any]:
@@ -35,15 +35,14 @@ def json_values(text: str) -> list[Any]:
     Trailing commas, comments and Python's spelling of a value are borne with.
     """
     found: list[Any] = []
-    at = unclosed = 0
-    while unclosed < _MOST_UNCLOSED and (opening := _BRACKET.search(text, at)):
-        at = opening.end()
-        end = _closing(text, opening.start())
-        if end is None:
-            unclosed += 1
-            continue
-        value = _loaded(text[opening.start() : end])
-        if value is not None:
+    at, left = 0, _MOST_READINGS * len(text)
+    while left > 0 and (opening := _BRACKET.search(text, at)):
+        start, at = opening.span()
+        end = _closing(text, start)
+        value = None if end is None else _loaded(text[start:end])
+        if end is None or value is None:
+            left -= (end or len(text)) - start
+        else:
             found.append(value)
             at = end
     return found
@@ -131,13 +130,28 @@ def fitting_json(text: str, fits: Callable[[Any], Any], fields: Iterable[str]) -
 
 
 def _json_places(text: str) -> Iterator[str]:
-    tagged = [match[2] for match in _TAG.finditer(text)]
-    if tagged:
-        yield tagged[-1]
+    tagged = _last_tagged(text)
+    if tagged is not None:
+        yield tagged
     fenced = only_fence(text)
     if fenced is not None:
         yield fenced
     yield text
+
+
+def _last_tagged(text: str) -> str | None:
+    """Return what stands between the last tags that are closed, None without such tags."""
+    inner, at, unclosed = None, 0, set[str]()
+    for opening in _OPENING.finditer(text):
+        name = opening[1].lower()
+        if opening.start() < at or name in unclosed:
+            continue
+        closing = re.compile(f"</{name}>", re.IGNORECASE).search(text, opening.end())
+        if closing is None:
+            unclosed.add(name)
+        else:
+            inner, at = text[opening.end() : closing.start()], closing.end()
+    return inner
 
 
 def _unwrapped(value: Any, fields: frozenset[str]) -> Iterator[Any]:

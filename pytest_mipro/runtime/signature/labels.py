@@ -60,7 +60,7 @@ _NOUN = (
     r"|inquiry|enquiry|case|one|topic|section|group|intent|related)"
 )
 _AFTER = re.compile(
-    rf"\A[{_MARKS}]*(?:[\s-]+{_NOUN})?[{_MARKS}]*\s*(?:[.!]*\s*\Z|(?:because|since|as|due|given"
+    rf"\A[{_MARKS}]*(?:[\s-]+{_NOUN})?[{_MARKS}]*\s*+(?:[.!]*+\s*\Z|(?:because|since|as|due|given"
     rf"|for|based|here"
     r"|seems|looks|fits|is the|would|applies|i think|i guess|it is|to me)\b)",
     re.IGNORECASE,
@@ -85,8 +85,8 @@ _TWO = re.compile(r"[\s,;:(/|&]*(?:\b(?:and|or|but|also|then)\b[\s,]*)+", re.IGN
 class LabelReader:
     """Reads the labels of one type; a value is the key of a label.
 
-    `same` maps each spelling to the value that it stands for. Case, hyphens, quotes and emphasis
-    don't matter, except between labels that differ by nothing else.
+    Case, hyphens, quotes and emphasis don't matter, except between labels that differ by nothing
+    else.
     """
 
     def __init__(self, spellings: Iterable[str]) -> None:
@@ -123,25 +123,28 @@ class LabelReader:
         option = len(match[0]) <= _LONGEST_OPTION and _OPTION.match(text, match.end())
         if not option and not _EXPLAINED.match(text, match.end()):
             return None
-        label, rest = (
-            self._by_key[_key(match[0])],
-            text[match.end() :].lstrip(" ,.:;!\u2014\u2013-()*`\"'\u201d"),
-        )
-        if _DENIAL.match(rest):
+        label = self._by_key.get(_key(match[0]))
+        rest = text[match.end() :].lstrip(" ,.:;!\u2014\u2013-()*`\"'\u201d")
+        if label is None or _DENIAL.match(rest):
             return None
         others = self.named(rest) - {label}
         begins = self._pattern.match(rest) if self._pattern else None
         if others and (begins or _TWO.match(text, match.end()) or _DOUBT.search(rest)):
             return None
-        said = {
-            found for found, plain in self._mentions(sentences(rest)[0] if rest else "") if plain
-        }
+        first = "".join(sentences(rest)[:1])
+        said = {found for found, plain in self._mentions(first) if plain}
         return None if said - {label} or text.rstrip().endswith("?") else label
 
     def named(self, text: str) -> set[str]:
         """Return all labels that a text names."""
-        matches = self._pattern.finditer(text) if self._pattern else ()
-        return {self._by_key[_key(match[0])] for match in matches}
+        return {label for _, label in self._places(text)}
+
+    def _places(self, text: str) -> Iterator[tuple[re.Match[str], str]]:
+        """Yield each place where a text names a label, and the label."""
+        for match in self._pattern.finditer(text) if self._pattern else ():
+            label = self._by_key.get(_key(match[0]))
+            if label is not None:
+                yield match, label
 
     def prose(self, text: str) -> str:
         """Return the only label that stands where a sentence states its answer."""
@@ -163,8 +166,7 @@ class LabelReader:
 
     def _denied(self, text: str) -> set[str]:
         """Return the labels that a text says something is not of: "(B) isn't sarcastic"."""
-        matches = self._pattern.finditer(text) if self._pattern else ()
-        return {self._by_key[_key(it[0])] for it in matches if _IS_NOT.match(text, it.end())}
+        return {label for it, label in self._places(text) if _IS_NOT.match(text, it.end())}
 
     def _mentions(self, text: str) -> Iterator[tuple[str, bool | None]]:
         """Yield each label named, and whether plainly as the answer; None where in doubt."""
@@ -180,8 +182,7 @@ class LabelReader:
         # So long a clause is a model that rambles; reading it would take quadratic time.
         doubt = doubt or len(clause) > _LONGEST_CLAUSE or bool(_DOUBT.search(around))
         negated = not doubt and _NEGATED.search(around)
-        for match in self._pattern.finditer(clause):
-            label = self._by_key[_key(match[0])]
+        for match, label in self._places(clause):
             if doubt:
                 yield label, None
             elif negated:
@@ -201,6 +202,13 @@ def _is_answer(before: str, after: str) -> bool:
     return marked or bool(linked and _AFTER.match(after))
 
 
-@lru_cache(maxsize=4096)
 def _key(text: str) -> str:
-    return re.sub(_GAP, " ", bare(text[:200])).strip().casefold()
+    """Return what spellings of a label have in common."""
+    return _short_key(text[:200])
+
+
+@lru_cache(maxsize=4096)
+def _short_key(text: str) -> str:
+    plain = re.sub(_GAP, " ", bare(text)).strip().casefold()
+    # As the pattern does, which takes the four letters i of Turkish for one.
+    return plain.replace("i\u0307", "i").replace("\u0131", "i")

@@ -17,7 +17,7 @@ _DIGITS = (
 )
 _NUMBER = re.compile(
     rf"(?<![\w.,^])(?P<digits>[-+\u2212]?{_DIGITS})(?![\w^+]|[.,][0-9])"
-    rf"(?P<ratio>\s*(?:stars?|points?)?\s*(?:/|out of"
+    rf"(?P<ratio>\s*+(?:(?:stars?|points?)\s*+)?(?:/|out of"
     rf"|of(?=\s*[0-9]))\s*(?P<of>{_DIGITS})(?![\w/]|[.,][0-9]))?"
     r"(?P<percent>\s*(?:%|percent\b|per cent\b))?",
     re.IGNORECASE,
@@ -46,7 +46,7 @@ _ABOUT = re.compile(
     r"\A(?:about|around|approximately|approx\.?|roughly|circa|ca\.?|~|≈|exactly|=)\s*",
     re.IGNORECASE,
 )
-_MEASURE = r"(?:[€$£¥]|\s*(?:[A-Za-z€$£¥°]+)){0,2}"
+_MEASURE = r"(?:[€$£¥]|\s*+[A-Za-z€$£¥°]++){0,2}"
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]*\b"
 # A bound, a magnitude or a date is not the number itself.
 _NOT_PLAIN = re.compile(
@@ -66,7 +66,7 @@ _DOUBT = re.compile(
     r"\b(?:or|maybe|perhaps|possibly|might|could|actually|wait|rather)\b", re.IGNORECASE
 )
 _NUMBERED = re.compile(r"\s*\(?[0-9]{1,3}[.)]\s+\S")
-_ASIDE = re.compile(r"\s*[(\[][^()\[\]0-9]*[)\]]\s*\Z")
+_ASIDE = re.compile(r"(?<!\s)\s*[(\[][^()\[\]0-9]*[)\]]\s*\Z")
 _EXPLAINED = re.compile(
     r"(?:\s+[-\u2014\u2013]+\s+(?![0-9])|[;:](?=\s)|,\s+(?=[a-z])|,?\s(?=because\b|since\b"
     r"|as\b)|[.!](?=\s+\D)|\s*\((?=\D))",

@@ -12,6 +12,7 @@ from pytest_mipro.runtime.signature.json_values import sorted_like, to_json, to_
 from pytest_mipro.runtime.signature.output_rules import OutputRules
 from pytest_mipro.runtime.signature.reply_text import quoted
 from pytest_mipro.runtime.signature.thoughts import without_thoughts
+from pytest_mipro.runtime.signature.validation import of_validator
 
 
 class OutputFormat(OutputRules):
@@ -92,6 +93,11 @@ class OutputFormat(OutputRules):
         return self._read(plain, cut=cut)
 
     def _read(self, said: str, *, cut: bool) -> tuple[Any, str | None]:
-        if not self.reasoning:
-            return reading.read(self, said, cut=cut), None
-        return reading.read_reasoned(self, said, cut=cut)
+        try:
+            if not self.reasoning:
+                return reading.read(self, said, cut=cut), None
+            return reading.read_reasoned(self, said, cut=cut)
+        except (ValueError, LookupError, RecursionError) as error:
+            if of_validator(error):  # a fault of the program, not of the reply
+                raise
+            raise OutputParseError(f"{quoted(said)} can't be read ({error!s:.60})") from error

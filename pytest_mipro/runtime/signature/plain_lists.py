@@ -17,11 +17,16 @@ _BULLET = re.compile(r"^(\s*)(?:[-*•+]|\(?\d{1,3}[.)])\s+(?=\S)")
 _BRACKETED = re.compile(r"\[([^][{}]+)\]")
 _LONGEST_INLINE = 2000  # characters of a list without bullets or brackets
 _NO_ITEM = re.compile(
-    r"[.!?:]\Z|\A(?:no|none|nothing|null|not|n/a|sorry|unfortunately|i|either|and|or)\b|\bor\b",
+    r"[.!?:]\Z|\A(?:sure|certainly|of course|okay|yes|here(?: you|'s| is| are)"
+    r"|no|none|nothing|null|not|n/a|sorry|unfortunately|i|either|and|or)\b|\bor\b",
     re.IGNORECASE,
 )
+_LABEL = re.compile(r"[*_]*([^\W\d]\w{0,30}?(?: \w{1,30}?)?)[*_]*:[*_]*\s+(?=\S)")  # "Tags: a, b"
+_OF_OTHERS = re.compile(r"(?:not|no|none|reject\w*|exclude\w*|wrong|never)\b", re.IGNORECASE)
+_ONE_NUMBER = re.compile(r"[-+$€]?(?:[0-9]{1,3}(?:,[0-9]{3})+|0,[0-9]+)(?:\.[0-9]+)?")
 _FIELD = re.compile(
-    r"\s*(?:[-*•+]\s+)?[*_`\"']*([^\W\d][\w -]{0,60}?)[*_`\"']*[ \t]*:[ \t*_]*(\S.*?)[ \t,]*"
+    r"\s*(?:[-*•+]\s+)?[*_`\"']*+([^\W\d][\w -]{0,60}?)[*_`\"']*+[ \t]*+:[ \t*_]*"
+    r"(\S(?:.*[^ \t,])?)[ \t,]*"
 )
 
 
@@ -61,9 +66,13 @@ def inline_items(text: str, *, of_texts: bool) -> list[str] | None:
     lines = lines[1:] if len(lines) > 1 and lines[0].rstrip("*_ ").endswith(":") else lines
     if len(text) > _LONGEST_INLINE or any(map(_OTHER.search, lines)):
         return None
-    parts = lines if len(lines) > 1 else next(csv.reader(lines, skipinitialspace=True))
-    items = [_unquoted(part.strip()) for part in parts]
-    quoted = lines[0] == f'"{items[0]}"'
+    if len(lines) == 1:
+        label = _LABEL.match(lines[0]) if lines[0].count(":") == 1 else None
+        lines = [lines[0][label.end() :]] if label else lines
+        if _ONE_NUMBER.fullmatch(lines[0].strip()) or (label and _OF_OTHERS.match(label[1])):
+            return None
+    items = [_unquoted(part.strip()) for part in lines] if len(lines) > 1 else _separated(lines[0])
+    quoted = [f'"{item}"' for item in items] == lines
     return None if (of_texts and _prose(items)) or (len(items) < 2 and not quoted) else items
 
 
@@ -72,9 +81,14 @@ def bracketed_items(text: str) -> list[str] | None:
     listed = _BRACKETED.fullmatch(text.strip())
     if not listed or len(text) > _LONGEST_INLINE:
         return None
-    parts = next(csv.reader([" ".join(listed[1].split())], skipinitialspace=True))
-    items = [_unquoted(part.strip()) for part in parts]
+    items = _separated(" ".join(listed[1].split()))
     return items[:-1] if items and not items[-1] else items
+
+
+def _separated(text: str) -> list[str]:
+    """Return the items of a line such as "a, b", none of a blank one."""
+    parts = next(csv.reader([text.replace("\r", " ")], skipinitialspace=True))
+    return [_unquoted(part.strip()) for part in parts]
 
 
 def _prose(items: Sequence[str]) -> bool:

@@ -22,7 +22,7 @@ from pytest_mipro.runtime.signature.plain_lists import (
 )
 from pytest_mipro.runtime.signature.reply_text import bare, only_fence, quoted, unfenced
 from pytest_mipro.runtime.signature.stated import Reader, UnclearError, explicit_parts, stated
-from pytest_mipro.runtime.text.strict_json import load_json
+from pytest_mipro.runtime.text.strict_json import NotFiniteError, load_json
 
 _WRAPPED = re.compile(
     r"\A\s*<(answer|output|result|reply|response)>(.*)</\1>\s*\Z", re.DOTALL | re.IGNORECASE
@@ -79,10 +79,16 @@ def _stated(reader: Reader, body: str, wanted: str) -> Any:
 
 
 def _text(body: str) -> str:
-    text = _inside(body)
+    text = body if _is_xml(body) else _inside(body)
     if not text.strip():
         raise OutputParseError("it is empty")
     return text
+
+
+def _is_xml(body: str) -> bool:
+    """Return whether the tag around a text is a root with elements, the text's own."""
+    wrapped = _WRAPPED.match(body)
+    return bool(wrapped and wrapped[1].lower() != "answer" and wrapped[2].lstrip()[:1] == "<")
 
 
 def _inside(body: str) -> str:
@@ -207,7 +213,9 @@ def _ruled_text(output: OutputRules, body: str, root: dict[str, Any]) -> Any:
     try:
         return output.validate(_unquoted(text))
     except OutputParseError as error:
-        parts = explicit_parts(body) if root.keys() & {"format", "pattern"} else []
+        parts = []
+        with contextlib.suppress(NotFiniteError):
+            parts += explicit_parts(body) if root.keys() & {"format", "pattern"} else []
         parts += _DATE.findall(body) if dated else []
         found = []
         for part in parts:
@@ -254,10 +262,10 @@ def _of_union(output: OutputRules, body: str, *, cut: bool) -> Any:
 
 def _states_null(body: str) -> bool:
     """Return whether a reply says null and explains it, or names it in an object."""
-    objects = [value for value in json_values(body) if isinstance(value, dict)]
-    if objects:
-        said = [text.casefold() for text in scalars(objects)]
-        return len(said) == 1 and said[0] in _NULLS
-    with contextlib.suppress(UnclearError):
+    with contextlib.suppress(UnclearError, NotFiniteError):
+        objects = [value for value in json_values(body) if isinstance(value, dict)]
+        if objects:
+            said = [text.casefold() for text in scalars(objects)]
+            return len(said) == 1 and said[0] in _NULLS
         return bool(stated(body, LabelReader(_NULLS)))
     return False

@@ -6,9 +6,12 @@ import re
 
 _ANSWER_TAG = re.compile(r"<answer>", re.IGNORECASE)
 _ANSWER_END = re.compile(r"</answer>", re.IGNORECASE)
+_REASONING_END = re.compile(r"</reasoning>", re.IGNORECASE)
 _REASONING_TAG = re.compile(r"<reasoning>(.*?)</reasoning>", re.DOTALL | re.IGNORECASE)
 _RULE = re.compile(
-    r"^[ \t]*[`*_]*(?:-{3,}|\*{3,}|_{3,}|={3,}|\u2014{1,3})[`*_]*[ \t]*\r?$", re.MULTILINE
+    r"^[ \t]*+(?:[`*_]*+(?:-{3,}|={3,}|\u2014{1,3})[`*_]*|(?=[`*_]*?(?:\*{3}|_{3}))[`*_]+)"
+    r"[ \t]*\r?$",
+    re.MULTILINE,
 )
 _NAME = r"(?:final )?(?:answer|output|result|reply|response)"
 _ANSWER_LINE = re.compile(
@@ -44,11 +47,11 @@ def split(text: str) -> tuple[str, str] | None:
     """
     opened = list(_ANSWER_TAG.finditer(text))
     if opened:
-        start = opened[-1]
+        start = _first_of_last(opened, text)
         ends = list(_ANSWER_END.finditer(text, start.end()))
         answer = text[start.end() : ends[-1].start() if ends else len(text)]
         return _reasoning(text[: start.start()]), _inner(answer)
-    reasons = list(_REASONING_TAG.finditer(text))
+    reasons = _reasonings(text)
     if reasons and text[reasons[-1].end() :].strip():
         return _reasoning(text[: reasons[-1].end()]), text[reasons[-1].end() :].strip()
     marks = [mark for mark in _RULE.finditer(text) if text[mark.end() :].strip()]
@@ -57,6 +60,18 @@ def split(text: str) -> tuple[str, str] | None:
         return None
     answer = text[marks[-1].end() :].strip("\r\n")
     return _reasoning(text[: marks[-1].start()]), _ANSWER_LINE.sub("", answer, count=1)
+
+
+def _first_of_last(opened: list[re.Match[str]], text: str) -> re.Match[str]:
+    """Return the tag that opens the last answer; behind a reasoning, it may name the tag."""
+    start = opened[-1]
+    reasons = _reasonings(text[: start.start()])
+    for tag in reversed(opened[:-1] if reasons else []):
+        named = tag.start() < reasons[-1].end()
+        if named or _ANSWER_END.search(text, tag.end(), start.start()):
+            break
+        start = tag
+    return start
 
 
 def last_paragraph(text: str) -> tuple[str, str]:
@@ -71,7 +86,12 @@ def _inner(answer: str) -> str:
     return answer.removesuffix("\n").removesuffix("\r")
 
 
+def _reasonings(text: str) -> list[re.Match[str]]:
+    ends = list(_REASONING_END.finditer(text))  # a tag behind the last would be sought to no end
+    return list(_REASONING_TAG.finditer(text, 0, ends[-1].end())) if ends else []
+
+
 def _reasoning(text: str) -> str:
-    tagged = _REASONING_TAG.findall(text)
-    said = tagged[-1] if tagged else _REASONING_LABEL.sub("", text, count=1)
+    tagged = _reasonings(text)
+    said = tagged[-1][1] if tagged else _REASONING_LABEL.sub("", text, count=1)
     return str(said).strip().removeprefix("<reasoning>").strip()

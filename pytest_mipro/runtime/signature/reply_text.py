@@ -16,7 +16,10 @@ _PLAIN_FENCE = re.compile(
 )
 _AROUND = " \t\r\n\"'`*_\u201c\u201d\u201e\u2018\u2019«»()[]{}|✅✔→\ufe0f"
 _DENYING = "❌❎✖✗✘🚫⛔👎★⭐☆"  # such a sign is no ornament: it denies, or it counts
-_LEAD = re.compile(r"\A(?:\s*(?:[-=]?>|#+|[-*•+]|\(?\d{1,3}[.)]))+[ \t]+(?=\S)")
+# Each mark in one way alone: with `->` beside `-` and `>`, or `#` beside `##`, time is exponential.
+_LEAD = re.compile(r"\A(?:\s*(?:=?>|#++|[-*•+]|\(?\d{1,3}[.)]))+[ \t]+(?=\S)")
+
+_MOST_LAYERS = 20  # of quotes, punctuation and emoji around an answer
 
 
 def unfenced(text: str) -> str:
@@ -35,12 +38,14 @@ def only_fence(text: str) -> str | None:
 
 def bare(text: str) -> str:
     """Return a short answer without bullet, quotes, emphasis, brackets and closing punctuation."""
-    text, before = _LEAD.sub("", text), ""
-    while text != before:
+    text = _LEAD.sub("", text)
+    for _ in range(_MOST_LAYERS):
         before = text
         text = text.strip(_AROUND).rstrip(".!,;:。…").strip(_AROUND)
         start, end = _ornaments(text), _ornaments(text[::-1])
         text = text[start : len(text) - end] if start + end < len(text) else text
+        if text == before:
+            break
     return text
 
 

@@ -42,24 +42,27 @@ class Reader(Protocol):
 
 _ANSWER = r"(?:answer|verdict|decision|conclusion|prediction|output|result)"
 _TAG = re.compile(
-    r"<(final_answer|answer|output|result|label|value|response)>\s*(.*?)\s*(?:</\1>|\Z)"
+    r"<(final_answer|answer|output|result|label|value|response)>(.*?)(?:</\1>|\Z)"
     r"|\\boxed\{(?:\\text\{)?([^{}]*)\}",
     re.DOTALL | re.IGNORECASE,
 )
-_ELEMENT = re.compile(r"\A<([\w-]+)>\s*([^<>]*?)\s*</\1>\Z")
-_LEAD = r"^[ \t>#*_`+-]*"
+_ELEMENT = re.compile(r"\A<([\w-]+)>([^<>]*)</\1>\Z")
+# Possessive: a run that two parts of a pattern could share is tried in each of its divisions.
+_BEFORE = r"^[ \t>#*_`+-]*+"
+_SAID = r"(?:final |correct |my |the ){0,4}"
 _ANSWER_LINE = re.compile(
-    rf"(?:{_LEAD}|\b)(?:final |correct |my |the )*{_ANSWER}[*_`\"]*(?:[ \t]*[:=][ \t]*|"
-    r" (?:is|would be|should be|must be)[: ]+)[*_`]*[ \t]*(\S.*?)[ \t]*(?=\.\s|$)",
+    rf"(?:{_BEFORE}|\b){_SAID}{_ANSWER}[*_`\"]*+(?:[ \t]*+[:=][ \t]*+|"
+    r" (?:is|would be|should be|must be)[: ]++)[*_`]*+[ \t]*+"
+    r"(\S(?:[ \t]*+[^ \t\n])*?)[ \t]*+(?=\.\s|$)",
     re.IGNORECASE | re.MULTILINE,
 )
 _ANNOUNCED = re.compile(
-    rf"{_LEAD}(?:final |correct |my |the )*(?:{_ANSWER}|value|label|category|response)"
-    r"[*_`]*[ \t]*:?[*_` \t]*\n\s*(\S.*)$",
+    rf"{_BEFORE}{_SAID}(?:{_ANSWER}|value|label|category|response)"
+    r"[*_`]*+[ \t]*+:?+[*_` \t]*+\n\s*+(\S.*)$",
     re.IGNORECASE | re.MULTILINE,
 )
 _LABELLED = re.compile(
-    rf"{_LEAD}(?:\d+[.)] )?([^\W\d][\w -]{{0,40}}?)[*_`\"]*[ \t]*[:=\uff1a][*_` \t]*(\S.*)$",
+    rf"{_BEFORE}(?:\d+[.)] )?([^\W\d][\w -]{{0,40}}?)[*_`\"]*+[ \t]*+[:=\uff1a][*_` \t]*(\S.*)$",
     re.MULTILINE,
 )
 _DENIED = re.compile(
@@ -107,8 +110,8 @@ def _read(part: str, reader: Reader) -> Hashable | None:
 
 
 def _places(text: str) -> Iterator[list[str]]:
-    yield [inner or boxed for _, inner, boxed in _TAG.findall(text)]
-    yield [match[2] for match in [_ELEMENT.match(text.strip())] if match]
+    yield [(inner or boxed).strip() for _, inner, boxed in _TAG.findall(text)]
+    yield [match[2].strip() for match in [_ELEMENT.match(text.strip())] if match]
     yield [*_ANSWER_LINE.findall(text), *_ANNOUNCED.findall(text)]
     yield [part for value in json_values(text) for part in scalars(value)]
     fenced = only_fence(text)

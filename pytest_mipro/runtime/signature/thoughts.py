@@ -12,9 +12,11 @@ _CHANNEL = "<|channel|>"
 _NAME = r"(?:(?:seed:)?think(?:ing)?|thoughts?)"
 _OPENING = re.compile(rf"(^[ \t]*)?(?:<{_NAME}>|\[THINK\])", re.IGNORECASE | re.MULTILINE)
 _CLOSING = re.compile(rf"</{_NAME}>|\[/THINK\]", re.IGNORECASE)
+# Where it ends the reply or stands before another turn: a sentence may name such a token.
 _END = re.compile(
-    r"(?:<\|(?:end|return|im_end|eot_id|eom_id|endoftext|end_of_text)\|>|</s>\s*\Z|<end_of_turn>|<eos>)"
-    r".*",
+    r"(?:<\|(?:end|return|im_end|eot_id|eom_id|endoftext|end_of_text)\|>|</s>|<end_of_turn>|<eos>)"
+    r"(?:\s*\Z|\s*<(?:\||/?s>|start_of_turn>|end_of_turn>|bos>|eos>|pad>)"
+    r"|\s*(?:Human|User|Assistant|System|Question)[ \t]*[:\n]).*",
     re.DOTALL,
 )
 _START = re.compile(

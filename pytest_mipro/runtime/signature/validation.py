@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from traceback import walk_tb
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -19,7 +20,7 @@ def validated(adapter: TypeAdapter[Any], value: Any) -> Any:
     Unlike pydantic, no number is read from a truth value, at any depth, and none may be infinite.
     """
     try:
-        output = adapter.validate_json(json.dumps(value))
+        output = _checked(adapter, json.dumps(value))
         dumped = adapter.dump_python(output, mode="json", warnings=False)
         load_json(json.dumps(dumped), repeated_keys=True)  # refuses NaN and infinities
     except ValidationError as error:
@@ -30,12 +31,21 @@ def validated(adapter: TypeAdapter[Any], value: Any) -> Any:
     return output
 
 
+def _checked(adapter: TypeAdapter[Any], text: str) -> Any:
+    return adapter.validate_json(text)
+
+
+def of_validator(error: Exception) -> bool:
+    """Return whether a check of the output's type, which is the user's own code, raised it."""
+    return any(frame.f_code is _checked.__code__ for frame, _ in walk_tb(error.__traceback__))
+
+
 def _refuse_counted_truth(adapter: TypeAdapter[Any], value: Any) -> None:
     spelled = _spelled(value)
     if spelled == value:  # it holds no truth value
         return
     try:
-        adapter.validate_json(json.dumps(spelled))
+        _checked(adapter, json.dumps(spelled))
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             if detail["type"] in _NUMBERS and detail.get("input") in ("true", "false"):

@@ -34,6 +34,7 @@ READ: list[tuple[Any, dict[str, Any]]] = [
         "```\n- a\n- b\n```": ["a", "b"], 'tags = ["a", "b"]': ["a", "b"],
         '{"tags": ["a"], "count": 1}': ["a"], "1. a\n2. b\n\nNote: c was left out.": ["a", "b"],
         "**Tags:**\n- a\n- b": ["a", "b"], "a, b": ["a", "b"], "a\nb": ["a", "b"],
+        "Tags: a, b": ["a", "b"], "**Tags:** a, b": ["a", "b"], "a: b, c: d": ["a: b", "c: d"],
         "Tags:\na\nb": ["a", "b"], '"a, b", c': ["a, b", "c"], '"a"': ["a"],
         "[\u201ca\u201d, \u201cb\u201d]": ["a", "b"], "[&quot;a&quot;]": ["a"],
     }),
@@ -88,10 +89,15 @@ REFUSED: list[tuple[Any, list[str]]] = [
         '["a"] or ["b"]', "I found none.", "- a\n  - b", '["a", 1]', '["a"',
         "a, or b", "No, none.", "I see a, b", "None, sorry", "Tea is named. So is coffee.",
         "Options:\n- a\n- b\n\nI choose:\n- a", '["a"] and ["b"]', '{"a": "b"}', "null",
+        "Sure, here you go", "Yes, it is", "Certainly, sir",
+        "Rejected: a, b", "Not found: a, b", "The tags are these: a, b",
         "none", '["a","b"', "[a, b]", '["a"]["b"]', '{"tags": ["a"], "other": ["b"]}',
     ]),
     (list[int], [
-        "[1, true]",
+        "[1, true]", "1,234", "$1,234,567",
+    ]),
+    (list[float], [
+        "0,5",
     ]),
     (list[Annotated[str, Field(min_length=1)]], [
         "[none]", "[No items found]", "[a, b]",

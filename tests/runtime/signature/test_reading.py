@@ -28,7 +28,12 @@ READ: list[tuple[Any, dict[str, Any]]] = [
         "Use:\n```\nx\n```": "Use:\n```\nx\n```",
         "<answer>Dear customer</answer>": "Dear customer", '"Quoted"': '"Quoted"',
         "Answer: yes": "Answer: yes", "<think>\n\n</think>\n\nDear customer": "Dear customer",
-        "Dear customer<|im_end|>": "Dear customer",
+        "Dear customer<|im_end|>": "Dear customer", "Hi<eos><eos>\n": "Hi",
+        "Hi<end_of_turn>\n<start_of_turn>user\nand": "Hi", "Hi<|endoftext|>Human: and": "Hi",
+        "Use the <eos> token to end.": "Use the <eos> token to end.",
+        "Write <|im_end|> at the end": "Write <|im_end|> at the end",
+        "<response><a>1</a></response>": "<response><a>1</a></response>",
+        "<response>Dear customer</response>": "Dear customer",
         "```text\nDear customer\n```\n": "Dear customer", "<|channel|>final<|message|>Hi": "Hi",
     }),
     (Optional[str], {

@@ -42,6 +42,10 @@ READ: list[tuple[Any, dict[str, Any]]] = [
     (str, {
         "<reasoning>r</reasoning>\n<answer>\nDear customer\n\nBye\n</answer>":
             "Dear customer\n\nBye",
+        "<reasoning>r</reasoning>\n<answer>Use <answer> tags</answer>": "Use <answer> tags",
+        "<reasoning>r</reasoning><answer>a</answer>\n<answer>b</answer>": "b",
+        "<reasoning>an <answer> tag</reasoning><answer>a <answer>": "a <answer>",
+        "I write <answer> now.\n<answer>Dear customer</answer>": "Dear customer",
         "Reasoning: x\nAnswer: Dear customer": "Dear customer",
         "<answer>Dear customer\n---\nPS</answer>": "Dear customer\n---\nPS",
         "<reasoning>r</reasoning>\n\nDear customer": "Dear customer",
