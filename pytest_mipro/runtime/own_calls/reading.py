@@ -131,9 +131,18 @@ def read_answer(answer: HTTPAnswer) -> Reading:
     media = answer.headers.get("content-type", "")
     if "event-stream" not in media:
         data = json_object(answer.body)
-        return Reading(known=False) if data is None else _whole(data)
+        return _listed(answer.body) if data is None else _whole(data)
     events = list(_events(answer.text))
     return _streamed(events, done="data: [DONE]" in answer.text)
+
+
+def _listed(body: bytes) -> Reading:
+    """Return what a JSON list of events says, as Gemini streams where no other form is asked for."""
+    try:
+        events = _dicts(json.loads(body))
+    except (ValueError, RecursionError):
+        return Reading(known=False)
+    return _streamed(events, done=True)
 
 
 def _events(text: str) -> Iterator[dict[str, Any]]:

@@ -239,6 +239,16 @@ def test_json_of_another_format_is_no_error_of_this_package(data: dict[str, Any]
     assert isinstance(messages_of(data), tuple)
 
 
+def test_a_list_of_events_is_a_stream() -> None:
+    """As Gemini's `streamGenerateContent` answers without `alt=sse`."""
+    events = [
+        {"candidates": [{"content": {"parts": [{"text": text}]}}], "usageMetadata": usage}
+        for text, usage in (("a ", {}), ("b", {"promptTokenCount": 5, "candidatesTokenCount": 2}))
+    ]
+    answer = HTTPAnswer(200, {"content-type": "application/json"}, json.dumps(events).encode())
+    assert read_answer(answer) == Reading("a b", Usage(5, 2))
+
+
 @pytest.mark.parametrize("body", [b"", b"not JSON", b"[1]", b"\xff"])
 def test_what_is_of_no_known_format_says_nothing(body: bytes) -> None:
     assert read_answer(HTTPAnswer(200, {}, body)) == Reading(known=False)
