@@ -137,7 +137,7 @@ def read_answer(answer: HTTPAnswer) -> Reading:
 
 
 def _listed(body: bytes) -> Reading:
-    """Return what a JSON list of events says, as Gemini streams where no other form is asked for."""
+    """Return what a JSON list of events says: so Gemini streams unless asked for another form."""
     try:
         events = _dicts(json.loads(body))
     except (ValueError, RecursionError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -36,10 +36,18 @@ def redacted_reply(text: str, redact: Redact) -> str:
 
 
 def _object(body: str, redact: Redact) -> str:
-    """Return a JSON object with its texts redacted, as it is written where none changes."""
-    data = json_object(body)
-    changed = None if data is None else _redacted(data, redact)
-    return body if changed == data else json.dumps(changed, ensure_ascii=False)
+    """Return JSON with its texts redacted, as it is written where none changes.
+
+    A list of objects may be the events of a stream.
+    """
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    before = json.dumps(data)
+    _redact_together(_dicts(data), redact)
+    changed = _redacted(data, redact)
+    return body if json.dumps(changed) == before else json.dumps(changed, ensure_ascii=False)
 
 
 def _redacted(value: Any, redact: Redact) -> Any:
@@ -56,8 +64,18 @@ def _stream(body: str, redact: Redact) -> str:
     places = [place for place, line in enumerate(lines) if line.startswith(_DATA)]
     events = {p: data for p in places if (data := json_object(lines[p][len(_DATA) :])) is not None}
     before = {place: json.dumps(event) for place, event in events.items()}
+    _redact_together(events.values(), redact)
+    for place, event in events.items():
+        changed_event = _redacted(event, redact)
+        if json.dumps(changed_event) != before[place]:
+            lines[place] = f"{_DATA} {json.dumps(changed_event, ensure_ascii=False)}"
+    return "\n".join(lines)
+
+
+def _redact_together(events: Iterable[dict[str, Any]], redact: Redact) -> None:
+    """Redact in place what events say together; their texts stay as they are where none changes."""
     texts: dict[object, list[tuple[dict[str, Any], str]]] = {}
-    for event in events.values():
+    for event in events:
         for continued, holder, name in _deltas(event):
             texts.setdefault(continued, []).append((holder, name))
     for pieces in texts.values():
@@ -65,11 +83,6 @@ def _stream(body: str, redact: Redact) -> str:
         if (changed := redact(whole)) != whole:
             for (holder, name), piece in zip(pieces, _first_of(changed, len(pieces)), strict=True):
                 holder[name] = piece
-    for place, event in events.items():
-        changed_event = _redacted(event, redact)
-        if json.dumps(changed_event) != before[place]:
-            lines[place] = f"{_DATA} {json.dumps(changed_event, ensure_ascii=False)}"
-    return "\n".join(lines)
 
 
 def _first_of(text: str, number: int) -> list[str]:

@@ -71,6 +71,11 @@ def test_what_the_events_of_a_stream_say_together_is_redacted(events: list[Any])
     assert not re.search(r"5678|üller|u00fcller", kept)
 
 
+def test_what_a_list_of_events_says_together_is_redacted() -> None:
+    events = [{"candidates": [{"content": {"parts": [{"text": t}]}}]} for t in ("1234-", "5678")]
+    assert said(redacted_reply(answer(json.dumps(events)), redact)) == "[hidden]"
+
+
 def test_letters_that_json_escapes_are_redacted() -> None:
     body = json.dumps({"choices": [{"message": {"content": f"Herr Müller, {ACCOUNT}"}}]})
     assert "\\u00fc" in body
