@@ -134,7 +134,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     try:
         result = yield
     except session.Failed:  # -x, --maxfail: what did not run makes its test's verdict incomplete
-        _conclude(session.config)
+        _conclude(session.config, stopped=str(session.shouldfail or session.shouldstop))
         raise
     except BaseException:  # Ctrl-C: what was paid until then is billed
         _conclude(session.config, judged=False)
@@ -260,10 +260,11 @@ def _run(config: pytest.Config) -> RunState:
     return config.stash[_RUN]
 
 
-def _conclude(config: pytest.Config, *, judged: bool = True) -> None:
+def _conclude(config: pytest.Config, *, judged: bool = True, stopped: str = "") -> None:
     if _RUN in config.stash and not hasattr(config, "workerinput"):
         from pytest_mipro.plugin.session import bill_cases, judge_tests  # noqa: PLC0415
 
+        _run(config).stopped = stopped
         bill_cases(_run(config))
         if judged:
             judge_tests(_run(config))

@@ -17,7 +17,7 @@ from pytest_mipro.plugin.collecting.plan import PlannedCase
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.redaction import redaction
 from pytest_mipro.plugin.measuring.feedback import shortened
-from pytest_mipro.plugin.measuring.fixtures import shared_by_samples
+from pytest_mipro.plugin.measuring.fixtures import is_constant, shared_by_samples
 from pytest_mipro.plugin.measuring.measure import (
     Observation,
     case_status,
@@ -169,14 +169,17 @@ class RecordedCall:
 
     @property
     def shared(self) -> tuple[str, ...]:
-        """The fixtures that all samples got, and none a fresh one; none where there is one sample.
+        """The fixtures whose value all samples got, and may change; none where there is one sample.
 
         What one sample leaves in them the next one finds.
         """
         item, safe = self.case.item, {*self.case.rerun_safe, *self._options.rerun_safe}
         if self.case.test.repeats == 1 or not isinstance(item, pytest.Function):
             return ()
-        return shared_by_samples(item, safe)
+        values = item.funcargs
+        return tuple(
+            name for name in shared_by_samples(item, safe) if not is_constant(values.get(name))
+        )
 
     @property
     def steps(self) -> tuple[Step, ...]:

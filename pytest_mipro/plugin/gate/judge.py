@@ -182,11 +182,13 @@ def _ruling(
         incomplete = "no case was scored; select some, or drop the threshold"
     if not incomplete and not scored:
         incomplete = f"mipro_gate_on=holdout: {reference.holdout.problem or _NONE_HELD_OUT}"
-    if not incomplete and not reference.renewed and _nothing_judged(verdict, reference.lock):
-        incomplete = _ALL_NEW
     if incomplete:
         return "incomplete", incomplete, ()
-    return _ruling_on_scores(verdict, scored, reference)
+    status, reason, rules = _ruling_on_scores(verdict, scored, reference)
+    unjudged = not reference.renewed and _nothing_judged(verdict, reference.lock)
+    if status == "passed" and unjudged:  # what fails by another rule has failed
+        return "incomplete", _ALL_NEW, rules
+    return status, reason, rules
 
 
 def _nothing_judged(verdict: Verdict, lock: Lock | None) -> bool:

@@ -33,7 +33,8 @@ class RunState:
     """What one run knows; made once, in `hooks.py`, and passed on.
 
     On an xdist controller the workers' reports alone fill it. `cases` are the planned cases of this
-    process; `verdicts` is filled by `conclude`. `usages` holds by lock what each case run took.
+    process; `verdicts` is filled by `conclude`. `stopped` says why the run ended before its last
+    case, "" where it did not. `usages` holds by lock what each case run took.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -41,6 +42,7 @@ class RunState:
         self.cases: tuple[PlannedCase, ...] = ()
         self.verdicts: tuple[Verdict, ...] = ()
         self.usages: dict[str, list[ModuleUsage]] = {}
+        self.stopped = ""
         self._partial: set[str] = set()
         self._plans: dict[str, TestPlan] = {}
         self._results: dict[str, dict[str, CaseResult]] = {}

@@ -37,7 +37,8 @@ def refuse_partial_selection(state: RunState) -> None:
             "@pytest.mark.mipro; drop it, or select such a test"
         )
     for study, members in state.studies.items():
-        if is_partial(state.config, study, members) or _by_node_id(state.config, members):
+        unknown = not study.lock.exists() and _by_node_id(state.config, members)
+        if unknown or is_partial(state.config, study, members):
             raise UsageError(
                 f"--mipro-update-lock writes the scores of whole studies, and only part of "
                 f"{study.name} is selected; drop the selection, or name its files whole"
@@ -62,7 +63,7 @@ class UpdateLock:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the locks; a study that was not measured whole fails the run, writing none."""
         writes, problems = [], []
-        if stopped := session.shouldfail or session.shouldstop:
+        if stopped := self._state.stopped:
             problems.append(f"no lock is written: the run did not come to its end: {stopped}")
         for path, study in provenance_of(self._config).items():
             verdicts = [item for item in self._state.verdicts if item.plan.lock == path]
@@ -104,7 +105,7 @@ class UpdateLock:
 
 
 def _by_node_id(config: pytest.Config, members: Sequence[PlannedCase]) -> bool:
-    """Return whether a node id names part of a study's file; the others are not even collected."""
+    """Return whether a node id names part of a study's file: others may not even be collected."""
     files = {case.item.path for case in members}
     named = [file for file, inside, _ in (arg.partition("::") for arg in config.args) if inside]
     return any((config.invocation_params.dir / file).resolve() in files for file in named)

@@ -148,7 +148,7 @@ class Verdict:
         return _UNSEEN
 
     @property
-    def given_up(self) -> str:
+    def calls_given_up(self) -> str:
         """How many LM calls the pipeline gave up, and what follows; "" where there are none."""
         count = sum(result.given_up for result in self.results)
         if not count:
@@ -160,7 +160,7 @@ class Verdict:
         )
 
     @property
-    def shared(self) -> str:
+    def fixtures_shared(self) -> str:
         """Which fixtures all samples of a case shared, and what to do; "" where there are none."""
         names = sorted({name for result in self.results for name in result.shared})
         if not names:
@@ -173,7 +173,9 @@ class Verdict:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What makes the scores worth less than they seem, a text for each reason."""
-        return tuple(text for text in (self.unseen, self.given_up, self.shared) if text)
+        return tuple(
+            text for text in (self.unseen, self.calls_given_up, self.fixtures_shared) if text
+        )
 
     @property
     def model_unused(self) -> str:

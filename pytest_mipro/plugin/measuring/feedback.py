@@ -74,11 +74,22 @@ class Comparison:
         return f"assert {self.text}"
 
     def _was_given(self, given: Sequence[object], *, left: bool) -> bool:
-        """Return whether one side, and not the other, is a value of the case or a part of one."""
-        values = [value for each in given for value in (each, *_parts(each))]
-        known = {_key(value, tidied=False) for value in values} - {None}
+        """Return whether one side, and not the other, is a text or an object of the case.
+
+        Numbers and truth values are equal to others by chance, and a list may hold all there are.
+        """
+        known = {_key(value, tidied=False) for value in _told(given)} - {None}
         one, other = (self.left, self.right) if left else (self.right, self.left)
         return _key(one, tidied=False) in known and _key(other, tidied=False) not in known
+
+
+def _told(given: Iterable[object]) -> Iterator[object]:
+    """Yield the texts and objects of a case, those in objects included."""
+    for value in given:
+        if isinstance(value, (str, dict)):
+            yield value
+        if isinstance(value, dict):
+            yield from _told(value.values())
 
 
 def not_asked(given: Sequence[object], inputs: Iterable[object]) -> list[object]:

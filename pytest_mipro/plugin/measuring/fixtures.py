@@ -11,6 +11,9 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from numbers import Number
+from pathlib import PurePath
 from typing import Any
 
 import pytest
@@ -134,6 +137,13 @@ def shared_by_samples(item: pytest.Function, rerun_safe: Iterable[str]) -> tuple
     safe = {"setup_method", *rerun_safe}
     made = [fixture_label(name) for name, one in project_fixtures(item) if one.scope == "function"]
     return tuple(label for label in made if label not in safe)
+
+
+def is_constant(value: object) -> bool:
+    """Return whether no test can change a value: a text, a number, a path, tuples of these."""
+    if isinstance(value, (tuple, frozenset)):
+        return all(map(is_constant, value))
+    return value is None or isinstance(value, (str, bytes, Number, PurePath, Enum, type))
 
 
 def check_before(item: pytest.Function, rerun_safe: Iterable[str]) -> None:

@@ -25,8 +25,9 @@ from pytest_mipro.runtime.client.retry import Failure, is_transient, retry_after
 from pytest_mipro.runtime.text.redaction import one_line
 
 _POLICY_CODES = ("content_filter", "content_policy_violation", "responsibleaipolicyviolation")
-_TOO_LARGE = "request too large"  # for the account's tokens a minute: no wait makes it fit
-_WINDOW_CODES = ("context_length_exceeded", "maximum context length", "context window", _TOO_LARGE)
+_TOO_LARGE = "request too large"
+_RATE = "tokens per min"  # of the account: no wait makes a request fit that is larger
+_WINDOW_CODES = ("context_length_exceeded", "maximum context length", "context window")
 _KEY_TEXTS = ("missing credentials", "api_key client option must be set", "missing api key")
 _QUOTA_TEXTS = ("insufficient_quota", "exceeded your current quota")
 _SHUT_DOWN = ("after shutdown", "after interpreter shutdown", "at interpreter shutdown")
@@ -154,10 +155,10 @@ def _permanent_cause(
         )
     if status == 404 or "llm provider not provided" in signs:
         return unknown_model(model, text if status == 404 else "", remedies.model)
+    if _TOO_LARGE in signs:
+        return _too_large(signs, model, text)
     if not is_transient(status):
         return _refused_request(signs, model, status, text)
-    if _TOO_LARGE in signs:
-        return _too_long(model, text)
     if any(quota in signs for quota in _QUOTA_TEXTS):
         return EndpointError(f"the account for model {model!r} has no quota left: {text}")
     return None
@@ -170,6 +171,15 @@ def _refused_request(signs: str, model: str, status: int | None, text: str) -> M
         if "contentpolicyviolation" in signs or any(code in signs for code in _POLICY_CODES):
             return RefusalError(f"the provider's filter refused the request to {model!r}: {text}")
     return EndpointError(f"the endpoint of model {model!r} refused the call ({status}): {text}")
+
+
+def _too_large(signs: str, model: str, text: str) -> MiproError:
+    if _RATE not in signs:
+        return _too_long(model, text)
+    return EndpointError(
+        f"a request to model {model!r} is larger than what the account may send a minute: {text}; "
+        "raise the account's limit, or shorten the request"
+    )
 
 
 def _too_long(model: str, text: str) -> ContextWindowError:

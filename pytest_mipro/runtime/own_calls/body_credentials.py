@@ -12,10 +12,13 @@ _WORD_BEGINS = re.compile(r"(?<=[a-z\d])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 # Whole words. Not every key or token is one: prompt_cache_key, eos_token, max_tokens.
 _CREDENTIAL = re.compile(
     r"(?:\A|_)(?:(?:api|access|account|auth|gateway|private|secret|subscription)_?key|"
-    r"(?:access|api|auth|bearer|refresh|security|session|user)_?token|"
+    r"(?:access|api|auth|bearer|refresh|security)_?token|"
     r"secret|password|passwd|passphrase|authorization)\Z|\Atoken\Z"
 )
-_DATA = ("messages", "contents", "system", "instructions", "prompt")
+_DATA = {
+    *("messages", "contents", "system", "instructions", "prompt", "inputs", "query"),
+    *("chat_history", "documents", "examples", "context"),
+}
 _SCHEME = re.compile(r"\A(?:bearer|basic) ", re.IGNORECASE)
 
 
@@ -58,4 +61,5 @@ def _is_credential(name: Any, value: Any) -> bool:
     if not (isinstance(name, str) and isinstance(value, str)):
         return False
     words = re.sub(r"[-.\s]", "_", _WORD_BEGINS.sub("_", name)).lower()
-    return _CREDENTIAL.search(words) is not None and can_be_secret(_SCHEME.sub("", value))
+    secret = _SCHEME.sub("", value)
+    return bool(_CREDENTIAL.search(words)) and " " not in secret and can_be_secret(secret)

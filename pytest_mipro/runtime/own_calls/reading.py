@@ -6,7 +6,8 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_mipro.runtime.client.attachments import read_parts
@@ -19,8 +20,11 @@ _CALL = "function_call"
 _LONG = 400
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _BASE64 = re.compile(r"(?:data:[^,]*,)?[A-Za-z0-9+/=_-]+\Z")
-# The fields of a reply beside `choices`, which is never empty; Gemini tells a block by the last.
-_REPLIES = ("content", "output", "data", "embeddings", "candidates", "promptFeedback")
+# An object of these alone is a gateway's page of an error, in place of any API's reply.
+_OF_PAGES = {
+    *("code", "detail", "details", "error", "errors", "fault", "message", "path", "request_id"),
+    *("requestId", "status", "statusCode", "status_code", "timestamp", "title", "trace", "type"),
+}
 _TOOL_STOPS = ("tool_use", "tool_calls", _CALL)
 _STOPS = {
     **dict.fromkeys(("end_turn", "stop_sequence", *_TOOL_STOPS), "stop"),
@@ -128,21 +132,28 @@ class Reading:
 
 def read_answer(answer: HTTPAnswer) -> Reading:
     """Return what an answer with status 200 says; nothing of a format that is not known."""
-    media = answer.headers.get("content-type", "")
-    if "event-stream" not in media:
-        data = json_object(answer.body)
-        return _listed(answer.body) if data is None else _whole(data)
+    data = json_object(answer.body)
+    if data is not None:
+        return _whole(data)
     events = list(_events(answer.text))
-    return _streamed(events, done="data: [DONE]" in answer.text)
-
-
-def _listed(body: bytes) -> Reading:
-    """Return what a JSON list of events says: so Gemini streams unless asked for another form."""
-    try:
-        events = _dicts(json.loads(body))
-    except (ValueError, RecursionError):
+    if events or "event-stream" in answer.headers.get("content-type", "").lower():
+        return _streamed(events, done="data: [DONE]" in answer.text)
+    listed = _listed(answer.text)
+    if listed is None:
         return Reading(known=False)
-    return _streamed(events, done=True)
+    return replace(_streamed(listed, done=True), known=True)
+
+
+def _listed(text: str) -> list[dict[str, Any]] | None:
+    """Return the objects of a JSON list, or of lines of JSON; None where a text is neither.
+
+    So Gemini streams unless asked for another form, and some gateways.
+    """
+    for listed in (text, f"[{','.join(_LINE_END.split(text.strip()))}]"):
+        with suppress(ValueError, RecursionError):
+            if text.strip():
+                return _dicts(json.loads(listed))
+    return None
 
 
 def _events(text: str) -> Iterator[dict[str, Any]]:
@@ -174,7 +185,7 @@ def _whole(data: Mapping[str, Any]) -> Reading:
         _STOPS.get(str(why), str(why)),
         str(data.get("model") or ""),
         calls_tool=why in _TOOL_STOPS or any(map(_is_tool_call, texts)),
-        known=bool(data.get("choices")) or any(name in data for name in _REPLIES),
+        known=data.get("choices") != [] and not data.keys() <= _OF_PAGES,
     )
 
 

@@ -95,13 +95,13 @@ def _deltas(event: dict[str, Any]) -> Iterator[_Delta]:
         number, delta = choice.get("index"), choice.get("delta")
         yield from _pieces(("text", number), choice, "text")
         if isinstance(delta, dict):
-            for name in ("content", "reasoning_content", "refusal"):
+            for name in ("content", "reasoning", "reasoning_content", "refusal"):
                 yield from _pieces((name, number), delta, name)
             for call in _dicts(delta.get("tool_calls")):
                 made = call.get("function")
                 if isinstance(made, dict):
                     yield from _pieces(("call", number, call.get("index")), made, "arguments")
-    item = ("delta", event.get("type"), event.get("item_id"), event.get("index"))
+    item = tuple(event.get(name) for name in ("type", "item_id", "index", "content_index"))
     yield from _pieces(item, event, "delta")
     if isinstance(event.get("delta"), dict):
         for name in ("text", "partial_json", "thinking"):

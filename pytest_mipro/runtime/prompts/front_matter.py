@@ -14,8 +14,8 @@ _DEMOS = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*demos:")
 def split(text: str) -> tuple[str, str] | None:
     """Return (front matter, what follows it); None without demos before the text.
 
-    What begins with `demos:` holds demos, valid or not, as does a mapping with such a key.
-    Front matter of other tools belongs to the text.
+    What begins with `demos:` holds demos, valid or not, as does a mapping with a list of mappings
+    under such a key. Front matter of other tools belongs to the text.
     """
     match = _FRONT.match(text)
     if match is None or not (_DEMOS.match(match[1]) or _holds_demos(match[1])):
@@ -28,4 +28,5 @@ def _holds_demos(front: str) -> bool:
         data, _ = yaml_subset.load(front)
     except YAMLTextError:
         return False
-    return isinstance(data, dict) and "demos" in data
+    demos = data.get("demos") if isinstance(data, dict) else None
+    return isinstance(demos, list) and all(isinstance(demo, dict) for demo in demos)

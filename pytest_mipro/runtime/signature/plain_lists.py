@@ -17,13 +17,22 @@ _BULLET = re.compile(r"^(\s*)(?:[-*•+]|\(?\d{1,3}[.)])\s+(?=\S)")
 _BRACKETED = re.compile(r"\[([^][{}]+)\]")
 _LONGEST_INLINE = 2000  # characters of a list without bullets or brackets
 _NO_ITEM = re.compile(
-    r"[.!?:]\Z|\A(?:sure|certainly|of course|okay|yes|here(?: you|'s| is| are)"
+    r"[.!?:]\Z|\A(?:sure|certainly|of course|okay|yes)\Z|\A(?:here(?: you|'s| is| are)"
     r"|no|none|nothing|null|not|n/a|sorry|unfortunately|i|either|and|or)\b|\bor\b",
     re.IGNORECASE,
 )
-_LABEL = re.compile(r"[*_]*([^\W\d]\w{0,30}?(?: \w{1,30}?)?)[*_]*:[*_]*\s+(?=\S)")  # "Tags: a, b"
-_OF_OTHERS = re.compile(r"(?:not|no|none|reject\w*|exclude\w*|wrong|never)\b", re.IGNORECASE)
-_ONE_NUMBER = re.compile(r"[-+$€]?(?:[0-9]{1,3}(?:,[0-9]{3})+|0,[0-9]+)(?:\.[0-9]+)?")
+# "Tags: a, b"; with other words before the colon it may be a title, or what is not meant.
+_LABEL = re.compile(
+    r"[*_]*(?:(?:the|final|my|your) )?(?:tags?|labels?|answers?|results?|outputs?|topics?|items?"
+    r"|categor(?:y|ies)|keywords?|intents?|entit(?:y|ies)|names?|lists?)[*_]*:[*_]*\s+(?=\S)",
+    re.IGNORECASE,
+)
+_OF_OTHERS = re.compile(
+    r"[*_]*(?:not|no|none|neither|never|without|except|exclud\w*|reject\w*|discard\w*|avoid"
+    r"|ruled out|wrong|incorrect|irrelevant|unrelated|candidates|allowed)\b[^,:]{0,30}:",
+    re.IGNORECASE,
+)
+_ONE_NUMBER = re.compile(r"[-+$€]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _FIELD = re.compile(
     r"\s*(?:[-*•+]\s+)?[*_`\"']*+([^\W\d][\w -]{0,60}?)[*_`\"']*+[ \t]*+:[ \t*_]*"
     r"(\S(?:.*[^ \t,])?)[ \t,]*"
@@ -68,8 +77,8 @@ def inline_items(text: str, *, of_texts: bool) -> list[str] | None:
         return None
     if len(lines) == 1:
         label = _LABEL.match(lines[0]) if lines[0].count(":") == 1 else None
-        lines = [lines[0][label.end() :]] if label else lines
-        if _ONE_NUMBER.fullmatch(lines[0].strip()) or (label and _OF_OTHERS.match(label[1])):
+        lines = [lines[0][label.end() :].strip("*_ ")] if label else lines
+        if _ONE_NUMBER.fullmatch(lines[0].strip()) or _OF_OTHERS.match(lines[0]):
             return None
     items = [_unquoted(part.strip()) for part in lines] if len(lines) > 1 else _separated(lines[0])
     quoted = [f'"{item}"' for item in items] == lines

@@ -24,6 +24,12 @@ from pytest_mipro.runtime.signature.reply_text import bare, only_fence, quoted, 
 from pytest_mipro.runtime.signature.stated import Reader, UnclearError, explicit_parts, stated
 from pytest_mipro.runtime.text.strict_json import NotFiniteError, load_json
 
+# An element that is neither an answer nor a page's: models put pages between tags of their own.
+_OWN_ELEMENT = re.compile(
+    r"\s*<(?!(?:answer|html|body|p|div|span|br|h[1-6]|ul|ol|table|section|article|svg|pre|em|strong"
+    r"|blockquote)\b)[a-z]",
+    re.IGNORECASE,
+)
 _WRAPPED = re.compile(
     r"\A\s*<(answer|output|result|reply|response)>(.*)</\1>\s*\Z", re.DOTALL | re.IGNORECASE
 )
@@ -88,7 +94,7 @@ def _text(body: str) -> str:
 def _is_xml(body: str) -> bool:
     """Return whether the tag around a text is a root with elements, the text's own."""
     wrapped = _WRAPPED.match(body)
-    return bool(wrapped and wrapped[1].lower() != "answer" and wrapped[2].lstrip()[:1] == "<")
+    return bool(wrapped and wrapped[1].lower() == "response" and _OWN_ELEMENT.match(wrapped[2]))
 
 
 def _inside(body: str) -> str:

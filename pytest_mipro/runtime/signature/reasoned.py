@@ -67,8 +67,9 @@ def _first_of_last(opened: list[re.Match[str]], text: str) -> re.Match[str]:
     start = opened[-1]
     reasons = _reasonings(text[: start.start()])
     for tag in reversed(opened[:-1] if reasons else []):
-        named = tag.start() < reasons[-1].end()
-        if named or _ANSWER_END.search(text, tag.end(), start.start()):
+        closed = _ANSWER_END.search(text, tag.end(), start.start())
+        line = text[tag.end() : start.start()].rpartition("\n")[2]
+        if tag.start() < reasons[-1].end() or closed or not line.strip():
             break
         start = tag
     return start

@@ -12,13 +12,12 @@ _CHANNEL = "<|channel|>"
 _NAME = r"(?:(?:seed:)?think(?:ing)?|thoughts?)"
 _OPENING = re.compile(rf"(^[ \t]*)?(?:<{_NAME}>|\[THINK\])", re.IGNORECASE | re.MULTILINE)
 _CLOSING = re.compile(rf"</{_NAME}>|\[/THINK\]", re.IGNORECASE)
-# Where it ends the reply or stands before another turn: a sentence may name such a token.
-_END = re.compile(
+_LAST = (
     r"(?:<\|(?:end|return|im_end|eot_id|eom_id|endoftext|end_of_text)\|>|</s>|<end_of_turn>|<eos>)"
-    r"(?:\s*\Z|\s*<(?:\||/?s>|start_of_turn>|end_of_turn>|bos>|eos>|pad>)"
-    r"|\s*(?:Human|User|Assistant|System|Question)[ \t]*[:\n]).*",
-    re.DOTALL,
 )
+# A sentence may name such a token, between blanks or quotes, and go on.
+_NAMED = r"(?:[`\"')\],]|[ \t]+(?!(?:user|assistant|system|human)\b)[a-z])"
+_END = re.compile(rf"(?:(?<![ \t`\"'(\[]){_LAST}|{_LAST}(?!{_NAMED})).*", re.DOTALL)
 _START = re.compile(
     r"\A\s*(?:<s>|<\|im_start\|>assistant|<\|start_header_id\|>assistant<\|end_header_id\|>"
     r"|<\|assistant\|>|<start_of_turn>model)\s*"

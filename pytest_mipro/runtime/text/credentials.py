@@ -31,12 +31,17 @@ _SECRET_NAME = re.compile(
     r"(?:(?:^|_)(?:(?:API)?(?:KEY|TOKEN|SECRET)|PASS)|PASSWORD|PASSWD|PASSPHRASE)$", re.IGNORECASE
 )
 # What is named so may be a file, a name or a number as well: its value has to look like a key.
+_NO_KEY = (
+    "FILE|PATH|DIR|NAME|URL|MODEL|DEPLOYMENT|PREFIX|SUFFIX|ID|REGION|VERSION|VAULT|TYPE|LIMIT|SCOPE|"
+    "FINGERPRINT|SIZE|COUNT|TTL|HASH"
+)
 _LIKELY_NAME = re.compile(
-    r"(?:^|_)(?:CREDENTIALS?|(?:API)?(?:KEY|TOKEN|SECRET)_(?!(?:FILE|PATH|DIR|NAME|URL)$)[A-Z\d]+)$",
+    rf"(?:^|_)(?:CREDENTIALS?|(?:API)?(?:KEY|TOKEN|SECRET)_(?!(?:{_NO_KEY})$)[A-Z\d]+)$",
     re.IGNORECASE,
 )
 _LIKE_A_KEY = re.compile(
-    r"(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])(?!/|.*\.\w{1,5}\Z)[\w+/=.-]{16,}", re.ASCII
+    r"(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])(?=.*[A-Za-z\d+_]{16})(?!/|.*\.\w{1,5}\Z)[\w+/=.-]{16,}",
+    re.ASCII,
 )
 _SECRET_PART = re.compile(r"key|token|secret|sig|pass|pwd|auth|cred|code", re.IGNORECASE)
 # Beside a mask, as in `sk-ab****yz`, this much of the beginning and of the end is a secret's.

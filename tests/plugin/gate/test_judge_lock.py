@@ -79,6 +79,8 @@ def test_a_lock_that_has_only_other_cases_of_the_test_leaves_it_unjudged():
     beside = verdict_on(passing(5, 5), lock, max_regression=0.0, threshold=0.5)
     assert (beside.status, beside.reason) == ("incomplete", verdict.reason)
     assert verdict_on(passing(5, 5), lock, threshold=0.5).status == "passed"
+    failed = verdict_on(passing(2, 5), lock, max_regression=0.0, threshold=0.5)
+    assert failed.reason == "mean 0.40 is below the threshold 0.50 by 0.10"
 
 
 def test_changed_cases_come_with_the_worst_first_and_missed_ones_once():

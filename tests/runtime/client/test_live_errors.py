@@ -43,8 +43,13 @@ pytestmark = pytest.mark.usefixtures("environment")
         ),
         (
             failure(429, "Request too large for m on tokens per min (TPM): Limit 3, Requested 4"),
-            ContextWindowError,
-            "Requested 4",
+            EndpointError,
+            "Requested 4; raise the account's limit",
+        ),
+        (
+            failure(413, "Request too large for m on tokens per minute (TPM): Limit 3"),
+            EndpointError,
+            "raise the account's limit",
         ),
         (failure(413, "Request too large for model m"), ContextWindowError, "fewer demos"),
         (failure(400, "filtered", "content_filter"), RefusalError, "filtered"),

@@ -23,7 +23,7 @@ VALUE = "corp77aa88bb99cc00dd"
     "name",
     [
         *("api_key", "apiKey", "apikey", "API-Key", "openai_api_key", "APIKey", "x-api-key"),
-        *("access_token", "sessionToken", "token", "client_secret", "clientSecret", "password"),
+        *("access_token", "refreshToken", "token", "client_secret", "clientSecret", "password"),
     ],
 )
 def test_fields_named_like_a_credential_are_taken_out(name: str) -> None:

@@ -239,6 +239,34 @@ def test_json_of_another_format_is_no_error_of_this_package(data: dict[str, Any]
     assert isinstance(messages_of(data), tuple)
 
 
+@pytest.mark.parametrize(
+    ("media", "body", "text"),
+    [
+        ("application/json", '{"embedding": [0.1, 0.2]}', ""),
+        ("application/json", "[[0.1, 0.2]]", ""),
+        ("application/json", '{"text": "of a house"}', ""),
+        ("application/json", '{"id": "r", "status": "completed", "output": []}', ""),
+        ("application/json", '{"promptFeedback": {"blockReason": "SAFETY"}}', ""),
+        ("text/plain", 'data: {"choices": [{"delta": {"content": "a"}}]}\n\ndata: [DONE]\n\n', "a"),
+        ("", 'data: {"choices": [{"text": "a"}]}\n\ndata: [DONE]\n\n', "a"),
+        ("Text/Event-Stream", 'data: {"choices": [{"text": "a"}]}\n\ndata: [DONE]\n\n', "a"),
+        (
+            "application/x-ndjson",
+            '{"choices": [{"text": "a"}]}\n{"choices": [{"text": "b"}]}\n',
+            "ab",
+        ),
+    ],
+)
+def test_any_json_but_that_of_an_error_is_a_reply(media: str, body: str, text: str) -> None:
+    told = read_answer(HTTPAnswer(200, {"content-type": media}, body.encode()))
+    assert (told.known, told.error, told.text) == (True, "", text)
+
+
+@pytest.mark.parametrize("body", ["<html>busy</html>", "{}", '{"detail": "x"}', '{"choices": []}'])
+def test_a_page_is_no_reply(body: str) -> None:
+    assert not read_answer(HTTPAnswer(200, {"content-type": "text/html"}, body.encode())).known
+
+
 def test_a_list_of_events_is_a_stream() -> None:
     """As Gemini's `streamGenerateContent` answers without `alt=sse`."""
     events = [
@@ -249,7 +277,7 @@ def test_a_list_of_events_is_a_stream() -> None:
     assert read_answer(answer) == Reading("a b", Usage(5, 2))
 
 
-@pytest.mark.parametrize("body", [b"", b"not JSON", b"[1]", b"\xff"])
+@pytest.mark.parametrize("body", [b"", b"not JSON", b"\xff"])
 def test_what_is_of_no_known_format_says_nothing(body: bytes) -> None:
     assert read_answer(HTTPAnswer(200, {}, body)) == Reading(known=False)
 

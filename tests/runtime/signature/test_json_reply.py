@@ -34,6 +34,8 @@ READ: list[tuple[Any, dict[str, Any]]] = [
         "```\n- a\n- b\n```": ["a", "b"], 'tags = ["a", "b"]': ["a", "b"],
         '{"tags": ["a"], "count": 1}': ["a"], "1. a\n2. b\n\nNote: c was left out.": ["a", "b"],
         "**Tags:**\n- a\n- b": ["a", "b"], "a, b": ["a", "b"], "a\nb": ["a", "b"],
+        "Alien: Covenant, Prometheus": ["Alien: Covenant", "Prometheus"],
+        "Final answer: **a, b**": ["a", "b"], "Yes Bank, HDFC Bank": ["Yes Bank", "HDFC Bank"],
         "Tags: a, b": ["a", "b"], "**Tags:** a, b": ["a", "b"], "a: b, c: d": ["a: b", "c: d"],
         "Tags:\na\nb": ["a", "b"], '"a, b", c': ["a, b", "c"], '"a"': ["a"],
         "[\u201ca\u201d, \u201cb\u201d]": ["a", "b"], "[&quot;a&quot;]": ["a"],
@@ -97,7 +99,6 @@ REFUSED: list[tuple[Any, list[str]]] = [
         "[1, true]", "1,234", "$1,234,567",
     ]),
     (list[float], [
-        "0,5",
     ]),
     (list[Annotated[str, Field(min_length=1)]], [
         "[none]", "[No items found]", "[a, b]",

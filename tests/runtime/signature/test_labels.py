@@ -50,6 +50,8 @@ READ: list[tuple[Any, dict[str, Any]]] = [
         "SIGN IN.": "sign-in", "This is a sign in question.": "sign-in",
         "refund<|im_end|>": "refund", "refund</s>": "refund",
         "refund<|im_end|>\n<|im_start|>user\nnext": "refund",
+        "refund<|endoftext|>Q: is it other?\nA: other": "refund",
+        "refund<|end|>\n\nExplanation: other": "refund", "refund<|im_end|>\nuser\nhi": "refund",
         "analysisThe user...assistantfinalrefund": "refund",
         "<thinking>delivery?</thinking>refund": "refund",
         "refund\n\nThe order itself is fine; see account page.": "refund",

@@ -34,6 +34,8 @@ READ: list[tuple[Any, dict[str, Any]]] = [
         "Write <|im_end|> at the end": "Write <|im_end|> at the end",
         "<response><a>1</a></response>": "<response><a>1</a></response>",
         "<response>Dear customer</response>": "Dear customer",
+        "<output>\n<p>Dear Ms Lee</p>\n</output>": "<p>Dear Ms Lee</p>",
+        "<response><p>Hello</p></response>": "<p>Hello</p>",
         "```text\nDear customer\n```\n": "Dear customer", "<|channel|>final<|message|>Hi": "Hi",
     }),
     (Optional[str], {

@@ -43,6 +43,7 @@ READ: list[tuple[Any, dict[str, Any]]] = [
         "<reasoning>r</reasoning>\n<answer>\nDear customer\n\nBye\n</answer>":
             "Dear customer\n\nBye",
         "<reasoning>r</reasoning>\n<answer>Use <answer> tags</answer>": "Use <answer> tags",
+        "<reasoning>r</reasoning>\n<answer>\n<answer>Hi</answer>": "Hi",
         "<reasoning>r</reasoning><answer>a</answer>\n<answer>b</answer>": "b",
         "<reasoning>an <answer> tag</reasoning><answer>a <answer>": "a <answer>",
         "I write <answer> now.\n<answer>Dear customer</answer>": "Dear customer",
