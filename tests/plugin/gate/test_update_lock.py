@@ -166,6 +166,14 @@ def test_no_lock_is_written_where_the_run_stops_before_another_study(pytester):
     assert lock_text(pytester) == ""
 
 
+def test_a_verdict_that_fails_under_x_stops_no_lock(pytester):
+    """All cases were measured: the verdict comes after the last."""
+    write_gate(pytester, TESTS.replace("threshold=0.1", "threshold=0.9"))
+    result = pytester.runpytest(UPDATE, "-x")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*FAILED: mean 0.17 is below the threshold 0.90*", WROTE])
+
+
 def test_a_lock_that_changed_meanwhile_is_not_overwritten(pytester):
     tests = TESTS + (
         "\ndef test_zz():\n    import pathlib\n"

@@ -49,6 +49,8 @@ def test_the_scheme_is_no_part_of_a_credential() -> None:
         {"tools": [{"properties": {"password": {"type": "string"}}, "required": ["password"]}]},
         {"messages": [{"role": "user", "content": [{"input": {"password": VALUE}}]}]},
         {"input": [{"arguments": {"password": VALUE}}]},
+        {"documents": [{"password": VALUE}], "session_token": VALUE},
+        {"password": "min 12 characters, one digit"},
     ],
 )
 def test_everything_else_stays(body: dict[str, Any]) -> None:

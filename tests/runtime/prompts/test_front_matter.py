@@ -42,7 +42,17 @@ def test_wrong_demos_are_an_error(tmp_path: Path, front: str, reason: str) -> No
         read(tmp_path / "a.md", f"---\n{front}---\nAnswer.\n")
 
 
-@pytest.mark.parametrize("front", ["title: x\n", "a: [\n", "Show the\n  demos: then answer\n", ""])
+@pytest.mark.parametrize(
+    "front",
+    [
+        "title: x\n",
+        "tags: [a]\ndemos: http://x\n",
+        "demo: 1\n",
+        "a: [\n",
+        "Show the\n  demos: then answer\n",
+        "",
+    ],
+)
 def test_front_matter_of_other_tools_is_text(tmp_path: Path, front: str) -> None:
     content = f"---\n{front}---\nAnswer."
     assert read(tmp_path / "a.md", content, "utf-8-sig") == Prompt(content)

@@ -242,6 +242,9 @@ def test_variables_named_like_a_credential_hold_one(
         ("KEY_ROTATION", "every 30 days, at noon"),
         ("BYPASS", "desk2-keys-of-2026-spring"),
         ("MAX_TOKENS_2", "desk2-keys-of-2026-spring"),
+        ("OPENAI_KEY_DEPLOYMENT", "gpt4omini20240718east"),
+        ("CACHE_KEY_EAST", "us-east-1-production-2"),
+        ("TOKEN_MODEL_2", "gpt-4o-mini-2024-07-18"),
     ],
 )
 def test_variables_that_only_tell_of_a_credential_hold_none(
