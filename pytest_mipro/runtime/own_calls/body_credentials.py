@@ -28,9 +28,10 @@ def without_credentials(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[s
     They are fields at any depth that are named like a credential and hold a text that can be one.
     What the model reads is left as it is: a password there is the case's data.
     """
-    data = {name: value for name, value in body.items() if _is_read(name, value)}
-    rest = {name: value for name, value in body.items() if name not in data}
-    return {**_left(rest), **data}, dict(_credentials(rest))
+    rest = {name: value for name, value in body.items() if not _is_read(name, value)}
+    left = _left(rest)
+    kept = {name: left.get(name, body[name]) for name in body if name in left or name not in rest}
+    return kept, dict(_credentials(rest))
 
 
 def _is_read(name: str, value: Any) -> bool:

@@ -57,6 +57,11 @@ def test_everything_else_stays(body: dict[str, Any]) -> None:
     assert without_credentials(body) == (body, {})
 
 
+def test_the_fields_that_stay_keep_their_order() -> None:
+    body = {"model": "m", "messages": [], "api_key": VALUE, "max_tokens": 5}
+    assert list(without_credentials(body)[0]) == ["model", "messages", "max_tokens"]
+
+
 class Noting(ClientWrapper):
     """Notes each request."""
 
