@@ -29,7 +29,8 @@ def t_quantile(level: float, degrees: float) -> float:
     Source: G. W. Hill, "Algorithm 396: Student's t-quantiles", CACM 13 (1970) 619-620: a
     Cornish-Fisher expansion around the normal quantile, with a second series far out in the tail.
     Exact at 1 and 2 degrees, from there on good to three decimals or better. Between 1 and 2 it is
-    up to a tenth too large near the median, and a hundredth at 0.95: bounds are wider, not closer.
+    the quantile of a level that is off by up to 0.06 at 0.55, 0.007 at 0.95 and 0.001 at 0.99, and
+    hardly ever of a lower one.
     """
     if not 0.5 <= level < 1 or degrees < 1:
         raise ValueError(f"t_quantile takes 0.5 <= level < 1, degrees >= 1; got {level}, {degrees}")

@@ -110,6 +110,11 @@ def json_object(text: bytes | str) -> dict[str, Any] | None:
     return data if isinstance(data, dict) else None
 
 
+def objects_in(value: Any) -> list[dict[str, Any]]:
+    """Return the objects of a JSON list, none of another value."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
 def text_of_answer(answer: HTTPAnswer) -> str:
     """Return an answer as the text of a reply: a head with its media type, an empty line, the body.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_mipro.runtime.client.attachments import read_parts
 from pytest_mipro.runtime.client.contract import Message, Role, Usage, known_usage
-from pytest_mipro.runtime.own_calls.http_call import HTTPAnswer, json_object
+from pytest_mipro.runtime.own_calls.http_call import HTTPAnswer, json_object, objects_in
 
 _ROLES: dict[str, Role] = {"system": "system", "developer": "system", "assistant": "assistant"}
 _CONTENT = ("messages", "input", "instructions", "system", "contents", "prompt")
@@ -152,7 +152,7 @@ def _listed(text: str) -> list[dict[str, Any]] | None:
     for listed in (text, f"[{','.join(_LINE_END.split(text.strip()))}]"):
         with suppress(ValueError, RecursionError):
             if text.strip():
-                return _dicts(json.loads(listed))
+                return objects_in(json.loads(listed))
     return None
 
 
@@ -173,7 +173,7 @@ def _whole(data: Mapping[str, Any]) -> Reading:
         message.get("content") or choice.get("text"),
         *_parts(message.get("tool_calls")),
         *_parts(data.get("content")),
-        *(part for item in _dicts(data.get("output")) for part in _output_parts(item)),
+        *(part for item in objects_in(data.get("output")) for part in _output_parts(item)),
         *_gemini_parts(data),
     ]
     why = choice.get("finish_reason") or data.get("stop_reason") or _gemini_end(data)
@@ -210,7 +210,7 @@ def _streamed(events: Sequence[Mapping[str, Any]], *, done: bool) -> Reading:
         text += [str(p) for p in (chunk.get("content"), choice.get("text")) if p]
         text += [
             str(_object(c.get("function")).get(n) or "")
-            for c in _dicts(chunk.get("tool_calls"))
+            for c in objects_in(chunk.get("tool_calls"))
             for n in ("name", "arguments")
         ]
         text += [str(delta[name]) for name in ("text", "partial_json") if delta.get(name)]
@@ -255,7 +255,7 @@ def _gemini_end(data: Mapping[str, Any]) -> Any:
 
 
 def _gemini_parts(data: Mapping[str, Any]) -> list[Any]:
-    contents = (_object(each.get("content")) for each in _dicts(data.get("candidates")))
+    contents = (_object(each.get("content")) for each in objects_in(data.get("candidates")))
     return [part for content in contents for part in _parts(content.get("parts"))]
 
 
@@ -279,9 +279,5 @@ def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-
-
 def _first(value: Any) -> dict[str, Any]:
-    return next(iter(_dicts(value)), {})
+    return next(iter(objects_in(value)), {})

@@ -10,6 +10,7 @@ from typing import Any
 from pytest_mipro.runtime.own_calls.http_call import (
     answer_of_text,
     json_object,
+    objects_in,
     text_of_answer,
 )
 
@@ -45,7 +46,7 @@ def _object(body: str, redact: Redact) -> str:
     except (ValueError, RecursionError):
         return body
     before = json.dumps(data)
-    _redact_together(_dicts(data), redact)
+    _redact_together(objects_in(data), redact)
     changed = _redacted(data, redact)
     return body if json.dumps(changed) == before else json.dumps(changed, ensure_ascii=False)
 
@@ -91,13 +92,13 @@ def _first_of(text: str, number: int) -> list[str]:
 
 def _deltas(event: dict[str, Any]) -> Iterator[_Delta]:
     """Yield the pieces of text that an event of a stream adds, in any of the known APIs."""
-    for choice in _dicts(event.get("choices")):
+    for choice in objects_in(event.get("choices")):
         number, delta = choice.get("index"), choice.get("delta")
         yield from _pieces(("text", number), choice, "text")
         if isinstance(delta, dict):
             for name in ("content", "reasoning", "reasoning_content", "refusal"):
                 yield from _pieces((name, number), delta, name)
-            for call in _dicts(delta.get("tool_calls")):
+            for call in objects_in(delta.get("tool_calls")):
                 made = call.get("function")
                 if isinstance(made, dict):
                     yield from _pieces(("call", number, call.get("index")), made, "arguments")
@@ -106,16 +107,12 @@ def _deltas(event: dict[str, Any]) -> Iterator[_Delta]:
     if isinstance(event.get("delta"), dict):
         for name in ("text", "partial_json", "thinking"):
             yield from _pieces((*item, name), event["delta"], name)
-    for candidate in _dicts(event.get("candidates")):
+    for candidate in objects_in(event.get("candidates")):
         content = candidate.get("content")
-        for part in _dicts(content.get("parts")) if isinstance(content, dict) else ():
+        for part in objects_in(content.get("parts")) if isinstance(content, dict) else ():
             yield from _pieces(("part", candidate.get("index")), part, "text")
 
 
 def _pieces(continued: object, holder: dict[str, Any], name: str) -> Iterator[_Delta]:
     if isinstance(holder.get(name), str):
         yield continued, holder, name
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
