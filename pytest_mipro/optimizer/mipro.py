@@ -5,6 +5,8 @@ Source: Opsahl-Ong et al. 2024, arXiv 2406.11695.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pytest_mipro.errors import MiproError
 from pytest_mipro.optimizer.deciding.conclude import Conclusion, conclude
 from pytest_mipro.optimizer.deciding.finalist import choose_finalist
@@ -30,6 +32,7 @@ def optimize(study: Study, services: Services, settings: OptimizerSettings) -> S
     run = study_run(study, services, settings)
     try:
         baseline = measure_baseline(run)
+        run = replace(run, settings=run.settings.for_modules(len(baseline.signatures)))
         services.emit(plan_of(run, baseline))
         hold_for_decision(run, baseline)
         state = search_rounds(run, baseline)

@@ -47,7 +47,8 @@ class OptimizerSettings:
     """Limits and sizes of one study's optimisation.
 
     Sizes: all `rounds` together cost as many calls as `trials` programs on minibatches of
-    `minibatch_size` rows; those that change a late module alone leave room for more.
+    `minibatch_size` rows; those that change a late module alone leave room for more. A program of
+    several modules, which has more to choose from, gets `pipeline_trials` in their place.
     Each round gives every module `candidates` new instructions and as many demo sets. Before that
     it runs the incumbent on `training_rows` rows, and makes at most `attempts` further attempts at
     failing cases (by `teacher_model`, if given). In the end at most `leaders` programs are measured
@@ -68,6 +69,7 @@ class OptimizerSettings:
     seed: int = 0
     rounds: int = 2
     trials: int = 9
+    pipeline_trials: int = 18
     candidates: int = 3
     leaders: int = 2
     minibatch_size: int = 12
@@ -126,15 +128,19 @@ class OptimizerSettings:
         some = self.has("demos") and (self.has("attempts") or self.teacher_model is not None)
         return self.rounds * min(self.attempts, cases) if some else 0
 
+    def for_modules(self, modules: int) -> OptimizerSettings:
+        """Return the settings of a search of so many modules."""
+        return replace(self, trials=self.pipeline_trials) if modules > 1 else self
+
     def trials_of(self, number: int) -> int:
         """Return the trials of a round, counted from 0; early rounds take the remainder."""
         return self.trials // self.rounds + (number < self.trials % self.rounds)
 
 
 _SIZES = {
-    "light": {"rounds": 2, "trials": 9, "candidates": 3, "leaders": 2},
-    "medium": {"rounds": 4, "trials": 20, "candidates": 3, "leaders": 3},
-    "heavy": {"rounds": 6, "trials": 48, "candidates": 4, "leaders": 3},
+    "light": {"rounds": 2, "trials": 9, "pipeline_trials": 18, "candidates": 3, "leaders": 2},
+    "medium": {"rounds": 4, "trials": 20, "pipeline_trials": 40, "candidates": 3, "leaders": 3},
+    "heavy": {"rounds": 6, "trials": 48, "pipeline_trials": 96, "candidates": 4, "leaders": 3},
 }
 
 
@@ -154,5 +160,5 @@ def carried_effort(effort: Effort, units: int) -> Effort:
 
 
 def effort_sizes(effort: Effort) -> dict[str, int]:
-    """Return `rounds`, `trials`, `candidates` and `leaders` of an effort."""
+    """Return `rounds`, both numbers of trials, `candidates` and `leaders` of an effort."""
     return dict(_SIZES[effort])

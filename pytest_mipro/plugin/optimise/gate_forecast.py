@@ -105,6 +105,7 @@ def enough_by_gate(
 ) -> str:
     """Return how far to raise a limit that ends within the baseline, to hold it and all trials."""
     split = split_rows(row_tags(study.cases), settings.min_holdout)
+    settings = settings.for_modules(len(usage.modules))
     sampled = any(test.repeats > 1 for test in study.tests.values())
     sizes = stage_sizes(settings, split, len(usage.modules), sampled=sampled)
     made = forecast_of(usage, sizes, settings, cost_model, frozenset(), split)

@@ -69,6 +69,7 @@ def optimizer_settings(options: Options, effort: Effort, **overrides: Any) -> Op
     given |= {
         "max_seconds": options.max_time,
         "proposer_models": options.proposer_model,
+        "pipeline_trials": options.trials,
         **overrides,
     }
     values = {name: value for name, value in given.items() if value is not None}

@@ -103,6 +103,7 @@ def describe_dry_run(
     if gate is not None:
         found = {part.module for part in gate[0].modules} - frozen
         modules, names = len(found), ", ".join(sorted(found))
+    settings = settings.for_modules(modules)
     sizes = _sizes(study, settings, split, modules)
     runs = _case_runs(study, sizes)
     lift = detectable_lift(split, settings.trials * max(1, modules), look)
@@ -153,6 +154,7 @@ def _trials(count: int, rows: int, modules: int) -> str:
 
 def planned_sizes(study: Study, settings: OptimizerSettings, modules: int) -> dict[str, int]:
     """Return how many rows and calls of its own each stage asks anew, by the plan."""
+    settings = settings.for_modules(modules)
     sizes = _sizes(study, settings, _split(study, settings), modules)
     return {size.stage: size.planned for size in sizes}
 

@@ -76,6 +76,26 @@ def test_with_a_number_of_trials_the_effort_stays_as_asked(pytester):
     result.stdout.no_fnmatch_line("effort *")
 
 
+TWO_MODULES = '''
+
+@lm_module
+def tidy(number: str) -> str:
+    """Repeat the number, without blanks."""
+'''
+
+TIDIED = TESTS.replace("str(number))", "tidy(number=str(number)) and str(number))")
+
+
+@pytest.mark.parametrize(("given", "trials"), [((), 18), (("--mipro-trials=3",), 3)])
+def test_a_pipeline_gets_twice_the_trials_unless_their_number_is_given(pytester, given, trials):
+    tests = f"from pipeline import tidy\n{TIDIED}"
+    write_project(pytester, tests, pipeline=TWO_MODULES)
+    result = run(pytester, "--mipro-optimize", *given)
+    result.stdout.fnmatch_lines([f"*  {trials} trials of 8 rows (or more of one module each) *"])
+    dry = run(pytester, "--mipro-optimize", "--mipro-dry-run", *given)
+    dry.stdout.fnmatch_lines([f"search      2 rounds, {trials} trials of 8 rows (or more *"])
+
+
 def test_the_budget_holds_and_the_search_ends_with_it(pytester):
     write_project(pytester)
     optimize(pytester, "--mipro-diff")
