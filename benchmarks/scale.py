@@ -106,7 +106,7 @@ def search(cases: int, trials: int) -> str:
         check_modules=lambda _: None,
         finalists_shown=(),
         earlier_holdout_uses=0,
-        record_holdout_use=lambda _: None,
+        record_holdout_use=lambda finalist: (finalist,),
         emit=clock,
         load_prompt=committed_prompt,
     )

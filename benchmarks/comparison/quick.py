@@ -215,7 +215,7 @@ def services_of(client: Any, setup: Setup, settings: OptimizerSettings) -> Servi
         check_modules=_nothing,
         finalists_shown=(),
         earlier_holdout_uses=0,
-        record_holdout_use=_nothing,
+        record_holdout_use=lambda finalist: (finalist,),
         emit=_nothing,
         load_prompt=committed_prompt,
     )

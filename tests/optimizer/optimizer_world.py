@@ -179,6 +179,7 @@ ALL_STRATEGIES = (GroundedStrategy(), ReflectiveStrategy(), HistoryStrategy(), B
 
 
 def make_services(client: Any, events: list[Any] | None = None, **changes: Any) -> Services:
+    shown = changes.get("finalists_shown", ())
     parts: dict[str, Any] = {
         "client": client,
         "searcher": RandomSearcher,
@@ -186,7 +187,7 @@ def make_services(client: Any, events: list[Any] | None = None, **changes: Any) 
         "check_modules": lambda signatures: None,
         "finalists_shown": (),
         "earlier_holdout_uses": 0,
-        "record_holdout_use": lambda finalist: None,
+        "record_holdout_use": lambda finalist: tuple(dict.fromkeys((*shown, finalist))),
         "emit": ([] if events is None else events).append,
         "load_prompt": committed_prompt,
     }

@@ -53,11 +53,10 @@ def conclude(run: StudyRun, baseline: Baseline, finalist: Finalist) -> Conclusio
     """
     services, program = run.services, finalist.program
     digest, shown = program_digest(program), services.finalists_shown
-    look = services.earlier_holdout_uses + (*shown, digest).index(digest) + 1
-    holdout_uses = services.holdout_uses
     if baseline.split.confirmed:
-        holdout_uses += digest not in shown
-        services.record_holdout_use(digest)  # first: the run may end here
+        shown = services.record_holdout_use(digest)  # first: the run may end here
+    look = services.earlier_holdout_uses + (*shown, digest).index(digest) + 1
+    holdout_uses = services.earlier_holdout_uses + len(shown)
     cases = (*baseline.deciding, *cases_of(baseline.study, finalist.unseen))
     conclusion = Conclusion(
         "", prompts=program, finalist=digest, holdout_uses=holdout_uses, cases=cases

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pytest_mipro.runtime.client.contract import Message
 
 # The section in which the meta-prompts say what is to be written: the last one of this heading.
-_TASK = re.compile(r"(?s:.*)\n## Task\n((?s:.*?))(?:\n## |\Z)")
+_TASK, _NEXT = "\n## Task\n", "\n## "
 _LONG_LINE = 20
 _PHRASE = 5  # words; shorter ones, as the names of labels, may well be those of the request
 _TASK_PHRASE = 8  # words of what is asked for, which no instruction has by chance
@@ -71,8 +71,8 @@ def _speaks_of_its_making(
     """
     if _OF_ITSELF.search(instruction) and not any(map(_ON_PROMPTS.search, known)):
         return True
-    tasks = (_TASK.search(message.content) for message in reversed(messages))
-    task = next((found[1] for found in tasks if found), "")
+    holding = (message.content for message in reversed(messages) if _TASK in message.content)
+    task = next(holding, "").rpartition(_TASK)[2].partition(_NEXT)[0]
     own = set(_phrases(task, _TASK_PHRASE))
     own.difference_update(*(_phrases(text, _TASK_PHRASE) for text in known))
     return not own.isdisjoint(_phrases(instruction, _TASK_PHRASE))

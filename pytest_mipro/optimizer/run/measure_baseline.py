@@ -132,9 +132,9 @@ def _undisturbed(run: StudyRun) -> tuple[Evaluation, tuple[Disturbed, ...]]:
 
 
 def _measure(run: StudyRun, cases: Sequence[Case], rules: MeasuringRules) -> Evaluation:
-    limits = run.settings.limits
+    limits, before = run.settings.limits, run.ledger.spent
     calls = _UNLIMITED if limits.calls is None else limits.calls
-    whole = Amount(calls, limits.tokens, limits.nanodollars) - run.ledger.spent
+    whole = Amount(calls, limits.tokens, limits.nanodollars) - before
     part = run.ledger.part("the baseline", whole, stage="baseline")
     if part is None:
         raise ValueError("the baseline has all that the limits leave")
@@ -146,9 +146,10 @@ def _measure(run: StudyRun, cases: Sequence[Case], rules: MeasuringRules) -> Eva
             evaluation = run.evaluator.start({}, cases, part, rules).result()
     except LimitReachedError as error:
         raise BaselineLimitError(f"{error}, {where}", limit_of(error)) from None
-    if evaluation.over_budget:
+    # Replies longer than they may be can exceed a limit that held their calls at worst.
+    if evaluation.over_budget or not run.ledger.spent.within(limits):
         dearest = run.accounting.cost_model.dearest
-        short = shortage(limits, part.ledger.spent, dearest)
+        short = shortage(limits, before + part.ledger.spent, dearest)
         limit = short.limit if short else Limit("calls", limits.calls or 0)
         raise BaselineLimitError(f"{limit} ends {where}", limit)
     return evaluation

@@ -56,9 +56,10 @@ class Services:
     searched, if the modules found can't be optimised, and `check_baseline` if nothing is to be
     searched from it. `finalists_shown` holds the digests of the finalists measured on this study's
     holdout before, in this order, and `earlier_holdout_uses` counts those before them;
-    `record_holdout_use` gets a finalist's digest before it is measured there. `load_prompt` returns
-    a module's committed prompt. `lessons` come from earlier runs of the
-    study. `price` returns a model's price, None if unknown; `bill` is the actual cost.
+    `record_holdout_use` gets a finalist's digest before it is measured there, and returns all that
+    were shown by then, as other runs may have used the holdout meanwhile. `load_prompt` returns a
+    module's committed prompt. `lessons` come from earlier runs of the study.
+    `price` returns a model's price, None if unknown; `bill` is the actual cost.
     `describe_error` puts an error that ends a stage into words, and may name the option of its
     limit. `evaluating` makes the evaluator if several processes share the study.
     """
@@ -69,7 +70,7 @@ class Services:
     check_modules: Callable[[Sequence[Signature]], None]
     finalists_shown: Sequence[str]
     earlier_holdout_uses: int
-    record_holdout_use: Callable[[str], None]
+    record_holdout_use: Callable[[str], Sequence[str]]
     emit: Emit
     load_prompt: Callable[[Signature], Prompt]
     check_baseline: Callable[[Evaluation], None] = lambda _: None

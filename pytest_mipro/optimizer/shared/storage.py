@@ -50,6 +50,8 @@ def opened_storage(url: str) -> Iterator[BaseStorage]:
         try:
             with storage_errors(url):
                 storage = _opened(url)
+        except ImportError:  # of the driver that the URL names
+            raise _without_driver(url) from None
         except (RuntimeError, ValueError, KeyError) as error:  # another optuna's, or no URL at all
             raise _unusable(url, error) from None
         try:
@@ -134,9 +136,16 @@ def _with_driver(url: str) -> str:
     for driver in _DRIVERS[dialect]:
         if importlib.util.find_spec(driver) is not None:
             return url if driver in _DEFAULTS else f"{dialect}+{driver}://{rest}"
-    raise ConfigurationError(
-        f"the storage {dialect}://… needs a driver that is not installed; "
-        f"pip install 'pytest-mipro[{dialect}]'"
+    raise _without_driver(url)
+
+
+def _without_driver(url: str) -> ConfigurationError:
+    scheme = url.partition("://")[0]
+    dialect, _, driver = scheme.partition("+")
+    remedies = [f"pip install 'pytest-mipro[{dialect}]'"] if dialect in _DRIVERS else []
+    remedies += [f"leave +{driver} out of the address"] if driver else []
+    return ConfigurationError(
+        f"the storage {scheme}://… needs a driver that is not installed; {', and '.join(remedies)}"
     )
 
 

@@ -8,14 +8,17 @@ keep the place that their level goes by.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.optimizer.deciding.conclude import digest_of_prompts
 from pytest_mipro.plugin.config.study_files import ensure_study_folder, study_file
 from pytest_mipro.plugin.lock.lock_file import Lock
-from pytest_mipro.runtime.text.files import atomic_write, read_text
+from pytest_mipro.runtime.text.files import atomic_write, file_lock, read_text
+
+_LOCK_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -43,27 +46,34 @@ def known_holdout_uses(private_folder: Path, study: str, lock: Lock | None) -> H
     return HoldoutUses(finalists, max(0, lock.holdout_uses - len(finalists)))
 
 
-def record_holdout_use(private_folder: Path, study: str, known: HoldoutUses, finalist: str) -> None:
+def record_holdout_use(
+    private_folder: Path, study: str, known: HoldoutUses, finalist: str
+) -> tuple[str, ...]:
     """Record the known uses and a finalist that is about to be measured on the holdout.
 
-    Raises ConfigurationError where that can't be written: an uncounted use must not happen.
+    Returns all that were measured there by now, as other runs may have used it meanwhile. Raises
+    ConfigurationError where that can't be written: an uncounted use must not happen.
     """
     path = study_file(private_folder, "looks", study)
-    uses = replace(known, finalists=_with(known.finalists, finalist))
-    if uses != _recorded(path):
-        data = {"study": study, "finalists": list(uses.finalists), "earlier": uses.earlier}
-        ensure_study_folder(path)
-        try:
-            atomic_write(path, json.dumps(data, indent=1) + "\n")
-        except OSError as error:
-            raise ConfigurationError(
-                f"{path}: the record of holdout uses can't be written "
-                f"({error.strerror or error}); correct that, and run the same command again"
-            ) from None
+    ensure_study_folder(path)
+    try:
+        with file_lock(path.with_suffix(".lock"), _LOCK_SECONDS):
+            recorded = _recorded(path)
+            finalists = _with(known.finalists, *recorded.finalists, finalist)
+            uses = HoldoutUses(finalists, max(known.earlier, recorded.earlier))
+            if uses != recorded:
+                data = {"study": study, "finalists": list(finalists), "earlier": uses.earlier}
+                atomic_write(path, json.dumps(data, indent=1) + "\n")
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path}: the record of holdout uses can't be written "
+            f"({error.strerror or error}); correct that, and run the same command again"
+        ) from None
+    return finalists
 
 
-def _with(finalists: tuple[str, ...], finalist: str) -> tuple[str, ...]:
-    return finalists if finalist in finalists else (*finalists, finalist)
+def _with(finalists: Iterable[str], *more: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*finalists, *more)))
 
 
 def _recorded(path: Path) -> HoldoutUses:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
-from dataclasses import fields
+import random
+from collections.abc import Callable, Container, Iterable
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,11 @@ from pytest_mipro.optimizer.proposing.strategies import (
     HistoryStrategy,
     ReflectiveStrategy,
 )
-from pytest_mipro.optimizer.proposing.strategy import InstructionStrategy
+from pytest_mipro.optimizer.proposing.strategy import (
+    InstructionStrategy,
+    ProposalContext,
+    ProposalRequest,
+)
 from pytest_mipro.optimizer.search.searcher import Searcher
 from pytest_mipro.optimizer.search.space import Assignment, Space
 from pytest_mipro.optimizer.search.tpe import TPESearcher
@@ -23,6 +28,9 @@ from pytest_mipro.optimizer.study.case import Study
 from pytest_mipro.optimizer.study.settings import DEFAULT, Effort, OptimizerSettings, effort_sizes
 from pytest_mipro.plugin.config.options import Options, options_of
 from pytest_mipro.plugin.optimise.study_effort import effort_of
+from pytest_mipro.runtime.client.contract import Message
+
+_STRATEGIES = "pytest_mipro_proposal_strategies"
 
 OVERRIDES = pytest.StashKey["dict[str, Any]"]()
 """Fields of `OptimizerSettings` that a conftest sets in the run's stash, to measure their worth."""
@@ -79,9 +87,28 @@ def optimizer_settings(options: Options, effort: Effort, **overrides: Any) -> Op
 
 
 def searcher_of(config: pytest.Config, study: Study) -> Callable[[Space, int], Searcher]:
-    """Return what makes the study's searcher, that of the hook; its asks are checked."""
+    """Return what makes the study's searcher, that of the hook; its asks are checked.
+
+    Raises ConfigurationError, as what it returns does, for what makes none.
+    """
     given = config.hook.pytest_mipro_searcher(config=config, study=study)
-    return lambda space, seed: _CheckedSearcher(given(space, seed), space)
+    if not callable(given):
+        raise ConfigurationError(
+            f"pytest_mipro_searcher returned a {type(given).__name__}; return the class of a "
+            "searcher, or a function of space and seed that makes one"
+        )
+
+    def made(space: Space, seed: int) -> Searcher:
+        inner = given(space, seed)
+        for method in ("ask", "tell"):
+            if not callable(getattr(inner, method, None)):
+                raise ConfigurationError(
+                    f"the searcher {type(inner).__name__} of pytest_mipro_searcher has no method "
+                    f"`{method}`; write it"
+                )
+        return _CheckedSearcher(inner, space)
+
+    return made
 
 
 class _CheckedSearcher:
@@ -108,15 +135,43 @@ class _CheckedSearcher:
 def strategies_of(config: pytest.Config) -> list[InstructionStrategy]:
     """Return the strategies that built-ins and other plugins give, the built-in ones first.
 
-    Raises ConfigurationError for one without a name of its own or anything to do.
+    Their requests are checked. Raises ConfigurationError for one without a name of its own or
+    anything to do.
     """
     given = config.hook.pytest_mipro_proposal_strategies(config=config)
-    found = [strategy for strategies in reversed(given) for strategy in strategies or ()]
+    for strategies in given:
+        if not isinstance(strategies, Iterable):
+            kind = type(strategies).__name__
+            raise ConfigurationError(
+                f"{_STRATEGIES}: a {kind} is no list of strategies; return one"
+            )
+    found = [strategy for strategies in reversed(given) for strategy in strategies]
     names: set[str] = set()
     for strategy in found:
         _check_strategy(strategy, names)
         names.add(strategy.name)
-    return found
+    return [_CheckedStrategy(strategy) for strategy in found]
+
+
+class _CheckedStrategy:
+    """A strategy whose requests are checked where they are made."""
+
+    def __init__(self, inner: InstructionStrategy) -> None:
+        self.name = inner.name
+        self._inner = inner
+
+    def request(self, context: ProposalContext, rng: random.Random) -> ProposalRequest | None:
+        made = self._inner.request(context, rng)
+        if made is None:
+            return None
+        messages = tuple(made.messages) if isinstance(made, ProposalRequest) else ()
+        if not messages or not all(isinstance(message, Message) for message in messages):
+            kind = type(made).__name__
+            raise ConfigurationError(
+                f"{_STRATEGIES}: the strategy {self.name!r} made a {kind} that can't be asked; a "
+                "ProposalRequest of at least one Message is wanted, or None"
+            )
+        return replace(made, messages=messages)
 
 
 def _check_strategy(strategy: Any, names: Container[str]) -> None:
@@ -130,4 +185,4 @@ def _check_strategy(strategy: Any, names: Container[str]) -> None:
         problem = f"the strategy {name!r} has no method `request`; write it"
     else:
         return
-    raise ConfigurationError(f"pytest_mipro_proposal_strategies: {problem}")
+    raise ConfigurationError(f"{_STRATEGIES}: {problem}")

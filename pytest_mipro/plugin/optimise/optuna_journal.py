@@ -74,7 +74,7 @@ class OptunaJournal:
         """Add a trial; where that fails, the journal ends, and the study goes on without it."""
         try:
             storage.create_new_trial(self._study, template_trial=self._trial(event))
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - optuna's many, where another run began it anew
             self._storage = None
             if isinstance(error.__context__, KeyboardInterrupt):  # Ctrl-C in the file's lock
                 raise error.__context__ from None

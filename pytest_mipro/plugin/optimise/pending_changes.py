@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter
@@ -113,7 +114,8 @@ class PendingChanges:
         That of an earlier run is removed.
         """
         kept = study_file(mipro_folder(self._config), "refused", study)
-        kept.unlink(missing_ok=True)
+        with suppress(OSError):  # what can't go is no reason to lose a result
+            kept.unlink()
         if not result.refused:
             return None
         root = ini_folder(self._config)

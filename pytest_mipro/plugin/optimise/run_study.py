@@ -221,8 +221,8 @@ def _with_enough(
 ) -> LimitTooSmallError:
     """Return the error with what would be enough, where the last gate run tells it."""
     usage = read_usage(_file(inputs, "usage"))
-    if usage is None or error.limit is None:
-        return error
+    if usage is None or not usage.modules or error.limit is None:
+        return error  # no run is known, or one whose cases called nothing
     usage = asked_now(usage, default_model(inputs.config))
     costs = inputs.config.stash[BILLS](inputs.key.lock).cost_model
     enough = enough_by_gate(usage, inputs.study, settings, costs, error.limit)

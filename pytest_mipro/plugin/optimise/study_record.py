@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
@@ -43,12 +44,11 @@ class StudyRecord:
         """Begin the record anew; raises ConfigurationError where it can't be written."""
         try:
             ensure_study_folder(self.path)
+            with suppress(OSError):  # a new file: another run in this folder may write the old one
+                self.path.unlink()
             self._file = self.path.open("w", encoding="utf-8")
         except OSError as error:
-            raise ConfigurationError(
-                f"{self.path}: the record can't be written ({error.strerror}); move it away, "
-                "or make it writable"
-            ) from None
+            raise self._broken(error, "move it away, or make it writable") from None
 
     def close(self) -> None:
         """Close the file, if it was opened."""
@@ -107,5 +107,13 @@ class StudyRecord:
         if self._file is None:
             raise ValueError("a record is opened before it is written")
         line = json.dumps(redacted({"event": event, **data}, self._redact), ensure_ascii=False)
-        self._file.write(f"{line}\n")
-        self._file.flush()
+        try:
+            self._file.write(f"{line}\n")
+            self._file.flush()
+        except OSError as error:
+            raise self._broken(error, "make room") from None
+
+    def _broken(self, error: OSError, remedy: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self.path}: the record can't be written ({error.strerror}); {remedy}"
+        )

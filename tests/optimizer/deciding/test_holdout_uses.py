@@ -36,8 +36,9 @@ def test_a_look_is_noted_before_the_holdout_is_shown_the_finalist() -> None:
     client = WorldClient()
     noted: list[tuple[str, int]] = []
 
-    def record_holdout_use(finalist: str) -> None:
+    def record_holdout_use(finalist: str) -> tuple[str, ...]:
         noted.append((finalist, len(client.requests)))
+        return (finalist,)
 
     with baseline_of(client=client, services={"record_holdout_use": record_holdout_use}) as (
         run,
@@ -47,6 +48,13 @@ def test_a_look_is_noted_before_the_holdout_is_shown_the_finalist() -> None:
         conclude(run, baseline, Finalist(BETTER, 3))
     assert noted == [(program_digest(BETTER), before)]
     assert len(client.requests) > before
+
+
+def test_a_look_of_another_run_meanwhile_comes_before() -> None:
+    services = {"record_holdout_use": lambda finalist: ("of another run", finalist)}
+    end = concluded(BETTER, services=services)
+    assert end.holdout_uses == 2
+    assert "(look 2 at this holdout)" in end.reason
 
 
 def test_without_a_holdout_there_is_no_holdout_use() -> None:

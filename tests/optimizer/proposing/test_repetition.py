@@ -1,6 +1,7 @@
 """What small models say in place of an instruction: the request, its examples, its scores."""
 
 from importlib import resources
+from time import process_time
 
 import pytest
 
@@ -139,3 +140,10 @@ def test_a_right_reply_alone_is_no_instruction() -> None:
     quotable = ["pay_bill", "Bills are paid by transfer, so the answer is pay_bill."]
     assert repeats("pay_bill.", ASKED, KNOWN, quotable)
     assert not repeats("What is owed belongs to pay_bill.", ASKED, KNOWN, quotable)
+
+
+def test_a_long_request_without_a_task_section_takes_no_time() -> None:
+    tickets = "The parcel never came, and nobody answers.\n" * 1_500
+    began = process_time()
+    assert not repeats(f"{KNOWN[0]} Mind the options.", (Message("user", tickets),), KNOWN)
+    assert process_time() - began < 1  # in quadratic time it takes five seconds

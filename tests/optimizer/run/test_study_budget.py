@@ -187,3 +187,17 @@ def test_a_bill_that_ends_the_baseline_is_refused() -> None:
     client.kept = Amount(1)
     with pytest.raises(BudgetError, match="is used up, within the baseline of 42 cases; raise it"):
         play(make_study(), client=client, services={"bill": client})
+
+
+class OverlongClient(WorldClient):
+    """A model that heeds no limit of its output: each reply has 1,000 tokens."""
+
+    async def complete(self, request: Request) -> Reply:
+        return replace(await super().complete(request), usage=Usage(10, 1_000))
+
+
+@pytest.mark.parametrize("limit", [84_000, 84_400])
+def test_replies_beyond_their_limit_end_the_baseline_by_one_line(limit: int) -> None:
+    ends = f"the limit of {limit:,} tokens ends within the baseline of 42 cases; raise it"
+    with pytest.raises(BudgetError, match=ends):
+        play(client=OverlongClient(), max_tokens=limit, concurrency=100)

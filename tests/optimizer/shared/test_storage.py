@@ -70,6 +70,18 @@ def test_a_driver_that_is_missing_is_named(dialect: str, monkeypatch: pytest.Mon
         pass
 
 
+@pytest.mark.parametrize("scheme", ["postgresql+pg8000", "mysql+mysqlconnector"])
+def test_a_driver_that_the_url_names_and_is_missing_is_one_line(scheme: str) -> None:
+    url = f"{scheme}://me:canary-secret@localhost/base"
+    dialect, _, driver = scheme.partition("+")
+    with pytest.raises(ConfigurationError) as refused, opened_storage(url):
+        pass
+    assert str(refused.value) == (
+        f"the storage {scheme}://… needs a driver that is not installed; pip install "
+        f"'pytest-mipro[{dialect}]', and leave +{driver} out of the address"
+    )
+
+
 def test_a_url_is_shown_without_its_credentials() -> None:
     assert shown_url("mysql://me:a%40b@host:1/base?password=x1y2") == (
         "mysql://[hidden]@host:1/base?password=[hidden]"

@@ -92,6 +92,14 @@ def test_the_record_keeps_the_order_of_the_looks(tmp_path):
     assert known_holdout_uses(tmp_path, "study", Lock("s", 0, 1, holdout_uses=5)).earlier == 2
 
 
+def test_runs_at_once_count_each_others_looks(tmp_path):
+    known = known_holdout_uses(tmp_path, "study", None)  # as both read it when they began
+    assert record_holdout_use(tmp_path, "study", known, "ant") == ("ant",)
+    assert record_holdout_use(tmp_path, "study", known, "bee") == ("ant", "bee")
+    assert record_holdout_use(tmp_path, "study", known, "ant") == ("ant", "bee")
+    assert known_holdout_uses(tmp_path, "study", None) == HoldoutUses(("ant", "bee"))
+
+
 def test_a_second_look_at_the_holdout_is_counted_and_said(pytester):
     write_project(pytester)
     optimize(pytester, "--mipro-diff", "-o", "mipro_max_demos=0")

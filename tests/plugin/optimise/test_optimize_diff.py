@@ -155,6 +155,14 @@ def test_what_a_later_run_accepts_is_no_longer_kept_as_refused(pytester):
     assert not list(pytester.path.glob(REFUSED))
 
 
+def test_what_can_not_be_removed_there_is_no_reason_to_lose_a_result(pytester):
+    write_project(pytester)
+    (pytester.path / ".mipro").mkdir()
+    (pytester.path / ".mipro/refused").write_text("in the way", encoding="utf-8")
+    assert optimize(pytester).ret == 0
+    assert written(pytester)
+
+
 @pytest.mark.parametrize(
     ("mark", "told"),
     [

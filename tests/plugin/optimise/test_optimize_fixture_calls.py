@@ -1,7 +1,14 @@
 """What fixtures call under `--mipro-optimize`: credited, ending the study where it breaks."""
 
 import pytest
-from optimize_project import optimize, run, write_project, write_with_fixture, written
+from optimize_project import (
+    optimize,
+    run,
+    stopped,
+    write_project,
+    write_with_fixture,
+    written,
+)
 
 CALLING = """
 from pytest_mipro import lm_module
@@ -54,6 +61,14 @@ def test_a_dry_run_refuses_a_study_whose_fixtures_alone_call_modules(pytester):
     result.stdout.fnmatch_lines(["study *: in the last gate run its cases called no LM module *"])
     assert optimize(pytester).ret == pytest.ExitCode.TESTS_FAILED  # as it said
     assert written(pytester) == {}
+
+
+def test_a_limit_after_a_gate_run_whose_fixtures_alone_called_is_one_line(pytester):
+    write_project(pytester, ANSWERED)
+    assert run(pytester).ret == 0
+    write_project(pytester)
+    result = optimize(pytester, "--mipro-max-calls=5", "--mipro-model=test/uncached")
+    stopped(result, "the limit of 5 calls ends within the baseline of 40 cases; raise it (*")
 
 
 def test_a_dry_run_plans_with_the_calls_of_the_test_alone(pytester):

@@ -1,7 +1,7 @@
 """The extension points under `--mipro-optimize`: searcher, strategies, trials, results."""
 
 import pytest
-from optimize_project import live_calls, optimize, write_project, written
+from optimize_project import live_calls, optimize, stopped, write_project, written
 
 SEARCHER = """
 class Backwards:
@@ -44,6 +44,24 @@ def test_a_searcher_that_asks_for_nonsense_is_one_line(pytester, ask):
     result = optimize(pytester)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*the searcher Backwards of pytest_mipro_searcher asked for *"])
+    assert written(pytester) == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("Mine()", "pytest_mipro_searcher returned a Mine; return the class of a searcher"),
+        (
+            "lambda space, seed: Mine()",
+            "the searcher Mine of pytest_mipro_searcher has no method `tell`; write it",
+        ),
+    ],
+)
+def test_a_searcher_that_is_none_is_one_line(pytester, given, told):
+    hook = f"def pytest_mipro_searcher(config, study):\n    return {given}\n"
+    write_project(pytester, conftest=f"\nclass Mine:\n    def ask(self): pass\n\n{hook}")
+    result = optimize(pytester)
+    stopped(result, f"*{told}*")
     assert written(pytester) == {}
 
 
@@ -113,6 +131,41 @@ def test_a_strategy_that_is_none_is_one_line(pytester, body, told):
     assert result.ret == 1
     result.stdout.fnmatch_lines([f"*pytest_mipro_proposal_strategies: *{told}*"])
     assert written(pytester) == {}
+
+
+def test_one_strategy_in_place_of_a_list_is_one_line(pytester):
+    hook = "\ndef pytest_mipro_proposal_strategies(config):\n    return object()\n"
+    write_project(pytester, conftest=hook)
+    stopped(optimize(pytester), "*a object is no list of strategies; return one*")
+
+
+ASKS = """
+from pytest_mipro.extending import Message, ProposalRequest
+
+class Mine:
+    name = "mine"
+    def request(self, context, rng):
+        return {made}
+
+def pytest_mipro_proposal_strategies(config):
+    return [Mine()]
+"""
+
+
+@pytest.mark.parametrize(
+    "made", ["'Shorten it.'", "ProposalRequest(())", "ProposalRequest(({'role': 'user'},))"]
+)
+def test_a_request_that_is_none_is_one_line(pytester, made):
+    write_project(pytester, conftest=ASKS.format(made=made))
+    stopped(optimize(pytester), "*the strategy 'mine' made a * that can't be asked; *")
+    assert written(pytester) == {}
+
+
+def test_a_request_may_hold_its_messages_in_a_list(pytester):
+    made = "ProposalRequest([Message('user', context.instruction)])"
+    write_project(pytester, conftest=ASKS.format(made=made))
+    assert optimize(pytester).ret == 0
+    assert written(pytester)
 
 
 WATCHERS = """

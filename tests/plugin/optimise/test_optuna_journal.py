@@ -96,7 +96,7 @@ def test_a_trial_that_cannot_be_added_ends_the_journal_alone(tmp_path, monkeypat
     journal = OptunaJournal(tmp_path / ".mipro/optuna/x.log", "x")
     (tmp_path / ".mipro").mkdir()
     journal.open()
-    trial = TrialFinished("x", 1, 1, "minibatch", (), 0.5, 4, 0.5, 4)
+    trial = trial_of(1)
 
     def fails(*_: object) -> None:
         if not interrupted:
@@ -110,3 +110,20 @@ def test_a_trial_that_cannot_be_added_ends_the_journal_alone(tmp_path, monkeypat
         journal(trial)
     journal(trial)
     journal.close()
+
+
+def test_another_run_that_begins_it_anew_ends_this_ones_journal_alone(tmp_path):
+    first, second = (OptunaJournal(tmp_path / ".mipro/optuna/x.log", "x") for _ in range(2))
+    (tmp_path / ".mipro").mkdir()
+    first.open()
+    first(trial_of(10**9))  # another line's length: what is read next begins within a line
+    second.open()
+    for number in range(6):
+        for journal in (first, second):
+            journal(trial_of(number))
+    for journal in (first, second):
+        journal.close()
+
+
+def trial_of(number: int) -> TrialFinished:
+    return TrialFinished("x", number, 1, "minibatch", (), 0.5, 4, 0.5, 4)

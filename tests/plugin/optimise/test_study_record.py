@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from optimize_project import LOCK, optimize, remove_written, run, write_project
+
+from pytest_mipro.errors import ConfigurationError
+from pytest_mipro.optimizer.run.events import Decided
+from pytest_mipro.plugin.optimise.study_record import StudyRecord
 
 
 def record(pytester: pytest.Pytester) -> list[dict[str, object]]:
@@ -143,3 +150,31 @@ def test_a_record_that_can_not_be_written_is_one_line(pytester):
     result = optimize(pytester)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*records*can't be written (Is a directory); move it away*"])
+
+
+def test_of_two_runs_at_once_the_later_has_the_record(tmp_path):
+    (tmp_path / ".mipro").mkdir()
+    path = tmp_path / ".mipro/records/x.jsonl"
+    first, second = (StudyRecord(path, str) for _ in range(2))
+    first.open()
+    first(Decided("x", None, "of the first"))
+    second.open()
+    first(Decided("x", None, "of the first"))
+    second(Decided("x", None, "of the second"))
+    for record_of in (first, second):
+        record_of.close()
+    (line,) = path.read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["reason"] == "of the second"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is full")
+def test_a_full_disk_is_one_line(tmp_path):
+    (tmp_path / ".mipro/records").mkdir(parents=True)
+    kept = StudyRecord(tmp_path / ".mipro/records/x.jsonl", str)
+    kept.open()
+    with patch.object(kept, "_file", Path("/dev/full").open("w", encoding="utf-8")) as full:
+        with pytest.raises(ConfigurationError, match=r"No space left on device\); make room"):
+            kept(Decided("x", None, "nothing better"))
+        with suppress(OSError):
+            full.close()
+    kept.close()
