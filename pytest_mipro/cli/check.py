@@ -45,7 +45,7 @@ def run(given: argparse.Namespace) -> int:
     unreadable = _unreadable(project)
     problems = [*project.broken.values(), *unreadable.values()]
     problems += [*_lock_problems(project, unreadable), *_split_studies(project, root)]
-    problems += [*_missing(project), *_orphans(project)]
+    problems += [*_missing(project, unreadable), *_orphans(project)]
     if given.wheel is not None:
         problems += _wheel_problems(project, Wheel(given.wheel), unreadable)
     for problem in problems:
@@ -129,12 +129,14 @@ def _difference(project: Inventory, place: str, locked: LockedModule) -> str:
     return f"{what} changed since it was locked; {_UPDATE}"
 
 
-def _missing(project: Inventory) -> Iterator[str]:
+def _missing(project: Inventory, unreadable: Container[str]) -> Iterator[str]:
     """Yield the prompts that need a file which is not there; what a lock misses is told there."""
     locked = {place for modules in project.locked().values() for place in modules}
     for prompt in project.found:
         place = prompt.prompt_path
-        if prompt.required and place not in locked and not project.has_file(place):
+        if not prompt.required or place in locked or place in unreadable:
+            continue
+        if not project.has_file(place):
             yield f"{prompt.source}: {place}, which {prompt.known_as} is read from, is not there"
 
 
@@ -145,9 +147,20 @@ def _orphans(project: Inventory) -> Iterator[str]:
     known = _paths(project)
     folders = {posixpath.dirname(place) for place in known}
     for path in project.tree.paths(".yaml", "schema_version:"):
-        text = project.tree.read(path) or ""
-        if posixpath.dirname(path) in folders and path not in known and "\nmodule:" in f"\n{text}":
+        # Only then is it read: YAML of other tools may be of any encoding.
+        if (
+            posixpath.dirname(path) in folders
+            and path not in known
+            and _is_of_module(project, path)
+        ):
             yield f"{path}: no LM module uses it; delete it, or rename it as its module"
+
+
+def _is_of_module(project: Inventory, path: str) -> bool:
+    try:
+        return "\nmodule:" in f"\n{project.tree.read(path) or ''}"
+    except ConfigurationError:
+        return False
 
 
 def _wheel_problems(project: Inventory, wheel: Wheel, unreadable: Container[str]) -> Iterator[str]:

@@ -9,12 +9,16 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import keyword
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
 from configparser import ConfigParser
 from configparser import Error as IniError
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+import pytest
 
 from pytest_mipro.cli.output import say
 from pytest_mipro.cli.pipelines import RESERVED, Pipeline, pipelines_in
@@ -113,18 +117,25 @@ class _Settings:
         self.ini_file, self.section, self.values = _ini(tree.root)
         self.has_src = any(path.startswith("src/") for path in tree.paths(".py"))
 
-    @property
-    def import_roots(self) -> list[str]:
-        """The folders that tests import from, as the ini file says or as is usual."""
-        return [*_words(self.values.get("pythonpath")), *(["src"] if self.has_src else []), "."]
+    def import_roots(self, source: str) -> list[str]:
+        """Return the folders that tests import a source from, as set or as is usual."""
+        usual = self._usual_roots(source)
+        if "pythonpath" not in self.values:
+            return usual
+        # Sources below `src` may be installed.
+        return [*_words(self.values["pythonpath"]), *(it for it in usual if it == "src")]
+
+    def _usual_roots(self, source: str) -> list[str]:
+        below = _folder_without_name(source)
+        return [*(["src"] if self.has_src else []), *([below] if below else []), "."]
 
     def lines(self, pipeline: Pipeline) -> list[str]:
         """Return the missing settings as lines of the file that they belong to."""
         toml = self.ini_file.endswith(".toml")
         lines = []
         if "pythonpath" not in self.values:
-            folders = ["src", "."] if self.has_src else ["."]
-            text = json.dumps(folders) if toml else " ".join(folders)
+            folders = self._usual_roots(pipeline.source)
+            text = json.dumps(folders) if toml else shlex.join(folders)
             lines.append(f"pythonpath = {text}")
         if "mipro_model" not in self.values and pipeline.has_modules:
             model = "openai/gpt-4o-mini"
@@ -134,15 +145,15 @@ class _Settings:
 
 def _ini(root: Path) -> tuple[str, str, Mapping[str, Any]]:
     """Return the file that pytest reads, its section and its values; "" for none."""
+    for name in ("pytest.toml", ".pytest.toml"):
+        if pytest.version_tuple >= (9,) and (root / name).exists():  # older ones read none
+            return name, "[pytest]", _table(_toml(root / name), "pytest")
     for name in ("pytest.ini", ".pytest.ini"):
         if (root / name).exists():
             return name, "[pytest]", _section(root / name, "pytest") or {}
     pyproject = root / "pyproject.toml"
     if pyproject.exists():
-        try:
-            tool = _table(tomllib.loads(pyproject.read_text(encoding="utf-8")), "tool")
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"pyproject.toml: can't be read ({error})") from None
+        tool = _table(_toml(pyproject), "tool")
         if "pytest" in tool:
             name, options = pyproject.name, _table(tool, "pytest")
             if "ini_options" in options:
@@ -153,6 +164,13 @@ def _ini(root: Path) -> tuple[str, str, Mapping[str, Any]]:
         if found is not None:
             return name, f"[{section}]", found
     return "", "", {}
+
+
+def _toml(path: Path) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path.name}: can't be read ({error})") from None
 
 
 def _table(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -205,7 +223,7 @@ def _test(pipeline: Pipeline, settings: _Settings, name: str) -> str:
         function=pipeline.function,
         name=name,
         imported=pipeline.function.partition(".")[0],
-        module=_import_name(pipeline.source, settings.import_roots),
+        module=_import_name(pipeline.source, settings.import_roots(pipeline.source)),
         file=f"{name}.jsonl",
         define="async def" if pipeline.is_async else "def",
         parameters=", ".join([*pipeline.parameters, "wanted"]),
@@ -216,10 +234,29 @@ def _test(pipeline: Pipeline, settings: _Settings, name: str) -> str:
 
 def _import_name(source: str, roots: list[str]) -> str:
     path = PurePosixPath(source)
-    inside = [root for root in roots if root == "." or path.is_relative_to(root)]
-    root = max(inside, key=lambda each: len(PurePosixPath(each).parts), default=".")
+    inside = [root for root in (*roots, ".") if root == "." or path.is_relative_to(root)]
+    root = max(inside, key=lambda each: len(PurePosixPath(each).parts))
     parts = (path if root == "." else path.relative_to(root)).with_suffix("").parts
+    wrong = next((part for part in parts if not _is_name(part)), None)
+    if wrong is not None:
+        folder = _folder_without_name(source)
+        remedy = "rename it" if wrong == path.stem else f"add {folder} to pytest's pythonpath"
+        raise ConfigurationError(
+            f"{source}: a test can't import it, since {wrong!r} is no name in Python; {remedy}, "
+            "and run this again"
+        )
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _folder_without_name(source: str) -> str:
+    """Return the folder of a source, or above it, that no import can name; "" without one."""
+    folders = PurePosixPath(source).parent
+    found = (each for each in (folders, *folders.parents) if each.name and not _is_name(each.name))
+    return str(next(found, ""))
+
+
+def _is_name(text: str) -> bool:
+    return text.isidentifier() and not keyword.iskeyword(text)
 
 
 def _rule(output: str) -> str:

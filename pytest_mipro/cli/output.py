@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import Any
 
 from pytest_mipro.plugin.config.printable import printable
 from pytest_mipro.runtime.text.redaction import hide_secrets
-from pytest_mipro.runtime.text.strict_json import escape_unsafe
+
+# What a CI system takes for a command anywhere in a line, and `printable` would break.
+_COMMAND = re.compile(r"##(?=\w*\[)")
 
 
 def say(text: str = "") -> None:
@@ -25,5 +28,7 @@ def json_text(value: Any) -> str:
     """Return a JSON value as indented text that `say` leaves as it is, credentials aside."""
     plain = not str(sys.stdout.encoding).lower().startswith("utf")
     text = json.dumps(value, indent=2, ensure_ascii=plain)
-    # the sign of a command to a CI system, which `printable` would break
-    return escape_unsafe(text).replace("##[", "#\\u0023[")
+    for char in sorted({each for each in text if not each.isprintable()} - {"\n"}):
+        if printable(char) != char:  # its escape is none that JSON has
+            text = text.replace(char, json.dumps(char)[1:-1])
+    return _COMMAND.sub(r"#\\u0023", text)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pytest_mipro.cli.sources import MAKERS, FoundPrompt, prompts_in, source_text
 from pytest_mipro.cli.trees import Tree
-from pytest_mipro.errors import LockError
+from pytest_mipro.errors import UsageError
 from pytest_mipro.plugin.lock.lock_file import SUFFIX, Lock, LockedModule, parse_lock
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.prompts.prompt_file import PROMPT_SUFFIXES, parse_prompt
@@ -79,7 +79,7 @@ def inventory_of(tree: Tree) -> Inventory:
     for path in tree.paths(SUFFIX):
         try:
             locks[path] = parse_lock(tree.read(path) or "", Path(path))
-        except LockError as error:
+        except UsageError as error:  # also that it is no UTF-8
             broken[path] = str(error)
     more = any(source.more for source in sources)
     return Inventory(tree, (*plain, *_variants(tree, plain)), locks, broken, more)

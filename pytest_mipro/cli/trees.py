@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import subprocess
 import zipfile
@@ -87,15 +88,13 @@ class Folder:
             folders[:] = [
                 name
                 for name in folders
-                if not name.startswith(".")
-                and name not in _NO_SOURCES
-                and not (here / name / "pyvenv.cfg").exists()
+                if not _is_no_source(name) and not (here / name / "pyvenv.cfg").exists()
             ]
             yield from ((here / name).relative_to(self.root).as_posix() for name in files)
 
 
 class Revision:
-    """A commit of the work tree's git repository, of which only the part below `root` is read."""
+    """A commit of the work tree's git repository, seen from `root`; links are followed."""
 
     def __init__(self, root: Path, revision: str) -> None:
         self.name = revision
@@ -103,31 +102,45 @@ class Revision:
         wanted = f"{revision}^{{commit}}"
         found = self._git("rev-parse", "--verify", "--end-of-options", wanted)
         self._commit = found.decode().strip()
-        listing = self._git("ls-tree", "-r", "-z", self._commit).decode("utf-8", "replace")
-        entries = [entry.partition("\t") for entry in listing.split("\0") if entry]
-        self._blobs = {path: head.split()[2] for head, _, path in entries if " blob " in head}
+        self._above = self._git("rev-parse", "--show-prefix").decode("utf-8", "replace").strip("\n")
+        listing = self._git("ls-tree", "-r", "-z", "--full-tree", self._commit)
+        entries = [entry.partition("\t") for entry in _names(listing)]
+        self._blobs = {path for head, _, path in entries if " blob " in head}
+        self._has_links = any(head.startswith("120000 ") for head, _, _ in entries)
 
     def paths(self, suffix: str, *holding: str) -> list[str]:
         """Return the paths of files; see `Tree`."""
-        if not holding:
-            return sorted(path for path in self._blobs if path.endswith(suffix))
-        texts = [part for text in holding for part in ("-e", text)]
-        command = ("grep", "-l", "-z", "-F", *texts, self._commit, "--", f"*{suffix}")
-        found = self._git(*command, accepted=(0, 1)).decode("utf-8", "replace").split("\0")
-        return sorted(path.removeprefix(f"{self._commit}:") for path in found if path)
+        if holding:
+            texts = [part for text in holding for part in ("-e", text)]
+            # What the user's configuration could change of the answer is said.
+            always = ("-c", "grep.fullName=true", "grep", "-l", "-z", "-F", "--no-color")
+            grep = (*always, *texts, self._commit, "--", f"*{suffix}")
+            listed = _names(self._git(*grep, accepted=(0, 1)))
+            found = [path.removeprefix(f"{self._commit}:") for path in listed]
+        else:
+            found = [path for path in self._blobs if path.endswith(suffix)]
+        below = (it.removeprefix(self._above) for it in found if it.startswith(self._above))
+        return sorted(it for it in below if not any(map(_is_no_source, it.split("/")[:-1])))
 
     def read(self, path: str) -> str | None:
         """Return a file's text; see `Tree`."""
-        blob = self._blobs.get(path)
-        if blob is None:
+        whole = posixpath.normpath(f"{self._above}{path}")
+        if whole not in self._blobs and (not self._has_links or whole.startswith("../")):
             return None
-        return _decoded(self._git("cat-file", "blob", blob), f"{self.name}:{path}")
+        asked = f"{self._commit}:{whole}\n".encode()
+        told = self._git("cat-file", "--batch", "--follow-symlinks", given=asked)
+        head, _, content = told.partition(b"\n")
+        words = head.split()
+        if len(words) != 3 or words[1] != b"blob":
+            return None
+        return _decoded(content[: int(words[2])], f"{self.name}:{path}")
 
-    def _git(self, *command: str, accepted: tuple[int, ...] = (0,)) -> bytes:
+    def _git(self, *command: str, accepted: tuple[int, ...] = (0,), given: bytes = b"") -> bytes:
         try:
             done = subprocess.run(  # noqa: S603 - no shell; a revision can't be taken for an option
                 ["git", *command],  # noqa: S607 - the user's own
                 cwd=self._root,
+                input=given,
                 capture_output=True,
                 check=False,
             )
@@ -172,6 +185,14 @@ class Wheel:
         except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
             raise ConfigurationError(f"{self.name}: {path} can't be read ({error})") from None
         return _decoded(content, f"{self.name}:{path}")
+
+
+def _is_no_source(folder: str) -> bool:
+    return folder.startswith(".") or folder in _NO_SOURCES
+
+
+def _names(listed: bytes) -> list[str]:
+    return [name for name in listed.decode("utf-8", "replace").split("\0") if name]
 
 
 def _holds_one(content: AnyStr, texts: Iterable[AnyStr]) -> bool:

@@ -191,6 +191,18 @@ def test_what_can_not_be_read_is_one_line(desk: Path, command: Run) -> None:
     assert ended.out.endswith("2 differences\n")
 
 
+def test_a_file_of_another_encoding_hides_no_other_difference(own: Path, command: Run) -> None:
+    for name in ("other.yaml", "desk/prompts/other.yaml", TRIAGE_MD, "tests/test_own.mipro.json"):
+        write(own, name, "").write_bytes(b"schema_version: 1\nname: caf\xe9\n")
+    ended = command("check")
+    assert (ended.status, ended.err) == (1, "")
+    why = "2: not UTF-8 (invalid continuation byte); save it as UTF-8"
+    lock, prompt, end = ended.out.splitlines()
+    assert lock == f"tests/test_own.mipro.json:{why}"
+    assert prompt.endswith(f"{TRIAGE_MD}:{why}")
+    assert end == "2 prompts, 0 locks: 2 differences"
+
+
 def test_a_folder_without_prompts_is_an_error(command: Run) -> None:
     ended = command("check")
     assert (ended.status, ended.out) == (2, "")

@@ -68,6 +68,36 @@ def test_from_a_folder_of_a_larger_repo(
     assert "+++ b/prompts/pipeline.route.yaml" in command("diff", "one").out
 
 
+def test_a_commit_is_read_as_the_work_tree_is(
+    repo: Path, command: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = PIPELINE.replace("@lm_module\n", '@lm_module(prompt="../common/sum.yaml")\n')
+    write(repo, "app/pytest.ini", "[pytest]\n")
+    write(repo, "app/pipeline.py", shared)
+    write(repo, "app/build/made.py", PIPELINE)
+    write(repo, "common/sum.yaml", PROMPT.replace("route", "sum_up").partition("demos")[0])
+    write(repo, "common/prompts/pipeline.route.yaml", PROMPT)
+    (repo / "app/prompts").symlink_to("../common/prompts")
+    commit(repo, "three")
+    git(repo, "config", "color.ui", "always")
+    git(repo, "config", "grep.fullName", "true")
+    monkeypatch.chdir(repo / "app")
+    assert "no prompt changed between three and the work tree" in command("diff", "three").out
+    write(repo, "common/sum.yaml", (repo / "common/sum.yaml").read_text() + "  More.\n")
+    write(repo, "common/prompts/pipeline.route.yaml", PROMPT.replace("well", "fast"))
+    lines = command("diff", "three").out.splitlines()
+    changes = [line for line in lines if line.startswith(("+", "-"))]
+    assert changes == [
+        "--- a/../common/sum.yaml",
+        "+++ b/../common/sum.yaml",
+        "+  More.",
+        "--- a/prompts/pipeline.route.yaml",
+        "+++ b/prompts/pipeline.route.yaml",
+        "-  Choose the queue, well.",
+        "+  Choose the queue, fast.",
+    ]
+
+
 @pytest.mark.parametrize("revision", ["none", "--output=x", "one..none"])
 def test_an_unknown_commit_is_one_line(repo: Path, command: Run, revision: str) -> None:
     ended = command("diff", "--", revision)

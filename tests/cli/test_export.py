@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from cli_project import Run, write
+import pytest
+from cli_project import PIPELINE, Run, write
 
 TRIAGE_INSIDE = """schema_version: 1
 module: short.yaml
@@ -28,6 +29,18 @@ def test_all_modules_or_those_named(desk: Path, command: Run) -> None:
         {"role": "user", "content": "<ticket>\n{ticket}\n</ticket>"},
     ]
     assert list(json.loads(command("export", "route").out)) == ["pipeline.route"]
+
+
+def test_characters_that_are_not_printed_stay_json(
+    desk: Path, command: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    said = "A soft\xad hyphen, a\u2060b, \U0001f3f4\U000e0067\u202e, ##[group] ##vso[task.x]"
+    write(desk, "desk/pipeline.py", PIPELINE.replace("Say what the customer wants", said))
+    out = command("export", "sum_up").out
+    assert json.loads(out)["pipeline.sum_up"][0]["content"] == f"{said}."
+    assert out.replace("\n", "").isprintable()
+    assert "##" not in out
 
 
 def test_a_text_is_the_system_message_before_the_users(own: Path, command: Run) -> None:

@@ -46,6 +46,8 @@ def unrelated(text: str) -> str:
     return text
 """
 
+NEW = pytest.mark.skipif(pytest.version_tuple < (9,), reason="the first to read pytest.toml")
+
 
 @pytest.fixture
 def shop(pytester: pytest.Pytester) -> Path:
@@ -163,6 +165,8 @@ def test_nothing_that_is_there_changes(shop: Path, command: Run) -> None:
         ("tox.ini", "[pytest]\n"),
         ("setup.cfg", "[tool:pytest]\n"),
         ("pyproject.toml", "[tool.pytest.ini_options]\n"),
+        pytest.param("pytest.toml", "[pytest]\n", marks=NEW),
+        pytest.param(".pytest.toml", "[pytest]\n", marks=NEW),
     ],
 )
 def test_settings_stay_where_pytest_reads_them(
@@ -229,6 +233,38 @@ def test_a_folder_may_be_called_like_one_of_tests(shop: Path, command: Run) -> N
     )
     write(shop, "src/latin.py", "").write_bytes(b"# coding: latin-1\n# \xe4\n")
     assert command("init", "read").status == 0
+
+
+def test_a_folder_that_no_import_can_name(pytester: pytest.Pytester, command: Run) -> None:
+    write(pytester.path, "the app/in-box/desk/pipeline.py", PIPELINE)
+    command("init")
+    ini = (pytester.path / "pytest.ini").read_text()
+    assert ini.startswith("[pytest]\npythonpath = 'the app/in-box' .\n")
+    assert (
+        "from desk.pipeline import queue_of"
+        in (pytester.path / "tests/test_queue_of.py").read_text()
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--collect-only", "-q")
+    result.stdout.fnmatch_lines(["*test_queue_of.py::test_queue_of[[]case-1]"])
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("in-box/pipeline.py", "'in-box' is no name in Python; add in-box to pytest's pythonpath"),
+        ("desk/pipe-line.py", "'pipe-line' is no name in Python; rename it"),
+        ("import/pipeline.py", "'import' is no name in Python; add import to pytest's pythonpath"),
+    ],
+)
+def test_a_source_that_no_test_can_import_is_one_line(
+    pytester: pytest.Pytester, command: Run, source: str, said: str
+) -> None:
+    write(pytester.path, source, PIPELINE)
+    write(pytester.path, "pytest.ini", "[pytest]\npythonpath = .\n")
+    ended = command("init")
+    assert (ended.status, ended.err.count("\n")) == (2, 1)
+    assert said in ended.err
+    assert not (pytester.path / "tests").exists()
 
 
 def test_a_repo_without_models(pytester: pytest.Pytester, command: Run) -> None:

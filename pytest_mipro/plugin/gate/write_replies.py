@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from pytest_mipro.plugin.gate.provenance import (
 )
 from pytest_mipro.plugin.gate.state import RunState
 from pytest_mipro.plugin.gate.verdict_types import Verdict
+from pytest_mipro.plugin.measuring.fixtures import is_fixture
 from pytest_mipro.plugin.measuring.measure import Status
 from pytest_mipro.plugin.replies.client_stack import replies_path
 from pytest_mipro.runtime.calls.own_client import caller
@@ -65,8 +66,7 @@ class Recorder:
 
     def _write(self, study: StudyReplies, path: Path, shown: str) -> None:
         before, whole = read_replies(path, shown), self._whole(study)
-        kept = [reply for reply in before if not whole or self._not_collected(study, reply)]
-        after = merged(kept, study.used)
+        after = merged(self._kept(study, before) if whole else before, study.used)
         text = dump_replies(after)
         if after or path.exists():
             if not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -74,6 +74,18 @@ class Recorder:
             part = "" if whole else "; only part of the cases came to an end, so none was removed"
             self._lines.append((f"{shown}: {_describe_change(before, after)}{part}", "green"))
         self._lines += _warnings(study)
+
+    def _kept(
+        self, study: StudyReplies, before: Sequence[RecordedReply]
+    ) -> Sequence[RecordedReply]:
+        """Return what a whole run keeps without a use: what tests need that it did not collect.
+
+        Their fixtures' replies name no test, so all of these stay with them.
+        """
+        kept = [reply for reply in before if self._not_collected(study, reply)]
+        known = {reply.key for reply in kept}
+        of_fixtures = [it for it in before if is_fixture(it.case) and it.key not in known]
+        return [*kept, *of_fixtures] if kept else []
 
     def _whole(self, study: StudyReplies) -> bool:
         """Return whether every case of the study came to an end that shows all of its calls."""

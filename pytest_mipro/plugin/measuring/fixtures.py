@@ -28,6 +28,7 @@ _IDLE = {"pytest_recording": ("vcr", "block_network")}
 _LOOP_CHOICES = frozenset({"anyio_backend", "anyio_backend_options", "event_loop_policy"})
 # pytest turns `setup_method` and its like into fixtures of these names.
 _XUNIT = re.compile(r"_xunit_setup_(method|function|class|module)_fixture_")
+_FIXTURE = "fixture "
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,12 @@ def fixture_label(name: str) -> str:
 
 def caller_name(definition: pytest.FixtureDef[Any]) -> str:
     """Return how a fixture that calls modules is named in errors and recorded replies."""
-    return f"fixture {fixture_label(definition.argname)}"
+    return f"{_FIXTURE}{fixture_label(definition.argname)}"
+
+
+def is_fixture(caller: str) -> bool:
+    """Return whether the name of a caller is that of a fixture."""
+    return caller.startswith(_FIXTURE)
 
 
 def shared_by_samples(item: pytest.Function, rerun_safe: Iterable[str]) -> tuple[str, ...]:

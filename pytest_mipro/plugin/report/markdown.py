@@ -6,7 +6,7 @@ What the reader needs first comes first; cases and calls unfold. Its length is b
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pytest_mipro.optimizer.budget.spending import grouped
 from pytest_mipro.optimizer.run.events import Measured
@@ -28,7 +28,8 @@ from pytest_mipro.runtime.text.number_words import counted
 MAX_CHARS = 60_000  # a comment on GitHub may have 65,536
 _MOST_ROWS = 100
 _SHOWN_CASES = 10
-_MOST_DIFF_LINES = 200
+_MOST_NOTES = 100
+_MOST_DIFF_LINES, _MOST_DIFF_CHARS = 200, MAX_CHARS // 2
 _TICKS = re.compile("`+")
 _HEAD = ("test", "verdict", "mean (95 %)", "against the lock", "cases")
 # All other ASCII punctuation may mean something to some Markdown: links, tables, mentions, maths.
@@ -44,9 +45,8 @@ def markdown_report(report: RunReport, redact: Callable[[str], str]) -> str:
     blocks = [[f"### {_title(report)}"]]
     for item in report.optimizations:
         blocks += [_optimization(item, words), _diff(item, words), _costs(item, words)]
-    blocks += [_study(study, words) for study in report.studies]
-    for study in report.studies:
-        blocks += _worst(study, words)
+    for part in (_study, _worst):
+        blocks += [block for study in report.studies for block in part(study, words)]
     blocks += [_calls(study, words) for study in report.studies if study.usages]
     if report.written:
         files = [f"- {words.code(path)}" for path in report.written]
@@ -85,7 +85,7 @@ def _title(report: RunReport) -> str:
     return f"pytest-mipro: {counted(len(judged), 'verdict')} passed"
 
 
-def _study(study: GatedStudy, words: Words) -> list[str]:
+def _study(study: GatedStudy, words: Words) -> Iterator[list[str]]:
     bad = [verdict for verdict in study.verdicts if verdict.status in ("failed", "incomplete")]
     rest = [verdict for verdict in study.verdicts if verdict not in bad]
     shown = [*bad, *rest][:_MOST_ROWS]
@@ -93,33 +93,40 @@ def _study(study: GatedStudy, words: Words) -> list[str]:
     lines += table(_HEAD, [_row(verdict, words) for verdict in shown])
     if len(shown) < len(study.verdicts):
         lines += ["", f"and {counted(len(study.verdicts) - len(shown), 'test')} more"]
+    yield lines
     for name, models in by_test(study.verdicts).items():
         rows = [[words.code(each.verdict.plan.model), *model_row(each)] for each in models]
-        lines += ["", f"The models of {words.code(name)}, {compared_on(models)}:", ""]
-        lines += table(HEAD, rows)
-    notes = [
-        f"- {words.code(verdict.plan.name)}: {words.prose(text)}"
-        for verdict in shown
-        for text in (verdict.reason if verdict in bad else "", *verdict.warnings, *verdict.doubts)
-        if text
-    ]
-    notes += [
-        f"- {words.code(verdict.plan.name)}: metrics {words.prose(text)}"
-        for verdict in shown
-        if (text := metric_means(verdict))
-    ]
-    notes += [
-        f"- {words.code(verdict.plan.name)}: group {words.code(group.name)} failed with "
-        f"{format_mean(group.mean)} on {counted(group.mean.cases, 'case')}"
-        for verdict in shown
-        for group in verdict.groups
-        if group.failed
-    ]
-    lines += ["", *notes] if notes else []
+        yield [
+            "",
+            f"The models of {words.code(name)}, {compared_on(models)}:",
+            "",
+            *table(HEAD, rows),
+        ]
+    notes = list(_notes(shown, words))
+    if notes:
+        more = len(notes) - _MOST_NOTES
+        left = ["", f"and {counted(more, 'note')} more"] if more > 0 else []
+        yield ["", *notes[:_MOST_NOTES], *left]
     if study.differences:
-        lines += ["", f"Differs from {words.code(study.lock)}:", ""]
-        lines += [f"- {words.prose(str(difference))}" for difference in study.differences]
-    return lines
+        differences = (f"- {words.prose(str(difference))}" for difference in study.differences)
+        yield ["", f"Differs from {words.code(study.lock)}:", "", *differences]
+
+
+def _notes(shown: Sequence[Verdict], words: Words) -> Iterator[str]:
+    """Yield what is said of the tests behind their table."""
+    for verdict in shown:
+        bad = verdict.status in ("failed", "incomplete")
+        texts = (verdict.reason if bad else "", *verdict.warnings, *verdict.doubts)
+        for text in filter(None, texts):
+            yield f"- {words.code(verdict.plan.name)}: {words.prose(text)}"
+    for verdict in shown:
+        if text := metric_means(verdict):
+            yield f"- {words.code(verdict.plan.name)}: metrics {words.prose(text)}"
+    for verdict in shown:
+        for group in (each for each in verdict.groups if each.failed):
+            mean = f"{format_mean(group.mean)} on {counted(group.mean.cases, 'case')}"
+            name = words.code(group.name)
+            yield f"- {words.code(verdict.plan.name)}: group {name} failed with {mean}"
 
 
 def _row(verdict: Verdict, words: Words) -> list[str]:
@@ -212,12 +219,21 @@ def _diff(item: OptimizedStudy, words: Words) -> list[str]:
     if not item.diff:
         return []
     what = "Prompts" if item.result.prompts else "Prompts of the refused finalist, not written"
-    lines = [words.verbatim(line) for line in item.diff[:_MOST_DIFF_LINES]]
+    lines = list(within(map(words.verbatim, item.diff[:_MOST_DIFF_LINES]), _MOST_DIFF_CHARS))
     if left := len(item.diff) - len(lines):
         lines.append(f"… {counted(left, 'more line')}")
     # Longer than any within: what stands in a prompt can't end the block.
     fence = "`" * max([3, *(len(run) + 1 for line in lines for run in _TICKS.findall(line))])
     return _details(what, [f"{fence}diff", *lines, fence])
+
+
+def within(lines: Iterable[str], room: int) -> Iterator[str]:
+    """Yield the first lines that have so many characters together."""
+    for line in lines:
+        room -= len(line) + 1
+        if room < 0:
+            return
+        yield line
 
 
 def _costs(item: OptimizedStudy, words: Words) -> list[str]:

@@ -161,13 +161,14 @@ def _group_lines(verdict: Verdict) -> list[Line]:
     groups, title = verdict.groups, verdict.plan.group or ""
     if not groups:
         return []
-    width = min(_NAME, max(len(title), *(len(group.name) for group in groups)))
+    names = [" ".join(group.name.split()) for group in groups]  # a column may be of several lines
+    width = min(_NAME, max(len(title), *map(len, names)))
     tested = any(group.p_value is not None for group in groups)
     head = f"{title[:width]:{width}}  cases  mean"
     found: list[Line] = [(head + (f"{'p':>26}" if tested else ""), {"bold": True})]
-    for group in groups:
-        name = group.name if len(group.name) <= width else f"{group.name[: width - 1]}…"
-        line = f"{name:{width}}  {group.mean.cases:5,}  {format_mean(group.mean)}"
+    for group, name in zip(groups, names, strict=True):
+        shown = name if len(name) <= width else f"{name[: width - 1]}…"
+        line = f"{shown:{width}}  {group.mean.cases:5,}  {format_mean(group.mean)}"
         if tested:
             line += f"  {format_p_value(group.p_value):>8}{'  FAILED' if group.failed else ''}"
         found.append((line, {"red": True} if group.failed else {}))

@@ -232,6 +232,21 @@ def index():
 """
 
 
+def test_a_fixture_of_a_file_that_was_not_run_keeps_its_reply(pytester, recordable):
+    named = FIXTURES.replace("threshold=0.5", "threshold=0.5, study='desk'")
+    plain = "@pytest.mark.mipro(study='desk')\ndef test_it(): echo(text='plain')"
+    recordable(plain, test_more=named)
+    conftest = pytester.path / "conftest.py"
+    conftest.write_text(conftest.read_text() + INDEX)
+    pytester.runpytest(RECORD)
+    both = file_of(pytester, "desk").read_bytes()
+    pytester.runpytest(RECORD, "test_desk.py")
+    assert file_of(pytester, "desk").read_bytes() == both
+    conftest.write_text(conftest.read_text().replace("the index", "an index"))
+    pytester.runpytest(RECORD)
+    assert cases(pytester, "desk").count("fixture index") == 1
+
+
 @SEVERAL_WORKERS
 def test_a_fixtures_calls_belong_to_every_study_that_uses_it(pytester, recordable, workers):
     plain = "@pytest.mark.mipro\ndef test_it(): echo(text='plain')"

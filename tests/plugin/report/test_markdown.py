@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html import unescape
+from pathlib import Path
 
 import pytest
 from gate_project import TESTS, WORDS, lock_text, write_gate, write_prompt, write_words
 from hypothesis import given
 from hypothesis import strategies as st
+from judged import passing, verdict_on
 from markdown_it import MarkdownIt
 from optimize_project import TESTS as OPTIMIZED
 from optimize_project import optimize, write_project
 
-from pytest_mipro.plugin.report.markdown import MAX_CHARS, Words, table
+from pytest_mipro.plugin.report.contents import GatedStudy, RunReport
+from pytest_mipro.plugin.report.markdown import MAX_CHARS, Words, markdown_report, table, within
 
 RENDERER = MarkdownIt("gfm-like", {"linkify": False})
 NASTY = (
@@ -157,6 +161,32 @@ def test_it_is_bounded(pytester):
     assert "and 20 tests more" in text
     html = RENDERER.render(text)
     assert html.count("<details>") == html.count("</details>") > 1
+
+
+def test_many_notes_leave_the_table_of_verdicts():
+    verdicts = []
+    for number in range(100):
+        name = f"TestQueues::test_that_the_queue_is_right_{number:03}"
+        cases = [
+            replace(case, id=f"{name}[{place}]", group="abc"[place % 3])
+            for place, case in enumerate(passing(20, 60))
+        ]
+        verdict = verdict_on(cases, threshold=0.5, max_regression=0.02, group="product", name=name)
+        verdicts.append(verdict)
+    study = GatedStudy("test_x.py", "test_x.mipro.json", None, tuple(verdicts), ())
+    text = markdown_report(RunReport(Path(), False, 1, (study,), (), ()), lambda text: text)
+    assert len(text) <= MAX_CHARS
+    html = RENDERER.render(text)
+    assert sum(row[1:2] == ["<strong>FAILED</strong>"] for row in cells(html)) == 100
+    assert "test_that_the_queue_is_right_000: mean 0.33 is below" in shown(html)
+    assert re.search(r"and \d+ notes more", text)
+
+
+def test_a_long_diff_is_shown_in_part():
+    lines = [f"+{number} {'long ' * 80}" for number in range(200)]
+    found = list(within((words().verbatim(line) for line in lines), MAX_CHARS // 2))
+    assert 50 < len(found) < 200
+    assert sum(len(line) + 1 for line in found) <= MAX_CHARS // 2
 
 
 def test_an_optimisation(pytester):

@@ -153,6 +153,20 @@ def test_a_group_that_always_fails_fails_the_verdict(pytester, desk):
     )
 
 
+def test_a_group_of_several_lines_is_one_row(pytester, desk):
+    desk(TICKETS.format(mark='threshold=0.1, group="product"'))
+    tickets(
+        pytester,
+        ("A-1", "one", "one", {"product": "app\nfor phones"}),
+        ("B-1", "two", "two", {"product": "billing"}),
+    )
+    head = next(n for n, line in enumerate(block(pytester.runpytest())) if "cases  mean" in line)
+    assert [line[:20] for line in block(pytester.runpytest())[head + 1 : head + 3]] == [
+        "    app for phones  ",
+        "    billing         ",
+    ]
+
+
 def test_a_group_that_is_no_column_is_refused(pytester, desk):
     desk(TICKETS.format(mark='threshold=0.8, group="produkt"'))
     tickets(pytester, ("T-1", "one", "one", {"product": "app"}))
