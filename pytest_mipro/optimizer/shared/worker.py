@@ -122,7 +122,7 @@ class Worker:
         self._stopping.set()
         self._woken.set()
         self._thread.join(_LEAVING)
-        for pending in self._running.values():
+        for pending in tuple(self._running.values()):
             pending.abandon()
         # As in `optimize`: cases must end before their fixtures do. Ctrl-C does not wait.
         self._evaluator.close(wait=kind is not None and issubclass(kind, MiproError))
@@ -179,6 +179,8 @@ class Worker:
 
     def _turn(self) -> None:
         entries = self._store.open_entries()
+        if self._stopping.is_set():  # the storage took so long that this process has left
+            return
         if time.monotonic() - self._last_beat >= self._interval:
             self._last_beat = time.monotonic()
             self._beats += 1
@@ -245,7 +247,7 @@ class Worker:
                 self._take(entry)
 
     def _take(self, entry: Entry) -> None:
-        if not self._store.claim(entry.id, self.id):
+        if self._stopping.is_set() or not self._store.claim(entry.id, self.id):
             return
         job = job_of(entry.fact("job"))
         part = Ledger(Limits(job.limit)).part("a job", Amount(job.limit), stage=job.stage)
