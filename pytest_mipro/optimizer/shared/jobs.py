@@ -35,8 +35,8 @@ _UNKNOWN = compile("", "<unknown>", "exec")  # a function whose source this mach
 class Job:
     """Cases to run under a program: prompts by path, relative to the project's folder.
 
-    `limit` bounds its LM requests; the other fields are those of `Evaluator.start`. All of it is
-    JSON.
+    `limit` bounds its LM requests, which are billed in `stage`; the other fields are those of
+    `Evaluator.start`. All of it is JSON.
     """
 
     cases: tuple[str, ...]
@@ -46,11 +46,12 @@ class Job:
     first_sample: int = 0
     teacher: Mapping[str, Any] | None = None
     max_calls_per_case: int | None = None
+    stage: str = ""
 
     @property
     def key(self) -> str:
         """A digest of all that can change the job's result."""
-        text = json.dumps(asdict(self), ensure_ascii=True)
+        text = json.dumps(asdict(replace(self, stage="")), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

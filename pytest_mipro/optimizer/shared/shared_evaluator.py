@@ -89,6 +89,7 @@ class SharedEvaluator:
             first_sample=rules.first_sample,
             teacher=asdict(rules.teacher) if rules.teacher else None,
             max_calls_per_case=rules.max_calls_per_case,
+            stage=part.stage,
         )
         posted = []
         for (mine, runs), limit in zip(parts, limits, strict=True):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -91,7 +93,9 @@ class Worker:
         )
         self.serialiser = Serialiser(study.cases, membership.root)
         self._reaper = Reaper(store, membership.timeout)
-        self._thread = threading.Thread(target=self._work, name="mipro-worker", daemon=True)
+        # In a copy of this context, as it says by whom the cases' calls are billed.
+        work = partial(contextvars.copy_context().run, self._work)
+        self._thread = threading.Thread(target=work, name="mipro-worker", daemon=True)
         self._stopping = threading.Event()
         self._woken = threading.Event()
         self._changed = threading.Condition()
@@ -118,7 +122,7 @@ class Worker:
         self._stopping.set()
         self._woken.set()
         self._thread.join(_LEAVING)
-        for pending in self._running.values():
+        for pending in tuple(self._running.values()):
             pending.abandon()
         # As in `optimize`: cases must end before their fixtures do. Ctrl-C does not wait.
         self._evaluator.close(wait=kind is not None and issubclass(kind, MiproError))
@@ -175,6 +179,8 @@ class Worker:
 
     def _turn(self) -> None:
         entries = self._store.open_entries()
+        if self._stopping.is_set():  # the storage took so long that this process has left
+            return
         if time.monotonic() - self._last_beat >= self._interval:
             self._last_beat = time.monotonic()
             self._beats += 1
@@ -241,10 +247,10 @@ class Worker:
                 self._take(entry)
 
     def _take(self, entry: Entry) -> None:
-        if not self._store.claim(entry.id, self.id):
+        if self._stopping.is_set() or not self._store.claim(entry.id, self.id):
             return
         job = job_of(entry.fact("job"))
-        part = Ledger(Limits(job.limit)).part("a job", Amount(job.limit))
+        part = Ledger(Limits(job.limit)).part("a job", Amount(job.limit), stage=job.stage)
         if part is None:
             raise ValueError(f"a job can't have a limit of {job.limit}")
         rules = MeasuringRules(

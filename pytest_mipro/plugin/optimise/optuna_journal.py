@@ -1,6 +1,7 @@
 """Keep a copy of the search as an Optuna study, which `optuna-dashboard` opens while it runs.
 
-It is a journal in `.mipro/optuna/`, made anew by each run of the study; nothing reads it back.
+It is a journal in `.mipro/optuna/`, made anew by each run of the study; nothing reads it back. Of
+several runs at once, the first keeps it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pytest_mipro.optimizer.run.events import CandidatesReady, Event, LeadTaken, TrialFinished
 from pytest_mipro.plugin.config.study_files import ensure_study_folder
+from pytest_mipro.runtime.text.files import file_lock
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -33,7 +35,10 @@ class OptunaJournal:
         self._study = 0
 
     def open(self) -> None:
-        """Begin the journal anew; raises StorageError where it can't be written."""
+        """Begin the journal anew, unless another run in this folder keeps it.
+
+        Raises StorageError where it can't be written.
+        """
         from optuna.study import StudyDirection  # noqa: PLC0415 - slow
 
         from pytest_mipro.optimizer.shared.storage import (  # noqa: PLC0415 - slow
@@ -44,6 +49,11 @@ class OptunaJournal:
         url = f"journal:{self.path}"
         with storage_errors(url):
             ensure_study_folder(self.path)
+            self.close()
+            try:
+                self._resources.enter_context(file_lock(self.path.with_suffix(".lock"), 0))
+            except TimeoutError:
+                return
             self.path.unlink(missing_ok=True)
         self._storage = self._resources.enter_context(opened_storage(url))
         with storage_errors(url):
@@ -51,6 +61,7 @@ class OptunaJournal:
 
     def close(self) -> None:
         """Close the journal, if it was opened."""
+        self._storage = None
         self._resources.close()
 
     def __call__(self, event: Event) -> None:
@@ -74,7 +85,7 @@ class OptunaJournal:
         """Add a trial; where that fails, the journal ends, and the study goes on without it."""
         try:
             storage.create_new_trial(self._study, template_trial=self._trial(event))
-        except Exception as error:  # noqa: BLE001 - optuna's many, where another run began it anew
+        except Exception as error:  # noqa: BLE001 - optuna's many, where the file is another's
             self._storage = None
             if isinstance(error.__context__, KeyboardInterrupt):  # Ctrl-C in the file's lock
                 raise error.__context__ from None

@@ -233,17 +233,27 @@ def _optimize(
     inputs: StudyInputs, services: Services, settings: OptimizerSettings
 ) -> StudyResult | str:
     """Return the result; for a study that ended before or elsewhere, the line that says so."""
-    config, storage = inputs.config, options_of(inputs.config).storage
+    storage = options_of(inputs.config).storage
     try:
         if storage is None:
             return optimize(inputs.study, services, settings)
-        from pytest_mipro.plugin.optimise.shared_study import shared_result  # noqa: PLC0415 - slow
-
-        return shared_result(config, inputs.key, inputs.study, services, settings, storage)
+        return _optimize_shared(inputs, services, settings, storage)
     except AlreadyFinishedError:
         return _FINISHED
     except BaselineLimitError as error:
         raise _with_enough(error, inputs, settings) from None
+
+
+def _optimize_shared(
+    inputs: StudyInputs, services: Services, settings: OptimizerSettings, storage: str
+) -> StudyResult | str:
+    from pytest_mipro.plugin.optimise.shared_study import shared_result  # noqa: PLC0415 - slow
+
+    config, key = inputs.config, inputs.key
+    result = shared_result(config, key, inputs.study, services, settings, storage)
+    if isinstance(result, str):
+        config.stash[BILLS](key.lock).leave()
+    return result
 
 
 def _services(inputs: StudyInputs, client: LMClient, emit: Emit) -> Services:

@@ -181,8 +181,15 @@ class JournalBill:
             "planned": dict(planned),
             "stages": {name: asdict(amount) for name, amount in stages.items()},
         }
+        self._end(summary)
+
+    def leave(self) -> None:
+        """Note that another process finished the study: the next run begins a new bill."""
+        self._end({"finished": True, "runs": self._ends, "cut_short": True})
+
+    def _end(self, line: Mapping[str, Any]) -> None:
         with self._lock:
-            self._write(summary)
+            self._write(line)
         self._close()  # the limits go on to hold: fixtures may call models in their teardown
 
     def took(self, request: Request, reply: Reply) -> Amount:

@@ -66,6 +66,7 @@ def test_a_job_is_known_by_all_that_changes_its_result() -> None:
         replace(JOB, max_calls_per_case=3),
     ]
     assert len({JOB.key, *(other.key for other in others)}) == 8
+    assert replace(JOB, stage="search").key == JOB.key
     for job in (JOB, *others):
         assert job_of(json.loads(json.dumps(asdict(job)))) == job
 

@@ -6,10 +6,12 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from optimizer_world import play
+from optimizer_world import make_settings, make_study, play
 from shared_process import Process, same
 from world_model import PROPOSER, WorldClient, answer, module_of
 
@@ -17,10 +19,14 @@ from pytest_mipro.errors import BudgetError, ConfigurationError, EndpointError
 from pytest_mipro.optimizer.measuring.expectations import MeasurementError
 from pytest_mipro.optimizer.run.events import LeadTaken, ProcessLost
 from pytest_mipro.optimizer.run.result import StudyResult
-from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore
+from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore, Entry
+from pytest_mipro.optimizer.shared.jobs import Job
 from pytest_mipro.optimizer.shared.storage import opened_storage
-from pytest_mipro.optimizer.shared.worker import Worker
+from pytest_mipro.optimizer.shared.worker import Membership, Worker
 from pytest_mipro.runtime.client.contract import Reply, Request
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
 
 
 class HeldClient(WorldClient):
@@ -150,3 +156,36 @@ def test_who_was_taken_for_dead_joins_again(url: str, monkeypatch: pytest.Monkey
     first, *others, last = process.seen(LeadTaken)
     assert (first.mine, last.mine) == (True, True)
     assert not any(lead.mine for lead in others)
+
+
+class SlowStore(CoordinationStore):
+    """A store that hangs with its first answer that holds a job, until it may `go`."""
+
+    def __init__(self, storage: BaseStorage, url: str) -> None:
+        super().__init__(storage, url, "study")
+        self.hangs, self.go = threading.Event(), threading.Event()
+
+    def open_entries(self) -> list[Entry]:
+        entries = super().open_entries()
+        if any(entry.kind == "job" for entry in entries):
+            self.hangs.set()
+            self.go.wait()
+        return entries
+
+
+def test_who_left_while_the_storage_hung_claims_no_job(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_mipro.optimizer.shared.worker._LEAVING", 0.01)
+    study, client = make_study(), WorldClient()
+    membership = Membership(url, "me", tmp_path, {})
+    with opened_storage(url) as storage:
+        store = SlowStore(storage, url)
+        with Worker(store, study, client, membership, make_settings()) as worker:
+            job = Job(tuple(case.id for case in study.cases[:8]), {}, 100)
+            store.put("job", job.key, place=0.3, job=asdict(job))
+            store.hangs.wait()
+        store.go.set()
+        worker._thread.join()
+        assert [entry.state for entry in store.open_entries()] == ["waiting"]
+    assert client.requests == []

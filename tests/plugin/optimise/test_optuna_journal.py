@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import nullcontext
+from pathlib import Path
 
 import optuna
 import pytest
@@ -112,17 +113,37 @@ def test_a_trial_that_cannot_be_added_ends_the_journal_alone(tmp_path, monkeypat
     journal.close()
 
 
-def test_another_run_that_begins_it_anew_ends_this_ones_journal_alone(tmp_path):
-    first, second = (OptunaJournal(tmp_path / ".mipro/optuna/x.log", "x") for _ in range(2))
+def test_a_file_that_is_no_longer_its_own_ends_the_journal_alone(tmp_path):
     (tmp_path / ".mipro").mkdir()
+    journal = OptunaJournal(tmp_path / ".mipro/optuna/x.log", "x")
+    journal.open()
+    journal(trial_of(1))
+    journal.path.write_text("those of another run\n" * 99, encoding="utf-8")
+    journal(trial_of(2))
+    journal.close()
+
+
+def test_of_two_runs_at_once_the_first_keeps_it(tmp_path):
+    (tmp_path / ".mipro").mkdir()
+    path = tmp_path / ".mipro/optuna/x.log"
+    first, second = (OptunaJournal(path, "x") for _ in range(2))
     first.open()
-    first(trial_of(10**9))  # another line's length: what is read next begins within a line
     second.open()
-    for number in range(6):
-        for journal in (first, second):
+    for number in range(3):
+        for journal in (second, first):
             journal(trial_of(number))
-    for journal in (first, second):
-        journal.close()
+    second.close()
+    first.close()
+    assert numbers_in(path) == [0, 1, 2]
+    second.open()
+    second(trial_of(9))
+    second.close()
+    assert numbers_in(path) == [9]
+
+
+def numbers_in(path: Path) -> list[int]:
+    study = optuna.load_study(study_name="x", storage=JournalStorage(JournalFileBackend(str(path))))
+    return [trial.user_attrs["trial"] for trial in study.trials]
 
 
 def trial_of(number: int) -> TrialFinished:

@@ -29,6 +29,7 @@ from postgres_server import PASSWORD
 import pytest_mipro.plugin.optimise.shared_study  # noqa: F401 - as above
 from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore, Entry
 from pytest_mipro.optimizer.shared.storage import opened_storage
+from pytest_mipro.plugin.replies.journal import lines_of, paid, unfinished
 
 STUCK = """
 import asyncio
@@ -201,6 +202,34 @@ def test_one_of_two_processes_in_one_folder_writes(pytester, postgres_database):
     records = list((pytester.path / ".mipro/records").glob("*.jsonl"))
     assert len(records) == 1
     assert all(line.startswith("{") for line in records[0].read_text().splitlines())
+
+
+def test_the_calls_of_the_cases_are_billed_as_in_a_run_alone(pytester):
+    bills = []
+    for number, storage in enumerate(([], [f"--mipro-storage=journal:{pytester.path}/log"])):
+        write_project(pytester)
+        assert optimize(pytester, *storage, f"--mipro-cache={pytester.path}/cache{number}").ret == 0
+        (journal,) = (pytester.path / ".mipro/bills").glob("*.jsonl")
+        bills.append([(it.stage, it.amount) for it in paid(lines_of(journal))])
+        remove_written(pytester)
+        shutil.rmtree(pytester.path / ".mipro")
+    alone, shared = bills
+    assert {stage for stage, _ in alone} > {"baseline", "search", "decision"}
+    assert shared == alone
+
+
+def test_who_ran_cases_for_another_begins_a_new_bill(pytester, postgres_database):
+    write_project(pytester, conftest=STUCK)
+    with watched(postgres_database) as (watch, machines):
+        machines += [Machine(pytester, name, postgres_database, "at first") for name in "ab"]
+        watch.until(lambda entries: sum(e.kind == "process" for e in entries) == 2)
+        for machine in machines:
+            (machine.folder / "go.txt").touch()
+        assert [machine.process.wait(PATIENCE) for machine in machines] == [0, 0]
+    journals = [next((it.folder / ".mipro/bills").glob("*.jsonl")) for it in machines]
+    billed = [sum(it.amount.calls for it in paid(lines_of(path))) for path in journals]
+    assert all(billed)
+    assert [unfinished(lines_of(path)) for path in journals] == [[], []]
 
 
 def test_a_storage_that_can_not_be_reached_is_one_line(pytester, free_tcp_port):
