@@ -112,7 +112,7 @@ def read_saved(path: Path) -> tuple[list[Predictor], list[str]]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        data = load_json(read_text(path))
+        data = load_json(read_text(path).removeprefix("\ufeff"))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8"
         raise ConfigurationError(

@@ -62,7 +62,7 @@ def _names_of_file(item: pytest.Item) -> Mapping[str, Any]:
 
 def _check_lock(item: pytest.Item, mark: MetricMark) -> None:
     """Refuse a broken lock that may be the test's: a named study's may lie in another folder."""
-    home = home_of(item.config, mark.study) if mark.study else None
+    home = home_of(item.config, mark.study, [item.path]) if mark.study else None
     path = (home or item.path.parent) / f"{mark.study or item.path.stem}{SUFFIX}"
     checked = item.config.stash.setdefault(_CHECKED, set())
     if path not in checked:

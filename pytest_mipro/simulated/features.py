@@ -19,7 +19,7 @@ STRESS = 2.0
 
 @lru_cache(maxsize=65536)
 def _slot(feature: str) -> int:
-    return zlib.crc32(feature.encode()) % DIMENSIONS
+    return zlib.crc32(feature.encode("utf-8", "surrogatepass")) % DIMENSIONS
 
 
 @lru_cache(maxsize=65536)

@@ -13,13 +13,14 @@ T = TypeVar("T")
 def digest(*parts: object) -> str:
     """Return 32 hex digits that depend on every part."""
     text = "\x1f".join(str(part) for part in parts)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def uniform(*parts: object) -> float:
     """Return a number in the open interval 0…1 that depends on every part."""
     text = "\x1f".join(str(part) for part in parts)
-    number = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
+    data = text.encode("utf-8", "surrogatepass")
+    number = int.from_bytes(hashlib.blake2b(data, digest_size=8).digest())
     return (number + 0.5) / 2**64
 
 

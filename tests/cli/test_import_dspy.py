@@ -154,6 +154,7 @@ def test_a_program_of_an_early_release(saved: Path, command: Run) -> None:
         ("\x80\x03pickle", "program.json:1: not JSON"),
         ("[]", "program.json:1: expected an object"),
         ("{}", "program.json: holds no predictor"),
+        ("\ufeff{}", "program.json: holds no predictor"),
         ('{"a": {"demos": []}}', "program.json: a: has no instructions"),
         (
             '{"a": {"demos": "none", "signature_instructions": "x"}}',

@@ -27,6 +27,11 @@ def test_an_unknown_name_names_the_known_ones():
         complete(Request("simulated/huge", MESSAGES))
 
 
+def test_half_a_surrogate_pair_is_answered():
+    halved = Message("user", "<a>\nOne \ud83d two \ud83dx.\n</a>")
+    assert complete(Request("simulated/small", (*MESSAGES[:1], halved))).text
+
+
 def test_usage_counts_four_characters_a_token():
     reply = complete(Request("simulated/small", MESSAGES))
     assert reply.usage.prompt_tokens == sum(-(-len(m.content) // 4) for m in MESSAGES)

@@ -219,7 +219,10 @@ def _homes(marked: Sequence[tuple[pytest.Item, MetricMark]]) -> dict[str, Path]:
     for nodeid, study in marked_tests(config).items():
         if study is not None and study in files:
             files[study].add(config.rootpath / nodeid.partition("::")[0])
-    return {name: home_of(config, name) or min(files[name], key=str).parent for name in files}
+    return {
+        name: home_of(config, name, tests) or min(tests, key=str).parent
+        for name, tests in files.items()
+    }
 
 
 def _merged(keys: dict[str, StudyKey]) -> dict[str, StudyKey]:

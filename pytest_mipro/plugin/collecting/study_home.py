@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from pytest_mipro.plugin.lock.lock_file import SUFFIX
 from pytest_mipro.plugin.lock.prompt_targets import VERSION_CONTROL
 from pytest_mipro.runtime.replies.replies_file import SUFFIX as REPLIES
 
-_FILES = pytest.StashKey[Mapping[str, Sequence[Path]]]()
+_FILES = pytest.StashKey[dict[Path, Mapping[str, Sequence[Path]]]]()
 CONFIGURATIONS = (
     "pyproject.toml",
     "pytest.toml",
@@ -32,14 +32,15 @@ CONFIGURATIONS = (
 _ELSEWHERE = frozenset({*CONFIGURATIONS, *VERSION_CONTROL, "pyvenv.cfg", "conda-meta"})
 
 
-def home_of(config: pytest.Config, study: str) -> Path | None:
-    """Return the folder of the project that has a lock or replies of the study named so by a mark.
+def home_of(config: pytest.Config, study: str, tests: Iterable[Path]) -> Path | None:
+    """Return the folder that has a lock or replies of the study named so by marks in these files.
 
-    None where there is none yet. Raises UsageError where two folders have some.
+    It is in pytest's project, or in one within that has a test file of the study. None where there
+    is none yet. Raises UsageError where two folders have some.
     """
-    if _FILES not in config.stash:  # once a run, and only where a mark names a study
-        config.stash[_FILES] = _study_files(config)
-    files = [path for name in _names(study) for path in config.stash[_FILES].get(name, ())]
+    roots = {config.rootpath, *(_project_of(file, config.rootpath) for file in tests)}
+    found = [_study_files(config, root) for root in sorted(roots)]
+    files = [path for name in _names(study) for known in found for path in known.get(name, ())]
     homes: dict[str, Path] = {}
     for path in sorted(files, key=str):
         if not _is_of_file(path, study):
@@ -67,22 +68,35 @@ def _is_of_file(path: Path, study: str) -> bool:
     return re.search(rb"\bstudy\s*=", source) is None
 
 
-def _study_files(config: pytest.Config) -> Mapping[str, Sequence[Path]]:
-    """Return the locks and replies files of the project, by their names."""
-    found = defaultdict[str, list[Path]](list)
-    for folder, names in _folders(config):
-        for name in names:
-            if name.endswith((SUFFIX, REPLIES)):
-                found[name].append(folder / name)
-    return found
+def _project_of(file: Path, root: Path) -> Path:
+    """Return the folder of the innermost project that a test file is in, at most `root`."""
+    for folder in file.parents:
+        if folder == root or not folder.is_relative_to(root):
+            break
+        if any((folder / name).exists() for name in _ELSEWHERE):
+            return folder
+    return root
 
 
-def _folders(config: pytest.Config) -> Iterator[tuple[Path, Sequence[str]]]:
+def _study_files(config: pytest.Config, root: Path) -> Mapping[str, Sequence[Path]]:
+    """Return the locks and replies files of a project, by their names."""
+    known = config.stash.setdefault(_FILES, {})
+    if root not in known:  # once a run, and only where a mark names a study
+        found = defaultdict[str, list[Path]](list)
+        for folder, names in _folders(config, root):
+            for name in names:
+                if name.endswith((SUFFIX, REPLIES)):
+                    found[name].append(folder / name)
+        known[root] = found
+    return known[root]
+
+
+def _folders(config: pytest.Config, root: Path) -> Iterator[tuple[Path, Sequence[str]]]:
     """Yield the folders that pytest searches, with their files, without projects of their own."""
     skipped: Sequence[str] = config.getini("norecursedirs")
-    for where, folders, names in os.walk(config.rootpath):
+    for where, folders, names in os.walk(root):
         here = Path(where)
-        if here != config.rootpath and not _ELSEWHERE.isdisjoint((*folders, *names)):
+        if here != root and not _ELSEWHERE.isdisjoint((*folders, *names)):
             folders.clear()
             continue
         folders[:] = [

@@ -166,6 +166,7 @@ def _summary(lock: Lock) -> tuple[str, ...]:
 
 def parse_lock(text: str, path: Path) -> Lock:
     """Return the lock in a file's text; raises LockError whose text begins with `path:line`."""
+    text = text.removeprefix("\ufeff")  # an editor in which a merge was resolved may save one
     lines = text.splitlines()
     try:
         return _lock(load_json(with_commas(text)), lines)

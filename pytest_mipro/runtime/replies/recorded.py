@@ -138,7 +138,19 @@ class RecordedReplies:
             same = reply.case == case
             return same or reply.request.inputs == parts.inputs, reply.request.equal_to(parts), same
 
-        return max((r for r in self if r.module == module), key=nearness, default=None)
+        return max(self._of_module(module), key=nearness, default=None)
+
+    def _of_module(self, module: str) -> list[RecordedReply]:
+        """Return a module's replies; without any, those of its name.
+
+        Its file stands behind its name where the run that recorded had a namesake, and only there.
+        """
+        mine = [reply for reply in self if reply.module == module]
+        return mine or [reply for reply in self if _name(reply.module) == _name(module)]
+
+
+def _name(label: str) -> str:
+    return label.partition(" (")[0]
 
 
 class RecordedClient(ClientWrapper):

@@ -58,7 +58,8 @@ def parse_replies(text: str, name: str) -> list[RecordedReply]:
     replies: list[RecordedReply] = []
     known: dict[str, tuple[int, str]] = {}
     redacting = False
-    for number, line in enumerate(text.split("\n"), 1):
+    # An editor in which a merge was resolved may save a byte order mark.
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
         if not line.strip():
             continue
         try:

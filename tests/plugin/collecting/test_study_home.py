@@ -136,6 +136,18 @@ def test_another_project_within_is_left_alone(locked, sign):
     result.stdout.fnmatch_lines(["*not judged: no lock to compare with"])
 
 
+def test_a_project_within_that_has_the_tests_is_searched(locked):
+    """As a package of a monorepo, whose root has the settings of pytest."""
+    package = locked.path / "packages/one"
+    package.mkdir(parents=True)
+    (package / "pyproject.toml").touch()
+    (locked.path / "tests").rename(package / "tests")
+    result = locked.runpytest("packages/one/tests/b")
+    result.stdout.fnmatch_lines(["    +0.000 * against the lock: no case changed"])
+    assert locked.runpytest("packages/one/tests/b", "--mipro-update-lock").ret != 0  # a part
+    assert files(locked) == [f"packages/one/tests/a/{name}" for name in (LOCK, REPLIES)]
+
+
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="no folder is closed to root")
 def test_a_folder_that_can_t_be_entered_is_passed_over(locked):
     closed = locked.mkdir("data")

@@ -71,6 +71,7 @@ def test_what_is_dumped_is_read_again(lock):
     text = dump_lock(lock)
     assert parse_lock(text, PATH) == lock
     assert dump_lock(parse_lock(text, PATH)) == text
+    assert parse_lock("\ufeff" + text.replace("\n", "\r\n"), PATH) == lock  # of Windows
 
 
 @given(locks)

@@ -201,6 +201,14 @@ def test_what_was_said_before_is_the_same_request_s_or_the_case_s_own():
     assert known.said_before("test_it[1]", "pipeline.other", changed) is None
 
 
+def test_a_namesake_in_one_of_the_runs_hides_no_reply():
+    label, asked = "pipeline.shout (a/prompts/pipeline.shout.yaml)", request("ho")
+    for had, has in ((label, "pipeline.shout"), ("pipeline.shout", label)):
+        client = RecordedClient(replies(replace(entry(), module=had)), None, "test_it[1]")
+        with pytest.raises(MissingReplyError, match=r"from before a change of the inputs"):
+            ask(client, asked, has)
+
+
 def test_no_file_and_no_such_module_are_told():
     assert f"nothing is recorded in {FILE}" in missing(request())
     other = replace(entry(), module="pipeline.other")

@@ -134,7 +134,8 @@ def test_a_merge_of_both_sides_lines_is_read():
     assert {reply.key for reply in merged} == {ours.key, theirs.key, entry().key}
 
 
-def test_windows_line_ends_are_read(tmp_path):
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_line_ends_and_mark_of_windows_are_read(tmp_path, mark):
     path = tmp_path / "x.replies.jsonl"
-    path.write_bytes(dump_replies([entry()]).replace("\n", "\r\n").encode())
+    path.write_bytes((mark + dump_replies([entry()]).replace("\n", "\r\n")).encode())
     assert read_replies(path) == [entry()]
