@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Container, Iterable
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -164,14 +164,16 @@ class _CheckedStrategy:
         made = self._inner.request(context, rng)
         if made is None:
             return None
-        messages = tuple(made.messages) if isinstance(made, ProposalRequest) else ()
+        given = made.messages if isinstance(made, ProposalRequest) else ()
+        messages = tuple(given) if isinstance(given, Iterable) else ()
         if not messages or not all(isinstance(message, Message) for message in messages):
             kind = type(made).__name__
             raise ConfigurationError(
                 f"{_STRATEGIES}: the strategy {self.name!r} made a {kind} that can't be asked; a "
                 "ProposalRequest of at least one Message is wanted, or None"
             )
-        return replace(made, messages=messages)
+        # Not by `replace`, which a class of the user's own may not take.
+        return ProposalRequest(messages, made.cut, made.dropped)
 
 
 def _check_strategy(strategy: Any, names: Container[str]) -> None:

@@ -153,7 +153,13 @@ def pytest_mipro_proposal_strategies(config):
 
 
 @pytest.mark.parametrize(
-    "made", ["'Shorten it.'", "ProposalRequest(())", "ProposalRequest(({'role': 'user'},))"]
+    "made",
+    [
+        "'Shorten it.'",
+        "ProposalRequest(())",
+        "ProposalRequest(({'role': 'user'},))",
+        "ProposalRequest((Message('user', 'Shorten it.')))",
+    ],
 )
 def test_a_request_that_is_none_is_one_line(pytester, made):
     write_project(pytester, conftest=ASKS.format(made=made))
@@ -161,9 +167,19 @@ def test_a_request_that_is_none_is_one_line(pytester, made):
     assert written(pytester) == {}
 
 
-def test_a_request_may_hold_its_messages_in_a_list(pytester):
-    made = "ProposalRequest([Message('user', context.instruction)])"
-    write_project(pytester, conftest=ASKS.format(made=made))
+OWN = """
+class Shorter(ProposalRequest):
+    def __init__(self, text):
+        super().__init__((Message("user", text),))
+"""
+
+
+@pytest.mark.parametrize(
+    "made",
+    ["ProposalRequest([Message('user', context.instruction)])", "Shorter(context.instruction)"],
+)
+def test_a_request_may_hold_a_list_or_be_of_a_class_of_its_own(pytester, made):
+    write_project(pytester, conftest=ASKS.format(made=made) + OWN)
     assert optimize(pytester).ret == 0
     assert written(pytester)
 
