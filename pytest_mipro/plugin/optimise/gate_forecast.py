@@ -29,6 +29,7 @@ from pytest_mipro.optimizer.study.case import Study, row_tags
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.optimizer.study.split import Split, split_rows
 from pytest_mipro.plugin.gate.usage_file import GateUsage
+from pytest_mipro.plugin.lock.lock_file import Lock
 from pytest_mipro.plugin.measuring.report_data import ModuleUsage
 from pytest_mipro.runtime.client.contract import Usage
 from pytest_mipro.runtime.settings import current_settings
@@ -100,15 +101,32 @@ def _typical(
     )
 
 
+def frozen_in(lock: Lock | None) -> frozenset[str]:
+    """Return the names of the lock's frozen modules."""
+    modules = lock.modules if lock else ()
+    return frozenset(module.name for module in modules if module.frozen)
+
+
+def searched_modules(usage: GateUsage, frozen: frozenset[str]) -> set[str]:
+    """Return the names of the modules that are optimised; one that asks two models is one."""
+    return {part.module for part in usage.modules} - frozen
+
+
 def enough_by_gate(
-    usage: GateUsage, study: Study, settings: OptimizerSettings, cost_model: CostModel, limit: Limit
+    usage: GateUsage,
+    study: Study,
+    settings: OptimizerSettings,
+    cost_model: CostModel,
+    limit: Limit,
+    frozen: frozenset[str],
 ) -> str:
     """Return how far to raise a limit that ends within the baseline, to hold it and all trials."""
     split = split_rows(row_tags(study.cases), settings.min_holdout)
-    settings = settings.for_modules(len(usage.modules))
+    modules = len(searched_modules(usage, frozen))
+    settings = settings.for_modules(modules)
     sampled = any(test.repeats > 1 for test in study.tests.values())
-    sizes = stage_sizes(settings, split, len(usage.modules), sampled=sampled)
-    made = forecast_of(usage, sizes, settings, cost_model, frozenset(), split)
+    sizes = stage_sizes(settings, split, modules, sampled=sampled)
+    made = forecast_of(usage, sizes, settings, cost_model, frozen, split)
     least, whole = (
         getattr(amount, limit.currency, None) for amount in (made.fixed, made.fixed + made.search)
     )

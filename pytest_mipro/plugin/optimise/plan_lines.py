@@ -33,7 +33,7 @@ from pytest_mipro.plugin.optimise.forecast_lines import (
     describe_forecast,
     describe_limits,
 )
-from pytest_mipro.plugin.optimise.gate_forecast import forecast_of
+from pytest_mipro.plugin.optimise.gate_forecast import forecast_of, frozen_in, searched_modules
 from pytest_mipro.plugin.optimise.labelled_lines import LABEL_WIDTH
 from pytest_mipro.plugin.optimise.row_lines import (
     count_rows,
@@ -97,11 +97,9 @@ def describe_dry_run(
     """
     split = _split(study, settings)
     modules, names = _modules(lock, last)
-    frozen = (
-        frozenset(module.name for module in lock.modules if module.frozen) if lock else frozenset()
-    )
+    frozen = frozen_in(lock)
     if gate is not None:
-        found = {part.module for part in gate[0].modules} - frozen
+        found = searched_modules(gate[0], frozen)
         modules, names = len(found), ", ".join(sorted(found))
     settings = settings.for_modules(modules)
     sizes = _sizes(study, settings, split, modules)

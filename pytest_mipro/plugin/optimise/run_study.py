@@ -36,7 +36,7 @@ from pytest_mipro.plugin.lock.prompt_targets import check_targets
 from pytest_mipro.plugin.optimise.budget_limits import describe_error
 from pytest_mipro.plugin.optimise.ending import Ending
 from pytest_mipro.plugin.optimise.finished_study import AlreadyFinishedError, FinishedStudy
-from pytest_mipro.plugin.optimise.gate_forecast import asked_now, enough_by_gate
+from pytest_mipro.plugin.optimise.gate_forecast import asked_now, enough_by_gate, frozen_in
 from pytest_mipro.plugin.optimise.labelled_lines import labelled
 from pytest_mipro.plugin.optimise.optimizer_inputs import searcher_of, settings_of, strategies_of
 from pytest_mipro.plugin.optimise.optuna_journal import OptunaJournal
@@ -225,7 +225,8 @@ def _with_enough(
         return error  # no run is known, or one whose cases called nothing
     usage = asked_now(usage, default_model(inputs.config))
     costs = inputs.config.stash[BILLS](inputs.key.lock).cost_model
-    enough = enough_by_gate(usage, inputs.study, settings, costs, error.limit)
+    frozen = frozen_in(read_lock(inputs.key.lock))
+    enough = enough_by_gate(usage, inputs.study, settings, costs, error.limit, frozen)
     return LimitTooSmallError(f"{error}{enough}", error.limit)
 
 

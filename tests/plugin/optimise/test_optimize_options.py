@@ -135,6 +135,27 @@ def test_a_budget_below_the_baseline_says_what_is_enough_once_a_gate_run_tells(p
     assert "the limit will end" not in plan
 
 
+JUDGE = """
+@lm_module(optimize=False)
+def judge(answer: str) -> str:
+    "Judge the answer."
+"""
+JUDGED = TESTS.replace(
+    "    assert", "    from pipeline import judge\n    judge(answer='odd')\n    assert"
+)
+OF_TWO_MODELS = TESTS.replace("0.1", "0.1, models=['test/one', 'test/two']")
+
+
+@pytest.mark.parametrize("source", [JUDGED, OF_TWO_MODELS])
+def test_what_is_enough_holds_the_trials_of_one_module_beside_a_judge(pytester, source):
+    write_project(pytester, source, pipeline=JUDGE)
+    run(pytester, "--mipro-update-lock")
+    short = ("--mipro-optimize", "--mipro-max-calls=10")
+    told = [" ".join(run(pytester, *short, *more).outlines) for more in ((), ("--mipro-trials=9",))]
+    of_effort, of_nine = (re.findall(r"to about (\d+) calls", text) for text in told)
+    assert of_effort == of_nine != []
+
+
 def test_a_budget_that_leaves_no_decision_is_one_line(pytester):
     write_project(pytester)
     result = optimize(pytester, "--mipro-max-calls=41")
