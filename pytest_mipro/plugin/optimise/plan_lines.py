@@ -16,6 +16,7 @@ from pytest_mipro.optimizer.run.forecast import (
     StageSize,
     stage_sizes,
 )
+from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.statistics.decide import detectable_lift
 from pytest_mipro.optimizer.study.amount import (
     Amount,
@@ -150,10 +151,15 @@ def _trials(count: int, rows: int, modules: int) -> str:
     return f"{counted(count, 'trial')} of {counted(rows, 'row')}{more}"
 
 
-def planned_sizes(study: Study, settings: OptimizerSettings, modules: int) -> dict[str, int]:
-    """Return how many rows and calls of its own each stage asks anew, by the plan."""
-    settings = settings.for_modules(modules)
-    sizes = _sizes(study, settings, _split(study, settings), modules)
+def planned_sizes(study: Study, settings: OptimizerSettings, result: StudyResult) -> dict[str, int]:
+    """Return how many rows and calls of its own each stage of the run asked anew, by the plan.
+
+    The trials were those of the baseline's modules; others were found by the candidates.
+    """
+    calls = (call for item in result.baseline.runs for call in item.calls)
+    first = {call.signature.prompt_path for call in calls if call.signature.optimize}
+    settings = settings.for_modules(len(first))
+    sizes = _sizes(study, settings, _split(study, settings), len(result.signatures))
     return {size.stage: size.planned for size in sizes}
 
 

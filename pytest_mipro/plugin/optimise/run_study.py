@@ -141,7 +141,7 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
         if isinstance(result, str):
             screen.line(result, always=True)
             return
-        bill.finish(result, planned_sizes(study, settings, len(result.signatures)))
+        bill.finish(result, planned_sizes(study, settings, result))
     finished.record(result)
     _present(inputs, result, progress, record)
 

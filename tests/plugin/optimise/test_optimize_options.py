@@ -156,6 +156,36 @@ def test_what_is_enough_holds_the_trials_of_one_module_beside_a_judge(pytester, 
     assert of_effort == of_nine != []
 
 
+SETTLE = """
+@lm_module
+def settle(number: str) -> Literal["odd", "even"]:
+    "Settle it."
+"""
+SETTLED = TESTS.replace(
+    "    assert",
+    """    from hashlib import sha256
+    from pipeline import settle
+    right = parity(number=str(number)) == ("odd" if number % 2 else "even")
+    if right and sha256(str(number).encode()).digest()[0] > 64:  # beyond the committed prompt
+        settle(number=str(number))
+    assert""",
+)
+
+
+def test_a_run_that_finds_a_module_late_planned_the_trials_that_it_had(pytester):
+    write_project(pytester, SETTLED, pipeline=SETTLE)
+    plans = []
+    for more in ((), ("--mipro-trials=9",)):
+        result = run(pytester, "--mipro-optimize", "--mipro-diff", *more)
+        assert "1 module: pipeline.parity" in result.stdout.str()
+        [journal] = (pytester.path / ".mipro/bills").glob("*.jsonl")
+        ends = [line for line in journal.read_text().splitlines() if '"finished"' in line]
+        end = json.loads(ends[-1])
+        assert end["modules"] == 2
+        plans.append(end["planned"])
+    assert plans[0] == plans[1]
+
+
 def test_a_budget_that_leaves_no_decision_is_one_line(pytester):
     write_project(pytester)
     result = optimize(pytester, "--mipro-max-calls=41")
