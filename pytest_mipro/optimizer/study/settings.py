@@ -69,7 +69,7 @@ class OptimizerSettings:
     seed: int = 0
     rounds: int = 2
     trials: int = 9
-    pipeline_trials: int = 18
+    pipeline_trials: int = 13
     candidates: int = 3
     leaders: int = 2
     minibatch_size: int = 12
@@ -138,9 +138,9 @@ class OptimizerSettings:
 
 
 _SIZES = {
-    "light": {"rounds": 2, "trials": 9, "pipeline_trials": 18, "candidates": 3, "leaders": 2},
-    "medium": {"rounds": 4, "trials": 20, "pipeline_trials": 40, "candidates": 3, "leaders": 3},
-    "heavy": {"rounds": 6, "trials": 48, "pipeline_trials": 96, "candidates": 4, "leaders": 3},
+    "light": {"rounds": 2, "trials": 9, "pipeline_trials": 13, "candidates": 3, "leaders": 2},
+    "medium": {"rounds": 4, "trials": 20, "pipeline_trials": 30, "candidates": 3, "leaders": 3},
+    "heavy": {"rounds": 6, "trials": 48, "pipeline_trials": 72, "candidates": 4, "leaders": 3},
 }
 
 

@@ -76,11 +76,11 @@ def test_without_feedback_rounds_all_is_proposed_and_searched_in_one() -> None:
 
 
 @pytest.mark.parametrize("effort", get_args(Effort))
-def test_a_pipeline_gets_twice_the_trials(effort: Effort) -> None:
+def test_a_pipeline_gets_more_trials(effort: Effort) -> None:
     settings = OptimizerSettings(**effort_sizes(effort))
     assert [settings.for_modules(modules) for modules in (0, 1)] == [settings, settings]
     for modules in (2, 5):
-        assert settings.for_modules(modules).trials == 2 * settings.trials
+        assert settings.for_modules(modules).trials == settings.trials * 3 // 2
 
 
 def sizes_of(settings: OptimizerSettings) -> dict[str, Any]:

@@ -86,8 +86,8 @@ def tidy(number: str) -> str:
 TIDIED = TESTS.replace("str(number))", "tidy(number=str(number)) and str(number))")
 
 
-@pytest.mark.parametrize(("given", "trials"), [((), 18), (("--mipro-trials=3",), 3)])
-def test_a_pipeline_gets_twice_the_trials_unless_their_number_is_given(pytester, given, trials):
+@pytest.mark.parametrize(("given", "trials"), [((), 13), (("--mipro-trials=3",), 3)])
+def test_a_pipeline_gets_more_trials_unless_their_number_is_given(pytester, given, trials):
     tests = f"from pipeline import tidy\n{TIDIED}"
     write_project(pytester, tests, pipeline=TWO_MODULES)
     result = run(pytester, "--mipro-optimize", *given)
