@@ -249,10 +249,14 @@ def _import_name(source: str, roots: list[str]) -> str:
 
 
 def _folder_without_name(source: str) -> str:
-    """Return the folder of a source, or above it, that no import can name; "" without one."""
+    """Return the folder of a source, or above, that no import can name, or its `src`; else ""."""
     folders = PurePosixPath(source).parent
     found = (each for each in (folders, *folders.parents) if each.name and not _is_name(each.name))
-    return str(next(found, ""))
+    folder = next(found, None)
+    if folder is None:
+        return ""
+    below = folder / "src"  # a project of its own, whose packages name each other from there
+    return str(below if below in folders.parents else folder)
 
 
 def _is_name(text: str) -> bool:

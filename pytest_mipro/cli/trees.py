@@ -20,6 +20,7 @@ from pytest_mipro.runtime.text.files import read_bytes
 from pytest_mipro.runtime.text.redaction import one_line
 
 _NO_SOURCES = frozenset({"node_modules", "site-packages", "__pycache__", "build", "dist"})
+_LINK = "120000"  # its mode in git
 _DATA = re.compile(r"^[^/]+\.data/(?:purelib|platlib)/")
 
 
@@ -66,7 +67,7 @@ class Folder:
         """Return a file's text; see `Tree`."""
         try:
             content = read_bytes(self.root / path)
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # or no path at all
             return None
         except OSError as error:
             raise ConfigurationError(f"{path}: can't be read ({error.strerror})") from None
@@ -105,8 +106,9 @@ class Revision:
         self._above = self._git("rev-parse", "--show-prefix").decode("utf-8", "replace").strip("\n")
         listing = self._git("ls-tree", "-r", "-z", "--full-tree", self._commit)
         entries = [entry.partition("\t") for entry in _names(listing)]
-        self._blobs = {path for head, _, path in entries if " blob " in head}
-        self._has_links = any(head.startswith("120000 ") for head, _, _ in entries)
+        blobs = [(head.split(), path) for head, _, path in entries if " blob " in head]
+        self._blobs = {path: name for (mode, _, name), path in blobs if mode != _LINK}
+        self._links = {path for (mode, _, _), path in blobs if mode == _LINK}
 
     def paths(self, suffix: str, *holding: str) -> list[str]:
         """Return the paths of files; see `Tree`."""
@@ -117,23 +119,29 @@ class Revision:
             grep = (*always, *texts, self._commit, "--", f"*{suffix}")
             listed = _names(self._git(*grep, accepted=(0, 1)))
             found = [path.removeprefix(f"{self._commit}:") for path in listed]
+            sought = [text.encode() for text in holding]  # git looks at where a link leads
+            links = (it for it in self._links if it.endswith(suffix) and it.startswith(self._above))
+            found += [it for it in links if _holds_one(self._content(it) or b"", sought)]
         else:
-            found = [path for path in self._blobs if path.endswith(suffix)]
+            found = [path for path in (*self._blobs, *self._links) if path.endswith(suffix)]
         below = (it.removeprefix(self._above) for it in found if it.startswith(self._above))
         return sorted(it for it in below if not any(map(_is_no_source, it.split("/")[:-1])))
 
     def read(self, path: str) -> str | None:
         """Return a file's text; see `Tree`."""
-        whole = posixpath.normpath(f"{self._above}{path}")
-        if whole not in self._blobs and (not self._has_links or whole.startswith("../")):
+        content = self._content(posixpath.normpath(f"{self._above}{path}"))
+        return None if content is None else _decoded(content, f"{self.name}:{path}")
+
+    def _content(self, path: str) -> bytes | None:
+        if path in self._blobs:  # by the blob's name: the path may be of any encoding
+            return self._git("cat-file", "blob", self._blobs[path])
+        if not self._links or path.startswith("../"):
             return None
-        asked = f"{self._commit}:{whole}\n".encode()
+        asked = f"{self._commit}:{path}\n".encode("utf-8", "replace")
         told = self._git("cat-file", "--batch", "--follow-symlinks", given=asked)
         head, _, content = told.partition(b"\n")
         words = head.split()
-        if len(words) != 3 or words[1] != b"blob":
-            return None
-        return _decoded(content[: int(words[2])], f"{self.name}:{path}")
+        return content[: int(words[2])] if len(words) == 3 and words[1] == b"blob" else None
 
     def _git(self, *command: str, accepted: tuple[int, ...] = (0,), given: bytes = b"") -> bytes:
         try:

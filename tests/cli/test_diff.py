@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from cli_project import PIPELINE, PROMPT, Run, write
+
+from pytest_mipro.cli.trees import Folder, Revision
 
 LOCK = "tests/test_desk.mipro.json"
 ROUTE = "desk/prompts/pipeline.route.yaml"
@@ -96,6 +100,27 @@ def test_a_commit_is_read_as_the_work_tree_is(
         "-  Choose the queue, well.",
         "+  Choose the queue, fast.",
     ]
+
+
+def test_a_commit_has_the_sources_behind_links(repo: Path) -> None:
+    (repo / "desk/again.py").symlink_to("pipeline.py")
+    (repo / "desk/gone.py").symlink_to("nowhere.py")
+    commit(repo, "three")
+    for tree in (Folder(repo), Revision(repo, "three")):
+        assert tree.paths(".py", "@lm_module") == ["desk/again.py", "desk/pipeline.py"]
+        assert tree.read("desk/again.py") == PIPELINE
+        assert tree.read("\ud800.yaml") is None
+
+
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="every path there is Unicode")
+@pytest.mark.parametrize("folder", [b"caf\xe9", b"two\nlines"])
+def test_a_commit_is_read_below_folders_of_any_name(repo: Path, folder: bytes) -> None:
+    write(repo, f"{os.fsdecode(folder)}/more.py", PIPELINE)
+    (repo / "link.yaml").symlink_to(ROUTE)
+    commit(repo, "three")
+    tree = Revision(repo, "three")
+    [path] = [path for path in tree.paths(".py", "@lm_module") if path.endswith("more.py")]
+    assert tree.read(path) == PIPELINE
 
 
 @pytest.mark.parametrize("revision", ["none", "--output=x", "one..none"])

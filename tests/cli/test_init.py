@@ -235,11 +235,14 @@ def test_a_folder_may_be_called_like_one_of_tests(shop: Path, command: Run) -> N
     assert command("init", "read").status == 0
 
 
-def test_a_folder_that_no_import_can_name(pytester: pytest.Pytester, command: Run) -> None:
-    write(pytester.path, "the app/in-box/desk/pipeline.py", PIPELINE)
+@pytest.mark.parametrize("folder", ["the app/in-box", "the app/in-box/src"])
+def test_a_folder_that_no_import_can_name(
+    pytester: pytest.Pytester, command: Run, folder: str
+) -> None:
+    write(pytester.path, f"{folder}/desk/pipeline.py", PIPELINE)
     command("init")
     ini = (pytester.path / "pytest.ini").read_text()
-    assert ini.startswith("[pytest]\npythonpath = 'the app/in-box' .\n")
+    assert ini.startswith(f"[pytest]\npythonpath = '{folder}' .\n")
     assert (
         "from desk.pipeline import queue_of"
         in (pytester.path / "tests/test_queue_of.py").read_text()

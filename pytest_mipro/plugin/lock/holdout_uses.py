@@ -55,21 +55,27 @@ def record_holdout_use(
     ConfigurationError where that can't be written: an uncounted use must not happen.
     """
     path = study_file(private_folder, "looks", study)
+    recorded = _recorded(path)
+    uses = _joined(known, recorded, finalist)
+    if uses == recorded:  # so that nothing need be writable
+        return uses.finalists
     ensure_study_folder(path)
     try:
         with file_lock(path.with_suffix(".lock"), _LOCK_SECONDS):
-            recorded = _recorded(path)
-            finalists = _with(known.finalists, *recorded.finalists, finalist)
-            uses = HoldoutUses(finalists, max(known.earlier, recorded.earlier))
-            if uses != recorded:
-                data = {"study": study, "finalists": list(finalists), "earlier": uses.earlier}
-                atomic_write(path, json.dumps(data, indent=1) + "\n")
+            uses = _joined(known, _recorded(path), finalist)
+            data = {"study": study, "finalists": list(uses.finalists), "earlier": uses.earlier}
+            atomic_write(path, json.dumps(data, indent=1) + "\n")
     except OSError as error:
         raise ConfigurationError(
             f"{path}: the record of holdout uses can't be written "
             f"({error.strerror or error}); correct that, and run the same command again"
         ) from None
-    return finalists
+    return uses.finalists
+
+
+def _joined(known: HoldoutUses, recorded: HoldoutUses, finalist: str) -> HoldoutUses:
+    finalists = _with(known.finalists, *recorded.finalists, finalist)
+    return HoldoutUses(finalists, max(known.earlier, recorded.earlier))
 
 
 def _with(finalists: Iterable[str], *more: str) -> tuple[str, ...]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from pathlib import Path
 from typing import IO, Any
 
-from pytest_mipro.runtime.text.files import open_lock
+from pytest_mipro.runtime.text.files import HELD, open_lock
 
 fcntl: Any
 try:
@@ -15,7 +14,6 @@ try:
 except ImportError:  # on Windows
     fcntl = None
 
-_HELD = (errno.EAGAIN, errno.EACCES)
 # How long a run waits for another one that begins the journal anew, which takes milliseconds.
 _PATIENCE = 5.0
 
@@ -61,5 +59,5 @@ class RunLock:
         try:
             fcntl.flock(self._file, kind | fcntl.LOCK_NB)
         except OSError as error:
-            return error.errno not in _HELD  # others: there are no locks here
+            return error.errno not in HELD  # others: there are no locks here
         return True

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 from pytest_mipro.optimizer.budget.spending import grouped
 from pytest_mipro.optimizer.run.events import Measured
@@ -29,6 +31,7 @@ MAX_CHARS = 60_000  # a comment on GitHub may have 65,536
 _MOST_ROWS = 100
 _SHOWN_CASES = 10
 _MOST_NOTES = 100
+_RESULTS, _NOTES, _DETAILS = range(3)
 _MOST_DIFF_LINES, _MOST_DIFF_CHARS = 200, MAX_CHARS // 2
 _TICKS = re.compile("`+")
 _HEAD = ("test", "verdict", "mean (95 %)", "against the lock", "cases")
@@ -42,27 +45,43 @@ _WORDS = {"passed": "passed", "failed": "**FAILED**", "incomplete": "**INCOMPLET
 def markdown_report(report: RunReport, redact: Callable[[str], str]) -> str:
     """Return the report's text, of at most `MAX_CHARS` characters."""
     words = Words(redact)
-    blocks = [[f"### {_title(report)}"]]
+    blocks = [_Block(_RESULTS, [f"### {_title(report)}"])]
     for item in report.optimizations:
-        blocks += [_optimization(item, words), _diff(item, words), _costs(item, words)]
-    for part in (_study, _worst):
-        blocks += [block for study in report.studies for block in part(study, words)]
-    blocks += [_calls(study, words) for study in report.studies if study.usages]
+        blocks.append(_Block(_RESULTS, _optimization(item, words)))
+        blocks += [_Block(_DETAILS, part(item, words)) for part in (_diff, _costs)]
+    for study in report.studies:
+        blocks += _study(study, words)
+    details = [block for study in report.studies for block in _worst(study, words)]
+    details += [_calls(study, words) for study in report.studies if study.usages]
+    blocks += [_Block(_DETAILS, lines) for lines in details]
     if report.written:
         files = [f"- {words.code(path)}" for path in report.written]
-        blocks.append(["", "Files written:", "", *files])
-    return _bounded(["\n".join(block) for block in blocks])
+        blocks.append(_Block(_NOTES, ["", "Files written:", "", *files]))
+    return _bounded(blocks)
 
 
-def _bounded(blocks: Sequence[str]) -> str:
+@dataclass(frozen=True)
+class _Block:
+    """Lines that are shown together; those of a lower rank go first where room is short."""
+
+    rank: int
+    lines: Sequence[str]
+
+    @cached_property
+    def text(self) -> str:
+        return "\n".join(self.lines) + "\n"
+
+
+def _bounded(blocks: Sequence[_Block]) -> str:
+    """Return the blocks in their order, without those that find no room."""
     end = "\n\n_Cut short: the JSON report holds all of it._\n"
-    text, left_out = "", False
-    for block in blocks:
-        if len(text) + len(block) + len(end) + 1 > MAX_CHARS:
-            left_out = True
-        else:
-            text += f"{block}\n"
-    return text + (end if left_out else "")
+    room, shown = MAX_CHARS - len(end), set[int]()
+    for place in sorted(range(len(blocks)), key=lambda each: blocks[each].rank):
+        if len(blocks[place].text) <= room:
+            room -= len(blocks[place].text)
+            shown.add(place)
+    text = "".join(block.text for place, block in enumerate(blocks) if place in shown)
+    return text + (end if len(shown) < len(blocks) else "")
 
 
 def _title(report: RunReport) -> str:
@@ -85,7 +104,7 @@ def _title(report: RunReport) -> str:
     return f"pytest-mipro: {counted(len(judged), 'verdict')} passed"
 
 
-def _study(study: GatedStudy, words: Words) -> Iterator[list[str]]:
+def _study(study: GatedStudy, words: Words) -> Iterator[_Block]:
     bad = [verdict for verdict in study.verdicts if verdict.status in ("failed", "incomplete")]
     rest = [verdict for verdict in study.verdicts if verdict not in bad]
     shown = [*bad, *rest][:_MOST_ROWS]
@@ -93,23 +112,19 @@ def _study(study: GatedStudy, words: Words) -> Iterator[list[str]]:
     lines += table(_HEAD, [_row(verdict, words) for verdict in shown])
     if len(shown) < len(study.verdicts):
         lines += ["", f"and {counted(len(study.verdicts) - len(shown), 'test')} more"]
-    yield lines
+    yield _Block(_RESULTS, lines)
     for name, models in by_test(study.verdicts).items():
         rows = [[words.code(each.verdict.plan.model), *model_row(each)] for each in models]
-        yield [
-            "",
-            f"The models of {words.code(name)}, {compared_on(models)}:",
-            "",
-            *table(HEAD, rows),
-        ]
+        title = f"The models of {words.code(name)}, {compared_on(models)}:"
+        yield _Block(_NOTES, ["", title, "", *table(HEAD, rows)])
     notes = list(_notes(shown, words))
     if notes:
         more = len(notes) - _MOST_NOTES
         left = ["", f"and {counted(more, 'note')} more"] if more > 0 else []
-        yield ["", *notes[:_MOST_NOTES], *left]
+        yield _Block(_NOTES, ["", *notes[:_MOST_NOTES], *left])
     if study.differences:
         differences = (f"- {words.prose(str(difference))}" for difference in study.differences)
-        yield ["", f"Differs from {words.code(study.lock)}:", "", *differences]
+        yield _Block(_NOTES, ["", f"Differs from {words.code(study.lock)}:", "", *differences])
 
 
 def _notes(shown: Sequence[Verdict], words: Words) -> Iterator[str]:

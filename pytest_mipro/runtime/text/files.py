@@ -15,6 +15,8 @@ from typing import IO
 from pytest_mipro.errors import CacheError
 
 _BINARY = getattr(os, "O_BINARY", 0)
+HELD = (errno.EAGAIN, errno.EACCES)
+"""The errors of a lock that another process holds; by others there are none on a file system."""
 
 
 def atomic_write(path: Path, text: str, drafts: Path | None = None) -> None:
@@ -97,7 +99,9 @@ def file_lock(path: Path, seconds: float) -> Iterator[None]:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
-            except OSError:
+            except OSError as error:
+                if error.errno not in HELD:
+                    break
                 if time.monotonic() > deadline:
                     text = f"another process has held {path.name} for {seconds:g} s; end it"
                     raise TimeoutError(text) from None

@@ -1,5 +1,6 @@
 """HoldoutUses at the holdout: counted before they happen, and carried on from the lock."""
 
+import os
 import re
 import shutil
 
@@ -14,6 +15,7 @@ from optimize_project import (
     written,
 )
 
+from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.plugin.lock.holdout_uses import (
     HoldoutUses,
     known_holdout_uses,
@@ -98,6 +100,18 @@ def test_runs_at_once_count_each_others_looks(tmp_path):
     assert record_holdout_use(tmp_path, "study", known, "bee") == ("ant", "bee")
     assert record_holdout_use(tmp_path, "study", known, "ant") == ("ant", "bee")
     assert known_holdout_uses(tmp_path, "study", None) == HoldoutUses(("ant", "bee"))
+
+
+def test_a_look_that_is_recorded_needs_no_lock(tmp_path):
+    """As in a folder of another user, or one that is read-only."""
+    assert record_holdout_use(tmp_path, "study", HoldoutUses(), "ant") == ("ant",)
+    [record] = (tmp_path / "looks").glob("*.json")
+    record.with_suffix(".lock").unlink(missing_ok=True)
+    record.with_suffix(".lock").mkdir()  # no file that can be opened
+    assert record_holdout_use(tmp_path, "study", HoldoutUses(), "ant") == ("ant",)
+    if os.name != "nt":  # where nothing is locked
+        with pytest.raises(ConfigurationError, match=r"the record of holdout uses can't be writt"):
+            record_holdout_use(tmp_path, "study", HoldoutUses(), "bee")
 
 
 def test_a_second_look_at_the_holdout_is_counted_and_said(pytester):

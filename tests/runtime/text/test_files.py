@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mipro.runtime.text.files import atomic_write, read_bytes, read_text
+from pytest_mipro.runtime.text.files import atomic_write, file_lock, read_bytes, read_text
 
 
 def names(folder: Path) -> list[str]:
@@ -127,3 +128,20 @@ def test_what_may_never_end_is_not_read(tmp_path: Path, read: Callable[[Path], o
         read(tmp_path / "none")
     (tmp_path / "file").write_bytes(b"one\r\ntwo")
     assert read(tmp_path / "file") in ("one\ntwo", b"one\r\ntwo")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such locks on Windows")
+def test_a_file_system_without_locks_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl  # noqa: PLC0415 - not on Windows
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    held, second = (file_lock(tmp_path / "a.lock", 0) for _ in range(2))
+    with held, pytest.raises(TimeoutError, match="another process"), second:
+        pass
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with file_lock(tmp_path / "b.lock", 0), file_lock(tmp_path / "b.lock", 0):
+        pass
