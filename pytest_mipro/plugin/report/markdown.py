@@ -62,7 +62,7 @@ def markdown_report(report: RunReport, redact: Callable[[str], str]) -> str:
 
 @dataclass(frozen=True)
 class _Block:
-    """Lines that are shown together; those of a lower rank go first where room is short."""
+    """Lines that are shown together, or left out where blocks of lower ranks fill the room."""
 
     rank: int
     lines: Sequence[str]
