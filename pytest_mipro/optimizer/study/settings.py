@@ -47,8 +47,9 @@ class OptimizerSettings:
     """Limits and sizes of one study's optimisation.
 
     Sizes: all `rounds` together cost as many calls as `trials` programs on minibatches of
-    `minibatch_size` rows; those that change a late module alone leave room for more. A program of
-    several modules, which has more to choose from, gets `pipeline_trials` in their place.
+    `minibatch_size` rows; those that change a late module alone leave room for more. With
+    `more_for_pipelines` a program of several modules, which has more to choose from, gets half as
+    many again.
     Each round gives every module `candidates` new instructions and as many demo sets. Before that
     it runs the incumbent on `training_rows` rows, and makes at most `attempts` further attempts at
     failing cases (by `teacher_model`, if given). In the end at most `leaders` programs are measured
@@ -69,7 +70,7 @@ class OptimizerSettings:
     seed: int = 0
     rounds: int = 2
     trials: int = 9
-    pipeline_trials: int = 13
+    more_for_pipelines: bool = False
     candidates: int = 3
     leaders: int = 2
     minibatch_size: int = 12
@@ -130,7 +131,8 @@ class OptimizerSettings:
 
     def for_modules(self, modules: int) -> OptimizerSettings:
         """Return the settings of a search of so many modules."""
-        return replace(self, trials=self.pipeline_trials) if modules > 1 else self
+        more = self.more_for_pipelines and modules > 1
+        return replace(self, trials=self.trials * 3 // 2) if more else self
 
     def trials_of(self, number: int) -> int:
         """Return the trials of a round, counted from 0; early rounds take the remainder."""
@@ -138,9 +140,9 @@ class OptimizerSettings:
 
 
 _SIZES = {
-    "light": {"rounds": 2, "trials": 9, "pipeline_trials": 13, "candidates": 3, "leaders": 2},
-    "medium": {"rounds": 4, "trials": 20, "pipeline_trials": 30, "candidates": 3, "leaders": 3},
-    "heavy": {"rounds": 6, "trials": 48, "pipeline_trials": 72, "candidates": 4, "leaders": 3},
+    "light": {"rounds": 2, "trials": 9, "candidates": 3, "leaders": 2},
+    "medium": {"rounds": 4, "trials": 20, "candidates": 3, "leaders": 3},
+    "heavy": {"rounds": 6, "trials": 48, "candidates": 4, "leaders": 3},
 }
 
 
@@ -160,5 +162,5 @@ def carried_effort(effort: Effort, units: int) -> Effort:
 
 
 def effort_sizes(effort: Effort) -> dict[str, int]:
-    """Return `rounds`, both numbers of trials, `candidates` and `leaders` of an effort."""
+    """Return `rounds`, `trials`, `candidates` and `leaders` of an effort."""
     return dict(_SIZES[effort])

@@ -77,7 +77,7 @@ def optimizer_settings(options: Options, effort: Effort, **overrides: Any) -> Op
     given |= {
         "max_seconds": options.max_time,
         "proposer_models": options.proposer_model,
-        "pipeline_trials": options.trials,
+        "more_for_pipelines": options.trials is None,
         **overrides,
     }
     values = {name: value for name, value in given.items() if value is not None}

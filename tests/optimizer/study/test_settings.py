@@ -70,17 +70,14 @@ def test_without_feedback_rounds_all_is_proposed_and_searched_in_one() -> None:
     assert settings.in_rounds() == settings
     parts = settings.parts - {"rounds"}
     at_once = OptimizerSettings(**(sizes_of(settings) | {"parts": parts})).in_rounds()
-    merged = {"rounds": 1, "candidates": 12}
-    assert sizes_of(at_once) == sizes_of(settings) | merged
+    assert sizes_of(at_once) == {"rounds": 1, "trials": 10, "candidates": 12, "leaders": 2}
     assert at_once.in_rounds() == at_once
 
 
-@pytest.mark.parametrize("effort", get_args(Effort))
-def test_a_pipeline_gets_more_trials(effort: Effort) -> None:
-    settings = OptimizerSettings(**effort_sizes(effort))
-    assert [settings.for_modules(modules) for modules in (0, 1)] == [settings, settings]
-    for modules in (2, 5):
-        assert settings.for_modules(modules).trials == settings.trials * 3 // 2
+@pytest.mark.parametrize(("more", "trials"), [(True, [9, 9, 13, 13]), (False, [9] * 4)])
+def test_a_pipeline_gets_more_trials(more: bool, trials: list[int]) -> None:
+    settings = OptimizerSettings(trials=9, more_for_pipelines=more)
+    assert [settings.for_modules(modules).trials for modules in (0, 1, 2, 5)] == trials
 
 
 def sizes_of(settings: OptimizerSettings) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def test_a_finalist_that_fails_a_threshold_met_before_is_not_written(pytester):
     assert written(pytester) == {}
     # It was a look at the holdout all the same, and git does not see the record.
     looks = [name for name in private_files(pytester.path) if name.startswith("looks/")]
-    assert sorted(name.endswith(".json") for name in looks) == [False, True]
+    assert sum(name.endswith(".json") for name in looks) == 1  # the others are locks
     assert (pytester.path / ".mipro/.gitignore").read_text() == "*\n"
 
 
