@@ -9,19 +9,16 @@ from __future__ import annotations
 import argparse
 import ast
 import json
-import keyword
 import shlex
-import tomllib
-from collections.abc import Iterator, Mapping
-from configparser import ConfigParser
-from configparser import Error as IniError
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import pytest
-
+from pytest_mipro.cli.import_names import folder_without_name, import_name
 from pytest_mipro.cli.output import say
 from pytest_mipro.cli.pipelines import RESERVED, Pipeline, pipelines_in
+from pytest_mipro.cli.pytest_ini import Ini, read_ini
 from pytest_mipro.cli.trees import Folder, project_root
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.pages import page
@@ -60,9 +57,11 @@ def run(given: argparse.Namespace) -> int:
     tree = Folder(project_root(Path.cwd()))
     found = pipelines_in(tree)
     chosen = _chosen(found, given.function)
-    settings = _Settings(tree)
+    settings = _Settings(
+        read_ini(tree.root), any(it.startswith("src/") for it in tree.paths(".py"))
+    )
     files = _files(tree, chosen, settings)
-    if not settings.ini_file:
+    if not settings.ini.file:
         files["pytest.ini"] = "[pytest]\n" + "\n".join(settings.lines(chosen)) + "\n"
     for path, text in files.items():
         atomic_write(tree.root / path, text)
@@ -110,95 +109,42 @@ def _last(function: str) -> str:
     return function.rpartition(".")[2]
 
 
+@dataclass(frozen=True)
 class _Settings:
-    """The pytest configuration of the project: where it stands, and what it lacks."""
+    """What the project tells pytest, and what that lacks for a test of a pipeline."""
 
-    def __init__(self, tree: Folder) -> None:
-        self.ini_file, self.section, self.values = _ini(tree.root)
-        self.has_src = any(path.startswith("src/") for path in tree.paths(".py"))
+    ini: Ini
+    has_src: bool
 
     def import_roots(self, source: str) -> list[str]:
         """Return the folders that tests import a source from, as set or as is usual."""
         usual = self._usual_roots(source)
-        if "pythonpath" not in self.values:
+        if "pythonpath" not in self.ini.values:
             return usual
         # Sources below `src` may be installed.
-        return [*_words(self.values["pythonpath"]), *(it for it in usual if it == "src")]
+        return [*self.ini.words("pythonpath"), *(it for it in usual if it == "src")]
 
     def _usual_roots(self, source: str) -> list[str]:
-        below = _folder_without_name(source)
+        below = folder_without_name(source)
         return [*(["src"] if self.has_src else []), *([below] if below else []), "."]
 
     def lines(self, pipeline: Pipeline) -> list[str]:
         """Return the missing settings as lines of the file that they belong to."""
-        toml = self.ini_file.endswith(".toml")
+        toml = self.ini.file.endswith(".toml")
         lines = []
-        if "pythonpath" not in self.values:
+        if "pythonpath" not in self.ini.values:
             folders = self._usual_roots(pipeline.source)
             text = json.dumps(folders) if toml else shlex.join(folders)
             lines.append(f"pythonpath = {text}")
-        if "mipro_model" not in self.values and pipeline.has_modules:
+        if "mipro_model" not in self.ini.values and pipeline.has_modules:
             model = "openai/gpt-4o-mini"
             lines.append(f"mipro_model = {json.dumps(model) if toml else model}")
         return lines
 
 
-def _ini(root: Path) -> tuple[str, str, Mapping[str, Any]]:
-    """Return the file that pytest reads, its section and its values; "" for none."""
-    for name in ("pytest.toml", ".pytest.toml"):
-        if pytest.version_tuple >= (9,) and (root / name).exists():  # older ones read none
-            return name, "[pytest]", _table(_toml(root / name), "pytest")
-    for name in ("pytest.ini", ".pytest.ini"):
-        if (root / name).exists():
-            return name, "[pytest]", _section(root / name, "pytest") or {}
-    pyproject = root / "pyproject.toml"
-    if pyproject.exists():
-        tool = _table(_toml(pyproject), "tool")
-        if "pytest" in tool:
-            name, options = pyproject.name, _table(tool, "pytest")
-            if "ini_options" in options:
-                return name, "[tool.pytest.ini_options]", _table(options, "ini_options")
-            return name, "[tool.pytest]", options
-    for name, section in (("tox.ini", "pytest"), ("setup.cfg", "tool:pytest")):
-        found = _section(root / name, section)
-        if found is not None:
-            return name, f"[{section}]", found
-    return "", "", {}
-
-
-def _toml(path: Path) -> Mapping[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path.name}: can't be read ({error})") from None
-
-
-def _table(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Return a table of a TOML file; what is none there, pytest complains of."""
-    found = values.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def _words(setting: Any) -> list[str]:
-    """Return the words of a setting, which TOML may have as a list."""
-    words = setting.split() if isinstance(setting, str) else setting
-    return [each for each in words if isinstance(each, str)] if isinstance(words, list) else []
-
-
-def _section(path: Path, section: str) -> Mapping[str, Any] | None:
-    parser = ConfigParser(interpolation=None)
-    try:
-        parser.read(path, encoding="utf-8")
-    except (IniError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"{path.name}: can't be read ({' '.join(str(error).split())})"
-        ) from None
-    return dict(parser[section]) if parser.has_section(section) else None
-
-
 def _files(tree: Folder, pipeline: Pipeline, settings: _Settings) -> dict[str, str]:
     """Return the test and the case file by path; refuses a name that is taken."""
-    named = _words(settings.values.get("testpaths"))
+    named = settings.ini.words("testpaths")
     folder = next((each for each in named if (tree.root / each).is_dir()), "tests")
     name = pipeline.function.replace(".", "_").strip("_").lower()
     test, cases = f"{folder}/test_{name}.py", f"{folder}/{name}.jsonl"
@@ -223,44 +169,13 @@ def _test(pipeline: Pipeline, settings: _Settings, name: str) -> str:
         function=pipeline.function,
         name=name,
         imported=pipeline.function.partition(".")[0],
-        module=_import_name(pipeline.source, settings.import_roots(pipeline.source)),
+        module=import_name(pipeline.source, settings.import_roots(pipeline.source)),
         file=f"{name}.jsonl",
         define="async def" if pipeline.is_async else "def",
         parameters=", ".join([*pipeline.parameters, "wanted"]),
         call=f"await {call}" if pipeline.is_async else call,
         rule=_rule(pipeline.output),
     )
-
-
-def _import_name(source: str, roots: list[str]) -> str:
-    path = PurePosixPath(source)
-    inside = [root for root in (*roots, ".") if root == "." or path.is_relative_to(root)]
-    root = max(inside, key=lambda each: len(PurePosixPath(each).parts))
-    parts = (path if root == "." else path.relative_to(root)).with_suffix("").parts
-    wrong = next((part for part in parts if not _is_name(part)), None)
-    if wrong is not None:
-        folder = _folder_without_name(source)
-        remedy = "rename it" if wrong == path.stem else f"add {folder} to pytest's pythonpath"
-        raise ConfigurationError(
-            f"{source}: a test can't import it, since {wrong!r} is no name in Python; {remedy}, "
-            "and run this again"
-        )
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def _folder_without_name(source: str) -> str:
-    """Return the folder of a source, or above, that no import can name, or its `src`; else ""."""
-    folders = PurePosixPath(source).parent
-    found = (each for each in (folders, *folders.parents) if each.name and not _is_name(each.name))
-    folder = next(found, None)
-    if folder is None:
-        return ""
-    below = folder / "src"  # a project of its own, whose packages name each other from there
-    return str(below if below in folders.parents else folder)
-
-
-def _is_name(text: str) -> bool:
-    return text.isidentifier() and not keyword.iskeyword(text)
 
 
 def _rule(output: str) -> str:
@@ -311,9 +226,9 @@ def _steps(pipeline: Pipeline, files: list[str], settings: _Settings) -> Iterato
     )
     yield f"Say in {test} what makes a result good."
     missing = settings.lines(pipeline)
-    if settings.ini_file and missing:
+    if settings.ini.file and missing:
         lines = "".join(f"\n   {line}" for line in missing)
-        yield f"Add to {settings.section} in {settings.ini_file}:{lines}"
+        yield f"Add to {settings.ini.section} in {settings.ini.file}:{lines}"
     if pipeline.has_modules:
         yield "Choose the model with mipro_model, and put its key into the environment."
     else:

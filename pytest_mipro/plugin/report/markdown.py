@@ -6,7 +6,7 @@ What the reader needs first comes first; cases and calls unfold. Its length is b
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,6 +23,7 @@ from pytest_mipro.plugin.report.contents import (
     RunReport,
     describe_demand,
 )
+from pytest_mipro.plugin.report.markdown_text import Words, details, table, within
 from pytest_mipro.plugin.report.metric_lines import metric_means
 from pytest_mipro.plugin.report.model_lines import HEAD, model_row
 from pytest_mipro.runtime.text.number_words import counted
@@ -35,9 +36,6 @@ _RESULTS, _NOTES, _DETAILS = range(3)
 _MOST_DIFF_LINES, _MOST_DIFF_CHARS = 200, MAX_CHARS // 2
 _TICKS = re.compile("`+")
 _HEAD = ("test", "verdict", "mean (95 %)", "against the lock", "cases")
-# All other ASCII punctuation may mean something to some Markdown: links, tables, mentions, maths.
-_JOINER = "&#8288;"  # no width, no break
-_HARMLESS = frozenset(" ,;()'\"-=/?%")
 _UNDECIDED = "no study came to its decision"
 _WORDS = {"passed": "passed", "failed": "**FAILED**", "incomplete": "**INCOMPLETE**"}
 
@@ -173,7 +171,7 @@ def _worst(study: GatedStudy, words: Words) -> Iterator[list[str]]:
             feedback = case.outcome.error or case.outcome.failure or case.outcome.feedback
             rows.append([words.code(short_id(case, verdict)), score, words.code(feedback)])
         number = f"{len(shown)} of {len(cases):,}" if len(shown) < len(cases) else str(len(cases))
-        yield _details(
+        yield details(
             f"Worst cases of {words.code(verdict.plan.name)} ({number})",
             table(("case", "score", "feedback"), rows),
         )
@@ -192,7 +190,7 @@ def _calls(study: GatedStudy, words: Words) -> list[str]:
         for each in study.usages
     ]
     total = sum(each.usage.calls for each in study.usages)
-    return _details(
+    return details(
         f"{counted(total, 'LM call')} of {words.code(study.name)}",
         table(("module", "model", "calls", "cached", "tokens", "cost"), rows),
     )
@@ -239,16 +237,7 @@ def _diff(item: OptimizedStudy, words: Words) -> list[str]:
         lines.append(f"… {counted(left, 'more line')}")
     # Longer than any within: what stands in a prompt can't end the block.
     fence = "`" * max([3, *(len(run) + 1 for line in lines for run in _TICKS.findall(line))])
-    return _details(what, [f"{fence}diff", *lines, fence])
-
-
-def within(lines: Iterable[str], room: int) -> Iterator[str]:
-    """Yield the first lines that have so many characters together."""
-    for line in lines:
-        room -= len(line) + 1
-        if room < 0:
-            return
-        yield line
+    return details(what, [f"{fence}diff", *lines, fence])
 
 
 def _costs(item: OptimizedStudy, words: Words) -> list[str]:
@@ -263,7 +252,7 @@ def _costs(item: OptimizedStudy, words: Words) -> list[str]:
         ]
         for stage, amount in stages.items()
     ]
-    return _details("Cost by stage", table(("stage", "calls", "tokens", "cost"), rows))
+    return details("Cost by stage", table(("stage", "calls", "tokens", "cost"), rows))
 
 
 def _pair(before: Measured, after: Measured | None) -> list[str]:
@@ -273,56 +262,3 @@ def _pair(before: Measured, after: Measured | None) -> list[str]:
         else ""
         for item in (before, after)
     ]
-
-
-class Words:
-    """Writes foreign text for GitHub and GitLab; `redact` has seen all of it."""
-
-    def __init__(self, redact: Callable[[str], str]) -> None:
-        self._redact = redact
-
-    def code(self, text: str, limit: int = 160) -> str:
-        """Return the text as one line of code of at most `limit` characters, "" where it is empty.
-
-        Mentions and references to issues are not looked for within code; everything that could be
-        Markdown or HTML is a character reference, which has no meaning but the character.
-        """
-        line = self._line(text, limit)
-        return f"<code>{''.join(map(_reference, line))}</code>" if line else ""
-
-    def prose(self, text: str, limit: int = 400) -> str:
-        """Return a sentence of ours, which may quote foreign words, as text that means nothing.
-
-        Outside of code the sign of a mention or an issue is parted from its word, unseen.
-        """
-        return "".join(
-            f"{_reference(character)}{_JOINER if character in '@#' else ''}"
-            for character in self._line(text, limit)
-        )
-
-    def verbatim(self, text: str, limit: int = 300) -> str:
-        """Return the text as a line of a fenced block, where nothing has a meaning but its end."""
-        text = "".join(
-            char if char.isprintable() else "\ufffd" for char in self._redact(text).expandtabs()
-        )
-        return text if len(text) <= limit else f"{text[: limit - 1]}…"
-
-    def _line(self, text: str, limit: int) -> str:
-        line = " ".join(self._redact(text).split())
-        line = "".join(character if character.isprintable() else "\ufffd" for character in line)
-        return line if len(line) <= limit else f"{line[: limit - 1]}…"
-
-
-def _reference(character: str) -> str:
-    harmless = character.isalnum() or character in _HARMLESS or not character.isascii()
-    return character if harmless else f"&#{ord(character)};"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the lines of a table; the cells are Markdown already."""
-    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
-
-
-def _details(summary: str, lines: Sequence[str]) -> list[str]:
-    """Return lines that the reader unfolds; the summary is HTML already."""
-    return ["", f"<details><summary>{summary}</summary>", "", *lines, "", "</details>"]

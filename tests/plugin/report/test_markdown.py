@@ -18,7 +18,8 @@ from optimize_project import TESTS as OPTIMIZED
 from optimize_project import optimize, write_project
 
 from pytest_mipro.plugin.report.contents import GatedStudy, RunReport
-from pytest_mipro.plugin.report.markdown import MAX_CHARS, Words, markdown_report, table, within
+from pytest_mipro.plugin.report.markdown import MAX_CHARS, markdown_report
+from pytest_mipro.plugin.report.markdown_text import Words, table, within
 
 RENDERER = MarkdownIt("gfm-like", {"linkify": False})
 NASTY = (
