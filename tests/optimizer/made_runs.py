@@ -64,10 +64,12 @@ def assessed(
     scores: Mapping[str, float] | None = None,
     price: CaseCost | None = None,
     full: bool = False,
+    lift_sd: float | None = None,
 ) -> Assessment:
     """Return an assessment that rests on so many rows."""
     price = price or CaseCost(100.0, None)
-    return Assessment(assignment, estimate, rows, number, scores or {}, price, full=full)
+    known = scores or {}
+    return Assessment(assignment, estimate, rows, number, known, price, full=full, lift_sd=lift_sd)
 
 
 BASE, KEEPS, RULES, BOTH = (0, 0, 0, 0), (1, 0, 0, 0), (0, 0, 1, 0), (1, 0, 1, 0)

@@ -32,8 +32,9 @@ class Asking:
         record = state.record
         seed = state.run.settings.seed + 1_000_003 * state.round  # another stream each round
         searcher = state.run.services.searcher(space, seed)
+        self._row_weight = record.row_weight
         for item in record.known:
-            searcher.tell(item.assignment, item.estimate, item.rows)
+            searcher.tell(item.assignment, item.estimate, self._row_weight * item.rows)
         for assignment in sorted(record.dropped):
             searcher.tell(assignment, 0.0, len(self._draft.rows))
         self._searcher = searcher
@@ -60,4 +61,4 @@ class Asking:
     def tell(self, assignment: Assignment, score: float, rows: float) -> None:
         """Tell the searcher what score (0…1) an assignment has by so many rows."""
         if self._searcher:
-            self._searcher.tell(assignment, score, rows)
+            self._searcher.tell(assignment, score, self._row_weight * rows)

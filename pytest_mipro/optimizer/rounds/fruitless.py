@@ -67,7 +67,7 @@ def _shows_demos(state: SearchState) -> bool:
 
 def _rows_wanted(state: SearchState) -> str:
     """Return with how many validation rows a lift of 0.05 would have shown."""
-    enough = rows_to_detect(0.05)
+    enough = rows_to_detect(0.05, state.record.lift_sd)
     have = len(state.baseline.split.validation)
     if enough is None or have >= enough:
         return "more trials may find one: `medium` or `heavy`"

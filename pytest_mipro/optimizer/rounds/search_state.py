@@ -74,7 +74,8 @@ class SearchState:
 
     def means_of(self, assignments: Sequence[Assignment]) -> list[float]:
         """Return what the score of each of these assignments is believed to be."""
-        known = {i.assignment: (i.estimate, float(i.rows)) for i in self.record.known}
+        weight = self.record.row_weight
+        known = {i.assignment: (i.estimate, weight * i.rows) for i in self.record.known}
         return Surrogate(self.candidates.space, known).means(assignments)
 
     @property

@@ -292,4 +292,5 @@ class _Trials:
             scores,
             mean_cost(evaluation.runs),
             full=trial.kind == "full",
+            lift_sd=lift.sd,
         )

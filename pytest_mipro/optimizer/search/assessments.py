@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_mipro.optimizer.search.space import Assignment
+from pytest_mipro.optimizer.search.surrogate import ROW_NOISE
 from pytest_mipro.optimizer.study.case import NO_COST, CaseCost
 
 # A cheaper program may lose this much of the score (0…1), by estimate.
 MAX_LOSS = 0.01
+# With how many measured rows their own scatter counts as much as that of pass or fail.
+_PRIOR_ROWS = 24
 
 
 @dataclass(frozen=True)
@@ -17,8 +21,9 @@ class Assessment:
     """The estimate of an `assignment` on validation rows, and what it rests on.
 
     `estimate` (0…1) is the baseline's objective on all validation rows plus the paired lift on the
-    `rows` (a count) measured, so that easy and hard minibatches are comparable. `number` is
-    that of its first trial. `scores` are those of the measured cases by id, `cost` is their mean
+    `rows` (a count) measured, so that easy and hard minibatches are comparable. `lift_sd` is the
+    standard deviation of one row's lift, None where there is none. `number` is that of its first
+    trial. `scores` are those of the measured cases by id, `cost` is their mean
     cost; `full` says that these are the cases of all validation rows.
     """
 
@@ -29,6 +34,7 @@ class Assessment:
     scores: Mapping[str, float]
     cost: CaseCost = NO_COST
     full: bool = False
+    lift_sd: float | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,24 @@ class Record:
         """The assessments that are not dropped, in the order of the trials."""
         left = [i for i in self.assessments.values() if i.assignment not in self.dropped]
         return sorted(left, key=lambda item: item.number)
+
+    @property
+    def lift_sd(self) -> float:
+        """The standard deviation of one row's lift, pooled over the programs measured so far.
+
+        Before anything is measured it is that of pass or fail.
+        """
+        measured = [(i.rows - 1, i.lift_sd) for i in self.known if i.lift_sd is not None]
+        parts = [(_PRIOR_ROWS, math.sqrt(2) * ROW_NOISE), *measured]
+        return math.sqrt(sum(n * sd**2 for n, sd in parts) / sum(n for n, _ in parts))
+
+    @property
+    def row_weight(self) -> float:
+        """How much a row tells of a program: 1 as pass or fail, more where scores are graded.
+
+        Weights go by the inverse of the variance.
+        """
+        return 2 * ROW_NOISE**2 / self.lift_sd**2
 
     def widened(self, dimensions: int) -> Record:
         """Return the record in a space of more dimensions, of which every program had choice 0."""

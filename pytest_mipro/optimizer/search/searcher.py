@@ -20,9 +20,11 @@ class Searcher(Protocol):
         """Return an assignment never asked nor told before, or None: the space is exhausted."""
 
     def tell(self, assignment: Assignment, score: float, weight: float) -> None:
-        """Report an estimate of the assignment's mean score and the number of rows it rests on.
+        """Report an estimate of the assignment's mean score and its weight.
 
-        Telling an assignment again replaces its estimate. One that was never asked may be told.
+        That is the number of rows that it rests on, in rows of pass or fail: graded scores scatter
+        less, so a row of them counts more. Telling an assignment again replaces its estimate. One
+        that was never asked may be told.
         """
 
 

@@ -14,8 +14,8 @@ from pytest_mipro.optimizer.search.space import Assignment, Space
 
 # Standard deviations of scores (0…1) before anything is measured: of the level of all scores; of
 # what one choice adds to the one it was made from; of what all such steps of a dimension have in
-# common; of what a combination adds to its choices; and of one row, beside another program's score.
-_LEVEL, _STEP, _COMMON, _TOGETHER, _ROW = 0.2, 0.08, 0.05, 0.04, 0.45
+# common; and of what a combination adds to its choices.
+_LEVEL, _STEP, _COMMON, _TOGETHER = 0.2, 0.08, 0.05, 0.04
 # Of what each doubling of the demos adds: a part of the step to a set of more or fewer, which is
 # about as uncertain as one to another instruction (with more for demos, a pipeline's search tried
 # them in the place of instructions). At least this share of a step's variance is its own.
@@ -24,6 +24,8 @@ _DOUBLINGS = 16  # more than any set has
 # Linear algebra may differ in the last bits from machine to machine; equal beliefs must stay equal.
 _DIGITS = 9
 _NORMAL = NormalDist()
+ROW_NOISE = 0.45
+"""The standard deviation of one row of pass or fail (0 or 1), beside another program's score."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,9 @@ class Surrogate:
     alike: each doubling adds something, which all larger sets have. An estimate counts by its rows:
     a lucky minibatch ranks below a full evaluation that is nearly as high.
 
-    `estimates` maps assignments to their score (0…1) and rows. Of those `pending` it is only known
-    that they will be measured. Source: Rasmussen & Williams 2006, "Gaussian Processes for Machine
-    Learning", ch. 2.
+    `estimates` maps assignments to their score (0…1) and weight, in rows that scatter by
+    `ROW_NOISE`. Of those `pending` it is only known that they will be measured. Source: Rasmussen &
+    Williams 2006, "Gaussian Processes for Machine Learning", ch. 2.
     """
 
     def __init__(
@@ -69,13 +71,13 @@ class Surrogate:
         share = math.sqrt(2 / max(1, len(space.sizes)))
         self._effects = [share * _effects(space, place) for place in range(len(space.sizes))]
         scores = np.array([score for score, _ in estimates.values()])
-        rows = np.array([rows for _, rows in estimates.values()])
+        weights = np.array([weight for _, weight in estimates.values()])
         awaited = [item for item in pending if item not in estimates]
         self._known = len(scores)
         self._told = [*estimates, *awaited]
-        self._prior = float(scores @ rows / rows.sum()) if self._known else 0.0
-        typical = float(np.median(rows)) if self._known else 1.0
-        noise = _ROW**2 / np.concatenate([rows, np.full(len(awaited), typical)])
+        self._prior = float(scores @ weights / weights.sum()) if self._known else 0.0
+        typical = float(np.median(weights)) if self._known else 1.0
+        noise = ROW_NOISE**2 / np.concatenate([weights, np.full(len(awaited), typical)])
         self._evidence = self._covariance(self._told, self._told) + np.diag(noise)
         known = self._evidence[: self._known, : self._known]
         self._weights = np.linalg.solve(known, scores - self._prior)

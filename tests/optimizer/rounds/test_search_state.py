@@ -24,6 +24,14 @@ def test_a_lucky_minibatch_does_not_lead_beside_many_rows_that_are_nearly_as_goo
     assert fresh.incumbent == KEEPS
 
 
+def test_where_scores_scatter_little_a_measured_lift_is_believed() -> None:
+    lucky = [assessed(KEEPS, 0.8, rows=8), assessed(RULES, 0.5, number=1, rows=8)]
+    rough, graded = (
+        state_of(replace(item, lift_sd=sd) for item in lucky).means for sd in (0.7, 0.2)
+    )
+    assert rough[KEEPS] < graded[KEEPS] < 0.8
+
+
 def test_of_equals_the_earliest_leads() -> None:
     twins = [assessed(item, 0.7, number=n, rows=8) for n, item in ((5, KEEPS), (4, RULES))]
     assert state_of(twins).incumbent == state_of(reversed(twins)).incumbent == RULES

@@ -9,6 +9,7 @@ from made_runs import assessed
 from optimizer_world import (
     HARD,
     Played,
+    Row,
     make_rows,
     make_study,
     metric_hard,
@@ -21,6 +22,7 @@ from world_model import MODEL, PROPOSER, WorldClient, answer, module_of, own_row
 from pytest_mipro.optimizer.search.assessments import Assessment, Record
 from pytest_mipro.optimizer.search.searcher import RandomSearcher
 from pytest_mipro.optimizer.search.space import Assignment, Space
+from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.runtime.client.contract import Request
 
 
@@ -87,6 +89,27 @@ def test_a_searcher_that_repeats_itself_has_nothing_evaluated_twice() -> None:
     played = play(HARD, services={"searcher": Deaf}, rounds=1, trials=9, max_demos=0, leaders=0)
     tried = [trial.assignment for trial in trials_of(played)]
     assert sorted(tried) == [(0, 0, 1, 0), (0, 0, 2, 0)]  # the third one is the committed one
+
+
+def graded(row: Row) -> Outcome:
+    """A metric of which the scores are close to one another."""
+    return Outcome(0.4 + 0.2 * (metric_hard(row).score or 0.0), "x", returned=True)
+
+
+def test_a_searcher_is_told_more_by_a_row_whose_score_scatters_little() -> None:
+    told: list[float] = []
+
+    class Listening(RandomSearcher):
+        def tell(self, assignment: Assignment, score: float, weight: float) -> None:
+            if not any(assignment):
+                told.append(weight)
+            super().tell(assignment, score, weight)
+
+    study = make_study(tests={"test_graded": graded})
+    play(study, services={"searcher": Listening}, rounds=2, trials=8, leaders=0)
+    # Of the committed program, on the same 16 rows: in the first round, and in the second.
+    assert told[0] == pytest.approx(16)
+    assert told[-1] > 1.5 * 16
 
 
 def test_an_estimate_is_the_baseline_plus_the_lift_on_common_rows() -> None:

@@ -35,6 +35,20 @@ def test_a_choice_is_believed_like_the_one_that_it_was_made_from() -> None:
     assert child > stranger > elsewhere  # where a new choice has helped, others are likely to
 
 
+def test_what_is_hoped_of_a_child_gives_way_to_rows_that_tell_much() -> None:
+    lineage = Space(FLAT.sizes, FLAT.names, ((0, 0, 1, 0), (0, 0, 1, 0)))
+    rows = {(0, 0): (0.45, 48), (0, 1): (0.8, 12), (1, 1): (0.83, 18), (2, 2): (0.74, 12)}
+
+    def parent_and_child(row_weight: float) -> list[float]:
+        weighted = {program: (score, row_weight * n) for program, (score, n) in rows.items()}
+        return means(weighted, (1, 1), (2, 2), space=lineage)
+
+    parent, child = parent_and_child(1.0)
+    assert child > parent
+    parent, child = parent_and_child(4.0)
+    assert parent > child
+
+
 NUMBERED = Space(FLAT.sizes, FLAT.names, demos=((0,) * 4, (0, 4, 32, 64)))
 
 
