@@ -142,13 +142,15 @@ def labelled_demos(
     """Return demos with a call's inputs and the right output from a column of its row, one a row.
 
     `TestSpec.labels` maps a module, by its name or its function's, to that column. Values that are
-    not of the module's output type are skipped, others normalised to it.
+    not of the module's output type are skipped, others normalised to it. A call whose reply could
+    not be read lends its inputs, too: there a demo teaches most.
     """
     found: dict[Path, dict[str, Demo]] = {}
     for run in runs:
         for call in run.calls if run.case.demo else ():
             column = tests[run.case.test].label_column(call.signature.name, run.case.columns)
-            if column is None or call.error or not call.shows_demos:
+            asked = call.unreadable or not call.error  # what the module was given is known
+            if column is None or not asked or not call.shows_demos:
                 continue
             demo = _labelled(run.case.row, call, run.case.columns[column])
             if demo is not None:

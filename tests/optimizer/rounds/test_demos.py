@@ -126,6 +126,15 @@ def test_labels_lend_demos_of_cases_that_fail() -> None:
         assert made == {SORT: (Demo("a", {"note": "A"}, "red"),)}
 
 
+def test_a_reply_that_could_not_be_read_is_where_a_label_is_shown() -> None:
+    unread = replace(call(sort, "A", None, error="can't be used"), unreadable=True)
+    failing = run("a", 0.0, unread, columns={"colour": "red"})
+    assert pools(failing) == {}
+    assert labelled(failing, labels={"sort": "colour"}) == {
+        SORT: (Demo("a", {"note": "A"}, "red"),)
+    }
+
+
 def test_a_label_of_another_spelling_is_shown_in_the_modules_own() -> None:
     failing = run("a", 0.0, call(sort, "A", "blue"), columns={"colour": "Red"})
     made = labelled(failing, labels={"sort": "colour"})
