@@ -13,7 +13,7 @@ from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.search.assessments import Assessment, Record
 from pytest_mipro.optimizer.search.candidates import Candidates
 from pytest_mipro.optimizer.search.space import Assignment
-from pytest_mipro.optimizer.search.surrogate import Surrogate
+from pytest_mipro.optimizer.search.surrogate import Surrogate, trusted_weight
 from pytest_mipro.optimizer.statistics.intervals import objective
 from pytest_mipro.optimizer.study.case import Case, cases_of, mean_cost
 from pytest_mipro.optimizer.study.split import minibatch
@@ -74,9 +74,19 @@ class SearchState:
 
     def means_of(self, assignments: Sequence[Assignment]) -> list[float]:
         """Return what the score of each of these assignments is believed to be."""
-        weight = self.record.row_weight
-        known = {i.assignment: (i.estimate, weight * i.rows) for i in self.record.known}
+        weight = self.row_weight
+        known = {item: (score, weight * rows) for item, (score, rows) in self._estimates.items()}
         return Surrogate(self.candidates.space, known).means(assignments)
+
+    @property
+    def row_weight(self) -> float:
+        """How much a row tells of a program; see `trusted_weight`."""
+        return trusted_weight(self.candidates.space, self._estimates, self.record.row_weight)
+
+    @property
+    def _estimates(self) -> dict[Assignment, tuple[float, float]]:
+        """The score of each measured assignment, and its rows."""
+        return {item.assignment: (item.estimate, float(item.rows)) for item in self.record.known}
 
     @property
     def tried(self) -> int:

@@ -21,6 +21,8 @@ _LEVEL, _STEP, _COMMON, _TOGETHER = 0.2, 0.08, 0.05, 0.04
 # them in the place of instructions). At least this share of a step's variance is its own.
 _DOUBLING, _LEAST_OWN = 0.035, 0.25
 _DOUBLINGS = 16  # more than any set has
+# How many sizes of all effects are weighed, and by how many estimates: more of them cost time.
+_AMPLITUDES, _MOST_WEIGHED = 7, 100
 # Linear algebra may differ in the last bits from machine to machine; equal beliefs must stay equal.
 _DIGITS = 9
 _NORMAL = NormalDist()
@@ -78,18 +80,18 @@ class Surrogate:
         self._prior = float(scores @ weights / weights.sum()) if self._known else 0.0
         typical = float(np.median(weights)) if self._known else 1.0
         noise = ROW_NOISE**2 / np.concatenate([weights, np.full(len(awaited), typical)])
-        self._evidence = self._covariance(self._told, self._told) + np.diag(noise)
+        self._evidence = self.covariance(self._told, self._told) + np.diag(noise)
         known = self._evidence[: self._known, : self._known]
         self._weights = np.linalg.solve(known, scores - self._prior)
 
     def means(self, assignments: Sequence[Assignment]) -> list[float]:
         """Return the mean of the belief about each of the assignments."""
-        shared = self._covariance(assignments, self._told[: self._known])
+        shared = self.covariance(assignments, self._told[: self._known])
         return [round(float(mean), _DIGITS) for mean in self._prior + shared @ self._weights]
 
     def beliefs(self, assignments: Sequence[Assignment]) -> list[Belief]:
         """Return the belief about each of the assignments."""
-        shared = self._covariance(assignments, self._told)
+        shared = self.covariance(assignments, self._told)
         explained = np.einsum("ij,ji->i", shared, np.linalg.solve(self._evidence, shared.T))
         own = np.einsum("ij,ij->i", *[self._features(assignments)] * 2) + _TOGETHER**2
         return [
@@ -97,7 +99,7 @@ class Surrogate:
             for mean, left in zip(self.means(assignments), own - explained, strict=True)
         ]
 
-    def _covariance(self, one: Sequence[Assignment], other: Sequence[Assignment]) -> Any:
+    def covariance(self, one: Sequence[Assignment], other: Sequence[Assignment]) -> Any:
         """Return the prior covariance of each of `one` with each of `other`."""
         places = {assignment: place for place, assignment in enumerate(other)}
         covariance = self._features(one) @ self._features(other).T
@@ -113,6 +115,36 @@ class Surrogate:
         chosen = np.array(assignments, dtype=int)
         parts = [part[chosen[:, place]] for place, part in enumerate(self._effects)]
         return np.hstack([np.full((len(chosen), 1), _LEVEL), *parts])
+
+
+def trusted_weight(
+    space: Space, estimates: Mapping[Assignment, tuple[float, float]], row_weight: float
+) -> float:
+    """Return how much of its `row_weight` a row should have, from 1 to that; `estimates` by rows.
+
+    Where rows scatter less than pass or fail does, effects may be smaller as well: a metric from
+    0.4 to 0.6 has both. Only so far as they are large beside that scatter, estimates tell more. So
+    the size of effects is the one by which the estimates are likeliest; as means are linear in
+    scores, effects of half the size are rows of a quarter of the weight. Source: Rasmussen &
+    Williams 2006, 5.4.
+    """
+    if row_weight <= 1 or not estimates:
+        return 1.0
+    some = dict(list(estimates.items())[:_MOST_WEIGHED])
+    scores, rows = np.array(list(some.values())).T
+    lifts, noise = scores - scores @ rows / rows.sum(), np.diag(ROW_NOISE**2 / rows)
+    alike = Surrogate(space, {}).covariance(list(some), list(some))
+
+    def likelihood(weight: float) -> float:
+        covariance = (weight * alike + noise) / row_weight
+        misfit, spread = (
+            lifts @ np.linalg.solve(covariance, lifts),
+            np.linalg.slogdet(covariance)[1],
+        )
+        return round(-float(misfit + spread), _DIGITS)
+
+    weights = [row_weight ** (step / (_AMPLITUDES - 1)) for step in range(_AMPLITUDES)]
+    return max(weights, key=likelihood)
 
 
 def _effects(space: Space, place: int) -> Any:

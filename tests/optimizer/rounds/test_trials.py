@@ -9,7 +9,6 @@ from made_runs import assessed
 from optimizer_world import (
     HARD,
     Played,
-    Row,
     make_rows,
     make_study,
     metric_hard,
@@ -19,10 +18,10 @@ from optimizer_world import (
 )
 from world_model import MODEL, PROPOSER, WorldClient, answer, module_of, own_row, way_of
 
+from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.search.assessments import Assessment, Record
 from pytest_mipro.optimizer.search.searcher import RandomSearcher
 from pytest_mipro.optimizer.search.space import Assignment, Space
-from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.runtime.client.contract import Request
 
 
@@ -91,25 +90,17 @@ def test_a_searcher_that_repeats_itself_has_nothing_evaluated_twice() -> None:
     assert sorted(tried) == [(0, 0, 1, 0), (0, 0, 2, 0)]  # the third one is the committed one
 
 
-def graded(row: Row) -> Outcome:
-    """A metric of which the scores are close to one another."""
-    return Outcome(0.4 + 0.2 * (metric_hard(row).score or 0.0), "x", returned=True)
-
-
-def test_a_searcher_is_told_more_by_a_row_whose_score_scatters_little() -> None:
+def test_a_searcher_is_told_rows_by_what_they_tell(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[float] = []
 
     class Listening(RandomSearcher):
         def tell(self, assignment: Assignment, score: float, weight: float) -> None:
-            if not any(assignment):
-                told.append(weight)
+            told.append(weight)
             super().tell(assignment, score, weight)
 
-    study = make_study(tests={"test_graded": graded})
-    play(study, services={"searcher": Listening}, rounds=2, trials=8, leaders=0)
-    # Of the committed program, on the same 16 rows: in the first round, and in the second.
-    assert told[0] == pytest.approx(16)
-    assert told[-1] > 1.5 * 16
+    monkeypatch.setattr(SearchState, "row_weight", 2.5)
+    play(HARD, services={"searcher": Listening}, rounds=1, trials=8, minibatch_size=4, leaders=0)
+    assert set(told) == {2.5 * 16, 2.5 * 4}
 
 
 def test_an_estimate_is_the_baseline_plus_the_lift_on_common_rows() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_mipro.optimizer.search.space import Assignment, Space
-from pytest_mipro.optimizer.search.surrogate import Belief, Surrogate
+from pytest_mipro.optimizer.search.surrogate import Belief, Surrogate, trusted_weight
 
 FLAT = Space((4, 4), ("0:m.instruction", "0:m.demos"))
 BASE = {(0, 0): (0.5, 100.0)}
@@ -47,6 +47,33 @@ def test_what_is_hoped_of_a_child_gives_way_to_rows_that_tell_much() -> None:
     assert child > parent
     parent, child = parent_and_child(4.0)
     assert parent > child
+
+
+LIFTS = {(0, 0): 0.0, (1, 0): 0.3, (0, 1): 0.1, (2, 1): 0.25, (0, 2): -0.1, (3, 0): -0.1}
+
+
+@pytest.mark.parametrize(
+    ("scale", "row_weight", "trusted"),
+    [
+        (1.0, 4.0, 4.0),  # large effects, by rows that scatter half as much as pass or fail
+        (1.0, 1.0, 1.0),
+        (1.0, 0.8, 1.0),
+        (0.5, 4.0, 1.0),  # a metric of half the scale: all is half as large
+        (0.25, 16.0, 1.0),
+        (0.0, 4.0, 1.0),
+    ],
+)
+def test_rows_are_trusted_so_far_as_effects_are_large_beside_their_scatter(
+    scale: float, row_weight: float, trusted: float
+) -> None:
+    told = {item: (0.5 + scale * lift, 12.0) for item, lift in LIFTS.items()}
+    assert trusted_weight(FLAT, told, row_weight) == pytest.approx(trusted)
+
+
+def test_between_the_two_a_part_is_trusted() -> None:
+    told = {item: (0.5 + 0.5 * lift, 12.0) for item, lift in LIFTS.items()}
+    assert 1 < trusted_weight(FLAT, told, 16.0) < 16
+    assert trusted_weight(FLAT, {}, 16.0) == 1.0
 
 
 NUMBERED = Space(FLAT.sizes, FLAT.names, demos=((0,) * 4, (0, 4, 32, 64)))
