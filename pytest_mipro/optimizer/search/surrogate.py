@@ -137,11 +137,8 @@ def trusted_weight(
 
     def likelihood(weight: float) -> float:
         covariance = (weight * alike + noise) / row_weight
-        misfit, spread = (
-            lifts @ np.linalg.solve(covariance, lifts),
-            np.linalg.slogdet(covariance)[1],
-        )
-        return round(-float(misfit + spread), _DIGITS)
+        misfit = float(lifts @ np.linalg.solve(covariance, lifts))
+        return round(-misfit - float(np.linalg.slogdet(covariance)[1]), _DIGITS)
 
     weights = [row_weight ** (step / (_AMPLITUDES - 1)) for step in range(_AMPLITUDES)]
     return max(weights, key=likelihood)
