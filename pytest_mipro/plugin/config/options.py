@@ -205,6 +205,7 @@ SETTINGS: tuple[Setting[Any], ...] = tuple(
 )
 _OPTIONS = pytest.StashKey[Options]()
 _INI_TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+_NUMBERS_SINCE = (8, 4)  # older versions of pytest know no numbers in ini files, only their texts
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -219,7 +220,10 @@ def add_options(parser: pytest.Parser) -> None:
             # Texts, checked in options_of: argparse would answer with a page of usage.
             group.addoption(row.option, metavar=row.kind.metavar, help=text)
         if row.key:
-            parser.addini(row.key, f"As {row.option}." if row.option else text, row.kind.ini, None)
+            kind: Any = row.kind.ini
+            if kind in {"int", "float"} and pytest.version_tuple < _NUMBERS_SINCE:
+                kind = "string"
+            parser.addini(row.key, f"As {row.option}." if row.option else text, kind, None)
 
 
 def options_of(config: pytest.Config) -> Options:

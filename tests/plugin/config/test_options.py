@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from native_toml import native
 
-from pytest_mipro.plugin.config.options import SETTINGS, Options, options_of
+from pytest_mipro.plugin.config.options import SETTINGS, Options, add_options, options_of
 from pytest_mipro.runtime.client.prices import ModelPrice
 
 pytest_plugins = "pytester"
@@ -181,6 +182,20 @@ def test_the_help_names_every_option_in_one_group(pytester):
     group = text.partition("prompt optimisation (pytest-mipro")[2]
     assert all(row.option in group for row in SETTINGS)
     assert all(f"{row.key} (" in text for row in SETTINGS if row.key)
+
+
+@pytest.mark.parametrize(
+    ("version", "numbers"), [((8, 2, 1), set()), ((8, 4, 0), {"int", "float"})]
+)
+def test_only_types_that_this_pytest_knows_are_declared(monkeypatch, version, numbers):
+    declared = set()
+    group = SimpleNamespace(addoption=lambda *args, **kwargs: None)
+    parser = SimpleNamespace(
+        getgroup=lambda *args: group, addini=lambda key, text, kind, default: declared.add(kind)
+    )
+    monkeypatch.setattr(pytest, "version_tuple", version)
+    add_options(parser)
+    assert declared == {"string", "bool", "args", "linelist", *numbers}
 
 
 def test_the_file_is_light():
