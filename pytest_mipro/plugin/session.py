@@ -10,7 +10,7 @@ import pytest
 from pytest_mipro.errors import UsageError
 from pytest_mipro.plugin.collecting.marks import MARK
 from pytest_mipro.plugin.config.cache_folder import write_cache_line
-from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.config.options import is_verbose, options_of
 from pytest_mipro.plugin.config.printable import PrintableTerminal, printable
 from pytest_mipro.plugin.config.redaction import hidden_line
 from pytest_mipro.plugin.gate.drift import report_drift
@@ -104,7 +104,7 @@ def _show_steps(config: pytest.Config, report: pytest.TestReport, measured: Meas
 
     outcome = result.outcome
     known = outcome.error or outcome.failure or outcome.feedback
-    if lines := step_lines(result, known, Lines(config.get_verbosity() > 0)):
+    if lines := step_lines(result, known, Lines(is_verbose(config))):
         report.sections.append(("mipro: what the modules gave", printable("\n".join(lines))))
 
 
@@ -173,5 +173,5 @@ def _problem(state: RunState, verdict: Verdict) -> ProblemText:
 
     incomplete = verdict.status == "incomplete"
     words = f"incomplete: {verdict.reason}" if incomplete else verdict.reason
-    details = failure_lines(verdict, everything=state.config.get_verbosity() > 0)
+    details = failure_lines(verdict, everything=is_verbose(state.config))
     return ProblemText(verdict.plan.nodeid.partition("::")[0], words, details)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_mipro.errors import CacheError
-from pytest_mipro.plugin.config.options import Options, options_of
+from pytest_mipro.plugin.config.options import Options, is_verbose, options_of
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.runtime.cache.folder import cache_bytes
 from pytest_mipro.runtime.text.number_words import counted
@@ -41,9 +41,9 @@ def write_cache_line(terminal: Any, config: pytest.Config) -> None:
     """Write how large the reply cache is: with `-v`, and unasked where it is large."""
     folder = cache_folder(config)
     size = cache_bytes(folder) if folder is not None else 0
-    if folder is None or not size or (config.get_verbosity() <= 0 and size < _LARGE):
+    if folder is None or not size or (not is_verbose(config) and size < _LARGE):
         return
-    replies = _replies(folder) if config.get_verbosity() > 0 else ""
+    replies = _replies(folder) if is_verbose(config) else ""
     remedy = "; delete the folder to free the space" if size >= _LARGE else ""
     terminal.write_line(
         f"reply cache {format_path(config, folder)}: {replies}{_size(size)}{remedy}"

@@ -239,6 +239,11 @@ def options_of(config: pytest.Config) -> Options:
     return config.stash[_OPTIONS]
 
 
+def is_verbose(config: pytest.Config) -> bool:
+    """Return whether `-v` was given; under `-p no:terminal` older versions of pytest can't tell."""
+    return bool(config.getoption("verbose", 0) > 0)
+
+
 def _given(config: pytest.Config, row: Setting[Any]) -> Any:
     """Return the checked value of the first place that gives one, None without any."""
     if row.option and (value := config.getoption(row.option)) is not None:

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_mipro.optimizer.proposing.proposer_models import unusable
 from pytest_mipro.optimizer.run.events import ProposalsMade
+from pytest_mipro.plugin.config.options import is_verbose
 from pytest_mipro.plugin.gate.drift import drift_lines
 from pytest_mipro.plugin.gate.provenance import (
     age_line,
@@ -52,7 +53,7 @@ Line = tuple[str, dict[str, bool]]
 
 def write_summary(terminal: Any, state: RunState) -> None:
     """Write a block for each study of the run; `terminal` is pytest's terminal reporter."""
-    lines = Lines(state.config.get_verbosity() > 0, WIDTH - len(_INDENT), most=3)
+    lines = Lines(is_verbose(state.config), WIDTH - len(_INDENT), most=3)
     for study, verdicts in groupby(state.verdicts, key=lambda verdict: verdict.plan.study):
         listed = list(verdicts)
         terminal.write_sep("-", f"mipro: {study}")
