@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_mipro.errors import (
+    CacheError,
     EndpointDownError,
     EndpointError,
     LimitReachedError,
@@ -208,6 +209,15 @@ def test_no_limit_is_exceeded_by_concurrent_calls(
         spent = bill.billed
     with made(folder, limits) as again:
         assert again.billed == spent
+
+
+def test_a_full_disk_is_told_by_the_line_that_finds_no_room_alone(tmp_path: Path) -> None:
+    with made(tmp_path) as bill:
+        assert bill._file is not None
+        bill._file.close()
+        bill._file = Path("/dev/full").open("a")  # noqa: SIM115 - the bill closes it
+        with pytest.raises(CacheError, match="No space left on device"):
+            ask(bill, Client())
 
 
 def test_a_journal_that_is_cut_off_or_strange_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
