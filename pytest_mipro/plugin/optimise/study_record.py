@@ -53,7 +53,8 @@ class StudyRecord:
     def close(self) -> None:
         """Close the file, if it was opened."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # of a full disk, which the line that it kept back told
+                self._file.close()
 
     def __call__(self, event: Event) -> None:
         """Write what the record keeps of an event; nothing of most."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from pathlib import Path
 from unittest.mock import patch
 
@@ -172,9 +171,8 @@ def test_a_full_disk_is_one_line(tmp_path):
     (tmp_path / ".mipro/records").mkdir(parents=True)
     kept = StudyRecord(tmp_path / ".mipro/records/x.jsonl", str)
     kept.open()
-    with patch.object(kept, "_file", Path("/dev/full").open("w", encoding="utf-8")) as full:
+    with patch.object(kept, "_file", Path("/dev/full").open("w", encoding="utf-8")):
         with pytest.raises(ConfigurationError, match=r"No space left on device\); make room"):
             kept(Decided("x", None, "nothing better"))
-        with suppress(OSError):
-            full.close()
+        kept.close()
     kept.close()
