@@ -35,6 +35,7 @@ from pytest_mipro.runtime.calls.context import CallContext, process_default, ref
 from pytest_mipro.runtime.calls.offline import leave_alone, no_network
 from pytest_mipro.runtime.calls.strays import Strays, forget_child_reports, telling_children
 from pytest_mipro.runtime.client.contract import LMClient
+from pytest_mipro.runtime.client.loop import background_loop
 from pytest_mipro.runtime.own_calls.addresses import Addresses
 from pytest_mipro.runtime.own_calls.watching import watching_own_calls
 from pytest_mipro.runtime.prompts.prompt_file import (
@@ -113,6 +114,8 @@ def serving(config: pytest.Config, cases: Sequence[PlannedCase]) -> Iterator[Non
         stack.callback(forget_child_reports)
         if options_of(config).replies == "replay":
             leave_alone(threading.enumerate())
+        else:
+            background_loop()  # needs a socket, which plugins such as pytest-socket refuse to cases
         forget_committed_prompts()
         stack.enter_context(public_texts(partial(_texts_of, cases)))
         stack.enter_context(options_in_force(config))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 
 import pytest
 
@@ -43,3 +44,24 @@ def test_a_capture_that_begins_later_takes_nothing(capfd: pytest.CaptureFixture[
     assert os.read(reading, 100) == b""
     os.close(reading)
     assert "mipro: waiting" in capfd.readouterr().err
+
+
+NO_SOCKETS = """
+@pytest.fixture(autouse=True)
+def no_sockets(monkeypatch):  # as pytest-socket's --disable-socket does
+    def refuse(*args, **kwargs): raise RuntimeError("a test tried to open a socket")
+    monkeypatch.setattr("socket.socket", refuse)
+
+@pytest.mark.mipro(threshold=1.0)
+@pytest.mark.parametrize("text", ["one", "two"])
+def test_echo(text): assert echo(text=text) == text
+"""
+
+
+def test_cases_that_may_open_no_socket_have_their_replies(
+    pytester: pytest.Pytester, desk: Callable[..., None]
+) -> None:
+    desk(NO_SOCKETS)
+    result = pytester.runpytest_subprocess()  # in this process the loop may run already
+    assert result.ret == 0
+    assert result.parseoutcomes() == {"passed": 3}
