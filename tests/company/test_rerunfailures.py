@@ -41,10 +41,11 @@ def test_missed_cases_are_not_run_again(company, mode):
     assert result.parseoutcomes() == company.outcomes(mode)
 
 
-def test_a_stopped_study_is_not_run_again(company, monkeypatch):
+@pytest.mark.parametrize("loaded", [(), ("-p", "no:rerunfailures", "-p", "pytest_rerunfailures")])
+def test_a_stopped_study_is_not_run_again(company, monkeypatch, loaded):
     company.write()
     monkeypatch.setenv("MIPRO_TEST_CALLS", "5")
-    result = company.run(*company.optimizing, "--reruns=2")
+    result = company.run(*company.optimizing, *loaded, "--reruns=2")
     assert result.ret == 1
     assert result.parseoutcomes() == {"captured": 40, "failed": 1}
     company.left_only_cases()

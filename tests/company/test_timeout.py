@@ -27,8 +27,9 @@ def test_a_case_that_takes_too_long_is_told(company):
     company.left_only_cases()
 
 
-def test_a_study_may_take_longer_than_a_case(company):
+@pytest.mark.parametrize("loaded", [(), ("-p", "no:timeout", "-p", "pytest_timeout")])
+def test_a_study_may_take_longer_than_a_case(company, loaded):
     company.write(conftest=SLOW)
-    result = company.run(*company.optimizing, "--timeout=1")
+    result = company.run(*company.optimizing, *loaded, "--timeout=1")
     assert result.ret == 0
     assert result.parseoutcomes() == company.outcomes(company.optimizing)

@@ -26,9 +26,9 @@ class OptimizeItem(pytest.Item):
     def __init__(self, *, run: Callable[[TerminalScreen], None], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._run = run
-        if self.config.pluginmanager.hasplugin("timeout"):
+        if _is_loaded(self.config, "timeout"):
             self.add_marker(pytest.mark.timeout(0))  # the time limit is one of single tests
-        if self.config.pluginmanager.hasplugin("rerunfailures"):
+        if _is_loaded(self.config, "rerunfailures"):
             self.add_marker(pytest.mark.flaky(reruns=0))  # the same replies end it the same way
 
     @classmethod
@@ -76,6 +76,11 @@ class OptimizeItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Return the path of the node around the item, and the item's name."""
         return self.path, None, self.name
+
+
+def _is_loaded(config: pytest.Config, plugin: str) -> bool:
+    """Return whether a plugin is there, by its entry point or by `-p` with its module's name."""
+    return any(map(config.pluginmanager.hasplugin, (plugin, f"pytest_{plugin}")))
 
 
 class StoppedText(TerminalRepr):
