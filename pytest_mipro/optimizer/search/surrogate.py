@@ -140,7 +140,7 @@ def trusted_weight(
         misfit = float(lifts @ np.linalg.solve(covariance, lifts))
         return round(-misfit - float(np.linalg.slogdet(covariance)[1]), _DIGITS)
 
-    weights = [row_weight ** (step / (_AMPLITUDES - 1)) for step in range(_AMPLITUDES)]
+    weights = [math.pow(row_weight, step / (_AMPLITUDES - 1)) for step in range(_AMPLITUDES)]
     return max(weights, key=likelihood)
 
 
