@@ -22,6 +22,7 @@ from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Reply, Usage, note_unreadable
 from pytest_mipro.runtime.client.endpoints import endpoint_digest
 from pytest_mipro.runtime.own_calls.addresses import credentials_in, origin_of, target_of
+from pytest_mipro.runtime.own_calls.asked import messages_of, model_of, parameters_of
 from pytest_mipro.runtime.own_calls.body_credentials import without_credentials
 from pytest_mipro.runtime.own_calls.failures import world_error
 from pytest_mipro.runtime.own_calls.http_call import (
@@ -30,7 +31,7 @@ from pytest_mipro.runtime.own_calls.http_call import (
     OwnRequest,
     answer_of_text,
 )
-from pytest_mipro.runtime.own_calls.reading import messages_of, parameters_of, read_answer
+from pytest_mipro.runtime.own_calls.reading import read_answer
 from pytest_mipro.runtime.own_calls.seen import seen_context
 from pytest_mipro.runtime.own_calls.sending import (
     blocking,
@@ -111,7 +112,7 @@ def _request(context: CallContext, call: HTTPCall) -> OwnRequest:
     body, target, origin = call.json(), target_of(call.url), origin_of(call.url)
     given, private = without_credentials({} if body is None else body)
     return OwnRequest(
-        model=str(given.get("model") or target.partition("?")[0].strip("/")),
+        model=model_of(given, target),
         messages=messages_of(given),
         parameters=parameters_of(given, target),
         private={**private, **credentials_in(call.url, call.headers)},

@@ -1,8 +1,7 @@
-"""Read what LM calls ask and answer, in OpenAI's, Anthropic's and Gemini's APIs and their kin."""
+"""Read what LM calls answer, in OpenAI's, Anthropic's and Gemini's APIs and their kin."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,106 +9,40 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pytest_mipro.runtime.client.attachments import read_parts
-from pytest_mipro.runtime.client.contract import Message, Role, Usage, known_usage
+from pytest_mipro.runtime.client.contract import Usage, known_usage
+from pytest_mipro.runtime.own_calls.content_text import content_text, json_text
 from pytest_mipro.runtime.own_calls.http_call import HTTPAnswer, json_object, objects_in
 
-_ROLES: dict[str, Role] = {"system": "system", "developer": "system", "assistant": "assistant"}
-_CONTENT = ("messages", "input", "instructions", "system", "contents", "prompt")
 _CALL = "function_call"
-_LONG = 400
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_BASE64 = re.compile(r"(?:data:[^,]*,)?[A-Za-z0-9+/=_-]+\Z")
 # An object of these alone is a gateway's page of an error, in place of any API's reply.
 _OF_PAGES = {
     *("code", "detail", "details", "error", "errors", "fault", "message", "path", "request_id"),
     *("requestId", "status", "statusCode", "status_code", "timestamp", "title", "trace", "type"),
 }
-_TOOL_STOPS = ("tool_use", "tool_calls", _CALL)
+_OF_STREAMS = {"candidates", "choices", "delta", "message", "response"}
+_ENDS = ("finish_reason", "stop_reason", "stopReason", "done_reason", "finishReason")
+_TOOL_STOPS = ("tool_use", "tool_calls", "TOOL_CALL", _CALL)
 _STOPS = {
     **dict.fromkeys(("end_turn", "stop_sequence", *_TOOL_STOPS), "stop"),
-    **dict.fromkeys(("completed", "STOP", "pause_turn"), "stop"),
+    **dict.fromkeys(("completed", "STOP", "pause_turn", "COMPLETE", "STOP_SEQUENCE"), "stop"),
     **dict.fromkeys(("max_tokens", "max_output_tokens", "incomplete", "MAX_TOKENS"), "length"),
 }
-
-
-def messages_of(body: Mapping[str, Any]) -> tuple[Message, ...]:
-    """Return the chat messages of a call, each as text; of embeddings, one message per text."""
-    found = [
-        Message("system", _text(body[name]))
-        for name in ("system", "instructions")
-        if body.get(name)
-    ]
-    turns = body.get("messages") or body.get("input") or body.get("contents") or body.get("prompt")
-    for turn in turns if isinstance(turns, list) and not _is_tokens(turns) else [turns]:
-        if isinstance(turn, dict):
-            role = _ROLES.get(str(turn.get("role")), "user")
-            content = turn.get("content")
-            listed = content if isinstance(content, list) and not turn.get("tool_calls") else []
-            parts = read_parts(listed)
-            found.append(Message.of(role, parts) if parts else Message(role, _turn_text(turn)))
-        elif turn is not None:
-            found.append(Message("user", _text(turn)))
-    return tuple(found)
-
-
-def _is_tokens(prompt: list[Any]) -> bool:
-    """Return whether a prompt is written in tokens: one text, not one for each number."""
-    return bool(prompt) and all(type(token) is int for token in prompt)
-
-
-def _prompts(prompt: Any) -> int:
-    """Return how many prompts a list holds, 0 for what is no list of prompts."""
-    return len(prompt) if isinstance(prompt, list) and not _is_tokens(prompt) else 0
-
-
-def parameters_of(body: Mapping[str, Any], target: str) -> dict[str, Any]:
-    """Return the other fields of a call, its output limit under the name that budgets know."""
-    parameters = {name: value for name, value in body.items() if name not in (*_CONTENT, "model")}
-    if target.partition("?")[0].rstrip("/").endswith("/embeddings"):
-        parameters["max_tokens"] = 0  # they write nothing
-    elif (prompts := _prompts(body.get("prompt"))) > 0:
-        choices = body.get("n")  # for each of them
-        parameters["n"] = prompts * (choices if type(choices) is int else 1)
-    elif "max_output_tokens" in body:
-        parameters["max_tokens"] = body["max_output_tokens"]
-    elif config := _object(body.get("generationConfig")):
-        named = {"max_tokens": config.get("maxOutputTokens"), "n": config.get("candidateCount")}
-        parameters |= {name: value for name, value in named.items() if value is not None}
-    return parameters
-
-
-def _turn_text(turn: Mapping[str, Any]) -> str:
-    """Return a turn's content with its tool calls; a turn without content as JSON."""
-    content = turn.get("content", turn.get("parts"))
-    calls = turn.get("tool_calls")
-    texts = [_text(content)] if content else []
-    texts += [_text(calls)] if calls else []
-    return "\n".join(texts) or _json(turn)
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        return "\n".join(_text(part) for part in content)
-    if isinstance(content, dict) and isinstance(content.get("text"), str):
-        return str(content["text"])
-    return _json(content)
-
-
-def _json(value: Any) -> str:
-    return json.dumps(_shortened(value), ensure_ascii=False, sort_keys=True)
-
-
-def _shortened(value: Any) -> Any:
-    """Return the value with what images and files are encoded in replaced by its size."""
-    if isinstance(value, str) and len(value) > _LONG and _BASE64.match(value):
-        digest = hashlib.sha256(value.encode()).hexdigest()
-        return f"[{3 * len(value) / 4000:.1f} kB, {digest[:12]}]"
-    if isinstance(value, dict):
-        return {key: _shortened(item) for key, item in value.items()}
-    return [_shortened(item) for item in value] if isinstance(value, list) else value
+# What counts together, by the names of one API a line.
+_PROMPT = (
+    ("prompt_tokens",),
+    ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"),
+    ("promptTokenCount", "toolUsePromptTokenCount"),
+    ("inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens"),
+    ("prompt_eval_count",),
+)
+_WRITTEN = (
+    ("completion_tokens",),
+    ("output_tokens",),
+    ("candidatesTokenCount", "thoughtsTokenCount"),
+    ("outputTokens",),
+    ("eval_count",),
+)
 
 
 @dataclass(frozen=True)
@@ -141,7 +74,8 @@ def read_answer(answer: HTTPAnswer) -> Reading:
     listed = _listed(answer.text)
     if listed is None:
         return Reading(known=False)
-    return replace(_streamed(listed, done=True), known=True)
+    ended = not listed or listed[-1].get("done") is not False  # as Ollama tells
+    return replace(_streamed(listed, done=ended), known=True)
 
 
 def _listed(text: str) -> list[dict[str, Any]] | None:
@@ -168,25 +102,32 @@ def _whole(data: Mapping[str, Any]) -> Reading:
     if data.get("error") and not (data.get("choices") or data.get("output")):
         return Reading(error=_error_text(data["error"]))
     choice = _first(data.get("choices"))
-    message = _object(choice.get("message"))
+    held = choice or (data if "message" in data else _object(data.get("output")))
+    message = _object(held.get("message"))
     texts = [
-        message.get("content") or choice.get("text"),
+        *_said(message.get("content") or message.get("refusal")),
+        *_said(choice.get("text") or _written(data)),
         *_parts(message.get("tool_calls")),
-        *_parts(data.get("content")),
         *(part for item in objects_in(data.get("output")) for part in _output_parts(item)),
         *_gemini_parts(data),
     ]
-    why = choice.get("finish_reason") or data.get("stop_reason") or _gemini_end(data)
+    why = _end(choice, data, _first(data.get("candidates")))
     why = why or (data.get("status") if "output" in data else None) or "stop"
-    usage = _object(data.get("usage")) or _object(data.get("usageMetadata"))
     return Reading(
-        "\n".join(_text(part) for part in texts if part),
-        _usage(usage),
+        "\n".join(content_text(part) for part in texts),
+        _usage(_counts(data)),
         _STOPS.get(str(why), str(why)),
         str(data.get("model") or ""),
-        calls_tool=why in _TOOL_STOPS or any(map(_is_tool_call, texts)),
+        calls_tool=why in _TOOL_STOPS
+        or bool(message.get("tool_calls"))
+        or any(map(_is_tool_call, texts)),
         known=data.get("choices") != [] and not data.keys() <= _OF_PAGES,
     )
+
+
+def _written(data: Mapping[str, Any]) -> Any:
+    """Return what stands in an answer itself: Anthropic's content, Ollama's completion."""
+    return data.get("content") or (data.get("response") if "done" in data else None)
 
 
 def _streamed(events: Sequence[Mapping[str, Any]], *, done: bool) -> Reading:
@@ -201,25 +142,15 @@ def _streamed(events: Sequence[Mapping[str, Any]], *, done: bool) -> Reading:
         if inner and event.get("type") in _LAST_OF_RESPONSES:
             return _whole(inner)
         model = str(event.get("model") or inner.get("model") or model)
-        for source in (inner, event):
-            counts = _object(source.get("usage")) or _object(source.get("usageMetadata"))
-            usage |= {k: v for k, v in counts.items() if v is not None}
-        choice, delta = _first(event.get("choices")), event.get("delta")
-        delta = delta if isinstance(delta, dict) else {"text": delta} if delta else {}
-        chunk = _object(choice.get("delta"))
-        text += [str(p) for p in (chunk.get("content"), choice.get("text")) if p]
-        text += [
-            str(_object(c.get("function")).get(n) or "")
-            for c in objects_in(chunk.get("tool_calls"))
-            for n in ("name", "arguments")
-        ]
-        text += [str(delta[name]) for name in ("text", "partial_json") if delta.get(name)]
-        text += map(_text, _gemini_parts(event))
+        choice, delta = _first(event.get("choices")), _object(event.get("delta"))
+        for source in (inner, event, delta):
+            usage |= {k: v for k, v in _counts(source).items() if v is not None}
+        chunk = _object(choice.get("delta")) or _object(delta.get("message")) or inner
+        text += _pieces(event, choice, chunk)
+        calls_tool = calls_tool or bool(chunk.get("tool_calls"))
         calls_tool = calls_tool or any(map(_is_tool_call, _gemini_parts(event)))
-        why = str(
-            choice.get("finish_reason") or delta.get("stop_reason") or _gemini_end(event) or why
-        )
-    if events and not (why or done):
+        why = _end(choice, delta, event, _first(event.get("candidates"))) or why
+    if not (why or done) and any(event.keys() & _OF_STREAMS for event in events):
         return Reading(error="the stream ended before its last event")
     return Reading(
         "".join(text),
@@ -234,29 +165,56 @@ def _streamed(events: Sequence[Mapping[str, Any]], *, done: bool) -> Reading:
 _LAST_OF_RESPONSES = ("response.completed", "response.incomplete", "response.failed")
 
 
+def _pieces(
+    event: Mapping[str, Any], choice: Mapping[str, Any], chunk: Mapping[str, Any]
+) -> list[str]:
+    """Return what an event of a stream adds to the text."""
+    delta = event.get("delta")
+    added = delta if isinstance(delta, dict) else {"text": delta}
+    called = [_object(call.get("function")) for call in objects_in(chunk.get("tool_calls"))]
+    pieces = [
+        *_said(chunk.get("content")),
+        *(chunk.get("refusal"), choice.get("text"), _written(event)),
+        *(made.get(name) for made in called for name in ("name", "arguments")),
+        *(added.get(name) for name in ("text", "partial_json")),
+        *_gemini_parts(event),
+    ]
+    return [content_text(piece) for piece in pieces if piece]
+
+
+def _end(*holders: Mapping[str, Any]) -> str:
+    """Return why an answer ended, "" where none of its parts tells."""
+    told = (holder.get(name) for holder in holders for name in _ENDS)
+    return next((str(why) for why in told if why), "")
+
+
+def _counts(holder: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the counts of tokens; Cohere tells those that it bills apart, Ollama beside all."""
+    counts = _object(holder.get("usage")) or _object(holder.get("usageMetadata"))
+    ollama = {name: holder[name] for name in ("prompt_eval_count", "eval_count") if name in holder}
+    return _object(counts.get("billed_units")) or counts or ollama
+
+
 def _usage(told: Mapping[str, Any]) -> Usage:
-    """Return the usage by any of the names that it has; cached prompt tokens count too."""
-    prompt = told.get("prompt_tokens", told.get("promptTokenCount"))
-    if prompt is None and "input_tokens" in told:
-        extra = (told.get(f"cache_{what}_input_tokens") for what in ("creation", "read"))
-        prompt = sum(count for count in (told["input_tokens"], *extra) if type(count) is int)
-    written = told.get(
-        "completion_tokens", told.get("output_tokens", told.get("candidatesTokenCount"))
-    )
-    return known_usage(prompt, written)
+    """Return the usage by any of the names that it has; cached prompt tokens and thoughts count."""
+    return known_usage(_sum(told, _PROMPT), _sum(told, _WRITTEN))
+
+
+def _sum(told: Mapping[str, Any], names: Sequence[Sequence[str]]) -> object:
+    for group in names:
+        counts = [told[name] for name in group if told.get(name) is not None]
+        if counts:
+            return sum(counts) if all(type(count) is int for count in counts) else counts
+    return None
 
 
 def _error_text(error: Any) -> str:
-    return str(error.get("message") or _json(error)) if isinstance(error, dict) else str(error)
-
-
-def _gemini_end(data: Mapping[str, Any]) -> Any:
-    return _first(data.get("candidates")).get("finishReason")
+    return str(error.get("message") or json_text(error)) if isinstance(error, dict) else str(error)
 
 
 def _gemini_parts(data: Mapping[str, Any]) -> list[Any]:
     contents = (_object(each.get("content")) for each in objects_in(data.get("candidates")))
-    return [part for content in contents for part in _parts(content.get("parts"))]
+    return [part for content in contents for part in _said(content.get("parts"))]
 
 
 def _is_tool_call(part: Any) -> bool:
@@ -264,8 +222,22 @@ def _is_tool_call(part: Any) -> bool:
     return isinstance(part, dict) and ("functionCall" in part or part.get("type") == _CALL)
 
 
+def _said(content: Any) -> list[Any]:
+    """Return the parts of a content without those that are the model's thoughts."""
+    return [part for part in _parts(content) if not _is_thought(part)]
+
+
+def _is_thought(part: Any) -> bool:
+    told = part if isinstance(part, dict) else {}
+    return (
+        told.get("thought") is True
+        or told.get("type") == "redacted_thinking"
+        or bool(told.keys() & {"thinking", "reasoningContent"})
+    )
+
+
 def _parts(content: Any) -> list[Any]:
-    return [part for part in content if part] if isinstance(content, list) else []
+    return [part for part in (content if isinstance(content, list) else [content]) if part]
 
 
 def _output_parts(item: Mapping[str, Any]) -> list[Any]:

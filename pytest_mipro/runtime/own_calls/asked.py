@@ -1,0 +1,98 @@
+"""Read what LM calls ask, in OpenAI's, Anthropic's and Gemini's APIs and their kin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_mipro.runtime.client.attachments import read_parts
+from pytest_mipro.runtime.client.contract import Message, Role
+from pytest_mipro.runtime.own_calls.content_text import content_text, json_text
+
+_ROLES: dict[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "assistant": "assistant",
+    "model": "assistant",
+}
+_SYSTEM = ("system", "instructions", "systemInstruction", "system_instruction")
+_CONTENT = ("messages", "input", *_SYSTEM, "contents", "prompt")
+# Gemini, Azure and Bedrock name the model in the path.
+_MODEL_IN_PATH = re.compile(r"/(?:models?|deployments)/([^/:]+)")
+# Where others than OpenAI have the output limit and the number of choices.
+_NESTED = {
+    "generationConfig": {"max_tokens": "maxOutputTokens", "n": "candidateCount"},
+    "inferenceConfig": {"max_tokens": "maxTokens"},
+    "options": {"max_tokens": "num_predict"},
+}
+
+
+def model_of(body: Mapping[str, Any], target: str) -> str:
+    """Return the model that a call names, in its body or its path; else the path."""
+    path = target.partition("?")[0].strip("/")
+    named = _MODEL_IN_PATH.search(f"/{path}")
+    return str(body.get("model") or (named[1] if named else path))
+
+
+def messages_of(body: Mapping[str, Any]) -> tuple[Message, ...]:
+    """Return the chat messages of a call, each as text; of embeddings, one message per text."""
+    found = [Message("system", content_text(body[name])) for name in _SYSTEM if body.get(name)]
+    turns = body.get("messages") or body.get("input") or body.get("contents") or body.get("prompt")
+    for turn in turns if isinstance(turns, list) and not _is_tokens(turns) else [turns]:
+        if isinstance(turn, dict):
+            role = _ROLES.get(str(turn.get("role")), "user")
+            content = turn.get("content")
+            listed = content if isinstance(content, list) and not turn.get("tool_calls") else []
+            parts = read_parts(listed)
+            found.append(Message.of(role, parts) if parts else Message(role, _turn_text(turn)))
+        elif turn is not None:
+            found.append(Message("user", content_text(turn)))
+    return tuple(found)
+
+
+def _is_tokens(prompt: list[Any]) -> bool:
+    """Return whether a prompt is written in tokens: one text, not one for each number."""
+    return bool(prompt) and all(type(token) is int for token in prompt)
+
+
+def _prompts(prompt: Any) -> int:
+    """Return how many prompts a list holds, 0 for what is no list of prompts."""
+    return len(prompt) if isinstance(prompt, list) and not _is_tokens(prompt) else 0
+
+
+def parameters_of(body: Mapping[str, Any], target: str) -> dict[str, Any]:
+    """Return the other fields of a call, its output limit under the name that budgets know."""
+    parameters = {name: value for name, value in body.items() if name not in (*_CONTENT, "model")}
+    if target.partition("?")[0].rstrip("/").endswith("/embeddings"):
+        parameters["max_tokens"] = 0  # they write nothing
+    elif (prompts := _prompts(body.get("prompt"))) > 0:
+        choices = body.get("n")  # for each of them
+        parameters["n"] = prompts * (choices if type(choices) is int else 1)
+    elif "max_output_tokens" in body:
+        parameters["max_tokens"] = body["max_output_tokens"]
+    else:
+        parameters |= dict(_nested(body))
+    return parameters
+
+
+def _nested(body: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    found = []
+    for holder, names in _NESTED.items():
+        held = body.get(holder)
+        values = held if isinstance(held, dict) else {}
+        found += [
+            (name, value)
+            for name, told in names.items()
+            if type(value := values.get(told)) is int and value > 0  # Ollama's -1 is no limit
+        ]
+    return found
+
+
+def _turn_text(turn: Mapping[str, Any]) -> str:
+    """Return a turn's content with its tool calls; a turn without content as JSON."""
+    content = turn.get("content", turn.get("parts"))
+    calls = turn.get("tool_calls")
+    texts = [content_text(content)] if content else []
+    texts += [content_text(calls)] if calls else []
+    return "\n".join(texts) or json_text(turn)
