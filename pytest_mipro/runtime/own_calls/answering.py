@@ -22,7 +22,7 @@ from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Reply, Usage, note_unreadable
 from pytest_mipro.runtime.client.endpoints import endpoint_digest
 from pytest_mipro.runtime.own_calls.addresses import credentials_in, origin_of, target_of
-from pytest_mipro.runtime.own_calls.asked import messages_of, model_of, parameters_of
+from pytest_mipro.runtime.own_calls.asked import messages_of, model_of, parameters_of, question_of
 from pytest_mipro.runtime.own_calls.body_credentials import without_credentials
 from pytest_mipro.runtime.own_calls.failures import world_error
 from pytest_mipro.runtime.own_calls.http_call import (
@@ -136,7 +136,8 @@ def _owner_of(context: CallContext, request: OwnRequest) -> Owner:
     module = trace.rendered.owner_of(request.messages)
     if module is not None:
         return Owner(*module, shows_demos=shows_demos(module[0]))
-    text = owner_of(request.messages, trace.texts, context.prompts)
+    asked = question_of(request.body) if isinstance(request.body, dict) else request.messages
+    text = owner_of(asked, trace.texts, context.prompts)
     return text or Owner(OWN_CLIENT, {"messages": _shown(request)})
 
 

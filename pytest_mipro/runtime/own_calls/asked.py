@@ -9,6 +9,7 @@ from typing import Any
 from pytest_mipro.runtime.client.attachments import read_parts
 from pytest_mipro.runtime.client.contract import Message, Role
 from pytest_mipro.runtime.own_calls.content_text import content_text, json_text
+from pytest_mipro.runtime.own_calls.http_call import objects_in
 
 _ROLES: dict[str, Role] = {
     "system": "system",
@@ -17,7 +18,9 @@ _ROLES: dict[str, Role] = {
     "model": "assistant",
 }
 _SYSTEM = ("system", "instructions", "systemInstruction", "system_instruction")
-_CONTENT = ("messages", "input", *_SYSTEM, "contents", "prompt")
+_TURNS = ("messages", "input", "contents", "prompt")
+_CONTENT = (*_TURNS, *_SYSTEM)
+_CALLS = {"tool_use", "function_call", "reasoning", "functionCall", "toolUse"}
 # Gemini, Azure and Bedrock name the model in the path.
 _MODEL_IN_PATH = re.compile(r"/(?:models?|deployments)/([^/:]+)")
 # Where others than OpenAI have the output limit and the number of choices.
@@ -38,7 +41,7 @@ def model_of(body: Mapping[str, Any], target: str) -> str:
 def messages_of(body: Mapping[str, Any]) -> tuple[Message, ...]:
     """Return the chat messages of a call, each as text; of embeddings, one message per text."""
     found = [Message("system", content_text(body[name])) for name in _SYSTEM if body.get(name)]
-    turns = body.get("messages") or body.get("input") or body.get("contents") or body.get("prompt")
+    turns = next((body[name] for name in _TURNS if body.get(name)), None)
     for turn in turns if isinstance(turns, list) and not _is_tokens(turns) else [turns]:
         if isinstance(turn, dict):
             role = _ROLES.get(str(turn.get("role")), "user")
@@ -49,6 +52,41 @@ def messages_of(body: Mapping[str, Any]) -> tuple[Message, ...]:
         elif turn is not None:
             found.append(Message("user", content_text(turn)))
     return tuple(found)
+
+
+def question_of(body: Mapping[str, Any]) -> tuple[Message, ...]:
+    """Return the messages without the turns that call tools: a result follows what was asked."""
+    name = next((name for name in _TURNS if body.get(name)), "")
+    turns = body.get(name)
+    if not isinstance(turns, list):
+        return messages_of(body)
+    kept = [_with_plain_results(turn) for turn in turns if not _calls_tool(turn)]
+    return messages_of({**body, name: kept})
+
+
+def _calls_tool(turn: Any) -> bool:
+    if not isinstance(turn, dict):
+        return False
+    parts = [turn, *objects_in(turn.get("content", turn.get("parts")))]
+    called = any(part.get("type") in _CALLS or part.keys() & _CALLS for part in parts)
+    return called or bool(turn.get("tool_calls"))
+
+
+def _with_plain_results(turn: Any) -> Any:
+    """Return a turn with a tool's results as they are, without the ids of their calls."""
+    if not isinstance(turn, dict):
+        return turn
+    if turn.get("type") == "function_call_output":
+        return {"role": "tool", "content": content_text(turn.get("output"))}
+    if isinstance(turn.get("content"), list):
+        return {**turn, "content": [_plain_part(part) for part in turn["content"]]}
+    return turn
+
+
+def _plain_part(part: Any) -> Any:
+    if isinstance(part, dict) and part.get("type") == "tool_result":
+        return {"type": "text", "text": content_text(part.get("content"))}
+    return part
 
 
 def _is_tokens(prompt: list[Any]) -> bool:

@@ -13,7 +13,7 @@ from own_case import case
 
 from pytest_mipro.runtime.client.contract import LMClient, Message, Usage
 from pytest_mipro.runtime.client.prices import output_limit
-from pytest_mipro.runtime.own_calls.asked import messages_of, model_of, parameters_of
+from pytest_mipro.runtime.own_calls.asked import messages_of, model_of, parameters_of, question_of
 from pytest_mipro.runtime.own_calls.http_call import HTTPAnswer
 from pytest_mipro.runtime.own_calls.reading import Reading, read_answer
 from pytest_mipro.runtime.prompt_text import prompt_text
@@ -190,3 +190,56 @@ def test_a_tool_that_the_caller_chose_is_a_call_of_a_tool() -> None:
     assert read({**OLLAMA, "message": {"content": "", "tool_calls": [call]}}).calls_tool
     delta = {"choices": [{"delta": {"tool_calls": [{"index": 0, **call}]}}]}
     assert stream(delta, {"choices": [{"delta": {}, "finish_reason": "stop"}]}).calls_tool
+
+
+CALL = {"id": "1", "type": "function", "function": FUNCTION}
+TOOL_TURNS = [
+    {
+        "messages": [
+            {"role": "user", "content": "q"},
+            {"role": "assistant", "content": "I look.", "tool_calls": [CALL]},
+            {"role": "tool", "tool_call_id": "1", "content": "found"},
+        ]
+    },
+    {
+        "messages": [
+            {"role": "user", "content": "q"},
+            {"role": "assistant", "content": [{"text": "I look."}, {"type": "tool_use"}]},
+            {"role": "user", "content": [{"type": "tool_result", "content": [{"text": "found"}]}]},
+        ]
+    },
+    {
+        "input": [
+            {"role": "user", "content": "q"},
+            {"type": "reasoning", "encrypted_content": "x"},
+            {"type": "function_call", "call_id": "1", **FUNCTION},
+            {"type": "function_call_output", "call_id": "1", "output": "found"},
+        ]
+    },
+    {
+        "contents": [
+            {"role": "user", "parts": [{"text": "q"}]},
+            {"role": "model", "parts": [{"functionCall": {"name": "f"}}]},
+            {"role": "user", "parts": [{"text": "found"}]},
+        ]
+    },
+]
+
+
+@pytest.mark.parametrize("body", TOOL_TURNS, ids=["openai", "anthropic", "responses", "gemini"])
+def test_the_result_of_a_tool_follows_the_question(body: dict[str, Any]) -> None:
+    assert question_of(body) == (Message("user", "q"), Message("user", "found"))
+
+
+def test_a_prompt_text_s_call_behind_a_tool_asks_the_question_too(
+    tmp_path: Path, server: Stub, client: LMClient
+) -> None:
+    path = tmp_path / "triage.md"
+    path.write_text("Sort the ticket.\n")
+    text = prompt_text(str(path))
+    with case(client) as trace:
+        messages = [{"role": "system", "content": str(text)}, *TOOL_TURNS[0]["messages"]]
+        body = {"model": "m", "messages": messages}
+        assert httpx.post(f"{server.url}/v1/chat/completions", json=body).is_success
+    (call,) = trace.calls
+    assert call.inputs == {"user_message": "q\n\nfound"}
