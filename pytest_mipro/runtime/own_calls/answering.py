@@ -22,7 +22,13 @@ from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Reply, Usage, note_unreadable
 from pytest_mipro.runtime.client.endpoints import endpoint_digest
 from pytest_mipro.runtime.own_calls.addresses import credentials_in, origin_of, target_of
-from pytest_mipro.runtime.own_calls.asked import messages_of, model_of, parameters_of, question_of
+from pytest_mipro.runtime.own_calls.asked import (
+    holds_media,
+    messages_of,
+    model_of,
+    parameters_of,
+    question_of,
+)
 from pytest_mipro.runtime.own_calls.body_credentials import without_credentials
 from pytest_mipro.runtime.own_calls.failures import world_error
 from pytest_mipro.runtime.own_calls.http_call import (
@@ -136,9 +142,11 @@ def _owner_of(context: CallContext, request: OwnRequest) -> Owner:
     module = trace.rendered.owner_of(request.messages)
     if module is not None:
         return Owner(*module, shows_demos=shows_demos(module[0]))
-    asked = question_of(request.body) if isinstance(request.body, dict) else request.messages
-    text = owner_of(asked, trace.texts, context.prompts)
-    return text or Owner(OWN_CLIENT, {"messages": _shown(request)})
+    body = request.body if isinstance(request.body, dict) else {}
+    text = owner_of(question_of(body), trace.texts, context.prompts)
+    if text is None:
+        return Owner(OWN_CLIENT, {"messages": _shown(request)})
+    return replace(text, shows_demos=text.shows_demos and not holds_media(body))
 
 
 def _shown(request: OwnRequest) -> list[dict[str, str]]:

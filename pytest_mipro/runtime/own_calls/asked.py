@@ -21,6 +21,10 @@ _SYSTEM = ("system", "instructions", "systemInstruction", "system_instruction")
 _TURNS = ("messages", "input", "contents", "prompt")
 _CONTENT = (*_TURNS, *_SYSTEM)
 _CALLS = {"tool_use", "function_call", "reasoning", "functionCall", "toolUse"}
+_MEDIA = {
+    *("image", "images", "image_url", "input_image", "inlineData", "inline_data", "video"),
+    *("audio", "input_audio", "document", "file", "input_file", "fileData", "file_data"),
+}
 # Gemini, Azure and Bedrock name the model in the path.
 _MODEL_IN_PATH = re.compile(r"/(?:models?|deployments)/([^/:]+)")
 # Where others than OpenAI have the output limit and the number of choices.
@@ -64,11 +68,21 @@ def question_of(body: Mapping[str, Any]) -> tuple[Message, ...]:
     return messages_of({**body, name: kept})
 
 
+def holds_media(body: Mapping[str, Any]) -> bool:
+    """Return whether a message holds an image or another file, which no demo can show."""
+    turns = next((body[name] for name in _TURNS if body.get(name)), None)
+    parts = [part for turn in objects_in(turns) for part in _parts_of(turn)]
+    return any(part.get("type") in _MEDIA or part.keys() & _MEDIA for part in parts)
+
+
+def _parts_of(turn: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [turn, *objects_in(turn.get("content", turn.get("parts")))]
+
+
 def _calls_tool(turn: Any) -> bool:
     if not isinstance(turn, dict):
         return False
-    parts = [turn, *objects_in(turn.get("content", turn.get("parts")))]
-    called = any(part.get("type") in _CALLS or part.keys() & _CALLS for part in parts)
+    called = any(part.get("type") in _CALLS or part.keys() & _CALLS for part in _parts_of(turn))
     return called or bool(turn.get("tool_calls"))
 
 

@@ -13,7 +13,13 @@ from own_case import case
 
 from pytest_mipro.runtime.client.contract import LMClient, Message, Usage
 from pytest_mipro.runtime.client.prices import output_limit
-from pytest_mipro.runtime.own_calls.asked import messages_of, model_of, parameters_of, question_of
+from pytest_mipro.runtime.own_calls.asked import (
+    holds_media,
+    messages_of,
+    model_of,
+    parameters_of,
+    question_of,
+)
 from pytest_mipro.runtime.own_calls.http_call import HTTPAnswer
 from pytest_mipro.runtime.own_calls.reading import Reading, read_answer
 from pytest_mipro.runtime.prompt_text import prompt_text
@@ -243,3 +249,33 @@ def test_a_prompt_text_s_call_behind_a_tool_asks_the_question_too(
         assert httpx.post(f"{server.url}/v1/chat/completions", json=body).is_success
     (call,) = trace.calls
     assert call.inputs == {"user_message": "q\n\nfound"}
+
+
+IMAGES = [
+    {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0K"}},
+    {"type": "image", "source": {"type": "base64", "data": "iVBORw0K"}},
+    {"type": "input_image", "image_url": "data:image/png;base64,iVBORw0K"},
+    {"inlineData": {"mimeType": "image/png", "data": "iVBORw0K"}},
+]
+
+
+@pytest.mark.parametrize("part", [None, *IMAGES])
+def test_a_call_with_an_image_is_no_demo(
+    part: Any, tmp_path: Path, server: Stub, client: LMClient
+) -> None:
+    path = tmp_path / "triage.md"
+    path.write_text("Say what is on the photo.\n")
+    text = prompt_text(str(path))
+    with case(client) as trace:
+        system = {"role": "system", "content": str(text)}
+        parts = [{"type": "text", "text": "What?"}, *([part] if part else [])]
+        demos = text.demos_as_messages()
+        messages = [system, *demos, {"role": "user", "content": parts}]
+        url = f"{server.url}/v1/chat/completions"
+        assert httpx.post(url, json={"model": "m", "messages": messages}).is_success
+    assert trace.calls[0].shows_demos is (part is None)
+
+
+def test_so_is_one_with_the_images_of_ollama() -> None:
+    assert holds_media({"messages": [{"role": "user", "content": "What?", "images": ["iVBO"]}]})
+    assert not holds_media({"prompt": "What?"})
