@@ -39,12 +39,12 @@ def redacted_reply(text: str, redact: Redact) -> str:
 def _object(body: str, redact: Redact) -> str:
     """Return JSON with its texts redacted, as it is written where none changes.
 
-    A list of objects may be the events of a stream.
+    A list of objects may be the events of a stream, and so may lines of objects.
     """
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
-        return body
+        return _stream(body, redact, "")
     before = json.dumps(data)
     _redact_together(objects_in(data), redact)
     changed = _redacted(data, redact)
@@ -59,17 +59,20 @@ def _redacted(value: Any, redact: Redact) -> Any:
     return [_redacted(each, redact) for each in value] if isinstance(value, list) else value
 
 
-def _stream(body: str, redact: Redact) -> str:
-    """Return a stream redacted; where a text changes, its first event holds all of it."""
+def _stream(body: str, redact: Redact, begin: str = _DATA) -> str:
+    """Return a stream redacted; where a text changes, its first event holds all of it.
+
+    `begin` is what stands before the JSON of each event.
+    """
     lines = body.split("\n")
-    places = [place for place, line in enumerate(lines) if line.startswith(_DATA)]
-    events = {p: data for p in places if (data := json_object(lines[p][len(_DATA) :])) is not None}
+    places = [place for place, line in enumerate(lines) if line.startswith(begin)]
+    events = {p: data for p in places if (data := json_object(lines[p][len(begin) :])) is not None}
     before = {place: json.dumps(event) for place, event in events.items()}
     _redact_together(events.values(), redact)
     for place, event in events.items():
         changed_event = _redacted(event, redact)
         if json.dumps(changed_event) != before[place]:
-            lines[place] = f"{_DATA} {json.dumps(changed_event, ensure_ascii=False)}"
+            lines[place] = f"{begin} {json.dumps(changed_event, ensure_ascii=False)}".lstrip()
     return "\n".join(lines)
 
 
@@ -98,6 +101,8 @@ def _deltas(event: dict[str, Any]) -> Iterator[_Delta]:
         if isinstance(delta, dict):
             for name in ("content", "reasoning", "reasoning_content", "refusal"):
                 yield from _pieces((name, number), delta, name)
+            for part in objects_in(delta.get("content")):  # Mistral's
+                yield from _pieces(("content", number), part, "text")
             for call in objects_in(delta.get("tool_calls")):
                 made = call.get("function")
                 if isinstance(made, dict):
@@ -107,10 +112,24 @@ def _deltas(event: dict[str, Any]) -> Iterator[_Delta]:
     if isinstance(event.get("delta"), dict):
         for name in ("text", "partial_json", "thinking"):
             yield from _pieces((*item, name), event["delta"], name)
+        yield from _message_pieces(event["delta"])
+    yield from _message_pieces(event)
+    yield from _pieces("response", event, "response")
     for candidate in objects_in(event.get("candidates")):
         content = candidate.get("content")
         for part in objects_in(content.get("parts")) if isinstance(content, dict) else ():
             yield from _pieces(("part", candidate.get("index")), part, "text")
+
+
+def _message_pieces(holder: dict[str, Any]) -> Iterator[_Delta]:
+    """Yield the pieces of a message as Ollama and Cohere stream it."""
+    message = holder.get("message")
+    if isinstance(message, dict):
+        for name in ("content", "thinking"):
+            yield from _pieces(("message", name), message, name)
+        if isinstance(message.get("content"), dict):
+            for name in ("text", "thinking"):
+                yield from _pieces(("message", name), message["content"], name)
 
 
 def _pieces(continued: object, holder: dict[str, Any], name: str) -> Iterator[_Delta]:

@@ -57,6 +57,11 @@ STREAMS = [
         {"candidates": [{"content": {"parts": [{"text": text}]}, "finishReason": "STOP"}]}
         for text in ("of 1234-", "5678, Müller")
     ],
+    [
+        {"type": "content-delta", "delta": {"message": {"content": {"text": text}}}}
+        for text in ("of 1234-", "5678, Müller")
+    ],
+    [chat(content=[{"type": "text", "text": text}]) for text in ("of 1234-", "5678, Müller")],
 ]
 
 
@@ -74,6 +79,20 @@ def test_what_the_events_of_a_stream_say_together_is_redacted(events: list[Any])
 def test_what_a_list_of_events_says_together_is_redacted() -> None:
     events = [{"candidates": [{"content": {"parts": [{"text": t}]}}]} for t in ("1234-", "5678")]
     assert said(redacted_reply(answer(json.dumps(events)), redact)) == "[hidden]"
+
+
+@pytest.mark.parametrize(
+    "said_as", [lambda t: {"message": {"content": t}}, lambda t: {"response": t}]
+)
+def test_what_lines_say_together_is_redacted(said_as: Any) -> None:
+    """As Ollama streams."""
+    lines = [json.dumps({**said_as(text), "done": False}) for text in ("of 1234-", "5678")]
+    end = json.dumps({**said_as(""), "done": True})
+    text = answer("\n".join([*lines, end, ""]), "application/x-ndjson")
+    assert said(text) == "of 1234-5678"
+    hidden = redacted_reply(text, redact)
+    assert said(hidden) == "of [hidden]"
+    assert "5678" not in hidden
 
 
 def test_letters_that_json_escapes_are_redacted() -> None:
