@@ -6,6 +6,7 @@ Drift is shown, not judged: scores are compared with the lock until someone rene
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -225,7 +226,8 @@ def _parameters(module: LockedModule) -> str:
 def _shown(name: str, value: object) -> str:
     """Return the value of a parameter, hidden where an earlier release kept a private one."""
     digest = isinstance(value, str) and value.startswith(PRIVATE_PREFIX)
-    return repr(value) if name in RECORDED else str(value) if digest else HIDDEN
+    as_locked = json.loads(json.dumps(value, sort_keys=True))  # a call may order keys otherwise
+    return repr(as_locked) if name in RECORDED else str(value) if digest else HIDDEN
 
 
 def _split(lock: Lock, verdicts: Sequence[Verdict]) -> Iterator[Difference]:

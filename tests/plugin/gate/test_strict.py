@@ -236,6 +236,13 @@ def test_a_scored_case_that_is_no_longer_scored_is_a_difference(gate, outcome):
     assert gate.runpytest("--mipro-strict").ret == 0, "locked without a score, it is as locked"
 
 
+def test_the_keys_of_a_parameter_may_have_any_order(gate):
+    thinking = '@lm_module(thinking={"type": "enabled", "budget_tokens": 9}, stop=("a",))'
+    edit(gate, "pipeline.py", "@lm_module", thinking)
+    gate.runpytest(UPDATE)
+    assert gate.runpytest("--mipro-strict").ret == 0
+
+
 @pytest.mark.parametrize("mark", ["xfail", "skip"])
 def test_a_gated_test_without_any_score_is_incomplete(gate, mark):
     edit(gate, "test_words.py", "@pytest.mark.mipro", f"@pytest.mark.{mark}\n@pytest.mark.mipro")
