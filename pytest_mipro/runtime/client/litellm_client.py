@@ -7,6 +7,7 @@ import gc
 import inspect
 import os
 import time
+from contextlib import suppress
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -29,6 +30,7 @@ from pytest_mipro.runtime.client.live_errors import (
     thread_left_alone,
 )
 from pytest_mipro.runtime.client.prices import MILLION, ModelPrice, output_limit
+from pytest_mipro.runtime.client.quiet import quietly
 from pytest_mipro.runtime.client.redirects import redirects_refused, watch_redirects
 from pytest_mipro.runtime.client.retry import Failure, report_lost_attempt
 from pytest_mipro.runtime.text.credentials import url_secrets
@@ -84,6 +86,8 @@ class LiteLLMClient:
         kept = _loaded.in_memory_llm_clients_cache
         for key, client in list(kept.cache_dict.items()):  # closed ones can't be used again
             if inspect.iscoroutinefunction(getattr(client, "close", None)):
+                with suppress(Exception):  # of another loop; some releases leave OpenAI's open
+                    await client.close()
                 kept.delete_cache(key)  # the others may be those of a pipeline's own calls
 
     async def _answered(
@@ -113,7 +117,7 @@ class LiteLLMClient:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self._settings.timeout):
-                with redirects_refused():
+                with redirects_refused(), quietly(last=True):
                     response = await litellm.acompletion(**arguments)
             return self._reply(litellm, request, response, time.perf_counter() - started)
         except RefusalError:
@@ -224,7 +228,8 @@ def _load() -> ModuleType:
             # Only the value "True" keeps litellm from fetching a price list at import.
             if os.environ.get("LITELLM_LOCAL_MODEL_COST_MAP", "").lower() != "false":
                 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-            import litellm  # noqa: PLC0415 - 2.5 s and 180 MiB that most runs do not need
+            with quietly():
+                import litellm  # noqa: PLC0415 - 2.5 s and 180 MiB that most runs do not need
 
             litellm.suppress_debug_info = True
             litellm.telemetry = False
