@@ -22,6 +22,7 @@ _OF_PAGES = {
 }
 _OF_STREAMS = {"candidates", "choices", "delta", "message", "response"}
 _ENDS = ("finish_reason", "stop_reason", "stopReason", "done_reason", "finishReason")
+_ASIDES = {"thinking", "reasoningContent", "executableCode", "codeExecutionResult"}
 _TOOL_STOPS = ("tool_use", "tool_calls", "TOOL_CALL", _CALL)
 _STOPS = {
     **dict.fromkeys(("end_turn", "stop_sequence", *_TOOL_STOPS), "stop"),
@@ -223,16 +224,18 @@ def _is_tool_call(part: Any) -> bool:
 
 
 def _said(content: Any) -> list[Any]:
-    """Return the parts of a content without those that are the model's thoughts."""
-    return [part for part in _parts(content) if not _is_thought(part)]
+    """Return the parts of a content that are said: no thoughts, no work of a provider's tools."""
+    return [part for part in _parts(content) if not _is_aside(part)]
 
 
-def _is_thought(part: Any) -> bool:
+def _is_aside(part: Any) -> bool:
     told = part if isinstance(part, dict) else {}
+    kind = str(told.get("type"))
     return (
         told.get("thought") is True
-        or told.get("type") == "redacted_thinking"
-        or bool(told.keys() & {"thinking", "reasoningContent"})
+        or kind in ("redacted_thinking", "server_tool_use")
+        or kind.endswith("_tool_result")
+        or bool(told.keys() & _ASIDES)
     )
 
 

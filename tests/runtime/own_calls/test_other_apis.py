@@ -26,6 +26,7 @@ from pytest_mipro.runtime.prompt_text import prompt_text
 
 GEMINI = "/v1beta/models/gemini-x:generateContent"
 THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "s"}
+TEXT = {"type": "text", "text": "hi"}
 FUNCTION = {"name": "f", "arguments": "{}"}
 
 
@@ -156,8 +157,10 @@ def chat(content: Any) -> dict[str, Any]:
         {"content": [THOUGHT, {"type": "redacted_thinking", "data": "x"}, {"text": "hi"}]},
         {"candidates": [{"content": {"parts": [{"text": "hm", "thought": True}, {"text": "hi"}]}}]},
         chat([{"type": "thinking", "thinking": [{"text": "hm"}]}, {"type": "text", "text": "hi"}]),
+        {"content": [{"type": "server_tool_use"}, {"type": "web_search_tool_result"}, TEXT]},
+        {"candidates": [{"content": {"parts": [{"executableCode": {}}, {"text": "hi"}]}}]},
     ],
-    ids=["anthropic", "gemini", "mistral"],
+    ids=["anthropic", "gemini", "mistral", "anthropic tools", "gemini tools"],
 )
 def test_the_model_s_thoughts_are_not_what_it_says(data: Any) -> None:
     assert read(data).text == "hi"
