@@ -83,4 +83,6 @@ def _problem(request: OwnRequest, answer: HTTPAnswer, told: Reading) -> str:
         return str(text or answer.text or f"status {answer.status}")
     if told.known or told.error or not answers_are_known(request.target):
         return told.error
+    if answer.coding:
+        return f"the answer is compressed unasked ({answer.coding}), which can't be read here"
     return f"the answer is no reply: {answer.text!r}"  # as a gateway's page of an error

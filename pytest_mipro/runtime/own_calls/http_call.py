@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import json
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +16,10 @@ from pytest_mipro.runtime.client.contract import LMClient, Request
 _KEPT_HEADERS = ("content-type", "content-encoding")
 _BASE64 = "base64"
 _WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+_LIBRARIES = {
+    "br": ("brotli", "brotlicffi"),
+    "zstd": ("compression.zstd", "backports.zstd", "zstandard"),
+}
 
 
 @dataclass(frozen=True)
@@ -43,17 +49,36 @@ class HTTPAnswer:
         """The body as text."""
         return self.body.decode("utf-8", "replace")
 
+    @property
+    def coding(self) -> str:
+        """The compression of the body, "" for none."""
+        coding = self.headers.get("content-encoding", "").strip().lower()
+        return "" if coding == "identity" else coding
+
     def uncompressed(self) -> HTTPAnswer:
         """Return the answer without the compression that an endpoint chose unasked, if known."""
-        coding = self.headers.get("content-encoding", "").strip().lower()
-        if coding not in _WINDOWS:
-            return self
         try:
-            body = zlib.decompress(self.body, _WINDOWS[coding])
-        except zlib.error:
+            body = _decompressed(self.body, self.coding)
+        except Exception:  # noqa: BLE001 - each library has errors of its own
             return self
         headers = {n: text for n, text in self.headers.items() if n != "content-encoding"}
         return replace(self, headers=headers, body=body)
+
+
+def _decompressed(body: bytes, coding: str) -> bytes:
+    """Return a body without its compression; raises where none of the libraries is installed.
+
+    They are those that httpx and aiohttp take.
+    """
+    if coding in _WINDOWS:
+        return zlib.decompress(body, _WINDOWS[coding])
+    for name in _LIBRARIES.get(coding, ()):
+        with suppress(ImportError):
+            library = importlib.import_module(name)
+            if name == "zstandard":  # its other function wants the size in the frame
+                return bytes(library.ZstdDecompressor().decompressobj().decompress(body))
+            return bytes(library.decompress(body))
+    raise ValueError(coding)
 
 
 Send = Callable[[], Awaitable[HTTPAnswer]]

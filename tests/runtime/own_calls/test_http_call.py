@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -33,6 +35,20 @@ JSON = {"content-type": "application/json; charset=utf-8"}
 def test_an_answer_comes_back_byte_by_byte(headers: dict[str, str], body: bytes) -> None:
     answer = HTTPAnswer(200, headers, body)
     assert answer_of_text(text_of_answer(answer)) == answer
+
+
+@pytest.mark.parametrize(("coding", "library"), [("br", "brotli"), ("zstd", "backports.zstd")])
+def test_an_answer_is_read_as_the_client_s_library_would(
+    monkeypatch: pytest.MonkeyPatch, coding: str, library: str
+) -> None:
+    answer = HTTPAnswer(200, {**JSON, "content-encoding": coding}, b"}{")
+    monkeypatch.setitem(sys.modules, "compression.zstd", None)
+    monkeypatch.setitem(sys.modules, library, SimpleNamespace(decompress=lambda body: body[::-1]))
+    assert answer.uncompressed() == HTTPAnswer(200, JSON, b"{}")
+    monkeypatch.setitem(sys.modules, library, None)
+    for other in ("brotlicffi", "zstandard"):
+        monkeypatch.setitem(sys.modules, other, None)
+    assert answer.uncompressed() == answer
 
 
 def test_no_other_header_is_kept() -> None:

@@ -122,6 +122,13 @@ def test_an_endpoint_that_compresses_unasked(server: Stub, client: LMClient, str
         assert trace.calls[0].usage == Usage(7, 3)
 
 
+def test_a_compression_that_nobody_reads_is_named(server: Stub, client: LMClient) -> None:
+    server.page, server.faults = "squeezed", lambda _: (200, {"content-encoding": "lzma2"})
+    with case(client) as trace:
+        post(server)
+    assert "compressed unasked (lzma2)" in str(trace.broken)
+
+
 def test_a_wrong_key_is_the_error_of_a_key(server: Stub, client: LMClient) -> None:
     server.faults = lambda _: (401, {})
     with case(client) as trace:
