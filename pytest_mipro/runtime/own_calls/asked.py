@@ -20,7 +20,7 @@ _ROLES: dict[str, Role] = {
 _SYSTEM = ("system", "instructions", "systemInstruction", "system_instruction")
 _TURNS = ("messages", "input", "contents", "prompt")
 _CONTENT = (*_TURNS, *_SYSTEM)
-_CALLS = {"tool_use", "function_call", "reasoning", "functionCall", "toolUse"}
+_CALLS = {"tool_use", "tool_calls", "function_call", "functionCall", "toolUse"}
 _MEDIA = {
     *("image", "images", "image_url", "input_image", "inlineData", "inline_data", "video"),
     *("audio", "input_audio", "document", "file", "input_file", "fileData", "file_data"),
@@ -72,18 +72,23 @@ def holds_media(body: Mapping[str, Any]) -> bool:
     """Return whether a message holds an image or another file, which no demo can show."""
     turns = next((body[name] for name in _TURNS if body.get(name)), None)
     parts = [part for turn in objects_in(turns) for part in _parts_of(turn)]
-    return any(part.get("type") in _MEDIA or part.keys() & _MEDIA for part in parts)
+    return any(_is_any(part, _MEDIA) for part in parts)
 
 
 def _parts_of(turn: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [turn, *objects_in(turn.get("content", turn.get("parts")))]
 
 
+def _is_any(part: Mapping[str, Any], kinds: set[str]) -> bool:
+    """Return whether a part is of one of the kinds, by its type or by a field that is not empty."""
+    return str(part.get("type")) in kinds or any(part.get(kind) for kind in kinds)
+
+
 def _calls_tool(turn: Any) -> bool:
     if not isinstance(turn, dict):
         return False
-    called = any(part.get("type") in _CALLS or part.keys() & _CALLS for part in _parts_of(turn))
-    return called or bool(turn.get("tool_calls"))
+    thinks = turn.get("type") == "reasoning"  # before a call of the Responses API
+    return thinks or any(_is_any(part, _CALLS) for part in _parts_of(turn))
 
 
 def _with_plain_results(turn: Any) -> Any:

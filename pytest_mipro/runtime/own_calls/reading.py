@@ -235,7 +235,7 @@ def _is_aside(part: Any) -> bool:
         told.get("thought") is True
         or kind in ("redacted_thinking", "server_tool_use")
         or kind.endswith("_tool_result")
-        or bool(told.keys() & _ASIDES)
+        or any(told.get(name) is not None for name in _ASIDES)
     )
 
 

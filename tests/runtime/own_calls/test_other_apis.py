@@ -279,6 +279,14 @@ def test_a_call_with_an_image_is_no_demo(
     assert trace.calls[0].shows_demos is (part is None)
 
 
+def test_fields_that_are_empty_are_nothing() -> None:
+    """As `message.model_dump()` of OpenAI's client leaves them, here of a reply by OpenRouter."""
+    empty = {"audio": None, "function_call": None, "tool_calls": None, "reasoning": "hm"}
+    turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a", **empty}]
+    assert question_of({"messages": turns}) == (Message("user", "q"), Message("assistant", "a"))
+    assert not holds_media({"messages": turns})
+
+
 def test_so_is_one_with_the_images_of_ollama() -> None:
     assert holds_media({"messages": [{"role": "user", "content": "What?", "images": ["iVBO"]}]})
     assert not holds_media({"prompt": "What?"})
