@@ -25,6 +25,8 @@ _MEDIA = {
     *("image", "images", "image_url", "input_image", "inlineData", "inline_data", "video"),
     *("audio", "input_audio", "document", "file", "input_file", "fileData", "file_data"),
 }
+# Where a turn has its parts, and the result of a tool its own.
+_HOLDERS = ("content", "parts", "output", "toolResult", "functionResponse")
 # Gemini, Azure and Bedrock name the model in the path.
 _MODEL_IN_PATH = re.compile(r"/(?:models?|deployments)/([^/:]+)")
 # Where others than OpenAI have the output limit and the number of choices.
@@ -71,8 +73,15 @@ def question_of(body: Mapping[str, Any]) -> tuple[Message, ...]:
 def holds_media(body: Mapping[str, Any]) -> bool:
     """Return whether a message holds an image or another file, which no demo can show."""
     turns = next((body[name] for name in _TURNS if body.get(name)), None)
-    parts = [part for turn in objects_in(turns) for part in _parts_of(turn)]
-    return any(_is_any(part, _MEDIA) for part in parts)
+    return bool(body.get("images")) or _shows_media(turns)  # as Ollama's api/generate has them
+
+
+def _shows_media(part: Any) -> bool:
+    if isinstance(part, list):
+        return any(map(_shows_media, part))
+    if not isinstance(part, dict):
+        return False
+    return _is_any(part, _MEDIA) or any(_shows_media(part.get(name)) for name in _HOLDERS)
 
 
 def _parts_of(turn: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -289,4 +289,19 @@ def test_fields_that_are_empty_are_nothing() -> None:
 
 def test_so_is_one_with_the_images_of_ollama() -> None:
     assert holds_media({"messages": [{"role": "user", "content": "What?", "images": ["iVBO"]}]})
+    assert holds_media({"prompt": "What?", "images": ["iVBO"]})
     assert not holds_media({"prompt": "What?"})
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        {"role": "user", "content": [{"type": "tool_result", "content": [IMAGES[1]]}]},
+        {"role": "user", "content": [{"toolResult": {"content": [{"image": {"format": "png"}}]}}]},
+        {"role": "user", "parts": [{"functionResponse": {"parts": [IMAGES[3]]}}]},
+        {"type": "function_call_output", "output": [IMAGES[2]]},
+    ],
+    ids=["anthropic", "bedrock", "gemini", "responses"],
+)
+def test_so_is_one_behind_a_tool_that_gave_an_image(turn: dict[str, Any]) -> None:
+    assert holds_media({"messages": [turn]})
