@@ -136,7 +136,7 @@ def _streamed(events: Sequence[Mapping[str, Any]], *, done: bool) -> Reading:
     text: list[str] = []
     usage: dict[str, Any] = {}
     model, why, calls_tool = "", "", False
-    for event in events:
+    for event in _without_asides(events):
         if event.get("error") and not event.get("choices"):
             return Reading(error=_error_text(event["error"]))
         inner = _object(event.get("response") or event.get("message"))
@@ -161,6 +161,16 @@ def _streamed(events: Sequence[Mapping[str, Any]], *, done: bool) -> Reading:
         calls_tool=why in _TOOL_STOPS or calls_tool,
         known=bool(events),
     )
+
+
+def _without_asides(events: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield the events but for the pieces of a block of Anthropic's that is not said."""
+    aside = False
+    for event in events:
+        if "content_block" in event:
+            aside = _is_aside(event["content_block"])
+        if not (aside and event.get("type") == "content_block_delta"):
+            yield event
 
 
 _LAST_OF_RESPONSES = ("response.completed", "response.incomplete", "response.failed")
@@ -233,7 +243,7 @@ def _is_aside(part: Any) -> bool:
     kind = str(told.get("type"))
     return (
         told.get("thought") is True
-        or kind in ("redacted_thinking", "server_tool_use")
+        or kind in ("redacted_thinking", "server_tool_use", "mcp_tool_use")
         or kind.endswith("_tool_result")
         or any(told.get(name) is not None for name in _ASIDES)
     )

@@ -175,6 +175,26 @@ def test_nor_are_they_in_streams() -> None:
     assert stream(*choices, {"choices": [{"delta": {}, "finish_reason": "stop"}]}).text == "hi"
 
 
+def test_nor_is_what_a_provider_s_tool_is_asked_in_a_stream() -> None:
+    blocks = [
+        ({"type": "server_tool_use", "name": "web_search", "input": {}}, {"partial_json": "{}"}),
+        ({"type": "mcp_tool_use", "name": "find", "input": {}}, {"partial_json": "{}"}),
+        ({"type": "text", "text": ""}, {"text": "hi"}),
+        ({"type": "tool_use", "name": "f", "input": {}}, {"partial_json": "[]"}),
+    ]
+    events = [
+        event
+        for block, delta in blocks
+        for event in (
+            {"type": "content_block_start", "content_block": block},
+            {"type": "content_block_delta", "delta": delta},
+        )
+    ]
+    end = {"type": "message_delta", "delta": {"stop_reason": "tool_use"}}
+    assert stream(*events, end).text == "hi[]"
+    assert read({"content": [blocks[1][0], TEXT]}).text == "hi"
+
+
 def test_the_tokens_of_gemini_s_thoughts_count() -> None:
     usage = {"promptTokenCount": 5, "thoughtsTokenCount": 40}
     candidates = [{"content": {"parts": [{"text": "hi"}]}, "finishReason": "STOP"}]
