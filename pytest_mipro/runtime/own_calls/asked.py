@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from pytest_mipro.runtime.client.attachments import read_parts
 from pytest_mipro.runtime.client.contract import Message, Role
@@ -27,8 +28,8 @@ _MEDIA = {
 }
 # Where a turn has its parts, and the result of a tool its own.
 _HOLDERS = ("content", "parts", "output", "toolResult", "functionResponse")
-# Gemini, Azure and Bedrock name the model in the path.
-_MODEL_IN_PATH = re.compile(r"/(?:models?|deployments)/([^/:]+)")
+# Gemini, Azure and Bedrock name the model in the path, Gemini with a verb, Bedrock with a version.
+_MODEL_IN_PATH = re.compile(r"/(?:models?|deployments)/([^/]+?)(?::[A-Za-z]+)?(?:/|\Z)")
 # Where others than OpenAI have the output limit and the number of choices.
 _NESTED = {
     "generationConfig": {"max_tokens": "maxOutputTokens", "n": "candidateCount"},
@@ -41,7 +42,7 @@ def model_of(body: Mapping[str, Any], target: str) -> str:
     """Return the model that a call names, in its body or its path; else the path."""
     path = target.partition("?")[0].strip("/")
     named = _MODEL_IN_PATH.search(f"/{path}")
-    return str(body.get("model") or (named[1] if named else path))
+    return str(body.get("model") or (unquote(named[1]) if named else path))
 
 
 def messages_of(body: Mapping[str, Any]) -> tuple[Message, ...]:

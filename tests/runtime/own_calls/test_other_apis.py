@@ -76,6 +76,8 @@ def test_a_prompt_text_in_it_is_known_and_the_model_named(
         ({}, "/openai/deployments/d/chat/completions?api-version=1", "d"),
         ({"model": "m"}, "/openai/deployments/d/chat/completions", "m"),
         ({}, "/model/amazon.nova-lite-v1/converse", "amazon.nova-lite-v1"),
+        ({}, "/model/anthropic.claude-3-v1%3A0/converse", "anthropic.claude-3-v1:0"),
+        ({}, "/model/anthropic.claude-3-v1:0/invoke", "anthropic.claude-3-v1:0"),
         ({}, "/v2/generate?x=1", "v2/generate"),
     ],
 )
