@@ -23,6 +23,7 @@ from pytest_mipro.runtime.client.contract import Reply, Usage, note_unreadable
 from pytest_mipro.runtime.client.endpoints import endpoint_digest
 from pytest_mipro.runtime.own_calls.addresses import credentials_in, origin_of, target_of
 from pytest_mipro.runtime.own_calls.asked import (
+    chooses_tool,
     holds_media,
     messages_of,
     model_of,
@@ -142,7 +143,7 @@ def _owner_of(context: CallContext, request: OwnRequest) -> Owner:
     module = trace.rendered.owner_of(request.messages)
     if module is not None:
         return Owner(*module, shows_demos=shows_demos(module[0]))
-    body = request.body if isinstance(request.body, dict) else {}
+    body = request.fields
     text = owner_of(question_of(body), trace.texts, context.prompts)
     if text is None:
         return Owner(OWN_CLIENT, {"messages": _shown(request)})
@@ -217,9 +218,10 @@ class _Exchange:
     def _own(self, record: ModuleCall) -> ModuleCall:
         """Return the call of a module that asks for a tool, and so gives no output yet.
 
-        That of a prompt text stays its own, but is no demo.
+        That of a prompt text stays its own, as a module's does where the caller chose the tool, but
+        is no demo.
         """
-        if isinstance(self.owner.signature, TextSignature):
+        if isinstance(self.owner.signature, TextSignature) or chooses_tool(self.request.fields):
             return replace(record, shows_demos=False, calls_tool=True)
         return replace(record, signature=OWN_CLIENT, inputs={"messages": _shown(self.request)})
 

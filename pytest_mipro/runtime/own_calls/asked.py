@@ -71,6 +71,17 @@ def question_of(body: Mapping[str, Any]) -> tuple[Message, ...]:
     return messages_of({**body, name: kept})
 
 
+def chooses_tool(body: Mapping[str, Any]) -> bool:
+    """Return whether the caller names the tool to call: what it is given is the answer.
+
+    So instructor and others ask for an answer of a form; nobody waits for what the tool gives.
+    """
+    choice = body.get("tool_choice")
+    named = choice if isinstance(choice, dict) else {}
+    held = (named, named.get("function"))
+    return any(isinstance(each, dict) and each.get("name") for each in held)
+
+
 def holds_media(body: Mapping[str, Any]) -> bool:
     """Return whether a message holds an image or another file, which no demo can show."""
     turns = next((body[name] for name in _TURNS if body.get(name)), None)

@@ -106,6 +106,11 @@ class OwnRequest(Request):
     urgent: bool = field(default=False, compare=False)
     again: bool = field(default=False, compare=False)
 
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The fields of a body that is a JSON object, none of another one."""
+        return self.body if isinstance(self.body, dict) else {}
+
     def canonical_json(self) -> str:
         """Return what identifies the call as JSON text, sorted by key."""
         data = {

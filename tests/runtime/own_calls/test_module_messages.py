@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import openai
 import pytest
@@ -136,3 +136,19 @@ def test_a_turn_that_calls_a_tool_has_no_output_and_the_last_one_has(
     assert tool.inputs["messages"][0]["role"] == "system"
     assert last.signature is reply.signature
     assert last.output == "tool said Monday"
+
+
+@pytest.mark.parametrize("module", [reply, queue])
+def test_a_call_of_the_tool_that_the_caller_chose_is_the_module_s(
+    client: LMClient, sdk: openai.OpenAI, module: Any
+) -> None:
+    """So instructor asks for an answer of a form."""
+    chosen = {"type": "function", "function": {"name": "look_up"}}
+    with case(client) as trace:
+        create, messages = sdk.chat.completions.create, module.messages(ticket="Where is it?")
+        create(model="m", messages=messages, tools=[TOOL], tool_choice=chosen)  # type: ignore[call-overload]
+    (call,) = trace.calls
+    assert call.signature is module.signature
+    assert "look_up" in call.output
+    assert not call.error
+    assert not call.shows_demos
