@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import sys
 import threading
 from collections.abc import Generator, Iterator, Sequence
@@ -115,12 +116,22 @@ def serving(config: pytest.Config, cases: Sequence[PlannedCase]) -> Iterator[Non
         if options_of(config).replies == "replay":
             leave_alone(threading.enumerate())
         else:
-            background_loop()  # needs a socket, which plugins such as pytest-socket refuse to cases
+            _start_loop()
         forget_committed_prompts()
         stack.enter_context(public_texts(partial(_texts_of, cases)))
         stack.enter_context(options_in_force(config))
         stack.enter_context(process_default(CallContext(_begin(config, cases))))
         yield
+
+
+def _start_loop() -> None:
+    """Start the loop of the clients now: plugins such as pytest-socket refuse cases its sockets."""
+    with suppress(
+        Exception
+    ):  # whatever refuses them from the start on; a call that needs one tells
+        # Tried beforehand: a loop that was refused one is destroyed with complaints.
+        socket.socket(getattr(socket, "AF_UNIX", socket.AF_INET)).close()
+        background_loop()
 
 
 def _texts_of(cases: Sequence[PlannedCase]) -> Iterator[str]:

@@ -65,3 +65,25 @@ def test_cases_that_may_open_no_socket_have_their_replies(
     result = pytester.runpytest_subprocess()  # in this process the loop may run already
     assert result.ret == 0
     assert result.parseoutcomes() == {"passed": 3}
+
+
+NO_CALLS = """
+@pytest.mark.mipro(threshold=1.0)
+@pytest.mark.parametrize("text", ["one", "two"])
+def test_case(text): assert text
+
+def test_plain(): pass
+"""
+
+
+def test_what_calls_no_model_runs_where_a_project_refuses_all_sockets(
+    pytester: pytest.Pytester, desk: Callable[..., None]
+) -> None:
+    desk(NO_CALLS)
+    refusal = "def refuse(*args, **kwargs): raise RuntimeError('no socket')"
+    conftest = pytester.path / "conftest.py"
+    text = f"{conftest.read_text()}\nimport socket, ssl\n{refusal}\nsocket.socket = refuse\n"
+    conftest.write_text(text)
+    result = pytester.runpytest_subprocess("-p", "no:rerunfailures", "-W", "error")
+    result.stdout.fnmatch_lines("test_desk.py ...*")
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
