@@ -78,10 +78,10 @@ def _stream(body: str, redact: Redact, begin: str = _DATA) -> str:
 
 def _redact_together(events: Iterable[dict[str, Any]], redact: Redact) -> None:
     """Redact in place what events say together; their texts stay as they are where none changes."""
-    texts: dict[object, list[tuple[dict[str, Any], str]]] = {}
+    texts: dict[str, list[tuple[dict[str, Any], str]]] = {}
     for event in events:
         for continued, holder, name in _deltas(event):
-            texts.setdefault(continued, []).append((holder, name))
+            texts.setdefault(repr(continued), []).append((holder, name))
     for pieces in texts.values():
         whole = "".join(holder[name] for holder, name in pieces)
         if (changed := redact(whole)) != whole:

@@ -107,6 +107,7 @@ def test_letters_that_json_escapes_are_redacted() -> None:
         stream(chat(content="of "), chat(content="no account")),
         answer('{"choices":  [{"message": {"content": "caf\\u00e9"}}]}'),
         answer("no JSON"),
+        answer('{"type": ["x"], "delta": "of"}\n{"choices": [{"index": {}, "text": "no"}]}'),
         text_of_answer(HTTPAnswer(200, {}, b"\xff\xfe")),
     ],
 )
