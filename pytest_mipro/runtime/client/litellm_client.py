@@ -117,7 +117,7 @@ class LiteLLMClient:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self._settings.timeout):
-                with redirects_refused(), quietly(last=True):
+                with redirects_refused(), quietly(request.model):
                     response = await litellm.acompletion(**arguments)
             return self._reply(litellm, request, response, time.perf_counter() - started)
         except RefusalError:

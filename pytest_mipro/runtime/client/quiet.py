@@ -1,4 +1,4 @@
-"""Silence the warnings of litellm's import and first call: suites that make warnings errors."""
+"""Silence the warnings of litellm's import and first calls: suites that make warnings errors."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 @dataclass
 class _Quiet:
-    """How many blocks are quiet now, what ends the silence, and whether none is needed any more."""
+    """How many blocks are quiet now, what ends the silence, and for which models none is needed."""
 
     blocks: int = 0
     ends: ExitStack = field(default_factory=ExitStack)
-    settled: bool = False
+    settled: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -23,13 +23,13 @@ _quiet = _Quiet()
 
 
 @contextmanager
-def quietly(*, last: bool = False) -> Iterator[None]:
-    """Ignore warnings in the block, which is of litellm's code, until a `last` one succeeds.
+def quietly(model: str = "") -> Iterator[None]:
+    """Ignore warnings in the block, which is of litellm's code; of a `model`, until one succeeds.
 
-    Filters are the process's, so the first of several blocks at once sets them, and the last one
-    that ends puts them back.
+    What a provider needs is imported at its first call. Filters are the process's, so the first of
+    several blocks at once sets them, and the last one that ends puts them back.
     """
-    if _quiet.settled:
+    if model in _quiet.settled:
         yield
         return
     with _quiet.lock:
@@ -39,7 +39,8 @@ def quietly(*, last: bool = False) -> Iterator[None]:
             warnings.simplefilter("ignore")
     try:
         yield
-        _quiet.settled = _quiet.settled or last
+        if model:
+            _quiet.settled.add(model)
     finally:
         with _quiet.lock:
             _quiet.blocks -= 1
