@@ -32,7 +32,7 @@ class Asking:
         record = state.record
         seed = state.run.settings.seed + 1_000_003 * state.round  # another stream each round
         searcher = state.run.services.searcher(space, seed)
-        self._row_weight = state.row_weight
+        self._row_weight = state.trusted_row_weight
         for item in record.known:
             searcher.tell(item.assignment, item.estimate, self._row_weight * item.rows)
         for assignment in sorted(record.dropped):

@@ -74,12 +74,12 @@ class SearchState:
 
     def means_of(self, assignments: Sequence[Assignment]) -> list[float]:
         """Return what the score of each of these assignments is believed to be."""
-        weight = self.row_weight
+        weight = self.trusted_row_weight
         known = {item: (score, weight * rows) for item, (score, rows) in self._estimates.items()}
         return Surrogate(self.candidates.space, known).means(assignments)
 
     @property
-    def row_weight(self) -> float:
+    def trusted_row_weight(self) -> float:
         """How much a row tells of a program; see `trusted_weight`."""
         return trusted_weight(self.candidates.space, self._estimates, self.record.row_weight)
 

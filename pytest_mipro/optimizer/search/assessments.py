@@ -78,9 +78,9 @@ class Record:
 
     @property
     def row_weight(self) -> float:
-        """How much a row tells of a program: 1 as pass or fail, more where scores are graded.
+        """How much a row tells by its scatter alone: 1 as pass or fail, more where that is less.
 
-        Weights go by the inverse of the variance.
+        Weights go by the inverse of the variance. See `trusted_weight` for what is made of it.
         """
         return 2 * ROW_NOISE**2 / self.lift_sd**2
 

@@ -22,9 +22,9 @@ class Searcher(Protocol):
     def tell(self, assignment: Assignment, score: float, weight: float) -> None:
         """Report an estimate of the assignment's mean score and its weight.
 
-        That is the number of rows that it rests on, in rows of pass or fail: graded scores scatter
-        less, so a row of them counts more. Telling an assignment again replaces its estimate. One
-        that was never asked may be told.
+        That is the number of rows that it rests on, in rows of pass or fail: a row of graded scores
+        counts more where effects are large beside their scatter. Telling an assignment again
+        replaces its estimate. One that was never asked may be told.
         """
 
 

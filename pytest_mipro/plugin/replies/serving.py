@@ -126,10 +126,9 @@ def serving(config: pytest.Config, cases: Sequence[PlannedCase]) -> Iterator[Non
 
 def _start_loop() -> None:
     """Start the loop of the clients now: plugins such as pytest-socket refuse cases its sockets."""
-    with suppress(
-        Exception
-    ):  # whatever refuses them from the start on; a call that needs one tells
-        # Tried beforehand: a loop that was refused one is destroyed with complaints.
+    # Whatever refuses sockets from the start on: a call that needs one tells. Tried beforehand, as
+    # a loop that was refused one is destroyed with complaints.
+    with suppress(Exception):
         socket.socket(getattr(socket, "AF_UNIX", socket.AF_INET)).close()
         background_loop()
 

@@ -27,10 +27,10 @@ def test_a_lucky_minibatch_does_not_lead_beside_many_rows_that_are_nearly_as_goo
 def test_where_scores_scatter_little_beside_large_lifts_these_are_believed() -> None:
     lifts = [assessed(KEEPS, 0.9, rows=16), assessed(RULES, 0.1, number=1, rows=16)]
     rough, graded = (state_of(replace(item, lift_sd=sd) for item in lifts) for sd in (0.7, 0.1))
-    assert rough.row_weight == 1 < graded.row_weight
+    assert rough.trusted_row_weight == 1 < graded.trusted_row_weight
     assert rough.means[KEEPS] < graded.means[KEEPS] < 0.9
     alike = state_of(replace(item, estimate=0.45, lift_sd=0.1) for item in lifts)
-    assert alike.row_weight == 1
+    assert alike.trusted_row_weight == 1
 
 
 def test_of_equals_the_earliest_leads() -> None:

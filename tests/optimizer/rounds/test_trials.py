@@ -98,7 +98,7 @@ def test_a_searcher_is_told_rows_by_what_they_tell(monkeypatch: pytest.MonkeyPat
             told.append(weight)
             super().tell(assignment, score, weight)
 
-    monkeypatch.setattr(SearchState, "row_weight", 2.5)
+    monkeypatch.setattr(SearchState, "trusted_row_weight", 2.5)
     play(HARD, services={"searcher": Listening}, rounds=1, trials=8, minibatch_size=4, leaders=0)
     assert set(told) == {2.5 * 16, 2.5 * 4}
 
