@@ -8,6 +8,7 @@ import importlib.metadata
 import itertools
 import os
 import pkgutil
+import sys
 import warnings
 from collections.abc import Iterator
 from weakref import WeakValueDictionary
@@ -23,6 +24,9 @@ settings.load_profile("mipro")
 # Without it, an import of litellm asks for its price list, three times where there is no network.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
+# Hundreds of runs in processes of their own start a third faster with the package compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 _numbers = itertools.count()
 
