@@ -40,7 +40,9 @@ from pytest_mipro.plugin.optimise.budget_limits import StudyBills
 from pytest_mipro.plugin.optimise.foreseen import called_before, modules_called, refuse_foreseen
 from pytest_mipro.plugin.optimise.optimizer_inputs import BuiltIns
 from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
-from pytest_mipro.plugin.optimise.run_study import StudyInputs, plan_study, run_study
+from pytest_mipro.plugin.optimise.plan_study import plan_study
+from pytest_mipro.plugin.optimise.run_study import run_study
+from pytest_mipro.plugin.optimise.study_inputs import StudyInputs
 from pytest_mipro.plugin.optimise.study_item import OptimizeItem
 from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen
 from pytest_mipro.plugin.replies.fixture_calls import first_error, trace_fixtures

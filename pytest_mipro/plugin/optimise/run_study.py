@@ -1,32 +1,25 @@
-"""Run one study: draw its plan, optimise its prompts, show the result and queue its files."""
+"""Run one study: optimise its prompts, show the result and queue its files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import pytest
 
-from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.budget.limits import LimitTooSmallError
 from pytest_mipro.optimizer.mipro import optimize
 from pytest_mipro.optimizer.run.events import Emit, Event, TrialFinished
 from pytest_mipro.optimizer.run.measure_baseline import BaselineLimitError
 from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.optimizer.run.study_run import Services
-from pytest_mipro.optimizer.study.amount import Limits
-from pytest_mipro.optimizer.study.case import Study
-from pytest_mipro.optimizer.study.fingerprint import fingerprint_of
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
-from pytest_mipro.plugin.collecting.plan import PlannedCase, StudyKey
 from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.config.redaction import redaction
-from pytest_mipro.plugin.config.study_files import StudyFile, study_file
 from pytest_mipro.plugin.gate.outlook import failing_gates
 from pytest_mipro.plugin.gate.usage_file import default_model, read_usage
 from pytest_mipro.plugin.lock.holdout_uses import known_holdout_uses, record_holdout_use
@@ -35,91 +28,41 @@ from pytest_mipro.plugin.lock.lock_file import read_lock
 from pytest_mipro.plugin.lock.prompt_targets import check_targets
 from pytest_mipro.plugin.optimise.budget_limits import describe_error
 from pytest_mipro.plugin.optimise.ending import Ending
-from pytest_mipro.plugin.optimise.finished_study import AlreadyFinishedError, FinishedStudy
+from pytest_mipro.plugin.optimise.finished_study import AlreadyFinishedError
 from pytest_mipro.plugin.optimise.gate_forecast import asked_now, enough_by_gate, frozen_in
-from pytest_mipro.plugin.optimise.labelled_lines import labelled
 from pytest_mipro.plugin.optimise.optimizer_inputs import searcher_of, settings_of, strategies_of
 from pytest_mipro.plugin.optimise.optuna_journal import OptunaJournal
-from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
-from pytest_mipro.plugin.optimise.plan_lines import describe_dry_run, planned_sizes
+from pytest_mipro.plugin.optimise.plan_lines import planned_sizes
 from pytest_mipro.plugin.optimise.progress import Progress
 from pytest_mipro.plugin.optimise.study_effort import effort_of
+from pytest_mipro.plugin.optimise.study_inputs import StudyInputs, tell_of_rows
 from pytest_mipro.plugin.optimise.study_record import StudyRecord
 from pytest_mipro.plugin.optimise.study_watch import StudyWatch
 from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen, captured_logging_off
 from pytest_mipro.plugin.replies.bill import BILLS, JournalBill, billing
-from pytest_mipro.plugin.replies.client_stack import replies_of, run_client, studies_client
-from pytest_mipro.plugin.replies.journal import last_summary, lines_of
+from pytest_mipro.plugin.replies.client_stack import replies_of, studies_client
 from pytest_mipro.plugin.replies.serving import watching_cases
 from pytest_mipro.plugin.replies.study_client import StudyClient
 from pytest_mipro.plugin.report.contents import optimizations_of
 from pytest_mipro.runtime.calls.strays import Strays
-from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.signature.signature import Signature
 
-_ENDED_BEFORE = (
-    "a search of these cases with these options has ended: if prompts, models and scores are as it "
-    "left them, the same command asks nothing anew"
-)
 _FINISHED = (
     "this study has ended, and its result is in place: nothing is asked anew; for another search, "
     "change a prompt, the cases or --mipro-seed"
 )
 
 
-@dataclass(frozen=True)
-class StudyInputs:
-    """What a run of one study needs.
-
-    `alone` names, by test, the fixtures for whose sake its cases run one at a time; `partial` tells
-    that only some of the study's cases are selected, and nothing may be written. `planned` are the
-    cases as the gate knows them, `fixture_calls` the module calls of their fixtures.
-    """
-
-    config: pytest.Config
-    key: StudyKey
-    study: Study
-    alone: Mapping[str, tuple[str, ...]]
-    partial: bool
-    changes: PendingChanges
-    planned: Sequence[PlannedCase] = ()
-    fixture_calls: Sequence[ModuleCall] = ()
-
-
-def plan_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
-    """Draw the plan of `--mipro-dry-run`."""
-    settings = settings_of(inputs.config, inputs.study)
-    lock = read_lock(inputs.key.lock)
-    last, usage = last_summary(lines_of(_file(inputs, "bills"))), read_usage(_file(inputs, "usage"))
-    usage = usage and asked_now(usage, default_model(inputs.config))
-    if last and usage and not {part.model for part in usage.modules} <= {*last.get("models", ())}:
-        last = None  # its dollars are those of another model
-    if last and usage and last.get("cut_short"):
-        last = None  # a gate tells as much of the baseline, and what demos add to it
-    price = run_client(inputs.config).price
-    gate = (usage, CostModel(Limits(), price)) if usage and not last else None
-    uses = known_holdout_uses(mipro_folder(inputs.config), inputs.study.name, lock)
-    look = uses.earlier + len(uses.finalists) + 1
-    _tell_effort(inputs, screen)
-    _tell_part(inputs, screen)
-    lines = describe_dry_run(inputs.study, settings, lock, last, look, gate)
-    if _finished(inputs, settings).ended_before:
-        lines += labelled("finished", _ENDED_BEFORE, screen.width)
-    for line in lines:
-        screen.line(line, always=True)
-
-
 def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     """Optimise the study and queue its files; raises what ends it before its decision."""
     config, study = inputs.config, inputs.study
     settings = settings_of(config, study)
-    _tell_effort(inputs, screen)
-    _tell_part(inputs, screen)
+    tell_of_rows(inputs, screen)
     progress = Progress(screen, inputs.alone)
-    finished = _finished(inputs, settings)
-    record = StudyRecord(_file(inputs, "records"), redaction(config))
+    finished = inputs.finished(settings)
+    record = StudyRecord(inputs.file("records"), redaction(config))
     bill = config.stash[BILLS](inputs.key.lock)
     with ExitStack() as stack:
         stack.enter_context(billing(bill))
@@ -146,11 +89,6 @@ def run_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     _present(inputs, result, progress, record)
 
 
-def _finished(inputs: StudyInputs, settings: OptimizerSettings) -> FinishedStudy:
-    fingerprint = fingerprint_of(inputs.study, settings, {})
-    return FinishedStudy(_file(inputs, "finished"), fingerprint)
-
-
 @contextmanager
 def _study_client(inputs: StudyInputs, strays: Strays) -> Iterator[StudyClient]:
     """Yield the client of the study's calls; in the end, tell the session what troubled them."""
@@ -165,7 +103,7 @@ def _study_client(inputs: StudyInputs, strays: Strays) -> Iterator[StudyClient]:
 
 def _listeners(inputs: StudyInputs, stack: ExitStack, record: StudyRecord) -> tuple[Emit, ...]:
     """Return what keeps the study's events: record, journal and session; the stack closes them."""
-    journal = OptunaJournal(_file(inputs, "optuna"), inputs.study.name)
+    journal = OptunaJournal(inputs.file("optuna"), inputs.study.name)
     for kept in (record, journal):
         stack.callback(kept.close)
         if options_of(inputs.config).storage is None:
@@ -180,20 +118,6 @@ def _watch(inputs: StudyInputs, client: StudyClient, bill: JournalBill) -> Study
         lambda: bill.settled,
         lambda: client.under_way,
     )
-
-
-def _tell_effort(inputs: StudyInputs, screen: TerminalScreen) -> None:
-    """Say where the rows are too few for the effort that was asked for."""
-    note = effort_of(options_of(inputs.config), inputs.study).note
-    for line in labelled("effort", note, screen.width) if note else ():
-        screen.line(line, always=True)
-
-
-def _tell_part(inputs: StudyInputs, screen: TerminalScreen) -> None:
-    """Say that a search would write nothing, where a selection leaves cases out."""
-    if inputs.partial:
-        line = "only part of the study's cases are selected: nothing will be written"
-        screen.line(line, always=options_of(inputs.config).dry_run)
 
 
 def _present(
@@ -220,7 +144,7 @@ def _with_enough(
     error: BaselineLimitError, inputs: StudyInputs, settings: OptimizerSettings
 ) -> LimitTooSmallError:
     """Return the error with what would be enough, where the last gate run tells it."""
-    usage = read_usage(_file(inputs, "usage"))
+    usage = read_usage(inputs.file("usage"))
     if usage is None or not usage.modules or error.limit is None:
         return error  # no run is known, or one whose cases called nothing
     usage = asked_now(usage, default_model(inputs.config))
@@ -281,10 +205,6 @@ def _services(inputs: StudyInputs, client: LMClient, emit: Emit) -> Services:
         describe_error=describe_error,
         lessons=lessons_of(lock),
     )
-
-
-def _file(inputs: StudyInputs, kind: StudyFile) -> Path:
-    return study_file(mipro_folder(inputs.config), kind, inputs.study.name)
 
 
 def _emit(
