@@ -128,12 +128,20 @@ def way_of(request: Request) -> int:
 
 
 class WorldClient:
-    """A client whose replies are a pure function of the request, after a random delay."""
+    """A client whose replies are a pure function of the request, after a random delay.
+
+    `rate` is the tokens that it tells for each byte of a prompt (None: one for all of it).
+    """
 
     def __init__(
-        self, reply: Callable[[Request], str] = answer, *, delays: int | None = None
+        self,
+        reply: Callable[[Request], str] = answer,
+        *,
+        delays: int | None = None,
+        rate: float | None = None,
     ) -> None:
         self._reply = reply
+        self._rate = rate
         self._delays = None if delays is None else random.Random(delays)
         self.requests: list[Request] = []
 
@@ -141,7 +149,8 @@ class WorldClient:
         self.requests.append(request)
         if self._delays is not None:
             await asyncio.sleep(self._delays.choice((0, 0, 0.001, 0.003)))
-        return Reply(self._reply(request), Usage(1, 1), cost=0.0, model=request.model)
+        prompt = 1 if self._rate is None else round(self._rate * request.prompt_bytes())
+        return Reply(self._reply(request), Usage(prompt, 1), cost=0.0, model=request.model)
 
     def endpoint(self, model: str) -> str:
         return ""

@@ -25,6 +25,8 @@ from pytest_mipro.runtime.prompts.render import render
 
 # Tokens per byte of prompt, before any reply: English has 0.25, other scripts up to about 0.5.
 _USUAL_RATE = 0.3
+# No text has fewer; what an endpoint tells may leave out what it had read before.
+_LEAST_RATE = 0.125
 
 
 class CostModel:
@@ -102,7 +104,14 @@ class Sizes:
 
     def tokens(self, model: str, text: str) -> int:
         """Return about how many tokens a text has for the model."""
-        return round(self.rates.get(model, _USUAL_RATE) * _size(text))
+        return round(self._rate(model) * _size(text))
+
+    def bytes(self, model: str, tokens: int) -> int:
+        """Return about how many bytes of UTF-8 a text of so many tokens has."""
+        return round(tokens / min(1.0, max(_LEAST_RATE, self._rate(model))))
+
+    def _rate(self, model: str) -> float:
+        return self.rates.get(model, _USUAL_RATE)
 
 
 def _size(text: str) -> int:

@@ -39,7 +39,7 @@ class DemoSet:
 class DemoSource:
     """What sets are drawn from: one module's `pool`, and the `failing` rows.
 
-    A set has at most `most` demos (None: as many as fit), and these at most `limit` characters. The
+    A set has at most `most` demos (None: as many as fit), and these at most `limit` bytes. The
     program has so many `modules` that are shown demos.
     """
 
@@ -138,8 +138,9 @@ def _afresh(source: DemoSource, offered: int) -> Iterator[DemoSet]:
 
 
 def length_of(demo: Demo) -> int:
-    """Return how many characters a demo takes, by estimate."""
-    return len(json.dumps([dict(demo.inputs), demo.output, demo.reasoning]))
+    """Return how many bytes of UTF-8 a demo takes, by estimate."""
+    shown = json.dumps([dict(demo.inputs), demo.output, demo.reasoning], ensure_ascii=False)
+    return len(shown.encode("utf-8", "surrogatepass"))
 
 
 def _within(demos: Iterable[Demo], most: int | None, limit: int) -> list[Demo]:

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 from pytest_mipro.errors import LimitReachedError
-from pytest_mipro.optimizer.proposing.proposer_models import CHARACTERS_PER_TOKEN
 from pytest_mipro.optimizer.rounds.bootstrap import (
     demo_pools,
     labelled_demos,
@@ -37,6 +36,7 @@ from pytest_mipro.optimizer.search.credit_assignment import main_effects
 from pytest_mipro.optimizer.study.amount import NOTHING
 from pytest_mipro.optimizer.study.case import Case, CaseRun
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
+from pytest_mipro.runtime.signature.signature import Signature
 from pytest_mipro.runtime.text.number_words import counted
 
 
@@ -125,14 +125,17 @@ def _joined(join: Join, state: SearchState) -> SearchState:
 def _report(state: SearchState) -> None:
     modules = {item.signature.label: item for item in state.candidates.modules}
     found = {name: state.pools.get(m.signature.prompt_path, ()) for name, m in modules.items()}
-    most = _demo_limit(state)
+    limits = {name: _demo_limit(state, item.signature) for name, item in modules.items()}
     ready = CandidatesReady(
         state.run.study.name,
         state.round + 1,
         {name: len(item.instructions) for name, item in modules.items()},
         {name: len(item.demo_sets) for name, item in modules.items()},
         {name: len(pool) for name, pool in found.items()},
-        {name: sum(length_of(demo) > most for demo in pool) for name, pool in found.items()},
+        {
+            name: sum(length_of(demo) > limits[name] for demo in pool)
+            for name, pool in found.items()
+        },
         state.candidates.modules,
         state.ways,
     )
@@ -197,7 +200,7 @@ def _with_demo_sets(state: SearchState, runs: Sequence[CaseRun]) -> SearchState:
         source = DemoSource(
             state.pools.get(path, ()),
             failing,
-            _demo_limit(state),
+            _demo_limit(state, module.signature),
             settings.max_demos,
             random.Random(f"{settings.seed}/{state.round}/demos/{name}"),  # noqa: S311 - no secret
             len(state.candidates.modules),
@@ -218,8 +221,11 @@ def _fails(state: SearchState, run: CaseRun) -> bool:
     return score is not None and not test.passes(score)
 
 
-def _demo_limit(state: SearchState) -> int:
-    return CHARACTERS_PER_TOKEN * state.run.settings.max_demo_tokens
+def _demo_limit(state: SearchState, signature: Signature) -> int:
+    """Return how many bytes of demos the module may be shown, at the tokens its model counts."""
+    late = {item.prompt_path: model for item, model in state.late.items()}
+    model = {**late, **state.baseline.models}[signature.prompt_path]
+    return state.baseline.sizes.bytes(model, state.run.settings.max_demo_tokens)
 
 
 def _plateau(state: SearchState, idle: int) -> bool:

@@ -127,7 +127,9 @@ class Options:
         None, "Maximum demos of a prompt; 0 searches only instructions.", "what the tokens hold"
     )
     max_demo_tokens = _COUNT.ini_key(
-        None, "Maximum tokens of a prompt's demos, at four characters per token.", "4000"
+        None,
+        "Maximum tokens of a prompt's demos, by the tokens a byte of the baseline.",
+        "4000",
     )
     max_output_tokens = _COUNT.ini_key(None, "Maximum tokens of a reply.", _OWN_ROOM)
     max_calls_per_case = _COUNT.ini_key(

@@ -9,7 +9,7 @@ from made_runs import call
 from optimizer_world import note
 
 from pytest_mipro.errors import UnboundedCallError
-from pytest_mipro.optimizer.budget.cost_model import CostModel, sizes_of
+from pytest_mipro.optimizer.budget.cost_model import CostModel, Sizes, sizes_of
 from pytest_mipro.optimizer.study.amount import Amount, Limits, nanodollars
 from pytest_mipro.runtime.client.contract import Message, Reply, Request, Usage
 from pytest_mipro.runtime.client.prices import ModelPrice
@@ -43,7 +43,14 @@ def test_texts_have_the_tokens_per_byte_that_calls_told() -> None:
     sizes = sizes_of([made], {path: Prompt("Note it.")}, Amount(1))
     assert sizes.tokens(made.model, "y" * 100) == pytest.approx(40, abs=1)
     assert sizes.tokens("another", "y" * 100) == 30
+    assert sizes.bytes(made.model, 40) == pytest.approx(100, abs=1)
+    assert sizes.bytes("another", 30) == 100
     assert sizes_of([made], {}, Amount(1)).rates == {}
+
+
+@pytest.mark.parametrize(("told", "size"), [(0.001, 800), (7.0, 100)])
+def test_what_no_text_takes_bounds_nothing(told: float, size: int) -> None:
+    assert Sizes({"odd": told}, Amount(1)).bytes("odd", 100) == size
 
 
 def test_the_highest_worst_case_is_noted() -> None:

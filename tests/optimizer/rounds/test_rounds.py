@@ -66,6 +66,14 @@ def test_every_round_proposes_and_searches(played: Played) -> None:
     assert min(minibatches.count(number) for number in (1, 2, 3)) >= 3
 
 
+@pytest.mark.parametrize(("rate", "most"), [(0.25, 4), (0.5, 3)])
+def test_demos_fill_the_tokens_that_the_baseline_took_for_a_byte(rate: float, most: int) -> None:
+    client = WorldClient(rate=rate)
+    ready = play(HARD, client, max_demo_tokens=60).seen(CandidatesReady)[-1]
+    shown = [len(demos) for module in ready.offered for demos in module.demo_sets]
+    assert max(shown) == most
+
+
 def test_the_grounding_is_asked_for_once(played: Played) -> None:
     grounding = [request for request in played.client.of(PROPOSER) if not module_of(request)]
     assert len(grounding) == len({request.digest() for request in grounding}) == 2
