@@ -6,12 +6,19 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
 
 from pytest_mipro.optimizer.budget.limits import UnboundedOutputError, UnknownPriceError
-from pytest_mipro.optimizer.study.amount import ONE_CALL, Amount, Limits, nanodollars, total
+from pytest_mipro.optimizer.study.amount import (
+    NOTHING,
+    ONE_CALL,
+    Amount,
+    Limits,
+    nanodollars,
+    total,
+)
 from pytest_mipro.optimizer.study.case import CaseRun
 from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.client.contract import Reply, Request, Usage
@@ -27,6 +34,9 @@ from pytest_mipro.runtime.prompts.render import render
 _USUAL_RATE = 0.3
 # No text has fewer; what an endpoint tells may leave out what it had read before.
 _LEAST_RATE = 0.125
+_UNTOLD = Usage()
+# So many selections of rows are asked about over and over.
+_ROW_SETS = 16
 
 
 class CostModel:
@@ -148,6 +158,18 @@ def calls_by_row(runs: Iterable[CaseRun]) -> dict[str, tuple[ModuleCall, ...]]:
     return {row: tuple(distinct.values()) for row, distinct in calls.items()}
 
 
+@dataclass(frozen=True)
+class _Took:
+    """What calls `told` that they took, and their usage; and the worst case of `untold` ones."""
+
+    told: Amount = NOTHING
+    usage: Usage = _UNTOLD
+    untold: Amount = NOTHING
+
+    def __add__(self, other: _Took) -> _Took:
+        return _Took(self.told + other.told, self.usage + other.usage, self.untold + other.untold)
+
+
 class Expectation:
     """What programs are expected to take on rows, by the calls of the committed prompts there."""
 
@@ -162,6 +184,7 @@ class Expectation:
         self.committed = committed
         self._cost_model = cost_model
         self._sizes = sizes
+        self._summed = lru_cache(_ROW_SETS)(self._sum)  # each trial asks, of the same rows
         self._models = defaultdict[Path, set[str]](set)  # a case may name another
         for call in (call for made in calls.values() for call in made):
             self._models[call.signature.prompt_path].add(call.model)
@@ -177,10 +200,8 @@ class Expectation:
     ) -> dict[str, Amount]:
         """Return the amounts by model; `longer`: a prompt's tokens beyond the committed one's."""
         amounts: defaultdict[str, Amount] = defaultdict(Amount)
-        for row in rows:
-            for call in self.calls[row]:
-                more = longer.get(call.signature.prompt_path, 0)
-                amounts[teacher or call.model] += self._took(call, more, teacher)
+        for (path, model), took in self._summed(tuple(rows)).items():
+            amounts[teacher or model] += self._more(took, model, longer.get(path, 0), teacher)
         return dict(amounts)
 
     def dearer(
@@ -200,17 +221,30 @@ class Expectation:
             more = more.at_least(self._cost_model.amount(teacher, Usage(0, more.tokens or 0)).known)
         return more
 
-    def _took(self, call: ModuleCall, longer: int, teacher: str | None) -> Amount:
-        usage, extra = call.usage, Usage(longer * call.requests, 0)
-        if usage == Usage():  # an endpoint that tells none: each call counts at its worst case
-            return replace(self._sizes.dearest.times(call.requests), calls=call.requests)
+    def _sum(self, rows: tuple[str, ...]) -> dict[tuple[Path, str], _Took]:
+        """Return what the calls on these rows took, by prompt path and model."""
+        summed: defaultdict[tuple[Path, str], _Took] = defaultdict(_Took)
+        for call in (call for row in rows for call in self.calls[row]):
+            summed[call.signature.prompt_path, call.model] += self._took(call)
+        return dict(summed)
+
+    def _took(self, call: ModuleCall) -> _Took:
+        if call.usage == _UNTOLD:  # an endpoint that tells none: each call counts at its worst case
+            worst = self._sizes.dearest.times(call.requests)
+            return _Took(untold=replace(worst, calls=call.requests))
+        told = self._cost_model.told(call.model, call.usage, call.cost, calls=call.requests)
+        return _Took(told, call.usage)
+
+    def _more(self, took: _Took, model: str, longer: int, teacher: str | None) -> Amount:
+        """Return what calls take whose prompts are `longer` by so many tokens each."""
+        told, usage = took.told, took.usage
+        extra = Usage(longer * told.calls, 0)
         if teacher is not None:
             whole = Usage(usage.prompt_tokens + extra.prompt_tokens, usage.completion_tokens)
-            return self._cost_model.amount(teacher, whole, calls=call.requests)
-        took = self._cost_model.told(call.model, usage, call.cost, calls=call.requests)
-        if not longer or took.nanodollars is None:  # no price need be looked up
-            return took + Amount(0, extra.prompt_tokens, 0)
-        return took + self._cost_model.amount(call.model, extra, calls=0)
+            return took.untold + self._cost_model.amount(teacher, whole, calls=told.calls)
+        if not extra.prompt_tokens or told.nanodollars is None:  # no price need be looked up
+            return took.untold + told + Amount(0, extra.prompt_tokens, 0)
+        return took.untold + told + self._cost_model.amount(model, extra, calls=0)
 
     def _longer(self, program: Mapping[Path, Prompt]) -> dict[Path, int]:
         models = self._models

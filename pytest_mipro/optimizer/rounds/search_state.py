@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from pytest_mipro.optimizer.proposing.proposal_plan import Lesson
@@ -60,13 +61,13 @@ class SearchState:
         """The assignment that is believed best so far."""
         return self.leader.assignment
 
-    @property
+    @cached_property
     def leader(self) -> Assessment:
         """The incumbent's assessment, whatever rows it rests on; of equal ones the earliest."""
         means = self.means
         return max(self.record.known, key=lambda item: (means[item.assignment], -item.number))
 
-    @property
+    @cached_property
     def means(self) -> dict[Assignment, float]:
         """What the score of each measured assignment is believed to be."""
         known = [item.assignment for item in self.record.known]
@@ -78,7 +79,7 @@ class SearchState:
         known = {item: (score, weight * rows) for item, (score, rows) in self._estimates.items()}
         return Surrogate(self.candidates.space, known).means(assignments)
 
-    @property
+    @cached_property
     def trusted_row_weight(self) -> float:
         """How much a row tells of a program; see `trusted_weight`."""
         return trusted_weight(self.candidates.space, self._estimates, self.record.row_weight)
