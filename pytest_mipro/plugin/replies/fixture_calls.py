@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pytest_mipro.plugin.collecting.plan import PLANNED
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.measuring.fixtures import caller_name
 from pytest_mipro.plugin.replies.circuit_breaker import NOT_TRIED
@@ -97,8 +98,19 @@ class FixtureCalls:
     def _traced(self, name: str, *, for_one: bool) -> Iterator[SetUp]:
         made = SetUp(name, Trace(keeps=self._keeps), for_one)
         self._made.append(made)
-        with tracing_default(made.trace):
+        with tracing_default(made.trace, self._row(for_one=for_one)):
             yield made
+
+    def _row(self, *, for_one: bool) -> str | None:
+        """Return the row that a set-up is for, whose demos it must not see; None: for no case.
+
+        What several cases share has none of its own (""): then the inputs of its calls tell, and it
+        is chance whether one of these cases or an unmarked test sets it up.
+        """
+        if not for_one:
+            return ""
+        case = self._item.stash.get(PLANNED, None) if self._item is not None else None
+        return case.row.key if case is not None else None
 
     def of(self, item: pytest.Item) -> tuple[SetUp, ...]:
         """Return the set-ups that an item uses, in their order; those without calls left out."""

@@ -41,7 +41,8 @@ class Teacher:
 class CallContext:
     """The context of a module call. `prompts` override the committed ones, by prompt path.
 
-    `row` is the row of the running case, whose own demos are left out; `sample` counts repeats.
+    `row` is the row of the running case, whose own demos are left out ("": of cases, but not of one
+    alone); `sample` counts repeats.
     `case` is the case's id, for errors; `model` is that of modules that name none ("": not set).
     """
 
@@ -143,9 +144,9 @@ def process_default(context: CallContext) -> Iterator[None]:
 
 
 @contextmanager
-def tracing_default(trace: Trace) -> Iterator[None]:
-    """Trace the module calls outside any case; nothing where none are served."""
-    default = _process.default and replace(_process.default, trace=trace)
+def tracing_default(trace: Trace, row: str | None) -> Iterator[None]:
+    """Trace the module calls outside any case, made for the row; nothing where none are served."""
+    default = _process.default and replace(_process.default, trace=trace, row=row)
     with replacing(_process, default=default):
         yield
 

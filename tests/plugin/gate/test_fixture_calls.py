@@ -6,6 +6,7 @@ import json
 import sys
 
 import pytest
+from gate_project import write_gate, write_prompt
 
 SWALLOWING = """
 def route(text):
@@ -237,3 +238,55 @@ def test_the_bill_has_the_calls_of_fixtures(pytester, desk):
     pytester.runpytest()
     cost = pytester.run(sys.executable, "-m", "pytest_mipro", "cost")
     cost.stdout.fnmatch_lines(["in all 3 calls, *"])
+
+
+OPEN_BOOK = """
+from pytest_mipro.runtime.client.contract import ScriptedClient
+
+def reply(request):
+    word = request.messages[-1].content.partition("<text>\\n")[2].partition("\\n</text>")[0]
+    return word.upper() if word.upper() in str(request.messages[:-1]) else word
+
+def pytest_mipro_client(config):
+    return ScriptedClient(reply)
+"""
+SPOKEN = """
+import pytest
+from pytest_mipro import cases
+from pipeline import say
+
+@pytest.fixture
+def said(text): return say(text=text)
+
+@pytest.mark.mipro(threshold=0.1)
+@cases("words.jsonl")
+def test_say(said, text): assert said == text.upper()
+"""
+SPOKEN_ONCE = """
+import pytest
+from pipeline import say
+
+@pytest.fixture(scope="module", params=["one", "two"])
+def said(request): return request.param, say(text=request.param)
+
+@pytest.mark.mipro(threshold=0.1)
+def test_say(said): assert said[1] == said[0].upper()
+"""
+
+
+@pytest.mark.parametrize(
+    ("tests", "demo", "score"),
+    [
+        (SPOKEN, "{case: 'words.jsonl:one', inputs: {text: one}, output: ONE}", "0.000"),
+        (SPOKEN, "{case: 'words.jsonl:one', inputs: {text: no more}, output: ONE}", "0.000"),
+        (SPOKEN, "{case: 'words.jsonl:two', inputs: {text: no more}, output: ONE}", "0.500"),
+        (SPOKEN_ONCE, "{case: elsewhere, inputs: {text: one}, output: ONE}", "0.000"),
+    ],
+)
+def test_a_fixture_shows_no_case_its_own_demo(pytester, tests, demo, score):
+    write_gate(pytester, tests, words=("one", "two"))
+    pytester.makeconftest(OPEN_BOOK)
+    prompt = write_prompt(pytester, "Say the word.")
+    prompt.write_text(prompt.read_text().replace("demos: []", f"demos: [{demo}]"))
+    result = pytester.runpytest("-p", "no:randomly")
+    result.stdout.fnmatch_lines([f"test_say  {score} *"])
