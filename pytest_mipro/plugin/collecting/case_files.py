@@ -15,7 +15,12 @@ from typing import Any, get_args
 from pytest_mipro.errors import CaseFileError
 from pytest_mipro.optimizer.study.identity import content_digest
 from pytest_mipro.optimizer.study.split import Place
-from pytest_mipro.runtime.text.merge_conflict import CONFLICT, conflict_line
+from pytest_mipro.runtime.text.merge_conflict import (
+    CONFLICT,
+    LFS_POINTER,
+    conflict_line,
+    is_lfs_pointer,
+)
 from pytest_mipro.runtime.text.number_words import counted
 from pytest_mipro.runtime.text.redaction import one_line
 from pytest_mipro.runtime.text.strict_json import NotFiniteError, load_json
@@ -109,6 +114,8 @@ def _numbered(path: Path) -> list[tuple[int, Any]]:
         known = ", ".join(_READERS)
         raise LineError(1, f"unknown case file type {path.suffix!r}; known: {known}")
     text = _text(path)
+    if is_lfs_pointer(text):
+        raise LineError(1, LFS_POINTER)
     try:
         return _parsed(reader, text)
     except LineError:

@@ -21,7 +21,13 @@ from pytest_mipro.plugin.lock.lock_checks import (
 from pytest_mipro.plugin.lock.lock_lines import line_of_key, line_of_refused, with_commas
 from pytest_mipro.plugin.lock.lock_summary import summary_of
 from pytest_mipro.runtime.text.files import read_text
-from pytest_mipro.runtime.text.merge_conflict import CONFLICT, is_marker
+from pytest_mipro.runtime.text.merge_conflict import (
+    CONFLICT,
+    LFS_POINTER,
+    is_lfs_pointer,
+    is_marker,
+)
+from pytest_mipro.runtime.text.schema_version import UPDATE, version_problem
 from pytest_mipro.runtime.text.strict_json import (
     COUNT,
     OBJECT,
@@ -167,29 +173,34 @@ def _summary(lock: Lock) -> tuple[str, ...]:
 def parse_lock(text: str, path: Path) -> Lock:
     """Return the lock in a file's text; raises LockError whose text begins with `path:line`."""
     text = text.removeprefix("\ufeff")  # an editor in which a merge was resolved may save one
+    if is_lfs_pointer(text):
+        raise LockError(f"{path}:1: {LFS_POINTER}")
     lines = text.splitlines()
     try:
         return _lock(load_json(with_commas(text)), lines)
     except json.JSONDecodeError as error:
         conflict = next((n for n, line in enumerate(lines, 1) if is_marker(line)), None)
-        problem = CONFLICT if conflict else f"not JSON ({error.msg})"
-        raise LockError(f"{path}:{conflict or error.lineno}: {problem}; {_REMEDY}") from None
+        problem = _CONFLICT if conflict else f"not JSON ({error.msg}); {_REMEDY}"
+        raise LockError(f"{path}:{conflict or error.lineno}: {problem}") from None
     except ValueError as problem:
         line = getattr(problem, "line", None) or line_of_refused(lines)
-        raise LockError(f"{path}:{line}: {problem}; {_REMEDY}") from None
+        remedy = getattr(problem, "remedy", f"; {_REMEDY}")
+        raise LockError(f"{path}:{line}: {problem}{remedy}") from None
 
 
 _FIELDS = tuple(item for item in fields(Lock) if item.name != "edited")
 # Left out where they are empty.
 _OPTIONAL: Mapping[str, Any] = MappingProxyType({"accepted_as": "", "holdout": "", "lessons": []})
 _SUMMARY = "summary"
+# Not to be deleted: either side knows how often the holdout was used, and what to compare with.
+_CONFLICT = f"{CONFLICT}; keep one side, and run `pytest --mipro-update-lock`"
 _REMEDY = "restore the file, or delete it and run `pytest --mipro-update-lock`"
 
 
 class _ProblemError(ValueError):
-    def __init__(self, text: str, line: int | None = None) -> None:
+    def __init__(self, text: str, line: int | None = None, remedy: str = f"; {_REMEDY}") -> None:
         super().__init__(text)
-        self.line = line
+        self.line, self.remedy = line, remedy
 
 
 def _block(value: Any) -> str:
@@ -209,8 +220,9 @@ def _lock(data: Any, lines: list[str]) -> Lock:
     edited = count_edited(data, _ENTRIES)
     version = data.pop("schema_version", None)
     if version != SCHEMA_VERSION:
-        text = f"schema_version is {version!r:.60}, this release reads {SCHEMA_VERSION}"
-        raise _ProblemError(text, line_of("schema_version"))
+        text = version_problem(version, SCHEMA_VERSION)
+        remedy = "" if text.endswith(UPDATE) else f"; {_REMEDY}"
+        raise _ProblemError(text, line_of("schema_version"), remedy)
     data = {**_OPTIONAL, **data}
     data.pop("salt", None)  # of releases whose split had one
     data.pop(_SUMMARY, None)

@@ -26,7 +26,13 @@ from pytest_mipro.runtime.signature.signature import VARIANT_SIGN, Signature, is
 from pytest_mipro.runtime.signature.text_signature import TextSignature
 from pytest_mipro.runtime.text import yaml_subset
 from pytest_mipro.runtime.text.files import read_bytes
-from pytest_mipro.runtime.text.merge_conflict import CONFLICT, conflict_line
+from pytest_mipro.runtime.text.merge_conflict import (
+    CONFLICT,
+    LFS_POINTER,
+    conflict_line,
+    is_lfs_pointer,
+)
+from pytest_mipro.runtime.text.schema_version import version_problem
 from pytest_mipro.runtime.text.yaml_subset import YAMLTextError, problem
 
 SCHEMA_VERSION = 1
@@ -97,6 +103,8 @@ def parse_prompt(text: str, path: Path, signature: Signature | None = None) -> P
     inputs and output type.
     """
     text = text.removeprefix("\ufeff")  # some editors save one
+    if is_lfs_pointer(text):
+        raise PromptFileError(f"{path}:1: {LFS_POINTER}")
     if line := conflict_line(text):
         raise PromptFileError(f"{path}:{line}: {_CONFLICT}")
     if not holds_demos(path):
@@ -162,13 +170,13 @@ class _Checked:
 def _prompt(root: _Checked, signature: Signature | None) -> Prompt:
     version = root.get("schema_version", int)
     if version != SCHEMA_VERSION:
-        text = f"schema_version is {version!r:.60}, this release reads {SCHEMA_VERSION}"
-        remedy = "; update pytest-mipro" if version > SCHEMA_VERSION else ""
-        raise problem(text + remedy, root.at("schema_version"))
+        raise problem(version_problem(version, SCHEMA_VERSION), root.at("schema_version"))
     module = root.get("module", str)
     if signature is not None and module != signature.name:
         raise problem(
-            f"the file belongs to module {module!r}, not to {signature.name!r}", root.at("module")
+            f"the file belongs to module {module!r}, not to {signature.name!r}; write `module: "
+            f"{signature.name}` if that is its new name",
+            root.at("module"),
         )
     instruction = normalise_instruction(root.get("instruction", str))
     if not instruction.strip():

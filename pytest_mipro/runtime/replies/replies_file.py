@@ -14,8 +14,14 @@ from pytest_mipro.runtime.client.contract import Usage
 from pytest_mipro.runtime.replies.recorded import RECORD, RecordedReply
 from pytest_mipro.runtime.replies.request_parts import RequestParts
 from pytest_mipro.runtime.text.files import read_text
-from pytest_mipro.runtime.text.merge_conflict import CONFLICT, is_marker
+from pytest_mipro.runtime.text.merge_conflict import (
+    CONFLICT,
+    LFS_POINTER,
+    is_lfs_pointer,
+    is_marker,
+)
 from pytest_mipro.runtime.text.redaction import HIDDEN
+from pytest_mipro.runtime.text.schema_version import version_problem
 from pytest_mipro.runtime.text.strict_json import (
     COST,
     COUNT,
@@ -55,6 +61,8 @@ def read_replies(path: Path, name: str = "") -> list[RecordedReply]:
 
 def parse_replies(text: str, name: str) -> list[RecordedReply]:
     """Return the replies in a file's text; raises RepliesFileError that begins with `name:line`."""
+    if is_lfs_pointer(text):
+        raise RepliesFileError(f"{name}:1: {LFS_POINTER}")
     replies: list[RecordedReply] = []
     known: dict[str, tuple[int, str]] = {}
     redacting = False
@@ -127,10 +135,7 @@ def _is_redacting(data: dict[str, Any]) -> bool:
     if data == {"schema_version": _REDACTING_VERSION}:
         return True
     if data != _HEAD:
-        version = data["schema_version"]
-        raise _ProblemError(
-            f"schema_version is {version!r:.60}, this release reads {SCHEMA_VERSION}"
-        )
+        raise _ProblemError(version_problem(data["schema_version"], SCHEMA_VERSION))
     return False
 
 

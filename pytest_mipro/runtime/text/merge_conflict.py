@@ -1,9 +1,15 @@
-"""Find what git leaves in a file where a merge was not resolved."""
+"""Find what git leaves in a file: a merge that was not resolved, or a pointer of Git LFS."""
 
 from __future__ import annotations
 
 CONFLICT = "an unresolved merge conflict"
+LFS_POINTER = "a pointer of Git LFS, not the file itself; run `git lfs pull`"
 _BEGIN, _MIDDLE, _END, _BASE = "<<<<<<<", "=======", ">>>>>>>", "|||||||"
+
+
+def is_lfs_pointer(text: str) -> bool:
+    """Return whether a file's text is what a checkout without Git LFS has in its place."""
+    return text.startswith("version https://git-lfs.github.com/spec/")
 
 
 def is_marker(line: str) -> bool:

@@ -116,11 +116,15 @@ def test_columns_are_those_of_all_rows_in_order(tmp_path):
     assert read_case_file(path).columns == ("id", "a", "b")
 
 
+LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 12345\n"
 CONFLICT = "<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> branch\n"
 REFUSED = [
     ("t.jsonl", '{"id": 1}\n' + CONFLICT, 2, "an unresolved merge conflict; keep the rows"),
     ("t.csv", "id,x\n" + CONFLICT, 2, "an unresolved merge conflict; keep the rows of both"),
     ("t.yaml", "- id: 1\n" + CONFLICT, 2, "an unresolved merge conflict; keep the rows of both"),
+    ("t.jsonl", LFS, 1, "a pointer of Git LFS, not the file itself; run `git lfs pull`"),
+    ("t.csv", LFS, 1, "a pointer of Git LFS"),
+    ("t.yaml", LFS, 1, "a pointer of Git LFS"),
     ("t.txt", "x", 1, "unknown case file type '.txt'; known: .jsonl, .csv, .yaml, .yml"),
     ("t.jsonl", "", 1, "the file has no rows"),
     ("t.jsonl", " \n\n", 1, "the file has no rows"),

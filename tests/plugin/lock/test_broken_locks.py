@@ -19,7 +19,7 @@ from pytest_mipro.plugin.lock.lock_file import Lock, LockedLesson, dump_lock, pa
             '"schema_version": 1',
             '"schema_version": 2',
             2,
-            "schema_version is 2, this release reads 1",
+            "schema_version is 2, this release reads 1; update pytest-mipro",
         ),
         ('"seed": 0', '"seed": -1', 4, "'seed' must be a whole number from 0 on, not -1"),
         ('"seed": 0', '"seed": true', 4, "'seed' must be a whole number from 0 on, not True"),
@@ -113,3 +113,26 @@ def test_a_broken_lock_stops_the_run_in_one_line(pytester, desk):
     result.stdout.fnmatch_lines(["/*test_desk.mipro.json:5: not JSON*; restore the file, or *"])
     assert not (pytester.path / "calls.txt").exists()
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            TEXT.replace('  "seed": 0', '<<<<<<< ours\n  "seed": 0', 1),
+            "4: an unresolved merge conflict; keep one side, and run `pytest --mipro-update-lock`",
+        ),
+        (
+            "version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 12345\n",
+            "1: a pointer of Git LFS, not the file itself; run `git lfs pull`",
+        ),
+        (
+            TEXT.replace('"schema_version": 1', '"schema_version": 2'),
+            "2: schema_version is 2, this release reads 1; update pytest-mipro",
+        ),
+    ],
+)
+def test_what_holds_a_lock_elsewhere_is_not_to_be_deleted(text, told):
+    with pytest.raises(LockError) as error:
+        parse_lock(text, PATH)
+    assert str(error.value) == f"{PATH}:{told}"

@@ -18,6 +18,7 @@ BOMB = "\n".join(
     ]
 )
 DEMO = GOOD + "demos:\n- case: a\n  inputs: {x: b}\n  output: 1\n"
+LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 12345\n"
 CONFLICT = "<<<<<<< HEAD\nGo on.\n=======\nGo.\n>>>>>>> branch\n"
 WRONG: dict[str, tuple[str, int, str]] = {
     "empty": ("", 1, "expected a mapping with the keys schema_version, module"),
@@ -51,7 +52,7 @@ WRONG: dict[str, tuple[str, int, str]] = {
     "deep": (GOOD + "demos: " + "[" * 20_000, 1, "nested too deeply"),
     "no module": ("schema_version: 1\ninstruction: Go.\n", 1, "the key 'module' is missing"),
     "no version": ("module: desk.f\ninstruction: Go.\n", 1, "the key 'schema_version' is missing"),
-    "later version": ("schema_version: 2\n", 1, "schema_version is 2, this release reads 1"),
+    "later version": ("schema_version: 2\n", 1, "this release reads 1; update pytest-mipro"),
     "earlier version": ("schema_version: 0\n", 1, "schema_version is 0, this release reads 1"),
     "version of text": ("schema_version: '1'\n", 1, "must be a whole number, not '1'"),
     "version of bool": ("schema_version: true\n", 1, "must be a whole number, not True"),
@@ -84,7 +85,12 @@ WRONG: dict[str, tuple[str, int, str]] = {
     "inputs list": (DEMO.replace("{x: b}", "[x]"), 6, "'inputs' must be a mapping, not ['x']"),
     "reasoning number": (DEMO + "  reasoning: 5\n", 8, "'reasoning' must be text, not 5; quote it"),
     "conflict": (GOOD + CONFLICT, 4, "an unresolved merge conflict; keep the lines that you want"),
-    "other module": (GOOD.replace("desk.f", "desk.g"), 2, "to module 'desk.g', not to 'desk.f'"),
+    "pointer": (LFS, 1, "a pointer of Git LFS, not the file itself; run `git lfs pull`"),
+    "other module": (
+        GOOD.replace("desk.f", "desk.g"),
+        2,
+        "not to 'desk.f'; write `module: desk.f` if",
+    ),
     "other inputs": (DEMO.replace("{x: b}", "{y: b}"), 6, "the inputs ['y'], not ['x']"),
     "more inputs": (DEMO.replace("{x: b}", "{x: b, y: c}"), 6, "the inputs ['x', 'y'], not ['x']"),
     "other output": (DEMO.replace("output: 1", "output: one"), 7, "'one' does not have the module"),
@@ -109,6 +115,12 @@ def test_a_conflict_in_a_text_is_refused(signature: FunctionSignature, name: str
     with pytest.raises(PromptFileError) as caught:
         parse_prompt(f"Read it.\n{CONFLICT}", Path(name), signature)
     assert str(caught.value).startswith(f"{name}:2: an unresolved merge conflict; ")
+
+
+@pytest.mark.parametrize("name", ["p.md", "p.txt"])
+def test_a_pointer_to_a_text_is_no_prompt(signature: FunctionSignature, name: str) -> None:
+    with pytest.raises(PromptFileError, match="1: a pointer of Git LFS"):
+        parse_prompt(LFS, Path(name), signature)
 
 
 @pytest.mark.parametrize("text", ["Rules\n=======\nBe brief.", "Such as:\n\n    <<<<<<< HEAD\n"])

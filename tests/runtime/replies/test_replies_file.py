@@ -69,7 +69,12 @@ GOOD = to_line(entry())
     ("lines", "number", "told"),
     [
         ([GOOD], 1, "the first line must hold the schema_version"),
-        (['{"schema_version": 3}'], 1, "schema_version is 3, this release reads 2"),
+        (
+            ['{"schema_version": 3}'],
+            1,
+            "is 3, this release reads 2; update pytest-mipro",
+        ),
+        (["version https://git-lfs.github.com/spec/v1"], 1, "a pointer of Git LFS, not the file"),
         ([HEAD, GOOD[:-1]], 2, "not JSON"),
         ([HEAD, "[]"], 2, "expected an object"),
         ([HEAD, "", '{"case": "a", "case": "b"}'], 3, "the key 'case' appears twice"),
