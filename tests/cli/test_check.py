@@ -123,6 +123,18 @@ def test_a_prompt_that_is_gone_or_new(locked: Path, command: Run) -> None:
     assert f"{sum_up} is new since it locked the docstring of pipeline.sum_up" in out
 
 
+def test_a_locked_prompt_whose_module_was_renamed(locked: Path, command: Run) -> None:
+    source = (locked / "desk/pipeline.py").read_text(encoding="utf-8")
+    assert "def route(" in source
+    write(locked, "desk/pipeline.py", source.replace("def route(", "def send("))
+    ended = command("check")
+    assert ended.status == 1
+    assert f"{LOCK}: {ROUTE} is of no module any more: pipeline.route, which it" in ended.out
+    made = "def make(name):\n    @lm_module(prompt=name)\n    def old(text: str) -> str: ...\n"
+    write(locked, "desk/made.py", made)  # it may be this one's
+    assert command("check").status == 0
+
+
 def test_a_prompt_of_no_module(locked: Path, command: Run) -> None:
     write(locked, "desk/prompts/pipeline.old.yaml", PROMPT.replace("route", "old"))
     ended = command("check")

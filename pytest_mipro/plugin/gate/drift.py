@@ -136,14 +136,14 @@ def differences(
     for path in sorted(before.keys() | now.keys()):
         old = moved.get(path, path)
         if path in now and old in before:
-            files = [_file_of(m[0], study.lock.parent, shown) for m in (before[old], now[path])]
-            found += _module(before[old], now[path], *files)
+            folder = study.lock.parent
+            files = [_file_of(m[0], folder, shown) for m in (before[old], now[path])]
+            found += _module(before[old], now[path], *files, left=_is_left(folder, old, path))
             found += _models(before[old], now[path], complete=complete)
         elif path in now:
             found.append(Difference("module", f"module {now[path][0].name} is new", _PROGRAM))
         elif complete and path not in moved.values():
-            what = f"module {before[path][0].name} is no longer called"
-            found.append(Difference("module", what, _PROGRAM))
+            found.append(_uncalled(before[path][0], study.lock.parent, shown))
     if complete and (lock.holdout or lock.logical_calls):
         found += _split(lock, verdicts)
     return (*found, *_cases(lock, study, verdicts))
@@ -155,6 +155,22 @@ def _file_of(module: LockedModule, folder: Path, shown: FormatPath) -> str:
     if not variant_of_file(file) or file.exists():
         return shown(file)
     return f"{shown(plain_file(file))}, which {module.name} follows,"
+
+
+def _uncalled(module: LockedModule, folder: Path, shown: FormatPath) -> Difference:
+    what, file = f"module {module.name} is no longer called", folder / module.prompt_path
+    if not file.exists():
+        return Difference("module", what, _PROGRAM)
+    return Difference(
+        "module",
+        f"{what}, but {_file_of(module, folder, shown)} is still there",
+        f"{_PROGRAM}; rename or delete the file if you did so with the module",
+    )
+
+
+def _is_left(folder: Path, was: str, now: str) -> bool:
+    """Return whether a prompt file stayed behind when its module moved."""
+    return (folder / was).exists() and not (folder / now).exists()
 
 
 def _by_path(modules: Iterable[LockedModule]) -> dict[str, list[LockedModule]]:
@@ -174,10 +190,18 @@ def _moved(
 
 
 def _module(
-    locked: Sequence[LockedModule], now: Sequence[LockedModule], was: str, file: str
+    locked: Sequence[LockedModule],
+    now: Sequence[LockedModule],
+    was: str,
+    file: str,
+    *,
+    left: bool,
 ) -> Iterator[Difference]:
     before, after = locked[0], now[0]
-    if before.prompt_path != after.prompt_path:
+    if left and before.prompt_path != after.prompt_path:
+        what = f"{after.name} found no prompt file {file}, and ran without; move {was} there"
+        yield Difference("prompt", what, _EDIT)
+    elif before.prompt_path != after.prompt_path:
         what = f"the prompt file of {after.name} is {file}, and was {was}"
         yield Difference("prompt", what, _EDIT)
     elif before.prompt != after.prompt:

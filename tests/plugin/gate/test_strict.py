@@ -100,6 +100,22 @@ def prompt_path(gate):
     )
 
 
+def renamed(gate):
+    edit(gate, "pipeline.py", "def say", "def speak")
+    edit(gate, "test_words.py", "import say", "import speak as say")
+    return "module pipeline.say is no longer called, but prompts/pipeline.say.yaml is still there"
+
+
+def moved_without_its_prompt(gate):
+    (gate.path / "core").mkdir()
+    (gate.path / "pipeline.py").rename(gate.path / "core/pipeline.py")
+    edit(gate, "test_words.py", "from pipeline", "from core.pipeline")
+    return (
+        "pipeline.say found no prompt file core/prompts/pipeline.say.yaml, and ran without; "
+        "move prompts/pipeline.say.yaml there: the difference from the lock is this edit's"
+    )
+
+
 def rows(gate):
     write_words(gate, ("one", "two=deux", "three", "four", "seven", "eight"))
     return "cases differ (2 new, 1 changed, 2 gone): compared on the 3 common ones"
@@ -139,6 +155,13 @@ def test_a_plain_run_tells_and_passes_a_strict_one_fails(gate, change):
     strict = gate.runpytest("--mipro-strict")
     assert strict.ret == 1
     strict.stdout.fnmatch_lines([f"FAILED {LOCK}::lock - 1 difference from the lock (mipro_st*"])
+
+
+@pytest.mark.parametrize("change", [renamed, moved_without_its_prompt])
+def test_a_prompt_file_that_stayed_behind_is_told(gate, change):
+    words = change(gate)
+    text = " ".join(gate.runpytest().stdout.str().split())
+    assert words in text
 
 
 def test_a_module_that_errors_kept_from_being_called_is_not_gone(gate):
