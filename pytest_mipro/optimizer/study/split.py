@@ -64,8 +64,13 @@ class Split:
 
     def digest(self) -> str:
         """Return 16 hex digits of which rows are held out, "" if none is."""
-        text = "\0".join(self.holdout)
-        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16] if text else ""
+        return digest_of_rows(self.holdout)
+
+
+def digest_of_rows(rows: Iterable[str]) -> str:
+    """Return 16 hex digits of which rows these are, in any order; "" if there are none."""
+    text = "\0".join(sorted(rows))
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16] if text else ""
 
 
 def split_rows(rows: Iterable[RowTag], min_holdout: int = MIN_HOLDOUT) -> Split:

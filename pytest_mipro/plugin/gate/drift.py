@@ -19,6 +19,7 @@ from typing import Literal
 
 import pytest
 
+from pytest_mipro.optimizer.study.split import digest_of_rows
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path, relative_path
 from pytest_mipro.plugin.gate.judge import locked
@@ -255,7 +256,15 @@ def _shown(name: str, value: object) -> str:
 
 
 def _split(lock: Lock, verdicts: Sequence[Verdict]) -> Iterator[Difference]:
-    if any(verdict.held_out != lock.holdout for verdict in verdicts):
+    # Of a renamed case file the rows are the same: cases tell how the lock names them.
+    locked = {(case.id, case.digest): case.row for case in lock.cases}
+    results = [result for verdict in verdicts for result in verdict.results]
+    names = {it.row: locked.get((it.id, it.digest), it.row) for it in results}
+    held_out = [
+        (verdict.held_out, {names.get(row, row) for row in verdict.held_out})
+        for verdict in verdicts
+    ]
+    if any(lock.holdout not in map(digest_of_rows, rows) for rows in held_out):
         yield Difference(
             "split",
             "the holdout has other rows than the search held out",

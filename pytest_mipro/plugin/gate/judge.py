@@ -44,13 +44,12 @@ _ALL_NEW = (
 class Holdout:
     """The keys of the holdout's rows; where there are none, `problem` says why, with a remedy.
 
-    `units` are the units of the study's rows, `digest` is the split's.
+    `units` are the units of the study's rows.
     """
 
     rows: frozenset[str]
     problem: str = ""
     units: Mapping[str, str] = field(default_factory=dict)
-    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def reference_of(
     options = options_of(config)
     holdout = holdout_of(study, options.min_holdout)
     if partial:
-        holdout = replace(holdout, rows=frozenset(), problem=_PARTIAL, digest="")
+        holdout = replace(holdout, rows=frozenset(), problem=_PARTIAL)
     return Reference(locked(path), holdout, options.gate_on, options.update_lock)
 
 
@@ -102,7 +101,7 @@ def holdout_of(results: Iterable[CaseResult], min_holdout: int) -> Holdout:
     try:
         split = split_rows(tags, min_holdout)
         if split.confirmed:
-            return Holdout(frozenset(split.holdout), "", split.units, split.digest())
+            return Holdout(frozenset(split.holdout), "", split.units)
         smaller = split_rows(tags, min_holdout=0)
     except ConfigurationError as error:
         return Holdout(frozenset(), str(error), units_of(tags))
@@ -142,7 +141,7 @@ def judge(plan: TestPlan, results: Sequence[CaseResult], reference: Reference) -
         pass_all=share_passing_all(results, plan.pass_score) if plan.repeats > 1 else None,
         detectable=detectable_distance(*scored_rows(judged)) if judged else None,
         results=tuple(results),
-        held_out=reference.holdout.digest,
+        held_out=reference.holdout.rows,
         metrics=metrics_of(results),
     )
     status, reason, rules = _ruling(verdict, judged, reference)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pytest_mipro.errors import LockError, MiproError, UsageError
+from pytest_mipro.optimizer.study.split import digest_of_rows
 from pytest_mipro.plugin.collecting.partial_study import is_partial
 from pytest_mipro.plugin.collecting.plan import PlannedCase
 from pytest_mipro.plugin.config.cache_folder import mipro_folder
@@ -134,7 +135,7 @@ def updated_lock(study: StudyProvenance, verdicts: Sequence[Verdict]) -> Lock:
         old,
         confirmed=old.confirmed and same,
         accepted_as=old.accepted_as if same else "",
-        holdout=next((verdict.held_out for verdict in verdicts), ""),
+        holdout=digest_of_rows(row for verdict in verdicts[:1] for row in verdict.held_out),
         demo_rows=tuple(study.demo_rows),
         modules=study.modules,
         cases=tuple(

@@ -110,8 +110,8 @@ class Verdict:
     `comparison.regressed`, and `broken` those with an error or a failure; the worst come first.
     `pass_all` is the share of rows of which every sample passes (pass^k), None without repeats;
     `flaky` are cases of which some samples pass. `detectable` is the distance of the mean from a
-    threshold that this many cases tell in 70 % of runs, None without scores. `held_out` is a digest
-    of the study's holdout rows, "" where it has none. `metrics` are the means of what `Score` names
+    threshold that this many cases tell in 70 % of runs, None without scores. `held_out` are
+    the study's holdout rows. `metrics` are the means of what `Score` names
     besides the score, by name; no rule depends on them.
     """
 
@@ -131,7 +131,7 @@ class Verdict:
     pass_all: float | None = None
     detectable: float | None = None
     results: tuple[CaseResult, ...] = ()
-    held_out: str = ""
+    held_out: frozenset[str] = frozenset()
     metrics: tuple[MetricMean, ...] = ()
 
     @property

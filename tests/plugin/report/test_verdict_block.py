@@ -278,3 +278,20 @@ def pytest_runtest_logreport(report):
     result.stdout.fnmatch_lines(["test_long  0.500 *"])
     sizes = [int(line) for line in (pytester.path / "sizes.txt").read_text().split()]
     assert max(sizes) < 10_000
+
+
+def test_a_renamed_case_file_holds_out_the_same_rows(pytester, desk):
+    desk(TICKETS.format(mark="threshold=0.1"))
+    tickets(pytester, *((f"T-{n}", f"yes {n}", f"yes {n}", {}) for n in range(24)))
+    with (pytester.path / "tox.ini").open("a") as ini:
+        ini.write("\nmipro_min_holdout = 2\n")
+    assert pytester.runpytest("--mipro-update-lock").ret == 0
+    path = pytester.path / "test_desk.mipro.json"
+    path.write_text(path.read_text().replace('"logical_calls": 0', '"logical_calls": 9'))
+    assert '"holdout": "' in path.read_text()
+    (pytester.path / "tickets.jsonl").rename(pytester.path / "rows.jsonl")
+    test = pytester.path / "test_desk.py"
+    test.write_text(test.read_text().replace("tickets.jsonl", "rows.jsonl"))
+    result = pytester.runpytest()
+    result.stdout.fnmatch_lines(["    holdout * 10 cases"])
+    result.stdout.no_fnmatch_line("*the holdout has other rows*")
