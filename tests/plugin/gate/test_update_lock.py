@@ -215,4 +215,4 @@ def test_locks_that_change_different_cases_merge(pytester):
     assert conflict.count('"id"') == 2  # ours and theirs of one case
     result = pytester.runpytest()
     assert result.ret == pytest.ExitCode.INTERRUPTED
-    result.stdout.fnmatch_lines([f"*{LOCK}:*: an unresolved merge conflict; restore the file*"])
+    result.stdout.fnmatch_lines([f"*{LOCK}:*: an unresolved merge conflict; keep one side*"])
