@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import types
 import typing
@@ -35,6 +36,25 @@ class _ByName(GenerateJsonSchema):
         members = schema["expected"]
         named = any(enum_name(member) is not None for member in members)
         return _named(members) if named else super().literal_schema(schema)
+
+    def dataclass_schema(self, schema: core_schema.DataclassSchema) -> JsonSchemaValue:
+        """Return the schema of a dataclass, with its docstring: pydantic before 2.13 drops it."""
+        shaped = super().dataclass_schema(schema)
+        cls = schema["cls"]
+        doc = cls.__doc__ or ""
+        if doc and not doc.startswith(
+            f"{cls.__name__}("
+        ):  # that is the signature, written by Python
+            shaped.setdefault("description", inspect.cleandoc(doc))
+        return shaped
+
+    def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
+        """Return the schema of a decimal, without the pattern that pydantic 2.12 and 2.13 add."""
+        shaped = super().decimal_schema(schema)
+        options = [{**option} for option in shaped.get("anyOf", ())]
+        for option in options:
+            option.pop("pattern", None)
+        return shaped | ({"anyOf": options} if options else {})
 
 
 def _named(members: list[Any], cls: type | None = None) -> Schema:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import typing
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Any, Literal, Optional
 
 import pytest
 from output_types import Level, Odd, Plain, of
 from pydantic import BaseModel, Field
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 from pytest_mipro.errors import OutputParseError
 
@@ -94,3 +97,48 @@ def test_the_standard_librarys_typed_dicts_are_read(annotation: Any, value: Any)
     assert output.parse(output.reply_text(output.dump(value), None))[0] == value
     with pytest.raises(OutputParseError):
         output.parse('{"part": {"sizes": [1]}, "name": 1}')
+
+
+@dataclass
+class Noted:
+    """What the desk
+    noted.
+    """
+
+    text: str
+
+
+@dataclass
+class Bare:
+    text: str
+
+
+def test_a_dataclass_is_described_by_its_docstring_in_each_release_of_pydantic(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those before 2.13 leave it out: a prompt and its lock would depend on the release."""
+    newer = GenerateJsonSchema.dataclass_schema
+
+    def older(maker: GenerateJsonSchema, schema: core_schema.DataclassSchema) -> JsonSchemaValue:
+        shaped = newer(maker, schema)
+        shaped.pop("description", None)
+        return shaped
+
+    told = of(list[Noted]).instruction()
+    assert told.endswith("\n- `[]`: What the desk noted.")
+    bare = of(Bare).instruction()
+    assert "Bare(" not in bare
+    monkeypatch.setattr(GenerateJsonSchema, "dataclass_schema", older)
+    assert (of(list[Noted]).instruction(), of(Bare).instruction()) == (told, bare)
+
+
+def test_a_decimal_is_asked_for_alike_in_each_release_of_pydantic(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """2.12 and 2.13 write a pattern of the text that it may be, too."""
+    text = {"type": "string", "pattern": r"^\d+$"}
+    patterned = {"anyOf": [{"type": "number"}, text]}
+    monkeypatch.setattr(GenerateJsonSchema, "decimal_schema", lambda maker, schema: patterned)
+    output = of(list[Decimal])
+    assert output.instruction().endswith('\n[<number> or "<text>", …]')
+    assert output.parse('["1.50"]')[0] == [Decimal("1.50")]
