@@ -171,6 +171,8 @@ def refusal(item: pytest.Item) -> str | None:
         return f"{where}the test is a generator; a test returns its score, so replace `yield`"
     if "subtests" in item.fixturenames:
         return f"{where}`subtests` has no one score; parametrise the test instead"
+    if item.config.getoption("forked", False) or item.get_closest_marker("forked"):
+        return f"{where}a score does not come back from pytest-forked's processes; do without it"
     return None
 
 

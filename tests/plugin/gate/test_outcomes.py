@@ -254,6 +254,25 @@ def test_what_cannot_be_measured_is_refused_in_one_line(pytester, desk, source, 
     result.stdout.fnmatch_lines([line])
 
 
+@pytest.mark.parametrize(
+    ("mark", "option"), [("", ["--forked"]), ("@pytest.mark.forked\n", [])], ids=["option", "mark"]
+)
+def test_cases_in_forked_processes_are_refused(pytester, desk, mark, option):
+    """pytest-forked's reports hold no attributes: each case `EXITED with status 3`."""
+    desk(f"{mark}@pytest.mark.mipro\ndef test_one(): pass")
+    with (pytester.path / "conftest.py").open("a") as conftest:
+        conftest.write("""
+def pytest_addoption(parser):
+    parser.addoption("--forked", action="store_true")
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "forked: as pytest-forked has it")
+""")
+    result = pytester.runpytest(*option)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["*::test_one: @pytest.mark.mipro: *pytest-forked's processes; *"])
+
+
 def test_items_that_are_no_functions_are_refused(pytester, desk):
     desk("def test_one(): pass")
     with (pytester.path / "conftest.py").open("a") as conftest:
