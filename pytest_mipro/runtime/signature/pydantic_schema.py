@@ -41,10 +41,8 @@ class _ByName(GenerateJsonSchema):
         """Return the schema of a dataclass, with its docstring: pydantic before 2.13 drops it."""
         shaped = super().dataclass_schema(schema)
         cls = schema["cls"]
-        doc = cls.__doc__ or ""
-        if doc and not doc.startswith(
-            f"{cls.__name__}("
-        ):  # that is the signature, written by Python
+        doc, signature = cls.__doc__ or "", f"{cls.__name__}("  # Python writes one where none is
+        if doc and not doc.startswith(signature):
             shaped.setdefault("description", inspect.cleandoc(doc))
         return shaped
 
