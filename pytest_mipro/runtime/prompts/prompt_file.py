@@ -215,7 +215,8 @@ def _demo(item: _Checked, signature: Signature | None) -> Demo:
             signature.output.load(output)
         except OutputParseError as error:
             raise problem(
-                f"the output {output!r:.60} does not have the module's type: {error}",
+                f"the output {output!r:.60} does not have the module's type: {error}; "
+                "correct it, or delete the demo",
                 item.at("output"),
             ) from None
     reasoning = item.get("reasoning", str) if item.has("reasoning") else None
