@@ -116,7 +116,8 @@ def _has_tests(project: Inventory, lock: str) -> bool:
 def _difference(project: Inventory, place: str, locked: LockedModule) -> str:
     now, place = project.prompt(place), project.followed(place)
     had_file, has_file = locked.prompt != locked.docstring, project.has_file(place)
-    if has_file and place not in project.prompts and not project.more:
+    seen = place in project.tree.paths(place)  # beyond the tree, its module is not known either
+    if seen and place not in project.prompts and not project.more:
         gone = f"{place} is of no module any more: {locked.name}, which it locked with it, is gone"
         return f"{gone}; move or rename it as the module, or delete it"
     if now is not None and now.digest() == locked.prompt:

@@ -301,3 +301,11 @@ def test_a_file_that_a_source_needs_is_there(own: Path, command: Run) -> None:
         "desk/pipeline.py: desk/sum.md, which sum_up is read from, is not there",
         "4 prompts, 0 locks: 3 differences",
     ]
+
+
+def test_a_module_beyond_the_tree_is_not_told_as_gone(locked: Path, command: Run) -> None:
+    (locked / "desk").rename(locked / ".vendor")
+    lock = (locked / LOCK).read_text(encoding="utf-8")
+    write(locked, LOCK, lock.replace("/desk/", "/.vendor/"))
+    assert "/.vendor/prompts" in (locked / LOCK).read_text(encoding="utf-8")
+    assert "is gone" not in command("check").out

@@ -32,8 +32,9 @@ from pytest_mipro.runtime.prompts.render import render
 
 # Tokens per byte of prompt, before any reply: English has 0.25, other scripts up to about 0.5.
 _USUAL_RATE = 0.3
-# No text has fewer; what an endpoint tells may leave out what it had read before.
-_LEAST_RATE = 0.125
+# No text has fewer, so an endpoint that tells fewer leaves something out; and hardly one has more,
+# so what it tells beyond that is not of the text: a hidden prompt, or the schema of the output.
+_LEAST_RATE, _MOST_RATE = 0.125, 0.5
 _UNTOLD = Usage()
 # So many selections of rows are asked about over and over.
 _ROW_SETS = 16
@@ -118,7 +119,8 @@ class Sizes:
 
     def bytes(self, model: str, tokens: int) -> int:
         """Return about how many bytes of UTF-8 a text of so many tokens has."""
-        return round(tokens / min(1.0, max(_LEAST_RATE, self._rate(model))))
+        rate = self._rate(model)
+        return round(tokens / (_USUAL_RATE if rate < _LEAST_RATE else min(rate, _MOST_RATE)))
 
     def _rate(self, model: str) -> float:
         return self.rates.get(model, _USUAL_RATE)
@@ -239,7 +241,7 @@ class Expectation:
         """Return what calls take whose prompts are `longer` by so many tokens each."""
         told, usage = took.told, took.usage
         extra = Usage(longer * told.calls, 0)
-        if teacher is not None:
+        if teacher is not None and usage != _UNTOLD:
             whole = Usage(usage.prompt_tokens + extra.prompt_tokens, usage.completion_tokens)
             return took.untold + self._cost_model.amount(teacher, whole, calls=told.calls)
         if not extra.prompt_tokens or told.nanodollars is None:  # no price need be looked up

@@ -9,7 +9,7 @@ _BEGIN, _MIDDLE, _END, _BASE = "<<<<<<<", "=======", ">>>>>>>", "|||||||"
 
 def is_lfs_pointer(text: str) -> bool:
     """Return whether a file's text is what a checkout without Git LFS has in its place."""
-    return text.startswith("version https://git-lfs.github.com/spec/")
+    return text.removeprefix("\ufeff").startswith("version https://git-lfs.github.com/spec/")
 
 
 def is_marker(line: str) -> bool:

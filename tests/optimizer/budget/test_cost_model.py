@@ -48,7 +48,7 @@ def test_texts_have_the_tokens_per_byte_that_calls_told() -> None:
     assert sizes_of([made], {}, Amount(1)).rates == {}
 
 
-@pytest.mark.parametrize(("told", "size"), [(0.001, 800), (7.0, 100)])
+@pytest.mark.parametrize(("told", "size"), [(0.001, 333), (7.0, 200)])
 def test_what_no_text_takes_bounds_nothing(told: float, size: int) -> None:
     assert Sizes({"odd": told}, Amount(1)).bytes("odd", 100) == size
 
