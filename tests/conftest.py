@@ -26,7 +26,6 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 # Hundreds of runs in processes of their own start a third faster with the package compiled.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-sys.dont_write_bytecode = False
 
 _numbers = itertools.count()
 
@@ -84,6 +83,7 @@ def _imported(_quick_plugins: None) -> None:
     for name in ("optuna", "diskcache"):  # imported at their first use
         importlib.import_module(name)
     gc.freeze()  # what is imported for good need not be looked through at each collection
+    sys.dont_write_bytecode = True  # the files of a run inside a test are imported once
 
 
 @pytest.fixture(scope="session")
