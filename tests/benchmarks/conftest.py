@@ -1,4 +1,4 @@
-"""For the benchmarks: one folder of compiled files, and settings that end with their test."""
+"""For the benchmarks: settings that end with their test."""
 
 from __future__ import annotations
 
@@ -15,9 +15,3 @@ def _settings_restored() -> Iterator[None]:
     before = current_settings()
     yield
     replace_settings(before)
-
-
-@pytest.fixture
-def compiled(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep compiled files for all projects: each alone would compile pytest and its plugins."""
-    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.getbasetemp() / "compiled"))

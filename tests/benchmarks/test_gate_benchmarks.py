@@ -30,7 +30,6 @@ def benchmark(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
     del sys.modules[spec.name]
 
 
-@pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("benchmark", ["gate_speed"], indirect=True)
 def test_gate_speed_prints_its_figures(benchmark, capsys):
     assert benchmark.main(["--cases", "3", "--pairs", "2", "--workers", "0"]) == 0
@@ -40,7 +39,6 @@ def test_gate_speed_prints_its_figures(benchmark, capsys):
         assert re.search(rf"{kind} +empty \d+\.\d+  gate \d+\.\d+  above .* ms a case", printed)
 
 
-@pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("benchmark", ["gate_speed"], indirect=True)
 def test_a_gate_that_fails_is_no_measurement(benchmark, tmp_path):
     benchmark.write_project(tmp_path, 2)

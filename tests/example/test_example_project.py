@@ -21,12 +21,13 @@ ONE_STUDY = (
     *("--mipro-optimize", "--mipro-concurrency=16", "--mipro-trials=6"),
     *("-o", "mipro_min_holdout=20"),
 )
+QUICK = ("--mipro-trials=3", "-o", "mipro_minibatch_size=8")
 
 
 @pytest.fixture
 def example(tmp_path: Path) -> Path:
     """A copy of the example under version control, its cache and prompts not yet made."""
-    return _copy(tmp_path / "example_project", tickets=170)
+    return _copy(tmp_path / "example_project", tickets=130)
 
 
 def _copy(target: Path, *, tickets: int) -> Path:
@@ -139,7 +140,7 @@ def test_faults_of_the_endpoint_do_not_change_the_files(
     for name, plan in plans.items():
         with serve(faults=plan, retry_after=0.05) as server:
             folder = _served(pytester.path / name, server.url)
-            done = pytester.runpytest(folder, *ONE_STUDY, "-o", "mipro_minibatch_size=8")
+            done = pytester.runpytest(folder, *ONE_STUDY, *QUICK)
             assert done.ret == 0
             assert bool(server.stats()["faults"]) == bool(plan.rates)
         files.append(_files(folder))

@@ -38,7 +38,7 @@ def best_found(searcher: Searcher, seed: int, trials: int = 60, rows: int = 35) 
 
 
 def test_tpe_beats_random_on_interacting_modules_under_noise() -> None:
-    seeds = range(24)
+    seeds = range(8)
     tpe = statistics.mean(best_found(TPESearcher(MODULES, seed), seed) for seed in seeds)
     rand = statistics.mean(best_found(RandomSearcher(MODULES, seed), seed) for seed in seeds)
     assert tpe > rand + 0.03
