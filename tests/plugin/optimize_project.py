@@ -128,7 +128,7 @@ def run(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
 
 def optimize(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
     """Run `pytest --mipro-optimize` with a small search."""
-    return run(pytester, "--mipro-optimize", "--mipro-trials=6", *args)
+    return run(pytester, "--mipro-optimize", "--mipro-trials=4", *args)
 
 
 def check_output(result: pytest.RunResult) -> None:

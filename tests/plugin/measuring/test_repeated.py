@@ -69,7 +69,7 @@ def test_each_sample_of_a_case_gets_the_arguments_of_the_first(pytester, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_run_of_a_captured_case_gets_the_arguments_of_the_first(pytester, kind):
     write_project(pytester, source(kind, ""))
-    result = optimize(pytester)
+    result = optimize(pytester, "--mipro-trials=6")
     assert result.ret == 0
     assert written(pytester)
 

@@ -112,7 +112,7 @@ def pytest_configure(config):
 def test_a_kill_while_the_files_are_written_begins_no_second_study(pytester, monkeypatch):
     write_project(pytester, conftest=KILLED)
     monkeypatch.setenv("MIPRO_TEST_KILL", "1")
-    killed = pytester.runpytest_subprocess("--mipro-optimize", "--mipro-trials=6")
+    killed = pytester.runpytest_subprocess("--mipro-optimize", "--mipro-trials=4")
     assert killed.ret == -signal.SIGKILL
     assert written(pytester) == {}
     monkeypatch.delenv("MIPRO_TEST_KILL")

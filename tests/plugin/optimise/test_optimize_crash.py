@@ -45,7 +45,7 @@ def test_files_are_all_old_or_all_new_after_kill_9_and_another_run(pytester, mon
     new = written(pytester)
     remove_written(pytester)
     monkeypatch.setenv("MIPRO_TEST_KILL", str(step))
-    killed = pytester.runpytest_subprocess("--mipro-optimize", "--mipro-trials=6")
+    killed = pytester.runpytest_subprocess("--mipro-optimize", "--mipro-trials=4")
     assert killed.ret == -signal.SIGKILL
     monkeypatch.delenv("MIPRO_TEST_KILL")
     result = run(pytester)
@@ -154,7 +154,7 @@ BOUND = 120.0  # seconds: far from the 600 that a call or a case takes, and enou
 def interrupted(pytester):
     """Run, send Ctrl-C once `waiting.txt` is there, and return the lines of the output."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "--mipro-optimize", "--mipro-trials=6"],
+        [sys.executable, "-m", "pytest", "--mipro-optimize", "--mipro-trials=4"],
         cwd=pytester.path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -22,7 +22,7 @@ def test_without_a_lock_what_is_not_known_is_said(pytester):
             "mipro: test_numbers.py",
             "tests       test_parity",
             "rows        40: 8 training, 16 validation, 16 holdout",
-            "search      2 rounds, 6 trials of 8 rows*",
+            "search      2 rounds, 4 trials of 8 rows*",
             "case runs   at most *",
             "modules     unknown before the first run*",
             "LM calls    unknown before the first run",

@@ -238,7 +238,7 @@ def test_only_searches_one_of_the_two(pytester, only, found):
 @pytest.mark.parametrize(
     ("key", "value", "line"),
     [
-        ("mipro_minibatch_size", 5, "*6 trials of 5 rows *"),
+        ("mipro_minibatch_size", 5, "*4 trials of 5 rows *"),
         ("mipro_max_demos", 0, "round 1     parity  * instructions, 1 demo set of *"),
         ("mipro_min_holdout", 30, "*too few rows for a holdout: *not independently"),
     ],

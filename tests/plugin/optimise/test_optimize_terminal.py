@@ -30,7 +30,7 @@ def on_a_terminal(
         environment.pop(name, None)
     environment |= variables
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "--mipro-optimize", "--mipro-trials=6", *args],
+        [sys.executable, "-m", "pytest", "--mipro-optimize", "--mipro-trials=4", *args],
         cwd=pytester.path,
         stdin=slave,
         stdout=slave,

@@ -148,7 +148,7 @@ def test_what_cases_print_stays_out_of_the_output_of_a_study_that_stops(pytester
     """Of one that does not: see `LOUD` in test_optimize_terminal.py."""
     monkeypatch.setenv("MIPRO_TEST_CALLS", "60")
     write_project(pytester, LOUD)
-    result = pytester.runpytest_subprocess("--mipro-optimize", "--mipro-trials=6")
+    result = pytester.runpytest_subprocess("--mipro-optimize", "--mipro-trials=4")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["before *"])
     output = result.stdout.str() + result.stderr.str()

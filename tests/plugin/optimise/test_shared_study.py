@@ -66,7 +66,7 @@ class Machine:
             for file in pytester.path.iterdir():
                 if file.is_file():
                     shutil.copy(file, self.folder)
-        command = [sys.executable, "-m", "pytest", "--mipro-optimize", "--mipro-trials=6"]
+        command = [sys.executable, "-m", "pytest", "--mipro-optimize", "--mipro-trials=4"]
         self._log = pytester.path / f"output-{id(self)}.log"
         with self._log.open("w") as log:
             self.process = subprocess.Popen(

@@ -58,7 +58,7 @@ def _trials_are_recorded_with_their_candidates_cases_and_cost(lines):
     assert {one["module"] for one in offered} == {"pipeline.parity"}
     assert all(one["instructions"][0] == "Say whether the number is odd." for one in offered)
     trials = kinds(lines, "trial")
-    assert len(trials) >= 6
+    assert len(trials) >= 4
     for trial in trials:
         (module,) = [one for one in offered if one["round"] == trial["round"]]
         instruction, demos = trial["assignment"]
