@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from contextvars import copy_context
 
 import httpx
@@ -176,7 +177,8 @@ def test_a_call_that_the_pipeline_waits_for_no_longer_is_known(
     with case(client) as trace:
         asked = threading.Thread(target=copy_context().run, args=(post, server))
         asked.start()
-        asked.join(0.1)
+        while asked.is_alive() and not server.asked:
+            time.sleep(0.01)
         assert (trace.given_up, trace.calls) == (1, ())
         asked.join()
     assert (trace.given_up, len(trace.calls)) == (0, 1)
