@@ -38,7 +38,8 @@ def test_second(text, answer): assert answer == "fallback"
 @pytest.mark.mipro(threshold=0.1)
 def test_without(): assert echo(text="one") == "one"
 """
-SCOPES = pytest.mark.parametrize("scope", ["function", "class", "module", "package", "session"])
+NAMES = ("function", "class", "module", "package", "session")
+SCOPES = pytest.mark.parametrize("scope", NAMES)
 
 
 @SCOPES
@@ -201,8 +202,10 @@ def test_alone(reply): assert reply[0] == reply[1]
 """
 
 
-@SCOPES
-@pytest.mark.parametrize("workers", ["-n0", "-n1"])
+@pytest.mark.parametrize(
+    ("scope", "workers"),
+    [*((scope, "-n0") for scope in NAMES), ("class", "-n1"), ("session", "-n1")],
+)
 def test_calls_of_fixtures_are_in_the_figures_and_in_the_lock(pytester, desk, scope, workers):
     desk(JUDGED.replace("SCOPE", scope))
     result = pytester.runpytest(workers, "--mipro-update-lock")
