@@ -140,6 +140,16 @@ def check_output(result: pytest.RunResult) -> None:
 _FRAME = re.compile(r"pytest_mipro/\w+/\w+\.py|INTERNALERROR|Traceback")
 
 
+def refused(pytester: pytest.Pytester, *lines: str) -> None:
+    """Optimise: refused with these lines before anything is set up or paid."""
+    result = optimize(pytester)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {line}" for line in lines])
+    assert len([line for line in result.errlines if line.strip()]) == 1
+    assert live_calls(pytester) == 0
+    assert not (pytester.path / ".mipro").exists()
+
+
 def stopped(result: pytest.RunResult, line: str) -> None:
     """The study stopped with this line, in full and in the short summary."""
     assert result.ret == pytest.ExitCode.TESTS_FAILED
