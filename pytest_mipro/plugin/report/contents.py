@@ -22,7 +22,8 @@ from pytest_mipro.optimizer.run.result import StudyResult
 from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import relative_path
-from pytest_mipro.plugin.gate.drift import Difference, drift_of
+from pytest_mipro.plugin.gate.differences import Difference
+from pytest_mipro.plugin.gate.drift import drift_of
 from pytest_mipro.plugin.gate.provenance import replies_used
 from pytest_mipro.plugin.gate.verdict_types import Verdict
 from pytest_mipro.plugin.measuring.report_data import ModuleUsage, by_module

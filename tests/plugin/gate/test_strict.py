@@ -18,7 +18,7 @@ from gate_changes import (
 )
 from gate_project import LOCK, TESTS, WORDS, lock_text, write_gate, write_prompt, write_words
 
-from pytest_mipro.plugin.gate.drift import _parameters
+from pytest_mipro.plugin.gate.differences import _parameters
 from pytest_mipro.plugin.lock.lock_file import LockedModule
 
 DIFFERS = f"differs from {LOCK}:"
