@@ -42,6 +42,8 @@ def run(given: argparse.Namespace) -> int:
             "there is no LM module, no prompt text and no lock here; run this in your project's "
             "folder"
         )
+    for source in project.unread:
+        say(f"{source}; its prompts can't be seen")
     unreadable = _unreadable(project)
     problems = [*project.broken.values(), *unreadable.values()]
     problems += [*_lock_problems(project, unreadable), *_split_studies(project, root)]

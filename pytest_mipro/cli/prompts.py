@@ -27,8 +27,9 @@ from pytest_mipro.runtime.signature.signature import (
 class Inventory:
     """What a tree has: the prompts that its sources name, and locks by their paths.
 
-    `broken` holds the errors of locks that can't be read; `more` tells that there may be prompts
-    which only a run of the sources would show.
+    `broken` holds the errors of locks that can't be read, `unread` what is wrong with sources that
+    are no Python; `more` tells that there may be prompts which these sources would show, or only
+    a run.
     """
 
     tree: Tree
@@ -36,6 +37,7 @@ class Inventory:
     locks: Mapping[str, Lock]
     broken: Mapping[str, str]
     more: bool
+    unread: Sequence[str] = ()
 
     @cached_property
     def prompts(self) -> Mapping[str, FoundPrompt]:
@@ -72,8 +74,10 @@ class Inventory:
 
 def inventory_of(tree: Tree) -> Inventory:
     """Return the prompts and locks of a tree."""
-    sources = [prompts_in(source_text(tree, path), path) for path in tree.paths(".py", *MAKERS)]
-    plain = [prompt for source in sources for prompt in source.prompts]
+    sources = {
+        path: prompts_in(source_text(tree, path), path) for path in tree.paths(".py", *MAKERS)
+    }
+    plain = [prompt for source in sources.values() for prompt in source.prompts]
     locks: dict[str, Lock] = {}
     broken: dict[str, str] = {}
     for path in tree.paths(SUFFIX):
@@ -81,8 +85,9 @@ def inventory_of(tree: Tree) -> Inventory:
             locks[path] = parse_lock(tree.read(path) or "", Path(path))
         except UsageError as error:  # also that it is no UTF-8
             broken[path] = str(error)
-    more = any(source.more for source in sources)
-    return Inventory(tree, (*plain, *_variants(tree, plain)), locks, broken, more)
+    unread = [f"{path}:{each.problem}" for path, each in sources.items() if each.problem]
+    more = bool(unread) or any(source.more for source in sources.values())
+    return Inventory(tree, (*plain, *_variants(tree, plain)), locks, broken, more, unread)
 
 
 def _variants(tree: Tree, prompts: Iterable[FoundPrompt]) -> Iterator[FoundPrompt]:

@@ -44,10 +44,14 @@ class FoundPrompt:
 
 @dataclass(frozen=True)
 class Found:
-    """The prompts of a file; `more` tells that others may be made when it runs."""
+    """The prompts of a file; `more` tells that others may be made when it runs.
+
+    `problem` is `<line>: <what is wrong>` of a file that is no Python: its prompts stay unseen.
+    """
 
     prompts: tuple[FoundPrompt, ...] = ()
     more: bool = False
+    problem: str = ""
 
     @property
     def modules(self) -> tuple[FoundPrompt, ...]:
@@ -64,7 +68,7 @@ def prompts_in(text: str, path: str) -> Found:
     """Return the prompts of a source file's text, modules first; none where it is no Python."""
     tree = parsed(text)
     if tree is None:
-        return Found()
+        return Found(problem=_problem(text))
     found = [*_modules(tree, path), *_texts(tree, path)]
     known = (each for each in found if each is not None)
     return Found(tuple(dict.fromkeys(known)), None in found)
@@ -113,6 +117,17 @@ def parsed(text: str) -> ast.Module | None:
             return ast.parse(text)
         except (SyntaxError, ValueError, RecursionError):
             return None
+
+
+def _problem(text: str) -> str:
+    """Return the line of a text that is no Python, and what is wrong there."""
+    try:
+        ast.parse(text)
+    except SyntaxError as error:
+        return f"{error.lineno or 1}: {error.msg}"
+    except (ValueError, RecursionError) as error:
+        return f"1: {error}"
+    return ""
 
 
 def top_functions(tree: ast.Module) -> Iterator[Function]:

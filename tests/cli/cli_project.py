@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,4 +141,21 @@ def write(folder: Path, name: str, text: str) -> Path:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
+    return path
+
+
+LOCK = "tests/test_desk.mipro.json"
+ROUTE = "desk/prompts/pipeline.route.yaml"
+
+
+def wheel_of(project: Path, *left_out: str, prefix: str = "") -> Path:
+    """Write a wheel of the package `desk`, as a build backend does."""
+    path = project / "dist/desk-1.0-py3-none-any.whl"
+    path.parent.mkdir(exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in (project / "desk").rglob("*"):
+            name = file.relative_to(project).as_posix()
+            if file.is_file() and name not in left_out:
+                archive.write(file, f"{prefix}{name}")
+        archive.writestr("desk-1.0.dist-info/METADATA", "Name: desk\n")
     return path

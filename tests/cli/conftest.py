@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 from cli_project import (
     CONFTEST,
+    LOCK,
     OWN,
     OWN_CONFTEST,
     OWN_TESTS,
     PIPELINE,
+    PROMPT,
+    ROUTE,
     ROWS,
     SHORT,
     TESTS,
@@ -77,3 +80,14 @@ def _with_cases(folder: Path) -> Path:
     write(folder, "tests/tickets.jsonl", "\n".join(map(json.dumps, ROWS)))
     write(folder, "pytest.ini", "[pytest]\npythonpath = .\nmipro_model = test/small\n")
     return folder
+
+
+@pytest.fixture
+def locked(desk: Path, pytester: pytest.Pytester) -> Path:
+    """A project with a prompt file, whose scores are locked."""
+    write(desk, ROUTE, PROMPT)
+    pytester.runpytest_inprocess("-p", "no:cacheprovider", "--mipro-update-lock")
+    assert (desk / LOCK).exists()
+    # what runs nothing can't tell
+    write(desk, "desk/pipeline.py", f"raise SystemExit('it was run')\n{PIPELINE}")
+    return desk

@@ -6,35 +6,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from cli_project import OWN, PIPELINE, PROMPT, SHORT, TRIAGE, Run, write
+from cli_project import LOCK, OWN, PIPELINE, PROMPT, ROUTE, SHORT, TRIAGE, Run, wheel_of, write
 from lm_stub import stub
-
-LOCK = "tests/test_desk.mipro.json"
-ROUTE = "desk/prompts/pipeline.route.yaml"
-
-
-@pytest.fixture
-def locked(desk: Path, pytester: pytest.Pytester) -> Path:
-    """A project with a prompt file, whose scores are locked."""
-    write(desk, ROUTE, PROMPT)
-    pytester.runpytest_inprocess("-p", "no:cacheprovider", "--mipro-update-lock")
-    assert (desk / LOCK).exists()
-    # what runs nothing can't tell
-    write(desk, "desk/pipeline.py", f"raise SystemExit('it was run')\n{PIPELINE}")
-    return desk
-
-
-def wheel_of(project: Path, *left_out: str, prefix: str = "") -> Path:
-    """Write a wheel of the package `desk`, as a build backend does."""
-    path = project / "dist/desk-1.0-py3-none-any.whl"
-    path.parent.mkdir(exist_ok=True)
-    with zipfile.ZipFile(path, "w") as archive:
-        for file in (project / "desk").rglob("*"):
-            name = file.relative_to(project).as_posix()
-            if file.is_file() and name not in left_out:
-                archive.write(file, f"{prefix}{name}")
-        archive.writestr("desk-1.0.dist-info/METADATA", "Name: desk\n")
-    return path
 
 
 def test_all_agree(locked: Path, command: Run) -> None:
@@ -143,44 +116,6 @@ def test_a_prompt_of_no_module(locked: Path, command: Run) -> None:
     made = "def make(name):\n    @lm_module(prompt=name)\n    def old(text: str) -> str: ...\n"
     write(locked, "desk/made.py", made)  # it may be this one's: that can't be told
     assert command("check").status == 0
-
-
-@pytest.mark.parametrize("prefix", ["", "desk-1.0.data/purelib/"])
-def test_a_wheel_that_agrees(locked: Path, command: Run, prefix: str) -> None:
-    wheel = wheel_of(locked, prefix=prefix)
-    ended = command("check", str(wheel))
-    assert (ended.status, ended.out) == (
-        0,
-        f"2 prompts, 1 lock, the wheel {wheel.name}: all agree\n",
-    )
-
-
-def test_a_wheel_of_a_src_layout(locked: Path, command: Run) -> None:
-    wheel = wheel_of(locked, ROUTE)
-    (locked / "src").mkdir()
-    (locked / "desk").rename(locked / "src/desk")
-    (locked / LOCK).unlink()
-    assert f"it lacks {ROUTE}" in command("check", str(wheel)).out
-
-
-def test_a_wheel_without_its_prompts(locked: Path, command: Run) -> None:
-    ended = command("check", str(wheel_of(locked, ROUTE)))
-    assert ended.status == 1
-    assert f"it lacks {ROUTE}, so pipeline.route would run on its docstring" in ended.out
-
-
-def test_an_old_wheel(locked: Path, command: Run) -> None:
-    write(locked, ROUTE, PROMPT.replace("well", "badly"))
-    wheel = wheel_of(locked)
-    write(locked, ROUTE, PROMPT)
-    ended = command("check", str(wheel))
-    assert ended.status == 1
-    assert "its prompt of pipeline.route is another one than the work tree's" in ended.out
-
-
-def test_a_wheel_of_something_else(locked: Path, command: Run) -> None:
-    ended = command("check", str(wheel_of(locked, "desk/pipeline.py")))
-    assert "it holds no source of this project that has a prompt" in ended.out
 
 
 def test_what_can_not_be_read_is_one_line(desk: Path, command: Run) -> None:
@@ -309,3 +244,13 @@ def test_a_module_beyond_the_tree_is_not_told_as_gone(locked: Path, command: Run
     write(locked, LOCK, lock.replace("/desk/", "/.vendor/"))
     assert "/.vendor/prompts" in (locked / LOCK).read_text(encoding="utf-8")
     assert "is gone" not in command("check").out
+
+
+def test_of_a_source_with_a_syntax_error_no_module_counts_as_gone(
+    locked: Path, command: Run
+) -> None:
+    write(locked, "desk/pipeline.py", f"{PIPELINE}\ndef broken(:\n")
+    ended = command("check")
+    line = f"{PIPELINE}\n".count("\n") + 1
+    told = f"desk/pipeline.py:{line}: invalid syntax; its prompts can't be seen\n"
+    assert (ended.status, ended.out) == (0, f"{told}2 prompts, 1 lock: all agree\n")
