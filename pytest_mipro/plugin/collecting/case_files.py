@@ -50,7 +50,7 @@ class Row:
             return self.columns
         return {name: value for name, value in self.columns.items() if name not in _USAGE}
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """A digest of the facts and the id, as a lock keeps it: it tells whether a case changed."""
         named = {ID: self.columns[ID]} if self.file is not None and ID in self.columns else {}
