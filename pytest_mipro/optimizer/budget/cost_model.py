@@ -77,12 +77,22 @@ class CostModel:
         output = output_limit(request.parameters)
         if output is None:
             raise UnboundedOutputError(request.model)
-        prompt = request.prompt_bytes() + frame_tokens(request)
+        prompt = _most_prompt_tokens(request)
         if self.limits.nanodollars is None:
             return Amount(1, prompt + output, None)
         if self.price(request.model) is None:
             raise UnknownPriceError(request.model)
         return self.amount(request.model, Usage(prompt, output))
+
+    def most(self, request: Request) -> Amount:
+        """Return what a request can't exceed, as far as is known without limits of tokens or money.
+
+        Of an output without a limit nothing is known, and no price is looked up for it.
+        """
+        if self.limits.by_worst_case:
+            return self.worst(request)
+        output = output_limit(request.parameters) or 0
+        return Amount(1, _most_prompt_tokens(request) + output, None)
 
     def check(self, model: str, *, bounded: bool) -> None:
         """Refuse a model whose calls have no bound; `bounded`: their output has a limit."""
@@ -104,6 +114,10 @@ class CostModel:
     def dearest(self) -> Amount:
         """The highest worst case of a request so far; at least one call."""
         return self._dearest
+
+
+def _most_prompt_tokens(request: Request) -> int:
+    return request.prompt_bytes() + frame_tokens(request)
 
 
 @dataclass(frozen=True)

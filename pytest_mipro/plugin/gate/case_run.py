@@ -37,6 +37,7 @@ from pytest_mipro.runtime.calls.trace import ModuleCall, Trace
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.replies.recorded import RecordedReplies
 from pytest_mipro.runtime.signature.json_values import to_text
+from pytest_mipro.runtime.text.number_words import apart
 
 _GROUP_CHARS = 60
 
@@ -141,10 +142,8 @@ class RecordedCall:
         if deciding and deciding[0].error is not None:
             raise deciding[0].error
         feedback = f": {outcome.feedback}" if outcome.feedback else ""
-        pytest.fail(
-            f"score {outcome.score:.4g} is below the pass score {test.pass_score:.4g}{feedback}",
-            pytrace=False,
-        )
+        score, needed, _ = apart(outcome.score or 0.0, test.pass_score)
+        pytest.fail(f"score {score} is below the pass score {needed}{feedback}", pytrace=False)
 
     def _outcome(self) -> Outcome:
         if self._refused:

@@ -82,7 +82,8 @@ def group_rule(plan: TestPlan, groups: Sequence[Group]) -> Rule | None:
     failed = [group for group in groups if group.failed]
     lowest = min(group.mean.mean or 0.0 for group in groups)
     named = ", ".join(
-        f"{plan.group}={group.name} (mean {group.mean.mean:.2f}, p {format_p_value(group.p_value)})"
+        f"{plan.group}={group.name} (mean {apart(group.mean.mean or 0.0, plan.threshold)[0]}, "
+        f"p {format_p_value(group.p_value)})"
         for group in failed
     )
     words = f"below the threshold {plain(plan.threshold)} in {named}" if failed else ""
@@ -107,7 +108,7 @@ def describe_detectable(verdict: Verdict) -> list[str]:
     if verdict.comparison is not None and (regression is None or not regression.doubt):
         lift = verdict.comparison.lift
         detect = counted(lift.rows, "row detects", "rows detect")
-        lines.append(f"{detect} a difference of {lift.detectable():.2f} from the lock")
+        lines.append(f"{detect} a difference of {_distance(lift.detectable())} from the lock")
     return lines
 
 
@@ -119,4 +120,9 @@ def format_p_value(p_value: float | None) -> str:
 
 
 def _detects(cases: int, distance: float) -> str:
-    return f"{counted(cases, 'case detects', 'cases detect')} a distance of {distance:.2f}"
+    return f"{counted(cases, 'case detects', 'cases detect')} a distance of {_distance(distance)}"
+
+
+def _distance(value: float) -> str:
+    """Return a distance with two digits, or as many as show that it is one."""
+    return f"{value:.2f}" if value >= 0.005 else f"{value:.1g}"

@@ -204,7 +204,7 @@ class JournalBill:
 
     def _worst(self, request: Request) -> Amount:
         """Return what a request may take; a model that ignores its limit counts at its longest."""
-        worst, allowed = self.cost_model.worst(request), output_limit(request.parameters)
+        worst, allowed = self.cost_model.most(request), output_limit(request.parameters)
         longer = self._overlong.get(request.model, 0) - (allowed or 0)
         if not self.cost_model.limits.by_worst_case or longer <= 0:
             return worst

@@ -61,6 +61,8 @@ def test_a_sure_verdict_tells_what_its_cases_detect():
         "100 cases detect a distance of 0.11 from the threshold",
         "100 rows detect a difference of 0.11 from the lock",
     ]
+    (line,) = describe_detectable(verdict_on(passing(2_999, 3_000), threshold=1.0))
+    assert line == "3,000 cases detect a distance of 0.0009 from the threshold"
     unsure = verdict_on(results, threshold=0.5)
     assert unsure.doubts
     assert describe_detectable(unsure) == []

@@ -140,8 +140,15 @@ def test_a_low_score_fails_alone_without_a_traceback(pytester, desk):
     desk(ENDS.replace("(threshold=0.5)", "").format(text="odd", body="return Score(0.5, 'so so')"))
     result = pytester.runpytest()
     assert result.parseoutcomes() == {"failed": 3}
-    result.stdout.fnmatch_lines(["score 0.5 is below the pass score 1: so so"])
+    result.stdout.fnmatch_lines(["score 0.50 is below the pass score 1.00: so so"])
     result.stdout.no_fnmatch_line("*gate.py*")
+
+
+def test_a_score_just_below_the_pass_score_is_told_apart_from_it(pytester, desk):
+    source = ENDS.replace("threshold=0.5", "pass_score=0.7")
+    desk(source.format(text="odd", body="return 0.69999"))
+    result = pytester.runpytest()
+    result.stdout.fnmatch_lines(["score 0.69999 is below the pass score 0.70000"])
 
 
 def test_a_failing_fixture_makes_the_verdict_incomplete(pytester, desk):

@@ -87,6 +87,18 @@ def test_a_lost_attempt_counts_as_spent(tmp_path: Path) -> None:
         assert again.billed.tokens == 2 * worst + 4
 
 
+def test_without_a_limit_lost_attempts_count_at_their_most_tokens(tmp_path: Path) -> None:
+    most = CostModel(LIMITS).worst(request()).tokens
+    assert most is not None
+    with made(tmp_path, Limits(calls=9)) as bill:
+        ask(bill, Client(lost=2))
+        bill.begin(request(sample=1))  # and its run dies
+    with made(tmp_path, Limits()) as again:
+        assert again.billed == Amount(4, 3 * most + 4, 0)
+        again.begin(replace(request(), parameters={}))  # of its output nothing is known
+        assert again.billed == Amount(5, 4 * most + 4 - 10, 0)
+
+
 def test_replies_longer_than_allowed_end_the_run_and_are_named(tmp_path: Path) -> None:
     class Talking(ScriptedClient):
         async def complete(self, request: Request) -> Reply:
