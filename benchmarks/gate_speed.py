@@ -118,7 +118,7 @@ def run(folder: Path, file: str, workers: int = 0) -> Run:
     done = subprocess.run(
         [*command, file],
         cwd=folder,
-        env=_environment(folder),
+        env=_environment(),
         capture_output=True,
         text=True,
         check=False,
@@ -166,11 +166,10 @@ def _children() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def _environment() -> dict[str, str]:
     # Options and models of the shell belong to other projects; compiled files are kept, as ever.
     foreign = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "MIPRO_MODEL", "PYTHONDONTWRITEBYTECODE")
-    ours = {name: value for name, value in os.environ.items() if name not in foreign}
-    return {"PYTHONPYCACHEPREFIX": str(folder / "compiled"), **ours}
+    return {name: value for name, value in os.environ.items() if name not in foreign}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
