@@ -13,6 +13,7 @@ from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.events import TrialKind
 from pytest_mipro.optimizer.search.space import Assignment
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount
+from pytest_mipro.optimizer.study.case import cases_of
 
 _PURPOSES = {"minibatch": "the next trial with its leader", "full": "the next full evaluation"}
 
@@ -93,6 +94,8 @@ def _needed(state: SearchState, trial: Trial) -> tuple[int, ...]:
 
 def _expected(state: SearchState, trial: Trial) -> Amount:
     program = state.candidates.program(trial.assignment)
+    if trial.kind == "full":
+        return state.baseline.expects_in_full(program, _known_rows(state, trial))
     return state.baseline.expects(trial.rows, program)
 
 
@@ -100,8 +103,15 @@ def _keep(state: SearchState, trial: Trial) -> Amount:
     """Return what a trial must leave: for a minibatch, the full evaluation of its leader."""
     if trial.kind == "full":
         return NOTHING
-    rows, program = state.baseline.split.validation, state.candidates.program(trial.assignment)
-    return state.baseline.expects(rows, program)
+    program = state.candidates.program(trial.assignment)
+    return state.baseline.expects_in_full(program, {*trial.rows, *_known_rows(state, trial)})
+
+
+def _known_rows(state: SearchState, trial: Trial) -> set[str]:
+    """Return the rows on which the trial's program was measured before."""
+    known = state.record.assessments.get(trial.assignment)
+    cases = cases_of(state.baseline.study, state.baseline.split.validation) if known else ()
+    return {case.row for case in cases if known and case.id in known.scores}
 
 
 def _held(state: SearchState, trial: Trial) -> Amount:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -120,6 +120,18 @@ class Baseline:
         expected = self.once.of(rows, program, teacher)
         return expected + replace(self.dearest(program, teacher), calls=0) if rows else NOTHING
 
+    def expects_in_full(
+        self, program: Mapping[Path, Prompt] = _COMMITTED, known: Collection[str] = ()
+    ) -> Amount:
+        """Return what a program's full evaluation is expected to take, as `expects` does.
+
+        That is all validation rows with all repeats, but for one run of the rows `known` by then.
+        """
+        rows = self.split.validation
+        ran = self.once.of([row for row in rows if row in known], program)
+        fresh = self.expectation.of(rows, program) - ran
+        return fresh + replace(self.dearest(program), calls=0) if fresh.calls else NOTHING
+
     def _needs(self, rows: Sequence[str], program: Mapping[Path, Prompt]) -> Amount:
         expected = self.expectation.of(rows, program).times(_DECISION_FACTOR)
         return expected + replace(self.dearest(program), calls=0) if rows else NOTHING
@@ -145,7 +157,7 @@ def hold_for_decision(run: StudyRun, baseline: Baseline) -> None:
         short = shortage(run.settings.limits, run.ledger.spent, needs)
         if short is None:
             raise ValueError(f"{needs} fit, and can't be held")
-        trial = baseline.expects(baseline.split.validation).times(2)
+        trial = baseline.expects(baseline.split.validation) + baseline.expects_in_full()
         raise short.error(
             "the decision with its final pass",
             f"; raise it to {short.enough()} or more, "

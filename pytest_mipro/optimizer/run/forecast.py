@@ -57,7 +57,8 @@ class Forecast:
 
     `seconds` is the time if no reply is cached, None where no latency is known. `least` and `most`
     are what is expected where no candidate shows more demos than the committed prompts, and where
-    each shows the largest sets that the search may try.
+    each shows the largest sets that the search may try. `leader` is the search's share of a full
+    evaluation, which each trial must leave room for.
     """
 
     stages: tuple[StageForecast, ...]
@@ -65,6 +66,7 @@ class Forecast:
     seconds: float | None = None
     least: Amount = NOTHING
     most: Amount = NOTHING
+    leader: Amount = NOTHING
 
     @property
     def case_runs(self) -> int:
@@ -81,7 +83,8 @@ class Forecast:
 
         0: they hold no search at all.
         """
-        short = shortage(limits, self.fixed, self.search)
+        kept, before = self.fixed + self.leader, self.search - self.leader
+        short = shortage(limits, kept, before)
         if short is None:
             return None
         share = (short.limit.value - short.taken) / max(1, short.needed)
@@ -177,7 +180,7 @@ def forecast(
     concurrency: int,
 ) -> Forecast:
     """Return the forecast of stages; `baseline` is what that stage took, by model."""
-    stages, seconds = [], 0.0
+    stages, seconds, leader = [], 0.0, NOTHING
     models: defaultdict[str, Amount] = defaultdict(Amount)
     for size in sizes:
         by_model = _asked(typical, size) if size.stage != "baseline" else baseline
@@ -189,8 +192,12 @@ def forecast(
         more = size.more * typical.once.case_runs
         stages.append(StageForecast(size.stage, round((runs + more) / typical.rows), expected))
         seconds += runs / typical.rows * typical.own
+        if size.stage == "search":
+            full = StageSize(size.stage, fresh_repeated=size.fresh_repeated)
+            leader += total(_asked(typical, full).values())
     waited = sum(stage.expected.calls for stage in stages) * typical.latency / concurrency
-    return Forecast(tuple(stages), dict(models), waited + seconds if waited else None)
+    time = waited + seconds if waited else None
+    return Forecast(tuple(stages), dict(models), time, leader=leader)
 
 
 def _asked(typical: Typical, size: StageSize) -> dict[str, Amount]:

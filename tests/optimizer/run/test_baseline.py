@@ -7,6 +7,7 @@ from world_model import WorldClient, answer
 
 from pytest_mipro.errors import BudgetError
 from pytest_mipro.optimizer.run.baseline import hold_for_decision
+from pytest_mipro.optimizer.study.amount import NOTHING
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.runtime.client.contract import Request
 
@@ -55,6 +56,21 @@ def test_decision_and_final_pass_are_held_back_as_expected_and_a_quarter_more() 
     with baseline_of(make_study(make_rows(holdout=0)), max_calls=1000) as (run, baseline):
         hold_for_decision(run, baseline)
         assert run.ledger.held.calls == 24 * 1.25
+
+
+def test_a_full_evaluation_is_of_all_repeats_but_for_the_rows_that_ran_once() -> None:
+    for repeats in (1, 3):
+        study = make_study(make_rows(2, 4, 0), specs={"test_colour": {"repeats": repeats}})
+        with baseline_of(study) as (_, baseline):
+            rows = baseline.split.validation
+            calls = {
+                known: baseline.expects_in_full(known=rows[:known]).calls
+                for known in (0, 1, len(rows))
+            }
+            whole = 2 * repeats * len(rows)
+            assert calls == {0: whole, 1: whole - 2, len(rows): whole - 2 * len(rows)}
+            # Nothing is left to ask, and so no call is in flight.
+            assert (baseline.expects_in_full(known=rows) == NOTHING) == (repeats == 1)
 
 
 @pytest.mark.parametrize("left", [0, 51, 64])

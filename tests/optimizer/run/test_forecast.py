@@ -142,6 +142,7 @@ def test_stages_take_their_share_of_a_pass_and_proposals_their_own_calls() -> No
     ]
     assert [stage.case_runs for stage in made.stages] == [20, 0, 35, 20]
     assert made.models["p"] == Amount(5, 3_700, 370)
+    assert made.leader == Amount(20, 2_000, 200)
     assert made.seconds == (40 + 5 + 60 + 20) * 2.0 / 4
     slow = forecast(replace(TYPICAL, own=0.1), sizes, {"m": Amount(40, 3_000, 300)}, concurrency=4)
     assert slow.seconds == pytest.approx(made.seconds + 75 * 0.1)
@@ -163,6 +164,11 @@ def test_it_tells_at_which_trial_a_limit_ends_the_search_and_what_is_enough() ->
     assert made.ending(Limits(250), 12) == (7, "350 calls")
     assert made.ending(Limits(150), 12) == (1, "350 calls")
     assert made.ending(Limits(149), 12) == (0, "350 calls")
+    # A trial leaves room for the leader's full evaluation, which ends the search earlier.
+    led = replace(made, leader=Amount(100))
+    assert led.ending(Limits(350), 12) is None
+    assert led.ending(Limits(300), 12) == (7, "350 calls")
+    assert led.ending(Limits(249), 12) == (0, "350 calls")
 
 
 class Telling(WorldClient):
