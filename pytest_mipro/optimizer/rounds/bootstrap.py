@@ -86,7 +86,7 @@ def _start(
         baseline.worst(rows, program, teacher),
         baseline.expects(rows, program, teacher) if beside is None else None,
         stage="bootstrap",
-        keep=baseline.expects_in_full() + (beside or NOTHING),
+        keep=baseline.leader_expects() + (beside or NOTHING),
     )
     if part is None:
         return None

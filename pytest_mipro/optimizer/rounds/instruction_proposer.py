@@ -156,7 +156,7 @@ class InstructionProposer:
                 worst + Amount(halvings * calls),
                 None if halvings else self._each.times(calls) + replace(self._dearest, calls=0),
                 stage="proposals",
-                keep=self._baseline.expects_in_full(),
+                keep=self._baseline.leader_expects(),
             )
             if part is not None:
                 return part, again

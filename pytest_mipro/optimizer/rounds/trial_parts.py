@@ -95,8 +95,8 @@ def _needed(state: SearchState, trial: Trial) -> tuple[int, ...]:
 def _expected(state: SearchState, trial: Trial) -> Amount:
     program = state.candidates.program(trial.assignment)
     if trial.kind == "full":
-        return state.baseline.expects_in_full(program, _known_rows(state, trial))
-    return state.baseline.expects(trial.rows, program)
+        return state.baseline.leader_expects(program, _known_rows(state, trial))
+    return state.baseline.trial_expects(trial.rows, program)
 
 
 def _keep(state: SearchState, trial: Trial) -> Amount:
@@ -104,7 +104,7 @@ def _keep(state: SearchState, trial: Trial) -> Amount:
     if trial.kind == "full":
         return NOTHING
     program = state.candidates.program(trial.assignment)
-    return state.baseline.expects_in_full(program, {*trial.rows, *_known_rows(state, trial)})
+    return state.baseline.leader_expects(program, {*trial.rows, *_known_rows(state, trial)})
 
 
 def _known_rows(state: SearchState, trial: Trial) -> set[str]:

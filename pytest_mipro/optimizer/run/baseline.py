@@ -7,23 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from pytest_mipro.optimizer.budget.cost_model import (
-    Expectation,
-    Sizes,
-)
-from pytest_mipro.optimizer.budget.limits import (
-    shortage,
-)
+from pytest_mipro.optimizer.budget.cost_model import Sizes
+from pytest_mipro.optimizer.budget.expectation import Expectation
+from pytest_mipro.optimizer.budget.limits import shortage
 from pytest_mipro.optimizer.measuring.disturbance import Disturbed
 from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount
-from pytest_mipro.optimizer.study.case import (
-    Case,
-    Evaluation,
-    Study,
-    cases_of,
-)
+from pytest_mipro.optimizer.study.case import Case, Evaluation, Study, cases_of
 from pytest_mipro.optimizer.study.split import Split
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.signature.signature import Signature
@@ -103,7 +94,7 @@ class Baseline:
 
         Other prompts are the committed ones; a `teacher` may answer for its modules.
         """
-        made = sum(call.requests for row in rows for call in self.expectation.calls[row])
+        made = sum(item.call.requests for row in rows for item in self.expectation.calls[row])
         calls = int(_CALLS_FACTOR * made) + _CALLS_EXTRA
         return replace(self.dearest(program, teacher).times(calls), calls=calls)
 
@@ -120,17 +111,36 @@ class Baseline:
         expected = self.once.of(rows, program, teacher)
         return expected + replace(self.dearest(program, teacher), calls=0) if rows else NOTHING
 
-    def expects_in_full(
+    def trial_expects(self, rows: Sequence[str], program: Mapping[Path, Prompt]) -> Amount:
+        """Return what a trial of a program is expected to take, as `expects` does.
+
+        What the committed prompts ask, too, is known from their baseline.
+        """
+        return self._with_last(self._beside_baseline(self.once, rows, program), program)
+
+    def leader_expects(
         self, program: Mapping[Path, Prompt] = _COMMITTED, known: Collection[str] = ()
     ) -> Amount:
-        """Return what a program's full evaluation is expected to take, as `expects` does.
+        """Return what a program's full evaluation is expected to take, as `trial_expects` does.
 
         That is all validation rows with all repeats, but for one run of the rows `known` by then.
         """
         rows = self.split.validation
-        ran = self.once.of([row for row in rows if row in known], program)
-        fresh = self.expectation.of(rows, program) - ran
-        return fresh + replace(self.dearest(program), calls=0) if fresh.calls else NOTHING
+        ran = [row for row in rows if row in known]
+        fresh = self._beside_baseline(self.expectation, rows, program)
+        fresh -= self._beside_baseline(self.once, ran, program)
+        return self._with_last(fresh, program)
+
+    def _beside_baseline(
+        self, expectation: Expectation, rows: Sequence[str], program: Mapping[Path, Prompt]
+    ) -> Amount:
+        of = expectation.of if self.search_sample else expectation.beside_committed
+        return of(rows, program)
+
+    def _with_last(self, expected: Amount, program: Mapping[Path, Prompt]) -> Amount:
+        """Return the amount with a call in flight, if there are calls."""
+        last = replace(self.dearest(program), calls=0)
+        return expected + last if expected.calls else NOTHING
 
     def _needs(self, rows: Sequence[str], program: Mapping[Path, Prompt]) -> Amount:
         expected = self.expectation.of(rows, program).times(_DECISION_FACTOR)
@@ -152,19 +162,20 @@ def hold_for_decision(run: StudyRun, baseline: Baseline) -> None:
 
     Raises LimitTooSmallError if the limits do not hold it; it also says what a search needs.
     """
-    needs = baseline.decision_needs()
+    needs, rows = baseline.decision_needs(), baseline.split.validation
+    batch = run.settings.batch_of(len(rows))
     if not run.hold(needs):
         short = shortage(run.settings.limits, run.ledger.spent, needs)
         if short is None:
             raise ValueError(f"{needs} fit, and can't be held")
-        trial = baseline.expects(baseline.split.validation) + baseline.expects_in_full()
+        first = rows[:batch]
+        trial = baseline.trial_expects(first, {}) + baseline.leader_expects(known=first)
         raise short.error(
             "the decision with its final pass",
             f"; raise it to {short.enough()} or more, "
             f"and to about {short.enough(trial)} for a first trial",
         )
-    rows = len(baseline.split.validation)
-    keep_time(run, baseline, decision=True, leader=run.settings.batch_of(rows) < rows)
+    keep_time(run, baseline, decision=True, leader=batch < len(rows))
 
 
 def keep_time(run: StudyRun, baseline: Baseline, *, decision: bool, leader: bool = False) -> None:

@@ -87,9 +87,11 @@ class Forecast:
         short = shortage(limits, kept, before)
         if short is None:
             return None
-        share = (short.limit.value - short.taken) / max(1, short.needed)
         enough = short.limit.words(short.taken + short.needed)
-        return int(share * trials) + 1 if share >= 0 else 0, enough
+        if shortage(limits, NOTHING, self.fixed) is not None:
+            return 0, enough
+        share = max(0.0, short.limit.value - short.taken) / max(1, short.needed)
+        return int(share * trials) + 1, enough
 
     @property
     def fixed(self) -> Amount:

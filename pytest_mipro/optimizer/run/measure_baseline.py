@@ -8,12 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from pytest_mipro.errors import ConfigurationError, LimitReachedError
-from pytest_mipro.optimizer.budget.cost_model import (
-    Expectation,
-    Sizes,
-    calls_by_row,
-    sizes_of,
-)
+from pytest_mipro.optimizer.budget.cost_model import Sizes, sizes_of
+from pytest_mipro.optimizer.budget.expectation import Expectation, calls_by_row
 from pytest_mipro.optimizer.budget.limits import (
     Limit,
     LimitTooSmallError,

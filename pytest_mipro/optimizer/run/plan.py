@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from statistics import fmean
 
-from pytest_mipro.optimizer.budget.cost_model import Expectation
+from pytest_mipro.optimizer.budget.expectation import Expectation
 from pytest_mipro.optimizer.budget.prompt_parts import prompt_parts
 from pytest_mipro.optimizer.budget.spending import grouped
 from pytest_mipro.optimizer.measuring.disturbance import runs_alone
@@ -141,7 +141,7 @@ def _growth(
     """Return the tokens by which a usual candidate's prompts are longer than the committed ones."""
     made: defaultdict[Path, list[ModuleCall]] = defaultdict(list)
     for calls in baseline.once.calls.values():
-        for call in calls:
+        for call in (item.call for item in calls):
             made[call.signature.prompt_path].append(call)
     modules, longer = len(baseline.signatures), {}
     for path in baseline.committed:

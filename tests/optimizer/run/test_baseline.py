@@ -1,5 +1,8 @@
 """The baseline: its rows' calls, the cases that decide, and what is held back for them."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from measured_baseline import measure
 from optimizer_world import Row, baseline_of, make_rows, make_study, metric_colour, note, sort
@@ -10,6 +13,9 @@ from pytest_mipro.optimizer.run.baseline import hold_for_decision
 from pytest_mipro.optimizer.study.amount import NOTHING
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.runtime.client.contract import Request
+from pytest_mipro.runtime.prompts.prompt import Prompt
+
+NOTE, SORT = note.signature.prompt_path, sort.signature.prompt_path
 
 
 def test_a_rows_calls_are_the_distinct_ones_of_all_its_cases() -> None:
@@ -58,19 +64,36 @@ def test_decision_and_final_pass_are_held_back_as_expected_and_a_quarter_more() 
         assert run.ledger.held.calls == 24 * 1.25
 
 
+def test_a_trial_is_expected_to_ask_anew_from_the_first_changed_module_on() -> None:
+    def program(path: Path) -> dict[Path, Prompt]:
+        return {path: replace(baseline.committed[path], instruction="Anew.")}
+
+    with baseline_of(make_study(make_rows(2, 4, 0))) as (_, baseline):
+        rows = baseline.split.validation
+        for path, calls in ((NOTE, 2), (SORT, 1)):  # what is noted is sorted
+            changed = program(path)
+            assert baseline.expects(rows, changed).calls == 2 * len(rows)
+            assert baseline.trial_expects(rows, changed).calls == calls * len(rows)
+            left = calls * (len(rows) - 1)
+            assert baseline.leader_expects(changed, known=rows[:1]).calls == left
+        assert baseline.trial_expects(rows, baseline.committed).calls == 2 * len(rows)
+        sampled = replace(baseline, search_sample=1)
+        assert sampled.trial_expects(rows, changed).calls == 2 * len(rows)
+
+
 def test_a_full_evaluation_is_of_all_repeats_but_for_the_rows_that_ran_once() -> None:
     for repeats in (1, 3):
         study = make_study(make_rows(2, 4, 0), specs={"test_colour": {"repeats": repeats}})
         with baseline_of(study) as (_, baseline):
             rows = baseline.split.validation
             calls = {
-                known: baseline.expects_in_full(known=rows[:known]).calls
+                known: baseline.leader_expects(known=rows[:known]).calls
                 for known in (0, 1, len(rows))
             }
             whole = 2 * repeats * len(rows)
             assert calls == {0: whole, 1: whole - 2, len(rows): whole - 2 * len(rows)}
             # Nothing is left to ask, and so no call is in flight.
-            assert (baseline.expects_in_full(known=rows) == NOTHING) == (repeats == 1)
+            assert (baseline.leader_expects(known=rows) == NOTHING) == (repeats == 1)
 
 
 @pytest.mark.parametrize("left", [0, 51, 64])

@@ -22,7 +22,8 @@ from optimizer_world import (
 )
 from world_model import WorldClient
 
-from pytest_mipro.optimizer.budget.cost_model import CostModel, Expectation, Sizes
+from pytest_mipro.optimizer.budget.cost_model import CostModel, Sizes
+from pytest_mipro.optimizer.budget.expectation import Expectation, RowCall
 from pytest_mipro.optimizer.budget.prompt_parts import PromptParts, prompt_parts
 from pytest_mipro.optimizer.proposing.proposer_models import GROUNDING_CALLS, PROPOSAL_TOKENS
 from pytest_mipro.optimizer.run.events import Plan
@@ -55,7 +56,8 @@ def expectation(committed: dict[Path, Prompt], *, module: Any = note) -> Expecta
         call(module, "a" * 180, "A"), usage=Usage(500, 10), cost=PRICE.cost(Usage(500, 10))
     )
     sizes = Sizes({made.model: 0.5}, Amount(1))
-    return Expectation({"a": (made,)}, committed, CostModel(Limits(), lambda _: PRICE), sizes)
+    calls = {"a": (RowCall(made, frozenset({made.signature.prompt_path})),)}
+    return Expectation(calls, committed, CostModel(Limits(), lambda _: PRICE), sizes)
 
 
 def grown(measured: PromptParts, calls: int = 10, shown: float = 0.0, **settings: Any) -> int:
@@ -168,7 +170,8 @@ def test_it_tells_at_which_trial_a_limit_ends_the_search_and_what_is_enough() ->
     led = replace(made, leader=Amount(100))
     assert led.ending(Limits(350), 12) is None
     assert led.ending(Limits(300), 12) == (7, "350 calls")
-    assert led.ending(Limits(249), 12) == (0, "350 calls")
+    assert led.ending(Limits(249), 12) == led.ending(Limits(150), 12) == (1, "350 calls")
+    assert led.ending(Limits(149), 12) == (0, "350 calls")
 
 
 class Telling(WorldClient):

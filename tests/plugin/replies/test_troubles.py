@@ -111,7 +111,7 @@ def test_a_lost_proposal_is_told_and_in_the_json_report(pytester):
 
 def test_a_limit_that_ends_the_search_is_told_quietly(pytester):
     write_project(pytester)
-    result = optimize(pytester, "-q", "--mipro-max-calls=130")
+    result = optimize(pytester, "-q", "--mipro-max-calls=100")
     result.stdout.fnmatch_lines(["mipro: *the search ended early: *"])
 
 
