@@ -133,7 +133,9 @@ def _verdict(
     detectable, enough = lift.detectable(evidence.level), lift.rows_to_detect(evidence.level)
     what = "rows" if evidence.rows in (0, lift.rows) else "clusters"
     power = f"{lift.rows} {what} alone detect a difference of {detectable:.3f} in 70 % of runs"
-    if enough is not None:
+    if lift.mean >= detectable:
+        power += ", but did not detect this one"
+    elif enough is not None:
         power += f", {enough:,} would detect this one"
     if evidence.lower(lift, evidence.likely_level) > 0:
         return "likely", f"likely better: {facts}; {power}"

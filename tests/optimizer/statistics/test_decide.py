@@ -92,6 +92,11 @@ def test_too_few_rows_are_told_from_no_lift() -> None:
     detectable, enough = few.lift.detectable(0.96), few.lift.rows_to_detect(0.96)
     assert f"30 rows alone detect a difference of {detectable:.3f} in 70 % of runs" in few.reason
     assert few.reason.endswith(f", {enough:,} would detect this one")
+    # By their scatter these rows should do, so no number of rows is promised.
+    unlucky = decide(lift_of([0.2] * 19 + [0.0], [0.0] * 19 + [0.5]), HOLDOUT)
+    assert unlucky.lift.mean > unlucky.lift.detectable(0.96)
+    assert unlucky.bound < 0
+    assert unlucky.reason.endswith(" in 70 % of runs, but did not detect this one")
     worse = decide(changes(3, 5, 30), HOLDOUT)
     assert worse.verdict == "reject"
     assert worse.reason.startswith("not better: lift -0.067 (")
