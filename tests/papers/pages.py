@@ -33,11 +33,19 @@ def _shape(line: str) -> str:
     return re.sub(r"\b\d[\d,.]*(?<!\.)", "0", " ".join(line.split()))
 
 
-def play(pytester: pytest.Pytester, page: str, tools: Mapping[str, tuple[str, ...]] = {}) -> int:
+def play(
+    pytester: pytest.Pytester,
+    page: str,
+    tools: Mapping[str, tuple[str, ...]] = {},
+    *,
+    exact: bool = False,
+) -> int:
     """Play the page, and return how many commands it has; `tools` stand in for some of them.
 
-    `…` is for lines that the page leaves out; the others come in the page's order.
+    `…` is for lines that the page leaves out; the others come in the page's order, `exact` with
+    their figures.
     """
+    shape = str.strip if exact else _shape
     python = (sys.executable, "-m")
     known = {"pytest": (*python, "pytest", "-p", "no:randomly"), **tools}
     known |= {"python -m pytest_mipro": (*python, "pytest_mipro"), "python": python[:1]}
@@ -50,8 +58,8 @@ def play(pytester: pytest.Pytester, page: str, tools: Mapping[str, tuple[str, ..
         for command, lines in _commands(block) if language == "console" else ():
             tool = next(tool for tool in known if command == tool or command.startswith(f"{tool} "))
             run = pytester.run(*known[tool], *command.removeprefix(tool).split())
-            printed, at = [_shape(line) for line in (*run.outlines, *run.errlines)], 0
-            for line in map(_shape, lines):
+            printed, at = [shape(line) for line in (*run.outlines, *run.errlines)], 0
+            for line in map(shape, lines):
                 assert line in printed[at:], f"{command}: {line}\n" + "\n".join(printed)
                 at = printed.index(line, at) + 1
             count += 1

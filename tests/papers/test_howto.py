@@ -21,7 +21,7 @@ from pytest_mipro.simulated.server import serve
     ],
 )
 def test_a_page_works_as_printed(pytester: pytest.Pytester, page: str, commands: int) -> None:
-    assert play(pytester, page) == commands
+    assert play(pytester, page, exact=True) == commands
 
 
 @pytest.mark.slow
@@ -32,12 +32,12 @@ def test_a_pipeline_with_its_own_client_moves_as_printed(
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     with serve() as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-        assert play(pytester, page) == commands
+        assert play(pytester, page, exact=True) == commands
 
 
 def test_the_web_app_works_as_printed(pytester: pytest.Pytester) -> None:
     pytest.importorskip("starlette")
-    assert play(pytester, "web-app.md") == 1
+    assert play(pytester, "web-app.md", exact=True) == 1
 
 
 def test_what_is_private_is_in_no_recorded_reply(
