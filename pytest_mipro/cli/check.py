@@ -19,6 +19,7 @@ from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.signature.signature import VARIANT_SIGN
 from pytest_mipro.runtime.text.number_words import counted
 
+_ANEW = "build it anew, or delete it if it is an old one"
 _UPDATE = "`pytest --mipro-update-lock` locks today's scores"
 
 
@@ -29,7 +30,9 @@ def add_to(commands: Any) -> None:
         help="whether prompts, locks and a built wheel agree; exit code 1 where they don't",
         description=__doc__,
     )
-    parser.add_argument("wheel", nargs="?", type=Path, help="a built wheel, to be compared too")
+    parser.add_argument(
+        "wheels", nargs="*", metavar="WHEEL", type=Path, help="a built wheel, to be compared too"
+    )
     parser.set_defaults(run=run)
 
 
@@ -48,12 +51,12 @@ def run(given: argparse.Namespace) -> int:
     problems = [*project.broken.values(), *unreadable.values()]
     problems += [*_lock_problems(project, unreadable), *_split_studies(project, root)]
     problems += [*_missing(project, unreadable), *_orphans(project)]
-    if given.wheel is not None:
-        problems += _wheel_problems(project, Wheel(given.wheel), unreadable)
+    for wheel in given.wheels:
+        problems += _wheel_problems(project, Wheel(wheel), unreadable)
     for problem in problems:
         say(problem)
     names = [counted(len(_paths(project)), "prompt"), counted(len(project.locks), "lock")]
-    compared = ", ".join(names + ([f"the wheel {given.wheel.name}"] if given.wheel else []))
+    compared = ", ".join(names + [f"the wheel {wheel.name}" for wheel in given.wheels])
     say(f"{compared}: {counted(len(problems), 'difference') if problems else 'all agree'}")
     return 1 if problems else 0
 
@@ -205,7 +208,7 @@ def _packaging(project: Inventory, prompt: FoundPrompt, wheel: Wheel, member: st
     inside = prompts_in(source_text(wheel, member), member).prompts
     built = next((each for each in inside if each.known_as == prompt.known_as), None)
     if built is None:
-        return f"its {member} has no {prompt.known_as}; build it anew"
+        return f"its {member} has no {prompt.known_as}; {_ANEW}"
     place = prompt.prompt_path
     path = posixpath.join(posixpath.dirname(built.prompt_path), posixpath.basename(place))
     packed = Inventory(wheel, [replace(built, prompt_path=path)], {}, {}, more=False)
@@ -219,7 +222,7 @@ def _packaging(project: Inventory, prompt: FoundPrompt, wheel: Wheel, member: st
         )
     if there is None or here is None or here.digest() == there.digest():
         return ""
-    return f"its prompt of {prompt.name} is another one than {project.tree.name}'s; build it anew"
+    return f"its prompt of {prompt.name} is another one than {project.tree.name}'s; {_ANEW}"
 
 
 def _without(prompt: FoundPrompt, docstring: Prompt | None) -> str:

@@ -1,7 +1,8 @@
 """`init`: write a first test, a case file and settings, and say what to do next.
 
-The test is of the function that leads to most LM calls, or of the one that is named. It asks
-nothing, changes no file that is there, and runs none.
+The test is of the function that a case can call and that is no step of another one; of several, of
+the one that leads to most LM calls. FUNCTION names another one. It asks no model, changes no file
+that is there, and runs none.
 """
 
 from __future__ import annotations

@@ -18,6 +18,16 @@ def test_a_wheel_that_agrees(locked: Path, command: Run, prefix: str) -> None:
     )
 
 
+def test_two_wheels(locked: Path, command: Run) -> None:
+    whole = wheel_of(locked)
+    other = whole.rename(whole.with_name("desk-0.9-py3-none-any.whl"))
+    lacking = wheel_of(locked, ROUTE)
+    ended = command("check", str(other), str(lacking))
+    assert ended.status == 1
+    assert f"{lacking.name}: it lacks {ROUTE}" in ended.out
+    assert f"the wheel {other.name}, the wheel {lacking.name}: 1 difference" in ended.out
+
+
 def test_a_wheel_of_a_src_layout(locked: Path, command: Run) -> None:
     wheel = wheel_of(locked, ROUTE)
     (locked / "src").mkdir()
