@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from threading import Lock as ThreadLock
 
@@ -83,7 +84,7 @@ class StudyBills:
         return bill
 
 
-def describe_error(error: MiproError) -> str:
+def describe_error(config: pytest.Config, error: MiproError) -> str:
     """Return an error's text with the options that remedy it."""
     if isinstance(error, UnboundedOutputError):
         return (
@@ -91,8 +92,11 @@ def describe_error(error: MiproError) -> str:
             "or in the call of your own client"
         )
     if isinstance(error, UnknownPriceError):
+        line = f"{error.model} PROMPT COMPLETION"
+        toml = config.inipath is not None and config.inipath.suffix == ".toml"
+        value = json.dumps([line]) if toml else line
         return (
-            f'{error}; set ini mipro_prices = ["{error.model} PROMPT COMPLETION"] in dollars per '
+            f"{error}; set ini mipro_prices = {value} in dollars per "
             "million tokens, or use --mipro-max-tokens in place of --mipro-max-cost"
         )
     limit = limit_of(error)

@@ -202,7 +202,7 @@ def _services(inputs: StudyInputs, client: LMClient, emit: Emit) -> Services:
         record_holdout_use=partial(record_holdout_use, folder, path, uses),
         emit=emit,
         load_prompt=committed_prompt,
-        describe_error=describe_error,
+        describe_error=partial(describe_error, config),
         lessons=lessons_of(lock),
     )
 

@@ -50,7 +50,7 @@ class OptimizeItem(pytest.Item):
             with TerminalScreen(self.config, self.nodeid) as screen:
                 self._run(screen)
         except MiproError as error:
-            reason = f"{describe_error(error)}. Nothing is written for this study"
+            reason = f"{describe_error(self.config, error)}. Nothing is written for this study"
             if not isinstance(error, UsageError | DetachedCallError):
                 limit = limit_of(error)
                 once = "with a higher limit, " if limit else "once that is put right, "

@@ -97,6 +97,22 @@ def test_a_cost_that_can_not_be_bounded_is_refused_before_the_first_call(pyteste
     assert "Traceback" not in result.stdout.str()
 
 
+@pytest.mark.parametrize("toml", [True, False])
+def test_the_remedy_of_a_price_is_in_the_form_of_the_ini_file(pytester, toml):
+    write_project(pytester)
+    if toml:
+        (pytester.path / "tox.ini").unlink()
+        pytester.makepyprojecttoml(
+            '[tool.pytest.ini_options]\npythonpath = ["."]\nmipro_model = "test/fake"\n'
+            "mipro_max_output_tokens = 5\n"
+        )
+    else:
+        write_project(pytester, ini="mipro_max_output_tokens = 5")
+    text = " ".join(optimize(pytester, "--mipro-max-cost=1").stdout.str().split())
+    line = "test/fake PROMPT COMPLETION"
+    assert f"set ini mipro_prices = {json.dumps([line]) if toml else line} in dollars" in text
+
+
 def test_so_are_tokens_without_an_output_limit(pytester):
     write_project(pytester)
     result = optimize(pytester, "--mipro-max-tokens=100000")
