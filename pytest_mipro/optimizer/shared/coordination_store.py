@@ -19,7 +19,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
 from pytest_mipro.errors import StorageError
-from pytest_mipro.optimizer.shared.storage import storage_errors
+from pytest_mipro.optimizer.shared.storage import deletion_command, storage_errors
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -45,7 +45,7 @@ class Entry:
     """An entry as it was read. `owner` is the process entry of who claimed it, None before.
 
     `place` (0…1) orders jobs by their rows, `heartbeat` changes while a process lives; `facts` are
-    compressed JSON values, read by `Entry.fact`.
+    compressed JSON values, read by `Entry.fact`; `deletion` is the command that deletes the study.
     """
 
     id: int
@@ -56,6 +56,7 @@ class Entry:
     owner: int | None = None
     heartbeat: int = 0
     facts: Mapping[str, str] = field(default_factory=dict)
+    deletion: str = ""
 
     def fact(self, name: str) -> Any:
         """Return the JSON value stored under a name, None where there is none."""
@@ -69,7 +70,7 @@ class Entry:
         except (ValueError, zlib.error, RecursionError):
             raise StorageError(
                 "the storage holds an entry that is not pytest-mipro's; use another database, or "
-                "delete the study by `optuna delete-study`"
+                f"delete the study: `{self.deletion}`"
             ) from None
 
 
@@ -79,6 +80,7 @@ class CoordinationStore:
     def __init__(self, storage: BaseStorage, url: str, name: str) -> None:
         self._storage = storage
         self._url = url
+        self._deletion = deletion_command(url, name)
         with storage_errors(url):
             try:
                 self._study = storage.create_new_study([StudyDirection.MAXIMIZE], name)
@@ -117,7 +119,7 @@ class CoordinationStore:
     def entry(self, number: int) -> Entry:
         """Return an entry as it is now."""
         with storage_errors(self._url):
-            return _entry(self._storage.get_trial(number))
+            return _entry(self._storage.get_trial(number), self._deletion)
 
     def put(
         self,
@@ -177,10 +179,12 @@ class CoordinationStore:
         wanted = [_STATES[state] for state in states]
         with storage_errors(self._url):
             trials = self._storage.get_all_trials(self._study, deepcopy=False, states=wanted)
-        return sorted((_entry(trial) for trial in trials), key=lambda entry: entry.id)
+        return sorted(
+            (_entry(trial, self._deletion) for trial in trials), key=lambda entry: entry.id
+        )
 
 
-def _entry(trial: FrozenTrial) -> Entry:
+def _entry(trial: FrozenTrial, deletion: str) -> Entry:
     attributes = trial.user_attrs
     return Entry(
         id=trial._trial_id,  # noqa: SLF001 - what the storage's own methods take
@@ -191,6 +195,7 @@ def _entry(trial: FrozenTrial) -> Entry:
         owner=attributes.get("owner"),
         heartbeat=attributes.get("beat", 0),
         facts=attributes,
+        deletion=deletion,
     )
 
 

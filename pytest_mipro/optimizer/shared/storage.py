@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
+import shlex
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,15 @@ _BUSY_SECONDS = 30.0
 def shown_url(url: str) -> str:
     """Return the URL as it may be shown: without user name, password and query values."""
     return hide_secrets(url, url_secrets(url))
+
+
+def deletion_command(url: str, study: str) -> str:
+    """Return the command that deletes a study from the storage, with its credentials hidden."""
+    if url.startswith(_JOURNAL):
+        words = ["--storage", str(_journal_path(url)), "--storage-class", "JournalFileBackend"]
+    else:
+        words = ["--storage", shown_url(_with_driver(url))]
+    return shlex.join(["optuna", "delete-study", *words, "--study-name", study])
 
 
 @contextmanager
@@ -88,7 +98,7 @@ def _unusable(url: str, error: Exception) -> StorageError:
 
 def _opened(url: str) -> BaseStorage:
     if url.startswith(_JOURNAL):
-        path = Path(url.removeprefix(_JOURNAL)).expanduser()
+        path = _journal_path(url)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return JournalStorage(JournalFileBackend(str(path)))
@@ -97,6 +107,10 @@ def _opened(url: str) -> BaseStorage:
         return _sqlite(address)
     with _first_come(address):
         return RDBStorage(address)
+
+
+def _journal_path(url: str) -> Path:
+    return Path(url.removeprefix(_JOURNAL)).expanduser()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_mipro.errors import ConfigurationError, StorageError
 from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore
-from pytest_mipro.optimizer.shared.storage import opened_storage, shown_url
+from pytest_mipro.optimizer.shared.storage import deletion_command, opened_storage, shown_url
 
 
 def refusal(url: str) -> str:
@@ -56,8 +56,19 @@ def test_an_entry_that_is_not_ours_is_one_line(tmp_path: Path) -> None:
         store = CoordinationStore(storage, url, "study")
         number = store.put("job", job=1)
         storage.set_trial_user_attr(number, "job.0", "x" * 9)
-        with pytest.raises(StorageError, match="holds an entry that is not pytest-mipro's"):
+        with pytest.raises(StorageError, match="holds an entry that is not pytest-mipro's") as told:
             store.entry(number).fact("job")
+    assert str(told.value).endswith(
+        f"delete the study: `optuna delete-study --storage {tmp_path}/log "
+        "--storage-class JournalFileBackend --study-name study`"
+    )
+
+
+def test_the_command_that_deletes_a_study_hides_credentials() -> None:
+    command = deletion_command("mysql+pymysql://me:secret@host/b", "the study")
+    assert command == (
+        "optuna delete-study --storage 'mysql+pymysql://[hidden]@host/b' --study-name 'the study'"
+    )
 
 
 @pytest.mark.parametrize("dialect", ["postgresql", "mysql"])
