@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from datetime import date
 from pathlib import Path
@@ -60,25 +61,32 @@ def read_replies(path: Path, name: str = "") -> list[RecordedReply]:
 
 
 def parse_replies(text: str, name: str) -> list[RecordedReply]:
-    """Return the replies in a file's text; raises RepliesFileError that begins with `name:line`."""
+    """Return the replies in a file's text; raises RepliesFileError that begins with `name:line`.
+
+    The line with the schema_version may stand anywhere: a tool may have sorted the lines.
+    """
     if is_lfs_pointer(text):
         raise RepliesFileError(f"{name}:1: {LFS_POINTER}")
-    replies: list[RecordedReply] = []
-    known: dict[str, tuple[int, str]] = {}
-    redacting = False
+    heads: list[bool] = []  # a merge may have left two
+    lines: list[tuple[int, dict[str, Any]]] = []
     # An editor in which a merge was resolved may save a byte order mark.
     for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
         if not line.strip():
             continue
-        try:
+        with _told(name, number):
             data = _parsed(line)
-            if number == 1 or "schema_version" in data:  # a merge may have left two
-                redacting |= _is_redacting(data)
-                continue
+            if "schema_version" in data:
+                heads.append(_is_redacting(data))
+            else:
+                lines.append((number, data))
+    replies: list[RecordedReply] = []
+    known: dict[str, tuple[int, str]] = {}
+    redacting = any(heads)
+    for number, data in lines:
+        with _told(name, number):
+            if not heads:
+                raise _ProblemError("no line holds the schema_version")
             reply = _reply(data)
-        except _ProblemError as problem:
-            remedy = "" if ";" in str(problem) else f"; {_REMEDY}"
-            raise RepliesFileError(f"{name}:{number}: {problem}{remedy}") from None
         if redacting and HIDDEN in reply.text:
             continue
         first, text = known.setdefault(reply.key, (number, reply.text))
@@ -115,6 +123,15 @@ class _ProblemError(ValueError):
     pass
 
 
+@contextmanager
+def _told(name: str, number: int) -> Iterator[None]:
+    try:
+        yield
+    except _ProblemError as problem:
+        remedy = "" if ";" in str(problem) else f"; {_REMEDY}"
+        raise RepliesFileError(f"{name}:{number}: {problem}{remedy}") from None
+
+
 def _parsed(line: str) -> dict[str, Any]:
     if is_marker(line):
         raise _ProblemError(f"{CONFLICT}; keep the lines of both sides, delete its markers")
@@ -130,8 +147,6 @@ def _parsed(line: str) -> dict[str, Any]:
 
 
 def _is_redacting(data: dict[str, Any]) -> bool:
-    if "schema_version" not in data:
-        raise _ProblemError("the first line must hold the schema_version")
     if data == {"schema_version": _REDACTING_VERSION}:
         return True
     if data != _HEAD:

@@ -68,7 +68,7 @@ GOOD = to_line(entry())
 @pytest.mark.parametrize(
     ("lines", "number", "told"),
     [
-        ([GOOD], 1, "the first line must hold the schema_version"),
+        ([GOOD], 1, "no line holds the schema_version"),
         (
             ['{"schema_version": 3}'],
             1,
@@ -130,6 +130,13 @@ def test_bytes_that_are_no_text_are_refused_by_their_line(tmp_path):
 def test_what_is_no_file_is_refused(tmp_path: Path):
     with pytest.raises(RepliesFileError, match=r"f:1: can't be read"):
         read_replies(tmp_path, "f")
+
+
+def test_lines_that_a_tool_has_sorted_are_read():
+    text = dump_replies([entry("a"), entry("b")])
+    moved = "\n".join(sorted(text.splitlines()))
+    assert not moved.startswith(HEAD)
+    assert parse_replies(moved, "f") == parse_replies(text, "f")
 
 
 def test_a_merge_of_both_sides_lines_is_read():
