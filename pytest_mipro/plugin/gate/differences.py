@@ -70,6 +70,7 @@ def differences(
             found.append(_uncalled(before[path][0], study.lock.parent, shown))
     if complete and (lock.holdout or lock.logical_calls):
         found += _split(lock, verdicts)
+    found += _demos(lock, study, verdicts)
     return (*found, *_cases(lock, study, verdicts))
 
 
@@ -179,10 +180,7 @@ def _shown(name: str, value: object) -> str:
 
 
 def _split(lock: Lock, verdicts: Sequence[Verdict]) -> Iterator[Difference]:
-    # Of a renamed case file the rows are the same: cases tell how the lock names them.
-    locked = {(case.id, case.digest): case.row for case in lock.cases}
-    results = [result for verdict in verdicts for result in verdict.results]
-    names = {it.row: locked.get((it.id, it.digest), it.row) for it in results}
+    names = _names_in(lock, verdicts)
     held_out = [
         (verdict.held_out, {names.get(row, row) for row in verdict.held_out})
         for verdict in verdicts
@@ -192,6 +190,31 @@ def _split(lock: Lock, verdicts: Sequence[Verdict]) -> Iterator[Difference]:
             "split",
             "the holdout has other rows than the search held out",
             "its mean may rest on rows that the search used, until the next search",
+        )
+
+
+def _names_in(lock: Lock, verdicts: Sequence[Verdict]) -> dict[str, str]:
+    """Return how the lock names each row: of a renamed case file the rows are the same."""
+    locked = {(case.id, case.digest): case.row for case in lock.cases}
+    results = [result for verdict in verdicts for result in verdict.results]
+    return {it.row: locked.get((it.id, it.digest), it.row) for it in results}
+
+
+def _demos(lock: Lock, study: StudyProvenance, verdicts: Sequence[Verdict]) -> Iterator[Difference]:
+    """Yield the difference of rows that demos name as they were called before."""
+    names = _names_in(lock, verdicts)
+    renamed = sorted(
+        (was, now)
+        for now, was in names.items()
+        if was in study.demo_rows and was != now and was not in names
+    )
+    if renamed:
+        was, now = renamed[0]
+        rows = counted(len(renamed), "row has", "rows have")
+        yield Difference(
+            "prompt",
+            f"{rows} a name that demos don't know, as {now}, which is {was} there",
+            "such a row is shown its own answer; write the new name as `case` of the demo",
         )
 
 

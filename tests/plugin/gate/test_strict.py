@@ -207,6 +207,20 @@ def test_a_changed_row_is_no_part_of_the_comparison(gate):
     )
 
 
+def test_a_demo_that_names_its_row_as_before_is_told(gate):
+    demo = "demos:\n- case: words.jsonl:two\n  inputs: {text: two}\n  output: two\n"
+    edit(gate, "prompts/pipeline.say.yaml", "demos: []\n", demo)
+    assert gate.runpytest(UPDATE).ret == 0
+    (gate.path / "words.jsonl").rename(gate.path / "texts.jsonl")
+    edit(gate, "test_words.py", "words.jsonl", "texts.jsonl")
+    assert told(gate.runpytest()) == (
+        "1 row has a name that demos don't know, as texts.jsonl:two, which is words.jsonl:two "
+        "there: such a row is shown its own answer; write the new name as `case` of the demo"
+    )
+    edit(gate, "prompts/pipeline.say.yaml", "words.jsonl:two", "texts.jsonl:two")
+    assert "prompts/pipeline.say.yaml changed" in told(gate.runpytest())
+
+
 def test_the_difference_is_told_before_it_is_locked(gate):
     prompt_file(gate)
     result = gate.runpytest("--mipro-strict", UPDATE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema
 import pytest
@@ -13,6 +13,7 @@ from gate_project import LOCK, TESTS, WORDS, write_gate, write_prompt, write_wor
 from optimize_project import optimize, write_project
 
 import pytest_mipro.plugin.report
+from pytest_mipro.plugin.gate.differences import Kind
 
 PATH = Path(pytest_mipro.plugin.report.__path__[0]) / "json_report.schema.json"
 SCHEMA = json.loads(PATH.read_text())
@@ -31,6 +32,11 @@ def test_the_schema_is_one_and_refuses_what_it_does_not_know():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.Draft202012Validator(SCHEMA).validate({"schema_version": 1})
+
+
+def test_the_schema_knows_each_kind_of_difference():
+    found = SCHEMA["$defs"]["study"]["properties"]["lock"]["properties"]["differences"]
+    assert found["items"]["properties"]["kind"]["enum"] == list(get_args(Kind))
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n1"])
