@@ -85,7 +85,7 @@ def _lock_problems(project: Inventory, unreadable: Container[str]) -> Iterator[s
         if not _has_tests(project, path):
             tests = f"{path.removesuffix(SUFFIX)}.py"
             gone = f"there is no {tests}, nor a study of its name"
-            yield f"{path}: {gone}; restore the tests, or delete the lock"
+            yield f"{path}: {gone}; restore the tests, give the lock their new name, or delete it"
         for place, module in sorted(project.locked()[path].items()):
             problem = "" if place in unreadable else _difference(project, place, module)
             if problem:

@@ -54,7 +54,8 @@ def report_drift(state: RunState) -> None:
 
 
 def _no_lock(_: FormatPath) -> tuple[Difference, ...]:
-    return (Difference("lock", "there is no lock", "restore the file, or commit a new one"),)
+    remedy = "restore the file, rename it like its test file or study, or commit a new one"
+    return (Difference("lock", "there is no lock", remedy),)
 
 
 def _report_study(state: RunState, study: StudyProvenance) -> None:

@@ -31,11 +31,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_mipro.errors import RepliesFileError
 from pytest_mipro.plugin.config.cache_folder import cache_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path
@@ -131,8 +134,20 @@ def recorded_replies(config: pytest.Config, lock: Path) -> RecordedReplies:
     if lock not in known:
         path = replies_path(lock)
         name = format_path(config, path)
-        known[lock] = RecordedReplies(name, read_replies(path, name))
+        left = cache(partial(_left_behind, config, path.parent))
+        known[lock] = RecordedReplies(name, read_replies(path, name), left)
     return known[lock]
+
+
+def _left_behind(config: pytest.Config, folder: Path) -> tuple[RecordedReplies, ...]:
+    """Return the files of recorded replies in a folder beside which there is no test file."""
+    found = []
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        if not path.with_name(f"{path.name.removesuffix(SUFFIX)}.py").exists():
+            name = format_path(config, path)
+            with suppress(RepliesFileError):
+                found.append(RecordedReplies(name, read_replies(path, name)))
+    return tuple(found)
 
 
 def replies_of(config: pytest.Config, locks: Sequence[Path]) -> RecordedReplies:

@@ -7,7 +7,7 @@ the error for a request without a reply can still name the part that changed.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -89,11 +89,18 @@ def day_of(asked: float) -> str | None:
 class RecordedReplies:
     """The replies of one or several files; `name` stands for them in errors.
 
-    Of two replies to one request, the first counts.
+    Of two replies to one request, the first counts. `left_behind` gives files that belong to no
+    test file, which are looked at where there is no reply at all: a test file may be renamed.
     """
 
-    def __init__(self, name: str, replies: Iterable[RecordedReply] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        replies: Iterable[RecordedReply] = (),
+        left_behind: Callable[[], Iterable[RecordedReplies]] = tuple,
+    ) -> None:
         self.name = name
+        self._left_behind = left_behind
         self._by_key: dict[str, RecordedReply] = {}
         for reply in replies:
             self._by_key.setdefault(reply.key, reply)
@@ -131,6 +138,13 @@ class RecordedReplies:
             return f"{self.name} has replies {whose}, but none for this case or these inputs"
         changed = describe_changes(nearest.request, request)
         return f"{self.name} has it from before a change of {changed}"
+
+    def renamed_from(self, request: Request) -> str:
+        """Return the file without a test file that has the reply, "" if there is none."""
+        if self._by_key:
+            return ""
+        others = self._left_behind()
+        return next((it.name for it in others if it.reply_to(request) is not None), "")
 
     def _nearest(self, case: str, module: str, parts: RequestParts) -> RecordedReply | None:
         def nearness(reply: RecordedReply) -> tuple[bool, int, bool]:
@@ -182,7 +196,11 @@ class RecordedClient(ClientWrapper):
         if found is not None:
             return found
         if self.at_once:
-            raise MissingReplyError(f"{self._missing(request)}; run `{RECORD}` and commit the file")
+            left = self._replies.renamed_from(request)
+            remedy = f"rename {left} to that, or " if left else ""
+            raise MissingReplyError(
+                f"{self._missing(request)}; {remedy}run `{RECORD}` and commit the file"
+            )
         try:
             return await super().complete(request)
         except (MissingKeyError, EndpointError) as error:

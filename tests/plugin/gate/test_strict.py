@@ -119,7 +119,8 @@ def test_a_missing_lock_is_a_difference_to_a_strict_run_alone(gate, change):
     strict.stdout.fnmatch_lines(
         [
             f"differs from {lock}:",
-            "  there is no lock: restore the file, or commit a new one",
+            "  there is no lock: restore the file, rename it like its test file or study, or",
+            "    commit a new one",
             f"FAILED {lock}::lock - 1 difference from the lock (mipro_st*",
         ]
     )

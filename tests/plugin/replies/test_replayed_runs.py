@@ -51,6 +51,20 @@ def test_a_changed_prompt_is_named(pytester, recordable):
     assert "before a change of the instruction or output format; run" in text
 
 
+def test_a_renamed_test_file_is_told_to_take_its_replies_along(pytester, recordable):
+    recordable()
+    pytester.runpytest(RECORD)
+    (pytester.path / "test_desk.py").rename(pytester.path / "test_bureau.py")
+    file_of(pytester, "test_other").write_text("no replies\n")
+    text = " ".join(pytester.runpytest(REPLAY).outlines)
+    assert (
+        "nothing is recorded in test_bureau.replies.jsonl; rename test_desk.replies.jsonl to that, "
+        "or run `pytest --mipro-replies=record` and commit the file"
+    ) in " ".join(text.split())
+    file_of(pytester).rename(file_of(pytester, "test_bureau"))
+    assert pytester.runpytest(REPLAY).ret == 0
+
+
 def test_without_a_file_that_is_told(pytester, recordable):
     recordable()
     result = pytester.runpytest(REPLAY)
