@@ -132,7 +132,7 @@ def _verdict(
         return ("accept" if evidence.holdout else "unconfirmed"), f"better: {facts}"
     detectable, enough = lift.detectable(evidence.level), lift.rows_to_detect(evidence.level)
     what = "rows" if evidence.rows in (0, lift.rows) else "clusters"
-    power = f"{lift.rows} {what} alone detect a difference of {detectable:.3f} in 70 % of runs"
+    power = f"{lift.rows:,} {what} alone detect a difference of {detectable:.3f} in 70 % of runs"
     if lift.mean >= detectable:
         power += ", but did not detect this one"
     elif enough is not None:
@@ -185,7 +185,7 @@ def _facts(lift: PairedLift, evidence: Evidence, bound: float) -> str:
         return f"{text}, from which its instructions were written"
     if evidence.kept:
         best = f" (the best of at most {evidence.leaders})" if evidence.leaders > 1 else ""
-        text += f" and {evidence.kept.mean:+.3f} on {evidence.kept.rows} kept from trials{best}"
+        text += f" and {evidence.kept.mean:+.3f} on {evidence.kept.rows:,} kept from trials{best}"
     text += f", one-sided {100 * evidence.level:.4g} % lower bound {bound:+.3f}"
     if evidence.holdout:
         return f"{text} (look {evidence.look} at this holdout)"

@@ -239,7 +239,7 @@ def _cases(lock: Lock, study: StudyProvenance, verdicts: Sequence[Verdict]) -> I
     )
     if not counts.total():
         return
-    parts = [f"{counts[kind]} {kind}" for kind in _CASE_KINDS if counts[kind]]
+    parts = [f"{counts[kind]:,} {kind}" for kind in _CASE_KINDS if counts[kind]]
     common = sum(len(v.comparison.before) for v in verdicts if v.comparison is not None)
     ones = counted(common, "common one")
     yield Difference(

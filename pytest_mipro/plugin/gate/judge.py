@@ -171,7 +171,7 @@ def _ruling(
     if missing := sum(result.outcome.error == RETURNED_NOTHING for result in verdict.broken):
         return "incomplete", f"{counted(missing, 'case')}: {RETURNED_NOTHING}", ()
     if plan.partial:
-        return "partial", f"{plan.selected} of {counted(plan.expected, 'case')}: no verdict", ()
+        return "partial", f"{plan.selected:,} of {counted(plan.expected, 'case')}: no verdict", ()
     if not plan.gated:
         return "each", verdict.reason, ()
     scored = [result for result in judged if result.score is not None]

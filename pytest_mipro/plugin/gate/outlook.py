@@ -37,7 +37,7 @@ def failing_gates(
     verdicts = [judge(plans[name], results, reference) for name, results in tests.items()]
     failing = [f"{v.plan.name}: {v.reason}" for v in verdicts if v.status == "failed"]
     return failing + [
-        f"{v.plan.name}: {len(v.missed)} of {counted(len(v.results), 'case')} do not pass"
+        f"{v.plan.name}: {len(v.missed):,} of {counted(len(v.results), 'case')} do not pass"
         for v in verdicts
         if v.status == "each" and v.missed
     ]

@@ -119,7 +119,7 @@ def unmeasured(study: StudyProvenance, verdicts: Sequence[Verdict]) -> str:
     if broken:
         return f"{broken} of {counted(len(results), 'case')} had no score"
     if study.partial or len(results) < study.selected:
-        return f"{len(results)} of {counted(study.selected, 'case')} ran"
+        return f"{len(results):,} of {counted(study.selected, 'case')} ran"
     return ""
 
 

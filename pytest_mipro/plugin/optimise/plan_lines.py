@@ -180,7 +180,7 @@ def _modules(lock: Lock | None, last: Mapping[str, Any] | None) -> tuple[int, st
     names = list(dict.fromkeys(named)) if lock else None
     if last is not None:
         count = int(last["modules"])
-        text = f"{count} in the last run; the baseline's traces tell them"
+        text = f"{count:,} in the last run; the baseline's traces tell them"
     else:
         count = 1 if names is None else len(names)
         text = "unknown before the first run: the baseline's traces tell them"

@@ -101,7 +101,7 @@ class Progress:
         if event.removed:
             shown = ", ".join(event.removed[:_SHOWN_CASES])
             more = len(event.removed) - _SHOWN_CASES
-            self._say("skipped", shown + (f" and {more} more" if more > 0 else ""))
+            self._say("skipped", shown + (f" and {more:,} more" if more > 0 else ""))
 
     @_draw.register
     def _(self, event: Plan) -> None:
@@ -199,7 +199,7 @@ class Progress:
 
     def _counts(self, programs: int) -> str:
         kinds = {"on a minibatch": self._done - self._full, "on all validation rows": self._full}
-        parts = ", ".join(f"{count} {where}" for where, count in kinds.items() if count)
+        parts = ", ".join(f"{count:,} {where}" for where, count in kinds.items() if count)
         return f"{self._done}{f': {parts}' if parts else ''}; {counted(programs, 'program')} scored"
 
 

@@ -60,7 +60,7 @@ def describe_disturbed(disturbed: Sequence[Disturbed]) -> list[str]:
     """Return for which tests all cases run one at a time; nothing where there are none."""
     if not disturbed:
         return []
-    tests = ", ".join(f"{each.test} ({each.cases} of {each.sample})" for each in disturbed)
+    tests = ", ".join(f"{each.test} ({each.cases:,} of {each.sample:,})" for each in disturbed)
     line = (
         f"cases score otherwise beside others than alone: {tests}. All run one at a time now; mark "
         "a test that changes what they share (a patched module, os.environ, the folder) "

@@ -144,7 +144,7 @@ def _notes(shown: Sequence[Verdict], words: Words) -> Iterator[str]:
 
 def _row(verdict: Verdict, words: Words) -> list[str]:
     lift = verdict.comparison.lift if verdict.comparison else None
-    counts = [f"{count} {status}" for status, count in verdict.counts.items() if status != "passed"]
+    counts = [f"{number:,} {kind}" for kind, number in verdict.counts.items() if kind != "passed"]
     return [
         words.code(verdict.plan.name),
         _WORDS.get(verdict.status, words.prose(verdict.reason)),
@@ -213,7 +213,7 @@ def _optimization(item: OptimizedStudy, words: Words) -> list[str]:
     tried = f"{counted(len(item.trials), 'trial')} of {counted(result.trials, 'program')}"
     notes = [
         f"{tried}, {counted(result.calls, 'distinct LM call')}",
-        f"rows: {', '.join(f'{len(keys)} {part}' for part, keys in parts.items())}",
+        f"rows: {', '.join(f'{len(keys):,} {part}' for part, keys in parts.items())}",
     ]
     spent, billed = total(entry.amount for entry in result.spending), result.billed
     notes.append(words.prose(f"took {describe_amount(spent)}; billed {describe_amount(billed)}"))

@@ -113,7 +113,7 @@ def _verdict_line(verdict: Verdict, width: int) -> tuple[str, str, str]:
     """
     name, counts = verdict.plan.name.ljust(width), verdict.counts
     means = [format_mean(verdict.whole)] if verdict.whole.mean is not None else []
-    kinds = [f"{counts[status]} {status}" for status in _SHOWN if counts.get(status)]
+    kinds = [f"{counts[status]:,} {status}" for status in _SHOWN if counts.get(status)]
     parts = ["", *means, counted(sum(counts.values()), "case"), *kinds]
     numbers = "  ".join(parts)
     words = f"  {_LABELS.get(verdict.status, '')}{verdict.reason}"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from judged import passing, verdict_on
 
 # Imported here, as numpy can't be loaded a second time by a run inside this process.
 import pytest_mipro.plugin.optimise.capture_hooks  # noqa: F401
 from pytest_mipro.optimizer.study.identity import content_digest
 from pytest_mipro.plugin.lock.lock_file import Lock, LockedCase, dump_lock
+from pytest_mipro.plugin.report.terminal import _verdict_line
 
 WORKERS = pytest.mark.parametrize("workers", ["-n0", "-n1"])
 
@@ -278,6 +280,11 @@ def pytest_runtest_logreport(report):
     result.stdout.fnmatch_lines(["test_long  0.500 *"])
     sizes = [int(line) for line in (pytester.path / "sizes.txt").read_text().split()]
     assert max(sizes) < 10_000
+
+
+def test_thousands_are_parted_in_each_number():
+    _, numbers, _ = _verdict_line(verdict_on(passing(999, 1999), threshold=0.1), 6)
+    assert numbers.endswith("  1,999 cases  1,000 missed")
 
 
 def test_a_renamed_case_file_holds_out_the_same_rows(pytester, desk):
