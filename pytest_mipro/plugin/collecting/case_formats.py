@@ -15,6 +15,7 @@ from pytest_mipro.runtime.text.merge_conflict import (
     LFS_POINTER,
     conflict_line,
     is_lfs_pointer,
+    is_marker,
 )
 from pytest_mipro.runtime.text.number_words import counted
 from pytest_mipro.runtime.text.strict_json import NotFiniteError, load_json
@@ -27,6 +28,9 @@ class LineError(ValueError):
     def __init__(self, line: int, text: str) -> None:
         super().__init__(text)
         self.line = line
+
+
+_IN_CONFLICT = f"{CONFLICT}; keep the rows of both sides, delete its markers"
 
 
 def read_values(path: Path) -> list[tuple[int, Any]]:
@@ -42,8 +46,7 @@ def read_values(path: Path) -> list[tuple[int, Any]]:
         return _parsed(reader, text)
     except LineError:
         if line := conflict_line(text):
-            remedy = "keep the rows of both sides, delete its markers"
-            raise LineError(line, f"{CONFLICT}; {remedy}") from None
+            raise LineError(line, _IN_CONFLICT) from None
         raise
 
 
@@ -91,6 +94,8 @@ def _read_jsonl(text: str) -> Iterator[tuple[int, Any]]:
             try:
                 yield line, load_json(content)
             except json.JSONDecodeError as error:
+                if is_marker(content):  # of a conflict whose other markers are gone
+                    raise LineError(line, _IN_CONFLICT) from None
                 place = f"column {error.colno}"
                 raise LineError(line, f"not one JSON value: {error.msg} ({place})") from None
             except NotFiniteError as error:

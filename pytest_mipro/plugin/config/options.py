@@ -206,7 +206,14 @@ SETTINGS: tuple[Setting[Any], ...] = tuple(
     row for row in vars(Options).values() if isinstance(row, Setting)
 )
 _OPTIONS = pytest.StashKey[Options]()
-_INI_TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+_INI_TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "a text",
+    "args": "a list of texts",
+    "linelist": "a list of texts",
+}
 _NUMBERS_SINCE = (8, 4)  # older versions of pytest know no numbers in ini files, only their texts
 
 

@@ -123,20 +123,21 @@ def _unreadable(error: Exception, text: str) -> bool:
 
 @dataclass(frozen=True)
 class _Remedies:
-    """What to do where a key is not accepted, and where a model is not found."""
+    """What to do where a key is not accepted, a model has no provider, or a 404 is the answer."""
 
     key: str
     model: str
+    not_found: str
 
 
+_NAME = "write it as provider/model, as in openai/gpt-4o-mini, with a name that the provider lists"
 _FOR_MODULES = _Remedies(
     "set the provider's API key variable",
-    "write it as provider/model, as in openai/gpt-4o-mini, with a name that the provider lists",
+    _NAME,
+    f"{_NAME}, and correct the endpoint's address if you set one",
 )
-_FOR_OWN_CLIENTS = _Remedies(
-    "check the key that the pipeline gives its client",
-    "check the model's name and the base URL that the pipeline gives its client",
-)
+_OWN = "check the model's name and the base URL that the pipeline gives its client"
+_FOR_OWN_CLIENTS = _Remedies("check the key that the pipeline gives its client", _OWN, _OWN)
 
 
 def _permanent_cause(
@@ -154,7 +155,8 @@ def _permanent_cause(
             f"({status or 'no key'}): {text}; {remedies.key}"
         )
     if status == 404 or "llm provider not provided" in signs:
-        return unknown_model(model, text if status == 404 else "", remedies.model)
+        told = (text, remedies.not_found) if status == 404 else ("", remedies.model)
+        return unknown_model(model, *told)
     if _TOO_LARGE in signs:
         return _too_large(signs, model, text)
     if not is_transient(status):

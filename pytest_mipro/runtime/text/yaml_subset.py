@@ -11,8 +11,10 @@ from typing import Any
 import yaml
 from yaml.composer import Composer
 from yaml.constructor import SafeConstructor
+from yaml.parser import ParserError
 from yaml.reader import ReaderError
 from yaml.resolver import Resolver
+from yaml.scanner import ScannerError
 
 from pytest_mipro.runtime.text.strict_json import MAX_DIGITS
 
@@ -81,6 +83,8 @@ def _load(text: str, kind: type[_Loader | _RowLoader]) -> tuple[Any, yaml.Node |
         line = mark.line + 1 if mark else 1
         if "nesting depth" in text:  # newer parsers read ahead, and stop at a depth of their own
             text = _TOO_DEEP
+        elif text == error.problem and isinstance(error, ScannerError | ParserError):
+            text += "; check the quotes, colons and indentation there"
         raise YAMLTextError(text, line) from None
     except ReaderError as error:
         code = int(error.character)

@@ -120,6 +120,7 @@ LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 12345\n"
 CONFLICT = "<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> branch\n"
 REFUSED = [
     ("t.jsonl", '{"id": 1}\n' + CONFLICT, 2, "an unresolved merge conflict; keep the rows"),
+    ("t.jsonl", '{"id": 1}\n>>>>>>> branch\n', 2, "an unresolved merge conflict; keep the rows"),
     ("t.csv", "id,x\n" + CONFLICT, 2, "an unresolved merge conflict; keep the rows of both"),
     ("t.yaml", "- id: 1\n" + CONFLICT, 2, "an unresolved merge conflict; keep the rows of both"),
     ("t.jsonl", LFS, 1, "a pointer of Git LFS, not the file itself; run `git lfs pull`"),

@@ -64,9 +64,17 @@ def test_a_wrong_ini_key_is_one_line_and_exit_4(pytester, line, text):
 
 
 @native
-def test_a_wrong_type_in_native_toml_is_one_line_and_exit_4(pytester):
-    pytester.makepyprojecttoml('[tool.pytest]\nmipro_concurrency = "4"')
-    assert "mipro_concurrency must be a whole number: " in refused(pytester)
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ('mipro_concurrency = "4"', "mipro_concurrency must be a whole number: "),
+        ('mipro_prices = "m 1 2"', "mipro_prices must be a list of texts: "),
+        ("mipro_model = 4", "mipro_model must be a text: "),
+    ],
+)
+def test_a_wrong_type_in_native_toml_is_one_line_and_exit_4(pytester, line, text):
+    pytester.makepyprojecttoml(f"[tool.pytest]\n{line}")
+    assert text in refused(pytester)
 
 
 @pytest.mark.parametrize(

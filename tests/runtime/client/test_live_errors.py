@@ -32,6 +32,7 @@ pytestmark = pytest.mark.usefixtures("environment")
         (failure(401, "bad key"), MissingKeyError, "bad key"),
         (failure(403, "not yours"), MissingKeyError, "not yours"),
         (failure(404, "no such model", "model_not_found"), UnknownModelError, MODEL),
+        (failure(404, "no such page"), UnknownModelError, "correct the endpoint's address if you"),
         (failure(400, "temperature is wrong"), EndpointError, "temperature is wrong"),
         (failure(402, "pay first"), EndpointError, "pay first"),
         (failure(422, "what is this"), EndpointError, "what is this"),

@@ -111,6 +111,12 @@ def test_no_rows(parser: None) -> None:
     assert load_rows("# nothing\n") == load_rows("[]") == []
 
 
+@pytest.mark.parametrize("text", ["- a: [\n", "- \ta: 1\n", "- a: b: c\n"])
+def test_what_is_no_yaml_is_told_what_to_look_at(text: str, parser: None) -> None:
+    with pytest.raises(YAMLTextError, match="; check the quotes, colons and indentation there"):
+        load_rows(text)
+
+
 @pytest.mark.parametrize("read", [load, load_rows])
 def test_an_open_quote_is_refused_where_it_begins(read: Any, parser: None) -> None:
     with pytest.raises(
