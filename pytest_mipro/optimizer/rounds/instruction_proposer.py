@@ -39,6 +39,8 @@ from pytest_mipro.optimizer.study.case import CaseRun, cases_of
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Message, Request
 
+_NO_ROOM = "the budget holds no proposals"
+_TOO_DEAR = "the proposals took more than was left for them"
 _Made = tuple[Mapping[str, str], Sequence[Proposal]]
 
 
@@ -90,8 +92,8 @@ class InstructionProposer:
         part, again = self._part(len(tasks), len(missing)) if tasks else (None, False)
         if part is None:
             if tasks:
-                self._skipped(state, "the budget holds no proposals")
-            yield lambda later: later
+                self._tell(state, _NO_ROOM)
+            yield lambda later: later.without_proposals(_NO_ROOM) if tasks else later
             return
         run.start("proposals", len(tasks) + len(missing))
         meter, client = run.accounting.opened(run.services.client, part)
@@ -125,11 +127,13 @@ class InstructionProposer:
             summaries, proposals = asked.result()
         except BudgetError:
             meter.settle(whole=True)
-            return self._skipped(state, "the proposals took more than was left for them")
+            self._tell(state, _TOO_DEAR)
+            return state.without_proposals(_TOO_DEAR)
         over = meter.over
         meter.settle(whole=over)
         if over:
-            return self._skipped(state, "the proposals took more than was left for them")
+            self._tell(state, _TOO_DEAR)
+            return state.without_proposals(_TOO_DEAR)
         event = ProposalsMade(self._run.study.name, state.round + 1, tuple(proposals))
         self._run.services.emit(event)
         return replace(
@@ -139,9 +143,8 @@ class InstructionProposer:
             proposals=(*state.proposals, *proposals),
         )
 
-    def _skipped(self, state: SearchState, reason: str) -> SearchState:
+    def _tell(self, state: SearchState, reason: str) -> None:
         self._run.services.emit(ProposalsMade(self._run.study.name, state.round + 1, (), reason))
-        return state
 
     def _part(self, proposals: int, grounding: int) -> tuple[Part | None, bool]:
         """Return the part, and whether it holds a second request for each proposal.

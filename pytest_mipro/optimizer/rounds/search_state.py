@@ -36,7 +36,8 @@ class SearchState:
     its digest, were drawn; `taught_sets` are the digests of those that show replies of a program
     which training rows shaped, `taught` tells whether all further sets do. `late` maps the modules
     that only candidates reach to their models. `ended` says why the search ended before all its
-    trials ("" if it didn't), `cut_short` whether a limit did that.
+    trials ("" if it didn't), `cut_short` whether a limit did that. `unproposed` holds by round
+    why it got no instructions, where a limit kept it from them.
     """
 
     run: StudyRun
@@ -55,6 +56,7 @@ class SearchState:
     late: Mapping[Signature, str] = field(default_factory=dict)
     ended: str = ""
     cut_short: bool = False
+    unproposed: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def incumbent(self) -> Assignment:
@@ -144,6 +146,22 @@ class SearchState:
         if self.ended:
             return self
         return replace(self, ended=f"the search ended early: {reason}", cut_short=True)
+
+    def without_proposals(self, reason: str) -> SearchState:
+        """Return the state of a round that a limit keeps from new instructions."""
+        return replace(self, unproposed={**self.unproposed, self.round + 1: reason})
+
+    @property
+    def ending(self) -> str:
+        """Why the search ended early, and which rounds a limit kept from new instructions."""
+        rounds: dict[str, list[str]] = {}
+        for number, reason in sorted(self.unproposed.items()):
+            rounds.setdefault(reason, []).append(str(number))
+        without = [
+            f"no new instructions in round {', '.join(numbers)}: {reason}"
+            for reason, numbers in rounds.items()
+        ]
+        return "; ".join(filter(None, (self.ended, *without)))
 
     def with_modules(self, models: Mapping[Signature, str]) -> SearchState:
         """Return the state with more modules (given with their models) under committed prompts."""

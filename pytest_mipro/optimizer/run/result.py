@@ -34,10 +34,10 @@ class StudyResult:
 
     `trials` counts the programs that had trials, `calls` the distinct LM requests of the whole run,
     `asked` all requests of programs and proposals, `live` the calls that an endpoint answered.
-    `ended` says why the search ended before all trials ("" if it didn't), `cut_short` whether a
-    limit did that. `spending` breaks the distinct ones down by stage, module and model; `billed` is
-    the actual cost over all runs of the study, interrupted ones included. `lessons` are what was
-    learnt about proposing, if learning is on.
+    `ended` says why the search ended before all trials, or went without new instructions ("" if it
+    did neither), `cut_short` whether a limit did that. `spending` breaks the distinct ones down by
+    stage, module and model; `billed` is the actual cost over all runs of the study, interrupted
+    ones included. `lessons` are what was learnt about proposing, if learning is on.
     """
 
     study: str

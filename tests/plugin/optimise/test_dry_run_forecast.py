@@ -170,6 +170,20 @@ def test_a_gate_forecasts_better_than_a_search_that_was_cut_short(pytester):
     assert line in again
 
 
+def test_a_search_that_a_limit_kept_from_instructions_is_no_forecast(pytester):
+    prices = f"{PRICES}    test/dear 1000000 1000000\nmipro_max_output_tokens = 9\n"
+    write_project(pytester, ini=prices)
+    run(pytester)
+    dear = "--mipro-proposer-model=test/dear"
+    told = optimize(pytester, "--mipro-dry-run", dear).outlines
+    result = optimize(pytester, dear, "--mipro-max-cost=9")
+    missing = "mipro: no new instructions in round 1, 2: the budget holds no proposals"
+    result.stdout.fnmatch_lines(["next *a higher limit*", missing])
+    again = optimize(pytester, "--mipro-dry-run", dear).outlines
+    (line,) = (line for line in told if line.lstrip().startswith("in all"))
+    assert line in again
+
+
 def test_limits_are_held_against_what_the_last_run_took(pytester):
     write_project(pytester)
     optimize(pytester, "--mipro-diff")
