@@ -9,7 +9,7 @@ from pytest_mipro.optimizer.budget.prompt_parts import prompt_parts
 from pytest_mipro.optimizer.study.amount import NOTHING, ONE_CALL, Amount, nanodollars
 from pytest_mipro.plugin.measuring.report_data import CallUsage, ModuleUsage, by_module
 from pytest_mipro.plugin.replies.fixture_calls import SetUp
-from pytest_mipro.runtime.calls.trace import ModuleCall
+from pytest_mipro.runtime.calls.trace import ModuleCall, Trace
 from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.signature.signature import Signature
 
@@ -27,6 +27,12 @@ def usages_of_set_ups(set_ups: Iterable[SetUp]) -> tuple[ModuleUsage, ...]:
             counted += made.trace.calls
             made.counted = True
     return by_module([*named, *usages_of(counted)])
+
+
+def paid_within(traces: Iterable[Trace]) -> tuple[ModuleUsage, ...]:
+    """Return what was paid within kept steps: it is billed, and no usage of a case."""
+    live = (call for trace in traces for call in trace.within if not call.cached)
+    return by_module(ModuleUsage(*_user(call), CallUsage(), live=_amount(call)) for call in live)
 
 
 def usages_of(calls: Sequence[ModuleCall]) -> tuple[ModuleUsage, ...]:

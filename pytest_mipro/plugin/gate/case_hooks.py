@@ -14,7 +14,7 @@ from pytest_mipro.optimizer.study.identity import seen_digest
 from pytest_mipro.plugin.collecting.partial_study import is_partial
 from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase
 from pytest_mipro.plugin.config.options import options_of
-from pytest_mipro.plugin.gate.call_usage import usages_of, usages_of_set_ups
+from pytest_mipro.plugin.gate.call_usage import paid_within, usages_of, usages_of_set_ups
 from pytest_mipro.plugin.gate.case_run import RecordedCall, encodable, group_of, recording
 from pytest_mipro.plugin.gate.junit import PREFIX, case_properties
 from pytest_mipro.plugin.gate.state import RunState
@@ -143,6 +143,7 @@ class Gate:
             shown=run.shown if run else (),
             shared=run.shared if run else (),
             given_up=run.given_up if run else 0,
+            within=paid_within(run.traces) if run else (),
         )
         called = [*(call for _, call in before), *calls]
         modules, demo_rows = self._new_modules(case.study.lock, called)

@@ -156,6 +156,11 @@ class RecordedCall:
         return tuple(call for trace in self._traces for call in trace.calls)
 
     @property
+    def traces(self) -> tuple[Trace, ...]:
+        """The trace of each sample."""
+        return tuple(self._traces)
+
+    @property
     def scores(self) -> tuple[float, ...]:
         """The score of each sample; none where one has no score."""
         scores = [sample.outcome.score for sample in self._samples]

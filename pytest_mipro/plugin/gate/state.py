@@ -74,8 +74,9 @@ class RunState:
         self._plans[case.plan.nodeid] = case.plan
         if case.partial:
             self._partial.add(case.plan.lock)
-        self.usages.setdefault(case.plan.lock, []).extend(case.result.all_usages)
         result = case.result
+        paid = self.usages.setdefault(case.plan.lock, [])
+        paid += [*result.all_usages, *result.within]
         if self.config.getoption("dist", "no") == "each":
             result = replace(result, outcome=Outcome(None, error=_EACH))
         self._results.setdefault(case.plan.nodeid, {})[nodeid] = result

@@ -112,7 +112,7 @@ class CaseResult:
     where `--mipro-show` or `--mipro-report` asks for them. `usages` is what the test's own calls
     took, `set_up` what those of its fixtures took: a search repeats the former alone. `shared`
     names the fixtures that were made once for all samples, `given_up` counts the calls that came to
-    no end.
+    no end. `within` is what was paid within kept steps that ran: billed, and in no other figure.
     """
 
     id: str
@@ -132,6 +132,7 @@ class CaseResult:
     set_up: tuple[ModuleUsage, ...] = ()
     shared: tuple[str, ...] = ()
     given_up: int = 0
+    within: tuple[ModuleUsage, ...] = ()
 
     @property
     def all_usages(self) -> tuple[ModuleUsage, ...]:

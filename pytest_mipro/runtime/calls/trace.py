@@ -68,7 +68,8 @@ class Trace:
     `broken` is the first InfrastructureError or UsageError. It is kept here because the pipeline
     may swallow it, which must not turn into a score. `caused` is the last ProgramError of a call
     that the pipeline's own client made: the client turns it into an exception of its own.
-    `rendered` and `texts` tell which of these calls are a module's or a prompt text's. With
+    `within` are the calls that kept steps made while they ran: paid, but no entries. `rendered` and
+    `texts` tell which of these calls are a module's or a prompt text's. With
     `keeps`, calls hold their requests and replies, which are large.
     """
 
@@ -80,6 +81,7 @@ class Trace:
         self._opened = 0
         self._under_way: set[int] = set()
         self._closed: dict[int, ModuleCall | StepCall] = {}
+        self._within: list[ModuleCall] = []
         self._end: ProgramError | None = None
         self._broken: MiproError | None = None
         self._failing: dict[str, MiproError] = {}
@@ -125,6 +127,17 @@ class Trace:
     def steps(self) -> tuple[StepCall, ...]:
         """The finished calls of steps, in this order."""
         return tuple(each for each in self.entries if isinstance(each, StepCall))
+
+    @property
+    def within(self) -> tuple[ModuleCall, ...]:
+        """The calls that kept steps made while they ran."""
+        with self._lock:
+            return tuple(self._within)
+
+    def add_within(self, step: Trace) -> None:
+        """Add the calls of a kept step that ran, as far as they came."""
+        with self._lock:
+            self._within += [*step.calls, *step.within]
 
     @property
     def given_up(self) -> int:

@@ -171,9 +171,9 @@ class _Run:
 
 @contextmanager
 def _within(step: Step, context: CallContext, request: Request) -> Iterator[_Run]:
-    """Run a step's body in the block: its own calls are made and paid, but in no trace.
+    """Run a step's body in the block: its own calls are made and paid, but are no trace's entries.
 
-    A trace must not tell whether the result was kept already.
+    These must not tell whether the result was kept already.
     """
     inner = Trace()
     under_way = _under_way.set(_under_way.get() | {request.digest()})
@@ -184,6 +184,8 @@ def _within(step: Step, context: CallContext, request: Request) -> Iterator[_Run
         raise StepRaisedError(error) from error
     finally:
         _under_way.reset(under_way)
+        if context.trace is not None:
+            context.trace.add_within(inner)
 
 
 class _Failure:

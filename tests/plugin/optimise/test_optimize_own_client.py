@@ -11,6 +11,8 @@ import pytest
 from lm_stub import Stub
 from optimize_project import LOCK, PROMPT, optimize, remove_written, run, write_project
 
+from pytest_mipro.plugin.replies.journal import lines_of
+
 PIPELINE = """
 import os
 import openai
@@ -150,3 +152,16 @@ def test_calls_within_a_kept_step_count_no_more_than_on_resume(
     assert optimize(pytester).ret == 0
     assert server.count == 40
     assert (pytester.path / LOCK).read_text() == first
+
+
+def test_a_gate_bills_them_once(pytester: pytest.Pytester, server: Stub) -> None:
+    """They are paid, though no figure of a case tells them: its kept result costs nothing."""
+    write_project(pytester, TESTS, pipeline=KEPT, ini="mipro_prices =\n    m 1 2\n")
+    for _ in range(2):  # the second run has the results in its cache
+        assert run(pytester, "--mipro-json=report.json").ret == 0
+        assert server.count == 40
+        (bill,) = (pytester.path / ".mipro" / "bills").glob("*.jsonl")
+        paid = [each for line in lines_of(bill) for each in line["paid"]]
+        assert sum(each["calls"] for each in paid if each["model"] == "m") == 40
+        usages = json.loads((pytester.path / "report.json").read_text())["studies"][0]["modules"]
+        assert [usage["module"] for usage in usages] == ["pipeline.parity"]
