@@ -133,11 +133,11 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     """Report the verdicts after the last test; under xdist on the controller alone."""
     try:
         result = yield
-    except session.Failed:  # -x, --maxfail: what did not run makes its test's verdict incomplete
-        _conclude(session.config, stopped=str(session.shouldfail or session.shouldstop))
-        raise
-    except BaseException:  # Ctrl-C: what was paid until then is billed
-        _conclude(session.config, judged=False)
+    except BaseException as error:
+        # After -x what did not run makes its test's verdict incomplete; after Ctrl-C what was paid
+        # until then is billed.
+        stopped = _stopped(session, error)
+        _conclude(session.config, judged=bool(stopped), stopped=stopped)
         raise
     _conclude(session.config)
     return result
@@ -258,6 +258,16 @@ def _run(config: pytest.Config) -> RunState:
 
         config.stash[_RUN] = RunState(config)
     return config.stash[_RUN]
+
+
+def _stopped(session: pytest.Session, error: BaseException) -> str:
+    """Return why a run ends before its last case by an option, "" where it was interrupted.
+
+    pytest ends -x and --maxfail by one exception, --stepwise by another; pytest-xdist has its own.
+    """
+    if isinstance(error, session.Failed | session.Interrupted):
+        return str(session.shouldfail or session.shouldstop or "")
+    return str(error) if type(error).__module__ == "xdist.dsession" else ""
 
 
 def _conclude(config: pytest.Config, *, judged: bool = True, stopped: str = "") -> None:

@@ -49,6 +49,17 @@ def test_an_error_of_the_world_makes_it_incomplete(pytester, desk):
     result.stdout.no_fnmatch_line("*INTERNALERROR*")
 
 
+def test_a_run_that_a_failure_stops_is_judged_as_far_as_it_came(pytester, desk):
+    desk("""
+@pytest.mark.mipro(threshold=0.1)
+@pytest.mark.parametrize("text", ["down", *map(str, range(40))])
+def test_echo(text): assert echo(text=text) == text
+""")
+    result = pytester.runpytest("-n2", "-x")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["*INCOMPLETE: 1 case had an error*"])
+
+
 def test_a_dead_worker_makes_it_incomplete(pytester, desk):
     desk("""
 import os

@@ -136,14 +136,15 @@ def test_collect_only_measures_nothing(pytester, desk):
     result.stdout.no_fnmatch_line("*mipro:*")
 
 
-def test_a_case_that_did_not_run_makes_the_verdict_incomplete(pytester, desk):
+@pytest.mark.parametrize(("option", "code"), [("-x", 1), ("--maxfail=1", 1), ("--stepwise", 2)])
+def test_a_case_that_did_not_run_makes_the_verdict_incomplete(pytester, desk, option, code):
     desk("""
 @pytest.mark.mipro(threshold=0.1)
 @pytest.mark.parametrize("text", ["a", "down", "b"])
 def test_echo(text): assert echo(text=text) == text
 """)
-    result = pytester.runpytest("-x")
-    assert result.ret == 1
+    result = pytester.runpytest(option)
+    assert result.ret == code
     result.stdout.fnmatch_lines(["*INCOMPLETE: 1 case had an error, 1 case did not run"])
 
 
