@@ -80,7 +80,7 @@ def groups_of(results: Sequence[CaseResult], threshold: float | None) -> tuple[G
     members: defaultdict[str, list[CaseResult]] = defaultdict(list)
     for result in results:
         if result.score is not None:
-            members[NO_GROUP if result.group is None else result.group].append(result)
+            members[_group(result)].append(result)
     if set(members) <= {NO_GROUP}:
         return ()
     p_values: dict[str, float] = {}
@@ -93,6 +93,15 @@ def groups_of(results: Sequence[CaseResult], threshold: float | None) -> tuple[G
         for name, cases in members.items()
     ]
     return tuple(sorted(groups, key=lambda group: (not group.failed, group.mean.mean, group.name)))
+
+
+def unscored_groups(results: Iterable[CaseResult], groups: Iterable[Group]) -> list[str]:
+    """Return the names of the cases' groups that are none of the scored ones."""
+    return sorted({_group(result) for result in results} - {group.name for group in groups})
+
+
+def _group(result: CaseResult) -> str:
+    return NO_GROUP if result.group is None else result.group
 
 
 def compare(results: Sequence[CaseResult], lock: Lock | None) -> Comparison | None:

@@ -22,6 +22,7 @@ from pytest_mipro.plugin.gate.case_statistics import (
     metrics_of,
     scored_rows,
     share_passing_all,
+    unscored_groups,
 )
 from pytest_mipro.plugin.gate.rules import group_rule, regression_rule, threshold_rule
 from pytest_mipro.plugin.gate.verdict_types import Comparison, Rule, Ruling, Verdict
@@ -208,7 +209,7 @@ def _ruling_on_scores(
     found = (
         threshold_rule(plan, scored, reference.gate_on),
         regression_rule(plan, verdict.comparison),
-        group_rule(plan, verdict.groups),
+        group_rule(plan, verdict.groups, unscored_groups(verdict.results, verdict.groups)),
     )
     rules = tuple(rule for rule in found if rule is not None)
     broken = [rule.words for rule in rules if not rule.held]

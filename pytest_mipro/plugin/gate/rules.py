@@ -75,8 +75,11 @@ def regression_rule(plan: TestPlan, comparison: Comparison | None) -> Rule | Non
     return Rule("max_regression", held, words, least, limit, doubt)
 
 
-def group_rule(plan: TestPlan, groups: Sequence[Group]) -> Rule | None:
-    """Return whether each group may have a mean at or above the threshold."""
+def group_rule(plan: TestPlan, groups: Sequence[Group], unscored: Sequence[str]) -> Rule | None:
+    """Return whether each group may have a mean at or above the threshold.
+
+    `unscored` are the groups that no judged case with a score belongs to.
+    """
     if plan.threshold is None or not groups:
         return None
     failed = [group for group in groups if group.failed]
@@ -90,10 +93,14 @@ def group_rule(plan: TestPlan, groups: Sequence[Group]) -> Rule | None:
     # The interval of a small group is wide: a low mean in it may be chance, or a group that fails.
     below = (each for each in groups if (each.mean.mean or 0.0) < plan.threshold - ROUNDING)
     low = [group.name for group in below if not group.failed]
-    more = f" and {len(low) - _NAMED} more" if len(low) > _NAMED else ""
-    names = f"{plan.group}={', '.join(low[:_NAMED])}{more}"
-    doubt = f"{_FEW} {names} from {plain(plan.threshold)}" if low else ""
-    return Rule("group", not failed, words, lowest, plan.threshold, doubt)
+    doubts = [f"{_FEW} {_names(plan, low)} from {plain(plan.threshold)}"] if low else []
+    doubts += [f"no case to judge {_names(plan, unscored)} by has a score"] if unscored else []
+    return Rule("group", not failed, words, lowest, plan.threshold, "; ".join(doubts))
+
+
+def _names(plan: TestPlan, groups: Sequence[str]) -> str:
+    more = f" and {len(groups) - _NAMED} more" if len(groups) > _NAMED else ""
+    return f"{plan.group}={', '.join(groups[:_NAMED])}{more}"
 
 
 def describe_detectable(verdict: Verdict) -> list[str]:

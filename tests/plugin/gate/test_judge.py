@@ -126,6 +126,16 @@ def test_a_low_group_that_may_be_chance_is_named_as_a_doubt():
     assert verdict.doubts[-1] == "too few cases to tell product=d, c, a and 1 more from 0.80"
 
 
+@pytest.mark.parametrize("left", [["b"], ["b", "c"]])
+def test_a_group_without_a_scored_case_is_named(left):
+    results = by_group(a=(20, 20), b=(2, 2), c=(9, 9))
+    skipped = Outcome(None, skipped="later")
+    results = [replace(r, outcome=skipped) if r.group in left else r for r in results]
+    verdict = verdict_on(results, threshold=0.8, group="product")
+    assert verdict.status == "passed"
+    assert f"no case to judge product={', '.join(left)} by has a score" in verdict.doubts
+
+
 def test_groups_without_a_threshold_have_no_p_value():
     groups = groups_of(by_group(a=(1, 2), b=(2, 2)), None)
     assert [(group.p_value, group.failed) for group in groups] == [(None, False)] * 2
