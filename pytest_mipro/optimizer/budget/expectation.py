@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -108,22 +108,27 @@ class Expectation:
         changed = frozenset(
             path for path, prompt in program.items() if prompt != self.committed.get(path)
         )
-        return total(self.by_model(rows, self._longer(program), changed=changed).values())
+        longer = self._longer(program)
+        return total(
+            self._more(took, model, longer.get(path, 0))
+            for (path, model), took in self._summed(tuple(rows), changed).items()
+        )
 
     def by_model(
         self,
         rows: Iterable[str],
         longer: Mapping[Path, int],
         teacher: str | None = None,
-        changed: Collection[Path] = (),
+        taught: Container[Path] | None = None,
     ) -> dict[str, Amount]:
         """Return the amounts by model; `longer`: a prompt's tokens beyond the committed one's.
 
-        If prompts are `changed`, calls that none of them can change are left out.
+        A `teacher` may answer for the modules in `taught` (None: all).
         """
         amounts: defaultdict[str, Amount] = defaultdict(Amount)
-        for (path, model), took in self._summed(tuple(rows), frozenset(changed)).items():
-            amounts[teacher or model] += self._more(took, model, longer.get(path, 0), teacher)
+        for (path, model), took in self._summed(tuple(rows), frozenset()).items():
+            other = teacher if taught is None or path in taught else None
+            amounts[other or model] += self._more(took, model, longer.get(path, 0), other)
         return dict(amounts)
 
     def dearer(
@@ -146,7 +151,10 @@ class Expectation:
     def _sum(
         self, rows: tuple[str, ...], changed: frozenset[Path]
     ) -> dict[tuple[Path, str], _Took]:
-        """Return what the calls on these rows took, by prompt path and model."""
+        """Return what the calls on these rows took, by prompt path and model.
+
+        If prompts are `changed`, calls that none of them can change are left out.
+        """
         summed: defaultdict[tuple[Path, str], _Took] = defaultdict(_Took)
         for item in (item for row in rows for item in self.calls[row]):
             if not changed or not changed.isdisjoint(item.begun):
@@ -161,7 +169,7 @@ class Expectation:
         told = self._cost_model.told(call.model, call.usage, call.cost, calls=call.requests)
         return _Took(told, call.usage)
 
-    def _more(self, took: _Took, model: str, longer: int, teacher: str | None) -> Amount:
+    def _more(self, took: _Took, model: str, longer: int, teacher: str | None = None) -> Amount:
         """Return what calls take whose prompts are `longer` by so many tokens each."""
         told, usage = took.told, took.usage
         extra = Usage(longer * told.calls, 0)

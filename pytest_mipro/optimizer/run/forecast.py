@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from pytest_mipro.optimizer.budget.limits import shortage
@@ -25,7 +25,7 @@ class StageSize:
 
     Of them, `fresh_once` and `fresh_repeated` make calls that no earlier stage made. At most so
     many `more` run once: trials that change one module alone cost less, so there may be more of
-    them. `calls` are the optimiser's own.
+    them. `calls` are the optimiser's own. Of `fresh_once`, the teacher answers on `taught` rows.
     """
 
     stage: str
@@ -35,6 +35,7 @@ class StageSize:
     fresh_once: int = 0
     fresh_repeated: int = 0
     calls: int = 0
+    taught: int = 0
 
     @property
     def planned(self) -> int:
@@ -127,13 +128,14 @@ def stage_sizes(
     batch, again = settings.batch_of(validation), settings.rounds - 1
     attempts = settings.attempts_at(len(split.train) if failing is None else failing)
     training = (settings.rounds - 1) * min(settings.training_rows, len(split.train)) + attempts
+    taught = attempts if settings.teacher_model else 0
     wanted = settings.candidates if settings.has("instructions") else 0
     proposals = settings.rounds * wanted * modules
     known = 0 if sampled else validation
     new = deciding if split.holdout or sampled else 0
     return (
         StageSize("baseline", repeated=rows, fresh_repeated=rows),
-        StageSize("bootstrap", training, fresh_once=training),
+        StageSize("bootstrap", training, fresh_once=training, taught=taught),
         StageSize("proposals", calls=(GROUNDING_CALLS if proposals else 0) + proposals),
         StageSize(
             "search",
@@ -160,17 +162,18 @@ class Pass:
 class Typical:
     """What a forecast rests on: passes of candidates with all repeats, and with one run a case.
 
-    `grounding` is what all requests for summaries to the `proposer` take, `proposal` what one for
-    an instruction does; `latency` is the mean of a call in seconds, 0 if unknown, `own` the
-    seconds that a case run takes beside its calls.
+    `proposals` are the models that write instructions in turn, each with what a request for one
+    takes, `grounding` what all requests for summaries to the first of them take. `taught` is what
+    a pass of all rows takes, one run a case, in which the teacher answers. `latency` is the mean of
+    a call in seconds, 0 if unknown, `own` the seconds that a case run takes beside its calls.
     """
 
     rows: int
     repeated: Pass
     once: Pass
-    proposer: str
-    proposal: Amount
+    proposals: Sequence[tuple[str, Amount]]
     grounding: Amount = NOTHING
+    taught: Mapping[str, Amount] = field(default_factory=dict)
     latency: float = 0.0
     own: float = 0.0
 
@@ -204,15 +207,19 @@ def forecast(
 
 def _asked(typical: Typical, size: StageSize) -> dict[str, Amount]:
     """Return what a stage asks anew, by model."""
-    if size.calls:
-        proposals = max(0, size.calls - GROUNDING_CALLS)
-        return {typical.proposer: typical.grounding + typical.proposal.times(proposals)}
     asked: defaultdict[str, Amount] = defaultdict(Amount)
-    for fresh, whole in (
-        (size.fresh_once, typical.once),
-        (size.fresh_repeated, typical.repeated),
+    if size.calls:
+        whole, more = divmod(max(0, size.calls - GROUNDING_CALLS), len(typical.proposals))
+        for turn, (model, proposal) in enumerate(typical.proposals):
+            first = typical.grounding if turn == 0 else NOTHING
+            asked[model] += first + proposal.times(whole + (turn < more))
+        return asked
+    for fresh, models in (
+        (size.fresh_once - size.taught, typical.once.models),
+        (size.taught, typical.taught),
+        (size.fresh_repeated, typical.repeated.models),
     ):
-        for model, amount in whole.models.items():
+        for model, amount in models.items():
             asked[model] += amount.times(fresh / typical.rows, round)
     return asked
 

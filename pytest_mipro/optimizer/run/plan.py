@@ -48,6 +48,7 @@ from pytest_mipro.optimizer.study.near_duplicates import near_duplicates
 from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Message, Request, Usage
+from pytest_mipro.runtime.signature.text_signature import TextSignature
 
 
 def plan_of(run: StudyRun, baseline: Baseline) -> Plan:
@@ -86,12 +87,16 @@ def forecast_run(run: StudyRun, baseline: Baseline) -> Forecast:
     spent = grouped(run.accounting.spending.entries(), lambda entry: entry.model)
     typical = _typical(run, baseline)
     runs = baseline.evaluation.runs
+    # A teacher answers for no other modules, and for no text of the pipeline's own client.
+    own = {each.prompt_path for each in baseline.signatures if not isinstance(each, TextSignature)}
 
     def made(demos: Demos) -> Forecast:
         longer = _growth(run, baseline, lending, demos)
         repeated = Pass(len(runs), _all_rows(baseline.expectation, longer))
         once = Pass(len(baseline.study.cases), _all_rows(baseline.once, longer))
-        shown = replace(typical, repeated=repeated, once=once)
+        later = {path: settings.later(more) for path, more in longer.items()}
+        taught = baseline.once.by_model(baseline.once.calls, later, settings.teacher_model, own)
+        shown = replace(typical, repeated=repeated, once=once, taught=taught)
         return forecast(shown, sizes, spent, settings.concurrency)
 
     found = forecast_range(made)
@@ -113,8 +118,7 @@ def _typical(run: StudyRun, baseline: Baseline) -> Typical:
         rows=len(baseline.expectation.calls),
         repeated=Pass(len(runs), {}),
         once=Pass(len(baseline.study.cases), {}),
-        proposer=proposer_models(run, baseline)[0],
-        proposal=proposal_amounts(run, baseline)[0],
+        proposals=_usual_proposals(run, baseline),
         grounding=_grounding(run, baseline),
         latency=sum(call.latency for call in calls) / max(1, sum(call.requests for call in calls)),
         own=own / len(runs),
@@ -157,7 +161,10 @@ def _attempted(run: StudyRun, baseline: Baseline, lending: Mapping[Path, Collect
     training = set(baseline.split.train)
     mine = [item for item in baseline.evaluation.runs if item.case.row in training]
     wanted = tests_to_attempt(mine, {p: len(rows) for p, rows in lending.items()}, run.settings)
-    return len(_failing_rows(baseline, (item for item in mine if item.case.test in wanted)))
+    failing = _failing_rows(baseline, (item for item in mine if item.case.test in wanted))
+    cases, rows = len({item.case.id for item in mine}), len({item.case.row for item in mine})
+    # A row is attempted with all its cases, at most so many in a round.
+    return min(len(failing), run.settings.attempts * rows // max(1, cases))
 
 
 def _failing_rows(baseline: Baseline, runs: Iterable[CaseRun]) -> set[str]:
@@ -208,19 +215,27 @@ def proposal_amounts(run: StudyRun, baseline: Baseline) -> tuple[Amount, Amount]
 
     It is as long as those that the strategies make of the baseline, without summaries.
     """
-    cost_model = run.accounting.cost_model
-    instructions = [prompt.instruction for prompt in baseline.committed.values()]
     texts = sorted(_proposal_texts(run, baseline), key=len) or [""]
     longest = Message("user", texts[-1])
     each = worst = Amount(1)
+    for model, usual in _usual_proposals(run, baseline):
+        each = each.at_least(usual)
+        request = Request(model, (longest,), {"max_tokens": proposal_limit()})
+        worst = worst.at_least(run.accounting.cost_model.worst(request).known)
+    return each, worst
+
+
+def _usual_proposals(run: StudyRun, baseline: Baseline) -> list[tuple[str, Amount]]:
+    """Return what a request to each proposer model is expected to take."""
+    instructions = [prompt.instruction for prompt in baseline.committed.values()]
+    texts = list(_proposal_texts(run, baseline)) or [""]
+    found = []
     for model in proposer_models(run, baseline):
         tokens = partial(baseline.sizes.tokens, model)
         replies = [usual_length(tokens(text)) for text in instructions]
         usage = Usage(round(fmean(map(tokens, texts))), round(fmean(replies)))
-        each = each.at_least(cost_model.amount(model, usage))
-        request = Request(model, (longest,), {"max_tokens": proposal_limit()})
-        worst = worst.at_least(cost_model.worst(request).known)
-    return each, worst
+        found.append((model, run.accounting.cost_model.amount(model, usage)))
+    return found
 
 
 def _proposal_texts(run: StudyRun, baseline: Baseline) -> Iterator[str]:

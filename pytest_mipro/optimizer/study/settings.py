@@ -129,6 +129,10 @@ class OptimizerSettings:
         some = self.has("demos") and (self.has("attempts") or self.teacher_model is not None)
         return self.rounds * min(self.attempts, cases) if some else 0
 
+    def later(self, more: int) -> int:
+        """Return the mean over the rounds of what all but the first have `more`."""
+        return more * (self.rounds - 1) // self.rounds
+
     def for_modules(self, modules: int) -> OptimizerSettings:
         """Return the settings of a search of so many modules."""
         more = self.more_for_pipelines and modules > 1

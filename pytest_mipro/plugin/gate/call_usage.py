@@ -50,8 +50,9 @@ def usages_of(calls: Sequence[ModuleCall]) -> tuple[ModuleUsage, ...]:
         usage = CallUsage(call.requests, cached, *tokens, call.cost)
         parts = prompt_parts([call], committed, sizes)
         live = NOTHING if call.cached else _amount(call)
-        follows = _followed(call.signature)
-        found.append(ModuleUsage(*_user(call), usage, parts, call.latency, live, follows))
+        follows, frozen = _followed(call.signature), not call.signature.optimize
+        took = ModuleUsage(*_user(call), usage, parts, call.latency, live, follows, frozen)
+        found.append(took)
     return by_module(found)
 
 

@@ -27,6 +27,7 @@ from pytest_mipro.plugin.measuring.report_data import (
     by_module,
 )
 from pytest_mipro.plugin.replies.journal import GATE, Paid, note_gate, today
+from pytest_mipro.runtime.calls.own_client import OWN_CLIENT
 from pytest_mipro.runtime.settings import current_settings
 from pytest_mipro.runtime.text.files import atomic_write, read_text
 
@@ -155,6 +156,7 @@ def _modules(entries: Iterable[Mapping[str, Any]]) -> tuple[ModuleUsage, ...]:
             CallUsage(**each["usage"]),
             PromptParts(**each["parts"]),
             float(each.get("seconds", 0.0)),  # gates of older releases kept none
+            frozen=bool(each.get("frozen", each["module"] == OWN_CLIENT.label)),
         )
         for each in entries
     )

@@ -59,7 +59,7 @@ class ModuleUsage:
 
     `seconds` sums the latencies, those of cached replies as they were when they were asked; `live`
     is what was asked in this run. `follows` is the plain module whose prompt a variant has, "" for
-    others.
+    others. `frozen`: no search changes its prompt.
     """
 
     module: str
@@ -69,6 +69,7 @@ class ModuleUsage:
     seconds: float = 0.0
     live: Amount = NOTHING
     follows: str = ""
+    frozen: bool = False
 
 
 def by_module(parts: Iterable[ModuleUsage]) -> tuple[ModuleUsage, ...]:
@@ -84,6 +85,7 @@ def by_module(parts: Iterable[ModuleUsage]) -> tuple[ModuleUsage, ...]:
             known.seconds + part.seconds,
             known.live + part.live,
             part.follows,
+            part.frozen,
         )
     return tuple(total[key] for key in sorted(total))
 

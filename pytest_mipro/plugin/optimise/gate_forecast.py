@@ -31,6 +31,7 @@ from pytest_mipro.optimizer.study.split import Split, split_rows
 from pytest_mipro.plugin.gate.usage_file import GateUsage
 from pytest_mipro.plugin.lock.lock_file import Lock
 from pytest_mipro.plugin.measuring.report_data import ModuleUsage
+from pytest_mipro.runtime.calls.own_client import is_text
 from pytest_mipro.runtime.client.contract import Usage
 from pytest_mipro.runtime.settings import current_settings
 from pytest_mipro.runtime.signature.signature import VARIANT_SIGN
@@ -50,15 +51,16 @@ def forecast_of(
         committed[part.model] += _amount(cost_model, part, 0)
     for part in usage.shared:
         committed[part.model] -= _amount(cost_model, part, 0)
-    asked = [part for part in usage.modules if part.module not in frozen]
-    modules, kept = len({part.module for part in asked}), tuple(sizes)
-    proposer = (*settings.proposer_models, *committed)[0]
+    asked, kept = _searched(usage, frozen), tuple(sizes)
+    modules, teacher = len({part.module for part in asked}), settings.teacher_model
+    proposers = settings.proposer_models or (*(part.model for part in asked), *committed)[:1]
     lend = usage.rows if usage.lending is None else usage.lending
     lending = round(lend / usage.rows * len({*split.train, *split.validation}))
-    typical = _typical(usage, cost_model, asked, proposer, len(split.train))
+    typical = _typical(usage, cost_model, asked, proposers, len(split.train))
 
     def with_demos(demos: Demos) -> Forecast:
         candidate: defaultdict[str, Amount] = defaultdict(Amount)
+        taught: defaultdict[str, Amount] = defaultdict(Amount)
         for part in usage.modules:
             calls, longer = part.usage.calls, 0
             if part in asked:
@@ -66,10 +68,16 @@ def forecast_of(
                 shown = demo_tokens(settings, lending, demo, modules, demos)
                 longer = growth(settings, part.parts, calls, shown)
             candidate[part.model] += _amount(cost_model, part, longer)
+            by_teacher = teacher is not None and part in asked and not is_text(part.module)
+            answering = replace(part, model=teacher) if teacher and by_teacher else part
+            taught[answering.model] += _amount(cost_model, answering, settings.later(longer))
         share = usage.cases / usage.samples
-        once = {model: amount.times(share, round) for model, amount in candidate.items()}
+        once, of_teacher = (
+            {model: amount.times(share, round) for model, amount in models.items()}
+            for models in (candidate, taught)
+        )
         repeated, once_a_case = Pass(usage.samples, candidate), Pass(usage.cases, once)
-        made = replace(typical, repeated=repeated, once=once_a_case)
+        made = replace(typical, repeated=repeated, once=once_a_case, taught=of_teacher)
         return forecast(made, kept, committed, settings.concurrency)
 
     return forecast_range(with_demos)
@@ -79,7 +87,7 @@ def _typical(
     usage: GateUsage,
     cost_model: CostModel,
     asked: Sequence[ModuleUsage],
-    proposer: str,
+    proposers: Sequence[str],
     training: int,
 ) -> Typical:
     """Return what the forecast rests on, without the passes of candidates."""
@@ -88,14 +96,13 @@ def _typical(
     own, example = parts.instruction / made, parts.demo / made
     examples = min(EXAMPLES, training * made / max(1, len(asked) * usage.rows))
     request = Usage(round(own + examples * example), round(usual_length(own)))
-    proposal = cost_model.amount(proposer, request)
+    proposals = [(model, cost_model.amount(model, request)) for model in proposers]
     return Typical(
         rows=usage.rows,
         repeated=Pass(usage.samples, {}),
         once=Pass(usage.cases, {}),
-        proposer=proposer,
-        proposal=proposal,
-        grounding=proposal.times(GROUNDING_CALLS),
+        proposals=proposals,
+        grounding=proposals[0][1].times(GROUNDING_CALLS),
         latency=sum(part.seconds for part in usage.modules)
         / max(1, sum(part.usage.calls for part in usage.modules)),
     )
@@ -109,7 +116,11 @@ def frozen_in(lock: Lock | None) -> frozenset[str]:
 
 def searched_modules(usage: GateUsage, frozen: frozenset[str]) -> set[str]:
     """Return the names of the modules that are optimised; one that asks two models is one."""
-    return {part.module for part in usage.modules} - frozen
+    return {part.module for part in _searched(usage, frozen)}
+
+
+def _searched(usage: GateUsage, frozen: frozenset[str]) -> list[ModuleUsage]:
+    return [part for part in usage.modules if not part.frozen and part.module not in frozen]
 
 
 def enough_by_gate(

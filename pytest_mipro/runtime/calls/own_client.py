@@ -7,6 +7,7 @@ from pathlib import Path
 from pytest_mipro.runtime.calls.steps import step_of_label
 from pytest_mipro.runtime.prompts.prompt_file import PROMPT_SUFFIXES
 from pytest_mipro.runtime.signature.function_signature import FunctionSignature
+from pytest_mipro.runtime.signature.signature import VARIANT_SIGN
 
 
 def _own_client() -> str:
@@ -31,5 +32,9 @@ def caller(label: str) -> str:
         return f"the step {step!r}"
     if label == OWN_CLIENT.label:
         return "the pipeline's own client"
-    kind = "LM module" if Path(label).suffix not in PROMPT_SUFFIXES else "prompt text"
-    return f"{kind} {label!r}"
+    return f"{'prompt text' if is_text(label) else 'LM module'} {label!r}"
+
+
+def is_text(label: str) -> bool:
+    """Return whether calls under a label are those of a prompt text, which is named by its file."""
+    return Path(label.partition(VARIANT_SIGN)[0]).suffix in PROMPT_SUFFIXES

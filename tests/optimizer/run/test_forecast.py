@@ -115,14 +115,16 @@ def test_a_longer_prompt_costs_its_tokens_in_each_call() -> None:
     assert made.of(["a"], {SORT: Prompt("of another module")}) == plain
     teacher = made.of(["a"], {}, "teacher")
     assert teacher == plain
+    asked = [made.by_model(["a"], {}, "teacher", taught) for taught in ({NOTE}, {SORT}, None)]
+    (model,) = made.by_model(["a"], {})
+    assert [set(each) for each in asked] == [{"teacher"}, {model}, {"teacher"}]
 
 
 TYPICAL = Typical(
     rows=10,
     repeated=Pass(20, {"m": Amount(40, 4_000, 400)}),
     once=Pass(10, {"m": Amount(20, 2_000, 200)}),
-    proposer="p",
-    proposal=Amount(1, 900, 90),
+    proposals=[("p", Amount(1, 900, 90))],
     grounding=Amount(2, 1_000, 100),
     latency=2.0,
 )
@@ -150,6 +152,23 @@ def test_stages_take_their_share_of_a_pass_and_proposals_their_own_calls() -> No
     assert slow.seconds == pytest.approx(made.seconds + 75 * 0.1)
     unknown = forecast(replace(TYPICAL, latency=0.0), sizes, {}, concurrency=4)
     assert unknown.seconds is None
+
+
+def test_proposer_models_take_turns_and_a_teacher_answers_for_its_rows() -> None:
+    dear, cheap = ("p", Amount(1, 900, 9_000)), ("q", Amount(1, 800, 8))
+    taught = {"m": Amount(10, 1_000, 100), "t": Amount(10, 1_000, 9_000)}
+    sizes = [
+        StageSize("bootstrap", 15, fresh_once=15, taught=5),
+        StageSize("proposals", calls=GROUNDING_CALLS + 3),
+    ]
+    typical = replace(TYPICAL, proposals=[dear, cheap], taught=taught)
+    made = forecast(typical, sizes, {}, concurrency=4)
+    assert made.models == {
+        "m": Amount(20 + 5, 2_000 + 500, 200 + 50),
+        "t": Amount(5, 500, 4_500),
+        "p": Amount(2 + 2, 1_000 + 1_800, 100 + 18_000),
+        "q": Amount(1, 800, 8),
+    }
 
 
 def test_it_tells_at_which_trial_a_limit_ends_the_search_and_what_is_enough() -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import shutil
 
 import pytest
@@ -144,6 +145,22 @@ def test_after_a_gate_run_it_knows_the_time(pytester):
     other = optimize(pytester, "--mipro-dry-run", "--mipro-model=test/other")
     note = "            its replies are timed by those of test/fake"
     other.stdout.fnmatch_lines([*timed, note])
+
+
+def test_proposers_and_a_teacher_are_expected_at_their_own_prices(pytester):
+    prices = "    test/strong 1000 1000\n    test/a 10 10\n    test/b 500000 500000\n"
+    write_project(pytester, ini=PRICES + prices)
+    run(pytester)
+    models = "--mipro-teacher-model=test/strong", "--mipro-proposer-model=test/a,test/b"
+    dry = optimize(pytester, "--mipro-dry-run", *models)
+    ran = optimize(pytester, "--mipro-diff", "-v", *models)
+    for result in (dry, ran):  # two summaries by the first, then they take turns
+        text = "\n".join(result.outlines)
+        calls = dict(re.findall(r"^ +test/(\w+): (\d+) calls?, ", text, re.MULTILINE))
+        cost = dict(re.findall(r"^ +test/(\w+): .*\$([\d.]+)$", text, re.MULTILINE))
+        assert int(calls["strong"]) > 0
+        assert int(calls["a"]) - int(calls["b"]) in {1, 2}
+        assert float(cost["a"]) < 1 < float(cost["b"])
 
 
 def test_a_first_search_that_a_limit_cut_short_tells_what_its_baseline_took(pytester):

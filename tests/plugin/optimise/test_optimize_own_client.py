@@ -135,6 +135,20 @@ def test_a_module_whose_maker_keeps_their_client_is_optimised_with_demos(
     assert [usage["module"] for usage in usages] == ["pipeline_modules.parity"]
 
 
+def test_a_dry_run_searches_neither_them_nor_a_frozen_module(
+    project: pytest.Pytester, server: Stub
+) -> None:
+    frozen = '@lm_module(optimize=False)\ndef judge(number: str) -> str:\n    "Judge it."\n'
+    source = project.path / "pipeline.py"
+    source.write_text(f"{source.read_text()}\n{frozen}")
+    test = project.path / "test_numbers.py"
+    lines = "from pipeline import judge", test.read_text(), "    judge(number=str(number))\n"
+    test.write_text("\n".join(lines))
+    assert run(project).ret == 0
+    told = optimize(project, "--mipro-dry-run")
+    told.stdout.fnmatch_lines(["modules     pipeline.parity", "*proposals  8 calls, *"])
+
+
 STEP = "from pytest_mipro import step\n\n@step(cache=True)\n"
 KEPT = PIPELINE.replace("def spell(", f"{STEP}def spell(")
 
