@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_mipro.plugin.collecting.plan import PLANNED
+from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.measuring.fixtures import caller_name
 from pytest_mipro.plugin.replies.circuit_breaker import NOT_TRIED
@@ -98,8 +98,13 @@ class FixtureCalls:
     def _traced(self, name: str, *, for_one: bool) -> Iterator[SetUp]:
         made = SetUp(name, Trace(keeps=self._keeps), for_one)
         self._made.append(made)
-        with tracing_default(made.trace, self._row(for_one=for_one)):
+        case = self._case() if for_one else None
+        model = case.test.model if case is not None else ""
+        with tracing_default(made.trace, self._row(for_one=for_one), model):
             yield made
+
+    def _case(self) -> PlannedCase | None:
+        return self._item.stash.get(PLANNED, None) if self._item is not None else None
 
     def _row(self, *, for_one: bool) -> str | None:
         """Return the row that a set-up is for, whose demos it must not see; None: for no case.
@@ -109,7 +114,7 @@ class FixtureCalls:
         """
         if not for_one:
             return ""
-        case = self._item.stash.get(PLANNED, None) if self._item is not None else None
+        case = self._case()
         return case.row.key if case is not None else None
 
     def of(self, item: pytest.Item) -> tuple[SetUp, ...]:

@@ -144,9 +144,12 @@ def process_default(context: CallContext) -> Iterator[None]:
 
 
 @contextmanager
-def tracing_default(trace: Trace, row: str | None) -> Iterator[None]:
-    """Trace the module calls outside any case, made for the row; nothing where none are served."""
-    default = _process.default and replace(_process.default, trace=trace, row=row)
+def tracing_default(trace: Trace, row: str | None, model: str = "") -> Iterator[None]:
+    """Trace the module calls outside any case, made for the row; nothing where none are served.
+
+    `model` is the one of the mark that modules run with which name none.
+    """
+    default = _process.default and replace(_process.default, trace=trace, row=row, model=model)
     with replacing(_process, default=default):
         yield
 

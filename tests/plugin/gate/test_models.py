@@ -185,6 +185,38 @@ def test_taken(text, mipro_model, model):
     }
 
 
+def test_a_fixture_for_one_case_runs_with_the_case_s_model(pytester):
+    project(
+        pytester,
+        """
+import pytest
+from pytest_mipro import cases
+from pipeline import say
+
+@pytest.fixture(scope="module")
+def first():
+    return say(text="first")
+
+@pytest.fixture
+def said(text, first):
+    return say(text=text)
+
+@pytest.mark.mipro(threshold=0.6, models=["test/small", "test/large"])
+@cases("words.jsonl")
+def test_said(text, said):
+    assert said == text.upper()
+""",
+    )
+    result = pytester.runpytest_inprocess("--mipro-json=r.json", "--mipro-model=test/large")
+    (study,) = json.loads((pytester.path / "r.json").read_text())["studies"]
+    assert {each["model"]: each["calls"] for each in study["modules"]} == {
+        "test/large": 7,
+        "test/small": 6,
+    }
+    assert [test["all"]["mean"] for test in study["tests"]] == [1.0, 0.5]
+    assert result.ret == 1
+
+
 def test_a_model_that_nothing_asked_gets_no_verdict(pytester):
     project(pytester, TESTS.replace("say(text=text)", 'say.using(model="test/large")(text=text)'))
     result = pytester.runpytest_inprocess()
