@@ -107,14 +107,27 @@ def billed(lines: Iterable[Line]) -> Amount:
 
 def paid(lines: Iterable[Line]) -> list[Paid]:
     """Return what all calls took, those of earlier runs too, summed by day, stage and model."""
-    sums: defaultdict[tuple[str, str, str], Amount] = defaultdict(Amount)
     lines = list(lines)
     carried = (it for line in lines for it in _entries(line) if isinstance(it, dict))
     charges = [*((it, _amount(it)) for it in carried), *_charges(lines)]
-    for line, amount in charges:
-        day, stage, model = (str(line.get(name, "")) for name in ("day", "stage", "model"))
-        sums[day, stage, model] += amount
-    return [Paid(*key, amount) for key, amount in sorted(sums.items())]
+    return summed(_paid(*charge) for charge in charges)
+
+
+def _paid(line: Line, amount: Amount) -> Paid:
+    day, stage, model = (str(line.get(name, "")) for name in ("day", "stage", "model"))
+    return Paid(day, stage, model, amount)
+
+
+def summed(entries: Iterable[Paid]) -> list[Paid]:
+    """Return the sums by day, stage and model.
+
+    What has no known cost, or tells no tokens, is summed apart: no sum with it would have any.
+    """
+    sums: defaultdict[tuple[str, str, str, bool, bool], Amount] = defaultdict(Amount)
+    for it in entries:
+        untold = it.amount.nanodollars is None, it.amount.tokens is None
+        sums[it.day, it.stage, it.model, *untold] += it.amount
+    return [Paid(*key[:3], amount) for key, amount in sorted(sums.items())]
 
 
 def carried(entries: Iterable[Paid]) -> list[Line]:
@@ -126,7 +139,7 @@ def carried(entries: Iterable[Paid]) -> list[Line]:
 
 def note_gate(path: Path, study: str, entries: Iterable[Paid]) -> None:
     """Add what a plain run's calls took; raises OSError where it can't be written."""
-    line = json.dumps({"study": study, "paid": carried(entries)})
+    line = json.dumps({"study": study, "paid": carried(summed(entries))})
     with path.open("a", encoding="utf-8") as file:
         file.write(f"\n{line}\n")
 

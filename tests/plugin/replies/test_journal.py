@@ -84,6 +84,16 @@ def test_a_gate_is_paid_and_leaves_the_limits_and_the_summary_alone(tmp_path: Pa
     assert (last_summary(lines_of(path)) or {})["rows"] == 9  # a search that a limit ended is none
 
 
+def test_a_call_of_unknown_cost_hides_no_other_s(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    known, unknown = Amount(2, 10, 7), Amount(1, 3, None)
+    note_gate(path, "s", [Paid("d", GATE, "m", each) for each in (known, unknown, known)])
+    sums = [Paid("d", GATE, "m", known + known), Paid("d", GATE, "m", unknown)]
+    assert paid(lines_of(path)) == sums
+    note_gate(path, "s", sums)
+    assert [it.amount for it in paid(lines_of(path))] == [Amount(8, 40, 28), Amount(2, 6, None)]
+
+
 def test_a_gate_beside_an_optimisation_is_not_written_over(tmp_path: Path) -> None:
     path = tmp_path / "bills/a.jsonl"
     with bill(path) as journal:
@@ -106,7 +116,9 @@ def test_a_journal_of_an_older_release(tmp_path: Path) -> None:
         {"took": [], "calls": "many", "paid": 3},
     ]
     path.write_text("\n".join(map(json.dumps, old)))
-    assert Paid("", "", "m", Amount(3, 144, None)) in paid(lines_of(path))
+    sums = paid(lines_of(path))
+    assert Paid("", "", "m", Amount(2, 140, 0)) in sums
+    assert Paid("", "", "m", Amount(1, 4, None)) in sums
     assert billed(lines_of(path)).calls == 3
     assert study_in(lines_of(path), path) == "test_a"
 
