@@ -10,6 +10,7 @@ from pytest_mipro.runtime.client.contract import (
     LMClient,
     Reply,
     Request,
+    Usage,
     at_hand,
     note_unreadable,
     samples_at_0,
@@ -88,6 +89,9 @@ class PricedClient(ClientWrapper):
         return self._prices.get(model) or super().price(model)
 
     def received(self, request: Request, reply: Reply) -> Reply:
-        """Return the reply with its cost."""
+        """Return the reply with its cost; where no usage is told, only what is free is known."""
         price = self._prices.get(request.model)
-        return reply if price is None else replace(reply, cost=price.cost(reply.usage))
+        if price is None:
+            return reply
+        told = reply.usage != Usage() or price == ModelPrice(0, 0)
+        return replace(reply, cost=price.cost(reply.usage) if told else None)

@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_mipro.runtime.client import loop
-from pytest_mipro.runtime.client.contract import Message, Request, ScriptedClient, Usage
+from pytest_mipro.runtime.client.contract import Message, Reply, Request, ScriptedClient, Usage
 from pytest_mipro.runtime.client.prices import ModelPrice, known_price, output_limit
 from pytest_mipro.runtime.client.providers import ProviderClient
 from pytest_mipro.runtime.client.wrappers import BoundedClient, PricedClient
@@ -57,3 +57,11 @@ def test_a_prompt_has_the_bytes_of_its_texts_and_schema() -> None:
     assert Request("m", messages).prompt_bytes() == 7 + 3
     schema = {"type": "string"}
     assert Request("m", messages, response_schema=schema).prompt_bytes() == 10 + 18
+
+
+@pytest.mark.parametrize(("price", "cost"), [(PRICE, None), (ModelPrice(0, 0), 0.0)])
+def test_a_reply_that_tells_no_usage_has_no_known_cost(
+    price: ModelPrice, cost: float | None
+) -> None:
+    client = PricedClient(ScriptedClient([]), {"my/model": price})
+    assert client.received(ASKED, Reply("yes", cost=0.1)).cost == cost
