@@ -97,6 +97,17 @@ def test_a_cost_that_can_not_be_bounded_is_refused_before_the_first_call(pyteste
     assert "Traceback" not in result.stdout.str()
 
 
+@pytest.mark.parametrize(
+    ("option", "limit"), [("max-cost=0.001", "$0.001"), ("max-tokens=3", "3 tokens")]
+)
+def test_a_limit_that_holds_no_call_is_told_by_its_option(pytester, option, limit):
+    write_project(pytester, ini=PRICED)
+    text = " ".join(optimize(pytester, f"--mipro-{option}").stdout.str().split())
+    line = f"the limit of {limit} ends within the baseline of 40 cases; raise it (--mipro-"
+    assert f"{line}{option.partition('=')[0]}" in text
+    assert live_calls(pytester) == 0
+
+
 @pytest.mark.parametrize("toml", [True, False])
 def test_the_remedy_of_a_price_is_in_the_form_of_the_ini_file(pytester, toml):
     write_project(pytester)
