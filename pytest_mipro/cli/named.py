@@ -209,14 +209,17 @@ def _name_fits(prompt: FoundPrompt, target: str) -> bool:
 
 def _unknown(target: str, sources: Mapping[str, Found]) -> str:
     names = _known_names(sources.values())
+    unread = [f"{path}:{found.problem}" for path, found in sources.items() if found.problem]
+    unseen = f"; prompts of {unread[0]}, can't be seen" if unread else ""
     if not target:
-        return "there is no LM module and no prompt text here; run this in your project's folder"
+        remedy = unseen or "; run this in your project's folder"
+        return f"there is no LM module and no prompt text here{remedy}"
     called = {form: name for name in names for form in (name, name.rpartition(".")[2])}
     near = get_close_matches(target, called, n=1)
     meant = f"; did you mean {called[near[0]]!r}?" if near else ""
     is_file = Path(target).is_file()
     what = "is a prompt of no source" if is_file else "is no LM module and no prompt text"
-    return f"{target!r} {what}{meant or f'; there are {_listed(names)}'}"
+    return f"{target!r} {what}{meant or f'; there are {_listed(names)}'}{unseen}"
 
 
 def _known_names(sources: Iterable[Found]) -> list[str]:

@@ -83,3 +83,10 @@ def test_what_is_not_there_is_one_line(own: Path, target: str, said: str) -> Non
     write(own, "desk/prompts/pipeline.route.yaml", PROMPT)
     with pytest.raises(ConfigurationError, match=said):
         prompts_named(own, target)
+
+
+@pytest.mark.parametrize("target", ["", "route"])
+def test_a_source_that_is_no_python_is_named(tmp_path: Path, target: str) -> None:
+    write(tmp_path, "broken.py", "from pytest_mipro import lm_module\n@lm_module\ndef (\n")
+    with pytest.raises(ConfigurationError, match=r"; prompts of broken\.py:3: invalid syntax, can"):
+        prompts_named(tmp_path, target)
