@@ -84,12 +84,20 @@ def failure_of(error: Exception, model: str, secrets: tuple[str, ...] = ()) -> F
         return Failure(permanent, retried=False, status=status)
     kind = UnreachableError if _never_connected(error) else EndpointDownError
     return Failure(
-        kind(f"{status}: {text}" if status else text),
+        kind(_told(error, status, text)),
         retried=True,
         status=status,
         wait=_asked_wait(error),
         lost=kind is EndpointDownError and _answer(error) in {None, *LOST_STATUS},
     )
+
+
+def _told(error: Exception, status: int | None, text: str) -> str:
+    """Return the text with the status that was answered: litellm has one where none was, too."""
+    links = {type(link).__name__ for link in _chain(error)}
+    if _answer(error) is None and "JSONDecodeError" in links:
+        return f"an answer that is no JSON: {text}"
+    return text if status is None or _never_connected(error) else f"{status}: {text}"
 
 
 def error_of_status(model: str, status: int, text: str) -> MiproError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from pytest_mipro.errors import (
     MissingKeyError,
     RefusalError,
     UnknownModelError,
+    UnreachableError,
 )
 from pytest_mipro.runtime.client.litellm_client import LiteLLMClient, LiveSettings
 from pytest_mipro.runtime.text.redaction import hide_secrets, one_line
@@ -115,6 +117,21 @@ def test_own_endpoint_needs_no_key(monkeypatch: pytest.MonkeyPatch, server: Scri
     assert ask(LiteLLMClient()).text == "hello"
     server.script = [failure(401, "key wanted")]
     assert isinstance(error_of(client_of(server)), MissingKeyError)
+
+
+def test_no_connection_is_told_without_a_status(server: ScriptedServer) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        base = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    error = error_of(client_of(server, api_base=base))
+    assert isinstance(error, UnreachableError)
+    assert "with 500" not in str(error)
+
+
+def test_an_answer_that_is_no_json_is_told_as_that(server: ScriptedServer) -> None:
+    server.script = lambda _body: Answer(body='{"id": "cut')
+    error = error_of(client_of(server, attempts=2))
+    assert "at last with an answer that is no JSON: " in str(error)
 
 
 def test_echoed_credentials_are_hidden(
