@@ -25,7 +25,7 @@ from pytest_mipro.plugin.measuring.fixtures import is_fixture
 from pytest_mipro.plugin.measuring.measure import Status
 from pytest_mipro.plugin.replies.client_stack import replies_path
 from pytest_mipro.runtime.calls.own_client import caller
-from pytest_mipro.runtime.replies.recorded import RecordedReply
+from pytest_mipro.runtime.replies.recorded import RECORD, RecordedReply
 from pytest_mipro.runtime.replies.replies_file import dump_replies, read_replies
 from pytest_mipro.runtime.text.files import atomic_write
 from pytest_mipro.runtime.text.number_words import counted
@@ -52,7 +52,13 @@ class Recorder:
             try:
                 self._write(study, path, shown)
             except (RepliesFileError, OSError) as error:
-                self._lines.append((f"{shown} is not written: {error}", "red"))
+                reason = (
+                    f"{error.strerror or error}; free space or correct the permissions, and "
+                    f"run `{RECORD}` again"
+                    if isinstance(error, OSError)
+                    else error
+                )
+                self._lines.append((f"{shown} is not written: {reason}", "red"))
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     @pytest.hookimpl(trylast=True)

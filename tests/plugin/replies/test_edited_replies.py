@@ -28,6 +28,23 @@ def test_a_broken_file_is_one_line_with_its_number(pytester, recordable, workers
     assert file_of(pytester).read_text().endswith("<<<<<<< ours\n")
 
 
+def test_a_file_that_can_not_be_written_is_one_line_with_what_to_do(
+    pytester, recordable, monkeypatch
+):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "x.tmp")
+
+    recordable()
+    monkeypatch.setattr("pytest_mipro.plugin.gate.write_replies.atomic_write", full)
+    result = pytester.runpytest_inprocess(RECORD)
+    assert result.ret == 1
+    told = (
+        "test_desk.replies.jsonl is not written: No space left on device; free space or "
+        "correct the permissions, and run `pytest --mipro-replies=record` again"
+    )
+    assert told in result.outlines
+
+
 def test_an_edited_reply_is_replayed_as_it_stands(pytester, recordable):
     recordable()
     pytester.runpytest(RECORD)
