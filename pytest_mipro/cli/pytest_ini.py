@@ -57,7 +57,9 @@ def _toml(path: Path) -> Mapping[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path.name}: can't be read ({error})") from None
+        raise ConfigurationError(
+            f"{path.name}: can't be read ({error}); correct it there"
+        ) from None
 
 
 def _table(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -68,10 +70,12 @@ def _table(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _section(path: Path, section: str) -> Mapping[str, Any] | None:
     parser = ConfigParser(interpolation=None)
+    if not path.exists():
+        return None
     try:
-        parser.read(path, encoding="utf-8")
+        parser.read_string(path.read_text(encoding="utf-8"), source=path.name)
     except (IniError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            f"{path.name}: can't be read ({' '.join(str(error).split())})"
+            f"{path.name}: can't be read ({' '.join(str(error).split())}); correct it there"
         ) from None
     return dict(parser[section]) if parser.has_section(section) else None

@@ -243,6 +243,21 @@ def test_a_repo_without_models(pytester: pytest.Pytester, command: Run) -> None:
     assert "no function here is an LM module, or calls openai, anthropic, litellm" in ended.err
 
 
+@pytest.mark.parametrize("name", ["pytest.ini", "pyproject.toml"])
+def test_a_broken_ini_file_is_named(pytester: pytest.Pytester, command: Run, name: str) -> None:
+    write(
+        pytester.path,
+        "app.py",
+        "from litellm import completion\ndef ask(text):\n    completion()\n",
+    )
+    write(pytester.path, name, "[tool.pytest\n")
+    ended = command("init", "ask")
+    assert ended.status == 2
+    assert ended.err.startswith(f"error: {name}: can't be read (")
+    assert ended.err.endswith("correct it there\n")
+    assert "Path(" not in ended.err
+
+
 BOT = """
 from litellm import acompletion
 

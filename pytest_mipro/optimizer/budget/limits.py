@@ -26,7 +26,7 @@ class Limit:
 
     def __str__(self) -> str:
         if self.currency == "nanodollars":
-            return f"the limit of ${_whole(self.value / _NANO):,}"
+            return f"the limit of ${self.value / _NANO:,.9f}".rstrip("0").rstrip(".")
         return f"the limit of {self.words(_whole(self.value))}"
 
     def words(self, value: float) -> str:

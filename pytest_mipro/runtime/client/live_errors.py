@@ -140,7 +140,7 @@ class _Remedies:
 
 _NAME = "write it as provider/model, as in openai/gpt-4o-mini, with a name that the provider lists"
 _FOR_MODULES = _Remedies(
-    "set the provider's API key variable",
+    "set the provider's API key variable to one that it accepts",
     _NAME,
     f"{_NAME}, and correct the endpoint's address if you set one",
 )

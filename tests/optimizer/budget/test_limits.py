@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_mipro.optimizer.budget.limits import shortage
+from pytest_mipro.optimizer.budget.limits import Limit, shortage
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 
 CENT = 10_000_000
@@ -33,6 +33,12 @@ def test_the_limit_what_it_leaves_and_what_is_needed(limits, told, enough) -> No
     assert short is not None
     assert short.describe("it") == told
     assert short.enough() == enough
+
+
+def test_a_limit_of_money_has_the_digits_it_was_given() -> None:
+    given = {"15.2": 15_200_000_000, "1,000": 1_000_000_000_000, "0.00001": 10_000}
+    for said, nanodollars in given.items():
+        assert str(Limit("nanodollars", nanodollars)) == f"the limit of ${said}"
 
 
 def test_what_follows_is_added_to_what_is_enough() -> None:
