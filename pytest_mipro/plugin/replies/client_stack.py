@@ -32,7 +32,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,7 @@ STARTED = "mipro_started"
 _STARTED = pytest.StashKey[float]()
 _CLIENT = pytest.StashKey[CachedClient]()
 _RECORDED = pytest.StashKey[dict["Path", RecordedReplies]]()
+_LEFT_BEHIND = pytest.StashKey[dict["Path", list[RecordedReplies]]]()
 _REDACT = pytest.StashKey[Any]()
 
 
@@ -134,20 +135,33 @@ def recorded_replies(config: pytest.Config, lock: Path) -> RecordedReplies:
     if lock not in known:
         path = replies_path(lock)
         name = format_path(config, path)
-        left = cache(partial(_left_behind, config, path.parent))
+        left = partial(_left_behind, config, path.parent)
         known[lock] = RecordedReplies(name, read_replies(path, name), left)
     return known[lock]
 
 
-def _left_behind(config: pytest.Config, folder: Path) -> tuple[RecordedReplies, ...]:
-    """Return the files of recorded replies in a folder beside which there is no test file."""
-    found = []
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
-        if not path.with_name(f"{path.name.removesuffix(SUFFIX)}.py").exists():
+def _left_behind(config: pytest.Config, folder: Path) -> list[RecordedReplies]:
+    """Return the files of recorded replies in a folder whose test file is gone, read once.
+
+    A named study's replies name the test file that each is of.
+    """
+    known = config.stash.setdefault(_LEFT_BEHIND, {})
+    if folder not in known:
+        found = []
+        for path in sorted(folder.glob(f"*{SUFFIX}")):
             name = format_path(config, path)
-            with suppress(RepliesFileError):
-                found.append(RecordedReplies(name, read_replies(path, name)))
-    return tuple(found)
+            if not path.with_name(f"{path.name.removesuffix(SUFFIX)}.py").exists():
+                with suppress(RepliesFileError):
+                    found.append(RecordedReplies(name, read_replies(path, name)))
+        known[folder] = [replies for replies in found if not _has_tests(folder, replies)]
+    return known[folder]
+
+
+def _has_tests(folder: Path, replies: RecordedReplies) -> bool:
+    named = {
+        file for file, separator, _ in (it.case.partition("::") for it in replies) if separator
+    }
+    return any(file.endswith(".py") and (folder / file).is_file() for file in named)
 
 
 def replies_of(config: pytest.Config, locks: Sequence[Path]) -> RecordedReplies:

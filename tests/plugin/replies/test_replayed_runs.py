@@ -65,6 +65,16 @@ def test_a_renamed_test_file_is_told_to_take_its_replies_along(pytester, recorda
     assert pytester.runpytest(REPLAY).ret == 0
 
 
+def test_another_study_keeps_its_replies(pytester, recordable):
+    named = SOURCE.replace("threshold=0.5", 'threshold=0.5, study="queue"')
+    recordable(named.format(texts=TEXTS))
+    pytester.runpytest(RECORD)
+    source = (pytester.path / "test_desk.py").read_text().replace(', study="queue"', "")
+    (pytester.path / "test_more.py").write_text(source)
+    text = " ".join(pytester.runpytest(REPLAY, "test_more.py").outlines)
+    assert "nothing is recorded in test_more.replies.jsonl; run `pytest" in " ".join(text.split())
+
+
 def test_without_a_file_that_is_told(pytester, recordable):
     recordable()
     result = pytester.runpytest(REPLAY)
