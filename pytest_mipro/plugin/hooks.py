@@ -29,6 +29,7 @@ _MARK_LINES = (
 )
 _RUN = pytest.StashKey["RunState"]()
 _REFUSED = pytest.StashKey[str]()
+_INTERRUPTED = "keyboard-interrupt"  # ends what pytest-xdist says of such a worker
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -267,7 +268,8 @@ def _stopped(session: pytest.Session, error: BaseException) -> str:
     """
     if isinstance(error, session.Failed | session.Interrupted):
         return str(session.shouldfail or session.shouldstop or "")
-    return str(error) if type(error).__module__ == "xdist.dsession" else ""
+    text = str(error) if type(error).__module__ == "xdist.dsession" else ""
+    return "" if text.endswith(_INTERRUPTED) else text
 
 
 def _conclude(config: pytest.Config, *, judged: bool = True, stopped: str = "") -> None:

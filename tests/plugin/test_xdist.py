@@ -6,7 +6,9 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-pytest.importorskip("xdist")
+from pytest_mipro.plugin.hooks import _stopped
+
+Interrupted = pytest.importorskip("xdist.dsession").Interrupted
 
 SOURCE = """
 @pytest.mark.mipro(threshold={threshold})
@@ -55,9 +57,20 @@ def test_a_run_that_a_failure_stops_is_judged_as_far_as_it_came(pytester, desk):
 @pytest.mark.parametrize("text", ["down", *map(str, range(40))])
 def test_echo(text): assert echo(text=text) == text
 """)
-    result = pytester.runpytest("-n2", "-x")
+    result = pytester.runpytest("-n1", "-x")
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stdout.fnmatch_lines(["*INCOMPLETE: 1 case had an error*"])
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("stopping after 1 failures", "stopping after 1 failures"),
+        ("<WorkerController gw0> received keyboard-interrupt", ""),
+    ],
+)
+def test_a_worker_that_is_interrupted_is_no_stop_by_an_option(request, text, why):
+    assert _stopped(request.session, Interrupted(text)) == why
 
 
 def test_a_dead_worker_makes_it_incomplete(pytester, desk):
