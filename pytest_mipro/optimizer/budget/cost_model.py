@@ -93,9 +93,13 @@ class CostModel:
 
     def noted(self, request: Request, reply: Reply, worst: Amount) -> Amount:
         """Return what a reply took, and note its worst case, for `dearest`."""
+        self.note(worst)
+        return self.took(request, reply)
+
+    def note(self, worst: Amount) -> None:
+        """Note the worst case of a request, for `dearest`."""
         with self._lock:
             self._dearest = self._dearest.at_least(worst.known)
-        return self.took(request, reply)
 
     @property
     def dearest(self) -> Amount:

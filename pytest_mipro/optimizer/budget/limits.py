@@ -112,26 +112,10 @@ class Shortage:
         return f"{value:,}"
 
 
-_BILLED: tuple[Currency, ...] = ("calls", "tokens", "nanodollars")
-
-
-def tightest(limits: Limits, taken: Amount) -> Limit:
-    """Return the limit that is set and of which least is left, as a share; of 0 calls without any.
-
-    That is the one that a call met where what is taken alone does not tell: calls that are under
-    way are counted at their most.
-    """
-    found = [Limit(it, most) for it in _BILLED if (most := getattr(limits, it)) is not None]
-    return max(
-        found,
-        key=lambda limit: (getattr(taken, limit.currency) or 0) / limit.value,
-        default=Limit("calls", 0),
-    )
-
-
 def shortage(limits: Limits, taken: Amount, amount: Amount) -> Shortage | None:
     """Return the first limit that does not hold the amount beside what is taken; None: all do."""
-    for currency in _BILLED:
+    currencies: tuple[Currency, ...] = ("calls", "tokens", "nanodollars")
+    for currency in currencies:
         most, needed = getattr(limits, currency), getattr(amount, currency)
         before = getattr(taken, currency) or 0
         if most is not None and needed is not None and before + needed > most:

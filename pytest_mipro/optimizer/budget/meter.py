@@ -234,7 +234,11 @@ class MeteredClient(ClientWrapper):
     async def _metered(self, request: Request) -> Reply:
         digest, cost_model = self._digest(request), self._accounting.cost_model
         took = worst = cost_model.worst(request)
-        await self._meter.begin(digest, worst, (calling_module(), request.model))
+        try:
+            await self._meter.begin(digest, worst, (calling_module(), request.model))
+        except BudgetError:
+            cost_model.note(worst)  # it tells which limit does not hold it
+            raise
         live = None
         try:
             reply = await self._in_time(request)

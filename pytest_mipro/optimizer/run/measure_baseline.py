@@ -11,10 +11,10 @@ from pytest_mipro.errors import ConfigurationError, LimitReachedError
 from pytest_mipro.optimizer.budget.cost_model import Sizes, sizes_of
 from pytest_mipro.optimizer.budget.expectation import Expectation, calls_by_row
 from pytest_mipro.optimizer.budget.limits import (
+    Limit,
     LimitTooSmallError,
     limit_of,
     shortage,
-    tightest,
 )
 from pytest_mipro.optimizer.measuring.disturbance import Disturbed, disturbed_tests
 from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules
@@ -146,7 +146,7 @@ def _measure(run: StudyRun, cases: Sequence[Case], rules: MeasuringRules) -> Eva
     if evaluation.over_budget or not run.ledger.spent.within(limits):
         dearest = run.accounting.cost_model.dearest
         short = shortage(limits, before + part.ledger.spent, dearest)
-        limit = short.limit if short else tightest(limits, before + part.ledger.spent)
+        limit = short.limit if short else Limit("calls", limits.calls or 0)
         raise BaselineLimitError(f"{limit} ends {where}", limit)
     return evaluation
 
