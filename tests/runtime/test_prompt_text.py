@@ -21,6 +21,7 @@ from pytest_mipro.errors import (
     PromptFileError,
 )
 from pytest_mipro.runtime.calls.context import CallContext, refuse_detached, use
+from pytest_mipro.runtime.calls.own_client import caller
 from pytest_mipro.runtime.calls.rendered_texts import owner_of
 from pytest_mipro.runtime.calls.trace import Trace
 from pytest_mipro.runtime.client.contract import Message, ScriptedClient
@@ -198,6 +199,16 @@ def test_one_file_is_one_text_and_copies_and_pickles_are_the_same(tmp_path: Path
     for other in (again, copy.deepcopy(text), pickle.loads(pickle.dumps(text))):
         assert other.signature is text.signature
     assert repr(text) == "<prompt text 'triage.md'>"
+
+
+def test_texts_of_one_name_and_their_variants_are_told_to_be_texts(tmp_path: Path) -> None:
+    for folder in ("desk", "shop"):
+        (tmp_path / folder).mkdir()
+    texts = [text_in(tmp_path / folder, "Sort.").signature for folder in ("desk", "shop")]
+    labels = [each.label for text in texts for each in (text, text.of_variant("acme"))]
+    assert labels[:2] == ["triage.md (desk/triage.md)", "triage.md (desk/triage@acme.md)"]
+    assert [caller(label) for label in labels] == [f"prompt text {label!r}" for label in labels]
+    assert caller("sort (prompts/sort.md)") == "LM module 'sort (prompts/sort.md)'"
 
 
 def test_a_text_is_written_in_its_own_format(tmp_path: Path) -> None:

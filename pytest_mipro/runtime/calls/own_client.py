@@ -36,5 +36,9 @@ def caller(label: str) -> str:
 
 
 def is_text(label: str) -> bool:
-    """Return whether calls under a label are those of a prompt text, which is named by its file."""
-    return Path(label.partition(VARIANT_SIGN)[0]).suffix in PROMPT_SUFFIXES
+    """Return whether calls under a label are those of a prompt text, which is named by its file.
+
+    Where texts of several folders have one name, the path stands behind it.
+    """
+    names = (label, label.partition(" (")[0])
+    return any(Path(name.partition(VARIANT_SIGN)[0]).suffix in PROMPT_SUFFIXES for name in names)
