@@ -85,11 +85,13 @@ class Forecast:
         0: they hold no search at all.
         """
         kept, before = self.fixed + self.leader, self.search - self.leader
-        short = shortage(limits, kept, before)
+        none = shortage(limits, NOTHING, self.fixed)
+        short = none or shortage(limits, kept, before)
         if short is None:
             return None
-        enough = short.limit.words(short.taken + short.needed)
-        if shortage(limits, NOTHING, self.fixed) is not None:
+        whole = getattr(self.fixed + self.search, short.limit.currency) or short.needed
+        enough = short.limit.words(whole)
+        if none is not None:
             return 0, enough
         share = max(0.0, short.limit.value - short.taken) / max(1, short.needed)
         return int(share * trials) + 1, enough

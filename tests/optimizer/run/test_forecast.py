@@ -185,6 +185,11 @@ def test_it_tells_at_which_trial_a_limit_ends_the_search_and_what_is_enough() ->
     assert made.ending(Limits(250), 12) == (7, "350 calls")
     assert made.ending(Limits(150), 12) == (1, "350 calls")
     assert made.ending(Limits(149), 12) == (0, "350 calls")
+    # Of two limits, the one that holds no search.
+    stages = [replace(it, expected=Amount(*[it.expected.calls] * 2)) for it in made.stages]
+    told = replace(made, stages=tuple(stages))
+    assert told.ending(Limits(250, 149), 12) == (0, "350 tokens")
+    assert told.ending(Limits(250, 150), 12) == (7, "350 calls")
     # A trial leaves room for the leader's full evaluation, which ends the search earlier.
     led = replace(made, leader=Amount(100))
     assert led.ending(Limits(350), 12) is None
