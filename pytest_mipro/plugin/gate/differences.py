@@ -197,7 +197,8 @@ def _names_in(lock: Lock, verdicts: Sequence[Verdict]) -> dict[str, str]:
     """Return how the lock names each row: of a renamed case file the rows are the same."""
     locked = {(case.id, case.digest): case.row for case in lock.cases}
     results = [result for verdict in verdicts for result in verdict.results]
-    return {it.row: locked.get((it.id, it.digest), it.row) for it in results}
+    known = {it.row: locked[it.id, it.digest] for it in results if (it.id, it.digest) in locked}
+    return {it.row: it.row for it in results} | known  # a test may be new, on rows of another one
 
 
 def _demos(lock: Lock, study: StudyProvenance, verdicts: Sequence[Verdict]) -> Iterator[Difference]:

@@ -218,6 +218,12 @@ def test_a_demo_that_names_its_row_as_before_is_told(gate):
         "1 row has a name that demos don't know, as texts.jsonl:two, which is words.jsonl:two "
         "there: such a row is shown its own answer; write the new name as `case` of the demo"
     )
+    source = (gate.path / "test_words.py").read_text()
+    (_, test) = source.split("@pytest", 1)
+    more = f"{source}\n@pytest{test.replace('test_say', 'test_that_is_new')}"
+    (gate.path / "test_words.py").write_text(more)
+    assert told(gate.runpytest()).startswith("1 row has a name that demos don't know")
+    (gate.path / "test_words.py").write_text(source)
     edit(gate, "prompts/pipeline.say.yaml", "words.jsonl:two", "texts.jsonl:two")
     assert "prompts/pipeline.say.yaml changed" in told(gate.runpytest())
 
