@@ -71,8 +71,8 @@ def _place(stage: str) -> tuple[int, str]:
 
 
 def _words(amounts: list[Amount]) -> str:
-    """Return the sum in words; calls without a known price are counted beside it."""
+    """Return the sum in words; calls without a known cost are counted beside it."""
     known = sum((amount.known for amount in amounts), Amount())
     unpriced = sum(amount.calls for amount in amounts if amount.nanodollars is None)
-    note = f" (without {counted(unpriced, 'call')} of unknown price)" if unpriced else ""
+    note = f" (without {counted(unpriced, 'call')} of unknown cost)" if unpriced else ""
     return f"{describe_amount(known)}{note}"
