@@ -8,6 +8,17 @@ from pathlib import Path
 import pytest
 from cli_project import Run, write
 
+UNTOLD = """
+from dataclasses import replace
+
+class Untold(ScriptedClient):
+    async def complete(self, request):
+        reply = await super().complete(request)
+        return replace(reply, cost=None if request.sample else 1.0)
+
+ScriptedClient = Untold
+"""
+
 
 def journal(study: str, *entries: tuple[str, str, str, int, int, int | None]) -> str:
     names = ("day", "stage", "model", "calls", "tokens", "nanodollars")
@@ -64,6 +75,18 @@ def test_a_gate_is_billed_once(desk: Path, command: Run, pytester: pytest.Pytest
         out = command("cost").out
         assert "by stage\n  gate  4 calls" in out
         assert "  test/small " in out
+
+
+def test_a_call_of_unknown_cost_hides_none_of_its_case(
+    desk: Path, command: Run, pytester: pytest.Pytester
+) -> None:
+    pytester.mkdir(".mipro")
+    client = (desk / "conftest.py").read_text()
+    write(desk, "conftest.py", f"{client}\n{UNTOLD}")
+    tests = (desk / "tests/test_desk.py").read_text()
+    write(desk, "tests/test_desk.py", tests.replace("threshold=0.1", "threshold=0.1, repeats=2"))
+    pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    assert "$4.00 (without 4 calls of unknown cost)" in command("cost").out
 
 
 def test_an_interrupted_gate_is_billed_for_the_cases_that_ran(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from pytest_mipro.optimizer.budget.cost_model import sizes_of
 from pytest_mipro.optimizer.budget.prompt_parts import prompt_parts
-from pytest_mipro.optimizer.study.amount import NOTHING, ONE_CALL, Amount, nanodollars
+from pytest_mipro.optimizer.study.amount import ONE_CALL, Amount, nanodollars
 from pytest_mipro.plugin.measuring.report_data import CallUsage, ModuleUsage, by_module
 from pytest_mipro.plugin.replies.fixture_calls import SetUp
 from pytest_mipro.runtime.calls.trace import ModuleCall, Trace
@@ -32,7 +33,7 @@ def usages_of_set_ups(set_ups: Iterable[SetUp]) -> tuple[ModuleUsage, ...]:
 def paid_within(traces: Iterable[Trace]) -> tuple[ModuleUsage, ...]:
     """Return what was paid within kept steps: it is billed, and no usage of a case."""
     live = (call for trace in traces for call in trace.within if not call.cached)
-    return by_module(ModuleUsage(*_user(call), CallUsage(), live=_amount(call)) for call in live)
+    return by_module(_paid(ModuleUsage(*_user(call), CallUsage()), call) for call in live)
 
 
 def usages_of(calls: Sequence[ModuleCall]) -> tuple[ModuleUsage, ...]:
@@ -49,10 +50,9 @@ def usages_of(calls: Sequence[ModuleCall]) -> tuple[ModuleUsage, ...]:
         tokens = call.usage.prompt_tokens, call.usage.completion_tokens
         usage = CallUsage(call.requests, cached, *tokens, call.cost)
         parts = prompt_parts([call], committed, sizes)
-        live = NOTHING if call.cached else _amount(call)
         follows, frozen = _followed(call.signature), not call.signature.optimize
-        took = ModuleUsage(*_user(call), usage, parts, call.latency, live, follows, frozen)
-        found.append(took)
+        took = ModuleUsage(*_user(call), usage, parts, call.latency, follows=follows, frozen=frozen)
+        found.append(took if call.cached else _paid(took, call))
     return by_module(found)
 
 
@@ -66,6 +66,8 @@ def _followed(signature: Signature) -> str:
     return plain.label if plain is not None and not signature.prompt_path.exists() else ""
 
 
-def _amount(call: ModuleCall) -> Amount:
-    money = None if call.cost is None else nanodollars(call.cost)
-    return Amount(call.requests, call.usage.prompt_tokens + call.usage.completion_tokens, money)
+def _paid(usage: ModuleUsage, call: ModuleCall) -> ModuleUsage:
+    tokens = call.usage.prompt_tokens + call.usage.completion_tokens
+    if call.cost is None:
+        return replace(usage, unpriced=Amount(call.requests, tokens, None))
+    return replace(usage, live=Amount(call.requests, tokens, nanodollars(call.cost)))

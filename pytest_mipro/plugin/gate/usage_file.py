@@ -93,7 +93,7 @@ def keep_paid(config: pytest.Config, usages: Mapping[str, Iterable[ModuleUsage]]
     folder = mipro_folder(config)
     for lock, parts in usages.items():
         name = relative_path(Path(lock), ini_folder(config))
-        took = [(part.model, part.live) for part in parts if part.live.calls]
+        took = [(part.model, amount) for part in parts for amount in part.billed]
         if took and folder.is_dir():
             journal = study_file(folder, "bills", name)
             with suppress(OSError, CacheError):

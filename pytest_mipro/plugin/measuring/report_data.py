@@ -58,8 +58,9 @@ class ModuleUsage:
     """What the calls of one module with one model took, and the parts of their prompts.
 
     `seconds` sums the latencies, those of cached replies as they were when they were asked; `live`
-    is what was asked in this run. `follows` is the plain module whose prompt a variant has, "" for
-    others. `frozen`: no search changes its prompt.
+    is what was asked in this run, and `unpriced` what was beside it whose cost is not known.
+    `follows` is the plain module whose prompt a variant has, "" for others. `frozen`: no search
+    changes its prompt.
     """
 
     module: str
@@ -70,6 +71,12 @@ class ModuleUsage:
     live: Amount = NOTHING
     follows: str = ""
     frozen: bool = False
+    unpriced: Amount = NOTHING
+
+    @property
+    def billed(self) -> tuple[Amount, ...]:
+        """What was asked in this run: calls of a known cost, and others."""
+        return tuple(amount for amount in (self.live, self.unpriced) if amount.calls)
 
 
 def by_module(parts: Iterable[ModuleUsage]) -> tuple[ModuleUsage, ...]:
@@ -86,6 +93,7 @@ def by_module(parts: Iterable[ModuleUsage]) -> tuple[ModuleUsage, ...]:
             known.live + part.live,
             part.follows,
             part.frozen,
+            known.unpriced + part.unpriced,
         )
     return tuple(total[key] for key in sorted(total))
 
