@@ -22,7 +22,7 @@ class Measurement:
     @property
     def row_calls(self) -> dict[str, int]:
         calls = self.baseline.expectation.calls
-        return {row: sum(item.call.requests for item in made) for row, made in calls.items()}
+        return {row: sum(call.requests for call in made) for row, made in calls.items()}
 
     def event(self, kind: type) -> Any:
         (event,) = (event for event in self.events if isinstance(event, kind))

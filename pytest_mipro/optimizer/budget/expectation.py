@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -22,44 +22,49 @@ _ROW_SETS = 32
 
 
 @dataclass(frozen=True)
-class RowCall:
-    """A call made for a row; `begun` are the prompts of the calls begun by then, its own too.
+class RowCalls:
+    """The distinct calls made for each row, and which calls of a case can follow from which.
 
-    Where none of these changes, the call has the same requests.
+    `before` holds for each module's prompt those whose calls began before one of its own in some
+    case, its own too: where none of these changes, its calls have the same requests.
     """
 
-    call: ModuleCall
-    begun: frozenset[Path]
+    by_row: Mapping[str, Sequence[ModuleCall]]
+    before: Mapping[Path, frozenset[Path]]
 
 
-def calls_by_row(runs: Iterable[CaseRun]) -> dict[str, tuple[RowCall, ...]]:
-    """Return the distinct calls made for each row: its cases share equal ones through the cache."""
-    rows: dict[str, dict[str, RowCall]] = {}
+def calls_by_row(runs: Sequence[CaseRun]) -> RowCalls:
+    """Return the calls made for each row: its cases share equal ones through the cache."""
+    rows: dict[str, dict[str, ModuleCall]] = {}
     for item in runs:
         row = rows.setdefault(item.case.row, {})
-        for made in _in_order(item.calls):
-            key = _identity(made.call, item.sample)
-            row[key] = _merged(row[key], made) if key in row else made
-    return {row: tuple(distinct.values()) for row, distinct in rows.items()}
+        for call in item.calls:
+            key = _identity(call, item.sample)
+            if key not in row or call.requests > row[key].requests:
+                row[key] = call
+    by_row = {row: tuple(distinct.values()) for row, distinct in rows.items()}
+    return RowCalls(by_row, _begun_before(runs))
 
 
-def _in_order(calls: Iterable[ModuleCall]) -> Iterator[RowCall]:
-    begun = frozenset[Path]()
-    for call in sorted(calls, key=lambda call: call.place):
-        begun |= {call.signature.prompt_path}
-        yield RowCall(call, begun)
+def _begun_before(runs: Iterable[CaseRun]) -> dict[Path, frozenset[Path]]:
+    """Return `RowCalls.before`.
+
+    Modules called at once begin now in one order, now in the other: over all cases, each counts as
+    following from the other.
+    """
+    before: defaultdict[Path, set[Path]] = defaultdict(set)
+    for item in runs:
+        begun: dict[Path, None] = {}
+        for call in sorted(item.calls, key=lambda call: call.place):
+            begun[call.signature.prompt_path] = None
+            before[call.signature.prompt_path].update(begun)
+    return {path: frozenset(paths) for path, paths in before.items()}
 
 
 def _identity(call: ModuleCall, sample: int) -> str:
     path, parameters, inputs = call.signature.prompt_path, call.parameters, call.inputs
     identity = [str(path), call.model, dict(parameters), dict(inputs), sample]
     return json.dumps(identity, sort_keys=True)
-
-
-def _merged(one: RowCall, other: RowCall) -> RowCall:
-    """Return one call made in two cases: with the more requests, and what less comes before."""
-    dearer = max(one.call, other.call, key=lambda call: call.requests)
-    return RowCall(dearer, min(one.begun, other.begun, key=len))
 
 
 @dataclass(frozen=True)
@@ -79,18 +84,19 @@ class Expectation:
 
     def __init__(
         self,
-        calls: Mapping[str, Sequence[RowCall]],
+        made: RowCalls,
         committed: Mapping[Path, Prompt],
         cost_model: CostModel,
         sizes: Sizes,
     ) -> None:
-        self.calls = calls
+        self.calls = made.by_row
         self.committed = committed
+        self._before = made.before
         self._cost_model = cost_model
         self._sizes = sizes
         self._summed = lru_cache(_ROW_SETS)(self._sum)  # each trial asks, of the same rows
         self._models = defaultdict[Path, set[str]](set)  # a case may name another
-        for call in (item.call for made in calls.values() for item in made):
+        for call in (call for calls in self.calls.values() for call in calls):
             self._models[call.signature.prompt_path].add(call.model)
 
     def of(
@@ -102,8 +108,8 @@ class Expectation:
     def beside_committed(self, rows: Iterable[str], program: Mapping[Path, Prompt]) -> Amount:
         """Return what a program takes where the committed prompts' replies are known.
 
-        Their calls before the first one of a module that has another prompt are not made anew. Of
-        the committed prompts themselves all are counted.
+        Calls that follow from no module with another prompt are not made anew. Of the committed
+        prompts themselves all are counted.
         """
         changed = frozenset(
             path for path, prompt in program.items() if prompt != self.committed.get(path)
@@ -156,10 +162,10 @@ class Expectation:
         If prompts are `changed`, calls that none of them can change are left out.
         """
         summed: defaultdict[tuple[Path, str], _Took] = defaultdict(_Took)
-        for item in (item for row in rows for item in self.calls[row]):
-            if not changed or not changed.isdisjoint(item.begun):
-                call = item.call
-                summed[call.signature.prompt_path, call.model] += self._took(call)
+        for call in (call for row in rows for call in self.calls[row]):
+            path = call.signature.prompt_path
+            if not changed or not changed.isdisjoint(self._before[path]):
+                summed[path, call.model] += self._took(call)
         return dict(summed)
 
     def _took(self, call: ModuleCall) -> _Took:

@@ -94,7 +94,7 @@ class Baseline:
 
         Other prompts are the committed ones; a `teacher` may answer for its modules.
         """
-        made = sum(item.call.requests for row in rows for item in self.expectation.calls[row])
+        made = sum(call.requests for row in rows for call in self.expectation.calls[row])
         calls = int(_CALLS_FACTOR * made) + _CALLS_EXTRA
         return replace(self.dearest(program, teacher).times(calls), calls=calls)
 

@@ -145,7 +145,7 @@ def _growth(
     """Return the tokens by which a usual candidate's prompts are longer than the committed ones."""
     made: defaultdict[Path, list[ModuleCall]] = defaultdict(list)
     for calls in baseline.once.calls.values():
-        for call in (item.call for item in calls):
+        for call in calls:
             made[call.signature.prompt_path].append(call)
     modules, longer = len(baseline.signatures), {}
     for path in baseline.committed:

@@ -23,7 +23,7 @@ from optimizer_world import (
 from world_model import WorldClient
 
 from pytest_mipro.optimizer.budget.cost_model import CostModel, Sizes
-from pytest_mipro.optimizer.budget.expectation import Expectation, RowCall
+from pytest_mipro.optimizer.budget.expectation import Expectation, RowCalls
 from pytest_mipro.optimizer.budget.prompt_parts import PromptParts, prompt_parts
 from pytest_mipro.optimizer.proposing.proposer_models import GROUNDING_CALLS, PROPOSAL_TOKENS
 from pytest_mipro.optimizer.run.events import Plan
@@ -56,7 +56,8 @@ def expectation(committed: dict[Path, Prompt], *, module: Any = note) -> Expecta
         call(module, "a" * 180, "A"), usage=Usage(500, 10), cost=PRICE.cost(Usage(500, 10))
     )
     sizes = Sizes({made.model: 0.5}, Amount(1))
-    calls = {"a": (RowCall(made, frozenset({made.signature.prompt_path})),)}
+    path = made.signature.prompt_path
+    calls = RowCalls({"a": (made,)}, {path: frozenset({path})})
     return Expectation(calls, committed, CostModel(Limits(), lambda _: PRICE), sizes)
 
 
