@@ -74,5 +74,5 @@ def _words(amounts: list[Amount]) -> str:
     """Return the sum in words; calls without a known cost are counted beside it."""
     known = sum((amount.known for amount in amounts), Amount())
     unpriced = sum(amount.calls for amount in amounts if amount.nanodollars is None)
-    note = f" (without {counted(unpriced, 'call')} of unknown cost)" if unpriced else ""
+    note = f" (the cost of {counted(unpriced, 'call')} is unknown)" if unpriced else ""
     return f"{describe_amount(known)}{note}"

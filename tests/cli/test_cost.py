@@ -37,7 +37,7 @@ def test_sums(desk: Path, command: Run) -> None:
     write(desk, ".mipro/bills/test_b-02.jsonl", other)
     ended = command("cost")
     assert (ended.status, ended.err) == (0, "")
-    unpriced = " (without 4 calls of unknown cost)"
+    unpriced = " (the cost of 4 calls is unknown)"
     assert ended.out.splitlines() == [
         "by day (UTC)",
         f"  2026-11-01  4 calls, 100 tokens{unpriced}",

@@ -132,10 +132,10 @@ class JournalBill:
 
         Raises LimitReachedError if it could exceed a limit.
         """
-        worst = self._worst(request).known  # unknown ones have no limit
+        worst = self._worst(request)
         with self._lock:
-            if not self._ledger.begin(worst):
-                raise self._used_up("the next call", worst, request.model)
+            if not self._ledger.begin(worst.known):  # what is not known has no limit
+                raise self._used_up("the next call", worst.known, request.model)
             number, self._next = self._next, self._next + 1
             self._open[number] = worst
             user = {"model": request.model, "module": calling_module()}
@@ -149,9 +149,10 @@ class JournalBill:
         `again` tells that another one follows; raises LimitReachedError if it could exceed a limit.
         """
         with self._lock:
-            lost = self._open[number]
+            worst = self._open[number]
+            lost = worst.known
             self._ledger.end(lost, lost)
-            self._write({"lost": self._name(number), **asdict(lost)})
+            self._write({"lost": self._name(number), **asdict(worst)})
             if not (again and self._ledger.begin(lost)):
                 del self._open[number]  # no other attempt is made
                 self._write({"took": self._name(number), **asdict(Amount())})
@@ -163,7 +164,7 @@ class JournalBill:
         with self._lock:
             worst = self._open.pop(number, None)
             if worst is not None:
-                self._ledger.end(worst, took)
+                self._ledger.end(worst.known, took)
                 self._write({"took": self._name(number), **asdict(took)})
 
     def finish(self, result: StudyResult, planned: Mapping[str, int]) -> None:

@@ -101,15 +101,18 @@ def run_of(line: Line) -> str | None:
 
 
 def billed(lines: Iterable[Line]) -> Amount:
-    """Return what calls took: unfinished ones their worst case, others as noted."""
-    return total(amount for _, amount in _charges(lines))
+    """Return what calls took: unfinished ones their worst case as far as known, others as noted."""
+    return total(amount.known if worst else amount for _, amount, worst in _charges(lines))
 
 
 def paid(lines: Iterable[Line]) -> list[Paid]:
     """Return what all calls took, those of earlier runs too, summed by day, stage and model."""
     lines = list(lines)
     carried = (it for line in lines for it in _entries(line) if isinstance(it, dict))
-    charges = [*((it, _amount(it)) for it in carried), *_charges(lines)]
+    charges = [
+        *((it, _amount(it)) for it in carried),
+        *((line, amount) for line, amount, _ in _charges(lines)),
+    ]
     return summed(_paid(*charge) for charge in charges)
 
 
@@ -159,20 +162,23 @@ def _texts(value: Any) -> list[str]:
     return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
-def _charges(lines: Iterable[Line]) -> Iterator[tuple[Line, Amount]]:
-    """Yield each charge with the line of the call that it is of."""
+def _charges(lines: Iterable[Line]) -> Iterator[tuple[Line, Amount, bool]]:
+    """Yield the line of the call of each charge, the charge, and whether it is a worst case."""
     begun: dict[Any, Line] = {}
-    open_: dict[Any, Amount] = {}
+    ended: dict[Any, Amount] = {}
     lost = []
     for line in lines:
         if "call" in line:
-            begun[str(line["call"])], open_[str(line["call"])] = line, _amount(line)
+            begun[str(line["call"])] = line
         elif "lost" in line:
             lost.append(line)
         elif "took" in line:
-            open_[str(line["took"])] = _amount(line)
-    yield from ((begun.get(str(line["lost"]), line), _amount(line)) for line in lost)
-    yield from ((begun.get(number, {}), amount) for number, amount in open_.items())
+            ended[str(line["took"])] = _amount(line)
+    yield from ((begun.get(str(line["lost"]), line), _amount(line), True) for line in lost)
+    yield from ((begun.get(number, {}), amount, False) for number, amount in ended.items())
+    yield from (
+        (line, _amount(line), True) for number, line in begun.items() if number not in ended
+    )
 
 
 def _amount(line: Line) -> Amount:

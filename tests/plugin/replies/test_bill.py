@@ -21,7 +21,7 @@ from pytest_mipro.errors import (
 from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 from pytest_mipro.plugin.replies.bill import BilledClient, JournalBill, billing
-from pytest_mipro.plugin.replies.journal import last_summary, lines_of
+from pytest_mipro.plugin.replies.journal import last_summary, lines_of, paid
 from pytest_mipro.runtime.client.contract import Message, Reply, Request, ScriptedClient, Usage
 from pytest_mipro.runtime.client.prices import ModelPrice
 from pytest_mipro.runtime.client.retry import report_lost_attempt
@@ -34,8 +34,12 @@ def request(text: str = "hi", sample: int = 0) -> Request:
     return Request("m", (Message("user", text),), {"max_tokens": 10}, sample=sample)
 
 
+def bill_of(path: Path) -> Path:
+    return path / "bills" / "s.jsonl"
+
+
 def made(path: Path, limits: Limits = LIMITS) -> JournalBill:
-    return JournalBill(path / "bills" / "s.jsonl", limits, CostModel(limits, lambda _: PRICE))
+    return JournalBill(bill_of(path), limits, CostModel(limits, lambda _: PRICE))
 
 
 class Client(ScriptedClient):
@@ -97,6 +101,16 @@ def test_without_a_limit_lost_attempts_count_at_their_most_tokens(tmp_path: Path
         assert again.billed == Amount(4, 3 * most + 4, 0)
         again.begin(replace(request(), parameters={}))  # of its output nothing is known
         assert again.billed == Amount(5, 4 * most + 4 - 10, 0)
+
+
+def test_the_cost_of_what_was_lost_or_died_is_told_as_unknown(tmp_path: Path) -> None:
+    with made(tmp_path, Limits()) as bill:
+        ask(bill, Client(lost=2))
+        bill.begin(request(sample=1))  # and its run dies
+    sums = {it.amount.nanodollars: it.amount.calls for it in paid(lines_of(bill_of(tmp_path)))}
+    assert sums == {0: 1, None: 3}
+    with made(tmp_path, Limits()) as again:
+        assert again.billed.nanodollars == 0  # as far as it is known
 
 
 def test_replies_longer_than_allowed_end_the_run_and_are_named(tmp_path: Path) -> None:
@@ -233,12 +247,12 @@ def test_a_full_disk_is_told_by_the_line_that_finds_no_room_alone(tmp_path: Path
 
 
 def test_a_journal_that_is_cut_off_or_strange_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
-    path = tmp_path / "bills" / "s.jsonl"
+    path = bill_of(tmp_path)
     path.parent.mkdir()
     path.write_text('[]\n{"call": 4, "calls": 1, "tokens": 7}\nnonsense\n{"took": 4, "cal')
     assert last_summary(lines_of(path)) is None
     with made(tmp_path) as bill:
-        assert bill.billed == Amount(1, 7, None)
+        assert bill.billed == Amount(1, 7, 0)
         ask(bill, Client())
     with made(tmp_path) as again:
         assert again.billed.calls == 2
