@@ -32,6 +32,7 @@ from pytest_mipro.plugin.optimise.labelled_lines import labelled
 from pytest_mipro.plugin.optimise.plan_lines import describe_plan
 from pytest_mipro.plugin.optimise.spending_lines import describe_spending
 from pytest_mipro.runtime.prompts.prompt_file import PROMPT_SUFFIXES
+from pytest_mipro.runtime.signature.signature import VARIANT_SIGN
 from pytest_mipro.runtime.text.number_words import counted
 
 _SHOWN_CASES = 5
@@ -222,13 +223,14 @@ def _format_cost(price: CaseCost) -> str:
 def _short_names(names: Iterable[str]) -> dict[str, str]:
     """Return the functions' names without their files', where these alone tell them apart.
 
-    A prompt text is named by its file alone.
+    A prompt text is named by its file alone. A variant's name may hold dots.
     """
     short = {}
     for name in names:
         head, *file = name.partition(" (")  # a label may hold the prompt file, too
-        is_text = head.partition("@")[0].endswith(PROMPT_SUFFIXES)  # of a variant, too
-        short[name] = "".join((head if is_text else head.rpartition(".")[2], *file))
+        plain, *variant = head.partition(VARIANT_SIGN)
+        own = plain if plain.endswith(PROMPT_SUFFIXES) else plain.rpartition(".")[2]
+        short[name] = "".join((own, *variant, *file))
     return short if len(set(short.values())) == len(short) else {name: name for name in short}
 
 

@@ -150,6 +150,8 @@ def test_modules_are_named_short_where_that_is_clear():
     ]
     text = {"read_mail.md@acme": 1}
     assert "read_mail.md@acme  1 instr" in draw(CandidatesReady("s", 1, *[text] * 4)).lines[0]
+    variant = {"a.read@gpt-4.1": 1}
+    assert "read@gpt-4.1  1 instr" in draw(CandidatesReady("s", 1, *[variant] * 4)).lines[0]
     same, none = {"a.read": 1, "b.read": 2}, {"a.read": 0, "b.read": 0}
     assert "a.read  1 instruction" in draw(CandidatesReady("s", 1, same, same, same, none)).lines[0]
 

@@ -59,6 +59,27 @@ def test_the_page_of_a_gate_is_drawn_and_its_cases_open(browser, pytester):
     assert not browser.problems
 
 
+def test_modules_and_prompt_texts_are_named_short(browser, tmp_path):
+    names = {
+        "desk.choose": "choose",
+        "desk.choose@gpt-4.1-mini": "choose@gpt-4.1-mini",
+        "route.md": "route.md",
+        "route.md@acme": "route.md@acme",
+        "desk.judge (prompts/first.yaml)": "judge",
+    }
+
+    def named(texts: Texts, detailed: int) -> dict[str, Any]:
+        made = study(texts, detailed, cases=9, trials=3)
+        (module,) = made["modules"]
+        return {**made, "modules": [{**module, "name": name} for name in names]}
+
+    path = tmp_path / "index.html"
+    path.write_text(report_page("s.mipro.json", named, str), encoding="utf-8")
+    browser.open(path)
+    shown = "[...document.querySelectorAll('#modules strong')].map((each) => each.textContent)"
+    assert browser.js(shown) == list(names.values())
+
+
 def test_where_nothing_better_was_found_there_is_no_column_of_it(browser, tmp_path):
     def nothing(texts: Texts, detailed: int) -> dict[str, Any]:
         made = study(texts, detailed, cases=9, trials=3)

@@ -32,11 +32,12 @@ const money = (value) =>
       ? "$0"
       : `$${value.toFixed(value < 1 ? 4 : 2)}`;
 const prose = (words) => words.replaceAll(" %", "\u00a0%");
-const short = (name) =>
-  name
-    .replace(/ \(.*$/, "")
-    .split(".")
-    .pop();
+/* A prompt text is named by its file alone; a variant's name, behind the @, may hold dots. */
+const short = (name) => {
+  const [plain, ...variant] = name.replace(/ \(.*$/, "").split("@");
+  const own = /\.(md|txt|ya?ml)$/.test(plain) ? plain : plain.split(".").pop();
+  return [own, ...variant].join("@");
+};
 const direction = (value) => (value > 1e-9 ? "up" : value < -1e-9 ? "down" : "same");
 
 function badge(words, kind) {
