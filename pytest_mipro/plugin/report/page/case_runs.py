@@ -142,5 +142,5 @@ def parsed(reply: str, output: Any) -> str:
 
 
 def rounded(score: float | None) -> float | None:
-    """Return a score as short as people read it."""
-    return None if score is None else round(score, 4)
+    """Return a score with what shows it as others do: the page rounds it to three digits."""
+    return None if score is None else round(score, 6)

@@ -9,6 +9,7 @@ from browser import needs_browser
 from gate_project import TESTS, write_gate
 from page_study import EVIL, study
 
+from pytest_mipro.plugin.report.page.case_runs import rounded
 from pytest_mipro.plugin.report.page.page import report_page
 from pytest_mipro.plugin.report.page.texts import Texts
 
@@ -78,6 +79,16 @@ def test_modules_and_prompt_texts_are_named_short(browser, tmp_path):
     browser.open(path)
     shown = "[...document.querySelectorAll('#modules strong')].map((each) => each.textContent)"
     assert browser.js(shown) == list(names.values())
+
+
+def test_figures_are_rounded_as_on_the_terminal(page):
+    parts = (1, 3, 7, 16, 32, 48, 80, 1_000, 2_000)
+    values = [sign * n / of for of in parts for n in range(of + 1) for sign in (1, -1)]
+    for digits in (2, 3):
+        shown = page.js(f"{values}.map((each) => fixed(each, {digits}))")
+        assert shown == [f"{value or 0.0:.{digits}f}" for value in values]
+        kept = page.js(f"{[rounded(it) for it in values]}.map((each) => fixed(each, {digits}))")
+        assert kept == shown
 
 
 def test_where_nothing_better_was_found_there_is_no_column_of_it(browser, tmp_path):

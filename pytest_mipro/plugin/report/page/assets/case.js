@@ -45,9 +45,9 @@ function openCase(each, list) {
       h(
         "p.change",
         {},
-        each.before === null ? "" : each.before.toFixed(2),
+        fixed(each.before, 2),
         " → ",
-        each.now === null ? "not measured" : each.now.toFixed(2),
+        each.now === null ? "not measured" : fixed(each.now, 2),
         change ? h(`span.${direction(change)}`, {}, ` ${signed(change, 2)}`) : null,
       ),
       h(
@@ -81,7 +81,7 @@ function runTitle(place) {
 }
 
 function runBlock(run, title) {
-  const score = run.score === null ? "no score" : run.score.toFixed(2);
+  const score = run.score === null ? "no score" : fixed(run.score, 2);
   return h(
     "section.run",
     { "aria-label": title },
@@ -99,7 +99,7 @@ function runBlock(run, title) {
       ? h(
           "p.muted",
           {},
-          `The worst of ${run.samples.length} samples: ${run.samples.map((each) => (each === null ? "none" : each.toFixed(2))).join(", ")}`,
+          `The worst of ${run.samples.length} samples: ${run.samples.map((each) => (each === null ? "none" : fixed(each, 2))).join(", ")}`,
         )
       : null,
     run.metrics

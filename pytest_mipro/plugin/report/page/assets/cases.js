@@ -222,6 +222,6 @@ function scoreCell(score) {
   return h(
     `td.score.level${Math.round(score * 5)}`,
     {},
-    score === 0 || score === 1 ? String(score) : score.toFixed(2),
+    score === 0 || score === 1 ? String(score) : fixed(score, 2),
   );
 }

@@ -18,10 +18,18 @@ function h(tag, options, ...children) {
 }
 
 const count = (value) => (value ?? 0).toLocaleString("en");
-const fixed = (value) => (value === null || value === undefined ? "" : value.toFixed(3));
+/* Rounds as the terminal does: what lies exactly between two figures becomes the even one. */
+const fixed = (value, digits = 3) => {
+  if (value === null || value === undefined) return "";
+  const size = Math.abs(value);
+  const between = (size * 2 ** (digits + 1)) % 2 === 1;
+  const lower = Math.floor(size * 10 ** digits);
+  const shown = between ? (lower + (lower % 2)) / 10 ** digits : size;
+  return `${value < 0 ? "-" : ""}${shown.toFixed(digits)}`;
+};
 const signed = (value, digits = 3) => {
   if (value === null || value === undefined) return "";
-  const size = Math.abs(value).toFixed(digits);
+  const size = fixed(Math.abs(value), digits);
   return Number(size) === 0 ? size : `${value < 0 ? "−" : "+"}${size}`;
 };
 const plural = (number, word) => `${count(number)} ${word}${number === 1 ? "" : "s"}`;

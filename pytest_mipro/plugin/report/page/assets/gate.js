@@ -8,7 +8,7 @@ function gateSummary() {
     badge(test.status === "each" ? "each case by itself" : test.status, RULINGS[test.status]),
     test.mean === null
       ? "no score"
-      : `${fixed(test.mean)} (${test.interval.map((each) => each.toFixed(2)).join(" to ")})`,
+      : `${fixed(test.mean)} (${test.interval.map((each) => fixed(each, 2)).join(" to ")})`,
     test.lift
       ? h(
           `span.${direction(test.lift.mean)}`,

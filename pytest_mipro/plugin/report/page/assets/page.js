@@ -36,7 +36,7 @@ function learntSection() {
       each.choice === list[at - 1]?.choice ? "" : h("strong", {}, CHOICES[each.choice] ?? each.choice),
       each.value,
       effectBar(each.effect, most),
-      `± ${each.deviation.toFixed(3)}`,
+      `± ${fixed(each.deviation)}`,
       count(each.lessons),
     ]);
   const columns = [

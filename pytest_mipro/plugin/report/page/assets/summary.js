@@ -115,7 +115,7 @@ function intervalPicture({ mean, low, high }) {
 function testTable(known) {
   const range = (measured) =>
     measured
-      ? `${fixed(measured.objective)} (${measured.interval.map((each) => each.toFixed(2)).join(" to ")})`
+      ? `${fixed(measured.objective)} (${measured.interval.map((each) => fixed(each, 2)).join(" to ")})`
       : "";
   const change = (before, after) =>
     after === undefined || after === null
