@@ -104,6 +104,16 @@ def _group(result: CaseResult) -> str:
     return NO_GROUP if result.group is None else result.group
 
 
+def locked_scores(results: Iterable[CaseResult], lock: Lock | None) -> dict[str, float]:
+    """Return the lock's scores of these cases, without those whose rows have other columns now."""
+    known = {result.id: result.digest for result in results}
+    return {
+        case.id: case.score
+        for case in (lock.cases if lock else ())
+        if case.score is not None and known.get(case.id) in ("", case.digest)
+    }
+
+
 def compare(results: Sequence[CaseResult], lock: Lock | None) -> Comparison | None:
     """Return the comparison of the scored cases with the lock; None where they have none in common.
 

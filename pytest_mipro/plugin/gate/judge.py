@@ -18,6 +18,7 @@ from pytest_mipro.plugin.config.options import GateOn, options_of
 from pytest_mipro.plugin.gate.case_statistics import (
     compare,
     groups_of,
+    locked_scores,
     mean_of,
     metrics_of,
     scored_rows,
@@ -143,6 +144,7 @@ def judge(plan: TestPlan, results: Sequence[CaseResult], reference: Reference) -
         detectable=detectable_distance(*scored_rows(judged)) if judged else None,
         results=tuple(results),
         held_out=reference.holdout.rows,
+        locked=locked_scores(results, reference.lock),
         metrics=metrics_of(results),
     )
     status, reason, rules = _ruling(verdict, judged, reference)

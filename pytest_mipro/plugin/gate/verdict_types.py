@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pytest_mipro.optimizer.statistics.intervals import Interval, PairedLift
@@ -111,7 +111,8 @@ class Verdict:
     `pass_all` is the share of rows of which every sample passes (pass^k), None without repeats;
     `flaky` are cases of which some samples pass. `detectable` is the distance of the mean from a
     threshold that this many cases tell in 70 % of runs, None without scores. `held_out` are
-    the study's holdout rows. `metrics` are the means of what `Score` names
+    the study's holdout rows. `locked` are the lock's scores of the cases whose rows are the same,
+    by case, of those that are not judged too. `metrics` are the means of what `Score` names
     besides the score, by name; no rule depends on them.
     """
 
@@ -132,6 +133,7 @@ class Verdict:
     detectable: float | None = None
     results: tuple[CaseResult, ...] = ()
     held_out: frozenset[str] = frozenset()
+    locked: Mapping[str, float] = field(default_factory=dict)
     metrics: tuple[MetricMean, ...] = ()
 
     @property

@@ -29,9 +29,9 @@ def write_calls(terminal: Any, verdicts: Iterable[Verdict]) -> None:
 
 def _head(result: CaseResult, verdict: Verdict) -> list[str]:
     """Return the score with that in the lock, and the feedback or the problem."""
-    outcome, comparison = result.outcome, verdict.comparison
+    outcome = result.outcome
     score = "no score" if result.score is None else f"score {result.score:.4g}"
-    locked = comparison.before.get(result.id) if comparison else None
+    locked = verdict.locked.get(result.id)
     lines = [score if locked is None else f"{score}; {locked:.4g} in the lock"]
     kinds = ("error", "failure", "skipped", "feedback")
     return [*lines, *(f"{k}: {text}" for k in kinds if (text := getattr(outcome, k)))]

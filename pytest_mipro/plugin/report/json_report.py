@@ -107,7 +107,7 @@ def _mean(mean: Mean) -> dict[str, Any]:
 
 
 def _case(case: CaseResult, verdict: Verdict) -> dict[str, Any]:
-    outcome, locked = case.outcome, verdict.comparison
+    outcome = case.outcome
     return {
         **_fields(case, "id row"),
         "status": case.status(verdict.plan.pass_score),
@@ -115,7 +115,7 @@ def _case(case: CaseResult, verdict: Verdict) -> dict[str, Any]:
         "problem": outcome.error or outcome.failure or outcome.skipped,
         "group": case.group,
         **_fields(case.usage, "calls cached tokens cost"),
-        "locked_score": locked.before.get(case.id) if locked else None,
+        "locked_score": verdict.locked.get(case.id),
         "trace": list(map(_call, case.shown)),
     }
 

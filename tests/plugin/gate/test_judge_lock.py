@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 from judged import lock_of, passing, results_of, verdict_on
 
+from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.plugin.gate.judge import Holdout
 from pytest_mipro.plugin.lock.lock_file import Lock, LockedCase
 
 
@@ -91,6 +93,17 @@ def test_changed_cases_come_with_the_worst_first_and_missed_ones_once():
     assert [c.result.id[-4:-1] for c in found.improved] == ["002", "003"]
     assert [r.id[-4:-1] for r in verdict.missed] == ["004", "003"]
     assert found.lift.mean == pytest.approx((sum(now) - 2.9) / 6)
+
+
+def test_the_locks_scores_are_those_of_cases_that_are_not_judged_too():
+    results, lock = passing(3, 4), lock_of([1.0, 0.5, None, 0.25])
+    holdout = Holdout(frozenset({"row000"}))
+    results[3] = replace(results[3], outcome=Outcome(None, error="no connection"))
+    verdict = verdict_on(results, lock, holdout, gate_on="holdout")
+    assert set(verdict.comparison.before) == {"test_x[000]"}
+    assert verdict.locked == {"test_x[000]": 1.0, "test_x[001]": 0.5, "test_x[003]": 0.25}
+    other = [replace(results[0], digest="new"), *results[1:]]
+    assert "test_x[000]" not in verdict_on(other, lock_of([1.0] * 4, "old")).locked
 
 
 def test_a_row_with_other_columns_is_another_case():

@@ -39,7 +39,7 @@ def gate_data(
                 "test": case.test,
                 "row": case.row,
                 "part": case.group or "",
-                "before": rounded(_locked(verdict, case)),
+                "before": rounded(verdict.locked.get(case.id)),
                 "now": rounded(case.score),
                 **({"runs": [_run(case, texts, leads)]} if place < detailed else {}),
             }
@@ -60,15 +60,11 @@ def gate_data(
     }
 
 
-def _locked(verdict: Verdict, case: CaseResult) -> float | None:
-    return verdict.comparison.before.get(case.id) if verdict.comparison else None
-
-
 def _order(verdict: Verdict, case: CaseResult) -> tuple[float, float, str]:
     """Return what sorts cases: those without a score, then those that lost most, then the worst."""
     if case.score is None:
         return -2.0, 0.0, case.id
-    locked = _locked(verdict, case)
+    locked = verdict.locked.get(case.id)
     return case.score - (case.score if locked is None else locked), case.score, case.id
 
 

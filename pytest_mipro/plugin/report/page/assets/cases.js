@@ -5,7 +5,7 @@ const KINDS = {
   all: ["all cases", () => true],
   worse: ["got worse", (each) => gain(each) < -1e-9],
   better: ["got better", (each) => gain(each) > 1e-9],
-  missed: ["missed", (each) => (each.now ?? each.before ?? 0) < 1 - 1e-9],
+  missed: ["missed", (each) => (each.now ?? (data.kind === "gate" ? 0 : each.before) ?? 0) < 1 - 1e-9],
 };
 const natural = new Intl.Collator("en", { numeric: true }); // T-9 comes before T-10
 const again = data.cases.some((each) => each.now !== null); // or nothing better was found
