@@ -156,5 +156,8 @@ class Deadline:
             raise self.error()
 
     def error(self) -> LimitUsedUpError:
-        """Return the error of a time that is used up."""
-        return LimitUsedUpError(Limit("seconds", self._seconds or 0.0))
+        """Return the error of a time that is used up, but for what is kept of it."""
+        limit = Limit("seconds", self._seconds or 0.0)
+        kept = int(min(self._kept, limit.value - self.passed))
+        why = f" but for {limit.words(kept)} kept for the decision" if kept > 0 else ""
+        return LimitUsedUpError(limit, why)

@@ -96,17 +96,42 @@ class Forecast:
         share = max(0.0, short.limit.value - short.taken) / max(1, short.needed)
         return int(share * trials) + 1, enough
 
+    def ending_by_time(self, seconds: float, trials: int) -> tuple[int, float] | None:
+        """Return at which trial a time ends the search, and how many seconds are enough.
+
+        None: it does not, or that is not known. 0: before the first trial. The time is shared out
+        by calls.
+        """
+        if self.seconds is None or not self.expected.calls:
+            return None
+        a_call = self.seconds / self.expected.calls
+        kept = (self._baseline + (self._late + self.leader).times(1.5)).calls * a_call
+        before = (self.search - self.leader).calls * a_call
+        if kept + before <= seconds:
+            return None
+        left = max(0.0, seconds - kept)
+        return (int(left / before * trials) + 1 if left else 0), kept + before
+
     @property
     def fixed(self) -> Amount:
         """What baseline, decision and final pass take, with what is held back for the latter."""
-        stages = {stage.stage: stage.expected for stage in self.stages}
-        late = (stages.get("decision", Amount()) + stages.get("final pass", Amount())).times(1.25)
-        return stages.get("baseline", Amount()) + late
+        return self._baseline + self._late.times(1.25)
+
+    @property
+    def _baseline(self) -> Amount:
+        return self._of("baseline")
+
+    @property
+    def _late(self) -> Amount:
+        return self._of("decision", "final pass")
+
+    def _of(self, *stages: str) -> Amount:
+        return total(stage.expected for stage in self.stages if stage.stage in stages)
 
     @property
     def search(self) -> Amount:
         """What rounds and trials take."""
-        return total(stage.expected for stage in self.stages if stage.stage in _SEARCH)
+        return self._of(*_SEARCH)
 
 
 _SEARCH = ("bootstrap", "proposals", "search")

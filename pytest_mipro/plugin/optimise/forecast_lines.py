@@ -62,11 +62,11 @@ def describe_ending(
         end = f"the search at about trial {trial} of {trials}"
         where = end if trial else "the run before its first trial"
         lines.append(f"the limit will end {where}; enough for all: {enough}")
-    if max_seconds is not None and forecast.seconds is not None and forecast.seconds > max_seconds:
-        trial = int(trials * max_seconds / forecast.seconds) + 1
-        enough = f"{ceil(forecast.seconds):,} s"
-        end = f"the search at about trial {trial} of {trials}"
-        lines.append(f"time will end {end}; enough for all: {enough}")
+    by_time = None if max_seconds is None else forecast.ending_by_time(max_seconds, trials)
+    if by_time is not None:
+        trial, seconds = by_time
+        where = f"at about trial {trial} of {trials}" if trial else "before its first trial"
+        lines.append(f"time will end the search {where}; enough for all: {ceil(seconds):,} s")
     return lines
 
 

@@ -28,8 +28,12 @@ def test_what_is_kept_is_left_for_later() -> None:
     assert (deadline.passed, deadline.left()) == (30, 10)
     deadline.check()
     clock.now += 10
-    with pytest.raises(LimitReachedError, match=r"^the limit of 60 seconds is used up$"):
+    used_up = "^the limit of 60 seconds is used up"
+    with pytest.raises(LimitReachedError, match=f"{used_up} but for 20 seconds kept for the dec"):
         deadline.check()
     deadline.keep(0)
     deadline.check()
     assert deadline.left() == 20
+    clock.now += 20
+    with pytest.raises(LimitReachedError, match=f"{used_up}$"):
+        deadline.check()

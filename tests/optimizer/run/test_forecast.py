@@ -232,3 +232,16 @@ def test_the_pipeline_runs_no_more_often_than_forecast_where_cases_repeat() -> N
     study = make_study(tests={"test_hard": counted}, specs={"test_hard": {"repeats": 4}})
     (plan,) = play(study, trials=6).seen(Plan)
     assert sum(runs.values()) <= plan.forecast.case_runs
+
+
+def test_time_ends_a_search_before_what_is_kept_for_the_decision() -> None:
+    calls = {"baseline": 100, "proposals": 20, "search": 180, "decision": 40, "final pass": 60}
+    stages = tuple(StageForecast(name, 0, Amount(many)) for name, many in calls.items())
+    made = Forecast(stages, {}, seconds=400.0, leader=Amount(60))
+    # A second a call: 100 s for the baseline, 240 s kept, 140 s for proposals and trials.
+    assert made.ending_by_time(480, 12) is None
+    assert made.ending_by_time(479, 12) == (12, 480)
+    assert made.ending_by_time(410, 12) == (7, 480)
+    assert made.ending_by_time(340, 12) == (0, 480)
+    assert replace(made, seconds=None).ending_by_time(1, 12) is None
+    assert Forecast((), {}, seconds=1.0).ending_by_time(0.5, 12) is None
