@@ -10,6 +10,7 @@ from pytest_mipro.optimizer.run.events import (
     CandidatesReady,
     Event,
     LeaderKnown,
+    LeadTaken,
     Measured,
     Plan,
     StageProgress,
@@ -24,6 +25,8 @@ from pytest_mipro.runtime.text.number_words import counted
 _NO_LIMITS = Limits()
 _BEFORE_SEARCH = frozenset({"baseline"})
 _AFTER_SEARCH = frozenset({"decision", "final pass"})
+FOLLOWING = "shared"
+"""The stage of a process that another one leads: only the leader knows the study's own."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,11 @@ def _(event: CandidatesReady, standing: Standing) -> Standing:
 def _(event: TrialFinished, standing: Standing) -> Standing:
     taken = standing.taken + event.share
     return _searching(replace(standing, tried=standing.tried + 1, taken=taken))
+
+
+@_after.register
+def _(event: LeadTaken, standing: Standing) -> Standing:
+    return standing if event.mine else replace(standing, stage=FOLLOWING, done=0, total=0)
 
 
 @_after.register

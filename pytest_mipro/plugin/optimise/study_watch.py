@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pytest_mipro.optimizer.run.events import Event
 from pytest_mipro.optimizer.statistics.notation import with_interval
 from pytest_mipro.optimizer.study.amount import Amount, describe_money
-from pytest_mipro.plugin.optimise.standing import Standing
+from pytest_mipro.plugin.optimise.standing import FOLLOWING, Standing
 from pytest_mipro.runtime.text.number_words import counted
 
 _RATE_SECONDS = 10.0
@@ -70,6 +70,8 @@ class StudyWatch:
     def score(self) -> str:
         """Return the best score so far against the committed prompts' one."""
         before, best, lift = self.standing.before, self.standing.best, self.standing.lift
+        if before is None and self.standing.stage == FOLLOWING:
+            return "the process that leads tells it"
         if before is None:
             return "the committed prompts are being measured"
         interval = before.interval

@@ -5,7 +5,12 @@ from dataclasses import dataclass, replace
 import pytest
 from watched_study import TRIALS, leader, measured, plan
 
-from pytest_mipro.optimizer.run.events import BaselineMeasured, StageProgress, StageStarted
+from pytest_mipro.optimizer.run.events import (
+    BaselineMeasured,
+    LeadTaken,
+    StageProgress,
+    StageStarted,
+)
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount, Limits
 from pytest_mipro.plugin.optimise.study_watch import StudyWatch, format_time
 
@@ -105,6 +110,17 @@ def test_a_line_tells_stage_best_spending_and_time():
         "decision 3 of 20 case runs; best 0.750; 0 calls billed, 0 tokens; 60 answered, "
         "cached ones too; 2 a second, 0 under way; 0:30"
     )
+
+
+def test_a_process_that_another_leads_tells_no_stage_of_its_own():
+    watch = World().watch()
+    watch(LeadTaken("s", "other", mine=False))
+    assert watch.line().startswith("shared; 0 calls billed, ")
+    assert watch.score() == "the process that leads tells it"
+    watch(LeadTaken("s", "this", mine=True))
+    watch(StageStarted("s", "baseline", 20))
+    assert watch.line().startswith("baseline 0 of 20 case runs; ")
+    assert watch.score() == "the committed prompts are being measured"
 
 
 @pytest.mark.parametrize(
