@@ -86,7 +86,7 @@ def test_a_call_of_unknown_cost_hides_none_of_its_case(
     tests = (desk / "tests/test_desk.py").read_text()
     write(desk, "tests/test_desk.py", tests.replace("threshold=0.1", "threshold=0.1, repeats=2"))
     pytester.runpytest_inprocess("-p", "no:cacheprovider")
-    assert "$4.00 (without 4 calls of unknown cost)" in command("cost").out
+    assert "$4.00 (the cost of 4 calls is unknown)" in command("cost").out
 
 
 def test_an_interrupted_gate_is_billed_for_the_cases_that_ran(
