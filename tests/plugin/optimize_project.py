@@ -82,6 +82,12 @@ from pytest_mipro import Score
 from pipeline import parity
 """
 
+PRICED = """
+mipro_max_output_tokens = 2
+mipro_max_demo_tokens = 60
+mipro_prices =
+    test/fake 100 1000
+"""
 TESTS = """
 @pytest.mark.mipro(threshold=0.1)
 @pytest.mark.parametrize("number", range(40))
