@@ -14,6 +14,7 @@ from typing import Any
 from pytest_mipro.runtime.text.strict_json import escape_unsafe
 
 CHECK = "check"
+_FRACTIONS = ("score", "lift", "temperature")
 
 
 def to_json(value: Any) -> str:
@@ -38,13 +39,21 @@ def count_edited(data: dict[str, Any], lists: Iterable[str]) -> int:
     `lists` names the lists of entries. A lock of a release without checks, which has a salt
     instead, counts 0.
     """
-    found = [(data.pop(CHECK, None), check_of_head(data))]
+    found: list[tuple[Any, tuple[str, ...]]]
+    found = [(data.pop(CHECK, None), (check_of_head(data),))]
     values = [data.get(name) for name in lists]
     entries = [entry for value in values if isinstance(value, list) for entry in value]
-    found += [(it.pop(CHECK, None), _digest(it)) for it in entries if isinstance(it, dict)]
+    found += [(it.pop(CHECK, None), _digests(it)) for it in entries if isinstance(it, dict)]
     if "salt" in data and all(check is None for check, _ in found):
         return 0
-    return sum(check != wanted for check, wanted in found)
+    return sum(check not in wanted for check, wanted in found)
+
+
+def _digests(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the digests of an entry, also as written before a tool made 1 out of 1.0."""
+    whole = {name: data[name] for name in _FRACTIONS if type(data.get(name)) is int}
+    fractions = {name: float(number) for name, number in whole.items()}
+    return (_digest(data), _digest({**data, **fractions})) if whole else (_digest(data),)
 
 
 def _digest(data: Mapping[str, Any]) -> str:

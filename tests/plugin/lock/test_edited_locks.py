@@ -58,6 +58,14 @@ def test_reordered_lines_and_spaces_are_no_edit():
     assert parse_lock(json.dumps(data, indent=4), PATH).edited == 0
 
 
+def test_whole_scores_without_a_fraction_are_no_edit():
+    text = dump_lock(EXAMPLE)
+    other = text.replace('"score": 1.0', '"score": 1')  # as jq and JavaScript write it
+    assert other != text
+    assert (parse_lock(other, PATH), parse_lock(other, PATH).edited) == (EXAMPLE, 0)
+    assert parse_lock(other.replace('"score": 1', '"score": 0'), PATH).edited == 1
+
+
 @pytest.mark.parametrize("entry", ['    {"digest": "', '    "row '])
 def test_a_merge_that_keeps_lines_of_both_sides_needs_no_commas(entry: str) -> None:
     cases = tuple(LockedCase(name, "t", name, name, 1.0) for name in "abc")
