@@ -15,8 +15,8 @@ _PATHS_WITH_MODEL = re.compile(
     re.IGNORECASE,
 )
 _CREDENTIAL = re.compile(
-    r"(?:\A|[-_.]|api|access)(?:key|token|secret|sig|signature|password|auth|authorization|code|"
-    r"credential|cookie)\Z",
+    r"(?:\A|[-_.]|api|access)(?:key|token|secret|sig|signature|password|auth|authorization|"
+    r"credential|cookie)\Z|(?:\A|(?:access|api|auth)[-_.]?)code\Z",  # but no lang_code
     re.IGNORECASE,
 )
 

@@ -74,5 +74,8 @@ def test_credentials_are_in_neither_part_of_an_address() -> None:
     assert origin_of(url) == "https://host:8"
     assert target_of(url) == "/v1/messages?a=1&b=2"
     assert target_of("https://x/v1/messages?author=me&apikey=1&code=2") == "/v1/messages?author=me"
+    assert (
+        target_of("https://x/v1/messages?auth_code=1&lang_code=de") == "/v1/messages?lang_code=de"
+    )
     found = credentials_in(url, {"authorization": "Bearer abc", "x-api-key": "d", "accept": "*/*"})
     assert set(found.values()) == {"pw-of-mine", "sk-1", "5", "abc", "d"}
