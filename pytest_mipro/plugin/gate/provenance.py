@@ -60,6 +60,19 @@ class StudyReplies:
             yield from map(from_line, usage.used)
         yield from map(from_line, self.outside)
 
+    @property
+    def disputed(self) -> frozenset[str]:
+        """The keys of requests that several endpoints answered, and not alike.
+
+        A recording knows no endpoint: a replay would give one's reply in another's place.
+        """
+        asked: dict[str, set[str]] = {}
+        heard: dict[str, set[str]] = {}
+        for key, address, text in (it for usage in self.cases.values() for it in usage.said):
+            asked.setdefault(key, set()).add(address)
+            heard.setdefault(key, set()).add(text)
+        return frozenset(key for key in asked if len(asked[key]) > 1 and len(heard[key]) > 1)
+
 
 _STUDIES = pytest.StashKey[dict[str, StudyProvenance]]()
 _REPLIES = pytest.StashKey[dict[str, StudyReplies]]()

@@ -33,6 +33,10 @@ from pytest_mipro.runtime.text.number_words import counted
 RECORDER = "mipro-replies-recorder"
 _ENDED: tuple[Status, ...] = ("passed", "missed", "skipped")
 _SHOWN = 5
+_DISPUTED = (
+    "endpoints answered the same request differently, and a recording knows no endpoint; let the "
+    "requests differ, as in the model's name"
+)
 
 
 class Recorder:
@@ -73,6 +77,8 @@ class Recorder:
     def _write(self, study: StudyReplies, path: Path, shown: str) -> None:
         before, whole = read_replies(path, shown), self._whole(study)
         after = merged(self._kept(study, before) if whole else before, study.used)
+        disputed = study.disputed
+        after = [reply for reply in after if reply.key not in disputed]
         text = dump_replies(after)
         if after or path.exists():
             if not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -131,6 +137,15 @@ def _warnings(study: StudyReplies) -> Iterator[tuple[str, str]]:
         yield f"not replayable: {call}; give it a fixed clock or seed in the test", "red"
     if len(changing) > _SHOWN:
         yield f"not replayable: {counted(len(changing) - _SHOWN, 'more call')}", "red"
+    keys, disputed = study.disputed, dict[str, RecordedReply]()
+    for reply in sorted(study.used, key=lambda reply: reply.sort_key):
+        if reply.key in keys:
+            disputed.setdefault(reply.key, reply)
+    for reply in list(disputed.values())[:_SHOWN]:
+        call = f"{reply.case}, {caller(reply.module)}"
+        yield f"not replayable: {call}: {_DISPUTED}", "red"
+    if len(disputed) > _SHOWN:
+        yield f"not replayable: {counted(len(disputed) - _SHOWN, 'more request')}", "red"
     if unchecked := sum(usage.unchecked for usage in study.cases.values()):
         cases = f"{counted(unchecked, 'case')} not checked for clocks and random ids"
         yield f"{cases}: called only once, as a fixture is function-scoped (rerun_safe)", "yellow"

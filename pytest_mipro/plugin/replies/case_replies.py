@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 import pytest
 
 from pytest_mipro.errors import MissingReplyError
+from pytest_mipro.optimizer.study.identity import content_digest
 from pytest_mipro.plugin.collecting.plan import PlannedCase
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.measuring.fixtures import shared_by_samples
@@ -25,6 +26,8 @@ from pytest_mipro.plugin.replies.recording import TrackingClient, UsedReply
 from pytest_mipro.runtime.calls.context import calling_module
 from pytest_mipro.runtime.calls.own_client import caller
 from pytest_mipro.runtime.client.contract import OfflineClient, Reply, Request
+from pytest_mipro.runtime.own_calls.http_call import OwnRequest, answer_of_text
+from pytest_mipro.runtime.own_calls.reading import read_answer
 from pytest_mipro.runtime.replies.recorded import recorded
 from pytest_mipro.runtime.replies.replies_file import to_line
 from pytest_mipro.runtime.replies.request_parts import key_of, parts_of
@@ -150,6 +153,7 @@ class CaseReplies:
             ),
             changing=tuple((case, each.module, each.difference) for each in self._changing),
             unchecked=bool(client.used) and not self._rerun,
+            said=tuple(dict.fromkeys(_said(client.used))),
         )
 
     def _can_be_called_again(self) -> bool:
@@ -167,6 +171,14 @@ def reported_usage(item: pytest.Item) -> RepliesUsage | None:
     usage = item.stash[_CASE].usage()
     del item.stash[_CASE]
     return usage
+
+
+def _said(used: Iterable[UsedReply]) -> Iterator[tuple[str, str, str]]:
+    for use in used:
+        if isinstance(use.request, OwnRequest):
+            # Not the whole answer, whose id and time differ wherever it is made.
+            told = read_answer(answer_of_text(use.reply.text)).text or use.reply.text
+            yield key_of(use.request), use.request.address, content_digest(told)
 
 
 def _difference(first: Request, second: Request) -> str:

@@ -8,7 +8,7 @@ import os
 import litellm  # noqa: F401 - imported within an inner run, it would break metadata for the next one
 import openai  # noqa: F401
 import pytest
-from lm_stub import Stub
+from lm_stub import Stub, stub
 
 KEY = "sk-proj-0123456789abcdefghij"
 PIPELINE = f"""
@@ -125,6 +125,48 @@ def test_what_changes_in_each_run_is_told_by_a_recording(project: pytest.Pyteste
     result = run(project, "--mipro-replies=record")
     wanted = "*not replayable: *, the pipeline's own client: in a second run 'Repeat, *' became *"
     result.stdout.fnmatch_lines([wanted])
+
+
+def test_a_request_that_two_endpoints_answer_differently_is_not_recorded(
+    project: pytest.Pytester, server: Stub
+) -> None:
+    with stub() as other:
+        other.reply = "otherwise"
+        tests = f"""
+import pytest
+from pipeline import client, say
+
+@pytest.mark.mipro(threshold=0.9)
+@pytest.mark.parametrize("url", [{server.url!r}, {other.url!r}], ids=["a", "b"])
+def test_say(url):
+    client.base_url = url + "/v1"
+    assert say("two") == "user said two"
+"""
+        (project.path / "test_say.py").write_text(tests)
+        result = run(project, "--mipro-replies=record")
+        assert (server.count, other.count) == (1, 1)
+    result.stdout.fnmatch_lines(
+        ["not replayable: test_say?a?, *: endpoints answered the same request differently, *"]
+    )
+    assert not (project.path / REPLIES).exists()
+    result = run(project, "--mipro-replies=replay")
+    result.assert_outcomes(errors=2, failed=1)
+
+
+def test_a_request_that_two_endpoints_answer_alike_is_recorded_once(
+    project: pytest.Pytester, server: Stub
+) -> None:
+    with stub() as other:
+        tests = TESTS.replace(
+            "assert say", f"client.base_url = {other.url!r} + '/v1'\n    assert say"
+        )
+        tests = tests.replace("import say", "import client, say") + "    client.base_url = URL\n"
+        tests += "    assert say(text) == f'user said {text}'\n"
+        (project.path / "test_say.py").write_text(f"URL = {server.url!r} + '/v1'\n{tests}")
+        result = run(project, "--mipro-replies=record")
+        assert (server.count, other.count) == (3, 3)
+    result.stdout.no_fnmatch_line("*not replayable*")
+    run(project, "--mipro-replies=replay").assert_outcomes(passed=4)
 
 
 def test_workers_of_xdist_tell_and_record_own_calls(project: pytest.Pytester, server: Stub) -> None:
