@@ -127,11 +127,21 @@ def ensure_private_folder(path: Path) -> None:
                 folder.mkdir(mode=0o700)
             if folder.stat().st_mode & 0o077:
                 folder.chmod(0o700)
-            ignore = folder / ".gitignore"
-            with suppress(FileExistsError), ignore.open("x", encoding="utf-8") as file:
-                file.write("*\n")
+            _have_git_ignore(folder)
     except OSError as error:
         raise CacheError(
             f"{path}: the folder can't be made private: {error.strerror or error}; "
             f"choose another place, or correct its permissions"
         ) from error
+
+
+def _have_git_ignore(folder: Path) -> None:
+    """Write the folder's `.gitignore`, also in place of an empty one: a full disk leaves that."""
+    path = folder / ".gitignore"
+    with suppress(FileNotFoundError):
+        found = path.lstat()
+        if found.st_size or not stat.S_ISREG(found.st_mode):
+            return
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | _BINARY
+    with os.fdopen(os.open(path, flags, 0o666), "wb") as file:
+        file.write(b"*\n")

@@ -266,6 +266,18 @@ def test_a_flipped_bit_costs_one_row(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="modes are POSIX's")
+def test_what_a_full_disk_left_is_ignored_by_git_again(tmp_path: Path) -> None:
+    private = tmp_path / "private"
+    ensure_private_folder(private)
+    (private / ".gitignore").write_text("")
+    ensure_private_folder(private)
+    assert (private / ".gitignore").read_text() == "*\n"
+    (private / ".gitignore").unlink()
+    (private / ".gitignore").symlink_to(tmp_path / "elsewhere")
+    ensure_private_folder(private)
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_folder_is_private_and_ignored_by_git(
     opened: Any, inner: ScriptedClient, tmp_path: Path
 ) -> None:
