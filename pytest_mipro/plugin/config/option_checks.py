@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pytest_mipro.runtime.client.prices import ModelPrice
 
 T = TypeVar("T")
+# A report in the place of one of these would be the loss of it.
+_NO_REPORTS = (".mipro.json", ".replies.jsonl", ".py")
 
 
 def whole(least: int, most: int | None = None) -> Callable[[Any], int]:
@@ -124,6 +126,8 @@ def report_file(value: Any, folder: Path) -> Path:
     import tempfile  # noqa: PLC0415 - where a report is asked for
 
     path = _absolute(value, folder)
+    if path.name.lower().endswith(_NO_REPORTS):
+        raise ValueError("a file of its own, no lock, replies file or Python file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):  # permissions alone do not tell

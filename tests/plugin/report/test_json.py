@@ -157,6 +157,17 @@ def test_a_path_that_cannot_be_written_is_told_before_a_call(pytester, option, p
     assert not (pytester.path / ".mipro").exists()
 
 
+@pytest.mark.parametrize("name", ["test_say.mipro.json", "test_say.replies.jsonl", "pipeline.py"])
+def test_a_report_takes_no_place_of_a_lock_replies_or_code(pytester, name):
+    write_gate(pytester)
+    path = pytester.path / name
+    path.write_text("mine")
+    result = pytester.runpytest(f"--mipro-json={name}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --mipro-json must be a file of its own, no lock, *"])
+    assert path.read_text() == "mine"
+
+
 def test_two_reports_need_two_files(pytester):
     write_gate(pytester)
     result = pytester.runpytest("--mipro-json=out", "--mipro-markdown=out")
