@@ -204,9 +204,10 @@ def test_one_file_is_one_text_and_copies_and_pickles_are_the_same(tmp_path: Path
 def test_texts_of_one_name_and_their_variants_are_told_to_be_texts(tmp_path: Path) -> None:
     for folder in ("desk", "shop"):
         (tmp_path / folder).mkdir()
-    texts = [text_in(tmp_path / folder, "Sort.").signature for folder in ("desk", "shop")]
+    name = "namesake.md"  # of no other test's text
+    texts = [text_in(tmp_path / folder, "Sort.", name).signature for folder in ("desk", "shop")]
     labels = [each.label for text in texts for each in (text, text.of_variant("acme"))]
-    assert labels[:2] == ["triage.md (desk/triage.md)", "triage.md (desk/triage@acme.md)"]
+    assert labels[:2] == [f"{name} (desk/{name})", f"{name} (desk/namesake@acme.md)"]
     assert [caller(label) for label in labels] == [f"prompt text {label!r}" for label in labels]
     assert caller("sort (prompts/sort.md)") == "LM module 'sort (prompts/sort.md)'"
 
