@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from statistics import NormalDist
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
@@ -75,16 +76,20 @@ class PlanSpace:
         return all(getattr(plan, name) in values for name, values in self.choices.items())
 
     def rotated(self, turn: int) -> ProposalPlan:
-        """Return the plan of a turn without learning: strategies, tips and models take turns.
+        """Return the plan of a turn, as far as nothing was learnt: each choice has its turn.
 
-        Where the pairs of strategy and model would repeat, the models shift by one. The request
-        includes all grounding that is switched on.
+        Strategies and tips first; where their pairs would repeat, the examples and the temperature
+        are the next ones. Where the pairs of strategy and model would repeat, the models shift by
+        one. The request includes all grounding that is switched on.
         """
         sizes = {name: len(values) for name, values in self.choices.items()}
         repeats = turn // math.lcm(sizes["strategy"], sizes["model"])
+        again = turn // (sizes["strategy"] * sizes["tip"])
         places = dict.fromkeys(self.choices, 0)
         places["strategy"] = turn % sizes["strategy"]
         places["tip"] = (turn // sizes["strategy"]) % sizes["tip"]
+        places["examples"] = again % sizes["examples"]
+        places["temperature"] = again % sizes["temperature"]
         places["model"] = (turn + repeats) % sizes["model"]
         places["dataset"], places["program"] = sizes["dataset"] - 1, sizes["program"] - 1
         return ProposalPlan(**{name: self.choices[name][at] for name, at in places.items()})
@@ -116,11 +121,13 @@ PRIOR: Mapping[tuple[str, Any], float] = MappingProxyType(
 )
 """The lift of a choice before any lesson, by field and choice; what is not here has 0."""
 
-# How far the effects of choices scatter about the prior, as far as measured, and how far lifts of
-# instructions that one plan asked for scatter about each other.
-_EFFECT_SPREAD = 0.01
+# How far the effects of choices scatter about the prior, and how far lifts of instructions that one
+# plan asked for scatter about each other.
+_EFFECT_SPREAD = 0.03
 _LIFT_SPREAD = 0.12
 _ROW_SPREAD = 0.5  # of one row's score: the most that pass or fail can have
+_SURE = NormalDist().inv_cdf(0.8)
+"""In deviations: how sure another choice has to be the better one to be asked out of its turn."""
 
 
 # A field of the plan and its value, the lift that the choice brings, and the deviation of it.
@@ -132,9 +139,9 @@ class PlanPolicy:
 
     Source: MIPRO++ in Opsahl-Ong et al. 2024, arXiv 2406.11695, section 3.2. A study has few
     proposals and many plans, so what is learnt are the effects of single choices, which add up:
-    Bayesian linear regression on the lessons, from `PRIOR`. The plan is drawn by Thompson sampling:
-    the best one under a draw of the effects from their posterior. Without `learning` the plans
-    rotate.
+    Bayesian linear regression on the lessons, from `PRIOR`. Choices take turns, by which all are
+    tried and the proposals of a round differ, until another is better with a probability of 0.8.
+    Without `learning` they take turns whatever happens.
     """
 
     def __init__(
@@ -161,26 +168,36 @@ class PlanPolicy:
         for lesson in lessons:
             self.learn(lesson)
 
-    def plan(self, turn: int, key: str) -> ProposalPlan:
-        """Return the plan of a module's proposal number `turn`, counted from 0.
-
-        `key` seeds the draw.
-        """
+    def plan(self, turn: int) -> ProposalPlan:
+        """Return the plan of a module's proposal number `turn`, counted from 0."""
+        plan = self._plans.rotated(turn)
         if not self._learning:
-            return self._plans.rotated(turn)
-        rng = random.Random(f"{key}/plan")  # noqa: S311 - a draw, no secret
-        normal = np.array([rng.gauss(0, 1) for _ in self._told])
-        # With precision = L L', the solution of L' x = normal has the inverse as its covariance.
-        drawn = self._means + np.linalg.solve(np.linalg.cholesky(self._precision).T, normal)
-        chosen = {
-            name: max(values, key=lambda value: drawn[self._places[name, value]])
+            return plan
+        covariance = np.linalg.inv(self._precision)
+
+        def ahead(name: str, value: Any) -> float:
+            """Return how far a choice is ahead of the one whose turn it is, in deviations."""
+            contrast = self._contrast({(name, value): 1.0})
+            contrast -= self._contrast({(name, getattr(plan, name)): 1.0})
+            error = float(contrast @ covariance @ contrast) ** 0.5
+            return float(contrast @ self._means) / error if error else 0.0
+
+        best = {
+            name: max(values, key=partial(ahead, name))
             for name, values in self._plans.choices.items()
         }
-        return ProposalPlan(**chosen)
+        return replace(plan, **{n: value for n, value in best.items() if ahead(n, value) > _SURE})
 
     @property
     def _means(self) -> Any:
         return np.linalg.solve(self._precision, self._told)
+
+    def _contrast(self, weights: Mapping[tuple[str, Any], float]) -> Any:
+        """Return the weight of each effect, 0 of all that have none."""
+        contrast = np.zeros(len(self._told))
+        for pair, weight in weights.items():
+            contrast[self._places[pair]] = weight
+        return contrast
 
     def effects(self) -> list[Effect]:
         """Return what is known of each choice: its field and value, its effect, the deviation.
@@ -190,9 +207,8 @@ class PlanPolicy:
         covariance, known = np.linalg.inv(self._precision), []
         for (name, value), place in self._places.items():
             values = self._plans.choices[name]
-            contrast = np.zeros(len(self._told))
-            contrast[place] = 1.0
-            contrast[[self._places[name, other] for other in values]] -= 1 / len(values)
+            contrast = self._contrast({(name, value): 1.0})
+            contrast -= self._contrast({(name, other): 1 / len(values) for other in values})
             error = float(contrast @ covariance @ contrast) ** 0.5
             known.append(((name, value), float(self._means[place]), error))
         return known
@@ -201,10 +217,8 @@ class PlanPolicy:
         """Take in a lesson; one of other models, strategies or parts tells nothing here."""
         if lesson.rows <= 0 or lesson.plan not in self._plans:
             return
-        made = np.zeros(len(self._told))
+        made = self._contrast(dict.fromkeys(asdict(lesson.plan).items(), 1.0))
         made[-1] = 1.0
-        for name in self._plans.choices:
-            made[self._places[name, getattr(lesson.plan, name)]] = 1.0
         weight = 1 / (_LIFT_SPREAD**2 + _ROW_SPREAD**2 / lesson.rows)
         self._precision += weight * np.outer(made, made)
         self._told += weight * lesson.lift * made

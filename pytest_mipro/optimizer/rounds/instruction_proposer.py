@@ -181,7 +181,7 @@ class InstructionProposer:
             for place in range(self._run.settings.candidates):
                 seed, name = self._run.settings.seed, module.signature.full_name
                 key = f"{seed}/{state.round}/{place}/{name}"
-                plan = self._policy.plan(earlier + place, key)
+                plan = self._policy.plan(earlier + place)
                 strategy = short.get(plan.model, plan.strategy)
                 task = ProposalTask(
                     signature=module.signature,

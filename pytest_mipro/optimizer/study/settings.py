@@ -20,7 +20,7 @@ PARTS = MappingProxyType(
         "reflective": "the strategy that learns from failing traces",
         "brief": "the short request for models that lose a long one",
         "attempts": "more attempts at failing cases, at temperature 1, where demos are few",
-        "learning": "learning how to propose",
+        "learning": "choices of how to propose leave their turns where others are learnt to be better",
         "minibatches": "trials on minibatches; without them on all validation rows",
         "plateau": "the end after rounds without a better program",
         "rounds": "feedback rounds; without them everything is proposed at once",
@@ -28,7 +28,7 @@ PARTS = MappingProxyType(
 )
 """What each part is for, by name."""
 
-OPTIONAL = frozenset({"history", "learning"})
+OPTIONAL = frozenset({"history"})
 """Parts that are off by default: they did not pay on average (see `benchmarks/`)."""
 DEFAULT = frozenset(PARTS) - OPTIONAL
 """Parts that are on by default."""

@@ -99,7 +99,7 @@ class Lock:
 
     `holdout` is a digest of which rows are held out, "" for none; `holdout_uses` counts its uses,
     `logical_calls` the distinct requests of the study; `demo_rows` are the rows that became demos;
-    `lessons` are the proposal lessons, oldest first, if switched on. `confirmed` tells whether a
+    `lessons` are the proposal lessons, oldest first. `confirmed` tells whether a
     holdout, which the search never uses, confirmed the prompts. `accepted_as` is "likely" or
     "undecided" where they were written on demand, without being shown to be better.
 

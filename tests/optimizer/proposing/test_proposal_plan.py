@@ -1,4 +1,4 @@
-"""Plans: the space of ways to ask, and the turns that are taken without learning."""
+"""Plans: the space of ways to ask, and the turns that are taken while nothing is learnt."""
 
 from dataclasses import fields
 from typing import Any
@@ -46,7 +46,16 @@ def test_strategies_tips_and_models_take_turns() -> None:
     assert [plan.strategy for plan in made[:4]] == ["one", "two", "three", "one"]
     assert [plan.model for plan in made[:4]] == ["a/a", "b/b", "a/a", "b/b"]
     assert [plan.tip for plan in made[::3]] == [*TIPS, *TIPS]
-    assert {(plan.dataset, plan.program, plan.examples) for plan in made} == {(True, True, "mixed")}
+    assert {(plan.dataset, plan.program) for plan in made} == {(True, True)}
+
+
+def test_where_all_pairs_of_strategy_and_tip_were_asked_examples_and_temperature_differ() -> None:
+    known, pairs = plans(), len(NAMES) * len(TIPS)
+    made = [known.rotated(turn) for turn in range(3 * pairs)]
+    assert {(plan.examples, plan.temperature) for plan in made[:pairs]} == {("mixed", 1.0)}
+    again = {(plan.examples, plan.temperature) for plan in made[pairs : 2 * pairs]}
+    assert again == {("failing", 0.7)}
+    assert {plan.examples for plan in made[2 * pairs :]} == {"passing"}
 
 
 @pytest.mark.parametrize(("strategies", "models"), [(2, 2), (2, 4), (3, 2), (4, 2), (3, 3), (1, 3)])

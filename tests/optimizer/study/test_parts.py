@@ -44,7 +44,7 @@ def played(parts: frozenset[str]) -> Played:
     return PLAYED[parts]
 
 
-ALL = frozenset(PARTS) - {"learning"}
+ALL = frozenset(PARTS)
 
 
 def proposals(run: Played) -> list[Proposal]:
@@ -97,20 +97,13 @@ def test_brief_is_asked_where_a_long_request_is_lost(brief: bool) -> None:
     assert strategies(made) == ({"brief"} if brief else {"grounded", "reflective"})
 
 
-@pytest.mark.parametrize("part", sorted(ALL - {"brief", "attempts", "plateau"}))
+@pytest.mark.parametrize("part", sorted(ALL - {"brief", "attempts", "plateau", "learning"}))
 def test_each_part_switched_off_by_itself_changes_what_is_asked(part: str) -> None:
     on, off = played(ALL), played(ALL - {part})
     assert on.client.digests != off.client.digests
     if part in SIGNS:
         assert SIGNS[part](on)
         assert not SIGNS[part](off)
-
-
-def test_learning_switched_on_asks_otherwise() -> None:
-    on = played(ALL | {"learning"})
-    assert {item.plan.temperature for item in proposals(played(ALL))} == {1.0}
-    assert {item.plan.temperature for item in proposals(on)} == {1.0, 0.7}
-    assert on.client.digests != played(ALL).client.digests
 
 
 def test_every_part_says_what_it_is_for() -> None:

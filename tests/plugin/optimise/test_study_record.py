@@ -35,8 +35,9 @@ def test_one_run_is_told_in_full(pytester):
     (decision,) = kinds(lines, "decision")
     assert decision["verdict"] == "accept"
     result.stdout.fnmatch_lines(["record      .mipro/records/test_numbers-*.jsonl: what the*"])
-    assert kinds(lines, "lesson"), "learnt, and without the part `learning` not carried"
-    assert "lessons" not in json.loads((pytester.path / LOCK).read_text())
+    learnt = kinds(lines, "lesson")
+    assert learnt
+    assert len(json.loads((pytester.path / LOCK).read_text())["lessons"]) == len(learnt)
 
 
 def _each_proposal_shows_what_the_model_saw_and_said(lines):
@@ -102,17 +103,8 @@ def test_the_same_run_writes_the_same_record(pytester):
     assert record(pytester) == first
 
 
-LEARNING = """
-from pytest_mipro.optimizer.study.settings import DEFAULT
-from pytest_mipro.plugin.optimise.optimizer_inputs import OVERRIDES
-
-def pytest_configure(config):
-    config.stash[OVERRIDES] = {"parts": DEFAULT | {"learning"}}
-"""
-
-
 def test_lessons_are_recorded_and_carried_in_the_lock(pytester):
-    write_project(pytester, conftest=LEARNING)
+    write_project(pytester)
     optimize(pytester)
     learnt = kinds(record(pytester), "lesson")
     locked = json.loads((pytester.path / LOCK).read_text())["lessons"]
