@@ -62,7 +62,8 @@ def opened_storage(url: str) -> Iterator[BaseStorage]:
                 storage = _opened(url)
         except ImportError:  # of the driver that the URL names
             raise _without_driver(url) from None
-        except (RuntimeError, ValueError, KeyError) as error:  # another optuna's, or no URL at all
+        # Another optuna's, no URL at all, or an option that its driver does not know.
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
             raise _unusable(url, error) from None
         try:
             yield storage

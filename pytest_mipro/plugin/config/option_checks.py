@@ -116,7 +116,10 @@ def storage(value: Any) -> str:
     scheme, _, rest = str(value).partition(":")
     if rest and scheme == "journal":
         return str(value)
-    if rest.startswith("//") and scheme.partition("+")[0] in ("postgresql", "mysql", "sqlite"):
+    dialect = scheme.partition("+")[0]
+    if dialect in ("postgresql", "mysql") and rest.partition("?")[0].count("@") > 1:
+        raise ValueError(f"{dialect}://…, where an @ in the password is written as %40")
+    if rest.startswith("//") and dialect in ("postgresql", "mysql", "sqlite"):
         return str(value)
     raise ValueError("postgresql://…, mysql://…, sqlite:///… (one machine) or journal:PATH")
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import filterfalse
-from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
 _SHORTEST = 8
 _SHORTEST_ENCODED = 12  # characters of base64: shorter ones stand in texts by chance
@@ -43,6 +43,7 @@ _LIKE_A_KEY = re.compile(
     r"(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])(?=.*[A-Za-z\d+_]{16})(?!/|.*\.\w{1,5}\Z)[\w+/=.-]{16,}",
     re.ASCII,
 )
+_WEB = re.compile(r"(?:https?|wss?)", re.IGNORECASE)
 _SECRET_PART = re.compile(r"key|token|secret|sig|pass|pwd|auth|cred|code", re.IGNORECASE)
 # Beside a mask, as in `sk-ab****yz`, this much of the beginning and of the end is a secret's.
 _SHORTEST_END = 3
@@ -76,14 +77,24 @@ def _count_words(text: str) -> int:
 
 def url_secrets(url: str | None) -> Iterator[str]:
     """Yield the password of a URL, or the user name without one, and the query's secrets."""
-    try:
-        parts = urlsplit(url or "")
-    except ValueError:  # not a URL, so it has no parts
-        return
-    user_info, at, _ = parts.netloc.rpartition("@")
-    if at:
+    scheme, _, rest = (url or "").partition("://")
+    user_info = _user_info(scheme, rest)
+    if user_info:
         yield from (unquote(user_info), unquote(user_info.partition(":")[2]))
-    yield from (value for name, value in parse_qsl(parts.query) if _SECRET_PART.search(name))
+    for text in dict.fromkeys((rest, rest.removeprefix(user_info))):
+        query = text.partition("#")[0].partition("?")[2]
+        yield from (value for name, value in parse_qsl(query) if _SECRET_PART.search(name))
+
+
+def _user_info(scheme: str, rest: str) -> str:
+    """Return what stands before the @ of an address.
+
+    A database's may hold `/`, `?` and `#` as they are: SQLAlchemy and the drivers take them.
+    """
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if authority and not _WEB.fullmatch(scheme):
+        authority = rest
+    return authority.rpartition("@")[0]
 
 
 _public_texts: Callable[[], Iterable[str]] = tuple

@@ -11,6 +11,10 @@ HIDDEN = "[hidden]"
 _READ = 64  # how many times a line's limit is read of a text: what is cut off needs no search
 
 _URL_CREDENTIALS = re.compile(r"(?<=://)[^/\s@'\"]+@")
+# Of a database, a password may hold a slash, as SQLAlchemy and the drivers take it so.
+_DATABASE_CREDENTIALS = re.compile(
+    r"\b((?:postgres(?:ql)?|mysql|mariadb)(?:\+\w{1,40})?://)(?!/)[^\s'\"]{1,400}@", re.IGNORECASE
+)
 # Each repetition is bounded or ends where the next match may begin: the time is linear.
 _SHAPES = (
     re.compile(
@@ -45,6 +49,7 @@ def hide_secrets(text: str, secrets: Iterable[str] = ()) -> str:
         pieces += [text[done:start], HIDDEN]
         done = end
     text = "".join([*pieces, text[done:]])
+    text = _DATABASE_CREDENTIALS.sub(rf"\1{HIDDEN}@", text)
     text = _URL_CREDENTIALS.sub(f"{HIDDEN}@", text)
     for shape in _SHAPES:
         text = shape.sub(rf"\1{HIDDEN}", text)

@@ -3,6 +3,7 @@
 import importlib.util
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from pytest_mipro.errors import ConfigurationError, StorageError
@@ -98,3 +99,23 @@ def test_a_url_is_shown_without_its_credentials() -> None:
         "mysql://[hidden]@host:1/base?password=[hidden]"
     )
     assert shown_url("journal:/shared/log") == "journal:/shared/log"
+
+
+@pytest.mark.parametrize("password", ["S3cr/et+Zq9xK", "S3cr?et+Zq9xK", "S3cr#et/Zq9xK", "a/b"])
+def test_a_password_may_hold_what_divides_other_addresses(password: str) -> None:
+    assert shown_url(f"postgresql://me:{password}@host:1/base?sslkey=x1y2") == (
+        "postgresql://[hidden]@host:1/base?sslkey=[hidden]"
+    )
+
+
+def test_an_option_that_the_driver_does_not_know_is_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def connect(**options: object) -> None:
+        raise TypeError("connect() got an unexpected keyword argument 'tls'")
+
+    url = "postgresql+psycopg://me:canary/Zq9xK@host/base?tls=on"
+    monkeypatch.setattr(psycopg, "connect", lambda *_, **options: connect(**options))
+    text = refusal(url)
+    assert "unexpected keyword argument 'tls'" in text
+    assert "canary" not in text

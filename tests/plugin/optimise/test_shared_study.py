@@ -257,6 +257,16 @@ def test_a_url_of_another_kind_is_a_usage_error(pytester, url):
     assert "canary" not in result.stderr.str()
 
 
+def test_an_at_sign_in_a_password_is_to_be_encoded(pytester):
+    write_project(pytester)
+    result = run(pytester, "--mipro-optimize", "--mipro-storage=mysql://me:can@canary/1@host/b")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: *mysql://…, where an @ in the password is written as %40*"]
+    )
+    assert "can" not in result.stderr.str().replace("can't", "")
+
+
 def test_storage_needs_optimize_and_does_not_ask_anew(pytester):
     write_project(pytester)
     result = run(pytester, "--mipro-storage=journal:log")

@@ -252,3 +252,21 @@ def test_variables_that_only_tell_of_a_credential_hold_none(
 ) -> None:
     monkeypatch.setenv(name, value)
     assert hide_secrets(f"found {value}.") == f"found {value}."
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "mysql+pymysql", "MariaDB"])
+def test_a_database_s_password_may_hold_a_slash(scheme: str) -> None:
+    url = f"{scheme}://me:S3cr/et@x@host/base"
+    assert hide_secrets(f"no {url}, a@b") == f"no {scheme}://{HIDDEN}@host/base, a@b"
+    assert hide_secrets("https://host/@scope/name") == "https://host/@scope/name"
+
+
+def test_an_address_s_password_is_a_credential_however_it_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MIPRO_STORAGE_URL", "mysql://me:S3cr/et+Zq9xK@host/base")
+    assert hide_secrets("refused S3cr/et+Zq9xK.") == f"refused {HIDDEN}."
+    monkeypatch.setenv("MIPRO_STORAGE_URL", "mysql://host/base?password=S3cr@et+Zq9xK")
+    assert hide_secrets("refused S3cr@et Zq9xK.") == f"refused {HIDDEN}."
+    monkeypatch.setenv("MIPRO_STORAGE_URL", "https://host/a?key=S3cr@et-Zq9xK#x")
+    assert hide_secrets("refused S3cr@et-Zq9xK.") == f"refused {HIDDEN}."
