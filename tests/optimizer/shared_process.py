@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from pytest_mipro.optimizer.shared.leader_lease import DecidedElsewhere
 from pytest_mipro.optimizer.shared.optimize_shared import optimize_shared
 from pytest_mipro.optimizer.shared.worker import Membership
 from pytest_mipro.optimizer.study.case import Study
+from pytest_mipro.runtime.client.contract import Reply, Request
 
 ROOT = Path(__file__).parent
 
@@ -46,3 +48,20 @@ def same(result: StudyResult, alone: Played) -> None:
     names = ("prompts", "decision", "reason", "finalist", "before", "after", "trials", "calls")
     for name in (*names, "deciding_before", "deciding_after", "ended", "split", "models"):
         assert getattr(result, name) == getattr(alone.result, name), name
+
+
+class Patient(WorldClient):
+    """Answers once each of `clients` was asked: the first process leaves work for the last."""
+
+    def __init__(self, clients: list[Patient]) -> None:
+        super().__init__()
+        clients.append(self)
+        self._clients = clients
+
+    async def complete(self, request: Request) -> Reply:
+        reply = await super().complete(request)
+        for _ in range(5000):
+            if all(client.requests for client in self._clients):
+                break
+            await asyncio.sleep(0.002)
+        return reply

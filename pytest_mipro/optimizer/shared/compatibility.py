@@ -34,6 +34,11 @@ def join_compatible(
     return store
 
 
+def stores_of(store: CoordinationStore, study: Study) -> list[CoordinationStore]:
+    """Return the stores of all searches of the study, this one's last."""
+    return [*store.siblings(_PREFIX.format(study.name)), store]
+
+
 def refuse_incompatible(store: CoordinationStore, study: Study, timeout: float) -> None:
     """Raise ConfigurationError where a living process optimises the same study of another project.
 

@@ -19,6 +19,7 @@ from pytest_mipro.optimizer.shared.compatibility import join_compatible, refuse_
 from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore
 from pytest_mipro.optimizer.shared.leader_lease import DecidedElsewhere, LeaderLease
 from pytest_mipro.optimizer.shared.shared_evaluator import SharedEvaluator
+from pytest_mipro.optimizer.shared.shared_looks import SharedLooks
 from pytest_mipro.optimizer.shared.storage import opened_storage
 from pytest_mipro.optimizer.shared.worker import LeadLostError, Membership, Worker
 from pytest_mipro.optimizer.study.case import Study
@@ -40,15 +41,18 @@ def optimize_shared(
         store = join_compatible(storage, membership, study, settings)
         with Worker(store, study, services.client, membership, settings) as worker:
             refuse_incompatible(store, study, membership.timeout)
+            looks = SharedLooks(store, study, services.record_holdout_use)
             while True:
                 with suppress(LeadLostError):
                     lease = LeaderLease(store, worker)
                     decided = _work(study, services, worker, lease)
                     if decided is not None:
+                        looks.keep()
                         return decided
                     leading = replace(
                         services,
                         client=SharedReplies(services.client, store),
+                        record_holdout_use=looks.add,
                         evaluating=partial(
                             SharedEvaluator, study, store, worker, emit=services.emit
                         ),

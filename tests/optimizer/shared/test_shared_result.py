@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from optimizer_world import TWO_TESTS, Row, make_study, note, play, play_wandering, sort
-from shared_process import Process, same
+from shared_process import Patient, Process, same
 from world_model import WorldClient, answer, module_of, wandering_client, wandering_proposals
 
 from pytest_mipro.optimizer.run.events import LeadTaken, ProcessLost, StageProgress
@@ -18,7 +17,7 @@ from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore, 
 from pytest_mipro.optimizer.shared.leader_lease import DecidedElsewhere
 from pytest_mipro.optimizer.shared.storage import opened_storage
 from pytest_mipro.optimizer.study.case import Outcome, Study
-from pytest_mipro.runtime.client.contract import Reply, Request
+from pytest_mipro.runtime.client.contract import Request
 
 
 def together(*processes: Process) -> list[StudyResult | DecidedElsewhere | BaseException]:
@@ -38,23 +37,6 @@ def entries(url: str, study: Study) -> list[Entry]:
 def told(events: list[Any]) -> list[Any]:
     """Return the events of the study's path; how its jobs end is told in other steps."""
     return [item for item in events if type(item) not in (LeadTaken, ProcessLost, StageProgress)]
-
-
-class Patient(WorldClient):
-    """Answers once each of `clients` was asked: the first process leaves work for the last."""
-
-    def __init__(self, clients: list[Patient]) -> None:
-        super().__init__()
-        clients.append(self)
-        self._clients = clients
-
-    async def complete(self, request: Request) -> Reply:
-        reply = await super().complete(request)
-        for _ in range(5000):
-            if all(client.requests for client in self._clients):
-                break
-            await asyncio.sleep(0.002)
-        return reply
 
 
 @pytest.mark.parametrize("study", [make_study(), TWO_TESTS], ids=["one", "two tests, repeats"])
