@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -90,9 +91,13 @@ class CachedClient(ClientWrapper):
 
     def lookup(self, request: Request) -> Reply | None:
         """Return the recorded reply, None if there is none. Asks no client, creates no folder."""
-        if self._store is None and (self._folder is None or not self._folder.is_dir()):
+        if self._store is None and not self._is_there():
             return None
         return self._recorded(*self._key_and_text(request))
+
+    def _is_there(self) -> bool:
+        """Return whether the folder is there; not where another user's can't be looked into."""
+        return self._folder is not None and os.path.isdir(self._folder)  # noqa: PTH112 - raises
 
     async def aclose(self) -> None:
         """Stop the calls in flight, close the database and the inner client."""

@@ -249,6 +249,22 @@ def test_cached_replies_serve_from_a_read_only_folder(opened: Any, inner: Script
         client._folder.chmod(0o700)
 
 
+def test_a_folder_that_can_not_be_looked_into_is_named(
+    opened: Any, inner: ScriptedClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, real = opened(inner), os.stat
+
+    def refusing(path: Any, **named: Any) -> os.stat_result:
+        if str(path).startswith(str(client._folder)):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, **named)
+
+    monkeypatch.setattr(os, "stat", refusing)
+    assert client.lookup(request()) is None
+    with pytest.raises(CacheError, match="the folder can't be made private: Permission denied"):
+        ask(client)
+
+
 @pytest.mark.parametrize("bit", range(8))
 def test_a_flipped_bit_costs_one_row(
     opened: Any, inner: ScriptedClient, tmp_path: Path, bit: int
