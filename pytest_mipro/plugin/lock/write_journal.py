@@ -75,33 +75,47 @@ def flush(writes: Sequence[FileWrite], private_folder: Path) -> None:
     """Write all files under a journal in `private_folder`.
 
     Raises ConfigurationError, with nothing written, where a file changed since it was read, a text
-    is no Unicode or the journal can't be written. It also raises where a file can't be written: the
-    journal then stays, and the next run finishes it.
+    is no Unicode or the journal can't be written. It also raises where a file can't be written, or
+    Ctrl-C comes meanwhile: the journal then stays, and the next run finishes it.
     """
     if not writes:
         return
-    with _writing_alone(private_folder):
-        for write in writes:
-            if file_digest(write.path) != write.replaces:
-                raise ConfigurationError(changed(write.path))
-            if not _is_unicode(write.text):
-                raise ConfigurationError(
-                    f"{write.path}: its text holds half of a surrogate pair, so no file is "
-                    "written; remove it from the cases"
-                )
-        # Sorted by name, journals are in the order in which they were written.
-        name = JOURNALS.replace("*", f"-{time.time_ns():020}-{secrets.token_hex(4)}")
-        journal = private_folder / name
-        absolute = [FileWrite(write.path.resolve(), write.text, write.replaces) for write in writes]
-        _write(
-            journal,
-            json.dumps([asdict(write) for write in absolute], default=str),
-            "so no other file is; correct that, and run the same command again",
+    try:
+        with _writing_alone(private_folder):
+            for write in writes:
+                _check_unchanged(write)
+            _write_all(writes, private_folder)
+    except KeyboardInterrupt:
+        raise ConfigurationError(
+            "Ctrl-C came while files were written; the next pytest run writes the rest, or the "
+            "same command all of them, if none was begun"
+        ) from None
+
+
+def _check_unchanged(write: FileWrite) -> None:
+    if file_digest(write.path) != write.replaces:
+        raise ConfigurationError(changed(write.path))
+    if not _is_unicode(write.text):
+        raise ConfigurationError(
+            f"{write.path}: its text holds half of a surrogate pair, so no file is "
+            "written; remove it from the cases"
         )
-        for write in absolute:
-            remedy = "other files may be; correct that, and the next pytest run writes the rest"
-            _write(write.path, write.text, remedy, drafts=private_folder)
-        journal.unlink(missing_ok=True)
+
+
+def _write_all(writes: Sequence[FileWrite], private_folder: Path) -> None:
+    # Sorted by name, journals are in the order in which they were written.
+    name = JOURNALS.replace("*", f"-{time.time_ns():020}-{secrets.token_hex(4)}")
+    journal = private_folder / name
+    absolute = [FileWrite(write.path.resolve(), write.text, write.replaces) for write in writes]
+    _write(
+        journal,
+        json.dumps([asdict(write) for write in absolute], default=str),
+        "so no other file is; correct that, and run the same command again",
+    )
+    for write in absolute:
+        remedy = "other files may be; correct that, and the next pytest run writes the rest"
+        _write(write.path, write.text, remedy, drafts=private_folder)
+    journal.unlink(missing_ok=True)
 
 
 def roll_forward(private_folder: Path, root: Path) -> RolledForward:

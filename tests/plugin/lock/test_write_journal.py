@@ -105,6 +105,17 @@ def test_a_crash_at_any_step_ends_in_all_old_or_all_new(disk, step):
     assert disk.left == []
 
 
+@pytest.mark.parametrize("step", range(4))
+def test_ctrl_c_is_one_line_and_the_next_run_writes_the_rest(disk, step):
+    disk.fail_at(step, KeyboardInterrupt())
+    with pytest.raises(ConfigurationError, match="Ctrl-C came while files were written; the next"):
+        flush(disk.writes, disk.private)
+    disk.repair()
+    roll_forward(disk.private, disk.root)
+    assert disk.files == (OLD if step == 0 else NEW)
+    assert disk.left == []
+
+
 def test_a_crash_before_the_journal_goes_writes_nothing_again(disk, monkeypatch):
     monkeypatch.setattr(Path, "unlink", lambda *_, **__: (_ for _ in ()).throw(PowerCutError()))
     with pytest.raises(PowerCutError):
