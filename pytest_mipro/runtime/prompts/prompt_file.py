@@ -6,6 +6,7 @@ behind a front matter that holds demos alone.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from glob import escape
 from pathlib import Path
@@ -297,6 +298,14 @@ def _first_prompt(signature: Signature) -> Prompt:
         content = keys if holds_demos(signature.prompt_path) else "the text of the instruction"
         raise PromptFileError(
             f"{signature.prompt_path}:1: the prompt file of {signature.name!r} is missing; commit "
-            f"it ({content})"
+            f"it ({content}){'' if required else _dropped_docstring()}"
         )
     return Prompt(signature.instruction)
+
+
+def _dropped_docstring() -> str:
+    return (
+        ", or run without -OO (PYTHONOPTIMIZE=2), which drops docstrings"
+        if sys.flags.optimize > 1
+        else ""
+    )

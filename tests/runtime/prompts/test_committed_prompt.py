@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from desk_prompt import GOOD
 
 from pytest_mipro import configure, lm_module
 from pytest_mipro.errors import PromptFileError, PromptWarning
+from pytest_mipro.runtime.prompts import prompt_file
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.prompts.prompt_file import (
     committed_prompt,
@@ -81,6 +83,18 @@ def test_a_directory_in_place_of_the_file_is_an_error(signature: FunctionSignatu
     signature.prompt_path.mkdir()
     with pytest.raises(PromptFileError, match="Is a directory"):
         committed_prompt(signature)
+
+
+def test_without_docstrings_the_error_says_who_dropped_them(
+    signature: FunctionSignature, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = FunctionSignature("desk.f", "", signature.prompt_path, function=signature.function)
+    with pytest.raises(PromptFileError, match=r"`instruction: …`\)$"):
+        committed_prompt(empty)
+    flags = SimpleNamespace(flags=SimpleNamespace(optimize=2))
+    monkeypatch.setattr(prompt_file, "sys", flags)
+    with pytest.raises(PromptFileError, match=r", or run without -OO \(PYTHONOPTIMIZE=2\), which"):
+        committed_prompt(empty)
 
 
 def test_a_missing_file_is_an_error_where_it_is_required(signature: FunctionSignature) -> None:
