@@ -53,3 +53,11 @@ def test_no_release_is_promised_that_lacks_what_is_called() -> None:
     promised = {each.name: each.specifier for each in map(Requirement, listed)}
     last_without = {"litellm": "1.74.15", "pydantic": "2.10.6"}
     assert not [name for name, old in last_without.items() if old in promised[name]]
+
+
+def test_the_extra_for_mysql_brings_what_its_own_passwords_take() -> None:
+    """Without `cryptography`, PyMySQL can't log in to MySQL 8 over an unencrypted connection."""
+    project = Path(__file__).parents[2] / "pyproject.toml"
+    extras = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    (driver,) = map(Requirement, extras["mysql"])
+    assert (driver.name, driver.extras) == ("PyMySQL", {"rsa"})
