@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 
 _ATTRIBUTE = "agreement"
-_PREFIX = "pytest-mipro {} "  # of the names of a study's stores
 # A living process shows itself within this number of heartbeats.
 _HEARTBEATS = 2.5
 
@@ -28,7 +27,7 @@ def join_compatible(
 ) -> CoordinationStore:
     """Return the store of all processes that agree on study, settings and project."""
     fingerprint = fingerprint_of(study, settings, membership.project)
-    name = f"{_PREFIX.format(study.name)}{digest_of_json(fingerprint)}"
+    name = f"{_prefix(study)}{digest_of_json(fingerprint)}"
     store = CoordinationStore(storage, membership.url, name)
     store.set_attribute(_ATTRIBUTE, fingerprint)
     return store
@@ -36,7 +35,7 @@ def join_compatible(
 
 def stores_of(store: CoordinationStore, study: Study) -> list[CoordinationStore]:
     """Return the stores of all searches of the study, this one's last."""
-    return [*store.siblings(_PREFIX.format(study.name)), store]
+    return [*store.siblings(_prefix(study)), store]
 
 
 def refuse_incompatible(store: CoordinationStore, study: Study, timeout: float) -> None:
@@ -45,7 +44,7 @@ def refuse_incompatible(store: CoordinationStore, study: Study, timeout: float) 
     Takes a few seconds where such a process died without leaving, else no time.
     """
     fingerprint = store.attributes[_ATTRIBUTE]
-    for other in store.siblings(_PREFIX.format(study.name)):
+    for other in store.siblings(_prefix(study)):
         if _lives(other, timeout):
             theirs = other.attributes.get(_ATTRIBUTE, {})
             names = [name for name in fingerprint if fingerprint[name] != theirs.get(name)]
@@ -54,6 +53,11 @@ def refuse_incompatible(store: CoordinationStore, study: Study, timeout: float) 
                 f"{', '.join(names)}; run the same commit with the same options on all machines, "
                 "or give each its own storage"
             )
+
+
+def _prefix(study: Study) -> str:
+    """Return how the names of the study's stores begin, in ASCII: a database may hold no more."""
+    return f"pytest-mipro {study.name.encode('ascii', 'backslashreplace').decode()} "
 
 
 def _lives(store: CoordinationStore, timeout: float) -> bool:

@@ -131,6 +131,15 @@ def test_two_projects_do_not_share_a_study(url: str) -> None:
     assert isinstance(replace(other, events=[]).run(), StudyResult), "nobody else is there now"
 
 
+def test_a_study_s_name_is_one_that_every_database_holds(url: str) -> None:
+    study = replace(make_study(), name="tests/test_日本_ü.mipro")
+    assert isinstance(Process(url, "only", study).run(), StudyResult)
+    with opened_storage(url) as storage:
+        (found,) = storage.get_all_studies()
+    assert found.study_name.isascii()
+    assert found.study_name.startswith(r"pytest-mipro tests/test_\u65e5\u672c_\xfc.mipro ")
+
+
 def test_who_was_taken_for_dead_joins_again(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after a machine slept: the lead is lost, what was done by then is not."""
     alone = play()
