@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pytest_mipro.runtime.cache.store import Store
 
 T = TypeVar("T")
+
+_CLOCKS_DIFFER = 60.0  # seconds, of machines that share a cache
 
 
 class _Memory(dict[str, object]):
@@ -58,6 +61,7 @@ class CachedClient(ClientWrapper):
         super().__init__(inner)
         self._folder = folder
         self._since = since
+        self._kept: set[str] = set()
         self._store: Store | _Memory | None = None
         self._refused: CacheError | None = None
         self._opening = threading.Lock()
@@ -122,7 +126,13 @@ class CachedClient(ClientWrapper):
 
     def _recorded(self, key: str, text: str) -> Reply | None:
         reply = reply_of(self._opened().get(key), key, text)
-        return reply if reply is not None and reply.asked >= self._since else None
+        return reply if reply is not None and self._counts(key, reply) else None
+
+    def _counts(self, key: str, reply: Reply) -> bool:
+        """Return whether the reply is young enough; of the future is what a wrong clock dated."""
+        if not self._since or key in self._kept:
+            return True
+        return self._since <= reply.asked <= time.time() + _CLOCKS_DIFFER
 
     async def _landing(self, flight: _Flight) -> Reply:
         # Shielded: one caller that stops waiting must not take the reply from the others.
@@ -175,6 +185,8 @@ class CachedClient(ClientWrapper):
         if used is not None:
             return replace(used, cached=False)
         self._opened().set(key, row_of(key, text, reply))
+        if self._since:
+            self._kept.add(key)
         return reply
 
     def _landed(self, key: str, flight: _Flight) -> None:

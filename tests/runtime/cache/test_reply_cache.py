@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -25,6 +26,36 @@ def test_second_call_is_served_from_disk(opened: Any, inner: ScriptedClient) -> 
     assert len(inner.requests) == 1
     assert first.cached is False
     assert again == replace(first, cached=True)
+
+
+class DatedClient(ScriptedClient):
+    """Replies at the time `now`, which its test sets."""
+
+    def __init__(self, now: float) -> None:
+        super().__init__(["first", "second", "third"])
+        self.now = now
+
+    async def complete(self, request: Request) -> Reply:
+        return replace(await super().complete(request), asked=self.now)
+
+
+def test_a_reply_of_a_clock_that_was_ahead_is_not_fresh(opened: Any) -> None:
+    client = DatedClient(time.time() + 9999)
+    assert ask(opened(client)).text == "first"
+    assert ask(opened(client)).text == "first"
+    client.now = time.time()
+    fresh = opened(client)
+    fresh._since = time.time() - 1
+    assert ask(fresh).text == "second"
+    assert ask(fresh).text == "second"
+
+
+def test_a_clock_that_is_set_back_makes_no_call_twice(opened: Any) -> None:
+    client = DatedClient(time.time() - 9999)
+    fresh = opened(client)
+    fresh._since = time.time()
+    assert [ask(fresh).text for _ in range(3)] == ["first"] * 3
+    assert len(client.requests) == 1
 
 
 def test_whole_reply_is_kept(opened: Any) -> None:
