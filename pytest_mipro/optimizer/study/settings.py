@@ -20,7 +20,7 @@ PARTS = MappingProxyType(
         "reflective": "the strategy that learns from failing traces",
         "brief": "the short request for models that lose a long one",
         "attempts": "more attempts at failing cases, at temperature 1, where demos are few",
-        "learning": "choices of how to propose leave their turns where others are learnt to be better",
+        "learning": "learning how to propose; without it choices of how to propose take turns",
         "minibatches": "trials on minibatches; without them on all validation rows",
         "plateau": "the end after rounds without a better program",
         "rounds": "feedback rounds; without them everything is proposed at once",
