@@ -23,7 +23,17 @@ def _connectors(library: ModuleType) -> Sequence[Wrapped]:
     return wrapped_connector(library)
 
 
-_LIBRARIES = {"httpcore": _pools, "httpcore2": _pools, "aiohttp": _connectors}
+def _transports(library: ModuleType) -> Sequence[Wrapped]:
+    from pytest_mipro.runtime.own_calls.lm15_transports import wrapped_transports  # noqa: PLC0415
+
+    return wrapped_transports(library)
+
+
+_LIBRARIES = {
+    **dict.fromkeys(("httpcore", "httpcore2"), _pools),
+    "aiohttp": _connectors,
+    **dict.fromkeys(("lm15.transports", "dspy._vendor.lm15.transports"), _transports),
+}
 
 
 @contextmanager
