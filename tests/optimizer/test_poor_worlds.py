@@ -16,7 +16,12 @@ from optimizer_world import (
 )
 from world_model import MODEL, PROPOSER, WorldClient, answer, inputs_of, last, module_of, own_row
 
-from pytest_mipro.errors import EndpointError, MissingKeyError, RefusalError
+from pytest_mipro.errors import (
+    EndpointError,
+    MissingKeyError,
+    RefusalError,
+    UnknownModelError,
+)
 from pytest_mipro.optimizer.measuring.expectations import MeasurementError
 from pytest_mipro.optimizer.mipro import optimize
 from pytest_mipro.optimizer.run.events import (
@@ -80,6 +85,24 @@ def test_a_proposer_that_is_not_there_ends_in_one_clean_error() -> None:
 
     with pytest.raises(MissingKeyError, match="no API key for fake/proposer: set FAKE_KEY"):
         play(client=WorldClient(absent))
+
+
+@pytest.mark.parametrize("kind", [MissingKeyError, UnknownModelError])
+@pytest.mark.parametrize("named", [True, False])
+def test_the_error_says_how_to_name_a_proposer_where_none_is_named(
+    kind: type[MissingKeyError | UnknownModelError], named: bool
+) -> None:
+    """A pipeline's own client may call a model by a name that only its gateway knows."""
+
+    def absent(request: Request) -> str:
+        if not last(request).startswith("<"):
+            raise kind("nobody serves it")
+        return answer(request)
+
+    models = {"proposer_models": ()} if not named else {}
+    with pytest.raises(kind, match="nobody serves it") as raised:
+        play(client=WorldClient(absent), **models)
+    assert ("mipro_proposer_model names another" in str(raised.value)) is not named
 
 
 def test_the_task_model_proposes_where_no_proposer_is_named() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from queue import SimpleQueue
 
-from pytest_mipro.errors import BudgetError
+from pytest_mipro.errors import BudgetError, MissingKeyError, UnknownModelError
 from pytest_mipro.optimizer.budget.ledger import Part
 from pytest_mipro.optimizer.budget.meter import Meter
 from pytest_mipro.optimizer.proposing.proposal_context import module_examples
@@ -41,6 +41,10 @@ from pytest_mipro.runtime.client.contract import Message, Request
 
 _NO_ROOM = "the budget holds no proposals"
 _TOO_DEAR = "the proposals took more than was left for them"
+_BY_DEFAULT = (
+    "it is asked for instructions as the model of the first prompt's calls; mipro_proposer_model "
+    "names another"
+)
 _Made = tuple[Mapping[str, str], Sequence[Proposal]]
 
 
@@ -129,6 +133,10 @@ class InstructionProposer:
             meter.settle(whole=True)
             self._tell(state, _TOO_DEAR)
             return state.without_proposals(_TOO_DEAR)
+        except (MissingKeyError, UnknownModelError) as error:
+            if self._run.settings.proposer_models:
+                raise
+            raise type(error)(f"{error}; {_BY_DEFAULT}") from error
         over = meter.over
         meter.settle(whole=over)
         if over:
