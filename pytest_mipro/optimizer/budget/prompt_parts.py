@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_mipro.optimizer.budget.cost_model import Sizes
@@ -14,15 +14,22 @@ from pytest_mipro.runtime.prompts.render import demo_messages
 
 @dataclass(frozen=True)
 class PromptParts:
-    """Tokens summed over calls: of instructions, demos, and of each call if it were a demo."""
+    """Tokens summed over calls: of instructions, demos, and of each call if it were a demo.
+
+    `lent` is the last sum without the calls whose prompts have no place for demos.
+    """
 
     instruction: int = 0
     demos: int = 0
     demo: int = 0
+    lent: int = 0
 
     def __add__(self, other: PromptParts) -> PromptParts:
         return PromptParts(
-            self.instruction + other.instruction, self.demos + other.demos, self.demo + other.demo
+            self.instruction + other.instruction,
+            self.demos + other.demos,
+            self.demo + other.demo,
+            self.lent + other.lent,
         )
 
 
@@ -40,5 +47,6 @@ def prompt_parts(
         shown = "".join(message.content for message in messages)
         reply = call.text if call.error else output.reply_text(call.output, call.reasoning)
         texts = prompt.instruction, shown, signature.user_text(call.inputs) + reply
-        parts += PromptParts(*(sizes.tokens(call.model, text) for text in texts))
+        told = PromptParts(*(sizes.tokens(call.model, text) for text in texts))
+        parts += replace(told, lent=told.demo if call.shows_demos else 0)
     return parts

@@ -148,13 +148,17 @@ def read_usage(path: Path) -> GateUsage | None:
         return None
 
 
+def _parts(told: Mapping[str, int]) -> PromptParts:
+    return PromptParts(**{"lent": told["demo"], **told})  # gates of older releases kept no "lent"
+
+
 def _modules(entries: Iterable[Mapping[str, Any]]) -> tuple[ModuleUsage, ...]:
     return tuple(
         ModuleUsage(
             each["module"],
             each["model"],
             CallUsage(**each["usage"]),
-            PromptParts(**each["parts"]),
+            _parts(each["parts"]),
             float(each.get("seconds", 0.0)),  # gates of older releases kept none
             frozen=bool(each.get("frozen", each["module"] == OWN_CLIENT.label)),
         )

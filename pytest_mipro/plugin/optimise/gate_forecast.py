@@ -64,7 +64,7 @@ def forecast_of(
         for part in usage.modules:
             calls, longer = part.usage.calls, 0
             if part in asked:
-                demo = part.parts.demo / max(1, calls)
+                demo = part.parts.lent / max(1, calls)
                 shown = demo_tokens(settings, lending, demo, modules, demos)
                 longer = growth(settings, part.parts, calls, shown)
             candidate[part.model] += _amount(cost_model, part, longer)

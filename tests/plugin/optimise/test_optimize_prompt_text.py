@@ -105,6 +105,18 @@ def test_proposals_with_other_placeholders_are_refused_and_counted(
     assert (project.path / "prompts/parity.md").read_text() == TEXT
 
 
+@pytest.mark.parametrize("place", [True, False])
+def test_a_dry_run_after_a_gate_expects_demos_where_they_have_a_place(
+    place: bool, project: pytest.Pytester
+) -> None:
+    if not place:
+        change(project.path / "pipeline.py", "        *TEXT.demos_as_messages(),\n", "")
+    assert run(project).ret == 0
+    told = optimize(project, "--mipro-dry-run").stdout.str()
+    assert "LM calls    the last gate run made 40 " in told
+    assert ("without new demos" in told) is place
+
+
 def test_without_a_place_for_demos_none_are_searched(project: pytest.Pytester) -> None:
     change(project.path / "pipeline.py", "        *TEXT.demos_as_messages(),\n", "")
     result = optimize(project)
