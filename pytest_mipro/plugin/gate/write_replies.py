@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -146,9 +147,10 @@ def _warnings(study: StudyReplies) -> Iterator[tuple[str, str]]:
         yield f"not replayable: {call}: {_DISPUTED}", "red"
     if len(disputed) > _SHOWN:
         yield f"not replayable: {counted(len(disputed) - _SHOWN, 'more request')}", "red"
-    if unchecked := sum(usage.unchecked for usage in study.cases.values()):
-        cases = f"{counted(unchecked, 'case')} not checked for clocks and random ids"
-        yield f"{cases}: called only once, as a fixture is function-scoped (rerun_safe)", "yellow"
+    unchecked = Counter(usage.unchecked for usage in study.cases.values() if usage.unchecked)
+    for why, count in sorted(unchecked.items()):
+        cases = f"{counted(count, 'case')} not checked for clocks and random ids"
+        yield f"{cases}: {why}", "yellow"
 
 
 def merged(kept: Iterable[RecordedReply], used: Iterable[RecordedReply]) -> list[RecordedReply]:

@@ -200,7 +200,7 @@ class RepliesUsage:
     `troubles` counts replies that were cut, empty, unreadable or refused: module, what, how many.
     `others` are models in whose place another one replied, each with that one. The rest is of a
     recording run: the lines of the replies `used`, the calls that no replay repeats (case, module
-    and difference), whether the case could not be checked for such calls, and of calls of the
+    and difference), why the case was not checked for such calls ("": it was), and of calls of the
     pipeline's own client the key, the address and what was `said` (the latter two as digests).
     """
 
@@ -210,7 +210,7 @@ class RepliesUsage:
     oldest: float
     used: tuple[str, ...] = ()
     changing: tuple[tuple[str, str, str], ...] = ()
-    unchecked: bool = False
+    unchecked: str = ""
     said: tuple[tuple[str, str, str], ...] = ()
     troubles: tuple[tuple[str, str, int], ...] = ()
     others: tuple[tuple[str, str], ...] = ()

@@ -35,6 +35,8 @@ from pytest_mipro.runtime.text.redaction import one_line
 
 _CASE = pytest.StashKey["CaseReplies"]()
 _QUOTED_CHARS = 120
+_UNSCORED = "without a score"
+_CALLED_ONCE = "called only once, as a fixture is function-scoped (rerun_safe)"
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class CaseReplies:
         client = studies_client(config, replies_of(config, [case.study.lock]), case.id)
         self.client = TrackingClient(client, keep=self.recording)
         self._changing: list[ChangingCall] = []
-        self._rerun = False
+        self._unchecked = _UNSCORED
         case.item.stash[_CASE] = self
 
     def reruns(self, samples: Sequence[int], scored: Sequence[bool]) -> Sequence[int]:
@@ -119,8 +121,8 @@ class CaseReplies:
         """
         if not (self.recording and self.client.used and all(scored)):
             return ()
-        self._rerun = self._can_be_called_again()
-        return samples if self._rerun else ()
+        self._unchecked = "" if self._can_be_called_again() else _CALLED_ONCE
+        return () if self._unchecked else samples
 
     def rerun_client(self, sample: int) -> RerunClient:
         """Return the client for the rerun of a sample, which asks no model."""
@@ -152,7 +154,7 @@ class CaseReplies:
                 if key_of(use.request) not in lost
             ),
             changing=tuple((case, each.module, each.difference) for each in self._changing),
-            unchecked=bool(client.used) and not self._rerun,
+            unchecked=self._unchecked if client.used else "",
             said=tuple(dict.fromkeys(_said(client.used))),
         )
 

@@ -49,7 +49,7 @@ PLAN = TestPlan(
 MODULE = LockedModule("pipeline.echo", "p.yaml", "1", "2", "3", "test/echo", {"temperature": 0.5})
 CASE = MeasuredCase(PLAN, RESULT, partial=True, selected=3, modules=(MODULE,), demo_rows=("r",))
 REPLIES = RepliesUsage(
-    "t.mipro.json", 2, 1, 9.5, ("{}",), (("test_x", "m", "d"),), True, (("m", "empty", 2),)
+    "t.mipro.json", 2, 1, 9.5, ("{}",), (("test_x", "m", "d"),), "once", (("m", "empty", 2),)
 )
 
 

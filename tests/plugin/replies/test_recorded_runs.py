@@ -180,12 +180,22 @@ def test_a_clock_is_not_replayable_and_not_written(pytester, recordable, workers
     assert len(asked(pytester)) == 2 + 2 + 2  # the second calls of the cases cost nothing
 
 
+def test_a_case_without_a_score_is_not_checked_and_no_fixture_is_blamed(pytester, recordable):
+    broken = "    raise ValueError\n"
+    recordable(CLOCK.format(more="", kind="def", call="echo", fixture="") + broken)
+    result = pytester.runpytest(RECORD)
+    result.stdout.fnmatch_lines(["2 cases not checked for clocks and random ids: without a score"])
+    result.stdout.no_fnmatch_line("*function-scoped*")
+
+
 def test_a_case_whose_fixture_serves_one_call_is_not_called_twice(pytester, recordable):
     source = CLOCK.format(more="MORE", kind="def", call="echo", fixture=", box")
     recordable(source.replace("MORE", ""))
     result = pytester.runpytest(RECORD)
     result.stdout.no_fnmatch_line("not replayable*")
-    result.stdout.fnmatch_lines(["2 cases not checked for clocks and random ids: *"])
+    result.stdout.fnmatch_lines(
+        ["2 cases not checked for clocks and random ids: called only once, as a fixture *"]
+    )
     recordable(source.replace("MORE", ", rerun_safe=['box']"))
     pytester.runpytest(RECORD).stdout.fnmatch_lines(["not replayable: test_clock*"])
 
