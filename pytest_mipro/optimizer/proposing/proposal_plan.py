@@ -123,7 +123,7 @@ PRIOR: Mapping[tuple[str, Any], float] = MappingProxyType(
 
 # How far the effects of choices scatter about the prior, and how far lifts of instructions that one
 # plan asked for scatter about each other.
-_EFFECT_SPREAD = 0.03
+_EFFECT_SPREAD = 0.05
 _LIFT_SPREAD = 0.12
 _ROW_SPREAD = 0.5  # of one row's score: the most that pass or fail can have
 _SURE = NormalDist().inv_cdf(0.8)
