@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
@@ -39,10 +40,6 @@ def lock_of(
     prompts = {**result.committed, **result.prompts}
     scores = result.final.scores()
     skipped = frozenset(result.final.skipped)
-    lessons = [
-        LockedLesson(**asdict(new.plan), lift=round(new.lift, 6), rows=new.rows)
-        for new in result.lessons
-    ]
     called: dict[tuple[str, str, str], ModuleCall] = {}
     in_cases = (call for run in result.final.runs for call in run.calls)
     for call in chain(in_cases, fixture_calls):
@@ -56,7 +53,7 @@ def lock_of(
         accepted_as=decision.verdict if decision.on_demand else "",
         holdout=result.split.digest(),
         demo_rows=tuple({demo.case for prompt in prompts.values() for demo in prompt.demos}),
-        lessons=(*(before.lessons if before else ()), *lessons)[-_MOST_LESSONS:],
+        lessons=_with_lessons(before.lessons if before else (), result.lessons),
         modules=tuple(locked_module(call, prompts, path.parent) for call in called.values()),
         cases=tuple(
             LockedCase(
@@ -69,6 +66,17 @@ def lock_of(
             for case in study.cases
         ),
     )
+
+
+def _with_lessons(
+    before: tuple[LockedLesson, ...], lessons: Sequence[Lesson]
+) -> tuple[LockedLesson, ...]:
+    """Return all lessons, as many as a lock keeps. The same search again teaches nothing."""
+    new = [
+        LockedLesson(**asdict(each.plan), lift=round(each.lift, 6), rows=each.rows)
+        for each in lessons
+    ]
+    return before if Counter(new) <= Counter(before) else (*before, *new)[-_MOST_LESSONS:]
 
 
 def lessons_of(lock: Lock | None) -> tuple[Lesson, ...]:
