@@ -104,9 +104,8 @@ class Lesson:
     rows: int
 
 
-# Measured by `python -m benchmarks.comparison.plan_prior --seeds 8`, each ± 0.02, while the spread
-# of effects below was 0.03. Tips have no prior: the simulated model that this was measured on knows
-# no style.
+# Measured by `python -m benchmarks.comparison.plan_prior --seeds 8`, each ± 0.02, while plans were
+# drawn at random. Tips have no prior: the simulated model that this was measured on knows no style.
 PRIOR: Mapping[tuple[str, Any], float] = MappingProxyType(
     {
         ("strategy", "grounded"): -0.007,
