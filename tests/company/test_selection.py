@@ -61,3 +61,25 @@ def test_a_failed_set_up_ends_the_run_before_the_study(company):
     assert result.parseoutcomes() == {"captured": 3, "errors": 1}
     assert not (company.pytester.path / "calls.txt").exists()
     company.left_only_cases()
+
+
+TWICE = "def pytest_collection_modifyitems(items): items += items"
+
+
+@pytest.mark.parametrize("conftest", ["", TWICE], ids=["kept", "by a hook"])
+def test_a_case_that_comes_twice_is_one(company, mode, conftest):
+    company.write(conftest=conftest)
+    paths = [] if conftest else ["--keep-duplicates", "test_numbers.py", "test_numbers.py"]
+    result = company.run(*mode, *paths)
+    assert result.ret == 0
+    outcomes = result.parseoutcomes()
+    assert outcomes.get("captured") == (40 if mode else None)
+    assert outcomes["passed"] == (1 if mode else 2 * 5 + 1)  # the verdict, or the study, is one
+    assert not mode or "on 40 cases of 40 rows" in result.stdout.str()
+
+
+def test_a_part_that_comes_twice_is_a_part(company):
+    company.write()
+    paths = ["test_numbers.py"] * 14  # 3 cases, 42 items
+    result = company.run("--keep-duplicates", "-k", "[3] or [13] or [23]", *paths)
+    result.stdout.fnmatch_lines(["*3 of 40 cases: no verdict*"])

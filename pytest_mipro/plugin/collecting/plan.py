@@ -102,7 +102,8 @@ PLANNED = pytest.StashKey[PlannedCase]()
 def plan_cases(items: Iterable[pytest.Item]) -> tuple[PlannedCase, ...]:
     """Return the cases of the marked items, in their order; each is also in its item's stash.
 
-    Rows of a study that give its tests equal inputs get one key, whatever their ids are. Raises
+    A node id that comes twice, as by `--keep-duplicates`, is one case: its last run counts. Rows
+    of a study that give its tests equal inputs get one key, whatever their ids are. Raises
     UsageError for a mark that can't be used, and for two case files of one name in a study.
     """
     marked = [(item, mark) for item in items if (mark := metric_mark(item)) is not None]
@@ -120,7 +121,7 @@ def plan_cases(items: Iterable[pytest.Item]) -> tuple[PlannedCase, ...]:
         nodeid = nodeid_of_test(item)
         study = studies[item.nodeid]
         if nodeid not in tests:
-            tests[nodeid] = _test_plan(item, [mark for _, mark in by_test[nodeid]], study)
+            tests[nodeid] = _test_plan(by_test[nodeid], study)
         test = tests[nodeid]
         id_, row = f"{test.name}{parameters_of(item)}", case_row(item)
         planned.append(PlannedCase(item, id_, row, test, study, mark.rerun_safe))
@@ -128,7 +129,7 @@ def plan_cases(items: Iterable[pytest.Item]) -> tuple[PlannedCase, ...]:
     found = tuple(_with_equal_rows(planned))
     for case in found:
         case.item.stash[PLANNED] = case
-    return found
+    return tuple({case.item.nodeid: case for case in reversed(found)}.values())[::-1]
 
 
 def by_study(cases: Iterable[PlannedCase]) -> dict[StudyKey, list[PlannedCase]]:
@@ -239,13 +240,14 @@ def _merged(keys: dict[str, StudyKey]) -> dict[str, StudyKey]:
     return keys
 
 
-def _test_plan(item: pytest.Item, marks: Sequence[MetricMark], study: StudyKey) -> TestPlan:
-    """Return the plan of an item's test; `marks` are those of its cases, alike in all else.
+def _test_plan(of_test: Sequence[MarkedItem], study: StudyKey) -> TestPlan:
+    """Return the plan of a test from its items with their marks, which are alike in all else.
 
     One case that can't run beside others, or a label of one parameter, holds for the whole test.
     """
+    (item, mark), marks = of_test[0], [mark for _, mark in of_test]
     mark = replace(
-        marks[0],
+        mark,
         concurrent=all(mark.concurrent for mark in marks),
         labels={output: column for mark in marks for output, column in mark.labels.items()},
     )
@@ -262,7 +264,7 @@ def _test_plan(item: pytest.Item, marks: Sequence[MetricMark], study: StudyKey) 
         study=study.name,
         lock=str(study.lock),
         expected=expected_count(item.config, nodeid),
-        selected=len(marks),
+        selected=len({each.nodeid for each, _ in of_test}),
         model=model_of(item),
         takes_model=MODEL in getattr(item, "fixturenames", ()),
         **of_mark,

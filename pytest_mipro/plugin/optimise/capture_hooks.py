@@ -64,16 +64,16 @@ class Captured:
 
 
 def begin_optimize(state: RunState, session: pytest.Session) -> None:
-    """Deselect unmarked tests, and put each study's item behind its last case.
+    """Deselect unmarked tests and repeated cases, and put each study's item behind its last case.
 
     Raises UsageError for marks, locks and fixtures that can't be used.
     """
     state.begin(session.items)
-    marked = {case.item for case in state.cases}
-    unmarked = [item for item in session.items if item not in marked]
-    if unmarked:
-        session.config.hook.pytest_deselected(items=unmarked)
-    session.items[:] = [item for item in session.items if item in marked]
+    cases = {case.item for case in state.cases}
+    kept = [item for item in dict.fromkeys(session.items) if item in cases]
+    if others := [item for item in session.items if item not in cases]:
+        session.config.hook.pytest_deselected(items=others)
+    session.items[:] = kept
     session.testscollected = len(session.items)
     if not state.cases and (session.testsfailed or sys.exc_info()[0]):
         return  # pytest tells what kept it from collecting
