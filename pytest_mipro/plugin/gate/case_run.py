@@ -49,7 +49,8 @@ class RecordedCall:
     """One call of an item: its samples, and the result that pytest gets.
 
     `strays` keeps what left the test's context while it runs; `lost` is the first module call of
-    it. `set_ups` are those that the case uses. After an error of one of them, or with one in
+    it. `let_pass`: pytest was told of no failure, so that what fails the case is another plugin.
+    `set_ups` are those that the case uses. After an error of one of them, or with one in
     `refused`, nothing is called.
     """
 
@@ -58,6 +59,7 @@ class RecordedCall:
     ) -> None:
         self.case = case
         self.lost = ""
+        self.let_pass = False
         self.set_ups = set_ups
         self._refused = first_error(set_ups) or refused
         self.outcome = Outcome(None, failure="the test did not come to its end")
@@ -131,7 +133,10 @@ class RecordedCall:
         test = self.case.test
         status = case_status(outcome, test.pass_score)
         marked_xfail = self.case.item.get_closest_marker("xfail") is not None
-        if status == "passed" or (status == "missed" and test.gated and not marked_xfail):
+        self.let_pass = status == "passed" or (
+            status == "missed" and test.gated and not marked_xfail
+        )
+        if self.let_pass:
             return
         if status == "error":
             pytest.fail(outcome.error, pytrace=False)

@@ -27,6 +27,7 @@ from pytest_mipro.plugin.measuring.feedback import (
     not_asked,
     noting_comparisons,
 )
+from pytest_mipro.plugin.measuring.soft_assertions import SoftFailure, soft_assertions
 from pytest_mipro.runtime.calls.context import current_context
 from pytest_mipro.runtime.calls.trace import Trace
 from pytest_mipro.runtime.score import ROUNDING, Score
@@ -50,7 +51,7 @@ def measure(call: Callable[[], object], given: Sequence[object] = ()) -> Outcome
     alone.
     """
     context = current_context("test")
-    with observed(context.trace if context else None, given) as seen:
+    with observed(context.trace if context else None, given, concurrent=True) as seen:
         try:
             value = call()
             seen.value = _awaited(value) if inspect.isawaitable(value) else value
@@ -71,21 +72,26 @@ class Observation:
 
 
 @contextmanager
-def observed(trace: Trace | None, given: Sequence[object] = ()) -> Iterator[Observation]:
+def observed(
+    trace: Trace | None, given: Sequence[object] = (), *, concurrent: bool = False
+) -> Iterator[Observation]:
     """Make one call of a test in the block: set `value` in it, read `outcome` after it.
 
-    Swallows what means an outcome, and keeps it as `error`; what must pass (Ctrl-C, pytest's Exit,
-    cancellation) passes.
+    With `concurrent` others may run beside it. Swallows what means an outcome, and keeps it as
+    `error`; what must pass (Ctrl-C, pytest's Exit, cancellation) passes.
     """
     __tracebackhide__ = True
     seen = Observation()
-    with noting_comparisons() as notes:
+    with noting_comparisons() as notes, soft_assertions(concurrent=concurrent) as failed_softly:
         try:
             yield seen
         except pytest.exit.Exception:
             raise
         except (Exception, *_OUTCOMES) as error:  # noqa: BLE001 - whatever a test raises
             seen.error = error
+        softly = failed_softly()
+        if seen.error is None or isinstance(seen.error, pytest.skip.Exception):
+            seen.error = softly or seen.error
     if trace is not None and trace.broken is not None:
         seen.outcome = Outcome(None, error=_text(trace.broken))
     elif cause := _cause_of(seen.error, trace):
@@ -153,7 +159,9 @@ def raised(
     if isinstance(leaf, AssertionError):
         return Outcome(0.0, assertion_feedback(leaf, notes, outputs, given))
     if isinstance(leaf, _FAILED) and not _timed_out(leaf):
-        return Outcome(0.0, canonical(str(leaf)))
+        return Outcome(
+            0.0, canonical(leaf.feedback if isinstance(leaf, SoftFailure) else str(leaf))
+        )
     if isinstance(leaf, MiproError):  # the world's or the user's set-up: no measurement
         return Outcome(None, error=_text(leaf))
     return Outcome(None, failure=exception_line(leaf))
