@@ -9,6 +9,7 @@ import unittest
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from numbers import Real
 from statistics import fmean
 from traceback import walk_tb
@@ -235,7 +236,7 @@ def _text(error: BaseException) -> str:
 def _number(value: Any) -> float | None:
     if getattr(value, "shape", None) == () and hasattr(value, "item"):
         value = value.item()  # a scalar of numpy or another array library
-    if not isinstance(value, Real):
+    if not isinstance(value, (Real, Decimal)):  # no `Real`, as it does not mix with floats
         return None
     try:
         return float(value)

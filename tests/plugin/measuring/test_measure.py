@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import unittest
+from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
@@ -36,6 +38,8 @@ def raising(error: BaseException):
         (False, Outcome(0.0, returned=True)),
         (0.25, Outcome(0.25, returned=True)),
         (1, Outcome(1.0, returned=True)),
+        (Decimal("0.25"), Outcome(0.25, returned=True)),
+        (Fraction(1, 4), Outcome(0.25, returned=True)),
         (0.1 * 3 + 0.7 + 2e-16, Outcome(1.0, returned=True)),
         (1.0000000000000002, Outcome(1.0, returned=True)),
         (0.3 - 0.1 * 3, Outcome(0.0, returned=True)),
