@@ -22,8 +22,47 @@ from pytest_mipro.errors import ConfigurationError
 
 # Plugins whose own fixtures manage themselves; what a test gets of them is no state of the project.
 _MACHINERY = ("_pytest", "pytest_asyncio", "anyio", "xdist", "pytest_mipro")
-# Plugins whose fixtures serve every test, and do nothing for one without any of these marks.
-_IDLE = {"pytest_recording": ("vcr", "block_network")}
+# Fixtures that plugins give to every test, with the marks without which they do nothing for one.
+_IDLE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "inline_snapshot": {"snapshot_check": ()},
+    "pytest_base_url": {"_verify_url": (), "base_url": ()},
+    "pytest_django": {
+        "_dj_autoclear_mailbox": (),
+        "_django_clear_site_cache": (),
+        "_django_db_marker": ("django_db",),
+        "_django_isolate_apps": ("django_isolate_apps",),
+        "_django_set_urlconf": ("urls",),
+        "_django_setup_unittest": (),
+        "_fail_for_invalid_template_variable": (),
+        "django_db_blocker": ("django_db",),
+        "django_test_environment": (),
+        "_template_string_if_invalid_marker": ("ignore_template_errors",),
+    },
+    "pytest_recording": dict.fromkeys(
+        (
+            "allowed_hosts",
+            "block_network",
+            "default_cassette_name",
+            "disable_recording",
+            "record_mode",
+            "vcr",
+            "vcr_cassette_dir",
+            "vcr_config",
+            "vcr_markers",
+        ),
+        ("vcr", "block_network"),
+    ),
+    "pytest_vcr": {"_vcr_marker": ("vcr",)},
+}
+# Likewise, with the fixture without which they do nothing.
+_IDLE_WITHOUT: Mapping[str, Mapping[str, str]] = {
+    "pytest_django": {"_live_server_helper": "live_server"},
+    "pytest_flask": {
+        "_configure_application": "app",
+        "_monkeypatch_response_class": "app",
+        "_push_request_context": "app",
+    },
+}
 # Fixtures that a project overrides to tell these plugins on which loop coroutines run.
 _LOOP_CHOICES = frozenset({"anyio_backend", "anyio_backend_options", "event_loop_policy"})
 # pytest turns `setup_method` and its like into fixtures of these names.
@@ -74,7 +113,7 @@ def project_fixtures(item: pytest.Function) -> list[tuple[str, pytest.FixtureDef
     return [
         (name, definition)
         for name, definition in used
-        if not (_is_machinery(name, definition) or _is_idle(item, definition))
+        if not (_is_machinery(name, definition) or _is_idle(item, name, definition))
     ]
 
 
@@ -114,8 +153,11 @@ def _is_machinery(name: str, definition: pytest.FixtureDef[Any]) -> bool:
     return name in _LOOP_CHOICES or _module(definition).split(".")[0] in _MACHINERY
 
 
-def _is_idle(item: pytest.Function, definition: pytest.FixtureDef[Any]) -> bool:
-    marks = _IDLE.get(_module(definition).split(".")[0])
+def _is_idle(item: pytest.Function, name: str, definition: pytest.FixtureDef[Any]) -> bool:
+    plugin = _module(definition).split(".")[0]
+    if fixture := _IDLE_WITHOUT.get(plugin, {}).get(name):
+        return fixture not in item.fixturenames
+    marks = _IDLE.get(plugin, {}).get(name)
     return marks is not None and not any(map(item.get_closest_marker, marks))
 
 
