@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -82,7 +82,7 @@ def report_result(
             location=(nodeid.partition("::")[0], None, title),
             keywords={},
             outcome="failed" if failed else "passed",
-            longrepr=problem if failed else None,  # type: ignore[arg-type] # all pytest asks of it
+            longrepr=problem if failed else None,
             when=when,
             user_properties=list(properties),
         )
@@ -103,17 +103,21 @@ class _Crash:
         return f"{self.path}: {self.message}"
 
 
-class ProblemText:
-    """A failed result's text as pytest shows failures: in full, and in one line."""
+class ProblemText(str):
+    """A failed result's text as pytest shows failures: in full, and in one line.
 
-    def __init__(self, path: str, summary: str, details: Sequence[str] = ()) -> None:
-        self.reprcrash = _Crash(path, printable(summary))
-        self._lines = tuple(map(printable, (summary, *details)))
+    It is a text to plugins that pass reasons on, as annotations of GitHub.
+    """
 
-    def __str__(self) -> str:
-        return "\n".join(self._lines)
+    reprcrash: _Crash
+
+    def __new__(cls, path: str, summary: str, details: Sequence[str] = ()) -> Self:
+        """Take the file, the one line, and what follows it in full."""
+        text = super().__new__(cls, "\n".join(map(printable, (summary, *details))))
+        text.reprcrash = _Crash(path, printable(summary))
+        return text
 
     def toterminal(self, writer: Any) -> None:
         """Write the text to pytest's terminal writer."""
-        for line in self._lines:
+        for line in self.split("\n"):
             writer.line(line)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
-from _pytest._code.code import ReprFileLocation, TerminalRepr
+from _pytest._code.code import ReprFileLocation
 from _pytest._io import TerminalWriter
 
 from pytest_mipro.errors import DetachedCallError, MiproError, StudyStoppedError, UsageError
@@ -83,13 +83,20 @@ def _is_loaded(config: pytest.Config, plugin: str) -> bool:
     return any(map(config.pluginmanager.hasplugin, (plugin, f"pytest_{plugin}")))
 
 
-class StoppedText(TerminalRepr):
-    """Why a study stopped, as pytest shows failures: in full, and in the short summary."""
+class StoppedText(str):
+    """Why a study stopped, as pytest shows failures: in full, and in the short summary.
 
-    def __init__(self, item: OptimizeItem, reason: str) -> None:
-        self.reprcrash = ReprFileLocation(item.nodeid.partition("::")[0], 0, printable(reason))
-        self._reason = printable(reason)
+    It is a text to plugins that pass reasons on, as annotations of GitHub.
+    """
+
+    reprcrash: ReprFileLocation
+
+    def __new__(cls, item: OptimizeItem, reason: str) -> Self:
+        """Take the item and the reason."""
+        text = super().__new__(cls, printable(reason))
+        text.reprcrash = ReprFileLocation(item.nodeid.partition("::")[0], 0, str(text))
+        return text
 
     def toterminal(self, tw: TerminalWriter) -> None:
         """Write the reason."""
-        tw.line(self._reason)
+        tw.line(str(self))
