@@ -178,7 +178,7 @@ def assertion_feedback(
     modules gave in it, `given` the values of its case that it does not ask with. Where there
     is no text at all, it is the line that raised.
     """
-    lines = hide_secrets(_ANSI.sub("", shortened(str(error), _READ_CHARS))).splitlines()
+    lines = hide_secrets(_ANSI.sub("", shortened(text_of(error), _READ_CHARS))).splitlines()
     start = _explanation_start(lines)
     if start is None:
         frames = traceback.extract_tb(error.__traceback__)
@@ -203,9 +203,17 @@ def shortened(text: str, limit: int) -> str:
     return f"{text[:head]}{note}{text[-tail:]}"
 
 
+def text_of(value: object) -> str:
+    """Return the text of what a test raised or gave, also where the project's `__str__` raises."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - whatever it raises; pytest shows the same
+        return f"<{type(value).__name__} without a text: its str() failed>"
+
+
 def exception_line(error: BaseException) -> str:
     """Return `Type: text` of an exception in one canonical line."""
-    text = canonical(" ".join(str(error).split()))
+    text = canonical(" ".join(text_of(error).split()))
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

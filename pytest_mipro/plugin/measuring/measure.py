@@ -27,6 +27,7 @@ from pytest_mipro.plugin.measuring.feedback import (
     exception_line,
     not_asked,
     noting_comparisons,
+    text_of,
 )
 from pytest_mipro.plugin.measuring.soft_assertions import SoftFailure, soft_assertions
 from pytest_mipro.runtime.calls.context import current_context
@@ -138,7 +139,7 @@ def returned(value: Any) -> Outcome:
             return Outcome(None, error=f"the metric {name!r} is not a finite number: {given}")
     known = {name: metric for name, metric in metrics.items() if metric is not None}
     within = min(max(number, 0.0), 1.0)
-    return Outcome(within, canonical(str(score.feedback)), known, returned=True)
+    return Outcome(within, canonical(text_of(score.feedback)), known, returned=True)
 
 
 def raised(
@@ -154,14 +155,14 @@ def raised(
     """
     leaf = _only_cause(error)
     if isinstance(leaf, pytest.xfail.Exception):
-        return Outcome(None, skipped=f"xfail: {canonical(str(leaf))}")
+        return Outcome(None, skipped=f"xfail: {canonical(text_of(leaf))}")
     if isinstance(leaf, (pytest.skip.Exception, unittest.SkipTest)):
-        return Outcome(None, skipped=canonical(str(leaf)) or "skipped")
+        return Outcome(None, skipped=canonical(text_of(leaf)) or "skipped")
     if isinstance(leaf, AssertionError):
         return Outcome(0.0, assertion_feedback(leaf, notes, outputs, given))
     if isinstance(leaf, _FAILED) and not _timed_out(leaf):
         return Outcome(
-            0.0, canonical(leaf.feedback if isinstance(leaf, SoftFailure) else str(leaf))
+            0.0, canonical(leaf.feedback if isinstance(leaf, SoftFailure) else text_of(leaf))
         )
     if isinstance(leaf, MiproError):  # the world's or the user's set-up: no measurement
         return Outcome(None, error=_text(leaf))

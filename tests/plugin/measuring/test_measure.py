@@ -152,3 +152,14 @@ def test_a_mean_of_tenths_reaches_its_own_value():
 def test_half_a_character_in_feedback_can_be_encoded():
     assert canonical("half \ud83d") == "half \\ud83d"
     assert measure(raising(AssertionError("\udfff"))).feedback.encode() == b"\\udfff"
+
+
+@pytest.mark.parametrize("kind", [Exception, AssertionError])
+def test_an_error_without_a_text_is_measured(kind):
+    class Mute(kind):
+        def __str__(self) -> str:
+            raise RuntimeError("no text")
+
+    outcome = measure(raising(Mute()))
+    assert "its str() failed" in outcome.failure + outcome.feedback
+    assert outcome.score == (0 if kind is AssertionError else None)
