@@ -30,6 +30,8 @@ _ONE_LIST = (
 class SoftFailure(Failed):
     """Soft assertions failed in a call: the text is for people, `feedback` what each one says."""
 
+    __module__, __qualname__ = "builtins", "Failed"  # pytest names it as what pytest.fail raises
+
     def __init__(self, failures: Sequence[str], feedback: Sequence[str]) -> None:
         super().__init__("\n".join(failures), pytrace=False)
         self.feedback = "\n".join(feedback)

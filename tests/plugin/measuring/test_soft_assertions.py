@@ -10,6 +10,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
 from threading import Barrier
+from traceback import format_exception_only
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -134,3 +135,9 @@ def test_a_failed_assumption_scores_nothing_where_calls_run_one_by_one(assumed):
 def test_a_failed_assumption_among_concurrent_calls_is_an_error(assumed):
     outcome = measure(lambda: assumed.append(SimpleNamespace(entry="")))
     assert outcome.error.startswith("pytest-assume keeps the failures of all threads in one list")
+
+
+def test_a_failed_check_is_named_as_what_pytest_fail_raises(state):
+    with observed(None) as seen:
+        seen.value = failing(state)()
+    assert format_exception_only(seen.error)[0].startswith("Failed: FAILURE: check 1 == 2")
