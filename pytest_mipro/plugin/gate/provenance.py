@@ -14,6 +14,7 @@ from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.lock.lock_file import LockedModule
 from pytest_mipro.plugin.lock.write_journal import file_digest
 from pytest_mipro.plugin.measuring.report_data import MeasuredCase, RepliesUsage, ReportData
+from pytest_mipro.plugin.replies.client_stack import replies_path
 from pytest_mipro.plugin.replies.troubles import Trouble, added
 from pytest_mipro.runtime.replies.recorded import RECORD, RecordedReply
 from pytest_mipro.runtime.replies.replies_file import from_line
@@ -112,22 +113,27 @@ def record_replies(config: pytest.Config, report: pytest.TestReport, data: Repor
 
 
 def age_line(config: pytest.Config, lock: str) -> str:
-    """Return how many replies of a study are recorded ones and how old; "" where all are new."""
+    """Return how many replies of a study are recorded ones and how old.
+
+    "" where all are new, and where nothing is recorded or the endpoint is asked anew.
+    """
     study = replies_used(config).get(lock)
-    if study is None or options_of(config).replies == "fresh":
+    source = options_of(config).replies
+    if study is None or source == "fresh":
         return ""
     usages = study.cases.values()
     recorded = sum(usage.recorded for usage in usages)
     calls = sum(usage.calls for usage in usages)
-    parts = [f"{recorded:,} of {count_replies(calls)} recorded"] if recorded else []
+    lacking = source == "auto" and recorded < calls and replies_path(study.lock).exists()
+    parts = [f"{recorded:,} of {count_replies(calls)} recorded"] if recorded or lacking else []
     oldest = min((usage.oldest for usage in usages if usage.oldest), default=None)
     if oldest is not None:
         day = datetime.fromtimestamp(oldest, UTC).date()
         days = (datetime.fromtimestamp(time.time(), UTC).date() - day).days
-        if days > 0 or parts:
+        if days > 0 or recorded:
             age = f"{counted(days, 'day')} ago" if days > 0 else "today"
             parts.append(f"the oldest asked on {day.isoformat()}, {age}")
-    remedy = f"; `{RECORD}` records the others" if 0 < recorded < calls else ""
+    remedy = f"; `{RECORD}` records the others" if lacking else ""
     return f"replies: {', '.join(parts)}{remedy}" if parts else ""
 
 

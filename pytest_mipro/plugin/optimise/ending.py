@@ -13,6 +13,7 @@ from pytest_mipro.optimizer.study.settings import Effort
 from pytest_mipro.pages import page
 from pytest_mipro.plugin.optimise.study_watch import format_time
 from pytest_mipro.plugin.report.contents import describe_demand
+from pytest_mipro.runtime.replies.recorded import RECORD
 from pytest_mipro.runtime.text.number_words import counted
 
 _SHOWN_TESTS = 3
@@ -28,7 +29,8 @@ class Ending:
     accepted finalist, and why; `written` the paths that were written, as they are shown.
     `withheld` says why nothing is written for an accepted finalist ("" where it is), and `then`
     what to do about it; `kept` is the file of a refused one. It took `seconds`. `larger` is the
-    next larger effort, None where there is none that the rows carry.
+    next larger effort, None where there is none that the rows carry. `recorded`: the study has a
+    file of recorded replies, which holds none to a new prompt.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Ending:
     withheld: str = ""
     then: str = ""
     kept: str = ""
+    recorded: bool = False
 
     @property
     def better(self) -> bool:
@@ -62,7 +65,7 @@ class Ending:
         told = "better" if self.better else "nothing better"
         told = f"{told} ({self._demand})" if self._demand else told
         files = f"wrote {counted(len(self.written), 'file')}" if self.written else self._files()
-        then = "" if self.written else f"; {self.next()}"
+        then = "" if self.written and not self.recorded else f"; {self.next()}"
         return f"{self.name}: {told}; {self._deciding()}; {files}; {self._cost()}{then}"
 
     @property
@@ -115,6 +118,8 @@ class Ending:
 
     def next(self) -> str:
         """Return the next command, or what to try where nothing is better."""
+        if self.written and self.recorded:
+            return f"git status, git diff, {RECORD}, then commit prompts, lock and recorded replies"
         if self.written:
             return "git status, git diff, pytest, then commit the prompts with the lock"
         if self.better or self.then:

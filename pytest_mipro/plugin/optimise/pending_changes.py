@@ -28,6 +28,7 @@ from pytest_mipro.plugin.optimise.ending import Ending
 from pytest_mipro.plugin.optimise.labelled_lines import labelled
 from pytest_mipro.plugin.optimise.refused_finalist import keep_refused, prompt_diff
 from pytest_mipro.plugin.optimise.study_watch import StudyWatch
+from pytest_mipro.plugin.replies.client_stack import replies_path
 from pytest_mipro.plugin.report.contents import describe_demand
 from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.prompts.prompt import Prompt
@@ -147,6 +148,7 @@ class PendingChanges:
             before_it = self._locks[key.lock]
             lock = lock_of(study, result, key.lock, seed, before_it, fixture_calls)
             writes.append(FileWrite(key.lock, dump_lock(lock), self._digests[key.lock]))
+            ending = replace(ending, recorded=replies_path(key.lock).exists())
         self._queue[key.name] = _Queued(before, tuple(writes), partial, kept, ending)
 
     def _prompt_writes(

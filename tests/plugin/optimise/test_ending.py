@@ -109,3 +109,10 @@ def test_a_gate_that_still_fails_is_told_with_the_decision(better):
     assert dict(ending.lines())["decision"].endswith(
         "; still fails test_a: 0.40 is below the threshold 0.50"
     )
+
+
+def test_where_replies_are_recorded_the_next_command_records_those_of_the_new_prompts(better):
+    recorded = replace(better, recorded=True)
+    then = "git status, git diff, pytest --mipro-replies=record, then commit prompts, lock and "
+    assert recorded.next() == f"{then}recorded replies"
+    assert recorded.line().endswith(f"; {recorded.next()}")

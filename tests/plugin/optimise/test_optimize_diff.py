@@ -179,3 +179,10 @@ def test_a_better_finalist_that_the_gate_still_fails_is_told(pytester, mark, tol
     assert "decision better" in text
     assert re.search(told, text) if told else "still fails" not in text
     assert bool(told) == (pytester.runpytest_inprocess().ret == pytest.ExitCode.TESTS_FAILED)
+
+
+def test_recorded_replies_are_to_be_recorded_again_before_a_commit(pytester):
+    write_project(pytester)
+    run(pytester, "--mipro-replies=record")
+    text = " ".join(optimize(pytester).stdout.str().split())
+    assert "git diff, pytest --mipro-replies=record, then commit prompts, lock and recorded" in text

@@ -158,3 +158,17 @@ def test_what_is_not_recorded_comes_from_cache_and_model(pytester, recordable):
     result.stdout.fnmatch_lines([line])
     pytester.runpytest()
     assert asked(pytester) == []
+
+
+def test_a_file_that_lacks_every_reply_is_told_as_a_replay_would_fail(pytester, recordable):
+    recordable()
+    pytester.runpytest(RECORD)
+    lacking = "replies: 0 of 7 replies recorded; `pytest --mipro-replies=record` records the others"
+    before = file_of(pytester).read_text(encoding="utf-8").splitlines(keepends=True)
+    file_of(pytester).write_text(before[0], encoding="utf-8")
+    assert lacking in pytester.runpytest().outlines
+    recording = pytester.runpytest(RECORD)
+    recording.stdout.no_fnmatch_line("replies: *")
+    assert file_of(pytester).read_text(encoding="utf-8").splitlines(keepends=True) == before
+    file_of(pytester).unlink()
+    pytester.runpytest().stdout.no_fnmatch_line("replies: *")
