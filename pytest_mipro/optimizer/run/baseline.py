@@ -12,6 +12,7 @@ from pytest_mipro.optimizer.budget.expectation import Expectation
 from pytest_mipro.optimizer.budget.limits import shortage
 from pytest_mipro.optimizer.measuring.disturbance import Disturbed
 from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules
+from pytest_mipro.optimizer.run.latency import mean_latency
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount
 from pytest_mipro.optimizer.study.case import Case, Evaluation, Study, cases_of
@@ -184,6 +185,7 @@ def keep_time(run: StudyRun, baseline: Baseline, *, decision: bool, leader: bool
     rows += len(baseline.split.validation) if leader else 0
     # As long as the baseline takes if nothing is cached.
     calls = [call for item in baseline.evaluation.runs for call in item.calls]
-    waited = sum(call.latency for call in calls) / run.settings.concurrency
+    asked = sum(call.requests for call in calls)
+    waited = mean_latency(calls) * asked / run.settings.concurrency
     share = rows / len(baseline.expectation.calls)
     run.accounting.deadline.keep(_TIME_FACTOR * share * max(waited, baseline.seconds))

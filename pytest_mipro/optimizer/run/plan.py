@@ -40,6 +40,7 @@ from pytest_mipro.optimizer.run.forecast import (
     usual_length,
 )
 from pytest_mipro.optimizer.run.label_faults import label_faults
+from pytest_mipro.optimizer.run.latency import mean_latency
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.statistics.decide import detectable_lift
 from pytest_mipro.optimizer.study.amount import Amount, total
@@ -120,7 +121,7 @@ def _typical(run: StudyRun, baseline: Baseline) -> Typical:
         once=Pass(len(baseline.study.cases), {}),
         proposals=_usual_proposals(run, baseline),
         grounding=_grounding(run, baseline),
-        latency=sum(call.latency for call in calls) / max(1, sum(call.requests for call in calls)),
+        latency=mean_latency(calls),
         own=own / len(runs),
     )
 

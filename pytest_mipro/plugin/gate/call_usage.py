@@ -52,6 +52,7 @@ def usages_of(calls: Sequence[ModuleCall]) -> tuple[ModuleUsage, ...]:
         parts = prompt_parts([call], committed, sizes)
         follows, frozen = _followed(call.signature), not call.signature.optimize
         took = ModuleUsage(*_user(call), usage, parts, call.latency, follows=follows, frozen=frozen)
+        took = replace(took, untimed=0 if call.latency else call.requests)
         found.append(took if call.cached else _paid(took, call))
     return by_module(found)
 

@@ -160,6 +160,7 @@ def _modules(entries: Iterable[Mapping[str, Any]]) -> tuple[ModuleUsage, ...]:
             CallUsage(**each["usage"]),
             _parts(each["parts"]),
             float(each.get("seconds", 0.0)),  # gates of older releases kept none
+            untimed=int(each.get("untimed", 0)),
             frozen=bool(each.get("frozen", each["module"] == OWN_CLIENT.label)),
         )
         for each in entries

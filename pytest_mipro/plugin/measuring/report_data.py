@@ -57,8 +57,9 @@ class CallUsage:
 class ModuleUsage:
     """What the calls of one module with one model took, and the parts of their prompts.
 
-    `seconds` sums the latencies, those of cached replies as they were when they were asked; `live`
-    is what was asked in this run, and `unpriced` what was beside it whose cost is not known.
+    `seconds` sums the latencies, those of cached replies as they were when they were asked;
+    `untimed` counts calls whose latency nobody knows, as of recorded replies; `live` is what was
+    asked in this run, and `unpriced` what was beside it whose cost is not known.
     `follows` is the plain module whose prompt a variant has, "" for others. `frozen`: no search
     changes its prompt.
     """
@@ -72,6 +73,7 @@ class ModuleUsage:
     follows: str = ""
     frozen: bool = False
     unpriced: Amount = NOTHING
+    untimed: int = 0
 
     @property
     def billed(self) -> tuple[Amount, ...]:
@@ -94,6 +96,7 @@ def by_module(parts: Iterable[ModuleUsage]) -> tuple[ModuleUsage, ...]:
             part.follows,
             part.frozen,
             known.unpriced + part.unpriced,
+            known.untimed + part.untimed,
         )
     return tuple(total[key] for key in sorted(total))
 

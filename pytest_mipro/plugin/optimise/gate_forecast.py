@@ -104,7 +104,7 @@ def _typical(
         proposals=proposals,
         grounding=proposals[0][1].times(GROUNDING_CALLS),
         latency=sum(part.seconds for part in usage.modules)
-        / max(1, sum(part.usage.calls for part in usage.modules)),
+        / max(1, sum(part.usage.calls - part.untimed for part in usage.modules)),
     )
 
 

@@ -210,3 +210,22 @@ def test_limits_are_held_against_what_the_last_run_took(pytester):
         result.stdout.fnmatch_lines([f"{limit}{end}*; enough for all: * calls"])
     result = optimize(pytester, "--mipro-dry-run", "--mipro-max-calls=900")
     result.stdout.no_fnmatch_line(f"{limit}*")
+
+
+def test_replies_that_are_recorded_tell_no_time_and_make_no_call_look_faster(pytester):
+    write_project(pytester, ini=PRICES, conftest=TIMED)
+    run(pytester)
+    told = time_of(optimize(pytester, "--mipro-dry-run"))
+    run(pytester, "--mipro-replies=record")
+    (file,) = pytester.path.glob("*.replies.jsonl")
+    recorded = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    run(pytester)
+    assert time_of(optimize(pytester, "--mipro-dry-run")).startswith("time: unknown")
+    file.write_text("".join(recorded[:-5]), encoding="utf-8")
+    run(pytester)
+    assert time_of(optimize(pytester, "--mipro-dry-run")) == told
+
+
+def time_of(result):
+    (line,) = (line for line in result.outlines if line.strip().startswith("time: "))
+    return line.strip()
