@@ -35,6 +35,7 @@ _DEPTH = 8
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]{6,}\b")
 _SET = re.compile(r"\{[^{}:]{1,1000}\}")
+_GOT = "got "
 _WHERE = re.compile(r" *\+  (?:where|and) ")
 
 _OPERATORS = (" == ", " != ", " < ", " <= ", " > ", " >= ", " in ", " not in ", " is ", " is not ")
@@ -70,7 +71,7 @@ class Comparison:
                     if self._was_given(given, left=left):
                         return f"assert {self.text}"
                     got, wanted = self.texts if left else reversed(self.texts)
-                    return f"got {got}, wanted {wanted}"
+                    return f"{_GOT}{got}, wanted {wanted}"
         return f"assert {self.text}"
 
     def _was_given(self, given: Sequence[object], *, left: bool) -> bool:
@@ -185,12 +186,14 @@ def assertion_feedback(
         raising = frames[-1].line if frames else ""
         return canonical("\n".join(lines) or raising or "")
     message, explanation = lines[:start], lines[start:]
-    kept = [_cut(line) for line in explanation[1:] if _WHERE.match(line)]
+    where = [line for line in explanation[1:] if _WHERE.match(line)]
     head = _cut(explanation[0])
     for operator in _OPERATORS if notes else ():
         if operator in notes[-1].text and operator in explanation[0]:
             head = notes[-1].told(outputs, given)
-    return canonical("\n".join([*message, head, *kept]))
+    if head.startswith(_GOT):  # which call gave it tells nothing more; which field did, does
+        where = [line for line in where if not line.endswith(")")]
+    return canonical("\n".join([*message, head, *map(_cut, where)]))
 
 
 def shortened(text: str, limit: int) -> str:

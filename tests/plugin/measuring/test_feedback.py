@@ -44,13 +44,21 @@ def test_a_broken_repr_breaks_nothing():
 
 
 FAILING = '''
+import enum
+
+Label = enum.Enum("Label", {"BUG": "bug", "BILLING": "billing"})
+
+class Read:
+    def __init__(self, text): self.label = Label(text)
+    def __repr__(self): return "Read()"
+
 class Thing:
     """Its repr holds an address."""
 
 def helper(value): return value
 
 @pytest.mark.mipro(threshold=0.0)
-@pytest.mark.parametrize("index", range(8))
+@pytest.mark.parametrize("index", range(10))
 def test_echo(index):
     words = {"delta", "alpha", "charlie", "bravo"}
     if index == 0: assert echo(text="bug") == "billing", "wrong queue"
@@ -61,6 +69,8 @@ def test_echo(index):
     if index == 5: assert helper("a long text, " * 60) == helper("another text")
     if index == 6: assert "needle" in "line of hay\\n" * 40
     if index == 7: assert helper("the reply " * 60).startswith("needle"), f"none of {words}"
+    if index == 8: assert Label(echo(text="bug")) == Label("billing")
+    if index == 9: assert Read(echo(text="bug")).label == Label("billing")
 '''
 
 
@@ -95,4 +105,6 @@ def pytest_sessionfinish():
     assert plain[3] == "assert {'alpha', 'bravo', 'charlie', 'delta'} == {'alpha'}"
     assert "0x" not in plain[4]
     assert plain[7].startswith("none of {'alpha', 'bravo', 'charlie', 'delta'}\nassert False\n")
+    assert plain[8] == "got <Label.BUG: 'bug'>, wanted <Label.BILLING: 'billing'>"
+    assert plain[9] == f"{plain[8]}\n +  where <Label.BUG: 'bug'> = Read().label"
     assert all(len(text) <= MAX_CHARS for text in plain)
