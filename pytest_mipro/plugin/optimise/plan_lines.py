@@ -35,7 +35,6 @@ from pytest_mipro.plugin.optimise.forecast_lines import (
     describe_limits,
 )
 from pytest_mipro.plugin.optimise.gate_forecast import forecast_of, frozen_in, searched_modules
-from pytest_mipro.plugin.optimise.labelled_lines import LABEL_WIDTH
 from pytest_mipro.plugin.optimise.row_lines import (
     count_rows,
     describe_disturbed,
@@ -89,8 +88,10 @@ def describe_dry_run(
     last: Mapping[str, Any] | None = None,
     look: int = 1,
     gate: tuple[GateUsage, CostModel] | None = None,
-) -> list[str]:
+) -> list[tuple[str, str]]:
     """Return the plan's lines: rows, case runs, and what calls take as far as that is known.
+
+    Each is a text with its label, "" where it goes on with what is above.
 
     `last` is the summary of the study's last finished run on this machine; without one, `gate` is
     what its last gate run took, and the prices of now. The holdout would be looked at for the
@@ -107,7 +108,7 @@ def describe_dry_run(
     runs = _case_runs(study, sizes)
     lift = detectable_lift(split, settings.trials * max(1, modules), look)
     unknown = "" if lock or last or gate else "; more if the pipeline has several modules"
-    facts = [
+    return [
         ("tests", ", ".join(sorted(study.tests))),
         ("rows", f"{_rows(study)}: {_parts(split)}"),
         ("", describe_power(split, lift, look)),
@@ -125,7 +126,6 @@ def describe_dry_run(
         ),
         ("dry run", "no LM call was made, nothing is written"),
     ]
-    return [f"{label:<{LABEL_WIDTH}}{text}" for label, text in facts]
 
 
 def _rows(study: Study) -> int:

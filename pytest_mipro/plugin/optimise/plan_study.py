@@ -38,8 +38,9 @@ def plan_study(inputs: StudyInputs, screen: TerminalScreen) -> None:
     uses = known_holdout_uses(mipro_folder(inputs.config), inputs.study.name, lock)
     look = uses.earlier + len(uses.finalists) + 1
     tell_of_rows(inputs, screen)
-    lines = describe_dry_run(inputs.study, settings, lock, last, look, gate)
+    told = describe_dry_run(inputs.study, settings, lock, last, look, gate)
     if inputs.finished(settings).ended_before:
-        lines += labelled("finished", _ENDED_BEFORE, screen.width)
-    for line in lines:
-        screen.line(line, always=True)
+        told.append(("finished", _ENDED_BEFORE))
+    for label, text in told:
+        for line in labelled(label, text, screen.width):
+            screen.line(line, always=True)

@@ -122,7 +122,8 @@ def test_a_call_that_a_killed_run_left_open_counts_as_spent(pytester):
     assert billed(pytester)[2] < 0.2 * 10**9
 
 
-def test_a_dry_run_tells_what_the_last_run_took(pytester):
+def test_a_dry_run_tells_what_the_last_run_took(pytester, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")  # each line as it is
     write_project(pytester, ini=PRICED)
     optimize(pytester, "--mipro-diff")
     result = optimize(pytester, "--mipro-dry-run")

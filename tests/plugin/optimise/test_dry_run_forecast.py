@@ -8,6 +8,24 @@ import shutil
 import pytest
 from optimize_project import live_calls, optimize, private_files, run, write_project, written
 
+LAST = "dry run     no LM call was made, nothing is written"
+
+
+@pytest.fixture
+def wide(monkeypatch):
+    """A terminal that holds each line of a dry run as it is."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def test_the_lines_are_no_wider_than_the_terminal(pytester, monkeypatch):
+    write_project(pytester)
+    run(pytester)
+    monkeypatch.setenv("COLUMNS", "80")
+    for limit in ("90", "9000"):
+        lines = optimize(pytester, "--mipro-dry-run", f"--mipro-max-calls={limit}").outlines
+        told = lines[lines.index("tests       test_parity") : lines.index(LAST) + 1]
+        assert max(map(len, told)) <= 80
+
 
 def test_with_a_lock_modules_and_calls_are_those_of_the_last_run(pytester):
     write_project(pytester)
@@ -87,6 +105,7 @@ def test_on_another_machine_the_lock_tells_calls_and_no_tokens(pytester):
 PRICES = "mipro_max_demo_tokens = 60\nmipro_prices =\n    test/fake 100 1000\n    test/other 1 1\n"
 
 
+@pytest.mark.usefixtures("wide")
 def test_after_a_gate_run_it_knows_modules_calls_and_tokens(pytester):
     write_project(pytester, ini=PRICES)
     run(pytester)
@@ -163,6 +182,7 @@ def test_proposers_and_a_teacher_are_expected_at_their_own_prices(pytester):
         assert float(cost["a"]) < 1 < float(cost["b"])
 
 
+@pytest.mark.usefixtures("wide")
 def test_a_first_search_that_a_limit_cut_short_tells_what_its_baseline_took(pytester):
     write_project(pytester)
     short = optimize(pytester, "--mipro-max-calls=90")
@@ -201,6 +221,7 @@ def test_a_search_that_a_limit_kept_from_instructions_is_no_forecast(pytester):
     assert line in again
 
 
+@pytest.mark.usefixtures("wide")
 def test_limits_are_held_against_what_the_last_run_took(pytester):
     write_project(pytester)
     optimize(pytester, "--mipro-diff")

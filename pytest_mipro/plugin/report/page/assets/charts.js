@@ -27,8 +27,8 @@ function searchSection() {
   return section(
     "search",
     "Search",
-    `${plural(trials.length, "trial")} of ${plural(data.summary.programs, "program")}; the best is believed to score ` +
-      `${fixed(best)}, the committed prompts scored ${fixed(base)} on the same rows.`,
+    `${plural(trials.length, "trial")} of ${plural(data.summary.programs, "program")}; the highest estimate is ` +
+      `${fixed(best)}, the committed prompts scored ${fixed(base)} on all validation rows.`,
     h(
       "div.key",
       { "aria-hidden": "true" },
