@@ -231,7 +231,9 @@ def _steps(pipeline: Pipeline, files: list[str], settings: _Settings) -> Iterato
         lines = "".join(f"\n   {line}" for line in missing)
         yield f"Add to {settings.ini.section} in {settings.ini.file}:{lines}"
     if pipeline.has_modules:
-        yield "Choose the model with mipro_model, and put its key into the environment."
+        model = settings.ini.values.get("mipro_model")
+        chosen = f"The model is {model}:" if model else "Choose the model with mipro_model, and"
+        yield f"{chosen} put its key into the environment."
     else:
         yield "Put the key that your client takes into the environment; its calls are cached."
     if pipeline.has_prompts:

@@ -73,6 +73,14 @@ def test_modules_get_a_test_that_runs(pytester: pytest.Pytester, command: Run) -
     result.stdout.fnmatch_lines(["*test_queue_of.py::test_queue_of[[]case-1]", "*case-3]"])
 
 
+def test_a_model_that_is_set_is_not_to_be_chosen(pytester: pytest.Pytester, command: Run) -> None:
+    write(pytester.path, "desk/pipeline.py", PIPELINE)
+    write(pytester.path, "pytest.ini", "[pytest]\nmipro_model = openai/gpt-5-mini\n")
+    said = command("init").out
+    assert "The model is openai/gpt-5-mini: put its key into the environment." in said
+    assert "Choose the model" not in said
+
+
 def test_a_pipeline_with_its_own_client(shop: Path, command: Run) -> None:
     ended = command("init")
     assert ended.status == 0, ended.err
