@@ -57,8 +57,10 @@ class Services:
     searched from it. `finalists_shown` holds the digests of the finalists measured on this study's
     holdout before, in this order, and `earlier_holdout_uses` counts those before them;
     `record_holdout_use` gets a finalist's digest before it is measured there, and returns all that
-    were shown by then, as other runs may have used the holdout meanwhile. `load_prompt` returns a
-    module's committed prompt. `lessons` come from earlier runs of the study.
+    were shown by then, as other runs may have used the holdout meanwhile. `find_holdout_uses` gets
+    the finalists that other machines measured before this run, and returns all measured by then and
+    the count of those before them. `load_prompt` returns a module's committed prompt.
+    `lessons` come from earlier runs of the study.
     `price` returns a model's price, None if unknown; `bill` is the actual cost.
     `describe_error` puts an error that ends a stage into words, and may name the option of its
     limit. `evaluating` makes the evaluator if several processes share the study.
@@ -74,6 +76,10 @@ class Services:
     emit: Emit
     load_prompt: Callable[[Signature], Prompt]
     check_baseline: Callable[[Evaluation], None] = lambda _: None
+    find_holdout_uses: Callable[[Sequence[str]], tuple[Sequence[str], int]] = lambda found: (
+        found,
+        0,
+    )
     lessons: Sequence[Lesson] = ()
     price: Callable[[str], ModelPrice | None] = lambda _: None
     bill: Bill = field(default_factory=NoBill)

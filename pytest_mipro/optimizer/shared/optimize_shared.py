@@ -42,6 +42,7 @@ def optimize_shared(
         with Worker(store, study, services.client, membership, settings) as worker:
             refuse_incompatible(store, study, membership.timeout)
             looks = SharedLooks(store, study, services.record_holdout_use)
+            services = looks.counted(services)
             while True:
                 with suppress(LeadLostError):
                     lease = LeaderLease(store, worker)

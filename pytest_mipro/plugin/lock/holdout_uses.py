@@ -32,6 +32,33 @@ class HoldoutUses:
     earlier: int = 0
 
 
+@dataclass(frozen=True)
+class HoldoutRecord:
+    """The uses of one study's holdout: of the private folder, and of the lock that was read."""
+
+    private_folder: Path
+    study: str
+    lock: Lock | None
+
+    def known(self) -> HoldoutUses:
+        """Return the uses by now."""
+        return known_holdout_uses(self.private_folder, self.study, self.lock)
+
+    def add(self, finalist: str) -> tuple[str, ...]:
+        """Record a finalist that is about to be measured; return all that were by now."""
+        return record_holdout_use(self.private_folder, self.study, self.known(), finalist)
+
+    def find(self, finalists: Iterable[str]) -> tuple[tuple[str, ...], int]:
+        """Record finalists of other machines; return all by now, and how many were before them.
+
+        Uses that the lock counts are taken to be theirs: only those beyond them count as well.
+        """
+        for finalist in finalists:
+            record_holdout_use(self.private_folder, self.study, HoldoutUses(), finalist)
+        uses = self.known()
+        return uses.finalists, uses.earlier
+
+
 def known_holdout_uses(private_folder: Path, study: str, lock: Lock | None) -> HoldoutUses:
     """Return the uses in the private folder, or those in the lock where it has more.
 

@@ -22,7 +22,7 @@ from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.config.redaction import redaction
 from pytest_mipro.plugin.gate.outlook import failing_gates
 from pytest_mipro.plugin.gate.usage_file import default_model, read_usage
-from pytest_mipro.plugin.lock.holdout_uses import known_holdout_uses, record_holdout_use
+from pytest_mipro.plugin.lock.holdout_uses import HoldoutRecord
 from pytest_mipro.plugin.lock.lock_builder import lessons_of
 from pytest_mipro.plugin.lock.lock_file import read_lock
 from pytest_mipro.plugin.lock.prompt_targets import check_targets
@@ -190,8 +190,9 @@ def _services(inputs: StudyInputs, client: LMClient, emit: Emit) -> Services:
         check_targets(known, ini_folder(config))
         inputs.changes.claim(key, signatures)
 
-    folder, path, lock = mipro_folder(config), inputs.study.name, read_lock(key.lock)
-    uses = known_holdout_uses(folder, path, lock)
+    lock = read_lock(key.lock)
+    record = HoldoutRecord(mipro_folder(config), inputs.study.name, lock)
+    uses = record.known()
     return Services(
         client=client,
         searcher=searcher_of(config, inputs.study),
@@ -199,7 +200,8 @@ def _services(inputs: StudyInputs, client: LMClient, emit: Emit) -> Services:
         check_modules=check_modules,
         finalists_shown=uses.finalists,
         earlier_holdout_uses=uses.earlier,
-        record_holdout_use=partial(record_holdout_use, folder, path, uses),
+        record_holdout_use=record.add,
+        find_holdout_uses=record.find,
         emit=emit,
         load_prompt=committed_prompt,
         describe_error=partial(describe_error, config),

@@ -17,6 +17,7 @@ from optimize_project import (
 
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.plugin.lock.holdout_uses import (
+    HoldoutRecord,
     HoldoutUses,
     known_holdout_uses,
     record_holdout_use,
@@ -100,6 +101,24 @@ def test_runs_at_once_count_each_others_looks(tmp_path):
     assert record_holdout_use(tmp_path, "study", known, "bee") == ("ant", "bee")
     assert record_holdout_use(tmp_path, "study", known, "ant") == ("ant", "bee")
     assert known_holdout_uses(tmp_path, "study", None) == HoldoutUses(("ant", "bee"))
+
+
+def test_looks_found_elsewhere_are_those_that_the_lock_counts(tmp_path):
+    lock = Lock("s", 0, 1, holdout_uses=3)
+    [locked] = known_holdout_uses(tmp_path, "study", lock).finalists
+    record = HoldoutRecord(tmp_path, "study", lock)
+    assert record.find(("ant", "bee", locked)) == (("ant", "bee", locked), 0)
+    assert record.add("cat") == ("ant", "bee", locked, "cat")
+    assert known_holdout_uses(tmp_path, "study", lock).earlier == 0
+
+
+def test_looks_that_only_the_lock_counts_are_counted_beside_those_found(tmp_path):
+    lock = Lock("s", 0, 1, holdout_uses=3)
+    [locked] = known_holdout_uses(tmp_path, "study", lock).finalists
+    record = HoldoutRecord(tmp_path, "study", lock)
+    assert record.find(("ant",)) == (("ant", locked), 1)
+    assert record.add("cat") == ("ant", locked, "cat")
+    assert record.known() == HoldoutUses(("ant", locked, "cat"), 1)
 
 
 def test_a_look_that_is_recorded_needs_no_lock(tmp_path):
