@@ -117,7 +117,8 @@ def storage(value: Any) -> str:
     if rest and scheme == "journal":
         return str(value)
     dialect = scheme.partition("+")[0]
-    if dialect in ("postgresql", "mysql") and rest.partition("?")[0].count("@") > 1:
+    password_and_host = rest.partition("?")[0].partition(":")[2]
+    if dialect in ("postgresql", "mysql") and password_and_host.count("@") > 1:
         raise ValueError(f"{dialect}://…, where an @ in the password is written as %40")
     if rest.startswith("//") and dialect in ("postgresql", "mysql", "sqlite"):
         return str(value)

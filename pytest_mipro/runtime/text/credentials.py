@@ -78,23 +78,25 @@ def _count_words(text: str) -> int:
 def url_secrets(url: str | None) -> Iterator[str]:
     """Yield the password of a URL, or the user name without one, and the query's secrets."""
     scheme, _, rest = (url or "").partition("://")
-    user_info = _user_info(scheme, rest)
-    if user_info:
+    user_infos = _user_infos(scheme, rest)
+    for user_info in user_infos:
         yield from (unquote(user_info), unquote(user_info.partition(":")[2]))
-    for text in dict.fromkeys((rest, rest.removeprefix(user_info))):
+    for text in dict.fromkeys((rest, *map(rest.removeprefix, user_infos))):
         query = text.partition("#")[0].partition("?")[2]
         yield from (value for name, value in parse_qsl(query) if _SECRET_PART.search(name))
 
 
-def _user_info(scheme: str, rest: str) -> str:
-    """Return what stands before the @ of an address.
+def _user_infos(scheme: str, rest: str) -> list[str]:
+    """Return what can be meant to stand before the @ of an address.
 
-    A database's may hold `/`, `?` and `#` as they are: SQLAlchemy and the drivers take them.
+    A database's password may hold `/`, `?` and `#` as they are: SQLAlchemy and the drivers take
+    them. So it may end at each @, which may also stand behind it, in a query.
     """
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    if authority and not _WEB.fullmatch(scheme):
-        authority = rest
-    return authority.rpartition("@")[0]
+    found = [authority.rpartition("@")[0]]
+    if ":" in authority and not _WEB.fullmatch(scheme):
+        found += [rest[: at.start()] for at in re.finditer("@", rest)]
+    return [each for each in dict.fromkeys(found) if each and (":" in each or each == found[0])]
 
 
 _public_texts: Callable[[], Iterable[str]] = tuple

@@ -29,6 +29,7 @@ from postgres_server import PASSWORD
 import pytest_mipro.plugin.optimise.shared_study  # noqa: F401 - as above
 from pytest_mipro.optimizer.shared.coordination_store import CoordinationStore, Entry
 from pytest_mipro.optimizer.shared.storage import opened_storage
+from pytest_mipro.plugin.config import option_checks
 from pytest_mipro.plugin.replies.journal import lines_of, paid, unfinished
 
 STUCK = """
@@ -265,6 +266,11 @@ def test_an_at_sign_in_a_password_is_to_be_encoded(pytester):
         ["ERROR: *mysql://…, where an @ in the password is written as %40*"]
     )
     assert "can" not in result.stderr.str().replace("can't", "")
+
+
+def test_an_at_sign_in_a_user_name_may_stand_as_it_is():
+    url = "postgresql://me@server:canary@host:1/base"
+    assert option_checks.storage(url) == url
 
 
 def test_storage_needs_optimize_and_does_not_ask_anew(pytester):

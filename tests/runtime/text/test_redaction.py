@@ -270,3 +270,20 @@ def test_an_address_s_password_is_a_credential_however_it_is_written(
     assert hide_secrets("refused S3cr@et Zq9xK.") == f"refused {HIDDEN}."
     monkeypatch.setenv("MIPRO_STORAGE_URL", "https://host/a?key=S3cr@et-Zq9xK#x")
     assert hide_secrets("refused S3cr@et-Zq9xK.") == f"refused {HIDDEN}."
+
+
+@pytest.mark.parametrize("query", ["?options=a@b", "?user=me@server", "#a@b"])
+def test_an_at_sign_behind_a_password_does_not_show_it(
+    query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIPRO_STORAGE_URL", f"postgresql://me:S3cr/et+Zq9xK@host/base{query}")
+    assert hide_secrets("refused S3cr/et+Zq9xK.") == f"refused {HIDDEN}."
+
+
+@pytest.mark.parametrize("address", ["git+https://host.org/acme/tool@v1", "s3://bucket/acme@v1"])
+def test_a_path_before_an_at_sign_is_no_credential(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_URL", address)
+    assert hide_secrets(f"from {address}") == f"from {address}"
+    assert hide_secrets("host.org/acme/tool, bucket/acme") == "host.org/acme/tool, bucket/acme"
