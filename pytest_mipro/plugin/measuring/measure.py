@@ -29,7 +29,11 @@ from pytest_mipro.plugin.measuring.feedback import (
     noting_comparisons,
     text_of,
 )
-from pytest_mipro.plugin.measuring.soft_assertions import SoftFailure, soft_assertions
+from pytest_mipro.plugin.measuring.soft_assertions import (
+    SoftFailure,
+    soft_assertions,
+    stops_at_failures,
+)
 from pytest_mipro.runtime.calls.context import current_context
 from pytest_mipro.runtime.calls.trace import Trace
 from pytest_mipro.runtime.score import ROUNDING, Score
@@ -91,8 +95,8 @@ def observed(
             raise
         except (Exception, *_OUTCOMES) as error:  # noqa: BLE001 - whatever a test raises
             seen.error = error
-        softly = failed_softly()
-        if seen.error is None or isinstance(seen.error, pytest.skip.Exception):
+        softly, skipped = failed_softly(), isinstance(seen.error, pytest.skip.Exception)
+        if seen.error is None or skipped or stops_at_failures(seen.error):
             seen.error = softly or seen.error
     if trace is not None and trace.broken is not None:
         seen.outcome = Outcome(None, error=_text(trace.broken))

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from traceback import walk_tb
 from typing import Any
 
 import pytest
@@ -52,6 +53,13 @@ def soft_assertions(*, concurrent: bool) -> Iterator[Callable[[], BaseException 
     finally:
         if token is not None:
             log._state_var.reset(token)  # noqa: SLF001
+
+
+def stops_at_failures(error: BaseException) -> bool:
+    """Return whether it ends a call after failed checks, as by `-x`, and says nothing of them."""
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    raised_by = frames[-1].f_globals.get("__name__", "") if frames else ""
+    return isinstance(error, AssertionError) and raised_by == _CHECK
 
 
 def _checked(log: Any, *, shared: bool) -> BaseException | None:

@@ -18,6 +18,8 @@ import pytest
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.measuring.measure import measure, observed
 
+CHECK_LOG = "pytest_check.check_log"
+
 
 class State:
     """The failures of one test, as pytest-check keeps them."""
@@ -28,7 +30,7 @@ class State:
 
 
 def check_log(state: ContextVar[State]) -> ModuleType:
-    log = ModuleType("pytest_check.check_log")
+    log = ModuleType(CHECK_LOG)
     log._state_var, log._CheckState = state, State
     log.get_failures = lambda: list(state.get().failures)
     log.get_xfailed_failure = lambda: state.get().reason
@@ -40,7 +42,7 @@ def check_log(state: ContextVar[State]) -> ModuleType:
 def state(monkeypatch):
     state = ContextVar("state")
     state.set(State())
-    monkeypatch.setitem(sys.modules, "pytest_check.check_log", check_log(state))
+    monkeypatch.setitem(sys.modules, CHECK_LOG, check_log(state))
     return state
 
 
@@ -99,6 +101,24 @@ def test_an_exception_says_more_than_a_failed_check(state):
     assert measure(test).failure == "KeyError: 'gone'"
 
 
+def test_a_stop_at_failed_checks_says_which(state):
+    """As by `-x`, and by pytest-check's `--check-max-fail`."""
+
+    def test() -> None:
+        failing(state)()
+        exec("assert False, 'Stopping on first failure'", vars(sys.modules[CHECK_LOG]))
+
+    assert measure(test) == Outcome(0.0, "check 1 == 2")
+
+
+def test_an_assertion_says_more_than_a_failed_check(state):
+    def test() -> None:
+        failing(state)()
+        assert len("three") == 4, "three is not four"
+
+    assert "three is not four" in measure(test).feedback
+
+
 def test_a_skip_hides_no_failed_check(state):
     def test() -> None:
         failing(state)()
@@ -116,7 +136,7 @@ def test_an_expected_failure_has_no_score(state):
 
 
 def test_a_list_of_all_threads_serves_calls_one_by_one_alone(state):
-    log = sys.modules["pytest_check.check_log"]
+    log = sys.modules[CHECK_LOG]
     del log._state_var
     with observed(None) as seen:
         seen.value = failing(state)()
