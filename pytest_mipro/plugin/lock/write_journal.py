@@ -76,19 +76,23 @@ def flush(writes: Sequence[FileWrite], private_folder: Path) -> None:
 
     Raises ConfigurationError, with nothing written, where a file changed since it was read, a text
     is no Unicode or the journal can't be written. It also raises where a file can't be written, or
-    Ctrl-C comes meanwhile: the journal then stays, and the next run finishes it.
+    Ctrl-C comes meanwhile: a journal then stays, and the next run finishes it.
     """
     if not writes:
         return
+    # Sorted by name, journals are in the order in which they were written.
+    name = JOURNALS.replace("*", f"-{time.time_ns():020}-{secrets.token_hex(4)}")
+    journal = private_folder / name
     try:
         with _writing_alone(private_folder):
             for write in writes:
                 _check_unchanged(write)
-            _write_all(writes, private_folder)
+            _write_all(writes, journal)
     except KeyboardInterrupt:
         raise ConfigurationError(
-            "Ctrl-C came while files were written; the next pytest run writes the rest, or the "
-            "same command all of them, if none was begun"
+            "Ctrl-C came while files were written; the next pytest run writes the rest"
+            if journal.exists()
+            else "Ctrl-C came before files were written; run the same command again"
         ) from None
 
 
@@ -102,10 +106,7 @@ def _check_unchanged(write: FileWrite) -> None:
         )
 
 
-def _write_all(writes: Sequence[FileWrite], private_folder: Path) -> None:
-    # Sorted by name, journals are in the order in which they were written.
-    name = JOURNALS.replace("*", f"-{time.time_ns():020}-{secrets.token_hex(4)}")
-    journal = private_folder / name
+def _write_all(writes: Sequence[FileWrite], journal: Path) -> None:
     absolute = [FileWrite(write.path.resolve(), write.text, write.replaces) for write in writes]
     _write(
         journal,
@@ -114,7 +115,7 @@ def _write_all(writes: Sequence[FileWrite], private_folder: Path) -> None:
     )
     for write in absolute:
         remedy = "other files may be; correct that, and the next pytest run writes the rest"
-        _write(write.path, write.text, remedy, drafts=private_folder)
+        _write(write.path, write.text, remedy, drafts=journal.parent)
     journal.unlink(missing_ok=True)
 
 
