@@ -74,7 +74,15 @@ def _checked(log: Any, *, shared: bool) -> BaseException | None:
     if reason:
         return pytest.xfail.Exception(reason)
     plain = [_ANSI.sub("", failure) for failure in failures]
-    return SoftFailure(plain, [text.removeprefix(_HEAD).partition("\n")[0] for text in plain])
+    return SoftFailure(plain, [_said(text) for text in plain])
+
+
+def _said(failure: str) -> str:
+    """Return what failed; of a `check.raises` to which nothing was raised, the line of the test."""
+    message, _, place = failure.removeprefix(_HEAD).partition("\n")
+    if message not in ("", "None"):
+        return message
+    return place.partition("\n")[0].partition(" -> ")[2] or "a check failed"
 
 
 def _assumed(shared: bool) -> BaseException | None:

@@ -101,6 +101,23 @@ def test_an_exception_says_more_than_a_failed_check(state):
     assert measure(test).failure == "KeyError: 'gone'"
 
 
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (
+            "None\nt.py:3 in test() -> with check.raises(KeyError):\n",
+            "with check.raises(KeyError):",
+        ),
+        ("None", "a check failed"),
+    ],
+)
+def test_a_check_that_nothing_was_raised_to_is_named_by_its_line(state, kept, said):
+    def test() -> None:
+        state.get().failures.append(f"FAILURE: {kept}")
+
+    assert measure(test) == Outcome(0.0, said)
+
+
 def test_a_stop_at_failed_checks_says_which(state):
     """As by `-x`, and by pytest-check's `--check-max-fail`."""
 
