@@ -47,13 +47,18 @@ async def summarize_later(ticket: str) -> str:
     """Summarise the ticket."""
 
 
+class MuteError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
 class Odd(BaseModel):
     n: int
 
     @field_validator("n")
     @classmethod
     def broken(cls, value: int) -> int:
-        raise RuntimeError(f"a bug at {value}")
+        raise MuteError if value == 8 else RuntimeError(f"a bug at {value}")
 
 
 @lm_module
@@ -210,6 +215,14 @@ def test_a_user_s_own_error_passes_and_is_traced() -> None:
     with use(context), pytest.raises(RuntimeError, match="a bug at 7"):
         odd("t")
     assert (trace.calls[0].error, trace.broken) == ("a bug at 7", None)
+
+
+def test_a_validator_s_error_without_a_text_is_raised_as_it_is() -> None:
+    trace = Trace()
+    context = CallContext(ScriptedClient(['{"n": 8}']), trace=trace)
+    with use(context), pytest.raises(MuteError):
+        odd("crash")
+    assert trace.calls[0].error == "<MuteError without a text: its str() failed>"
 
 
 @lm_module(prompt="prompts/nowhere.yaml")

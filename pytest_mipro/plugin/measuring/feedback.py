@@ -22,6 +22,7 @@ import pytest
 
 from pytest_mipro.runtime.signature.json_values import to_json
 from pytest_mipro.runtime.text.redaction import hide_secrets
+from pytest_mipro.runtime.text.safe_text import text_of
 
 MAX_CHARS = 2000
 """The longest feedback; a longer text keeps its head and its tail."""
@@ -204,14 +205,6 @@ def shortened(text: str, limit: int) -> str:
     head = (limit - len(note)) * 2 // 3
     tail = limit - len(note) - head
     return f"{text[:head]}{note}{text[-tail:]}"
-
-
-def text_of(value: object) -> str:
-    """Return the text of what a test raised or gave, also where the project's `__str__` raises."""
-    try:
-        return str(value)
-    except Exception:  # noqa: BLE001 - whatever it raises; pytest shows the same
-        return f"<{type(value).__name__} without a text: its str() failed>"
 
 
 def exception_line(error: BaseException) -> str:

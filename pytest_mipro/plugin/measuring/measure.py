@@ -27,7 +27,6 @@ from pytest_mipro.plugin.measuring.feedback import (
     exception_line,
     not_asked,
     noting_comparisons,
-    text_of,
 )
 from pytest_mipro.plugin.measuring.soft_assertions import (
     SoftFailure,
@@ -38,6 +37,7 @@ from pytest_mipro.runtime.calls.context import current_context
 from pytest_mipro.runtime.calls.trace import Trace
 from pytest_mipro.runtime.score import ROUNDING, Score
 from pytest_mipro.runtime.text.redaction import hide_secrets
+from pytest_mipro.runtime.text.safe_text import text_of
 
 RETURNED_NOTHING = (
     "the test returned nothing here and a score elsewhere; return a score on every path"

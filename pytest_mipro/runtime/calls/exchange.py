@@ -29,6 +29,7 @@ from pytest_mipro.runtime.client.contract import (
 from pytest_mipro.runtime.prompts.prompt_file import shows_demos
 from pytest_mipro.runtime.prompts.render import corrective_messages
 from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.runtime.text.safe_text import text_of
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ async def _execute(call: Call, *, waits: bool) -> Any:
         if call.trace:
             call.trace.remember(error)
             unreadable = isinstance(error, OutputParseError)
-            ended = exchange.record(None, None, str(error), unreadable=unreadable)
+            ended = exchange.record(None, None, text_of(error), unreadable=unreadable)
             call.trace.close(call.place, ended)
         raise
     if call.trace:

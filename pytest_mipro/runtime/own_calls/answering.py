@@ -47,6 +47,7 @@ from pytest_mipro.runtime.own_calls.sending import (
 )
 from pytest_mipro.runtime.prompts.prompt_file import shows_demos
 from pytest_mipro.runtime.signature.text_signature import TextSignature
+from pytest_mipro.runtime.text.safe_text import text_of
 
 _REFUSED = 424  # no client tries it again
 _NOT_AGAIN = {"x-should-retry": "false"}  # as SDKs read it: retries are made here
@@ -234,7 +235,7 @@ class _Exchange:
         except Exception as error:  # noqa: BLE001 - a user's validator may raise anything
             with calling(self.owner.signature.label):
                 note_unreadable(self.context.client, self.request)
-            said = f"{self.owner.signature.title}: {error}"
+            said = f"{self.owner.signature.title}: {text_of(error)}"
             return replace(record, output=None, error=said, unreadable=True)
 
     def _record(self, reply: Reply | None, output: str, error: str = "") -> ModuleCall:

@@ -15,6 +15,7 @@ from pytest_mipro.errors import ModuleDefinitionError
 from pytest_mipro.runtime.calls.context import CallContext
 from pytest_mipro.runtime.calls.steps import StepCall
 from pytest_mipro.runtime.steps.function import Step, check_function
+from pytest_mipro.runtime.text.safe_text import text_of
 
 if TYPE_CHECKING:
     from pytest_mipro.runtime.client.contract import Reply
@@ -117,7 +118,7 @@ class _Traced:
         took = time.perf_counter() - self._began if self._took is None else self._took
         function = self._step.function
         code = getattr(inspect.unwrap(function), "__code__", function.__code__)
-        said = "" if error is None else f"{type(error).__name__}: {error}"
+        said = "" if error is None else f"{type(error).__name__}: {text_of(error)}"
         call = StepCall(self._step.name, code, self._inputs, self._output, took, self._cached, said)
         self._trace.close(self._place, call)
 

@@ -29,6 +29,7 @@ from pytest_mipro.runtime.client.contract import Reply, Request
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
 from pytest_mipro.runtime.own_calls.sending import from_loop
 from pytest_mipro.runtime.steps.function import Step
+from pytest_mipro.runtime.text.safe_text import text_of
 
 _JSON = "JSON values alone (str, int, finite float, bool, None, list, dict with str keys)"
 _under_way: ContextVar[frozenset[str]] = ContextVar("mipro_steps_under_way", default=frozenset())
@@ -51,7 +52,7 @@ class StepRaisedError(ProgramError):
     """The step raised an error of its own, which its caller gets."""
 
     def __init__(self, error: BaseException) -> None:
-        super().__init__(str(error))
+        super().__init__(text_of(error))
         self.error = error
 
 

@@ -46,12 +46,19 @@ async def search_later(query: str) -> list[str]:
     return [query]
 
 
+class MuteError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
 @step(cache=True)
 def as_told(kind: str) -> Any:
     values: dict[str, Any] = {"tuple": [(1,)], "set": {1}, "key": {1: 2}, "nan": {"a": [0.0, NAN]}}
     made.append(kind)
     if kind == "raise":
         raise LookupError("no such table")
+    if kind == "mute":
+        raise MuteError
     if kind == "skip":
         pytest.skip("no index here")
     return values[kind]
@@ -214,6 +221,12 @@ def test_its_own_error_is_raised_as_it_is_and_kept_nowhere(client: LMClient) -> 
         assert trace.entries[0].error == "LookupError: no such table"
         assert caught.traceback[-1].name == "as_told"
     assert made == ["raise", "raise"]
+
+
+def test_its_own_error_without_a_text_is_raised_as_it_is(client: LMClient) -> None:
+    with case(client) as trace, pytest.raises(MuteError):
+        as_told("mute")
+    assert trace.entries[0].error == "MuteError: <MuteError without a text: its str() failed>"
 
 
 def test_a_skip_passes(client: LMClient) -> None:

@@ -41,6 +41,16 @@ def fail(query: str) -> None:
     raise LookupError(query)
 
 
+class MuteError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@step
+def fail_mutely() -> None:
+    raise MuteError
+
+
 @step
 def answer_all(question: str) -> str:
     return answer(question)
@@ -87,6 +97,12 @@ def test_an_error_is_the_function_s_own_and_is_traced(trace: Trace) -> None:
     with pytest.raises(LookupError, match="needle"):
         fail("needle")
     assert only(trace).error == "LookupError: needle"
+
+
+def test_an_error_without_a_text_stays_the_function_s_own(trace: Trace) -> None:
+    with pytest.raises(MuteError):
+        fail_mutely()
+    assert only(trace).error == "MuteError: <MuteError without a text: its str() failed>"
 
 
 def test_a_method_s_object_is_shown_by_its_type_and_a_date_as_text(trace: Trace) -> None:
