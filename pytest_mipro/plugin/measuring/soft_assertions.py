@@ -20,6 +20,7 @@ from pytest_mipro.errors import ConfigurationError
 
 _CHECK, _ASSUME = "pytest_check.check_log", "pytest_assume.plugin"
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_SET_UP = {"fail_function", "max_fail", "max_report", "max_tb", "max_tb_line"}  # by a conftest.py
 _HEAD = "FAILURE: "  # of each failure of pytest-check
 _PLACE = re.compile(r".*: AssumptionFailure\n>>\s*")  # of each one of pytest-assume
 _ONE_LIST = (
@@ -47,12 +48,21 @@ def soft_assertions(*, concurrent: bool) -> Iterator[Callable[[], BaseException 
     """
     log: Any = sys.modules.get(_CHECK)
     own = hasattr(log, "_state_var") and hasattr(log, "_CheckState")
-    token = log._state_var.set(log._CheckState()) if own else None  # noqa: SLF001 - no public way
+    token = log._state_var.set(_new_state(log)) if own else None  # noqa: SLF001 - no public way
     try:
         yield lambda: _checked(log, shared=concurrent and not own) or _assumed(concurrent)
     finally:
         if token is not None:
             log._state_var.reset(token)  # noqa: SLF001
+
+
+def _new_state(log: Any) -> Any:
+    """Return an empty state of pytest-check, set up as the one that it has at work."""
+    state, at_work = log._CheckState(), log._state_var.get(None)  # noqa: SLF001 - no public way
+    for name in _SET_UP:
+        if hasattr(at_work, name):
+            setattr(state, name, getattr(at_work, name))
+    return state
 
 
 def stops_at_failures(error: BaseException) -> bool:

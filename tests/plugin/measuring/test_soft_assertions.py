@@ -27,6 +27,7 @@ class State:
     def __init__(self) -> None:
         self.failures: list[str] = []
         self.reason: str | None = None
+        self.max_fail: int | None = None
 
 
 def check_log(state: ContextVar[State]) -> ModuleType:
@@ -116,6 +117,11 @@ def test_a_check_that_nothing_was_raised_to_is_named_by_its_line(state, kept, sa
         state.get().failures.append(f"FAILURE: {kept}")
 
     assert measure(test) == Outcome(0.0, said)
+
+
+def test_what_a_conftest_set_up_holds_for_each_call(state):
+    state.get().max_fail = 3
+    assert measure(lambda: state.get().max_fail == 3) == Outcome(1.0, returned=True)
 
 
 def test_a_stop_at_failed_checks_says_which(state):
