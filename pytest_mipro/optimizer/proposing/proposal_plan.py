@@ -138,9 +138,10 @@ class PlanPolicy:
 
     Source: MIPRO++ in Opsahl-Ong et al. 2024, arXiv 2406.11695, section 3.2. A study has few
     proposals and many plans, so what is learnt are the effects of single choices, which add up:
-    Bayesian linear regression on the lessons, from `PRIOR`. Choices take turns, by which all are
-    tried and the proposals of a round differ, until another is better with a probability of 0.8.
-    Without `learning` they take turns whatever happens.
+    Bayesian linear regression on the lessons, from `PRIOR`. Choices take turns, by which all but
+    requests without a summary are tried and the proposals of a round differ, until another is
+    better with a probability of 0.8. Each is compared by itself, so that with many lessons some are
+    out of turn by chance. Without `learning` they take turns whatever happens.
     """
 
     def __init__(
