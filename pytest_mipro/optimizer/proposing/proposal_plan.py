@@ -125,7 +125,7 @@ PRIOR: Mapping[tuple[str, Any], float] = MappingProxyType(
 _EFFECT_SPREAD = 0.05
 _LIFT_SPREAD = 0.12
 _ROW_SPREAD = 0.5  # of one row's score: the most that pass or fail can have
-_SURE = NormalDist().inv_cdf(0.8)
+_SURE = NormalDist().inv_cdf(0.95)
 """In deviations: how sure another choice has to be the better one to be asked out of its turn."""
 
 
@@ -140,7 +140,7 @@ class PlanPolicy:
     proposals and many plans, so what is learnt are the effects of single choices, which add up:
     Bayesian linear regression on the lessons, from `PRIOR`. Choices take turns, by which all but
     requests without a summary are tried and the proposals of a round differ, until another is
-    better with a probability of 0.8. Each is compared by itself, so that with many lessons some are
+    better with a probability of 0.95. Each is compared by itself, so that with many lessons some are
     out of turn by chance. Without `learning` they take turns whatever happens.
     """
 

@@ -63,6 +63,16 @@ def test_a_lucky_lesson_changes_no_turn() -> None:
     assert asked(learner(lucky, *(Lesson(plan, 0.0, 12) for plan in TURNS[:3]))) == TURNS
 
 
+def test_lessons_of_chance_leave_nearly_all_turns() -> None:
+    moved = 0
+    for seed in range(20):
+        noise = random.Random(seed)
+        chance = [Lesson(PLANS.rotated(turn), noise.gauss(0, 0.16), 24) for turn in range(60)]
+        plans = asked(learner(*chance), 12)
+        moved += sum(plan != turn for plan, turn in zip(plans, TURNS, strict=False))
+    assert moved < 0.15 * 20 * 12
+
+
 def test_more_rows_tell_more() -> None:
     def effect(rows: int) -> float:
         policy = learner(Lesson(SOME, 0.3, rows), Lesson(replace(SOME, tip="simple"), 0.0, rows))

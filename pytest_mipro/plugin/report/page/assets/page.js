@@ -52,7 +52,7 @@ function learntSection() {
     "learnt",
     "What was learnt about proposing",
     "The lift that each way to ask for an instruction is believed to bring, by the proposals that were tried in this run " +
-      "and in earlier ones. Ways take turns; one that is better with a probability of 0.8 is asked out of its turn.",
+      "and in earlier ones. Ways take turns; one that is better with a probability of 0.95 is asked out of its turn.",
     here.length ? table("Ways to ask that were tried here", columns, rows(here)) : null,
     others.length
       ? h(
