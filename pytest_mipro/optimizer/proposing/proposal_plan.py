@@ -140,8 +140,8 @@ class PlanPolicy:
     proposals and many plans, so what is learnt are the effects of single choices, which add up:
     Bayesian linear regression on the lessons, from `PRIOR`. Choices take turns, by which all but
     requests without a summary are tried and the proposals of a round differ, until another is
-    better with a probability of 0.95. Each is compared by itself, so that with many lessons some are
-    out of turn by chance. Without `learning` they take turns whatever happens.
+    better with a probability of 0.95. Each is compared by itself, so that chance alone takes a few
+    from their turn. Without `learning` they take turns whatever happens.
     """
 
     def __init__(
