@@ -106,18 +106,29 @@ class _Crash:
 class ProblemText(str):
     """A failed result's text as pytest shows failures: in full, and in one line.
 
-    It is a text to plugins that pass reasons on, as annotations of GitHub.
+    It is a text, the one line, to what passes reasons on: annotations of GitHub, and pytest's short
+    summary, which in CI shows the whole of it.
     """
 
     reprcrash: _Crash
+    _lines: Sequence[str]
 
     def __new__(cls, path: str, summary: str, details: Sequence[str] = ()) -> Self:
         """Take the file, the one line, and what follows it in full."""
-        text = super().__new__(cls, "\n".join(map(printable, (summary, *details))))
+        text = super().__new__(cls, printable(summary))
         text.reprcrash = _Crash(path, printable(summary))
+        text._lines = tuple(map(printable, (summary, *details)))
         return text
+
+    def __str__(self) -> str:
+        """Return the text in full, as JUnit files hold it."""
+        return "\n".join(self._lines)
+
+    def __format__(self, spec: str) -> str:
+        """Return the one line: `str()` of it is another text."""
+        return format(self.reprcrash.message, spec)
 
     def toterminal(self, writer: Any) -> None:
         """Write the text to pytest's terminal writer."""
-        for line in self.split("\n"):
+        for line in self._lines:
             writer.line(line)
