@@ -42,8 +42,8 @@ from pytest_mipro.runtime.client.contract import Message, Request
 _NO_ROOM = "the budget holds no proposals"
 _TOO_DEAR = "the proposals took more than was left for them"
 _BY_DEFAULT = (
-    "it is asked for instructions as the model of the first prompt's calls; mipro_proposer_model "
-    "names another"
+    "it is asked for instructions as the model of the first prompt's calls; set another proposer "
+    "model"
 )
 _Made = tuple[Mapping[str, str], Sequence[Proposal]]
 
