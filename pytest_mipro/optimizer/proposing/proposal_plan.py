@@ -173,14 +173,14 @@ class PlanPolicy:
         plan = self._plans.rotated(turn)
         if not self._learning:
             return plan
-        covariance = np.linalg.inv(self._precision)
+        means = self._means
 
         def ahead(name: str, value: Any) -> float:
             """Return how far a choice is ahead of the one whose turn it is, in deviations."""
             contrast = self._contrast({(name, value): 1.0})
             contrast -= self._contrast({(name, getattr(plan, name)): 1.0})
-            error = float(contrast @ covariance @ contrast) ** 0.5
-            return float(contrast @ self._means) / error if error else 0.0
+            error = self._deviation(contrast)
+            return float(contrast @ means) / error if error else 0.0
 
         best = {
             name: max(values, key=partial(ahead, name))
@@ -199,18 +199,20 @@ class PlanPolicy:
             contrast[self._places[pair]] = weight
         return contrast
 
+    def _deviation(self, contrast: Any) -> float:
+        return math.sqrt(contrast @ np.linalg.inv(self._precision) @ contrast)
+
     def effects(self) -> list[Effect]:
         """Return what is known of each choice: its field and value, its effect, the deviation.
 
         The deviation is that of its difference from the mean effect of the field's choices.
         """
-        covariance, known = np.linalg.inv(self._precision), []
+        means, known = self._means, []
         for (name, value), place in self._places.items():
             values = self._plans.choices[name]
             contrast = self._contrast({(name, value): 1.0})
             contrast -= self._contrast({(name, other): 1 / len(values) for other in values})
-            error = float(contrast @ covariance @ contrast) ** 0.5
-            known.append(((name, value), float(self._means[place]), error))
+            known.append(((name, value), float(means[place]), self._deviation(contrast)))
         return known
 
     def learn(self, lesson: Lesson) -> None:
