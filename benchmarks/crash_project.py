@@ -23,7 +23,7 @@ _CONFTEST = '''
 import asyncio, hashlib, json, os, signal, time
 from pytest_mipro.plugin.gate import write_replies
 from pytest_mipro.plugin.lock import write_journal
-from pytest_mipro.plugin.optimise import progress
+from pytest_mipro.plugin.optimise.lines import progress
 from pytest_mipro.runtime.cache import store
 from pytest_mipro.runtime.client.contract import ScriptedClient
 

@@ -67,7 +67,7 @@ def test_queue(ticket, product, queue):
 """,
     "conftest.py": """
 import json, os, time
-from pytest_mipro.plugin.optimise.progress import Progress
+from pytest_mipro.plugin.optimise.lines.progress import Progress
 draw, stages = Progress.__call__, open(os.environ["STAGES"], "a", buffering=1)
 
 def noting(self, event):

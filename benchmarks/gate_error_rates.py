@@ -22,14 +22,14 @@ import numpy as np
 from pytest_mipro.optimizer.statistics.intervals import mean_interval, paired_lift
 from pytest_mipro.optimizer.study.case import Case, Outcome
 from pytest_mipro.plugin.collecting.plan import TestPlan
-from pytest_mipro.plugin.gate.judge import Holdout, Reference, judge
+from pytest_mipro.plugin.gate.verdict.judge import Holdout, Reference, judge
 from pytest_mipro.plugin.lock.lock_file import Lock, LockedCase
 from pytest_mipro.plugin.measuring.report_data import CaseResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from pytest_mipro.plugin.gate.verdict_types import Verdict
+    from pytest_mipro.plugin.gate.verdict.verdict_types import Verdict
 
 SIZES = (20, 50, 200)
 THRESHOLD, GREAT, GOOD, BAD = 0.80, 0.95, 0.85, 0.70

@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_mipro.simulated.faults import Latency
-from pytest_mipro.simulated.server import serve
+from pytest_mipro.simulated.serving.faults import Latency
+from pytest_mipro.simulated.serving.server import serve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

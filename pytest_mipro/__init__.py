@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pytest_mipro.runtime.prompt_text import PromptText, prompt_text
     from pytest_mipro.runtime.score import Score
     from pytest_mipro.runtime.settings import configure, variant
-    from pytest_mipro.runtime.signature.chat_history import History
+    from pytest_mipro.runtime.signature.inputs.chat_history import History
     from pytest_mipro.runtime.steps.decorator import step
 
 __all__ = [
@@ -34,7 +34,7 @@ __all__ = [
 # marked, and production must not import pytest, which `cases` needs.
 _HOMES = {
     "File": "pytest_mipro.runtime.client.attachments",
-    "History": "pytest_mipro.runtime.signature.chat_history",
+    "History": "pytest_mipro.runtime.signature.inputs.chat_history",
     "Image": "pytest_mipro.runtime.client.attachments",
     "LMModule": "pytest_mipro.runtime.module",
     "PromptText": "pytest_mipro.runtime.prompt_text",

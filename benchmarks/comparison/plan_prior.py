@@ -18,7 +18,7 @@ from benchmarks.comparison.quick import MODEL, Setup, lessons_of, settings_of
 from benchmarks.comparison.worlds import WORLDS
 from pytest_mipro.optimizer.proposing.proposal_plan import PlanPolicy, PlanSpace
 from pytest_mipro.plugin.config.options import EFFORTS
-from pytest_mipro.plugin.optimise.optimizer_inputs import BuiltIns
+from pytest_mipro.plugin.optimise.inputs.optimizer_inputs import BuiltIns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

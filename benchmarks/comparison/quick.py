@@ -31,7 +31,7 @@ from pytest_mipro.optimizer.search.tpe import TPESearcher
 from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
 from pytest_mipro.optimizer.study.settings import DEFAULT, PARTS
 from pytest_mipro.plugin.config.options import EFFORTS, Options
-from pytest_mipro.plugin.optimise.optimizer_inputs import (
+from pytest_mipro.plugin.optimise.inputs.optimizer_inputs import (
     BuiltIns,
     optimizer_settings,
     startup_trials,

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from pytest_mipro.cli.named import AnyPrompt, asked, prompts_named
-from pytest_mipro.cli.project import Visitor, visit
+from pytest_mipro.cli.repo.named import AnyPrompt, asked, prompts_named
+from pytest_mipro.cli.repo.project import Visitor, visit
 from pytest_mipro.errors import ConfigurationError, MiproError, MissingReplyError
 from pytest_mipro.plugin.collecting.cases import case_row
 from pytest_mipro.plugin.collecting.marks import MARK

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_mipro.cli.output import say
-from pytest_mipro.cli.prompts import Inventory, inventory_of
-from pytest_mipro.cli.sources import FoundPrompt, prompts_in, source_text
-from pytest_mipro.cli.trees import Folder, Wheel, project_root
+from pytest_mipro.cli.repo.prompts import Inventory, inventory_of
+from pytest_mipro.cli.repo.sources import FoundPrompt, prompts_in, source_text
+from pytest_mipro.cli.repo.trees import Folder, Wheel, project_root
 from pytest_mipro.errors import ConfigurationError, UsageError
 from pytest_mipro.plugin.lock.lock_file import SUFFIX, LockedModule
 from pytest_mipro.runtime.prompts.prompt import Prompt

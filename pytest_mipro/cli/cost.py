@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_mipro.cli.output import say
-from pytest_mipro.cli.project import in_project
+from pytest_mipro.cli.repo.project import in_project
 from pytest_mipro.optimizer.budget.spending import STAGES
 from pytest_mipro.optimizer.study.amount import Amount, describe_amount
 from pytest_mipro.plugin.config.cache_folder import mipro_folder

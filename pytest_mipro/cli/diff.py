@@ -12,10 +12,10 @@ from statistics import fmean
 from typing import Any
 
 from pytest_mipro.cli.output import say
-from pytest_mipro.cli.prompts import Inventory, inventory_of
-from pytest_mipro.cli.trees import Folder, Revision, Tree, project_root
+from pytest_mipro.cli.repo.prompts import Inventory, inventory_of
+from pytest_mipro.cli.repo.trees import Folder, Revision, Tree, project_root
 from pytest_mipro.errors import PromptFileError
-from pytest_mipro.plugin.optimise.refused_finalist import prompt_diff
+from pytest_mipro.plugin.optimise.records.refused_finalist import prompt_diff
 from pytest_mipro.runtime.prompts.prompt_file import file_text
 from pytest_mipro.runtime.text.number_words import counted
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_mipro.cli.importing import AnyModule, modules_of
 from pytest_mipro.cli.output import say
-from pytest_mipro.cli.project import in_project
+from pytest_mipro.cli.repo.importing import AnyModule, modules_of
+from pytest_mipro.cli.repo.project import in_project
+from pytest_mipro.cli.repo.sources import FoundPrompt, prompts_in, source_text
+from pytest_mipro.cli.repo.trees import Folder, project_root
 from pytest_mipro.cli.saved_dspy import Predictor, read_saved
-from pytest_mipro.cli.sources import FoundPrompt, prompts_in, source_text
-from pytest_mipro.cli.trees import Folder, project_root
 from pytest_mipro.errors import ConfigurationError, OutputParseError
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.prompts.prompt_file import file_text, holds_demos

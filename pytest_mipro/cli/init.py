@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_mipro.cli.import_names import folder_without_name, import_name
 from pytest_mipro.cli.output import say
-from pytest_mipro.cli.pipelines import RESERVED, Pipeline, pipelines_in
-from pytest_mipro.cli.pytest_ini import Ini, read_ini
-from pytest_mipro.cli.trees import Folder, project_root
+from pytest_mipro.cli.repo.import_names import folder_without_name, import_name
+from pytest_mipro.cli.repo.pipelines import RESERVED, Pipeline, pipelines_in
+from pytest_mipro.cli.repo.pytest_ini import Ini, read_ini
+from pytest_mipro.cli.repo.trees import Folder, project_root
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.pages import page
 from pytest_mipro.runtime.text.files import atomic_write

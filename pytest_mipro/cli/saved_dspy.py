@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_mipro.errors import ConfigurationError
-from pytest_mipro.runtime.signature.reply_text import normalise_instruction
+from pytest_mipro.runtime.signature.answers.reply_text import normalise_instruction
 from pytest_mipro.runtime.text.files import read_text
 from pytest_mipro.runtime.text.redaction import one_line
 from pytest_mipro.runtime.text.strict_json import load_json

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from pytest_mipro.cli.case_requests import requests_of_case
-from pytest_mipro.cli.importing import AnyModule
-from pytest_mipro.cli.named import AnyPrompt, asked, prompts_named, text_messages
 from pytest_mipro.cli.output import json_text, say
-from pytest_mipro.cli.project import in_project
-from pytest_mipro.cli.trees import project_root
+from pytest_mipro.cli.repo.importing import AnyModule
+from pytest_mipro.cli.repo.named import AnyPrompt, asked, prompts_named, text_messages
+from pytest_mipro.cli.repo.project import in_project
+from pytest_mipro.cli.repo.trees import project_root
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.config.redaction import redacted, redaction

@@ -24,7 +24,7 @@ from pytest_mipro.plugin.measuring.report_data import attached
 
 if TYPE_CHECKING:
     from pytest_mipro.plugin.gate.state import RunState
-    from pytest_mipro.plugin.gate.verdict_types import Verdict
+    from pytest_mipro.plugin.gate.verdict.verdict_types import Verdict
     from pytest_mipro.plugin.measuring.report_data import MeasuredCase
 
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import cast
 
 from pytest_mipro.errors import ConfigurationError
-from pytest_mipro.simulated.faults import KINDS, Fault, FaultPlan, Latency
-from pytest_mipro.simulated.server import ServerOptions, SimulatedServer
+from pytest_mipro.simulated.serving.faults import KINDS, Fault, FaultPlan, Latency
+from pytest_mipro.simulated.serving.server import ServerOptions, SimulatedServer
 
 
 def parse(arguments: Sequence[str] | None = None) -> ServerOptions:

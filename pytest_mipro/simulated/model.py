@@ -14,9 +14,11 @@ from typing import Any
 
 from pytest_mipro.runtime.client.attachments import Attachment
 from pytest_mipro.runtime.client.contract import Message
-from pytest_mipro.simulated import describing, marked_format, noise, plain_format, proposing
-from pytest_mipro.simulated.filling import Filler, reason
-from pytest_mipro.simulated.task import Mind, Question, Task
+from pytest_mipro.simulated.answering.filling import Filler, reason
+from pytest_mipro.simulated.formats import marked_format, plain_format
+from pytest_mipro.simulated.formats.task import Mind, Question, Task
+from pytest_mipro.simulated.language import noise
+from pytest_mipro.simulated.proposing import describing, instruction
 
 # The models there are, by how much their decisions are blurred by noise.
 MODELS: Mapping[str, float] = {"small": 1.0, "large": 0.5}
@@ -62,8 +64,8 @@ class SimulatedModel:
 
     def _meta(self, task: Task, messages: Sequence[Message], mind: Mind) -> str | None:
         """Return the text where an instruction or a description is asked for, else None."""
-        if proposing.is_asked(task):
-            return proposing.propose(task, messages, mind)
+        if instruction.is_asked(task):
+            return instruction.propose(task, messages, mind)
         if describing.is_asked(task):
             return describing.describe(task, mind)
         return None

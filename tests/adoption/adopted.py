@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from pytest_mipro.simulated.server import serve
+from pytest_mipro.simulated.serving.server import serve
 
 HERE = Path(__file__).parent
 MOST_LINES = 6

@@ -24,7 +24,7 @@ from benchmarks.comparison.project import pipeline_source
 from benchmarks.real_model import __main__ as real_model
 from benchmarks.real_model import weights
 from benchmarks.real_model.recording_proxy import LONGEST_REPLY, recording
-from pytest_mipro.simulated.server import serve
+from pytest_mipro.simulated.serving.server import serve
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cli_project import PIPELINE, PROMPT, Run, write
 
-from pytest_mipro.cli.trees import Folder, Revision
+from pytest_mipro.cli.repo.trees import Folder, Revision
 
 LOCK = "tests/test_desk.mipro.json"
 ROUTE = "desk/prompts/pipeline.route.yaml"

@@ -21,7 +21,7 @@ from pytest_mipro.runtime.client.litellm_client import LiteLLMClient, LiveSettin
 from pytest_mipro.runtime.client.providers import ProviderClient
 from pytest_mipro.runtime.replies.recorded import RecordedClient, RecordedReplies, recorded
 from pytest_mipro.simulated.client import SimulatedClient
-from pytest_mipro.simulated.server import ServerOptions, serve
+from pytest_mipro.simulated.serving.server import ServerOptions, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

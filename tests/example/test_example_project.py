@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mipro.simulated.faults import FaultPlan
-from pytest_mipro.simulated.server import serve
+from pytest_mipro.simulated.serving.faults import FaultPlan
+from pytest_mipro.simulated.serving.server import serve
 
 pytestmark = pytest.mark.slow
 EXAMPLE = Path(__file__).parents[2] / "example_project"

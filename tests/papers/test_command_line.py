@@ -13,7 +13,7 @@ import pytest
 
 from pytest_mipro.cli.main import main
 from pytest_mipro.simulated.__main__ import parse as simulated_options
-from pytest_mipro.simulated.faults import KINDS
+from pytest_mipro.simulated.serving.faults import KINDS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ import sys
 import pytest
 from pages import play
 
-from pytest_mipro.simulated.server import serve
+from pytest_mipro.simulated.serving.server import serve
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pages import ROOT, play, steps
 
-from pytest_mipro.simulated.server import serve
+from pytest_mipro.simulated.serving.server import serve
 
 TICKETS = ROOT / "example_project/tests/tickets.jsonl"
 

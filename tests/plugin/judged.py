@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import TestPlan
-from pytest_mipro.plugin.gate.judge import Holdout, Reference, judge
+from pytest_mipro.plugin.gate.verdict.judge import Holdout, Reference, judge
 from pytest_mipro.plugin.lock.lock_file import Lock, LockedCase
 from pytest_mipro.plugin.measuring.report_data import CaseResult
 

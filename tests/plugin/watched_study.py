@@ -6,7 +6,7 @@ from pytest_mipro.optimizer.statistics.intervals import Interval, PairedLift
 from pytest_mipro.optimizer.statistics.lower_bound import Unit
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 from pytest_mipro.optimizer.study.split import Split
-from pytest_mipro.plugin.optimise.standing import Standing
+from pytest_mipro.plugin.optimise.screen.standing import Standing
 
 TRIALS = 4
 CALLS = {"baseline": 10, "bootstrap": 5, "proposals": 5, "search": 50, "decision": 20}

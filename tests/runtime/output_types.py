@@ -12,8 +12,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pytest_mipro.errors import OutputParseError
-from pytest_mipro.runtime.signature.output_format import OutputFormat
-from pytest_mipro.runtime.signature.output_type import output_format
+from pytest_mipro.runtime.signature.outputs.output_format import OutputFormat
+from pytest_mipro.runtime.signature.outputs.output_type import output_format
 
 Team = Literal["bug", "account", "sign-in", "refund", "privacy", "delivery"]
 

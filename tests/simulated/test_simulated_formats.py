@@ -7,7 +7,7 @@ import json
 from simulated_worlds import classification, world
 
 from pytest_mipro.runtime.client.contract import Message
-from pytest_mipro.simulated import marked_format, plain_format
+from pytest_mipro.simulated.formats import marked_format, plain_format
 from pytest_mipro.simulated.model import SimulatedModel
 
 MODEL = SimulatedModel("small")

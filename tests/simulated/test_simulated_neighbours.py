@@ -9,8 +9,8 @@ from statistics import fmean
 import pytest
 from simulated_worlds import accuracy, world
 
-from pytest_mipro.simulated.neighbours import neighbour_scores, series_scores
-from pytest_mipro.simulated.task import Question
+from pytest_mipro.simulated.answering.neighbours import neighbour_scores, series_scores
+from pytest_mipro.simulated.formats.task import Question
 
 BARE = "Sort the note."
 MANY = tuple(f"Q{number}" for number in range(1, 13))

@@ -10,7 +10,7 @@ from proposal_formats import FORMATS, INSTRUCTION, feedback, instruction_of
 from simulated_worlds import accuracy, world
 
 from pytest_mipro.simulated.model import SimulatedModel
-from pytest_mipro.simulated.shown import approves, shown_examples
+from pytest_mipro.simulated.proposing.shown import approves, shown_examples
 
 MODEL = SimulatedModel("small")
 NAMES = ("tree care", "noise control", "public library", "waste collection")

@@ -13,8 +13,8 @@ from simulated_worlds import classification, world
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.runtime.client.contract import Request
 from pytest_mipro.simulated.client import SimulatedClient
-from pytest_mipro.simulated.faults import FaultPlan, Latency, RateLimit
-from pytest_mipro.simulated.server import serve
+from pytest_mipro.simulated.serving.faults import FaultPlan, Latency, RateLimit
+from pytest_mipro.simulated.serving.server import serve
 
 HERE = world(0)
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pytest_mipro.simulated.chat_api import completion
+from pytest_mipro.simulated.serving.chat_api import completion
 
 PARAMETERS = {
     "type": "object",

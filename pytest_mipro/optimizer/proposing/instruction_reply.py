@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from pytest_mipro.runtime.signature.json_reply import json_values
-from pytest_mipro.runtime.signature.reply_text import bare, normalise_instruction, only_fence
-from pytest_mipro.runtime.signature.thoughts import without_thoughts
+from pytest_mipro.runtime.signature.answers.json_reply import json_values
+from pytest_mipro.runtime.signature.answers.reply_text import (
+    bare,
+    normalise_instruction,
+    only_fence,
+)
+from pytest_mipro.runtime.signature.answers.thoughts import without_thoughts
 
 Problem = Literal[
     "",

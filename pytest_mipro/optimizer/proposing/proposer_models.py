@@ -26,8 +26,8 @@ from pytest_mipro.optimizer.study.case import Case, CaseRun
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.runtime.client.contract import LMClient, Message, Reply, Request
 from pytest_mipro.runtime.settings import current_settings
+from pytest_mipro.runtime.signature.answers.thoughts import without_thoughts
 from pytest_mipro.runtime.signature.signature import Signature
-from pytest_mipro.runtime.signature.thoughts import without_thoughts
 from pytest_mipro.runtime.text.number_words import counted
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pytest_mipro.optimizer.study.split import digest_of_rows
 from pytest_mipro.plugin.gate.provenance import StudyProvenance
-from pytest_mipro.plugin.gate.verdict_types import Verdict
+from pytest_mipro.plugin.gate.verdict.verdict_types import Verdict
 from pytest_mipro.plugin.lock.lock_file import Lock, LockedModule
 from pytest_mipro.runtime.calls.parameters import PRIVATE_PREFIX, RECORDED
 from pytest_mipro.runtime.signature.signature import plain_file, variant_of_file

@@ -17,11 +17,11 @@ import pytest
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path, relative_path
 from pytest_mipro.plugin.gate.differences import Difference, FormatPath, differences
-from pytest_mipro.plugin.gate.judge import locked
 from pytest_mipro.plugin.gate.junit import ProblemText, report_result
 from pytest_mipro.plugin.gate.provenance import StudyProvenance, provenance_of
 from pytest_mipro.plugin.gate.state import RunState
-from pytest_mipro.plugin.gate.verdict_types import Verdict
+from pytest_mipro.plugin.gate.verdict.judge import locked
+from pytest_mipro.plugin.gate.verdict.verdict_types import Verdict
 from pytest_mipro.runtime.text.number_words import counted
 
 _DRIFTS = pytest.StashKey[dict[str, "Callable[[FormatPath], tuple[Difference, ...]]"]]()

@@ -13,7 +13,7 @@ from typing import Any, Self
 import pytest
 
 from pytest_mipro.plugin.config.printable import printable
-from pytest_mipro.plugin.gate.verdict_types import Verdict
+from pytest_mipro.plugin.gate.verdict.verdict_types import Verdict
 from pytest_mipro.plugin.measuring.report_data import CaseResult, attach
 from pytest_mipro.plugin.measuring.shown_calls import case_text
 from pytest_mipro.runtime.text.redaction import one_line

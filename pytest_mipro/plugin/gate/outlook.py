@@ -9,7 +9,7 @@ from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.plugin.collecting.plan import PlannedCase, TestPlan
 from pytest_mipro.plugin.config.options import GateOn
 from pytest_mipro.plugin.gate.case_run import group_of
-from pytest_mipro.plugin.gate.judge import Holdout, Reference, judge
+from pytest_mipro.plugin.gate.verdict.judge import Holdout, Reference, judge
 from pytest_mipro.plugin.measuring.report_data import CaseResult
 from pytest_mipro.runtime.text.number_words import counted
 

@@ -17,7 +17,7 @@ from pytest_mipro.plugin.collecting.plan import (
     by_study,
     plan_cases,
 )
-from pytest_mipro.plugin.gate.verdict_types import Verdict
+from pytest_mipro.plugin.gate.verdict.verdict_types import Verdict
 from pytest_mipro.plugin.measuring.report_data import CaseResult, MeasuredCase, ModuleUsage
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class RunState:
 
     def conclude(self) -> tuple[Verdict, ...]:
         """Judge each test that was begun, and return the verdicts by study and test."""
-        from pytest_mipro.plugin.gate.judge import judge, reference_of  # noqa: PLC0415 - at the end alone
+        from pytest_mipro.plugin.gate.verdict.judge import judge, reference_of  # noqa: PLC0415 - at the end alone
 
         # Workers end in any order: the order of the cases is that of their ids.
         cases = {

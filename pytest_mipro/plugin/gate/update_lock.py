@@ -20,7 +20,7 @@ from pytest_mipro.plugin.config.cache_folder import mipro_folder
 from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.gate.provenance import StudyProvenance, provenance_of
 from pytest_mipro.plugin.gate.state import RunState
-from pytest_mipro.plugin.gate.verdict_types import Verdict
+from pytest_mipro.plugin.gate.verdict.verdict_types import Verdict
 from pytest_mipro.plugin.lock.lock_file import Lock, LockedCase, dump_lock, read_lock
 from pytest_mipro.plugin.lock.write_journal import FileWrite, flush
 from pytest_mipro.runtime.text.files import ensure_private_folder

@@ -19,7 +19,7 @@ from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.config.study_files import ensure_study_folder, study_file
-from pytest_mipro.plugin.gate.verdict_types import Verdict
+from pytest_mipro.plugin.gate.verdict.verdict_types import Verdict
 from pytest_mipro.plugin.measuring.report_data import (
     CallUsage,
     CaseResult,

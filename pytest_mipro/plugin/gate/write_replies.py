@@ -21,7 +21,7 @@ from pytest_mipro.plugin.gate.provenance import (
     replies_used,
 )
 from pytest_mipro.plugin.gate.state import RunState
-from pytest_mipro.plugin.gate.verdict_types import Verdict
+from pytest_mipro.plugin.gate.verdict.verdict_types import Verdict
 from pytest_mipro.plugin.measuring.fixtures import is_fixture
 from pytest_mipro.plugin.measuring.measure import Status
 from pytest_mipro.plugin.replies.client_stack import replies_path

@@ -36,15 +36,15 @@ from pytest_mipro.plugin.measuring.fixtures import (
 from pytest_mipro.plugin.measuring.measure import measure
 from pytest_mipro.plugin.measuring.repeated import RepeatedTest
 from pytest_mipro.plugin.measuring.report_data import attach
-from pytest_mipro.plugin.optimise.budget_limits import StudyBills
 from pytest_mipro.plugin.optimise.foreseen import called_before, modules_called, refuse_foreseen
-from pytest_mipro.plugin.optimise.optimizer_inputs import BuiltIns
+from pytest_mipro.plugin.optimise.inputs.budget_limits import StudyBills
+from pytest_mipro.plugin.optimise.inputs.optimizer_inputs import BuiltIns
 from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
 from pytest_mipro.plugin.optimise.plan_study import plan_study
 from pytest_mipro.plugin.optimise.run_study import run_study
+from pytest_mipro.plugin.optimise.screen.terminal_screen import TerminalScreen
 from pytest_mipro.plugin.optimise.study_inputs import StudyInputs
 from pytest_mipro.plugin.optimise.study_item import OptimizeItem
-from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen
 from pytest_mipro.plugin.replies.fixture_calls import first_error, trace_fixtures
 from pytest_mipro.plugin.report.contents import OPTIMIZATIONS, Optimizations
 from pytest_mipro.runtime.calls.trace import ModuleCall

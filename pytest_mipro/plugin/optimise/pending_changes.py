@@ -24,10 +24,10 @@ from pytest_mipro.plugin.config.study_files import study_file
 from pytest_mipro.plugin.lock.lock_builder import lock_of
 from pytest_mipro.plugin.lock.lock_file import Lock, dump_lock, read_lock
 from pytest_mipro.plugin.lock.write_journal import FileWrite, changed, file_digest, flush
-from pytest_mipro.plugin.optimise.ending import Ending
-from pytest_mipro.plugin.optimise.labelled_lines import labelled
-from pytest_mipro.plugin.optimise.refused_finalist import keep_refused, prompt_diff
-from pytest_mipro.plugin.optimise.study_watch import StudyWatch
+from pytest_mipro.plugin.optimise.lines.ending import Ending
+from pytest_mipro.plugin.optimise.records.refused_finalist import keep_refused, prompt_diff
+from pytest_mipro.plugin.optimise.screen.labelled_lines import labelled
+from pytest_mipro.plugin.optimise.screen.study_watch import StudyWatch
 from pytest_mipro.plugin.replies.client_stack import replies_path
 from pytest_mipro.plugin.report.contents import describe_demand
 from pytest_mipro.runtime.calls.trace import ModuleCall

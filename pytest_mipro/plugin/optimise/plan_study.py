@@ -8,12 +8,12 @@ from pytest_mipro.plugin.config.cache_folder import mipro_folder
 from pytest_mipro.plugin.gate.usage_file import default_model, read_usage
 from pytest_mipro.plugin.lock.holdout_uses import known_holdout_uses
 from pytest_mipro.plugin.lock.lock_file import read_lock
-from pytest_mipro.plugin.optimise.gate_forecast import asked_now
-from pytest_mipro.plugin.optimise.labelled_lines import labelled
-from pytest_mipro.plugin.optimise.optimizer_inputs import settings_of
-from pytest_mipro.plugin.optimise.plan_lines import describe_dry_run
+from pytest_mipro.plugin.optimise.inputs.gate_forecast import asked_now
+from pytest_mipro.plugin.optimise.inputs.optimizer_inputs import settings_of
+from pytest_mipro.plugin.optimise.lines.plan_lines import describe_dry_run
+from pytest_mipro.plugin.optimise.screen.labelled_lines import labelled
+from pytest_mipro.plugin.optimise.screen.terminal_screen import TerminalScreen
 from pytest_mipro.plugin.optimise.study_inputs import StudyInputs, tell_of_rows
-from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen
 from pytest_mipro.plugin.replies.client_stack import run_client
 from pytest_mipro.plugin.replies.journal import last_summary, lines_of
 

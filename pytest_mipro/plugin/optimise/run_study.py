@@ -26,19 +26,23 @@ from pytest_mipro.plugin.lock.holdout_uses import HoldoutRecord
 from pytest_mipro.plugin.lock.lock_builder import lessons_of
 from pytest_mipro.plugin.lock.lock_file import read_lock
 from pytest_mipro.plugin.lock.prompt_targets import check_targets
-from pytest_mipro.plugin.optimise.budget_limits import describe_error
-from pytest_mipro.plugin.optimise.ending import Ending
 from pytest_mipro.plugin.optimise.finished_study import AlreadyFinishedError
-from pytest_mipro.plugin.optimise.gate_forecast import asked_now, enough_by_gate, frozen_in
-from pytest_mipro.plugin.optimise.optimizer_inputs import searcher_of, settings_of, strategies_of
-from pytest_mipro.plugin.optimise.optuna_journal import OptunaJournal
-from pytest_mipro.plugin.optimise.plan_lines import planned_sizes
-from pytest_mipro.plugin.optimise.progress import Progress
-from pytest_mipro.plugin.optimise.study_effort import effort_of
+from pytest_mipro.plugin.optimise.inputs.budget_limits import describe_error
+from pytest_mipro.plugin.optimise.inputs.gate_forecast import asked_now, enough_by_gate, frozen_in
+from pytest_mipro.plugin.optimise.inputs.optimizer_inputs import (
+    searcher_of,
+    settings_of,
+    strategies_of,
+)
+from pytest_mipro.plugin.optimise.inputs.study_effort import effort_of
+from pytest_mipro.plugin.optimise.lines.ending import Ending
+from pytest_mipro.plugin.optimise.lines.plan_lines import planned_sizes
+from pytest_mipro.plugin.optimise.lines.progress import Progress
+from pytest_mipro.plugin.optimise.records.optuna_journal import OptunaJournal
+from pytest_mipro.plugin.optimise.records.study_record import StudyRecord
+from pytest_mipro.plugin.optimise.screen.study_watch import StudyWatch
+from pytest_mipro.plugin.optimise.screen.terminal_screen import TerminalScreen, captured_logging_off
 from pytest_mipro.plugin.optimise.study_inputs import StudyInputs, tell_of_rows
-from pytest_mipro.plugin.optimise.study_record import StudyRecord
-from pytest_mipro.plugin.optimise.study_watch import StudyWatch
-from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen, captured_logging_off
 from pytest_mipro.plugin.replies.bill import BILLS, JournalBill, billing
 from pytest_mipro.plugin.replies.client_stack import replies_of, studies_client
 from pytest_mipro.plugin.replies.serving import watching_cases

@@ -16,10 +16,10 @@ from pytest_mipro.plugin.config.cache_folder import mipro_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.study_files import StudyFile, study_file
 from pytest_mipro.plugin.optimise.finished_study import FinishedStudy
-from pytest_mipro.plugin.optimise.labelled_lines import labelled
+from pytest_mipro.plugin.optimise.inputs.study_effort import effort_of
 from pytest_mipro.plugin.optimise.pending_changes import PendingChanges
-from pytest_mipro.plugin.optimise.study_effort import effort_of
-from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen
+from pytest_mipro.plugin.optimise.screen.labelled_lines import labelled
+from pytest_mipro.plugin.optimise.screen.terminal_screen import TerminalScreen
 from pytest_mipro.runtime.calls.trace import ModuleCall
 
 

@@ -16,8 +16,8 @@ from pytest_mipro.plugin.collecting.plan import PlannedCase
 from pytest_mipro.plugin.config.cache_folder import how_to_go_on
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.printable import printable
-from pytest_mipro.plugin.optimise.budget_limits import describe_error
-from pytest_mipro.plugin.optimise.terminal_screen import TerminalScreen
+from pytest_mipro.plugin.optimise.inputs.budget_limits import describe_error
+from pytest_mipro.plugin.optimise.screen.terminal_screen import TerminalScreen
 
 
 class OptimizeItem(pytest.Item):

@@ -10,7 +10,7 @@ from textwrap import wrap
 from pytest_mipro.optimizer.statistics.intervals import PairedLift
 from pytest_mipro.optimizer.statistics.notation import with_interval
 from pytest_mipro.plugin.gate.error_reports import cause_of
-from pytest_mipro.plugin.gate.verdict_types import CaseChange, Mean, Verdict
+from pytest_mipro.plugin.gate.verdict.verdict_types import CaseChange, Mean, Verdict
 from pytest_mipro.plugin.measuring.report_data import CaseResult
 from pytest_mipro.plugin.replies.circuit_breaker import NOT_TRIED
 from pytest_mipro.runtime.text.number_words import counted

@@ -25,7 +25,7 @@ from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.gate.differences import Difference
 from pytest_mipro.plugin.gate.drift import drift_of
 from pytest_mipro.plugin.gate.provenance import replies_used
-from pytest_mipro.plugin.gate.verdict_types import Verdict
+from pytest_mipro.plugin.gate.verdict.verdict_types import Verdict
 from pytest_mipro.plugin.measuring.report_data import ModuleUsage, by_module
 from pytest_mipro.plugin.replies.troubles import Trouble
 from pytest_mipro.runtime.signature.signature import Signature

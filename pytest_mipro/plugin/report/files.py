@@ -15,7 +15,7 @@ from pytest_mipro.plugin.config.paths import format_path
 from pytest_mipro.plugin.config.printable import printable
 from pytest_mipro.plugin.config.redaction import redaction
 from pytest_mipro.plugin.config.study_files import StudyFile, ensure_study_folder, study_file
-from pytest_mipro.plugin.gate.verdict_types import Verdict
+from pytest_mipro.plugin.gate.verdict.verdict_types import Verdict
 from pytest_mipro.plugin.report.contents import RunReport, run_report
 from pytest_mipro.plugin.report.json_report import json_report
 from pytest_mipro.plugin.report.markdown import markdown_report

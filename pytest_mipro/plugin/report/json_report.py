@@ -16,8 +16,8 @@ import pytest
 
 from pytest_mipro.optimizer.statistics.intervals import PairedLift
 from pytest_mipro.plugin.config.redaction import redacted
-from pytest_mipro.plugin.gate.model_comparison import by_test
-from pytest_mipro.plugin.gate.verdict_types import Mean, Verdict
+from pytest_mipro.plugin.gate.verdict.model_comparison import by_test
+from pytest_mipro.plugin.gate.verdict.verdict_types import Mean, Verdict
 from pytest_mipro.plugin.measuring.report_data import CaseResult
 from pytest_mipro.plugin.measuring.shown_calls import ShownCall
 from pytest_mipro.plugin.replies.troubles import Trouble

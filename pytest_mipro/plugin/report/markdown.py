@@ -14,8 +14,8 @@ from pytest_mipro.optimizer.budget.spending import grouped
 from pytest_mipro.optimizer.run.events import Measured
 from pytest_mipro.optimizer.statistics.notation import with_interval
 from pytest_mipro.optimizer.study.amount import describe_amount, total
-from pytest_mipro.plugin.gate.model_comparison import by_test, compared_on
-from pytest_mipro.plugin.gate.verdict_types import Verdict
+from pytest_mipro.plugin.gate.verdict.model_comparison import by_test, compared_on
+from pytest_mipro.plugin.gate.verdict.verdict_types import Verdict
 from pytest_mipro.plugin.report.case_lines import format_lift, format_mean, short_id
 from pytest_mipro.plugin.report.contents import (
     GatedStudy,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pytest_mipro.plugin.gate.verdict_types import MetricMean, Verdict
+from pytest_mipro.plugin.gate.verdict.verdict_types import MetricMean, Verdict
 from pytest_mipro.plugin.report.case_lines import Lines, short_id
 from pytest_mipro.runtime.text.number_words import counted, measured
 from pytest_mipro.runtime.text.redaction import one_line

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_mipro.plugin.gate.model_comparison import GatedModel, by_test, compared_on
-from pytest_mipro.plugin.gate.verdict_types import Verdict
+from pytest_mipro.plugin.gate.verdict.model_comparison import GatedModel, by_test, compared_on
+from pytest_mipro.plugin.gate.verdict.verdict_types import Verdict
 from pytest_mipro.plugin.measuring.report_data import CallUsage
 from pytest_mipro.plugin.report.case_lines import format_lift, format_mean
 

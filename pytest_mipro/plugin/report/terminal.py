@@ -17,10 +17,10 @@ from pytest_mipro.plugin.gate.provenance import (
     provenance_of,
     variant_lines,
 )
-from pytest_mipro.plugin.gate.rules import describe_detectable, format_p_value
 from pytest_mipro.plugin.gate.state import RunState
 from pytest_mipro.plugin.gate.update_lock import UPDATE_LOCK
-from pytest_mipro.plugin.gate.verdict_types import Verdict
+from pytest_mipro.plugin.gate.verdict.rules import describe_detectable, format_p_value
+from pytest_mipro.plugin.gate.verdict.verdict_types import Verdict
 from pytest_mipro.plugin.measuring.measure import Status
 from pytest_mipro.plugin.measuring.report_data import CallUsage
 from pytest_mipro.plugin.replies.troubles import describe_troubles

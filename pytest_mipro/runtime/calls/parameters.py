@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_mipro.errors import UsageError
-from pytest_mipro.runtime.signature.chat_history import OWN_CLIENT_WAY
+from pytest_mipro.runtime.signature.inputs.chat_history import OWN_CLIENT_WAY
 
 RECORDED = (
     *("temperature", "top_p", "top_k", "min_p", "max_tokens", "max_completion_tokens", "seed"),

@@ -22,7 +22,7 @@ from pytest_mipro.runtime.prompts import front_matter
 from pytest_mipro.runtime.prompts.placeholders import warn_of_placeholders
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 from pytest_mipro.runtime.settings import current_settings
-from pytest_mipro.runtime.signature.reply_text import normalise_instruction
+from pytest_mipro.runtime.signature.answers.reply_text import normalise_instruction
 from pytest_mipro.runtime.signature.signature import VARIANT_SIGN, Signature, is_variant
 from pytest_mipro.runtime.signature.text_signature import TextSignature
 from pytest_mipro.runtime.text import yaml_subset

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from pytest_mipro.errors import ModuleCallError, ModuleDefinitionError
+from pytest_mipro.runtime.signature.answers.reply_text import normalise_instruction
 from pytest_mipro.runtime.signature.definition import check_annotations, check_body, check_shape
-from pytest_mipro.runtime.signature.input_types import InputTypes, resolved
-from pytest_mipro.runtime.signature.output_format import OutputFormat
-from pytest_mipro.runtime.signature.output_type import UnresolvedTypeError, output_format
-from pytest_mipro.runtime.signature.reply_text import normalise_instruction
+from pytest_mipro.runtime.signature.inputs.input_types import InputTypes, resolved
+from pytest_mipro.runtime.signature.outputs.output_format import OutputFormat
+from pytest_mipro.runtime.signature.outputs.output_type import UnresolvedTypeError, output_format
 from pytest_mipro.runtime.signature.signature import Signature, note_defined
 from pytest_mipro.runtime.text.merge_conflict import CONFLICT, conflict_line
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self, cast
 from weakref import WeakValueDictionary
 
 from pytest_mipro.runtime.signature.json_values import to_text
-from pytest_mipro.runtime.signature.output_format import OutputFormat
+from pytest_mipro.runtime.signature.outputs.output_format import OutputFormat
 
 VARIANT_SIGN = "@"
 """Parts a variant from the name of the prompt file, and of the module."""

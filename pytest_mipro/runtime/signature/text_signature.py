@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pytest_mipro.runtime.signature.output_format import OutputFormat
-from pytest_mipro.runtime.signature.output_type import output_format
+from pytest_mipro.runtime.signature.outputs.output_format import OutputFormat
+from pytest_mipro.runtime.signature.outputs.output_type import output_format
 from pytest_mipro.runtime.signature.signature import (
     Signature,
     defined_signature,

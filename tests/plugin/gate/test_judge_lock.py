@@ -8,7 +8,7 @@ import pytest
 from judged import lock_of, passing, results_of, verdict_on
 
 from pytest_mipro.optimizer.study.case import Outcome
-from pytest_mipro.plugin.gate.judge import Holdout
+from pytest_mipro.plugin.gate.verdict.judge import Holdout
 from pytest_mipro.plugin.lock.lock_file import Lock, LockedCase
 
 

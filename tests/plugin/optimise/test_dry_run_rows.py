@@ -7,7 +7,7 @@ import pytest
 from optimize_project import optimize, write_project
 
 from pytest_mipro.optimizer.study.split import Split
-from pytest_mipro.plugin.optimise.row_lines import describe_power
+from pytest_mipro.plugin.optimise.lines.row_lines import describe_power
 
 FROM_FILE = """
 from pytest_mipro import cases

@@ -19,8 +19,8 @@ from pytest_mipro.runtime.cache.reply_cache import CachedClient
 from pytest_mipro.runtime.cache.store import Store
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Message, Reply, Request, ScriptedClient
-from pytest_mipro.simulated.faults import FaultPlan, Latency
-from pytest_mipro.simulated.server import serve
+from pytest_mipro.simulated.serving.faults import FaultPlan, Latency
+from pytest_mipro.simulated.serving.server import serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

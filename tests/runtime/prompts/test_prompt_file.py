@@ -22,7 +22,7 @@ from pytest_mipro.runtime.prompts.prompt_file import (
     parse_prompt,
     read_prompt,
 )
-from pytest_mipro.runtime.signature.reply_text import normalise_instruction
+from pytest_mipro.runtime.signature.answers.reply_text import normalise_instruction
 
 AWKWARD = [
     *("1e5", "08", "007", "-0", "0x1F", "1_000", "1:30", ".5", "+5", "12e03", "1.", "null", "~"),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from pytest_mipro.plugin.gate.verdict_types import Mean, Verdict
+from pytest_mipro.plugin.gate.verdict.verdict_types import Mean, Verdict
 from pytest_mipro.plugin.measuring.report_data import CaseResult
 from pytest_mipro.plugin.measuring.shown_calls import ShownCall
 from pytest_mipro.plugin.report.contents import GatedStudy

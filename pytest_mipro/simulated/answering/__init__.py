@@ -1,0 +1,1 @@
+"""How the stand-in answers: by the instruction's rules, the nearest demos and the wanted shape."""

@@ -1,0 +1,1 @@
+"""What the stand-in knows before it reads a request: words, identifiers, likeness of texts."""
