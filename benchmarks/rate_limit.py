@@ -20,7 +20,7 @@ from endpoint_busy import serving, told
 from pytest_mipro.errors import MiproError
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Message, Request
-from pytest_mipro.runtime.client.litellm_client import LiteLLMClient, LiveSettings
+from pytest_mipro.runtime.client.live.litellm_client import LiteLLMClient, LiveSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ from benchmarks.comparison.contest import Contest, told
 from benchmarks.comparison.measuring import measured, write
 from benchmarks.comparison.project import load_pipeline, write_project
 from pytest_mipro.errors import ProgramError
-from pytest_mipro.runtime.client.attempts import LiveSettings
+from pytest_mipro.runtime.client.live.attempts import LiveSettings
 from pytest_mipro.runtime.client.providers import ProviderClient
 from pytest_mipro.runtime.prompts.prompt_file import forget_committed_prompts
 from pytest_mipro.runtime.settings import configure

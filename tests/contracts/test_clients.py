@@ -17,7 +17,7 @@ from pytest_mipro.plugin.replies.recording import RecordingClient, TrackingClien
 from pytest_mipro.runtime.cache.reply_cache import CachedClient
 from pytest_mipro.runtime.client import loop, providers
 from pytest_mipro.runtime.client.contract import LMClient, Message, Reply, Request, ScriptedClient
-from pytest_mipro.runtime.client.litellm_client import LiteLLMClient, LiveSettings
+from pytest_mipro.runtime.client.live.litellm_client import LiteLLMClient, LiveSettings
 from pytest_mipro.runtime.client.providers import ProviderClient
 from pytest_mipro.runtime.replies.recorded import RecordedClient, RecordedReplies, recorded
 from pytest_mipro.simulated.client import SimulatedClient

@@ -13,7 +13,7 @@ from pytest_mipro.optimizer.study.settings import OptimizerSettings, effort_size
 from pytest_mipro.plugin import hookspecs
 from pytest_mipro.plugin.collecting.marks import MetricMark
 from pytest_mipro.plugin.config.options import EFFORTS, SETTINGS
-from pytest_mipro.runtime.client.litellm_client import LiveSettings
+from pytest_mipro.runtime.client.live.litellm_client import LiveSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 

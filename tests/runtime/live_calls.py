@@ -11,7 +11,7 @@ from scripted_server import Answer, ScriptedServer, completion
 from pytest_mipro.errors import MiproError
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Message, Reply, Request
-from pytest_mipro.runtime.client.litellm_client import LiteLLMClient, LiveSettings
+from pytest_mipro.runtime.client.live.litellm_client import LiteLLMClient, LiveSettings
 
 if TYPE_CHECKING:
     pass

@@ -44,8 +44,8 @@ from pytest_mipro.plugin.replies.journal import (
 from pytest_mipro.plugin.replies.run_lock import RunLock
 from pytest_mipro.runtime.calls.context import calling_module
 from pytest_mipro.runtime.client.contract import Reply, Request, Usage
+from pytest_mipro.runtime.client.live.retry import counting_lost_attempts
 from pytest_mipro.runtime.client.prices import output_limit
-from pytest_mipro.runtime.client.retry import counting_lost_attempts
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
 
 

@@ -26,8 +26,8 @@ from pytest_mipro.plugin.replies.recording import TrackingClient, UsedReply
 from pytest_mipro.runtime.calls.context import calling_module
 from pytest_mipro.runtime.calls.own_client import caller
 from pytest_mipro.runtime.client.contract import OfflineClient, Reply, Request
+from pytest_mipro.runtime.own_calls.apis.reading import read_answer
 from pytest_mipro.runtime.own_calls.http_call import OwnRequest, answer_of_text
-from pytest_mipro.runtime.own_calls.reading import read_answer
 from pytest_mipro.runtime.replies.recorded import recorded
 from pytest_mipro.runtime.replies.replies_file import to_line
 from pytest_mipro.runtime.replies.request_parts import key_of, parts_of

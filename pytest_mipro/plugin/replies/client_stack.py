@@ -50,8 +50,8 @@ from pytest_mipro.plugin.replies.circuit_breaker import BreakerClient
 from pytest_mipro.plugin.replies.recording import CheckedClient, RecordingClient
 from pytest_mipro.runtime.cache.reply_cache import CachedClient
 from pytest_mipro.runtime.client import loop
-from pytest_mipro.runtime.client.attempts import LiveSettings
 from pytest_mipro.runtime.client.contract import LMClient
+from pytest_mipro.runtime.client.live.attempts import LiveSettings
 from pytest_mipro.runtime.client.providers import ProviderClient
 from pytest_mipro.runtime.client.wrappers import BoundedClient, PricedClient
 from pytest_mipro.runtime.own_calls.sending import SendingClient

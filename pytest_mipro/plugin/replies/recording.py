@@ -20,8 +20,8 @@ from pytest_mipro.runtime.client.contract import (
     known_usage,
 )
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
+from pytest_mipro.runtime.own_calls.apis.reading import read_answer
 from pytest_mipro.runtime.own_calls.http_call import OwnRequest, answer_of_text
-from pytest_mipro.runtime.own_calls.reading import read_answer
 from pytest_mipro.runtime.own_calls.redacting import redacted_reply
 from pytest_mipro.runtime.replies.recorded import RecordedReplies
 from pytest_mipro.runtime.text.credentials import echoed_credential, variable_of

@@ -8,10 +8,10 @@ from importlib.metadata import EntryPoint, entry_points
 
 from pytest_mipro.errors import UnknownModelError
 from pytest_mipro.runtime.client import loop
-from pytest_mipro.runtime.client.attempts import LiveSettings
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, samples_at_0
 from pytest_mipro.runtime.client.forks import in_each_child
-from pytest_mipro.runtime.client.litellm_client import LiteLLMClient
+from pytest_mipro.runtime.client.live.attempts import LiveSettings
+from pytest_mipro.runtime.client.live.litellm_client import LiteLLMClient
 from pytest_mipro.runtime.client.prices import ModelPrice, known_price
 from pytest_mipro.runtime.client.wrappers import BoundedClient
 

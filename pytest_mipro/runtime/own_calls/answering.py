@@ -20,9 +20,9 @@ from pytest_mipro.runtime.calls.stack import project_stack
 from pytest_mipro.runtime.calls.trace import ModuleCall, Trace
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Reply, Usage, note_unreadable
-from pytest_mipro.runtime.client.endpoints import endpoint_digest
+from pytest_mipro.runtime.client.live.endpoints import endpoint_digest
 from pytest_mipro.runtime.own_calls.addresses import credentials_in, origin_of, target_of
-from pytest_mipro.runtime.own_calls.asked import (
+from pytest_mipro.runtime.own_calls.apis.asked import (
     chooses_tool,
     holds_media,
     messages_of,
@@ -30,7 +30,8 @@ from pytest_mipro.runtime.own_calls.asked import (
     parameters_of,
     question_of,
 )
-from pytest_mipro.runtime.own_calls.body_credentials import without_credentials
+from pytest_mipro.runtime.own_calls.apis.body_credentials import without_credentials
+from pytest_mipro.runtime.own_calls.apis.reading import read_answer
 from pytest_mipro.runtime.own_calls.failures import world_error
 from pytest_mipro.runtime.own_calls.http_call import (
     HTTPAnswer,
@@ -38,7 +39,6 @@ from pytest_mipro.runtime.own_calls.http_call import (
     OwnRequest,
     answer_of_text,
 )
-from pytest_mipro.runtime.own_calls.reading import read_answer
 from pytest_mipro.runtime.own_calls.seen import seen_context
 from pytest_mipro.runtime.own_calls.sending import (
     blocking,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from pytest_mipro.errors import EndpointDownError, EndpointError, MiproError, UnreachableError
-from pytest_mipro.runtime.client.live_errors import LOST_STATUS, error_of_status
-from pytest_mipro.runtime.client.retry import Failure, retry_after
+from pytest_mipro.runtime.client.live.live_errors import LOST_STATUS, error_of_status
+from pytest_mipro.runtime.client.live.retry import Failure, retry_after
 from pytest_mipro.runtime.own_calls.addresses import answers_are_known
+from pytest_mipro.runtime.own_calls.apis.reading import Reading
 from pytest_mipro.runtime.own_calls.http_call import HTTPAnswer, OwnRequest, json_object
-from pytest_mipro.runtime.own_calls.reading import Reading
 from pytest_mipro.runtime.text.redaction import one_line
 
 _NO_CONNECTION = (

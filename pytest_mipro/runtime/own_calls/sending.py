@@ -14,11 +14,12 @@ from functools import partial
 from typing import Any, TypeVar
 
 from pytest_mipro.errors import EndpointError, MiproError, ModuleCallError
-from pytest_mipro.runtime.client.attempts import Attempts, LiveSettings
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, Usage
+from pytest_mipro.runtime.client.live.attempts import Attempts, LiveSettings
+from pytest_mipro.runtime.client.live.retry import Failure, report_lost_attempt
 from pytest_mipro.runtime.client.prices import ModelPrice, known_price
-from pytest_mipro.runtime.client.retry import Failure, report_lost_attempt
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
+from pytest_mipro.runtime.own_calls.apis.reading import read_answer
 from pytest_mipro.runtime.own_calls.failures import answer_failure, transport_failure
 from pytest_mipro.runtime.own_calls.http_call import (
     HTTPAnswer,
@@ -26,7 +27,6 @@ from pytest_mipro.runtime.own_calls.http_call import (
     Send,
     text_of_answer,
 )
-from pytest_mipro.runtime.own_calls.reading import read_answer
 from pytest_mipro.runtime.own_calls.seen import passing
 
 T = TypeVar("T")

@@ -8,23 +8,23 @@ from types import ModuleType
 
 from pytest_mipro.runtime.own_calls.addresses import Addresses
 from pytest_mipro.runtime.own_calls.seen import seeing
-from pytest_mipro.runtime.own_calls.wrapping import Wrapped, wrapping
+from pytest_mipro.runtime.own_calls.transports.wrapping import Wrapped, wrapping
 
 
 def _pools(library: ModuleType) -> Sequence[Wrapped]:
-    from pytest_mipro.runtime.own_calls.httpcore_pools import wrapped_pools  # noqa: PLC0415 - at use
+    from pytest_mipro.runtime.own_calls.transports.httpcore_pools import wrapped_pools  # noqa: PLC0415 - at use
 
     return wrapped_pools(library)
 
 
 def _connectors(library: ModuleType) -> Sequence[Wrapped]:
-    from pytest_mipro.runtime.own_calls.aiohttp_connector import wrapped_connector  # noqa: PLC0415
+    from pytest_mipro.runtime.own_calls.transports.aiohttp_connector import wrapped_connector  # noqa: PLC0415
 
     return wrapped_connector(library)
 
 
 def _transports(library: ModuleType) -> Sequence[Wrapped]:
-    from pytest_mipro.runtime.own_calls.lm15_transports import wrapped_transports  # noqa: PLC0415
+    from pytest_mipro.runtime.own_calls.transports.lm15_transports import wrapped_transports  # noqa: PLC0415
 
     return wrapped_transports(library)
 

@@ -23,8 +23,8 @@ from pytest_mipro.optimizer.study.amount import Amount, Limits
 from pytest_mipro.plugin.replies.bill import BilledClient, JournalBill, billing
 from pytest_mipro.plugin.replies.journal import last_summary, lines_of, paid
 from pytest_mipro.runtime.client.contract import Message, Reply, Request, ScriptedClient, Usage
+from pytest_mipro.runtime.client.live.retry import report_lost_attempt
 from pytest_mipro.runtime.client.prices import ModelPrice
-from pytest_mipro.runtime.client.retry import report_lost_attempt
 
 PRICE = ModelPrice(1_000.0, 1_000.0)  # a tenth of a cent a token
 LIMITS = Limits(tokens=1_000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_mipro.plugin.replies.client_stack import live_client
-from pytest_mipro.runtime.client.litellm_client import LiveSettings
+from pytest_mipro.runtime.client.live.litellm_client import LiveSettings
 
 pytest_plugins = "pytester"
 

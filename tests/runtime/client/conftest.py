@@ -8,7 +8,7 @@ import pytest
 from live_calls import KEY
 
 from pytest_mipro.runtime.client import loop
-from pytest_mipro.runtime.client.litellm_client import LiteLLMClient
+from pytest_mipro.runtime.client.live.litellm_client import LiteLLMClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

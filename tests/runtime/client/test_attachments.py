@@ -14,9 +14,9 @@ from pytest_mipro import File, Image
 from pytest_mipro.errors import AttachmentError, EndpointError
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.attachments import AttachedText, read_parts
-from pytest_mipro.runtime.client.capabilities import check_attached
 from pytest_mipro.runtime.client.contract import Message, Request
-from pytest_mipro.runtime.client.litellm_client import LiteLLMClient, LiveSettings, _load
+from pytest_mipro.runtime.client.live.capabilities import check_attached
+from pytest_mipro.runtime.client.live.litellm_client import LiteLLMClient, LiveSettings, _load
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(2000)
 PDF = b"%PDF-1.7\n" + bytes(100)

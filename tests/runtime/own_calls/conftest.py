@@ -12,8 +12,8 @@ from lm_stub import Stub, stub
 
 from pytest_mipro.runtime.cache.reply_cache import CachedClient
 from pytest_mipro.runtime.client import loop
-from pytest_mipro.runtime.client.attempts import LiveSettings
 from pytest_mipro.runtime.client.contract import LMClient, OfflineClient
+from pytest_mipro.runtime.client.live.attempts import LiveSettings
 from pytest_mipro.runtime.own_calls.sending import SendingClient
 
 NOT_BEGUN = "coroutine 'connect_tcp"

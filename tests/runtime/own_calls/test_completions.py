@@ -10,7 +10,7 @@ from own_case import case
 from own_posts import KEY
 
 from pytest_mipro.runtime.client.contract import Usage
-from pytest_mipro.runtime.own_calls.asked import messages_of, parameters_of
+from pytest_mipro.runtime.own_calls.apis.asked import messages_of, parameters_of
 
 if TYPE_CHECKING:
     from lm_stub import Stub

@@ -13,9 +13,9 @@ from own_case import case
 
 from pytest_mipro.runtime.client.contract import LMClient, Message, Usage
 from pytest_mipro.runtime.client.prices import output_limit
-from pytest_mipro.runtime.own_calls.asked import messages_of, model_of, parameters_of
+from pytest_mipro.runtime.own_calls.apis.asked import messages_of, model_of, parameters_of
+from pytest_mipro.runtime.own_calls.apis.reading import Reading, read_answer
 from pytest_mipro.runtime.own_calls.http_call import HTTPAnswer
-from pytest_mipro.runtime.own_calls.reading import Reading, read_answer
 from pytest_mipro.runtime.prompt_text import prompt_text
 
 GEMINI = "/v1beta/models/gemini-x:generateContent"

@@ -21,8 +21,8 @@ from own_case import case, watching
 
 from pytest_mipro.errors import DetachedCallError
 from pytest_mipro.runtime.client import loop
-from pytest_mipro.runtime.client.attempts import LiveSettings
 from pytest_mipro.runtime.client.contract import LMClient, OfflineClient, Reply, Request, Usage
+from pytest_mipro.runtime.client.live.attempts import LiveSettings
 from pytest_mipro.runtime.own_calls.sending import SendingClient
 
 KEY = "sk-proj-0123456789abcdefghij"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from pytest_mipro.runtime.own_calls.apis.reading import read_answer
 from pytest_mipro.runtime.own_calls.http_call import HTTPAnswer, answer_of_text, text_of_answer
-from pytest_mipro.runtime.own_calls.reading import read_answer
 from pytest_mipro.runtime.own_calls.redacting import redacted_reply
 
 ACCOUNT = "1234-5678"

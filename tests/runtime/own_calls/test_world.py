@@ -25,9 +25,9 @@ from pytest_mipro.errors import (
     UnknownModelError,
     UnreachableError,
 )
-from pytest_mipro.runtime.client.attempts import LiveSettings
 from pytest_mipro.runtime.client.contract import LMClient, OfflineClient, Reply, Request, Usage
-from pytest_mipro.runtime.client.retry import counting_lost_attempts
+from pytest_mipro.runtime.client.live.attempts import LiveSettings
+from pytest_mipro.runtime.client.live.retry import counting_lost_attempts
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
 from pytest_mipro.runtime.own_calls.sending import SendingClient
 from pytest_mipro.runtime.replies.recorded import RecordedClient, RecordedReplies

@@ -7,7 +7,7 @@ from live_calls import ask, error_of
 from scripted_server import ScriptedServer, completion
 
 from pytest_mipro.errors import EndpointError
-from pytest_mipro.runtime.client.litellm_client import LiteLLMClient
+from pytest_mipro.runtime.client.live.litellm_client import LiteLLMClient
 
 pytestmark = pytest.mark.usefixtures("environment")
 

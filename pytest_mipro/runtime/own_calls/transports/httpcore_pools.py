@@ -16,7 +16,7 @@ from typing import Any
 from pytest_mipro.runtime.own_calls.answering import answered, answered_async
 from pytest_mipro.runtime.own_calls.http_call import HTTPAnswer, HTTPCall
 from pytest_mipro.runtime.own_calls.seen import may_be_seen
-from pytest_mipro.runtime.own_calls.wrapping import Wrapped
+from pytest_mipro.runtime.own_calls.transports.wrapping import Wrapped
 
 _PLAIN = (b"accept-encoding", b"identity")
 # Of one connection, or of the body as it was sent, which is not how it is passed on.

@@ -15,7 +15,7 @@ from typing import Any
 from pytest_mipro.runtime.own_calls.answering import answered, answered_async
 from pytest_mipro.runtime.own_calls.http_call import HTTPAnswer, HTTPCall
 from pytest_mipro.runtime.own_calls.seen import may_be_seen
-from pytest_mipro.runtime.own_calls.wrapping import Wrapped
+from pytest_mipro.runtime.own_calls.transports.wrapping import Wrapped
 
 # Of the body as it was sent: these transports give it without its framing and compression.
 _AS_SENT = ("transfer-encoding", "content-length", "content-encoding", "connection", "keep-alive")

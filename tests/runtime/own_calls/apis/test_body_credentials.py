@@ -9,7 +9,7 @@ from own_case import case
 from own_posts import post
 
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
-from pytest_mipro.runtime.own_calls.body_credentials import without_credentials
+from pytest_mipro.runtime.own_calls.apis.body_credentials import without_credentials
 
 if TYPE_CHECKING:
     from lm_stub import Stub

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from virtual_time import in_virtual_time
 
-from pytest_mipro.runtime.client.rate_limit import RateLimiter
+from pytest_mipro.runtime.client.live.rate_limit import RateLimiter
 from pytest_mipro.simulated.serving.faults import RateLimit
 
 SECONDS = 0.1

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from pytest_mipro.runtime.client.attachments import read_parts
 from pytest_mipro.runtime.client.contract import Message, Role
-from pytest_mipro.runtime.own_calls.content_text import content_text, json_text
+from pytest_mipro.runtime.own_calls.apis.content_text import content_text, json_text
 from pytest_mipro.runtime.own_calls.http_call import objects_in
 
 _ROLES: dict[str, Role] = {

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_mipro.runtime.client.quiet import quietly
+from pytest_mipro.runtime.client.live.quiet import quietly
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pytest_mipro.errors import EndpointError, MissingKeyError
-from pytest_mipro.runtime.client.live_errors import unknown_model
+from pytest_mipro.runtime.client.live.live_errors import unknown_model
 from pytest_mipro.runtime.text.redaction import one_line
 
 PLACEHOLDER_KEY = "no-key"  # litellm wants one, also for a local server that needs none

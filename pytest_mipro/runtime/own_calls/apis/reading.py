@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_mipro.runtime.client.contract import Usage, known_usage
-from pytest_mipro.runtime.own_calls.content_text import content_text, json_text
+from pytest_mipro.runtime.own_calls.apis.content_text import content_text, json_text
 from pytest_mipro.runtime.own_calls.http_call import HTTPAnswer, json_object, objects_in
 
 _CALL = "function_call"

@@ -11,7 +11,7 @@ from lm_stub import Stub
 from own_case import case
 
 from pytest_mipro.runtime.client.contract import LMClient, Message
-from pytest_mipro.runtime.own_calls.asked import holds_media, question_of
+from pytest_mipro.runtime.own_calls.apis.asked import holds_media, question_of
 from pytest_mipro.runtime.prompt_text import prompt_text
 
 FUNCTION = {"name": "f", "arguments": "{}"}

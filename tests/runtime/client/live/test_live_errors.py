@@ -19,7 +19,7 @@ from pytest_mipro.errors import (
     UnknownModelError,
     UnreachableError,
 )
-from pytest_mipro.runtime.client.litellm_client import LiteLLMClient, LiveSettings
+from pytest_mipro.runtime.client.live.litellm_client import LiteLLMClient, LiveSettings
 from pytest_mipro.runtime.text.redaction import hide_secrets, one_line
 
 if TYPE_CHECKING:

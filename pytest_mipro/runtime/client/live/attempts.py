@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.runtime.client.contract import Reply, Request
-from pytest_mipro.runtime.client.endpoints import is_http_url
-from pytest_mipro.runtime.client.rate_limit import RateLimiter
-from pytest_mipro.runtime.client.retry import (
+from pytest_mipro.runtime.client.live.endpoints import is_http_url
+from pytest_mipro.runtime.client.live.rate_limit import RateLimiter
+from pytest_mipro.runtime.client.live.retry import (
     ATTEMPTS,
     BACKOFF_SECONDS,
     LONGEST_WAIT_SECONDS,

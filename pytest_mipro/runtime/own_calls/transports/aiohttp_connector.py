@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mipro.runtime.own_calls.answering import answered_async
 from pytest_mipro.runtime.own_calls.http_call import HTTPAnswer, HTTPCall
 from pytest_mipro.runtime.own_calls.seen import may_be_seen
-from pytest_mipro.runtime.own_calls.wrapping import Wrapped
+from pytest_mipro.runtime.own_calls.transports.wrapping import Wrapped
 
 if TYPE_CHECKING:
     import aiohttp

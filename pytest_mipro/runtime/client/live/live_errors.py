@@ -20,8 +20,8 @@ from pytest_mipro.errors import (
     UnknownModelError,
     UnreachableError,
 )
-from pytest_mipro.runtime.client.redirects import RedirectRefusedError
-from pytest_mipro.runtime.client.retry import Failure, is_transient, retry_after
+from pytest_mipro.runtime.client.live.redirects import RedirectRefusedError
+from pytest_mipro.runtime.client.live.retry import Failure, is_transient, retry_after
 from pytest_mipro.runtime.text.redaction import one_line
 
 _POLICY_CODES = ("content_filter", "content_policy_violation", "responsibleaipolicyviolation")

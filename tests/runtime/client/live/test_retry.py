@@ -16,10 +16,10 @@ from scripted_server import Answer, ScriptedServer, completion, failure
 from pytest_mipro.errors import EndpointDownError, EndpointError, RefusalError
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Reply
-from pytest_mipro.runtime.client.litellm_client import LiteLLMClient, LiveSettings
-from pytest_mipro.runtime.client.live_errors import failure_of
-from pytest_mipro.runtime.client.rate_limit import RateLimiter
-from pytest_mipro.runtime.client.retry import back_off, counting_lost_attempts, retry_after
+from pytest_mipro.runtime.client.live.litellm_client import LiteLLMClient, LiveSettings
+from pytest_mipro.runtime.client.live.live_errors import failure_of
+from pytest_mipro.runtime.client.live.rate_limit import RateLimiter
+from pytest_mipro.runtime.client.live.retry import back_off, counting_lost_attempts, retry_after
 
 if TYPE_CHECKING:
     pass

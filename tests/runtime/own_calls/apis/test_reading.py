@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pytest_mipro import Image
 from pytest_mipro.runtime.client.contract import Message, Usage
 from pytest_mipro.runtime.client.prices import output_limit
-from pytest_mipro.runtime.own_calls.asked import messages_of, parameters_of
+from pytest_mipro.runtime.own_calls.apis.asked import messages_of, parameters_of
+from pytest_mipro.runtime.own_calls.apis.reading import Reading, read_answer
 from pytest_mipro.runtime.own_calls.http_call import HTTPAnswer
-from pytest_mipro.runtime.own_calls.reading import Reading, read_answer
 
 TOOL_CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 

@@ -13,26 +13,26 @@ from types import ModuleType
 from typing import Any
 
 from pytest_mipro.errors import ContextWindowError, RefusalError
-from pytest_mipro.runtime.client.attempts import Attempts, LiveSettings
-from pytest_mipro.runtime.client.capabilities import check_attached
 from pytest_mipro.runtime.client.contract import Reply, Request, known_cost, known_usage
-from pytest_mipro.runtime.client.endpoints import (
+from pytest_mipro.runtime.client.forks import ProcessLock
+from pytest_mipro.runtime.client.live.attempts import Attempts, LiveSettings
+from pytest_mipro.runtime.client.live.capabilities import check_attached
+from pytest_mipro.runtime.client.live.endpoints import (
     access_to,
     api_base,
     drops_temperature,
     endpoint_digest,
 )
-from pytest_mipro.runtime.client.forks import ProcessLock
-from pytest_mipro.runtime.client.live_errors import (
+from pytest_mipro.runtime.client.live.live_errors import (
     BrokenReplyError,
     failure_of,
     refuse_broken,
     thread_left_alone,
 )
+from pytest_mipro.runtime.client.live.quiet import quietly
+from pytest_mipro.runtime.client.live.redirects import redirects_refused, watch_redirects
+from pytest_mipro.runtime.client.live.retry import Failure, report_lost_attempt
 from pytest_mipro.runtime.client.prices import MILLION, ModelPrice, output_limit
-from pytest_mipro.runtime.client.quiet import quietly
-from pytest_mipro.runtime.client.redirects import redirects_refused, watch_redirects
-from pytest_mipro.runtime.client.retry import Failure, report_lost_attempt
 from pytest_mipro.runtime.text.credentials import url_secrets
 from pytest_mipro.runtime.text.redaction import one_line
 

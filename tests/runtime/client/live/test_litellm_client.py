@@ -22,7 +22,7 @@ from pytest_mipro.runtime.client.contract import (
     known_usage,
     samples_at_0,
 )
-from pytest_mipro.runtime.client.litellm_client import LiteLLMClient, LiveSettings
+from pytest_mipro.runtime.client.live.litellm_client import LiteLLMClient, LiveSettings
 from pytest_mipro.runtime.client.providers import ProviderClient
 from pytest_mipro.runtime.client.wrappers import BoundedClient
 
@@ -265,7 +265,7 @@ def test_process_that_made_a_call_ends_without_warnings(
 import gc
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Message, Request, known_cost, known_usage
-from pytest_mipro.runtime.client.litellm_client import LiteLLMClient, LiveSettings
+from pytest_mipro.runtime.client.live.litellm_client import LiteLLMClient, LiveSettings
 client = LiteLLMClient(LiveSettings(api_base={server.base!r}))
 print(loop.run(client.complete(Request({MODEL!r}, (Message("user", "hi"),)))).text)
 loop.run(client.aclose())

@@ -6,7 +6,7 @@ from types import ModuleType
 
 from pytest_mipro.errors import EndpointError
 from pytest_mipro.runtime.client.contract import Request
-from pytest_mipro.runtime.client.endpoints import api_base
+from pytest_mipro.runtime.client.live.endpoints import api_base
 
 _LOCAL = "ollama"  # litellm knows these models by name, not what they take
 

@@ -10,9 +10,9 @@ from live_calls import request
 from virtual_time import in_virtual_time
 
 from pytest_mipro.errors import EndpointDownError
-from pytest_mipro.runtime.client.attempts import Attempts, LiveSettings
 from pytest_mipro.runtime.client.contract import Reply
-from pytest_mipro.runtime.client.retry import Failure
+from pytest_mipro.runtime.client.live.attempts import Attempts, LiveSettings
+from pytest_mipro.runtime.client.live.retry import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
