@@ -193,9 +193,9 @@ class ProposerModels:
         self, grounding: Grounding, task: ProposalTask, request: ProposalRequest, sample: int
     ) -> Proposal:
         messages, limit = request.messages, proposal_limit()
-        ask = partial(self._instruction, task, grounding)
-        reply, instruction, problem = await ask(messages, sample, limit)
-        shorter = None
+        ask = partial(self._instruction, task, grounding, messages)
+        reply, instruction, problem = await ask((), sample, limit)
+        shorter, again = None, tuple[Message, ...]()
         if problem in _REMEDIES and self._again:
             # A model that loses the thread of a long request can make more of a short one.
             if problem in _LOST:
@@ -203,11 +203,12 @@ class ProposerModels:
             if shorter:
                 task = replace(task, plan=replace(task.plan, strategy=shorter[0]))
                 request = shorter[1]
-                asked = messages = request.messages
+                messages = request.messages
             else:
-                asked = (*messages, *_once_more(reply, problem))
+                again = _once_more(reply, problem)
                 limit *= 2 if problem == "cut" else 1
-            reply, instruction, problem = await ask(asked, sample, limit)
+            ask = partial(self._instruction, task, grounding, messages)
+            reply, instruction, problem = await ask(again, sample, limit)
         return Proposal(
             task.signature,
             task.plan,
@@ -224,13 +225,17 @@ class ProposerModels:
         task: ProposalTask,
         grounding: Grounding,
         messages: tuple[Message, ...],
+        again: tuple[Message, ...],
         sample: int,
         limit: int,
     ) -> tuple[str, str, Problem]:
-        """Return (reply, instruction, problem)."""
-        plan = task.plan
+        """Return (reply, instruction, problem).
+
+        `again` follows the request: the model's first reply, which its second one may well repeat.
+        """
+        plan, asked = task.plan, (*messages, *again)
         try:
-            reply = await self._ask(plan.model, messages, plan.temperature, sample, limit)
+            reply = await self._ask(plan.model, asked, plan.temperature, sample, limit)
         except ContextWindowError:
             return "", "", "request too long"
         except ProgramError:

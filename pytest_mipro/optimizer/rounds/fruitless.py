@@ -18,10 +18,10 @@ def nothing_better(state: SearchState) -> str:
     if state.ended and len(record.full) == 1:
         return f"{state.ended}, and no candidate was measured on all validation rows"
     text = "no candidate beat the committed prompts on validation rows"
-    if not state.tried:
-        return f"{text}; {_hint(state)}"
-    means = state.means
+    means = dict(state.means)
     committed = means.pop(state.candidates.committed)
+    if not means:  # none was measured, or all that were cost too much
+        return f"{text}; {_hint(state)}"
     best, rows = max(means.values()), len(state.baseline.split.validation)
     score = state.record.assessments[state.candidates.committed].estimate
     believed = f"{committed:.3f} (measured: {score:.3f} on {counted(rows, 'row')})"

@@ -33,7 +33,7 @@ from pytest_mipro.optimizer.run.plan import proposal_amounts, proposer_models
 from pytest_mipro.optimizer.run.result import measured
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.search.candidates import Candidates, ModuleCandidates, extended
-from pytest_mipro.optimizer.search.credit_assignment import main_effects
+from pytest_mipro.optimizer.search.credit_assignment import main_effects, unshrunk
 from pytest_mipro.optimizer.study.amount import Amount
 from pytest_mipro.optimizer.study.case import CaseRun, cases_of
 from pytest_mipro.runtime.client import loop
@@ -244,8 +244,8 @@ class InstructionProposer:
             lift, rows = 0.0, self._run.settings.minibatch_size
             if choice:
                 dimension, value = choice
-                lift = effects[choice]
                 rows = sum(i.rows for i in known if i.assignment[dimension] == value)
+                lift = unshrunk(effects[choice], rows)  # the policy weighs it by its rows
             lessons[index] = Lesson(proposal.plan, lift, rows)
         if self._policy:
             for lesson in lessons.values():

@@ -114,14 +114,16 @@ class SearchState:
 
     @property
     def solved(self) -> str:
-        """Why trials can end: the incumbent solves all that they run; "" if it doesn't.
+        """Why trials can end: every score of the incumbent is full on all that they run, else "".
 
-        Where that is one minibatch, trials go on: the leaders are told apart on the other rows.
+        Its estimate does not tell: that is of other rows, too. Where all is one minibatch, trials
+        go on: the leaders are told apart on the other rows.
         """
         leader, rows = self.leader, self.baseline.split.clusters(self.trial_rows)
         batch = self.run.settings.batch_of(len(self.baseline.split.validation))
         several = batch < len(self.trial_rows)
-        perfect = leader.rows >= rows and leader.estimate >= 1 - ROUNDING
+        full = all(score >= 1 - ROUNDING for score in leader.scores.values())
+        perfect = leader.rows >= rows and full
         on = counted(leader.rows, "row")
         return f"the leader has the full score on {on}" if several and perfect else ""
 

@@ -39,7 +39,7 @@ from pytest_mipro.optimizer.run.events import LeaderKnown, TrialFinished, TrialK
 from pytest_mipro.optimizer.search.assessments import Assessment
 from pytest_mipro.optimizer.search.space import Assignment, Space
 from pytest_mipro.optimizer.statistics.intervals import paired_lift
-from pytest_mipro.optimizer.study.case import NO_COST, Evaluation, cases_of, mean_cost
+from pytest_mipro.optimizer.study.case import NO_COST, Evaluation, cases_of, mean_cost, pooled_cost
 from pytest_mipro.runtime.score import ROUNDING
 
 Join = Callable[[SearchState], SearchState]
@@ -279,8 +279,10 @@ class _Trials:
     def _assess(self, trial: Trial, evaluation: Evaluation) -> Assessment:
         """Return what is known of the trial's assignment now, earlier minibatches included."""
         before, scores = self._before[trial.kind], evaluation.scores()
+        cost = mean_cost(evaluation.runs)
         known = self.state.record.assessments.get(trial.assignment)
         if known and trial.kind == "minibatch":
+            cost = pooled_cost((cost, len(scores)), (known.cost, len(known.scores)))
             scores = {**known.scores, **scores}
         cases = [case for case in self._cases_of(self._rows) if case.id in scores]
         lift = paired_lift(scores, before, cases)
@@ -288,9 +290,9 @@ class _Trials:
             trial.assignment,
             min(1.0, max(0.0, self._committed.estimate + lift.mean)),
             lift.rows,
-            trial.number,
+            known.number if known else trial.number,
             scores,
-            mean_cost(evaluation.runs),
+            cost,
             full=trial.kind == "full",
             lift_sd=lift.sd,
         )

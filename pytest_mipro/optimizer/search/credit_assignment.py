@@ -15,6 +15,14 @@ _PRIOR_ROWS = 15.0
 _DIGITS = 9
 
 
+def unshrunk(effect: float, rows: int) -> float:
+    """Return about what was seen on so many rows (1 or more) of an effect of `main_effects`.
+
+    For what weighs lifts by their rows itself.
+    """
+    return effect * (rows + _PRIOR_ROWS) / rows
+
+
 def main_effects(
     assessments: Sequence[Assessment], base: Assignment
 ) -> dict[tuple[int, int], float]:

@@ -202,6 +202,14 @@ class CaseCost:
 NO_COST = CaseCost()
 
 
+def pooled_cost(*parts: tuple[CaseCost, int]) -> CaseCost:
+    """Return the mean cost of all runs, of which each part is the mean of so many."""
+    runs = max(1, sum(count for _, count in parts))
+    tokens = fsum(part.tokens * count for part, count in parts) / runs
+    costs = [part.cost * count for part, count in parts if part.cost is not None]
+    return CaseCost(tokens, fsum(costs) / runs if len(costs) == len(parts) else None)
+
+
 def mean_cost(runs: Sequence[CaseRun]) -> CaseCost:
     """Return the mean cost of the runs; cached replies count as when they were paid."""
     calls = [call for run in runs for call in run.calls]

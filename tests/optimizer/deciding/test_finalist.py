@@ -14,7 +14,15 @@ from optimizer_world import baseline_of, make_row, make_rows, make_study
 from pytest_mipro.optimizer.deciding.finalist import choose_finalist, equally_good, unseen_rows
 from pytest_mipro.optimizer.search.assessments import Assessment, Record, cheapest
 from pytest_mipro.optimizer.search.candidates import Candidates, extended
-from pytest_mipro.optimizer.study.case import Case, CaseCost, CaseRun, Outcome, Study, mean_cost
+from pytest_mipro.optimizer.study.case import (
+    Case,
+    CaseCost,
+    CaseRun,
+    Outcome,
+    Study,
+    mean_cost,
+    pooled_cost,
+)
 from pytest_mipro.runtime.client.contract import Usage
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
 
@@ -103,6 +111,13 @@ def run(*calls: _Call) -> CaseRun:
 def test_a_price_is_the_mean_of_a_run_of_a_case() -> None:
     price = mean_cost([run(_Call(9, 0.5), _Call(19, 0.25)), run(_Call(29, 0.25))])
     assert price == CaseCost(tokens=30.0, cost=pytest.approx(0.5))
+
+
+def test_means_of_parts_count_by_their_runs() -> None:
+    parts = (CaseCost(30.0, 0.5), 3), (CaseCost(10.0, 0.1), 1)
+    assert pooled_cost(*parts) == CaseCost(25.0, pytest.approx(0.4))
+    assert pooled_cost(*parts, (CaseCost(25.0, None), 4)) == CaseCost(25.0, None)
+    assert pooled_cost() == CaseCost(0.0, 0.0)
 
 
 def test_one_call_without_a_price_leaves_the_cost_unknown() -> None:

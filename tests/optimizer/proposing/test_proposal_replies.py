@@ -87,6 +87,22 @@ def test_an_unusable_reply_is_asked_for_once_more(first: str, word: str, limit: 
     assert unusable([made, lost]) == f"1 of 2 proposals unusable: 1 {lost.problem}"
 
 
+def test_the_second_reply_may_be_one_of_those_that_the_first_offered() -> None:
+    options = "Here are two options:\n1. Name the colour of the note.\n2. Name it well."
+
+    def reply(request: Request) -> str:
+        return (
+            "<instruction>Name the colour of the note.</instruction>"
+            if asks_again(request)
+            else options
+        )
+
+    made, _ = propose(asked(), reply)
+    assert [(one.instruction, one.problem) for one in made] == [
+        ("Name the colour of the note.", "")
+    ]
+
+
 def test_an_instruction_has_a_longest_length() -> None:
     def lengths(module: str, *proposed: int) -> list[int]:
         replies = iter(["y" * length for length in proposed])

@@ -1,9 +1,14 @@
 """Why nothing better was found: what was tried, and what might help."""
 
+from dataclasses import replace
+
 import pytest
-from optimizer_world import Row, make_study, play, program
+from made_runs import KEEPS, assessed, knowing, searched
+from optimizer_world import Row, baseline_of, make_study, play, program
 from world_model import MODEL, PROPOSER, WorldClient, answer, module_of
 
+from pytest_mipro.optimizer.rounds.fruitless import nothing_better
+from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.runtime.client.contract import Request
 
@@ -13,6 +18,18 @@ def fixed(request: Request) -> str:
     if request.model == MODEL and module_of(request) == "sort":
         return "red"
     return answer(request)
+
+
+def wandering(state: SearchState) -> SearchState:
+    """Return the state after a search whose only candidate cost too much on all rows."""
+    known = knowing(state, [assessed(KEEPS, 0.9, rows=4)])
+    return replace(known, record=known.record.with_dropped(KEEPS))
+
+
+def test_a_search_whose_candidates_all_cost_too_much_says_so_much() -> None:
+    with baseline_of() as (run, baseline):
+        reason = nothing_better(wandering(searched(run, baseline)))
+    assert reason.startswith("no candidate beat the committed prompts on validation rows; ")
 
 
 def refusing(request: Request) -> str:

@@ -48,7 +48,7 @@ def test_what_was_dropped_does_not_lead() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "batch", "estimate", "solves"),
+    ("rows", "batch", "last", "solves"),
     [
         (7, 4, 1.0, False),
         (8, 4, 1.0, True),
@@ -57,10 +57,12 @@ def test_what_was_dropped_does_not_lead() -> None:
         (8, 4, 0.999, False),
     ],
 )
+@pytest.mark.parametrize("estimate", [0.9, 1.0])  # of all rows, which does not count
 def test_trials_end_when_the_leader_solves_all_that_they_run(
-    rows: int, batch: int, estimate: float, *, solves: bool
+    rows: int, batch: int, last: float, estimate: float, *, solves: bool
 ) -> None:
-    state = state_of([assessed(RULES, estimate, rows=rows)], minibatch_size=batch)
+    scores = {**dict.fromkeys(map(str, range(rows - 1)), 1.0), "last": last}
+    state = state_of([assessed(RULES, estimate, rows=rows, scores=scores)], minibatch_size=batch)
     assert state.incumbent == RULES
     assert state.solved == (f"the leader has the full score on {rows} rows" if solves else "")
 

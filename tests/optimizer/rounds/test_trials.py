@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from made_runs import assessed
+from made_runs import RULES, assessed, knowing, searched
 from optimizer_world import (
     HARD,
     Played,
+    baseline_of,
     make_rows,
     make_study,
     metric_hard,
@@ -19,9 +20,11 @@ from optimizer_world import (
 from world_model import MODEL, PROPOSER, WorldClient, answer, module_of, own_row, way_of
 
 from pytest_mipro.optimizer.rounds.search_state import SearchState
+from pytest_mipro.optimizer.rounds.trials import search_round
 from pytest_mipro.optimizer.search.assessments import Assessment, Record
 from pytest_mipro.optimizer.search.searcher import RandomSearcher
 from pytest_mipro.optimizer.search.space import Assignment, Space
+from pytest_mipro.optimizer.study.case import CaseCost, cases_of
 from pytest_mipro.runtime.client.contract import Request
 
 
@@ -67,6 +70,18 @@ def test_the_leader_alone_is_measured_again_on_each_rounds_rows(played: Played) 
     assert again[0].assignment == best.assignment
     assert again[0].rows > best.rows  # its estimate rests on the rows of both rounds
     assert again[0] == next(trial for trial in trials if trial.round == 2)
+
+
+def test_a_leader_that_is_measured_again_keeps_its_number_and_the_cost_of_all_its_rows() -> None:
+    with baseline_of(minibatch_size=4, in_flight=1) as (run, baseline):
+        state = searched(run, baseline)
+        rows = state.trial_rows[:2]
+        scores = {case.id: 1.0 for case in cases_of(baseline.study, rows)}
+        dear = assessed(RULES, 1.0, number=3, rows=2, scores=scores, price=CaseCost(6_000.0, None))
+        leader = search_round(knowing(state, [dear])).record.assessments[RULES]
+    assert leader.rows > 2
+    assert leader.number == 3
+    assert 6_000 * 2 / leader.rows < leader.cost.tokens < 6_000 * 2 / leader.rows + 1_000
 
 
 def test_the_committed_assignment_is_never_tried(played: Played) -> None:
