@@ -33,7 +33,7 @@ _NEW = r"(?:new|improved|revised|updated|better|final|proposed|rewritten|optimi[
 _WHAT = r"(?:(?:system )?prompt|instruction)"
 _BOLD = r"(?:\*\*|__|`)?"
 _TAGGED = re.compile(
-    rf"{_BOLD}<((?:{_NEW}[_-])?{_WHAT}s?)>{_BOLD}(.*?)(?:{_BOLD}</\1>{_BOLD}|(?={_BOLD}<\1>)|\Z)",
+    rf"{_BOLD}<((?:{_NEW}[_-])?{_WHAT}s?)>{_BOLD}(.*?)(?:{_BOLD}(</\1>){_BOLD}|(?={_BOLD}<\1>)|\Z)",
     re.DOTALL | re.IGNORECASE,
 )
 _ESCAPED_TAG = re.compile(rf"&lt;(/?(?:{_NEW}[_-])?{_WHAT}s?)&gt;", re.IGNORECASE)
@@ -57,8 +57,8 @@ _FIRST_HEADING = re.compile(
     rf"\A{_MARKS}(?:the )?{_WHAT}s?{_ENDS}\n"
     rf"|\A{_MARKS}(?:{_NEW} )*{_WHAT}[*_]{{0,3}}[ \t]*:[*_]{{0,3}}[ \t]*(?=\S)"
     rf"|\A[^\n]{{0,80}}\bhere(?:['\u2019]s| is)\b[^\n]{{0,60}}\b{_WHAT}[ \t]*:[ \t]*(?=\S)"
-    r"|\A(?:here (?:it is|you go)|sure|certainly|of course|okay|ok|great|absolutely"
-    r"|got it)\b[^\n]{0,80}[!.:][ \t]*\n+",
+    r"|\A(?:here (?:it is|you go)|(?:sure|certainly|of course|okay|ok|great|absolutely|got it)"
+    r"(?=[,;!.:]|[^\n]{0,40}\bhere\b))[^\n]{0,80}[!.:][ \t]*\n+",
     re.IGNORECASE,
 )
 _RULE = re.compile(r"^[ \t]*(?:-{3,}|\*{3,}|_{3,})[ \t]*$", re.MULTILINE)
@@ -98,13 +98,14 @@ _REMARK = re.compile(
 )
 _REFUSAL = re.compile(
     r"(?:i['\u2019]?m (?:very |so |truly )?sorry\b|i am sorry\b|sorry(?:[,.!]| but| i\b| for)"
-    r"|(?:my )?apolog|i apologi[sz]e|unfortunately,? i\b"
+    r"|(?:my )?apolog|i apologi[sz]e|unfortunately,? i(?:['\u2019]m| (?:can|could|am|do"
+    r"|don['\u2019]t|will|won['\u2019]t|lack|have))"
     r"|(?:i|we) ?(?:can['\u2019]?t|cannot|can not"
     r"|(?:['\u2019]?m|['\u2019]re|am|are) (?:not able|unable) to|won['\u2019]?t|will not)\b"
     r"[^\n.]{0,40}\b(?:help|assist|comply|do (?:that|this|it|so)|provide|fulfil\w*|write|create"
     r"|generate|access|see|continue"
     r"|rewrite|improve|produce|share|give|process|engage)\b|i must decline\b"
-    r"|as an ai\b|no comment\b)",
+    r"|as an ai\b[^\n.]{0,80}\bi\b|no comment\b)",
     re.IGNORECASE,
 )
 # What a model says to itself where it leaves out the tags.
@@ -132,12 +133,13 @@ _ADDRESSED = re.compile(
 )
 _ASKS_BACK = re.compile(
     r"[^\n]*\b(?:please|kindly) (?:provide|share|send|give me|paste"
-    r"|upload)\b[^\n]{0,30}\b(?:the|your|some|a few|any|more)\b"
-    rf"[^\n]{{0,40}}\b(?:examples?|{_WHAT}|dataset|task|module)\b"
-    r"|i (?:would )?(?:need|require) (?:more|additional|to (?:know|see)|the)\b"
+    r"|upload) (?:\w+ ){0,2}(?:the|your|some|a few|any|more) "
+    rf"(?:\w+ ){{0,2}}(?:examples?|{_WHAT}|dataset|task|module)\b"
+    r"|i (?:would )?(?:need|require) (?:more|additional|to (?:know|see)"
+    rf"|the (?:\w+ )?(?:examples?|{_WHAT}|dataset|task|module))\b"
     r"|i (?:don['\u2019]t|do not) see (?:any|the)\b"
     r"|(?:you (?:haven['\u2019]t|didn['\u2019]t|have not|did not)|there (?:are"
-    r"|were) no examples|no examples)\b",
+    r"|were) no examples|no examples)\b(?! (?:of|for|that|where|with)\b)",
     re.IGNORECASE,
 )
 _SEVERAL = re.compile(
@@ -147,8 +149,10 @@ _SEVERAL = re.compile(
     re.IGNORECASE,
 )
 _UNCHANGED = re.compile(
-    rf"(?:the (?:current |given )?{_WHAT} (?:is|looks|already|seems)\b"
-    rf"|no (?:further )?(?:change|improvement)s?\b)",
+    rf"(?:the (?:current |given )?{_WHAT} (?:already\b|(?:is|looks|seems) (?:\w+ )?(?:already|fine"
+    r"|good|well|clear|okay|ok|great|perfect|complete|correct|sufficient|adequate|appropriate)\b)"
+    r"|no (?:further )?(?:change|improvement)s?(?:(?: is| are| were)? (?:needed|required|necessary"
+    r"|made)\b|[.!]|\Z))",
     re.IGNORECASE,
 )
 _EXAMPLE = re.compile(
@@ -161,6 +165,9 @@ _ON_THE_TASK = re.compile(
     rf"|examples?|fail\w*|{_WHAT}|current|module|score|improv\w*|cases)\b",
     re.IGNORECASE,
 )
+_BETWEEN = re.compile(
+    r"[\s.…]*(?:and|or)?[\s.…]*", re.IGNORECASE
+)  # in "between <instruction> and </instruction>"
 _QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "«": "»", "`": "`"}
 
 
@@ -174,8 +181,7 @@ def instruction_of(reply: str, finish_reason: str = "stop") -> tuple[str, Proble
         return "", "cut"
     said = _ESCAPED_TAG.sub(r"<\1>", without_thoughts(reply).replace("\r\n", "\n"))
     text = _THINKING.sub("", said).strip()
-    blocks = [inner.strip() for _, inner in _TAGGED.findall(text)]
-    blocks = [inner for inner in blocks if inner.strip(" .…").casefold() not in ("and", "or", "")]
+    blocks = _blocks(text)
     if not blocks and _SEVERAL.match(text):
         return "", "several"
     found = _dressed(blocks[-1]) if blocks else _stripped(_TAGGED.sub("", text).strip())
@@ -188,6 +194,13 @@ def instruction_of(reply: str, finish_reason: str = "stop") -> tuple[str, Proble
     if not blocks and _ALOUD.match(instruction):
         problem = "empty"
     return ("", problem) if problem else (instruction, "")
+
+
+def _blocks(text: str) -> list[str]:
+    """Return what stands between tags; what follows the last one only if no other is closed."""
+    found = [match for match in _TAGGED.finditer(text) if not _BETWEEN.fullmatch(match[2])]
+    closed = [match for match in found if match[3] or match.end() < len(text)]
+    return [match[2].strip() for match in closed or found]
 
 
 def _no_instruction(text: str) -> Problem:

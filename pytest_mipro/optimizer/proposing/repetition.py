@@ -13,9 +13,9 @@ _TASK, _NEXT = "\n## Task\n", "\n## "
 _LONG_LINE = 20
 _PHRASE = 5  # words; shorter ones, as the names of labels, may well be those of the request
 _TASK_PHRASE = 8  # words of what is asked for, which no instruction has by chance
-# The request's own lines about scores, as they are or with other numbers.
+# The request's own lines about scores, as they are or with other numbers; a rubric has whole ones.
 _TALLY = re.compile(
-    r"[#*\s]*(?:score \d[\d.]*:?|(?:example|input) \d+[:.(, ]+(?:passed|failed|right|wrong)\b.*"
+    r"[#*\s]*(?:score \d\.\d+:?|(?:example|input) \d+[:.(, ]+(?:passed|failed|right|wrong)\b.*"
     r"|(?:current|new) instruction, score \d.*)[*\s]*",
     re.IGNORECASE,
 )

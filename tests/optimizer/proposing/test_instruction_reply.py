@@ -62,6 +62,9 @@ DRESSED = {
     "&lt;instruction&gt;Sort it.&lt;/instruction&gt; It is short.": "Sort it.",
     "### Improved instruction:\nSort it.\n\n### Rationale:\nIt names rules.": "Sort it.",
     "'Sort the customer's mail.'": "Sort the customer's mail.",
+    "<instruction>Sort it.</instruction> I put it between <instruction> tags.": "Sort it.",
+    "The <instruction> and </instruction> tags:\n<instruction>Sort it.": "Sort it.",
+    "Sure, this would do:\nSort it.": "Sort it.", "Okay here it is:\nSort it.": "Sort it.",
 }
 WHOLE = [
     "1. Read the ticket.\n2. Choose.",
@@ -85,6 +88,15 @@ WHOLE = [
     "Sort these.\n```\nx\n```", "Use ```x``` here.", "```\nSort.\n```\n\n```\nx\n```",
     "Do you see a charge? Then choose a. Otherwise choose b.",
     "Here are the rules:\n1. Sort it.\n2. Reply.",
+    "As an AI assistant for customer support, choose the queue.",
+    "Please provide the correct label for the task that the customer describes.",
+    "I need the total of the invoice. Add up its lines.",
+    "The prompt is a user's request to an assistant. Say whether it is harmful.",
+    "Great care is due with refunds:\nnever promise one.",
+    "Please give me the name of the module at fault.",
+    "There are no examples of refunds in the policy. Treat each as an exception.",
+    "No changes are to be made to names. Translate the rest.",
+    "Unfortunately, I often see wrong totals. Add up the lines twice.",
 ]
 UNUSABLE = {
     "empty": [
@@ -101,7 +113,8 @@ UNUSABLE = {
     "a question": [
         "What kind of tickets are these?",
         "Please share the current instruction and a few examples.",
-        "I need more information about the module.", "There are no examples in your request.",
+        "I need more information about the module.", "I need the examples first.",
+        "There are no examples in your request.", "Please provide me with some more examples.",
         "Do you have more examples? The labels are unclear to me.",
         "Which labels should be used?\n\nOnce I know I can write it.",
     ],
@@ -111,6 +124,7 @@ UNUSABLE = {
     ],
     "repeated": [
         "The current instruction is already good.", "No changes needed.",
+        "The prompt looks clear.", "The instruction already says so.",
     ],
 }
 # fmt: on

@@ -64,6 +64,7 @@ def test_the_request_its_scores_and_its_ask_are_no_instruction(said: str) -> Non
         "Answer the question with one of the options. Sarcasm says the opposite of what is meant.",
         "Choose what is meant in jest: We all know that diamonds are worthless is no one's view.",
         "Score each statement from 0 to 10 by how absurd it is, and reply with the highest.",
+        "Rate how absurd each statement is.\n\n**Score 5**\nplainly absurd\n\nScore 0:\nsober",
     ],
 )
 def test_what_is_said_in_own_words_is_new(said: str) -> None:
