@@ -15,10 +15,10 @@ def call_shares(runs: Iterable[CaseRun], paths: Sequence[Path]) -> tuple[CallSha
     """Return for each module its share of all calls, and the share from its first of a case on.
 
     Calls before that have the same requests, whatever the module's prompt. Modules of which now
-    one, now the other begins first are called at once: they count as if neither did. (A cache may
-    answer them in one order alone: then a resumed study may make other trials.) A module that
-    is seldom called counts as if it made an equal part of the calls, as few scores depend on it;
-    one that no run calls as if it made all.
+    one, now the other begins first are called at once: they count as if neither did. (Where each
+    waits for another one first, a cache may answer them in one order alone: then a resumed study
+    may make other trials.) A module that is seldom called counts as if it made an equal part of the
+    calls, as few scores depend on it; one that no run calls as if it made all.
     """
     called = [_called(run) for run in runs]
     firsts = [{path: order.index(path) for path in dict.fromkeys(order)} for order in called]

@@ -144,6 +144,8 @@ async def execute_async(call: Call) -> Any:
 
 async def _execute(call: Call, *, waits: bool) -> Any:
     exchange = _Exchange(call, waits)
+    if call.trace and not waits:
+        await loop.give_way()
     try:
         value, reasoning = await exchange.value()
     except CancelledError:  # Ctrl-C does not end the call

@@ -117,6 +117,18 @@ async def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
     return await asyncio.wrap_future(future)
 
 
+async def give_way() -> None:
+    """Let the other tasks of the caller's asyncio loop begin their calls first; trio's go on.
+
+    So calls that are made at once begin in one order, whether or not their replies are at hand.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    await asyncio.sleep(0)
+
+
 async def _await_in_trio(future: Future[T]) -> T:
     trio = importlib.import_module("trio")  # installed where somebody awaits outside asyncio
     token, done = trio.lowlevel.current_trio_token(), trio.Event()
