@@ -13,7 +13,7 @@ from pytest_mipro.errors import LimitReachedError
 from pytest_mipro.optimizer.deciding.finalist import Finalist
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.events import Stage
-from pytest_mipro.optimizer.run.study_run import StudyRun
+from pytest_mipro.optimizer.run.study_run import Services, StudyRun
 from pytest_mipro.optimizer.statistics.decide import Decision, Evidence, decide
 from pytest_mipro.optimizer.statistics.intervals import judged_mean, paired_lift, sure_fall
 from pytest_mipro.optimizer.study.amount import NOTHING
@@ -85,7 +85,7 @@ def conclude(run: StudyRun, baseline: Baseline, finalist: Finalist) -> Conclusio
         )
         return conclusion.with_decision(rejected)
     conclusion = replace(conclusion, prompts=_called(program, final), final=final)
-    return conclusion.with_decision(decided(failed_gates(baseline, final)))
+    return conclusion.with_decision(decided(failed_gates(run.services, baseline, final)))
 
 
 def _evidence(baseline: Baseline, finalist: Finalist, look: int) -> Evidence:
@@ -133,15 +133,21 @@ def _measure(
         return Evaluation((), 0, over_budget=f"more than the limits leave: {reason}")
 
 
-def failed_gates(baseline: Baseline, final: Evaluation) -> tuple[str, ...]:
-    """Return the tests, sorted, whose gate the committed prompts met and the finalist fails."""
+def failed_gates(services: Services, baseline: Baseline, final: Evaluation) -> tuple[str, ...]:
+    """Return the tests, sorted, whose gate the committed prompts met and the finalist fails.
+
+    Threshold and fall are judged here; what else a gate has, as groups, the services judge.
+    """
     tests, cases = baseline.study.tests, baseline.study.cases
     before, after = baseline.evaluation.scores(), final.scores()
     by_test: dict[str, list[Case]] = {}  # a test whose every case was skipped has none
     for case in cases:
         by_test.setdefault(case.test, []).append(case)
-    failed = []
-    for name, mine in sorted(by_test.items()):
+    new, old = (
+        set(services.failing_tests(runs, baseline.split)) for runs in (final, baseline.evaluation)
+    )
+    failed = new - old
+    for name, mine in by_test.items():
         spec = tests[name]
         fallen = (
             spec.max_regression is not None
@@ -149,8 +155,8 @@ def failed_gates(baseline: Baseline, final: Evaluation) -> tuple[str, ...]:
             > spec.max_regression + ROUNDING
         )
         if fallen or (_meets(spec, mine, before) and not _meets(spec, mine, after)):
-            failed.append(name)
-    return tuple(failed)
+            failed.add(name)
+    return tuple(sorted(failed))
 
 
 def _meets(spec: TestSpec, cases: Sequence[Case], scores: Mapping[str, float]) -> bool:

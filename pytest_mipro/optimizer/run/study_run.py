@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from pytest_mipro.optimizer.search.space import Space
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount
 from pytest_mipro.optimizer.study.case import Case, Evaluation, Study
 from pytest_mipro.optimizer.study.settings import PARTS, OptimizerSettings
+from pytest_mipro.optimizer.study.split import Split
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.client.prices import ModelPrice
 from pytest_mipro.runtime.prompts.prompt import Prompt
@@ -62,6 +63,8 @@ class Services:
     the count of those before them. `load_prompt` returns a module's committed prompt.
     `lessons` come from earlier runs of the study.
     `price` returns a model's price, None if unknown; `bill` is the actual cost.
+    `failing_tests` returns the tests that fail the gate by an evaluation of all cases and the
+    split; those that fail it under the finalist alone keep it from being written.
     `describe_error` puts an error that ends a stage into words, and may name the option of its
     limit. `evaluating` makes the evaluator if several processes share the study.
     """
@@ -83,6 +86,7 @@ class Services:
     lessons: Sequence[Lesson] = ()
     price: Callable[[str], ModelPrice | None] = lambda _: None
     bill: Bill = field(default_factory=NoBill)
+    failing_tests: Callable[[Evaluation, Split], Collection[str]] = lambda *_: ()
     describe_error: Callable[[MiproError], str] = str
     evaluating: Callable[[Accounting], Evaluating] | None = None
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_mipro.optimizer.run.result import StudyResult
-from pytest_mipro.optimizer.study.case import Outcome
+from pytest_mipro.optimizer.study.case import Evaluation, Outcome
+from pytest_mipro.optimizer.study.split import Split
 from pytest_mipro.plugin.collecting.plan import PlannedCase, TestPlan
 from pytest_mipro.plugin.config.options import GateOn
 from pytest_mipro.plugin.gate.case_run import group_of
@@ -15,15 +15,13 @@ from pytest_mipro.runtime.text.number_words import counted
 
 
 def failing_gates(
-    planned: Iterable[PlannedCase], result: StudyResult, gate_on: GateOn
-) -> list[str]:
-    """Return the tests whose gate fails under the accepted finalist, each with why.
+    planned: Iterable[PlannedCase], evaluation: Evaluation, split: Split, gate_on: GateOn
+) -> dict[str, str]:
+    """Return the tests whose gate fails by an evaluation of all cases, each with why.
 
-    None where nothing was accepted. The lock to compare with will hold the same scores.
+    No lock is compared with: that of an accepted finalist will hold the same scores.
     """
-    if not result.prompts or result.final is None:
-        return []
-    scores, skipped = result.final.scores(), set(result.final.skipped)
+    scores, skipped = evaluation.scores(), set(evaluation.skipped)
     plans: dict[str, TestPlan] = {}
     tests: dict[str, list[CaseResult]] = {}
     for case in planned:
@@ -32,12 +30,12 @@ def failing_gates(
         found = CaseResult(case.id, case.row.key, outcome, group=group_of(case))
         plans[case.test.name] = case.test
         tests.setdefault(case.test.name, []).append(found)
-    holdout = Holdout(frozenset(result.split.holdout), units=result.split.units)
+    holdout = Holdout(frozenset(split.holdout), units=split.units)
     reference = Reference(None, holdout, gate_on)
     verdicts = [judge(plans[name], results, reference) for name, results in tests.items()]
-    failing = [f"{v.plan.name}: {v.reason}" for v in verdicts if v.status == "failed"]
-    return failing + [
-        f"{v.plan.name}: {len(v.missed):,} of {counted(len(v.results), 'case')} do not pass"
+    failing = {v.plan.name: v.reason for v in verdicts if v.status == "failed"}
+    return failing | {
+        v.plan.name: f"{len(v.missed):,} of {counted(len(v.results), 'case')} do not pass"
         for v in verdicts
         if v.status == "each" and v.missed
-    ]
+    }

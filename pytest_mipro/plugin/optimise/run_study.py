@@ -131,17 +131,25 @@ def _present(
     config, study, watch = inputs.config, inputs.study, inputs.changes.watch
     progress.finished(result, format_path(config, record.path))
     config.hook.pytest_mipro_study_finished(config=config, result=result)
-    options = options_of(config)
     ending = Ending(
         inputs.key.name,
         result,
         watch.seconds if watch else 0.0,
-        effort_of(options, study).larger,
-        tuple(failing_gates(inputs.planned, result, options.gate_on)),
+        effort_of(options_of(config), study).larger,
+        _failing(inputs, result),
     )
     inputs.changes.add(
         inputs.key, study, ending, partial=inputs.partial, fixture_calls=inputs.fixture_calls
     )
+
+
+def _failing(inputs: StudyInputs, result: StudyResult) -> tuple[str, ...]:
+    """Return the tests, with why, whose gate fails under a finalist that may be written."""
+    if not result.prompts or result.final is None:
+        return ()
+    gate_on = options_of(inputs.config).gate_on
+    failing = failing_gates(inputs.planned, result.final, result.split, gate_on)
+    return tuple(f"{test}: {reason}" for test, reason in failing.items())
 
 
 def _with_enough(
@@ -208,6 +216,7 @@ def _services(inputs: StudyInputs, client: LMClient, emit: Emit) -> Services:
         find_holdout_uses=record.find,
         emit=emit,
         load_prompt=committed_prompt,
+        failing_tests=partial(failing_gates, inputs.planned, gate_on=options_of(config).gate_on),
         describe_error=partial(describe_error, config),
         lessons=lessons_of(lock),
     )

@@ -9,7 +9,7 @@ from concluded import BETTER, concluded
 from optimizer_world import Row, baseline_of, make_rows, make_study, metric_colour, program, sort
 
 from pytest_mipro.optimizer.deciding.conclude import failed_gates
-from pytest_mipro.optimizer.study.case import CaseRun, Evaluation, Outcome
+from pytest_mipro.optimizer.study.case import CaseRun, Evaluation, Outcome, Study
 
 
 def by_part(row: Row) -> Outcome:
@@ -53,8 +53,15 @@ def test_a_test_whose_every_case_was_skipped_fails_no_threshold() -> None:
     assert end.prompts == BETTER
 
 
+def failed(study: Study, before: Evaluation, after: Evaluation, *others: str) -> tuple[str, ...]:
+    """Return the gates that a finalist fails; of it, and not before, the plugin names `others`."""
+    services = SimpleNamespace(failing_tests=lambda runs, _: others * (runs is after))
+    baseline = SimpleNamespace(study=study, evaluation=before, split=None)
+    return failed_gates(cast("Any", services), cast("Any", baseline), after)
+
+
 @pytest.mark.parametrize(
-    ("limits", "fallen", "failed"),
+    ("limits", "fallen", "fails"),
     [
         ({"max_regression": 0.02}, 12, True),  # surely more than allowed
         ({"max_regression": 0.2}, 12, False),  # a sure fall, but within the limit or by chance
@@ -67,7 +74,7 @@ def test_a_test_whose_every_case_was_skipped_fails_no_threshold() -> None:
     ],
 )
 def test_a_gate_is_failed_by_the_rules_of_the_gate(
-    limits: dict[str, float], fallen: int, failed: bool
+    limits: dict[str, float], fallen: int, fails: bool
 ) -> None:
     study = make_study(make_rows(0, 50, 0), specs={"test_colour": limits})
 
@@ -77,15 +84,24 @@ def test_a_gate_is_failed_by_the_rules_of_the_gate(
         )
         return Evaluation(tuple(runs))
 
-    baseline = SimpleNamespace(study=study, evaluation=scored(0))
-    assert failed_gates(cast("Any", baseline), scored(fallen)) == ("test_colour",) * failed
-    unmet = SimpleNamespace(study=study, evaluation=scored(fallen))
-    assert failed_gates(cast("Any", unmet), scored(fallen)) == ()
+    assert failed(study, scored(0), scored(fallen)) == ("test_colour",) * fails
+    assert failed(study, scored(fallen), scored(fallen)) == ()
 
 
-@pytest.mark.parametrize(("size", "failed"), [(1, ()), (5, ("test_colour",))])
+def test_a_gate_that_the_plugin_finds_failed_under_the_finalist_alone_is_failed() -> None:
+    study = make_study(make_rows(0, 50, 0), specs={"test_colour": {"threshold": 0.5}})
+    before, after = (
+        Evaluation(tuple(CaseRun(case, 0, Outcome(1.0), ()) for case in study.cases))
+        for _ in range(2)
+    )
+    assert failed(study, before, after) == ()
+    assert failed(study, before, after, "test_b", "test_a") == ("test_a", "test_b")
+    assert failed(study, after, after, "test_b") == ()
+
+
+@pytest.mark.parametrize(("size", "fails"), [(1, ()), (5, ("test_colour",))])
 def test_related_rows_count_as_one_for_a_threshold_with_confidence(
-    size: int, failed: tuple[str, ...]
+    size: int, fails: tuple[str, ...]
 ) -> None:
     specs = {"test_colour": {"threshold": 0.7, "confidence": 0.95}}
     study = make_study(make_rows(0, 50, 0), specs=specs)
@@ -96,5 +112,4 @@ def test_related_rows_count_as_one_for_a_threshold_with_confidence(
         runs = [CaseRun(case, 0, Outcome(float(n >= lost)), ()) for n, case in enumerate(cases)]
         return Evaluation(tuple(runs))
 
-    baseline = SimpleNamespace(study=study, evaluation=scored(0))
-    assert failed_gates(cast("Any", baseline), scored(8)) == failed
+    assert failed(study, scored(0), scored(8)) == fails

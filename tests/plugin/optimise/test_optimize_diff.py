@@ -186,3 +186,29 @@ def test_recorded_replies_are_to_be_recorded_again_before_a_commit(pytester):
     run(pytester, "--mipro-replies=record")
     text = " ".join(optimize(pytester).stdout.str().split())
     assert "git diff, pytest --mipro-replies=record, then commit prompts, lock and recorded" in text
+
+
+ACCEPTING = ("--mipro-optimize", "--mipro-accept=likely")
+GROUPS = """
+KINDS = [(number, "usual" if number % 20 else "rare") for number in range(160)]
+
+@pytest.mark.mipro(threshold=0.5, group="kind")
+@pytest.mark.parametrize("number, kind", KINDS)
+def test_parity(number, kind):
+    parity(number=str(number))
+    careful = "carefully" in parity.prompt.instruction
+    return Score(float(not careful) if kind == "rare" else float(careful or number % 2))
+"""
+
+
+def test_a_finalist_under_which_a_group_newly_fails_the_gate_is_refused(pytester):
+    write_project(pytester, GROUPS)
+    assert run(pytester).ret == 0
+    text = " ".join(run(pytester, *ACCEPTING).stdout.str().split())
+    assert "decision fails the gate of test_parity, which the committed prompts met" in text
+    assert written(pytester) == {}
+    whole = GROUPS.replace(', group="kind"', "")
+    write_project(pytester, whole)
+    text = " ".join(run(pytester, *ACCEPTING).stdout.str().split())
+    assert "fails the gate" not in text
+    assert written(pytester)
