@@ -24,6 +24,7 @@ WAYS = ("random", "failing", "cover")
 output's k-th demo before any (k+1)-th."""
 # The numbers after the first, in powers of two from it: apart, so that a trend shows.
 _STEPS = (0, -2, 1, -1, 2, -3)
+_WISHES = 4  # are drawn for each set at most: a small pool gives some again
 
 
 @dataclass(frozen=True)
@@ -81,39 +82,46 @@ class DemoSource:
 
 
 def next_sets(source: DemoSource, offered: Sequence[DemoSet], count: int) -> list[DemoSet]:
-    """Return `count` sets to try beside those `offered`, the committed one first of these."""
+    """Return up to `count` sets to try beside those `offered`, the committed one first of these."""
     numbers = source.numbers
     if numbers == [0]:
         return []
-    base = _base(offered)
+    base = offered[base_of(offered)]
     wishes = (
         _from(base, source, offered)
         if base.demos
         else _afresh(source, sum(bool(item.demos) for item in offered[1:]))
     )
-    return list(islice(wishes, count))
+    known, made = [item.demos for item in offered], list[DemoSet]()
+    for item in islice(wishes, _WISHES * count):
+        if item.demos not in known and len(made) < count:
+            known.append(item.demos)
+            made.append(item)
+    return made
 
 
-def _base(offered: Sequence[DemoSet]) -> DemoSet:
-    """Return the set that paid best, or a shorter one that loses little against it."""
-    tried = [(item, item.effect) for item in offered if item.effect is not None]
+def base_of(offered: Sequence[DemoSet]) -> int:
+    """Return the place of the set that paid best, or of a shorter one that loses little.
+
+    The next sets start from it.
+    """
+    tried = [(place, item.effect) for place, item in enumerate(offered) if item.effect is not None]
     best = max(effect for _, effect in tried)
-    equals = [item for item, effect in tried if effect >= best - MAX_LOSS]
-    return min(equals, key=lambda item: sum(map(length_of, item.demos)))
+    equals = [place for place, effect in tried if effect >= best - MAX_LOSS]
+    return min(equals, key=lambda place: sum(map(length_of, offered[place].demos)))
 
 
 def _from(base: DemoSet, source: DemoSource, offered: Sequence[DemoSet]) -> Iterator[DemoSet]:
     """Yield the neighbours of a set that paid, over and over, with ways from good to bad."""
-    size = len(base.demos)
+    size, half = len(base.demos), base.demos[: len(base.demos) // 2]
     larger = next((number for number in source.numbers if number > size), None)
-    for way in cycle(_ranked(offered, base.way)):
+    ways = _ranked(offered, base.way)
+    for way, other in cycle(zip(ways, (*ways[1:], ways[0]), strict=True)):
         if larger:
             yield source.draw(larger, way, base.demos)
-        other = source.draw(size, way)
-        if way != base.way or not larger:
-            yield other
-        if size > 1 and way == base.way:
-            yield DemoSet(base.demos[: size // 2], way)
+        yield source.draw(size, other)
+        if half and way == base.way:
+            yield DemoSet(half, way)
 
 
 def _ranked(offered: Sequence[DemoSet], first: str) -> list[str]:

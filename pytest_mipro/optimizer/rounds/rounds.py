@@ -21,6 +21,7 @@ from pytest_mipro.optimizer.rounds.demo_sets import (
     WAYS,
     DemoSet,
     DemoSource,
+    base_of,
     length_of,
     next_sets,
 )
@@ -210,7 +211,7 @@ def _with_demo_sets(state: SearchState, runs: Sequence[CaseRun]) -> SearchState:
         ways |= digests
         taught |= digests.keys() if state.taught else set()
         # The new ones first; late modules get the empty set, too.
-        origin = state.incumbent[2 * index : 2 * index + 2]
+        origin = state.incumbent[2 * index], base_of(offered)
         modules.append(extended(module, (), [*(i.demos for i in drawn), ()], origin))
     candidates = Candidates(tuple(modules))
     return replace(state, candidates=candidates, ways=ways, taught_sets=frozenset(taught))

@@ -14,6 +14,7 @@ from pytest_mipro.optimizer.rounds.demo_sets import (
     WAYS,
     DemoSet,
     DemoSource,
+    base_of,
     length_of,
     next_sets,
 )
@@ -136,12 +137,25 @@ def test_several_modules_share_the_first_number_of_demos() -> None:
 def test_a_set_that_paid_is_extended_redrawn_and_halved() -> None:
     made = source(pool_of(40))
     paid = DemoSet(made.draw(8, "random").demos, "random", 0.2)
-    larger, half, wider, other = next_sets(made, [NONE, paid], 4)
+    larger, other, half, wider = next_sets(made, [NONE, paid], 4)
     assert larger.demos[:8] == paid.demos
     assert (len(larger.demos), larger.way) == (16, "random")
+    assert (len(other.demos), other.way) == (8, "failing")
     assert half.demos == paid.demos[:4]
     assert (wider.demos[:8], len(wider.demos), wider.way) == (paid.demos, 16, "failing")
-    assert (len(other.demos), other.way) == (8, "failing")
+
+
+def test_a_set_that_is_on_offer_is_not_made_again() -> None:
+    made = source(pool_of(40))
+    paid = DemoSet(made.draw(8, "random").demos, "random", 0.2)
+    half = DemoSet(paid.demos[:4], "random", 0.1)
+    offered = [NONE, half, paid]
+    assert base_of(offered) == 2
+    sets = [item.demos for item in next_sets(made, offered, 3)]
+    assert [len(demos) for demos in sets] == [16, 8, 16]
+    assert half.demos not in sets
+    few = source(pool_of(2))
+    assert len(next_sets(few, [NONE, DemoSet(few.draw(2, "random").demos, effect=0.2)], 8)) < 8
 
 
 def test_ways_follow_what_they_brought() -> None:

@@ -146,7 +146,8 @@ def test_the_first_trials_run_while_candidates_are_awaited(in_flight: int, begun
 
     def join(state: SearchState) -> SearchState:
         end = time.monotonic() + 10
-        while time.monotonic() < end and not shown(f"Choose, way {begun - 1}."):
+        awaited = [f"Choose, way {way}." for way in range(begun)]
+        while time.monotonic() < end and not all(map(shown, awaited)):
             time.sleep(0.001)
         seen.append(sum(shown(f"Choose, way {way}.") for way in range(3)))
         note, sort = state.candidates.modules
