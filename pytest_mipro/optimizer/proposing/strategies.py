@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 from pytest_mipro.optimizer.proposing.proposal_context import choose_examples, proposal_request
 from pytest_mipro.optimizer.proposing.strategy import ProposalContext, ProposalRequest
@@ -62,6 +63,11 @@ class ReflectiveStrategy:
             return None
         worst_first = sorted(failing, key=lambda item: item.score)
         return proposal_request("reflection", context, worst_first + passing)
+
+
+def asked_in_turn(names: Sequence[str]) -> Sequence[str]:
+    """Return which strategies plans choose from: the brief one only where there is no other."""
+    return [name for name in names if name != BriefStrategy.name] or names
 
 
 class BriefStrategy:

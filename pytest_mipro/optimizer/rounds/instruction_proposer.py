@@ -23,7 +23,7 @@ from pytest_mipro.optimizer.proposing.proposer_models import (
     ProposerModels,
     proposal_limit,
 )
-from pytest_mipro.optimizer.proposing.strategies import BriefStrategy
+from pytest_mipro.optimizer.proposing.strategies import asked_in_turn
 from pytest_mipro.optimizer.proposing.strategy import Grounding, ScoredInstruction
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.rounds.trials import Join
@@ -76,8 +76,7 @@ class InstructionProposer:
         self._each, self._dearest = proposal_amounts(run, baseline)
         self._policy: PlanPolicy | None = None
         if self._strategies:
-            names = [name for name in self._strategies if name != BriefStrategy.name]
-            plans = PlanSpace(names or tuple(self._strategies), self._models, settings)
+            plans = PlanSpace(asked_in_turn(tuple(self._strategies)), self._models, settings)
             learning = settings.has("learning")
             lessons = run.services.lessons
             self._policy = PlanPolicy(plans, learning=learning, lessons=lessons)

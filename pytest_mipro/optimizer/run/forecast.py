@@ -25,7 +25,8 @@ class StageSize:
 
     Of them, `fresh_once` and `fresh_repeated` make calls that no earlier stage made. At most so
     many `more` run once: trials that change one module alone cost less, so there may be more of
-    them. `calls` are the optimiser's own. Of `fresh_once`, the teacher answers on `taught` rows.
+    them. `calls` are the optimiser's own. Of `fresh_once`, the teacher answers on `taught` rows;
+    of `fresh_repeated`, room is kept for a `leader` while others run.
     """
 
     stage: str
@@ -36,6 +37,7 @@ class StageSize:
     fresh_repeated: int = 0
     calls: int = 0
     taught: int = 0
+    leader: int = 0
 
     @property
     def planned(self) -> int:
@@ -148,7 +150,8 @@ def stage_sizes(
     """Return the sizes of all stages; `sampled`: the search uses other samples than the gate.
 
     `failing` is how many training rows are attempted again, None: not known, and so all. Calls that
-    trials share count for each of them, so the expectation is an upper estimate.
+    trials share count for each of them, so the expectation is an upper estimate. Where a minibatch
+    is all validation rows, each trial is a full evaluation, and none follows.
     """
     validation, deciding = len(split.validation), len(split.holdout or split.validation)
     rows = len({*split.train, *split.validation, *split.holdout})
@@ -159,6 +162,8 @@ def stage_sizes(
     wanted = settings.candidates if settings.has("instructions") else 0
     proposals = settings.rounds * wanted * modules
     known = 0 if sampled else validation
+    trials = settings.trials * batch
+    once, leader = (0, 0) if batch == validation else (trials + again * batch, validation)
     new = deciding if split.holdout or sampled else 0
     return (
         StageSize("baseline", repeated=rows, fresh_repeated=rows),
@@ -166,11 +171,12 @@ def stage_sizes(
         StageSize("proposals", calls=(GROUNDING_CALLS if proposals else 0) + proposals),
         StageSize(
             "search",
-            (settings.trials + again) * batch,  # the leader runs on each round's minibatch
-            settings.leaders * validation,
+            once,  # the leader runs on each round's minibatch
+            settings.leaders * leader if once else trials,
             more=settings.trials * max(0, modules - 1) * batch,
-            fresh_once=(settings.trials + again) * batch,
-            fresh_repeated=validation,  # the second leader seldom could win by then
+            fresh_once=once,
+            fresh_repeated=leader or trials,  # the second leader seldom could win by then
+            leader=leader,
         ),
         StageSize("decision", repeated=deciding, fresh_repeated=new),
         StageSize("final pass", repeated=rows, fresh_repeated=rows - known - new),
@@ -225,7 +231,7 @@ def forecast(
         stages.append(StageForecast(size.stage, round((runs + more) / typical.rows), expected))
         seconds += runs / typical.rows * typical.own
         if size.stage == "search":
-            full = StageSize(size.stage, fresh_repeated=size.fresh_repeated)
+            full = StageSize(size.stage, fresh_repeated=size.leader)
             leader += total(_asked(typical, full).values())
     waited = sum(stage.expected.calls for stage in stages) * typical.latency / concurrency
     time = waited + seconds if waited else None

@@ -20,6 +20,7 @@ from pytest_mipro.optimizer.proposing.proposal_context import (
     program_summary,
 )
 from pytest_mipro.optimizer.proposing.proposer_models import MAX_PROMPT_CHARACTERS, proposal_limit
+from pytest_mipro.optimizer.proposing.strategies import asked_in_turn
 from pytest_mipro.optimizer.proposing.strategy import (
     Grounding,
     ProposalContext,
@@ -242,6 +243,7 @@ def _usual_proposals(run: StudyRun, baseline: Baseline) -> list[tuple[str, Amoun
 def _proposal_texts(run: StudyRun, baseline: Baseline) -> Iterator[str]:
     train = set(baseline.split.train)
     runs = [item for item in baseline.evaluation.runs if item.case.row in train]
+    strategies = {item.name: item for item in run.strategies()}
     for signature in baseline.signatures:
         prompt = baseline.committed[signature.prompt_path]
         context = ProposalContext(
@@ -251,7 +253,7 @@ def _proposal_texts(run: StudyRun, baseline: Baseline) -> Iterator[str]:
             module_examples(runs, signature, baseline.study.tests),
             limit=MAX_PROMPT_CHARACTERS,
         )
-        for strategy in run.strategies():
-            request = strategy.request(context, random.Random(0))  # noqa: S311 - a draw
+        for name in asked_in_turn(tuple(strategies)):
+            request = strategies[name].request(context, random.Random(0))  # noqa: S311 - a draw
             if request is not None:
                 yield "".join(message.content for message in request.messages)
