@@ -2,7 +2,7 @@
 
 How many demos help, and which, differs from model to model and from task to task, so both are
 searched. The first sets are far apart in number. Later ones start from the set that paid best: a
-larger one that extends it, as many demos drawn in another way, and its first half.
+larger one that extends it, its first half, one extended in another way, and as many demos drawn so.
 """
 
 from __future__ import annotations
@@ -113,15 +113,16 @@ def base_of(offered: Sequence[DemoSet]) -> int:
 
 def _from(base: DemoSet, source: DemoSource, offered: Sequence[DemoSet]) -> Iterator[DemoSet]:
     """Yield the neighbours of a set that paid, over and over, with ways from good to bad."""
-    size, half = len(base.demos), base.demos[: len(base.demos) // 2]
+    size = len(base.demos)
     larger = next((number for number in source.numbers if number > size), None)
-    ways = _ranked(offered, base.way)
-    for way, other in cycle(zip(ways, (*ways[1:], ways[0]), strict=True)):
+    for way in cycle(_ranked(offered, base.way)):
         if larger:
             yield source.draw(larger, way, base.demos)
-        yield source.draw(size, other)
-        if half and way == base.way:
-            yield DemoSet(half, way)
+        other = source.draw(size, way)
+        if way != base.way or not larger:
+            yield other
+        if size > 1 and way == base.way:
+            yield DemoSet(base.demos[: size // 2], way)
 
 
 def _ranked(offered: Sequence[DemoSet], first: str) -> list[str]:
