@@ -135,7 +135,7 @@ def test_stages_take_their_share_of_a_pass_and_proposals_their_own_calls() -> No
     sizes = [
         StageSize("baseline", repeated=10, fresh_repeated=10),
         StageSize("proposals", calls=GROUNDING_CALLS + 3),
-        StageSize("search", 25, 5, fresh_once=20, fresh_repeated=5),
+        StageSize("search", 25, 5, fresh_once=20, fresh_repeated=5, leader=5),
         StageSize("final pass", repeated=10, fresh_repeated=5),
     ]
     made = forecast(TYPICAL, sizes, {"m": Amount(40, 3_000, 300)}, concurrency=4)

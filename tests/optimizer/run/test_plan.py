@@ -6,6 +6,8 @@ import pytest
 from measured_baseline import measure
 from optimizer_world import make_rows, make_study, play, without
 
+from pytest_mipro.optimizer.proposing.strategies import BriefStrategy, GroundedStrategy
+from pytest_mipro.optimizer.proposing.strategy import InstructionStrategy
 from pytest_mipro.optimizer.run.events import Plan
 from pytest_mipro.optimizer.study.amount import Limits
 from pytest_mipro.optimizer.study.case import Study
@@ -60,4 +62,24 @@ def test_the_plan_counts_what_is_switched_on_alone() -> None:
     runs = {stage.stage: stage.case_runs for stage in whole.forecast.stages}
     again = 1  # in the second round the leader runs on the new rows, too
     most = 6 * 2  # each trial may change one of the two modules alone
-    assert runs["search"] == plain["search"].case_runs + (most + again) * 8
+    assert plain["search"].case_runs == (most + again) * 8 + 2 * 16
+    assert runs["search"] == most * 16  # each trial is a full evaluation, and none follows
+
+
+def test_trials_that_are_full_evaluations_are_expected_with_all_repeats() -> None:
+    study = make_study(specs={"test_colour": {"repeats": 3}})
+    (plan,) = (played := play(study, minibatch_size=16)).seen(Plan)
+    expected = {stage.stage: stage.expected.calls for stage in plan.forecast.stages}
+    took = sum(item.amount.calls for item in played.result.spending if item.stage == "search")
+    assert 0 < took <= expected["search"]
+    assert plan.forecast.leader.calls == 0
+
+
+def test_usual_requests_for_instructions_are_expected_without_the_brief_one() -> None:
+    def tokens(*strategies: InstructionStrategy) -> int:
+        (plan,) = play(services={"strategies": strategies}).seen(Plan)
+        stages = {stage.stage: stage for stage in plan.forecast.stages}
+        return stages["proposals"].expected.tokens
+
+    assert tokens(GroundedStrategy()) == tokens(GroundedStrategy(), BriefStrategy())
+    assert tokens(BriefStrategy()) < tokens(GroundedStrategy())
