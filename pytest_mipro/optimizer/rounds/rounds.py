@@ -56,7 +56,8 @@ def search_rounds(run: StudyRun, baseline: Baseline) -> SearchState:
             state = replace(state, ended=state.perfect or state.solved)
             break
         before, state = state.incumbent, _search_once(replace(state, round=number), proposer)
-        idle = 0 if state.incumbent != before else idle + 1
+        widened = (*before, *[0] * (len(state.incumbent) - len(before)))  # by modules found late
+        idle = 0 if state.incumbent != widened else idle + 1
         if _plateau(state, idle) and not state.ended:
             reason = f"the search ended after {counted(idle, 'round')} without a better program"
             state = replace(state, ended=reason)

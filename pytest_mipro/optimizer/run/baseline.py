@@ -12,6 +12,7 @@ from pytest_mipro.optimizer.budget.expectation import Expectation
 from pytest_mipro.optimizer.budget.limits import shortage
 from pytest_mipro.optimizer.measuring.disturbance import Disturbed
 from pytest_mipro.optimizer.measuring.evaluate import MeasuringRules
+from pytest_mipro.optimizer.run.forecast import DECISION_FACTOR, TIME_FACTOR
 from pytest_mipro.optimizer.run.latency import mean_latency
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount
@@ -23,9 +24,6 @@ from pytest_mipro.runtime.signature.signature import Signature
 # A program may make this many times the committed prompts' calls on the same rows, and a few more.
 _CALLS_FACTOR = 1.5
 _CALLS_EXTRA = 10
-# The decision gets this many times what it is expected to take, in money and in time.
-_DECISION_FACTOR = 1.25
-_TIME_FACTOR = 1.5
 _COMMITTED: Mapping[Path, Prompt] = MappingProxyType({})
 
 
@@ -144,7 +142,7 @@ class Baseline:
         return expected + last if expected.calls else NOTHING
 
     def _needs(self, rows: Sequence[str], program: Mapping[Path, Prompt]) -> Amount:
-        expected = self.expectation.of(rows, program).times(_DECISION_FACTOR)
+        expected = self.expectation.of(rows, program).times(DECISION_FACTOR)
         return expected + replace(self.dearest(program), calls=0) if rows else NOTHING
 
     def final_needs(
@@ -188,4 +186,4 @@ def keep_time(run: StudyRun, baseline: Baseline, *, decision: bool, leader: bool
     asked = sum(call.requests for call in calls)
     waited = mean_latency(calls) * asked / run.settings.concurrency
     share = rows / len(baseline.expectation.calls)
-    run.accounting.deadline.keep(_TIME_FACTOR * share * max(waited, baseline.seconds))
+    run.accounting.deadline.keep(TIME_FACTOR * share * max(waited, baseline.seconds))

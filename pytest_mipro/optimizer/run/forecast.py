@@ -15,6 +15,8 @@ from pytest_mipro.optimizer.study.amount import NOTHING, Amount, Limits, total
 from pytest_mipro.optimizer.study.settings import FIRST_DEMOS, OptimizerSettings
 from pytest_mipro.optimizer.study.split import Split
 
+DECISION_FACTOR, TIME_FACTOR = 1.25, 1.5
+"""The decision gets so many times what it is expected to take, in money and in time."""
 Demos = Literal["none", "first", "most"]
 """The demos that candidates show: none but the committed ones, the first sets, or the largest."""
 
@@ -107,7 +109,7 @@ class Forecast:
         if self.seconds is None or not self.expected.calls:
             return None
         a_call = self.seconds / self.expected.calls
-        kept = (self._baseline + (self._late + self.leader).times(1.5)).calls * a_call
+        kept = (self._baseline + (self._late + self.leader).times(TIME_FACTOR)).calls * a_call
         before = (self.search - self.leader).calls * a_call
         if kept + before <= seconds:
             return None
@@ -117,7 +119,7 @@ class Forecast:
     @property
     def fixed(self) -> Amount:
         """What baseline, decision and final pass take, with what is held back for the latter."""
-        return self._baseline + self._late.times(1.25)
+        return self._baseline + self._late.times(DECISION_FACTOR)
 
     @property
     def _baseline(self) -> Amount:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from pytest_mipro.optimizer.study.amount import Limits, nanodollars
+from pytest_mipro.optimizer.study.split import MIN_HOLDOUT
 
 PARTS = MappingProxyType(
     {
@@ -76,7 +77,7 @@ class OptimizerSettings:
     minibatch_size: int = 12
     training_rows: int = 24
     max_demos: int | None = None
-    min_holdout: int = 30
+    min_holdout: int = MIN_HOLDOUT
     accept: Accept = "better"
     max_calls: int | None = None
     max_tokens: int | None = None
