@@ -57,15 +57,6 @@ def test_nothing_is_proposed_twice_pending_ones_included(make: MakeSearcher, lag
     assert all(assignment in space(5, 4, 3, 1) for assignment in asked)
 
 
-def test_what_another_searcher_asked_for_is_not_asked_for_again(make: MakeSearcher) -> None:
-    searcher, running = make(space(2, 3), 0), [(0, 1), (1, 2)]
-    for assignment in running:
-        searcher.expect(assignment)  # type: ignore[attr-defined] - of the built-in ones
-    searcher.tell((0, 1), 0.5, 12)
-    asked = run(searcher, 10)
-    assert sorted([*asked, *running]) == sorted(space(2, 3))
-
-
 def test_pending_trials_alone_can_exhaust_the_space(make: MakeSearcher) -> None:
     searcher = make(space(3, 3), 1)
     asked = [searcher.ask() for _ in range(9)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from pytest_mipro.optimizer.rounds.search_state import SearchState
@@ -23,14 +22,17 @@ class Asking:
     def __init__(self, state: SearchState, space: Space, draft: Trial) -> None:
         self._draft = draft
         self._seen = {*state.record.assessments, *state.record.dropped}
-        self._pending: dict[Assignment, None] = {}
         self.passed_over: list[Trial] = []
         """The trials that did not fit."""
         self._searcher: Searcher | None
         self.renew(state, space)
 
     def renew(self, state: SearchState, space: Space) -> None:
-        """Go on in the space of more candidates; what was asked for and not told is expected."""
+        """Go on in the space of more candidates.
+
+        Of the trials that still run the searcher is told nothing: to count their choices as tried
+        took 1.3 ± 0.6 points off the benchmark's worlds.
+        """
         record = state.record
         seed = state.run.settings.seed + 1_000_003 * state.round  # another stream each round
         searcher = state.run.services.searcher(space, seed)
@@ -39,10 +41,6 @@ class Asking:
             searcher.tell(item.assignment, item.estimate, self._row_weight * item.rows)
         for assignment in sorted(record.dropped):
             searcher.tell(assignment, 0.0, self._row_weight * len(self._draft.rows))
-        expect: Callable[[Assignment], None] | None = getattr(searcher, "expect", None)
-        if expect:
-            for assignment in self._pending:
-                expect(assignment)
         self._searcher = searcher
 
     def next(self, state: SearchState) -> Trial | None:
@@ -59,7 +57,6 @@ class Asking:
             trial = replace(self._draft, assignment=assignment)
             self._seen.add(assignment)
             if fits_alone(state, trial):
-                self._pending[assignment] = None
                 return trial
             self.passed_over.append(trial)
         self._searcher = None
@@ -67,6 +64,5 @@ class Asking:
 
     def tell(self, assignment: Assignment, score: float, rows: float) -> None:
         """Tell the searcher what score (0…1) an assignment has by so many rows."""
-        self._pending.pop(assignment, None)
         if self._searcher:
             self._searcher.tell(assignment, score, self._row_weight * rows)

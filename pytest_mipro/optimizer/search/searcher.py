@@ -14,8 +14,6 @@ class Searcher(Protocol):
     """Proposes assignments. The same asks and tells in the same order give the same proposals.
 
     Scores are in 0…1, higher is better. Several assignments may be pending (asked, not yet told).
-    A searcher may have a method `expect(assignment)`: it gets those that are pending as the search
-    goes on in a larger space, and with another searcher.
     """
 
     def ask(self) -> Assignment | None:
@@ -94,10 +92,6 @@ class RandomSearcher:
         if assignment is not None:
             self._visits.mark(assignment)
         return assignment
-
-    def expect(self, assignment: Assignment) -> None:
-        """Note that the assignment is seen to by others."""
-        self._visits.mark(assignment)
 
     def tell(self, assignment: Assignment, score: float, weight: float) -> None:
         """Note that the assignment was seen."""

@@ -71,15 +71,7 @@ class TPESearcher:
         if self._stale or abs(self._mean() - self._prior) > _PRIOR_DRIFT:
             self._rebuild()
         assignment = self._chosen()
-        if assignment is not None:
-            self.expect(assignment)
-        return assignment
-
-    def expect(self, assignment: Assignment) -> None:
-        """Add an assignment that is being measured as one of TPE's running trials."""
-        self._visits.mark(assignment)
-        self._pending[assignment] = len(self._study.get_trials(deepcopy=False))
-        self._study.add_trial(self._trial(assignment, running=True))
+        return None if assignment is None else self._add_pending(assignment)
 
     def tell(self, assignment: Assignment, score: float, weight: float) -> None:
         """Take the estimate into the surrogate; a second one of an assignment replaces it."""
@@ -144,6 +136,13 @@ class TPESearcher:
             if assignment not in self._visits:
                 found.append(assignment)
         return found
+
+    def _add_pending(self, assignment: Assignment) -> Assignment:
+        """Add an assignment that TPE did not propose as one of its running trials."""
+        self._visits.mark(assignment)
+        self._pending[assignment] = len(self._study.get_trials(deepcopy=False))
+        self._study.add_trial(self._trial(assignment, running=True))
+        return assignment
 
     def _rebuild(self) -> None:
         """Start a new study: optuna can't change a value. The sampler's state stays."""
