@@ -63,7 +63,7 @@ def _begun_before(runs: Iterable[CaseRun]) -> dict[Path, frozenset[Path]]:
 
 def _identity(call: ModuleCall, sample: int) -> str:
     path, parameters, inputs = call.signature.prompt_path, call.parameters, call.inputs
-    identity = [str(path), call.model, dict(parameters), dict(inputs), sample]
+    identity = [str(path), call.model, dict(parameters), dict(inputs), call.digest, sample]
     return json.dumps(identity, sort_keys=True)
 
 

@@ -32,6 +32,7 @@ class ModuleCall:
     and its reply, None unless the trace keeps them. `place` counts the case's calls from 1, in the
     order in which they began; 0 outside a case. `shows_demos` tells whether a request shows the
     prompt's demos, if it has any; `calls_tool` that the reply asks for a tool's result first.
+    `digest` is that of an own client's request: calls with equal inputs may differ in their tools.
     """
 
     signature: Signature
@@ -52,6 +53,7 @@ class ModuleCall:
     unreadable: bool = False
     shows_demos: bool = True
     calls_tool: bool = False
+    digest: str = ""
     sent: Request | None = field(default=None, compare=False, repr=False)
     received: Reply | None = field(default=None, compare=False, repr=False)
     place: int = field(default=0, compare=False)

@@ -258,6 +258,7 @@ class _Exchange:
             stack=self.stack,
             cut=bool(reply and reply.finish_reason == "length"),
             shows_demos=self.owner.shows_demos,
+            digest=self.key,
             sent=request if self.trace.keeps else None,
             received=reply if self.trace.keeps else None,
         )

@@ -51,3 +51,12 @@ def test_modules_called_at_once_follow_from_each_other() -> None:
     """So that the end of a search does not depend on which of them began first, where."""
     cases = [_case("a", note, sort), _case("b", sort, note)]
     assert _asked(cases, SORT) == _asked(cases, NOTE) == 4
+
+
+def test_calls_of_an_own_client_with_equal_inputs_are_told_apart_by_their_requests() -> None:
+    """Such as a prompt text's calls whose questions are equal, and their tools or formats not."""
+    made = replace(call(note, "a", "y"), place=1, usage=Usage(10, 1))
+    typed, plain = replace(made, digest="1"), replace(made, digest="2")
+    cases = [run("a", 1.0, typed, plain), run("a", 1.0, typed, test="other")]
+    assert _asked(cases[:1]) == 2
+    assert calls_by_row(cases).by_row == {"a": (typed, plain)}

@@ -204,6 +204,18 @@ def test_tools_and_a_second_turn(server: Stub, client: LMClient) -> None:
     assert server.count == 2
 
 
+def test_calls_with_equal_messages_and_other_fields_have_other_digests(
+    server: Stub, client: LMClient
+) -> None:
+    with case(client) as trace, openai_of(server) as made:
+        made.chat.completions.create(model="m", messages=HI)
+        made.chat.completions.create(model="m", messages=HI, user="another")
+        made.chat.completions.create(model="m", messages=HI)
+    first, other, again = trace.calls
+    assert first.inputs == other.inputs
+    assert first.digest == again.digest != other.digest
+
+
 def test_a_sample_of_its_own_is_asked_anew(server: Stub, client: LMClient) -> None:
     for sample in (0, 1, 0, 1):
         with case(client, sample):
