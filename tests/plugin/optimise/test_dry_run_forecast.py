@@ -6,7 +6,15 @@ import re
 import shutil
 
 import pytest
-from optimize_project import live_calls, optimize, private_files, run, write_project, written
+from optimize_project import (
+    TESTS,
+    live_calls,
+    optimize,
+    private_files,
+    run,
+    write_project,
+    written,
+)
 
 LAST = "dry run     no LM call was made, nothing is written"
 
@@ -103,6 +111,19 @@ def test_on_another_machine_the_lock_tells_calls_and_no_tokens(pytester):
 
 
 PRICES = "mipro_max_demo_tokens = 60\nmipro_prices =\n    test/fake 100 1000\n    test/other 1 1\n"
+
+
+@pytest.mark.usefixtures("wide")
+def test_rows_that_came_after_the_gate_run_are_expected_in_the_baseline_too(pytester):
+    write_project(pytester, TESTS.replace("range(40)", "range(10)"))
+    run(pytester)
+    write_project(pytester)
+    optimize(pytester, "--mipro-dry-run").stdout.fnmatch_lines(
+        [
+            "LM calls    the last gate run made 10 distinct calls",
+            "*           baseline   40 calls, * tokens",
+        ]
+    )
 
 
 @pytest.mark.usefixtures("wide")

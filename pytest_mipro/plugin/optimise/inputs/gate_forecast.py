@@ -51,6 +51,8 @@ def forecast_of(
         committed[part.model] += _amount(cost_model, part, 0)
     for part in usage.shared:
         committed[part.model] -= _amount(cost_model, part, 0)
+    rows = len({*split.train, *split.validation, *split.holdout})  # as many as ran, or more now
+    baseline = {model: took.times(rows / usage.rows, round) for model, took in committed.items()}
     asked, kept = _searched(usage, frozen), tuple(sizes)
     modules, teacher = len({part.module for part in asked}), settings.teacher_model
     proposers = settings.proposer_models or (*(part.model for part in asked), *committed)[:1]
@@ -78,7 +80,7 @@ def forecast_of(
         )
         repeated, once_a_case = Pass(usage.samples, candidate), Pass(usage.cases, once)
         made = replace(typical, repeated=repeated, once=once_a_case, taught=of_teacher)
-        return forecast(made, kept, committed, settings.concurrency)
+        return forecast(made, kept, baseline, settings.concurrency)
 
     return forecast_range(with_demos)
 
@@ -141,7 +143,7 @@ def enough_by_gate(
     least, whole = (
         getattr(amount, limit.currency, None) for amount in (made.fixed, made.fixed + made.search)
     )
-    if not least or not whole:
+    if not least or not whole or whole <= limit.value:  # the run was another one
         return ""
     return (
         f" to about {limit.words(least)} or more, and to about {limit.words(whole)} for all "
