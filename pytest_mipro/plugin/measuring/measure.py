@@ -133,9 +133,10 @@ def returned(value: Any) -> Outcome:
             "Score(value, feedback)",
         )
     if not -ROUNDING <= number <= 1 + ROUNDING:
-        return Outcome(
-            None, error=f"the score {number!r} is not in 0…1; scale it, higher is better"
-        )
+        remedy = "scale it, higher is better"
+        if math.isnan(number):
+            remedy = "say what a case scores where nothing can be computed, as by 0/0, or skip it"
+        return Outcome(None, error=f"the score {number!r} is not in 0…1; {remedy}")
     metrics = {name: _number(metric) for name, metric in score.metrics.items()}
     for name, metric in metrics.items():
         if metric is None or not math.isfinite(metric):

@@ -62,7 +62,10 @@ def test_a_scalar_of_numpy_is_a_number():
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (float("nan"), "the score nan is not in 0…1"),
+        (
+            float("nan"),
+            "the score nan is not in 0…1; say what a case scores where nothing can be computed",
+        ),
         (float("inf"), "the score inf is not in 0…1"),
         (-0.1, "the score -0.1 is not in 0…1"),
         (1.1, "the score 1.1 is not in 0…1"),
