@@ -39,7 +39,7 @@ def calls_by_row(runs: Sequence[CaseRun]) -> RowCalls:
     for item in runs:
         row = rows.setdefault(item.case.row, {})
         for call in item.calls:
-            key = _identity(call, item.sample)
+            key = f"{call_identity(call)}{item.sample}"
             if key not in row or call.requests > row[key].requests:
                 row[key] = call
     by_row = {row: tuple(distinct.values()) for row, distinct in rows.items()}
@@ -61,9 +61,10 @@ def _begun_before(runs: Iterable[CaseRun]) -> dict[Path, frozenset[Path]]:
     return {path: frozenset(paths) for path, paths in before.items()}
 
 
-def _identity(call: ModuleCall, sample: int) -> str:
+def call_identity(call: ModuleCall) -> str:
+    """Return a text that is equal for equal calls; the sample of a repeated case is not in it."""
     path, parameters, inputs = call.signature.prompt_path, call.parameters, call.inputs
-    identity = [str(path), call.model, dict(parameters), dict(inputs), call.digest, sample]
+    identity = [str(path), call.model, dict(parameters), dict(inputs), call.digest]
     return json.dumps(identity, sort_keys=True)
 
 

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pytest_mipro.optimizer.budget.cost_model import sizes_of
+from pytest_mipro.optimizer.budget.expectation import call_identity
 from pytest_mipro.optimizer.budget.prompt_parts import prompt_parts
 from pytest_mipro.optimizer.study.amount import ONE_CALL, Amount, nanodollars
+from pytest_mipro.optimizer.study.identity import content_digest
 from pytest_mipro.plugin.measuring.report_data import CallUsage, ModuleUsage, by_module
 from pytest_mipro.plugin.replies.fixture_calls import SetUp
 from pytest_mipro.runtime.calls.trace import ModuleCall, Trace
@@ -52,7 +54,8 @@ def usages_of(calls: Sequence[ModuleCall]) -> tuple[ModuleUsage, ...]:
         parts = prompt_parts([call], committed, sizes)
         follows, frozen = _followed(call.signature), not call.signature.optimize
         took = ModuleUsage(*_user(call), usage, parts, call.latency, follows=follows, frozen=frozen)
-        took = replace(took, untimed=0 if call.latency else call.requests)
+        asked = (content_digest(call_identity(call)),)
+        took = replace(took, untimed=0 if call.latency else call.requests, asked=asked)
         found.append(took if call.cached else _paid(took, call))
     return by_module(found)
 

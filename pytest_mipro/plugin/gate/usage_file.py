@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -112,15 +112,10 @@ def _lending_rows(verdicts: Iterable[Verdict]) -> int:
 
 
 def _usage(results: Sequence[CaseResult], lending: int, model: str | None) -> GateUsage:
-    """Return the usage: cases of a row make equal calls, which are made once."""
-    most: dict[tuple[str, str, str], ModuleUsage] = {}
-    for result in results:
-        for part in result.usages:
-            key = (result.row, part.module, part.model)
-            if key not in most or most[key].usage.calls < part.usage.calls:
-                most[key] = part
+    """Return the usage: equal calls of a row's cases are made once."""
+    made = _made_by_row(results)
     asked, shared = set[tuple[str, str, str]](), []
-    for (row, module, named), part in sorted(most.items(), key=lambda item: item[0]):
+    for (row, module, named), part in sorted(made.items(), key=lambda item: item[0]):
         prompt = (row, part.follows or module, named)
         if prompt in asked:
             shared.append(part)
@@ -130,10 +125,27 @@ def _usage(results: Sequence[CaseResult], lending: int, model: str | None) -> Ga
         cases=len(results),
         samples=sum(len(result.samples) or 1 for result in results),
         model=model,
-        modules=by_module(most.values()),
+        modules=by_module(made.values()),
         shared=by_module(shared),
         lending=lending,
     )
+
+
+def _made_by_row(results: Sequence[CaseResult]) -> dict[tuple[str, str, str], ModuleUsage]:
+    """Return what was made of a row, a module and a model, of cases whose calls are all known once.
+
+    Of one that shares but some of its calls with others, all count.
+    """
+    made: dict[tuple[str, str, str], ModuleUsage] = {}
+    parts = [(result.row, part) for result in results for part in result.usages]
+    for row, part in sorted(parts, key=lambda item: -item[1].usage.calls):
+        key = (row, part.module, part.model)
+        known = made.get(key)
+        if known is None:
+            made[key] = part
+        elif not {*part.asked} <= {*known.asked}:
+            (made[key],) = by_module([known, part])
+    return {key: replace(part, asked=()) for key, part in made.items()}
 
 
 def read_usage(path: Path) -> GateUsage | None:

@@ -61,7 +61,7 @@ class ModuleUsage:
     `untimed` counts calls whose latency nobody knows, as of recorded replies; `live` is what was
     asked in this run, and `unpriced` what was beside it whose cost is not known.
     `follows` is the plain module whose prompt a variant has, "" for others. `frozen`: no search
-    changes its prompt.
+    changes its prompt. `asked` holds the digests of the distinct calls of a case.
     """
 
     module: str
@@ -74,6 +74,7 @@ class ModuleUsage:
     frozen: bool = False
     unpriced: Amount = NOTHING
     untimed: int = 0
+    asked: tuple[str, ...] = ()
 
     @property
     def billed(self) -> tuple[Amount, ...]:
@@ -97,6 +98,7 @@ def by_module(parts: Iterable[ModuleUsage]) -> tuple[ModuleUsage, ...]:
             part.frozen,
             known.unpriced + part.unpriced,
             known.untimed + part.untimed,
+            tuple(dict.fromkeys((*known.asked, *part.asked))),
         )
     return tuple(total[key] for key in sorted(total))
 

@@ -114,6 +114,20 @@ PRICES = "mipro_max_demo_tokens = 60\nmipro_prices =\n    test/fake 100 1000\n  
 
 
 @pytest.mark.usefixtures("wide")
+@pytest.mark.parametrize(("asked", "calls"), [("str(number)", 40), ("f'0{number}'", 80)])
+def test_what_another_test_asks_of_a_row_counts_where_it_differs(pytester, asked, calls):
+    other = TESTS.replace("test_parity(", "test_other(").replace("str(number)", asked)
+    write_project(pytester, TESTS + other)
+    run(pytester)
+    optimize(pytester, "--mipro-dry-run").stdout.fnmatch_lines(
+        [
+            f"LM calls    the last gate run made {calls} distinct calls",
+            f"*           baseline   {calls} calls, * tokens",
+        ]
+    )
+
+
+@pytest.mark.usefixtures("wide")
 def test_rows_that_came_after_the_gate_run_are_expected_in_the_baseline_too(pytester):
     write_project(pytester, TESTS.replace("range(40)", "range(10)"))
     run(pytester)
