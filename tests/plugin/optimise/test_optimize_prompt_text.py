@@ -115,6 +115,8 @@ def test_a_dry_run_after_a_gate_expects_demos_where_they_have_a_place(
     told = optimize(project, "--mipro-dry-run").stdout.str()
     assert "LM calls    the last gate run made 40 " in told
     assert ("without new demos" in told) is place
+    # 8 training rows for the second round's proposals; failing ones are attempted for demos alone
+    assert f"bootstrap  {24 if place else 8} calls" in told
 
 
 def test_without_a_place_for_demos_none_are_searched(project: pytest.Pytester) -> None:

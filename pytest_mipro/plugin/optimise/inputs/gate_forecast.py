@@ -121,6 +121,18 @@ def searched_modules(usage: GateUsage, frozen: frozenset[str]) -> set[str]:
     return {part.module for part in _searched(usage, frozen)}
 
 
+def settings_by_gate(
+    usage: GateUsage, settings: OptimizerSettings, frozen: frozenset[str]
+) -> OptimizerSettings:
+    """Return the settings of a search of the modules that the gate run called.
+
+    Where no prompt has a place for demos, no row is attempted again to get some.
+    """
+    settings = settings.for_modules(len(searched_modules(usage, frozen)))
+    lends = any(part.parts.lent for part in _searched(usage, frozen))
+    return settings if lends else replace(settings, attempts=0)
+
+
 def _searched(usage: GateUsage, frozen: frozenset[str]) -> list[ModuleUsage]:
     return [part for part in usage.modules if not part.frozen and part.module not in frozen]
 
@@ -136,7 +148,7 @@ def enough_by_gate(
     """Return how far to raise a limit that ends within the baseline, to hold it and all trials."""
     split = split_rows(row_tags(study.cases), settings.min_holdout)
     modules = len(searched_modules(usage, frozen))
-    settings = settings.for_modules(modules)
+    settings = settings_by_gate(usage, settings, frozen)
     sampled = any(test.repeats > 1 for test in study.tests.values())
     sizes = stage_sizes(settings, split, modules, sampled=sampled)
     made = forecast_of(usage, sizes, settings, cost_model, frozen, split)

@@ -32,6 +32,7 @@ from pytest_mipro.plugin.optimise.inputs.gate_forecast import (
     forecast_of,
     frozen_in,
     searched_modules,
+    settings_by_gate,
 )
 from pytest_mipro.plugin.optimise.lines.forecast_lines import (
     STAGE_WIDTH,
@@ -107,7 +108,9 @@ def describe_dry_run(
     if gate is not None:
         found = searched_modules(gate[0], frozen)
         modules, names = len(found), ", ".join(sorted(found))
-    settings = settings.for_modules(modules)
+        settings = settings_by_gate(gate[0], settings, frozen)
+    else:
+        settings = settings.for_modules(modules)
     sizes = _sizes(study, settings, split, modules)
     runs = _case_runs(study, sizes)
     lift = detectable_lift(split, settings.trials * max(1, modules), look)
