@@ -68,21 +68,27 @@ def default_model(config: pytest.Config) -> str | None:
 def keep_usage(config: pytest.Config, verdicts: Iterable[Verdict]) -> None:
     """Write what each study took, where `.mipro/` is there; what can't be written is left out.
 
-    A run of part of a study tells nothing of what the whole takes.
+    What ran in part, because of errors too, tells nothing of what the whole takes.
     """
     for lock, group in groupby(verdicts, key=lambda verdict: verdict.plan.lock):
         mine = list(group)
         results = [result for verdict in mine for result in verdict.results]
         folder = mipro_folder(config)
-        partial = any(verdict.plan.partial for verdict in mine)
+        whole = all(_ran_whole(verdict) for verdict in mine)
         told = any(each.usages or (each.set_up and each.score is not None) for each in results)
-        if partial or not told or not folder.is_dir():
+        if not whole or not told or not folder.is_dir():
             continue
         usage = _usage(results, _lending_rows(mine), default_model(config))
         path = study_file(folder, "usage", relative_path(Path(lock), ini_folder(config)))
         with suppress(OSError, CacheError):
             ensure_study_folder(path)
             atomic_write(path, json.dumps(asdict(usage)) + "\n")
+
+
+def _ran_whole(verdict: Verdict) -> bool:
+    """Return whether each case of the test came to its end: no error, and no `-x` before it."""
+    ended = len(verdict.results) - verdict.counts.get("error", 0)
+    return not verdict.plan.partial and ended >= verdict.plan.expected
 
 
 def keep_paid(config: pytest.Config, usages: Mapping[str, Iterable[ModuleUsage]]) -> None:

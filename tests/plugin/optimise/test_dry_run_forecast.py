@@ -170,6 +170,23 @@ def test_after_a_gate_run_it_knows_modules_calls_and_tokens(pytester):
     optimize(pytester, "--mipro-dry-run").stdout.fnmatch_lines(["LM calls    unknown before *"])
 
 
+@pytest.mark.parametrize("options", [(), ("-x",)])
+def test_a_gate_run_with_errors_leaves_the_forecast_as_it_is(pytester, monkeypatch, options):
+    write_project(pytester, ini=PRICES)
+    run(pytester)
+    told = expected_in_all(pytester)
+    monkeypatch.setenv("MIPRO_TEST_CALLS", "5")
+    result = run(pytester, "--mipro-replies=fresh", *options)
+    result.stdout.fnmatch_lines(["*INCOMPLETE: *had an error*"])
+    assert expected_in_all(pytester) == told
+
+
+def expected_in_all(pytester):
+    result = optimize(pytester, "--mipro-dry-run")
+    (line,) = (line for line in result.outlines if line.lstrip().startswith("in all "))
+    return line
+
+
 def test_it_is_priced_for_the_model_that_is_asked_now(pytester):
     write_project(pytester, ini=PRICES)
     run(pytester)
