@@ -9,6 +9,8 @@ import sys
 from pytest_mipro.cli.main import main
 
 if __name__ == "__main__":
+    # Python has no stream where one is closed, as by `… >&-`: what is said goes nowhere.
+    sys.stdout, sys.stderr = sys.stdout or io.StringIO(), sys.stderr or io.StringIO()
     for stream in (sys.stdout, sys.stderr):  # a terminal of another encoding shows escapes
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -40,3 +40,10 @@ def test_a_wrong_command_line_is_explained(capsys: pytest.CaptureFixture[str]) -
             main(arguments)
         assert ended.value.code == 2
         assert capsys.readouterr().err.startswith("usage: python -m pytest_mipro")
+
+
+def test_without_an_output_the_exit_code_says_what_was_found(desk: Path) -> None:
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        command = ["sh", "-c", f'exec "$0" -m pytest_mipro check {closed}', sys.executable]
+        done = subprocess.run(command, cwd=desk, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
