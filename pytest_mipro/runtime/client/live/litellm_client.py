@@ -12,7 +12,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from pytest_mipro.errors import ContextWindowError, RefusalError
+from pytest_mipro.errors import ContextWindowError, InfrastructureError, RefusalError
 from pytest_mipro.runtime.client.contract import Reply, Request, known_cost, known_usage
 from pytest_mipro.runtime.client.forks import ProcessLock
 from pytest_mipro.runtime.client.live.attempts import Attempts, LiveSettings
@@ -228,8 +228,15 @@ def _load() -> ModuleType:
             # Only the value "True" keeps litellm from fetching a price list at import.
             if os.environ.get("LITELLM_LOCAL_MODEL_COST_MAP", "").lower() != "false":
                 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-            with quietly():
-                import litellm  # noqa: PLC0415 - 2.5 s and 180 MiB that most runs do not need
+            try:
+                with quietly():
+                    import litellm  # noqa: PLC0415 - 2.5 s and 180 MiB that most runs do not need
+            except (ImportError, AttributeError, TypeError) as error:  # of what it imports, too
+                raise InfrastructureError(
+                    "litellm, which makes the LM calls, can't be imported "
+                    f"({type(error).__name__}: {one_line(error)}); install it anew, with releases "
+                    "of what it needs that fit it (`pip check`)"
+                ) from error
 
             litellm.suppress_debug_info = True
             litellm.telemetry = False

@@ -6,6 +6,7 @@ import asyncio
 import math
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -276,6 +277,28 @@ gc.collect()
     command = [sys.executable, *(f"-W{each}" for each in errors), "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "hello\n", "")
+
+
+def test_a_litellm_that_cant_be_imported_is_named_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "litellm.py").write_text("from openai import gone_since", encoding="utf-8")
+    code = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+from pytest_mipro.errors import InfrastructureError
+from pytest_mipro.runtime.client import loop
+from pytest_mipro.runtime.client.contract import Message, Request
+from pytest_mipro.runtime.client.litellm_client import LiteLLMClient
+for _ in range(2):
+    try:
+        loop.run(LiteLLMClient().complete(Request({MODEL!r}, (Message("user", "hi"),))))
+    except InfrastructureError as error:
+        print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    first, again = done.stdout.splitlines()
+    assert first == again
+    assert first.startswith("litellm, which makes the LM calls, can't be imported (ImportError: ")
+    assert "'gone_since'" in first
 
 
 def test_runtime_imports_neither_litellm_nor_optuna_nor_pytest() -> None:
