@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -12,6 +13,17 @@ from lm_stub import stub
 
 def test_all_agree(locked: Path, command: Run) -> None:
     ended = command("check")
+    assert (ended.status, ended.out) == (0, "2 prompts, 1 lock: all agree\n")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="no folder is closed to root")
+def test_a_folder_of_another_user_holds_no_sources(locked: Path, command: Run) -> None:
+    closed = locked / "database"  # as a container's volume
+    closed.mkdir(mode=0o000)
+    try:
+        ended = command("check")
+    finally:
+        closed.chmod(0o700)
     assert (ended.status, ended.out) == (0, "2 prompts, 1 lock: all agree\n")
 
 

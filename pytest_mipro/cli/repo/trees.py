@@ -89,9 +89,14 @@ class Folder:
             folders[:] = [
                 name
                 for name in folders
-                if not _is_no_source(name) and not (here / name / "pyvenv.cfg").exists()
+                if not _is_no_source(name) and not _is_environment(here / name)
             ]
             yield from ((here / name).relative_to(self.root).as_posix() for name in files)
+
+
+def _is_environment(folder: Path) -> bool:
+    """Return whether packages are installed there, as far as the folder can be looked into."""
+    return os.path.exists(folder / "pyvenv.cfg")  # noqa: PTH110 - `Path.exists` raises
 
 
 class Revision:
