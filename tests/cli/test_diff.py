@@ -38,6 +38,17 @@ def repo(desk: Path, pytester: pytest.Pytester) -> Path:
     return desk
 
 
+def test_a_commit_that_a_shallow_clone_lacks_is_told_with_the_way_to_it(
+    repo: Path, command: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(repo, "clone", "-q", "--depth=1", repo.as_uri(), "shallow")
+    monkeypatch.chdir(repo / "shallow")
+    ended = command("diff", "HEAD~1")
+    assert ended.status == 2
+    assert "'HEAD~1' can't be read with git" in ended.err
+    assert "`git fetch --unshallow`" in ended.err
+
+
 def test_between_a_commit_and_the_work_tree(repo: Path, command: Run) -> None:
     out = command("diff", "one").out
     assert f"--- a/{ROUTE}\n+++ b/{ROUTE}\n" in out

@@ -162,7 +162,8 @@ class Revision:
         if done.returncode not in accepted:
             said = one_line(done.stderr.decode("utf-8", "replace"), 200)
             raise ConfigurationError(
-                f"{self.name!r} can't be read with git ({said}); give a commit, a branch or a tag"
+                f"{self.name!r} can't be read with git ({said}); give a commit, a branch or a tag "
+                "that this clone has (a shallow one in CI gets more by `git fetch --unshallow`)"
             )
         return done.stdout
 
