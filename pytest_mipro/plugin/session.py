@@ -131,7 +131,8 @@ def bill_cases(state: RunState) -> None:
 def judge_tests(state: RunState) -> None:
     """Judge the tests, and report each verdict and each difference as a result of its own."""
     verdicts = state.conclude()
-    keep_usage(state.config, verdicts)
+    if not state.stopped:
+        keep_usage(state.config, verdicts)
     for verdict in verdicts:
         if verdict.judged:
             plan = verdict.plan

@@ -74,7 +74,7 @@ def keep_usage(config: pytest.Config, verdicts: Iterable[Verdict]) -> None:
         mine = list(group)
         results = [result for verdict in mine for result in verdict.results]
         folder = mipro_folder(config)
-        whole = all(_ran_whole(verdict) for verdict in mine)
+        whole = not any(each.plan.partial or each.counts.get("error") for each in mine)
         told = any(each.usages or (each.set_up and each.score is not None) for each in results)
         if not whole or not told or not folder.is_dir():
             continue
@@ -83,12 +83,6 @@ def keep_usage(config: pytest.Config, verdicts: Iterable[Verdict]) -> None:
         with suppress(OSError, CacheError):
             ensure_study_folder(path)
             atomic_write(path, json.dumps(asdict(usage)) + "\n")
-
-
-def _ran_whole(verdict: Verdict) -> bool:
-    """Return whether each case of the test came to its end: no error, and no `-x` before it."""
-    ended = len(verdict.results) - verdict.counts.get("error", 0)
-    return not verdict.plan.partial and ended >= verdict.plan.expected
 
 
 def keep_paid(config: pytest.Config, usages: Mapping[str, Iterable[ModuleUsage]]) -> None:

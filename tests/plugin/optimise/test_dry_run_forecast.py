@@ -181,6 +181,17 @@ def test_a_gate_run_with_errors_leaves_the_forecast_as_it_is(pytester, monkeypat
     assert expected_in_all(pytester) == told
 
 
+def test_a_gate_run_that_stops_before_a_test_leaves_the_forecast_as_it_is(pytester):
+    plain = "def test_plain():\n    assert False\n"
+    later = TESTS.replace("test_parity", "test_later")
+    write_project(pytester, f"{TESTS}\n{plain}\n{later}")
+    run(pytester)
+    (usage,) = (pytester.path / ".mipro" / "usage").glob("*.json")
+    before = usage.read_text(encoding="utf-8")
+    run(pytester, "-x")
+    assert usage.read_text(encoding="utf-8") == before
+
+
 def expected_in_all(pytester):
     result = optimize(pytester, "--mipro-dry-run")
     (line,) = (line for line in result.outlines if line.lstrip().startswith("in all "))
