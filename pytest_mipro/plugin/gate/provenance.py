@@ -132,6 +132,7 @@ def age_line(config: pytest.Config, lock: str) -> str:
         days = (datetime.fromtimestamp(time.time(), UTC).date() - day).days
         if days > 0 or recorded:
             age = f"{counted(days, 'day')} ago" if days > 0 else "today"
+            age = "by a clock that was ahead" if days < 0 else age
             parts.append(f"the oldest asked on {day.isoformat()}, {age}")
     remedy = f"; `{RECORD}` records the others" if lacking else ""
     return f"replies: {', '.join(parts)}{remedy}" if parts else ""

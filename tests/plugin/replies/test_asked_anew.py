@@ -36,6 +36,17 @@ def test_same(name): assert echo(text="same") == echo(text="same")
     assert asked(pytester) == []
 
 
+def test_a_day_to_come_is_told_as_that_of_a_clock_that_was_ahead(pytester, recordable):
+    recordable()
+    pytester.runpytest(RECORD)
+    path = file_of(pytester)
+    path.write_text(re.sub(r'"asked": "[^"]*"', '"asked": "2999-12-24"', path.read_text()))
+    result = pytester.runpytest("--mipro-replies=replay")
+    result.stdout.fnmatch_lines(
+        ["replies: 7 of 7 *, the oldest asked on 2999-12-24, by a clock that was ahead"]
+    )
+
+
 @pytest.mark.parametrize("mode", ["auto", "replay"])
 def test_the_age_of_old_replies_is_told(pytester, recordable, mode):
     recordable()
