@@ -272,12 +272,12 @@ def _extended(state: SearchState, proposals: Sequence[Proposal]) -> Candidates:
 def _history(state: SearchState, index: int, module: ModuleCandidates) -> list[ScoredInstruction]:
     """Return the module's instructions that were tried, best first, each with its score.
 
-    The score is that of the committed prompts on all rows but the holdout, and the instruction's
-    effect beside equal partners: an average over the programs that it was tried in.
+    The score is the one that the user sees of the committed prompts, a constant of the study, and
+    the instruction's effect beside equal partners: an average over the programs that it was tried
+    in. No effect comes from the holdout.
     """
     baseline, committed = state.baseline, state.candidates.committed
-    rows = (*baseline.split.train, *baseline.split.validation)
-    before = measured(baseline.evaluation.scores(), cases_of(baseline.study, rows)).objective
+    before = measured(baseline.evaluation.scores(), baseline.study.cases).objective
     lifts = {committed[2 * index]: 0.0}
     for (dimension, choice), lift in main_effects(state.record.known, committed).items():
         if dimension == 2 * index:

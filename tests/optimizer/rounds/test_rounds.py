@@ -83,10 +83,8 @@ def test_the_grounding_is_asked_for_once(played: Played) -> None:
 def test_later_proposals_start_from_the_incumbent_and_show_what_was_tried(played: Played) -> None:
     asked = [last(request) for request in proposals(played, "sort")]
     assert len(asked) == 3 * 2
-    holdout = {f"test_hard[{row}]" for row in played.result.split.holdout}
-    before = played.result.baseline.scores()
-    seen = [score for case, score in before.items() if case not in holdout]
-    score = f"{sum(seen) / len(seen):.3f}"
+    (before,) = played.seen(BaselineMeasured)
+    score = f"{before.measured.objective:.3f}"
     assert f"## Current instruction, score {score}\nChoose the colour.\n\n## Task" in asked[0]
     (current,) = re.findall(r"## Current instruction, score .*\n(.*)", asked[-1])
     assert current.startswith("Choose the colour: grass is green")
