@@ -32,6 +32,7 @@ from world_model import (
 from pytest_mipro.optimizer.rounds.rounds import search_rounds
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.run.events import (
+    BaselineMeasured,
     CandidatesReady,
     StageStarted,
     TrialFinished,
