@@ -80,7 +80,7 @@ def test_the_plain_run_afterwards_is_served_from_the_cache(pytester):
     result = run(pytester)
     assert result.ret == 0
     assert live_calls(pytester) == 0
-    result.stdout.fnmatch_lines(["test_parity  0.9*", "* LM calls: * cached, 0 live; *"])
+    result.stdout.fnmatch_lines(["test_parity  0.[89]*", "* LM calls: * cached, 0 live; *"])
 
 
 def test_another_seed_walks_another_path_and_works(pytester):
@@ -151,7 +151,7 @@ def test_the_next_optimisation_starts_from_what_was_written(pytester):
     optimize(pytester)
     result = optimize(pytester, "--mipro-seed=1")
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["before      0.9*"])
+    result.stdout.fnmatch_lines(["before      0.[89]*"])
 
 
 def test_a_lock_is_replaced_and_nothing_in_it_moves_the_split(pytester):

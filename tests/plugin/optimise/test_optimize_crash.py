@@ -56,7 +56,7 @@ def test_files_are_all_old_or_all_new_after_kill_9_and_another_run(pytester, mon
     else:
         assert written(pytester) == new
         result.stdout.fnmatch_lines(["mipro: finished the interrupted writing of *" + LOCK])
-        result.stdout.fnmatch_lines(["test_parity  0.9*"])  # measured with what was written
+        result.stdout.fnmatch_lines(["test_parity  0.[89]*"])  # measured with what was written
     assert run(pytester).stdout.str().count("interrupted") == 0
 
 
