@@ -62,7 +62,10 @@ def _begun_before(runs: Iterable[CaseRun]) -> dict[Path, frozenset[Path]]:
 
 
 def call_identity(call: ModuleCall) -> str:
-    """Return a text that is equal for equal calls; the sample of a repeated case is not in it."""
+    """Return a text that is equal for equal calls.
+
+    The sample of a repeated case is not in it, but in the digest of an own client's call.
+    """
     path, parameters, inputs = call.signature.prompt_path, call.parameters, call.inputs
     identity = [str(path), call.model, dict(parameters), dict(inputs), call.digest]
     return json.dumps(identity, sort_keys=True)

@@ -136,17 +136,17 @@ def _measure(
 def failed_gates(services: Services, baseline: Baseline, final: Evaluation) -> tuple[str, ...]:
     """Return the tests, sorted, whose gate the committed prompts met and the finalist fails.
 
-    Threshold and fall are judged here; what else a gate has, as groups, the services judge.
+    The services judge each for itself, where they do. A fall from one to the other is judged here.
     """
     tests, cases = baseline.study.tests, baseline.study.cases
     before, after = baseline.evaluation.scores(), final.scores()
     by_test: dict[str, list[Case]] = {}  # a test whose every case was skipped has none
     for case in cases:
         by_test.setdefault(case.test, []).append(case)
-    new, old = (
-        set(services.failing_tests(runs, baseline.split)) for runs in (final, baseline.evaluation)
-    )
-    failed = new - old
+    judged = services.failing_tests
+    failed = set[str]()
+    if judged:
+        failed = {*judged(final, baseline.split)} - {*judged(baseline.evaluation, baseline.split)}
     for name, mine in by_test.items():
         spec = tests[name]
         fallen = (
@@ -154,7 +154,8 @@ def failed_gates(services: Services, baseline: Baseline, final: Evaluation) -> t
             and sure_fall(paired_lift(after, before, mine), spec.confidence)
             > spec.max_regression + ROUNDING
         )
-        if fallen or (_meets(spec, mine, before) and not _meets(spec, mine, after)):
+        newly = not judged and _meets(spec, mine, before) and not _meets(spec, mine, after)
+        if fallen or newly:
             failed.add(name)
     return tuple(sorted(failed))
 

@@ -58,7 +58,8 @@ _FIRST_HEADING = re.compile(
     rf"|\A{_MARKS}(?:{_NEW} )*{_WHAT}[*_]{{0,3}}[ \t]*:[*_]{{0,3}}[ \t]*(?=\S)"
     rf"|\A[^\n]{{0,80}}\bhere(?:['\u2019]s| is)\b[^\n]{{0,60}}\b{_WHAT}[ \t]*:[ \t]*(?=\S)"
     r"|\A(?:here (?:it is|you go)|(?:sure|certainly|of course|okay|ok|great|absolutely|got it)"
-    r"(?=[,;!.:]|[^\n]{0,40}\bhere\b))[^\n]{0,80}[!.:][ \t]*\n+",
+    r"(?=[,;!.:]|[ \t]*[-\u2013\u2014(]|[^\n]{0,40}(?:\bhere\b|!)| thing\b))"
+    r"[^\n]{0,80}[!.:][ \t]*\n+",
     re.IGNORECASE,
 )
 _RULE = re.compile(r"^[ \t]*(?:-{3,}|\*{3,}|_{3,})[ \t]*$", re.MULTILINE)
@@ -98,14 +99,14 @@ _REMARK = re.compile(
 )
 _REFUSAL = re.compile(
     r"(?:i['\u2019]?m (?:very |so |truly )?sorry\b|i am sorry\b|sorry(?:[,.!]| but| i\b| for)"
-    r"|(?:my )?apolog|i apologi[sz]e|unfortunately,? i(?:['\u2019]m| (?:can|could|am|do"
-    r"|don['\u2019]t|will|won['\u2019]t|lack|have))"
+    r"|(?:my )?apolog|i apologi[sz]e|unfortunately,? i(?:['\u2019]| (?:can|could|am|do"
+    r"|did|was|will|won|lack|have|need|must|require|see|only))"
     r"|(?:i|we) ?(?:can['\u2019]?t|cannot|can not"
     r"|(?:['\u2019]?m|['\u2019]re|am|are) (?:not able|unable) to|won['\u2019]?t|will not)\b"
     r"[^\n.]{0,40}\b(?:help|assist|comply|do (?:that|this|it|so)|provide|fulfil\w*|write|create"
     r"|generate|access|see|continue"
     r"|rewrite|improve|produce|share|give|process|engage)\b|i must decline\b"
-    r"|as an ai\b[^\n.]{0,80}\bi\b|no comment\b)",
+    r"|as an ai\b[^\n.,]{0,60},? i(?:['\u2019]| )|no comment\b)",
     re.IGNORECASE,
 )
 # What a model says to itself where it leaves out the tags.
@@ -133,13 +134,15 @@ _ADDRESSED = re.compile(
 )
 _ASKS_BACK = re.compile(
     r"[^\n]*\b(?:please|kindly) (?:provide|share|send|give me|paste"
-    r"|upload) (?:\w+ ){0,2}(?:the|your|some|a few|any|more) "
-    rf"(?:\w+ ){{0,2}}(?:examples?|{_WHAT}|dataset|task|module)\b"
+    r"|upload) (?:(?:\w+ ){0,2}(?:more|additional|further) (?:\w+ ){1,4}"
+    r"(?:module|task|data|examples?)\b|(?:\w+ ){0,2}(?:the|your|some|a few|any|more) "
+    rf"(?:\w+ ){{0,2}}(?:examples?|{_WHAT}|dataset|task|module)\b)"
     r"|i (?:would )?(?:need|require) (?:more|additional|to (?:know|see)"
     rf"|the (?:\w+ )?(?:examples?|{_WHAT}|dataset|task|module))\b"
     r"|i (?:don['\u2019]t|do not) see (?:any|the)\b"
     r"|(?:you (?:haven['\u2019]t|didn['\u2019]t|have not|did not)|there (?:are"
-    r"|were) no examples|no examples)\b(?! (?:of|for|that|where|with)\b)",
+    r"|were) no examples|no examples)\b(?! (?:of|for|that|where|with)\b"
+    r"(?![^\n.]*\b(?:me|module|your|given|task)\b))",
     re.IGNORECASE,
 )
 _SEVERAL = re.compile(
@@ -199,8 +202,9 @@ def instruction_of(reply: str, finish_reason: str = "stop") -> tuple[str, Proble
 def _blocks(text: str) -> list[str]:
     """Return what stands between tags; what follows the last one only if no other is closed."""
     found = [match for match in _TAGGED.finditer(text) if not _BETWEEN.fullmatch(match[2])]
-    closed = [match for match in found if match[3] or match.end() < len(text)]
-    return [match[2].strip() for match in closed or found]
+    closed = [match for match in found if match[3]]
+    ended = [match for match in found if match.end() < len(text)]  # by another opening tag
+    return [match[2].strip() for match in closed or ended or found]
 
 
 def _no_instruction(text: str) -> Problem:

@@ -231,7 +231,8 @@ class ProposerModels:
     ) -> tuple[str, str, Problem]:
         """Return (reply, instruction, problem).
 
-        `again` follows the request: the model's first reply, which its second one may well repeat.
+        `again` follows the request: the model's first reply, which its second one may well repeat,
+        and what is asked of it now.
         """
         plan, asked = task.plan, (*messages, *again)
         try:
@@ -243,7 +244,7 @@ class ProposerModels:
         instruction, problem = instruction_of(reply.text, reply.finish_reason)
         known = [task.instruction, *(one.text for one in task.history)]
         texts = [grounding.dataset, grounding.program, *task.told()]
-        if not problem and repeats(instruction, messages, known, texts):
+        if not problem and repeats(instruction, (*messages, *again[1:]), known, texts):
             return reply.text, "", "repeated"
         if len(instruction) > max(MAX_INSTRUCTION_CHARACTERS, len(task.instruction) * 5 // 4):
             return reply.text, "", "too long"

@@ -94,7 +94,9 @@ def next_sets(source: DemoSource, offered: Sequence[DemoSet], count: int) -> lis
     )
     known, made = [item.demos for item in offered], list[DemoSet]()
     for item in islice(wishes, _WISHES * count):
-        if item.demos not in known and len(made) < count:
+        if len(made) == count:
+            break
+        if item.demos not in known:
             known.append(item.demos)
             made.append(item)
     return made

@@ -244,7 +244,8 @@ class InstructionProposer:
             if choice:
                 dimension, value = choice
                 rows = sum(i.rows for i in known if i.assignment[dimension] == value)
-                lift = unshrunk(effects[choice], rows)  # the policy weighs it by its rows
+                seen = unshrunk(effects[choice], rows)  # the policy weighs it by its rows
+                lift = min(1.0, max(-1.0, seen))
             lessons[index] = Lesson(proposal.plan, lift, rows)
         if self._policy:
             for lesson in lessons.values():

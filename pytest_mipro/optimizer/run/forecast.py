@@ -26,9 +26,9 @@ class StageSize:
     """The size of a stage: how many rows run `once` a case, and how many with all repeats.
 
     Of them, `fresh_once` and `fresh_repeated` make calls that no earlier stage made. At most so
-    many `more` run once: trials that change one module alone cost less, so there may be more of
-    them. `calls` are the optimiser's own. Of `fresh_once`, the teacher answers on `taught` rows;
-    of `fresh_repeated`, room is kept for a `leader` while others run.
+    many `more` run, as the others do: trials that change one module alone cost less, so there may
+    be more of them. `calls` are the optimiser's own. Of `fresh_once`, the teacher answers on
+    `taught` rows; of `fresh_repeated`, room is kept for a `leader` while others run.
     """
 
     stage: str
@@ -229,7 +229,7 @@ def forecast(
                 models[model] = models[model] + amount
         runs = size.once * typical.once.case_runs + size.repeated * typical.repeated.case_runs
         expected = total(by_model.values())
-        more = size.more * typical.once.case_runs
+        more = size.more * (typical.once if size.once else typical.repeated).case_runs
         stages.append(StageForecast(size.stage, round((runs + more) / typical.rows), expected))
         seconds += runs / typical.rows * typical.own
         if size.stage == "search":

@@ -1,4 +1,4 @@
-"""Foresee the gate's verdicts under an accepted finalist, from its final pass."""
+"""Foresee the gate's verdicts from runs of an optimisation: the baseline, and the final pass."""
 
 from __future__ import annotations
 

@@ -176,6 +176,8 @@ class _Exchange:
         trace, key = self.trace, self.key
         place = trace.open()
         try:
+            if not waits:
+                await loop.give_way()
             failing = trace.failing(key)
             if failing is None:  # else its client tries it again
                 trace.count_request()

@@ -1,5 +1,6 @@
 """Gates in the conclusion: a finalist is refused that newly fails one on all cases."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -53,9 +54,11 @@ def test_a_test_whose_every_case_was_skipped_fails_no_threshold() -> None:
     assert end.prompts == BETTER
 
 
-def failed(study: Study, before: Evaluation, after: Evaluation, *others: str) -> tuple[str, ...]:
-    """Return the gates that a finalist fails; of it, and not before, the plugin names `others`."""
-    services = SimpleNamespace(failing_tests=lambda runs, _: others * (runs is after))
+def failed(
+    study: Study, before: Evaluation, after: Evaluation, judge: Callable[..., Any] | None = None
+) -> tuple[str, ...]:
+    """Return the gates that a finalist fails, by the rules here or by a judge of evaluations."""
+    services = SimpleNamespace(failing_tests=judge)
     baseline = SimpleNamespace(study=study, evaluation=before, split=None)
     return failed_gates(cast("Any", services), cast("Any", baseline), after)
 
@@ -88,15 +91,20 @@ def test_a_gate_is_failed_by_the_rules_of_the_gate(
     assert failed(study, scored(fallen), scored(fallen)) == ()
 
 
-def test_a_gate_that_the_plugin_finds_failed_under_the_finalist_alone_is_failed() -> None:
+def test_where_a_judge_is_given_it_alone_judges_each_evaluation() -> None:
     study = make_study(make_rows(0, 50, 0), specs={"test_colour": {"threshold": 0.5}})
     before, after = (
-        Evaluation(tuple(CaseRun(case, 0, Outcome(1.0), ()) for case in study.cases))
-        for _ in range(2)
+        Evaluation(tuple(CaseRun(case, 0, Outcome(score), ()) for case in study.cases))
+        for score in (1.0, 0.0)
     )
-    assert failed(study, before, after) == ()
-    assert failed(study, before, after, "test_b", "test_a") == ("test_a", "test_b")
-    assert failed(study, after, after, "test_b") == ()
+    assert failed(study, before, after) == ("test_colour",)
+    assert failed(study, before, after, lambda *_: ()) == ()  # as on the holdout alone
+
+    def judge(runs: Evaluation, _: object) -> tuple[str, ...]:
+        return ("test_c", "test_b", "test_a") if runs is after else ("test_c",)
+
+    assert failed(study, before, after, judge) == ("test_a", "test_b")
+    assert failed(study, after, after, judge) == ()
 
 
 @pytest.mark.parametrize(("size", "fails"), [(1, ()), (5, ("test_colour",))])

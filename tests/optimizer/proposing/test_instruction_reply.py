@@ -64,6 +64,10 @@ DRESSED = {
     "'Sort the customer's mail.'": "Sort the customer's mail.",
     "<instruction>Sort it.</instruction> I put it between <instruction> tags.": "Sort it.",
     "The <instruction> and </instruction> tags:\n<instruction>Sort it.": "Sort it.",
+    "<instruction>Sort it.</instruction> I used <instruction> once and <instruction> again.":
+        "Sort it.",
+    "Sure thing!\n\nSort it.": "Sort it.", "Great question!\n\nSort it.": "Sort it.",
+    "Got it - a new one:\nSort it.": "Sort it.", "OK (a shorter one):\nSort it.": "Sort it.",
     "Sure, this would do:\nSort it.": "Sort it.", "Okay here it is:\nSort it.": "Sort it.",
 }
 WHOLE = [
@@ -89,6 +93,7 @@ WHOLE = [
     "Do you see a charge? Then choose a. Otherwise choose b.",
     "Here are the rules:\n1. Sort it.\n2. Reply.",
     "As an AI assistant for customer support, choose the queue.",
+    'As an AI tutor, never say "I" in a reply.',
     "Please provide the correct label for the task that the customer describes.",
     "I need the total of the invoice. Add up its lines.",
     "The prompt is a user's request to an assistant. Say whether it is harmful.",
@@ -108,12 +113,16 @@ UNUSABLE = {
     "refused": [
         "<instruction>I'm sorry, I can't.</instruction>", "I can't do that, sorry.",
         "As an AI language model, I cannot.", "Unfortunately, I am unable to write this.",
+        "Unfortunately, I need more information about the module.",
+        "Unfortunately, I was not given any examples.", "Unfortunately I'd need the task.",
         "I won't help.", "I'm unable to produce an instruction without details.",
     ],
     "a question": [
         "What kind of tickets are these?",
         "Please share the current instruction and a few examples.",
         "I need more information about the module.", "I need the examples first.",
+        "There are no examples for this module.", "No examples for the module were given.",
+        "Please provide more details about the task.",
         "There are no examples in your request.", "Please provide me with some more examples.",
         "Do you have more examples? The labels are unclear to me.",
         "Which labels should be used?\n\nOnce I know I can write it.",

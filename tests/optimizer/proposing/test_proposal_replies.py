@@ -103,6 +103,11 @@ def test_the_second_reply_may_be_one_of_those_that_the_first_offered() -> None:
     ]
 
 
+def test_what_is_asked_of_a_second_reply_is_no_instruction() -> None:
+    made, _ = propose(asked(), lambda r: r.messages[-1].content if asks_again(r) else "")
+    assert [(one.instruction, one.problem) for one in made] == [("", "repeated")]
+
+
 def test_an_instruction_has_a_longest_length() -> None:
     def lengths(module: str, *proposed: int) -> list[int]:
         replies = iter(["y" * length for length in proposed])

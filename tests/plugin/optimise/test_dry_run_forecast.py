@@ -313,3 +313,12 @@ def test_replies_that_are_recorded_tell_no_time_and_make_no_call_look_faster(pyt
 def time_of(result):
     (line,) = (line for line in result.outlines if line.strip().startswith("time: "))
     return line.strip()
+
+
+def test_rows_that_are_marked_to_be_skipped_take_nothing_from_the_forecast(pytester):
+    marked = "[*range(40), *(pytest.param(n, marks=pytest.mark.skip) for n in range(40, 90))]"
+    write_project(pytester, TESTS.replace("range(40)", marked))
+    run(pytester)
+    assert live_calls(pytester) == 40
+    text = optimize(pytester, "--mipro-dry-run").stdout.str()
+    assert "baseline   40 calls, " in text

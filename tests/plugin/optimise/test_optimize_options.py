@@ -135,12 +135,13 @@ def test_a_budget_below_the_baseline_says_what_is_enough_once_a_gate_run_tells(p
     assert "the limit will end" not in plan
 
 
-def test_a_gate_run_of_other_cases_tells_no_limit_below_the_one_that_ended(pytester):
+@pytest.mark.parametrize("limit", [80, 350])  # below and above what it tells for all trials
+def test_a_gate_run_of_other_cases_tells_no_limit_below_the_one_that_ended(pytester, limit):
     write_project(pytester)
     run(pytester)
     asking_more = "    for more in range(9):\n        parity(number=f'{number}{more}')\n    assert"
     write_project(pytester, TESTS.replace("    assert", asking_more))
-    text = " ".join(optimize(pytester, "--mipro-max-calls=350").stdout.str().split())
+    text = " ".join(optimize(pytester, f"--mipro-max-calls={limit}").stdout.str().split())
     assert "ends within the baseline of 40 cases; raise it (--mipro-max-calls)" in text
 
 

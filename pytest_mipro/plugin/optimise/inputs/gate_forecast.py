@@ -52,7 +52,8 @@ def forecast_of(
     for part in usage.shared:
         committed[part.model] -= _amount(cost_model, part, 0)
     rows = len({*split.train, *split.validation, *split.holdout})  # as many as ran, or more now
-    baseline = {model: took.times(rows / usage.rows, round) for model, took in committed.items()}
+    grown = max(1.0, rows / usage.rows)
+    baseline = {model: took.times(grown, round) for model, took in committed.items()}
     asked, kept = _searched(usage, frozen), tuple(sizes)
     modules, teacher = len({part.module for part in asked}), settings.teacher_model
     proposers = settings.proposer_models or (*(part.model for part in asked), *committed)[:1]
@@ -155,7 +156,7 @@ def enough_by_gate(
     least, whole = (
         getattr(amount, limit.currency, None) for amount in (made.fixed, made.fixed + made.search)
     )
-    if not least or not whole or whole <= limit.value:  # the run was another one
+    if not least or not whole or least <= limit.value:  # the run was another one
         return ""
     return (
         f" to about {limit.words(least)} or more, and to about {limit.words(whole)} for all "

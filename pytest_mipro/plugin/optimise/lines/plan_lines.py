@@ -142,14 +142,18 @@ def _rows(study: Study) -> int:
 def _case_runs(study: Study, sizes: Iterable[StageSize]) -> int:
     """Return how often cases run at most, by the stages' sizes in rows."""
     samples = sum(study.tests[case.test].repeats for case in study.cases)
-    once = sum((size.once + size.more) * len(study.cases) for size in sizes)
-    of_rows = once + sum(size.repeated * samples for size in sizes)
+    once = sum((size.once + size.more * bool(size.once)) * len(study.cases) for size in sizes)
+    full = sum(size.repeated + size.more * (not size.once) for size in sizes)
+    of_rows = once + full * samples
     return runs_alone(study) + ceil(of_rows / _rows(study))
 
 
 def _search(settings: OptimizerSettings, split: Split, modules: int) -> str:
     trials = _trials(settings.trials, settings.batch_of(len(split.validation)), modules)
     rounds = counted(settings.rounds, "round")
+    rows = len(split.validation)
+    if settings.batch_of(rows) == rows:
+        return f"{rounds}, {trials}"
     return f"{rounds}, {trials}, at most {settings.leaders} full evaluations"
 
 
