@@ -36,6 +36,27 @@ def test_who_stops_waiting_takes_the_answer_from_nobody(server: Stub, client: LM
     assert (second.status_code, server.count, trace.broken) == (200, 1, None)
 
 
+def test_a_cache_answers_calls_made_at_once_in_the_order_of_live_ones(
+    server: Stub, client: LMClient
+) -> None:
+    server.wait = 0.05
+
+    async def run() -> None:
+        async def chain() -> None:
+            await post_async(server, "translate")
+            await post_async(server, "polish")
+
+        await asyncio.gather(chain(), post_async(server, "judge the tone"))
+
+    orders = []
+    for _ in range(2):
+        with case(client) as trace:
+            asyncio.run(run())
+        orders.append([call.digest for call in trace.calls])
+    assert orders[0] == orders[1]
+    assert len(set(orders[0])) == server.count == 3
+
+
 def test_a_loop_that_ends_with_a_call_in_flight_leaves_the_next_one_whole(
     server: Stub, client: LMClient
 ) -> None:
