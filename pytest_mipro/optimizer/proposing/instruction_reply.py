@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
 
+from pytest_mipro.optimizer.proposing.no_instruction import (
+    WHAT,
+    Problem,
+    no_instruction,
+    said_aloud,
+    several,
+)
 from pytest_mipro.runtime.signature.answers.json_reply import json_values
 from pytest_mipro.runtime.signature.answers.reply_text import (
     bare,
@@ -13,30 +19,15 @@ from pytest_mipro.runtime.signature.answers.reply_text import (
 )
 from pytest_mipro.runtime.signature.answers.thoughts import without_thoughts
 
-Problem = Literal[
-    "",
-    "cut",
-    "empty",
-    "refused",
-    "a question",
-    "several",
-    "repeated",
-    "too long",
-    "other placeholders",
-    "request too long",
-]
-"""Why there is no instruction: none is new ("repeated"), or no request fits the model, …"""
-
 CUT = ("length", "max_tokens")
 """The reasons of a reply that ended at its limit, as providers name them."""
 _NEW = r"(?:new|improved|revised|updated|better|final|proposed|rewritten|optimi[sz]ed|suggested)"
-_WHAT = r"(?:(?:system )?prompt|instruction)"
 _BOLD = r"(?:\*\*|__|`)?"
 _TAGGED = re.compile(
-    rf"{_BOLD}<((?:{_NEW}[_-])?{_WHAT}s?)>{_BOLD}(.*?)(?:{_BOLD}(</\1>){_BOLD}|(?={_BOLD}<\1>)|\Z)",
+    rf"{_BOLD}<((?:{_NEW}[_-])?{WHAT}s?)>{_BOLD}(.*?)(?:{_BOLD}(</\1>){_BOLD}|(?={_BOLD}<\1>)|\Z)",
     re.DOTALL | re.IGNORECASE,
 )
-_ESCAPED_TAG = re.compile(rf"&lt;(/?(?:{_NEW}[_-])?{_WHAT}s?)&gt;", re.IGNORECASE)
+_ESCAPED_TAG = re.compile(rf"&lt;(/?(?:{_NEW}[_-])?{WHAT}s?)&gt;", re.IGNORECASE)
 _THINKING = re.compile(
     r"\A\s*<(reasoning|analysis|rationale|scratchpad|reflection)>.*?</\1>\s*",
     re.DOTALL | re.IGNORECASE,
@@ -46,17 +37,17 @@ _MARKS = r"[ \t]*(?:#+[ \t]*)?[*_]{0,3}"
 _ENDS = r"[*_]{0,3}[ \t]*:?[ \t]*[*_]{0,3}[ \t]*"
 # A line that announces the instruction: a heading, a label, or a sentence with a colon.
 _HEADING = re.compile(
-    rf"^{_MARKS}(?:the |my |your )?(?:{_NEW} )+{_WHAT}s?(?: text| for the module)?{_ENDS}$"
-    rf"|^{_MARKS}{_WHAT}[*_]{{0,3}}:[*_]{{0,3}}[ \t]*$"
+    rf"^{_MARKS}(?:the |my |your )?(?:{_NEW} )+{WHAT}s?(?: text| for the module)?{_ENDS}$"
+    rf"|^{_MARKS}{WHAT}[*_]{{0,3}}:[*_]{{0,3}}[ \t]*$"
     rf"|^[^\n]{{0,80}}\b(?:here(?:['\u2019]s| is| are)|below (?:is|are)|this is|i (?:propose"
     rf"|suggest|would (?:use|write)))\b"
-    rf"[^\n]{{0,100}}\b(?:{_WHAT}s?|version|wording|rewrite|revision)\b[^\n]{{0,100}}:{_ENDS}$",
+    rf"[^\n]{{0,100}}\b(?:{WHAT}s?|version|wording|rewrite|revision)\b[^\n]{{0,100}}:{_ENDS}$",
     re.IGNORECASE | re.MULTILINE,
 )
 _FIRST_HEADING = re.compile(
-    rf"\A{_MARKS}(?:the )?{_WHAT}s?{_ENDS}\n"
-    rf"|\A{_MARKS}(?:{_NEW} )*{_WHAT}[*_]{{0,3}}[ \t]*:[*_]{{0,3}}[ \t]*(?=\S)"
-    rf"|\A[^\n]{{0,80}}\bhere(?:['\u2019]s| is)\b[^\n]{{0,60}}\b{_WHAT}[ \t]*:[ \t]*(?=\S)"
+    rf"\A{_MARKS}(?:the )?{WHAT}s?{_ENDS}\n"
+    rf"|\A{_MARKS}(?:{_NEW} )*{WHAT}[*_]{{0,3}}[ \t]*:[*_]{{0,3}}[ \t]*(?=\S)"
+    rf"|\A[^\n]{{0,80}}\bhere(?:['\u2019]s| is)\b[^\n]{{0,60}}\b{WHAT}[ \t]*:[ \t]*(?=\S)"
     r"|\A(?:here (?:it is|you go)|(?:sure|certainly|of course|okay|ok|great|absolutely|got it)"
     r"(?=[,;!.:]|[ \t]*[-\u2013\u2014(]|[^\n]{0,40}(?:\bhere\b|!)| thing\b))"
     r"[^\n]{0,80}[!.:][ \t]*\n+",
@@ -78,84 +69,23 @@ _MAYBE_AFTER = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _ON_THE_CHANGE = re.compile(
-    rf"\b(?:this|the|these) (?:{_NEW} )?(?:{_WHAT}|version|wording|revision|changes|failing"
+    rf"\b(?:this|the|these) (?:{_NEW} )?(?:{WHAT}|version|wording|revision|changes|failing"
     rf"|failures)\b"
     r"|\bi(?:['\u2019]ve| have)? (?:added|changed|made|kept|removed|rewrote|included"
     r"|clarified)\b|\bimprov",
     re.IGNORECASE,
 )
 _REMARK = re.compile(
-    rf"(?:this (?:{_NEW} )?(?:{_WHAT}|version|wording|rewrite) (?!must|may not|shall"
+    rf"(?:this (?:{_NEW} )?(?:{WHAT}|version|wording|rewrite) (?!must|may not|shall"
     rf"|is (?:secret|confidential))"
     r"|these changes\b|i(?:['\u2019]ve| have)? (?:also )?(?:added|changed|made|kept|removed"
     r"|rewrote|included|tried|focused)\b"
     rf"|let me know\b|(?:i )?hope (?:this|that|it)\b|feel free to (?:ask|adjust|modify|let"
     rf"|tweak)\b|would you like\b"
-    rf"|the {_NEW} {_WHAT}\b|(?:it|this|that) (?:now |should )?(?:addresses|helps?"
+    rf"|the {_NEW} {WHAT}\b|(?:it|this|that) (?:now |should )?(?:addresses|helps?"
     rf"|improves?|fix(?:es)?"
     rf"|raises?|clarifies|should score)\b"
     r"|(?:note|p\.?s\.?):? (?:that )?(?:i|this)\b)",
-    re.IGNORECASE,
-)
-_REFUSAL = re.compile(
-    r"(?:i['\u2019]?m (?:very |so |truly )?sorry\b|i am sorry\b|sorry(?:[,.!]| but| i\b| for)"
-    r"|(?:my )?apolog|i apologi[sz]e|unfortunately,? i(?:['\u2019]| (?:can|could|am|do"
-    r"|did|was|will|won|lack|have|need|must|require|see|only))"
-    r"|(?:i|we) ?(?:can['\u2019]?t|cannot|can not"
-    r"|(?:['\u2019]?m|['\u2019]re|am|are) (?:not able|unable) to|won['\u2019]?t|will not)\b"
-    r"[^\n.]{0,40}\b(?:help|assist|comply|do (?:that|this|it|so)|provide|fulfil\w*|write|create"
-    r"|generate|access|see|continue"
-    r"|rewrite|improve|produce|share|give|process|engage)\b|i must decline\b"
-    r"|as an ai\b[^\n.,]{0,60},? i(?:['\u2019]| )|no comment\b)",
-    re.IGNORECASE,
-)
-# What a model says to itself where it leaves out the tags.
-_ALOUD = re.compile(
-    r"(?:(?:okay|ok|so|first|now|then|well),? )*(?:"
-    r"(?:i|we)(?:['\u2019]ll| will| would| should| need to| must| can|['\u2019](?:m|re) going to)"
-    r" (?:now |first |also |therefore |start by )*(?:writ|analy[sz]|look|keep|rewrit|propos"
-    r"|creat|craft|think|draft|improv|consider)\w*"
-    r"|let(?: me|['\u2019]s) (?:now |first )*(?:write|analy[sz]e|look|craft|draft|see|start|begin"
-    r"|consider|examine|review)\b"
-    r"|looking at (?:the|these|those|all)\b[^\n.]{0,30}\b(?:examples?|failures?|cases|scores)\b"
-    r"|the (?:failures|fail(?:ing|ed) (?:examples?|cases|rows|replies))\b"
-    r"|(?:this|it) (?:would|should|will|could) (?:raise|improve|increase)\b[^\n.]{0,30}\bscore)",
-    re.IGNORECASE,
-)
-_CODE = re.compile(r"(?:async )?def [\w.]+\(|class \w+[(:]")
-_QUESTION = re.compile(
-    r"(?:could|can|would|will|do|does|which|what|may i|is there|are there|should)\b[^\n]*\?",
-    re.IGNORECASE,
-)
-_ADDRESSED = re.compile(
-    r"\b(?:i|me)\b|\b(?:can|could|will|would) you\b"
-    r"|\byou (?:want|need|mean|have|like|prefer|share|provide|send|give|tell)\b",
-    re.IGNORECASE,
-)
-_ASKS_BACK = re.compile(
-    r"[^\n]*\b(?:please|kindly) (?:provide|share|send|give me|paste"
-    r"|upload) (?:(?:\w+ ){0,2}(?:more|additional|further) (?:\w+ ){1,4}"
-    r"(?:module|task|data|examples?)\b|(?:\w+ ){0,2}(?:the|your|some|a few|any|more) "
-    rf"(?:\w+ ){{0,2}}(?:examples?|{_WHAT}|dataset|task|module)\b)"
-    r"|i (?:would )?(?:need|require) (?:more|additional|to (?:know|see)"
-    rf"|the (?:\w+ )?(?:examples?|{_WHAT}|dataset|task|module))\b"
-    r"|i (?:don['\u2019]t|do not) see (?:any|the)\b"
-    r"|(?:you (?:haven['\u2019]t|didn['\u2019]t|have not|did not)|there (?:are"
-    r"|were) no examples|no examples)\b(?! (?:of|for|that|where|with)\b"
-    r"(?![^\n.]*\b(?:me|module|your|given|task)\b))",
-    re.IGNORECASE,
-)
-_SEVERAL = re.compile(
-    r"[^\n]{0,80}\b(?:here|below) are\b[^\n]{0,60}\b(?:alternatives|options|versions|variants"
-    rf"|variations|candidates|{_WHAT}s)\b[^\n]{{0,40}}:\s*\n\s*(?:\d|option|version|alternative"
-    r"|variant|[*#])",
-    re.IGNORECASE,
-)
-_UNCHANGED = re.compile(
-    rf"(?:the (?:current |given )?{_WHAT} (?:already\b|(?:is|looks|seems) (?:\w+ )?(?:already|fine"
-    r"|good|well|clear|okay|ok|great|perfect|complete|correct|sufficient|adequate|appropriate)\b)"
-    r"|no (?:further )?(?:change|improvement)s?(?:(?: is| are| were)? (?:needed|required|necessary"
-    r"|made)\b|[.!]|\Z))",
     re.IGNORECASE,
 )
 _EXAMPLE = re.compile(
@@ -165,7 +95,7 @@ _EXAMPLE = re.compile(
 )
 _ON_THE_TASK = re.compile(
     rf"\b(?:here(?:['\u2019]s| is)"
-    rf"|examples?|fail\w*|{_WHAT}|current|module|score|improv\w*|cases)\b",
+    rf"|examples?|fail\w*|{WHAT}|current|module|score|improv\w*|cases)\b",
     re.IGNORECASE,
 )
 _BETWEEN = re.compile(
@@ -185,7 +115,7 @@ def instruction_of(reply: str, finish_reason: str = "stop") -> tuple[str, Proble
     said = _ESCAPED_TAG.sub(r"<\1>", without_thoughts(reply).replace("\r\n", "\n"))
     text = _THINKING.sub("", said).strip()
     blocks = _blocks(text)
-    if not blocks and _SEVERAL.match(text):
+    if not blocks and several(text):
         return "", "several"
     found = _dressed(blocks[-1]) if blocks else _stripped(_TAGGED.sub("", text).strip())
     found = "" if _HEADING.fullmatch(found) else found
@@ -193,8 +123,8 @@ def instruction_of(reply: str, finish_reason: str = "stop") -> tuple[str, Proble
     nothing = bare(instruction).casefold() in ("null", "none", "n/a")
     if nothing or not re.search(r"\w", instruction):
         return "", "empty"
-    problem = _no_instruction(instruction)
-    if not blocks and _ALOUD.match(instruction):
+    problem = no_instruction(instruction)
+    if not blocks and said_aloud(instruction):
         problem = "empty"
     return ("", problem) if problem else (instruction, "")
 
@@ -205,18 +135,6 @@ def _blocks(text: str) -> list[str]:
     closed = [match for match in found if match[3]]
     ended = [match for match in found if match.end() < len(text)]  # by another opening tag
     return [match[2].strip() for match in closed or ended or found]
-
-
-def _no_instruction(text: str) -> Problem:
-    if _REFUSAL.match(text):
-        return "refused"
-    if _CODE.match(text):
-        return "empty"
-    # An instruction may begin with a question that it then answers.
-    asks = text.endswith("?") or _ADDRESSED.search(text)
-    if len(text) < 600 and ((asks and _QUESTION.match(text)) or _ASKS_BACK.match(text)):
-        return "a question"
-    return "repeated" if _UNCHANGED.match(text) and len(text) < 300 else ""
 
 
 def _stripped(text: str) -> str:

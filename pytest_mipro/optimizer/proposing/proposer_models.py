@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from pytest_mipro.errors import ContextWindowError, ProgramError
-from pytest_mipro.optimizer.proposing.instruction_reply import CUT, Problem, instruction_of
+from pytest_mipro.optimizer.proposing.instruction_reply import CUT, instruction_of
+from pytest_mipro.optimizer.proposing.no_instruction import Problem
 from pytest_mipro.optimizer.proposing.proposal_context import dataset_summary, program_summary
 from pytest_mipro.optimizer.proposing.proposal_plan import ProposalPlan
 from pytest_mipro.optimizer.proposing.proposal_task import ProposalRequests, ProposalTask
 from pytest_mipro.optimizer.proposing.repetition import repeats
+from pytest_mipro.optimizer.proposing.second_request import LOST, REMEDIES, once_more
 from pytest_mipro.optimizer.proposing.strategy import (
     Grounding,
     InstructionStrategy,
@@ -196,16 +198,16 @@ class ProposerModels:
         ask = partial(self._instruction, task, grounding, messages)
         reply, instruction, problem = await ask((), sample, limit)
         shorter, again = None, tuple[Message, ...]()
-        if problem in _REMEDIES and self._again:
+        if problem in REMEDIES and self._again:
             # A model that loses the thread of a long request can make more of a short one.
-            if problem in _LOST:
+            if problem in LOST:
                 shorter = self._requests.shorter(task, grounding, request.length)
             if shorter:
                 task = replace(task, plan=replace(task.plan, strategy=shorter[0]))
                 request = shorter[1]
                 messages = request.messages
             else:
-                again = _once_more(reply, problem)
+                again = once_more(reply, problem)
                 limit *= 2 if problem == "cut" else 1
             ask = partial(self._instruction, task, grounding, messages)
             reply, instruction, problem = await ask(again, sample, limit)
@@ -262,29 +264,6 @@ class ProposerModels:
     ) -> Reply:
         parameters = {"temperature": temperature, "max_tokens": limit}
         return await self._client.complete(Request(model, messages, parameters, sample=sample))
-
-
-def _once_more(reply: str, problem: Problem) -> tuple[Message, ...]:
-    """Return the messages that follow an unusable reply; some endpoints refuse an empty one."""
-    said = reply.strip()[:_SHOWN_REPLY] or "…"
-    return Message("assistant", said), Message("user", _REMEDIES[problem] + _FORM)
-
-
-_SHOWN_REPLY = 1_000
-_LOST: frozenset[Problem] = frozenset({"cut", "empty", "repeated"})
-_FORM = " Write it between <instruction> and </instruction>, and nothing else."
-_REMEDIES: Mapping[Problem, str] = {
-    "cut": "Your reply was cut at its limit. Write a shorter instruction, without thinking aloud.",
-    "empty": "Your reply holds no instruction.",
-    "too long": "That is too long for an instruction. Write a much shorter one.",
-    "other placeholders": "It must hold the placeholders in braces of the current instruction, all "
-    "of them and no others.",
-    "refused": "The instruction is for a module that handles inputs like those above.",
-    "a question": "You can't be answered: decide by what you see above, and write the instruction.",
-    "several": "One instruction is wanted. Decide which is the best, and write only that.",
-    "repeated": "This is the request, a reply or an earlier instruction. Write a new one in your "
-    "own words.",
-}
 
 
 def _without_repeats(
