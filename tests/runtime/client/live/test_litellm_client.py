@@ -287,7 +287,7 @@ sys.path.insert(0, {str(tmp_path)!r})
 from pytest_mipro.errors import InfrastructureError
 from pytest_mipro.runtime.client import loop
 from pytest_mipro.runtime.client.contract import Message, Request
-from pytest_mipro.runtime.client.litellm_client import LiteLLMClient
+from pytest_mipro.runtime.client.live.litellm_client import LiteLLMClient
 for _ in range(2):
     try:
         loop.run(LiteLLMClient().complete(Request({MODEL!r}, (Message("user", "hi"),))))
