@@ -1,6 +1,7 @@
 """A better and a worse program of the tests' small world, and the conclusion on a program."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from statistics import fmean
 from typing import Any
 
 from optimizer_world import baseline_of, note, sort
@@ -9,7 +10,7 @@ from world_model import WorldClient
 from pytest_mipro.optimizer.deciding.conclude import Conclusion, conclude
 from pytest_mipro.optimizer.deciding.finalist import Finalist
 from pytest_mipro.optimizer.run.baseline import hold_for_decision
-from pytest_mipro.optimizer.study.case import Study, cases_of
+from pytest_mipro.optimizer.study.case import Evaluation, Study, cases_of
 from pytest_mipro.runtime.prompts.prompt import Prompt
 
 NOTE, SORT = note.signature.prompt_path, sort.signature.prompt_path
@@ -18,6 +19,19 @@ BETTER = {
     SORT: Prompt("grass is green, lime is green, sea is blue, sky is blue."),
 }
 WORSE = {NOTE: BETTER[NOTE], SORT: Prompt("apple is blue, brick is blue.")}
+
+
+def below_threshold(study: Study) -> Callable[[Evaluation, Any], set[str]]:
+    """Return a judge like the plugin's, of thresholds alone: the tests whose mean is below."""
+
+    def failing(evaluation: Evaluation, _: Any) -> set[str]:
+        scores: dict[str, list[float]] = {}
+        for item in evaluation.runs:
+            scores.setdefault(item.case.test, []).append(item.outcome.score or 0.0)
+        limits = {name: spec.threshold or 0.0 for name, spec in study.tests.items()}
+        return {name for name, mine in scores.items() if fmean(mine) < limits[name] - 1e-9}
+
+    return failing
 
 
 def concluded(
@@ -35,7 +49,10 @@ def concluded(
     Only where they are `known`, its validation scores are handed on with it. `unseen` training rows
     decide, too.
     """
-    with baseline_of(study, client, **settings) as (run, baseline):
+    services = settings.pop("services", {})
+    if study:
+        services = {"failing_tests": below_threshold(study), **services}
+    with baseline_of(study, client, services=services, **settings) as (run, baseline):
         hold_for_decision(run, baseline)
         rows = baseline.split.validation
         part = run.ledger.part("a trial", baseline.worst(rows), stage="search")

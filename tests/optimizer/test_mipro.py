@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from dataclasses import replace as changed
 
 import pytest
+from concluded import below_threshold
 from optimizer_world import (
     TWO_TESTS,
     Played,
@@ -246,7 +247,8 @@ def test_a_newly_failed_threshold_rejects() -> None:
         tests={"test_colour": metric_colour, "test_short": test_short},
         specs={"test_short": {"threshold": 0.95}, "test_colour": {"threshold": 0.6}},
     )
-    result = play(study, max_demos=0).result
+    services = {"failing_tests": below_threshold(study)}
+    result = play(study, services=services, max_demos=0).result
     assert result.before.tests["test_short"] == 1.0
     assert result.before.tests["test_colour"] < 0.6 < result.after.tests["test_colour"]
     assert result.after.tests["test_short"] < 0.95

@@ -73,6 +73,12 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
         yield running
 
 
+@pytest.fixture
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal that holds each line of a dry run as it is."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
 @pytest.fixture(autouse=True)
 def _no_job_summary(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs inside these tests are not what a CI's job summary is about."""

@@ -88,6 +88,7 @@ mipro_max_demo_tokens = 60
 mipro_prices =
     test/fake 100 1000
 """
+PRICES = "mipro_max_demo_tokens = 60\nmipro_prices =\n    test/fake 100 1000\n    test/other 1 1\n"
 TESTS = """
 @pytest.mark.mipro(threshold=0.1)
 @pytest.mark.parametrize("number", range(40))

@@ -15,9 +15,9 @@ from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.events import Stage
 from pytest_mipro.optimizer.run.study_run import Services, StudyRun
 from pytest_mipro.optimizer.statistics.decide import Decision, Evidence, decide
-from pytest_mipro.optimizer.statistics.intervals import judged_mean, paired_lift, sure_fall
+from pytest_mipro.optimizer.statistics.intervals import paired_lift, sure_fall
 from pytest_mipro.optimizer.study.amount import NOTHING
-from pytest_mipro.optimizer.study.case import Case, Evaluation, TestSpec, cases_of
+from pytest_mipro.optimizer.study.case import Case, Evaluation, cases_of
 from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.score import ROUNDING
 
@@ -134,41 +134,21 @@ def _measure(
 
 
 def failed_gates(services: Services, baseline: Baseline, final: Evaluation) -> tuple[str, ...]:
-    """Return the tests, sorted, whose gate the committed prompts met and the finalist fails.
+    """Return the tests, sorted, that the finalist keeps from passing the gate.
 
-    The services judge each for itself, where they do. A fall from one to the other is judged here.
+    They fail it under the finalist alone, or surely fall by more than their `max_regression`.
     """
-    tests, cases = baseline.study.tests, baseline.study.cases
+    study, judge = baseline.study, services.failing_tests
     before, after = baseline.evaluation.scores(), final.scores()
-    by_test: dict[str, list[Case]] = {}  # a test whose every case was skipped has none
-    for case in cases:
-        by_test.setdefault(case.test, []).append(case)
-    judged = services.failing_tests
-    failed = set[str]()
-    if judged:
-        failed = {*judged(final, baseline.split)} - {*judged(baseline.evaluation, baseline.split)}
-    for name, mine in by_test.items():
-        spec = tests[name]
-        fallen = (
-            spec.max_regression is not None
-            and sure_fall(paired_lift(after, before, mine), spec.confidence)
-            > spec.max_regression + ROUNDING
-        )
-        newly = not judged and _meets(spec, mine, before) and not _meets(spec, mine, after)
-        if fallen or newly:
+    failed = {*judge(final, baseline.split)} - {*judge(baseline.evaluation, baseline.split)}
+    for name, spec in study.tests.items():
+        mine = [case for case in study.cases if case.test == name]
+        if spec.max_regression is None or not mine:  # of one whose every case was skipped
+            continue
+        fall = sure_fall(paired_lift(after, before, mine), spec.confidence)
+        if fall > spec.max_regression + ROUNDING:
             failed.add(name)
     return tuple(sorted(failed))
-
-
-def _meets(spec: TestSpec, cases: Sequence[Case], scores: Mapping[str, float]) -> bool:
-    """Return whether the threshold is met, or, without any limit, whether each case passes."""
-    values = [scores[case.id] for case in cases]
-    if spec.threshold is not None:
-        value, _ = judged_mean(values, [case.unit or case.row for case in cases], spec.confidence)
-        return value >= spec.threshold - ROUNDING
-    if spec.max_regression is not None:
-        return True
-    return spec.passes(min(values))
 
 
 def program_digest(program: Mapping[Path, Prompt]) -> str:

@@ -98,9 +98,8 @@ _ON_THE_TASK = re.compile(
     rf"|examples?|fail\w*|{WHAT}|current|module|score|improv\w*|cases)\b",
     re.IGNORECASE,
 )
-_BETWEEN = re.compile(
-    r"[\s.…]*(?:and|or)?[\s.…]*", re.IGNORECASE
-)  # in "between <instruction> and </instruction>"
+# In "between <instruction> and </instruction>".
+_BETWEEN = re.compile(r"[\s.…]*(?:and|or)?[\s.…]*", re.IGNORECASE)
 _QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "«": "»", "`": "`"}
 
 

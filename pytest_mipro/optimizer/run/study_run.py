@@ -64,8 +64,7 @@ class Services:
     `lessons` come from earlier runs of the study.
     `price` returns a model's price, None if unknown; `bill` is the actual cost.
     `failing_tests` returns the tests that fail the gate by an evaluation of all cases and the
-    split; those that fail it under the finalist alone keep it from being written. Without it,
-    thresholds are judged on all cases.
+    split; those that fail it under the finalist alone keep it from being written.
     `describe_error` puts an error that ends a stage into words, and may name the option of its
     limit. `evaluating` makes the evaluator if several processes share the study.
     """
@@ -87,7 +86,7 @@ class Services:
     lessons: Sequence[Lesson] = ()
     price: Callable[[str], ModelPrice | None] = lambda _: None
     bill: Bill = field(default_factory=NoBill)
-    failing_tests: Callable[[Evaluation, Split], Collection[str]] | None = None
+    failing_tests: Callable[[Evaluation, Split], Collection[str]] = lambda *_: ()
     describe_error: Callable[[MiproError], str] = str
     evaluating: Callable[[Accounting], Evaluating] | None = None
 
