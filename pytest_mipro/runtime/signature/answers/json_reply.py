@@ -20,6 +20,8 @@ _LOOSE = re.compile(
 )
 _PYTHON = {"True": "true", "False": "false", "None": "null"}
 _BRACKET = re.compile(r"[{\[]")
+# So JSON begins, and no prose in brackets.
+_BEGINS = re.compile(r"\{\s*+(?:[\"'\u201c]|[A-Za-z_]\w*+\s*+:)|\[\s*+[\"'\u201c{\[]")
 _MARK = re.compile(r"\\.|[\"'{}\[\]]", re.DOTALL)
 _OPENING = re.compile(r"<(answer|output|result|json|response)>", re.IGNORECASE)
 _REASON = re.compile(
@@ -32,18 +34,22 @@ _MOST_READINGS = 20  # of the whole text in vain: brackets in brackets would tak
 def json_values(text: str) -> list[Any]:
     """Return the outermost JSON objects and arrays in a text, in order.
 
-    Trailing commas, comments and Python's spelling of a value are borne with.
+    Trailing commas, comments and Python's spelling of a value are borne with. What stands in JSON
+    that was cut, or can't be read, is a part of a value and none of its own.
     """
     found: list[Any] = []
     at, left = 0, _MOST_READINGS * len(text)
     while left > 0 and (opening := _BRACKET.search(text, at)):
         start, at = opening.span()
-        end = _closing(text, start)
-        value = None if end is None else _loaded(text[start:end])
-        if end is None or value is None:
-            left -= (end or len(text)) - start
-        else:
+        closed = _closing(text, start)
+        value, end = None, len(text)
+        if closed is not None:
+            value, end = _loaded(text[start:closed]), closed
+        if value is not None:
             found.append(value)
+        else:
+            left -= end - start
+        if value is not None or _BEGINS.match(text, start):
             at = end
     return found
 

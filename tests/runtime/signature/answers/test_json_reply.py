@@ -80,6 +80,9 @@ READ: list[tuple[Any, dict[str, Any]]] = [
         '"{\\"team\\": \\"refund\\", \\"days\\": 2}"': Order(team="refund", days=2),
         '{"team": "a &amp; b", "days": 2}': Order(team="a &amp; b", days=2),
         'Example: {"team": "x"}\nAnswer: {"team":"refund","days":2}': Order(team="refund", days=2),
+        'As {"team": <text>}: {"team":"refund","days":2}': Order(team="refund", days=2),
+        '[see below: {"team":"refund","days":2}': Order(team="refund", days=2),
+        '{{"team":"refund","days":2}}': Order(team="refund", days=2),
     }),
     (Optional[Order], {
         "null": None, "```json\nnull\n```": None,
@@ -123,6 +126,12 @@ REFUSED: list[tuple[Any, list[str]]] = [
     ]),
     (list[Order], [
         '[{"team":"a","days":true}]',
+        '[{"team":"a","days":1}', '[{"team":"a","days":1}, {"team":"b',
+        '[{"team":"a","days":1}, {"team":"\\d","days":2}]',
+        '```json\n[{"team":"a","days":1}, {"team":"b\n```',
+    ]),
+    (dict[str, Any], [
+        '{"a": {"b": 1}, "c": "d', '{"a": {"b": 1}, "c": "\\d"}', '{"a": [1], "c": {"d": 1}',
     ]),
 ]
 # fmt: on
