@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
@@ -209,6 +210,7 @@ def _key(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _short_key(text: str) -> str:
-    plain = re.sub(_GAP, " ", bare(text)).strip().casefold()
+    composed = unicodedata.normalize("NFC", bare(text))
+    plain = re.sub(_GAP, " ", composed).strip().casefold()
     # As the pattern does, which takes the four letters i of Turkish for one.
     return plain.replace("i\u0307", "i").replace("\u0131", "i")

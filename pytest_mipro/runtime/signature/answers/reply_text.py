@@ -52,11 +52,15 @@ def bare(text: str) -> str:
 def _ornaments(text: str) -> int:
     """Return how many emoji a text begins with."""
     count = 0
-    while text[count : count + 1] not in ("", *_DENYING) and (
-        text[count] > "\x7f" and unicodedata.category(text[count]) in ("So", "Sk", "Mn", "Cf")
-    ):
+    while text[count : count + 1] not in ("", *_DENYING) and _is_ornament(text[count]):
         count += 1
     return count
+
+
+def _is_ornament(character: str) -> bool:
+    """Return whether it is an emoji or a part of one; an accent is a part of its letter."""
+    selects = "\ufe00" <= character <= "\ufe0f"  # which form of the emoji is shown
+    return selects or (character > "\x7f" and unicodedata.category(character) in ("So", "Sk", "Cf"))
 
 
 def quoted(text: str, limit: int = 80) -> str:

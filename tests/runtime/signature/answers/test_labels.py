@@ -22,6 +22,13 @@ READ: list[tuple[Any, dict[str, Any]]] = [
     (Literal["(A)", "(B)"], {
         "(B) If it rains they stay in.": "(B)", "B) If so": "(B)", '(A) "Oh, great."': "(A)",
     }),
+    (Literal["cafe", "caf\u00e9", "Ko\u0308ln"], {
+        "cafe\u0301": "caf\u00e9", "Cafe\u0301.": "caf\u00e9", "cafe": "cafe",
+        "City: k\u00f6ln": "Ko\u0308ln",
+    }),
+    (Literal["\u0915\u0940", "\u0915\u0940\u0902"], {
+        "\u0915\u0940\u0902.": "\u0915\u0940\u0902", "\u2705\ufe0f \u0915\u0940": "\u0915\u0940",
+    }),
     (Team, {
         "Refund, since the customer was charged twice.": "refund",
         "refund (the customer was charged twice)": "refund",
