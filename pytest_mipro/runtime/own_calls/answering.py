@@ -129,7 +129,7 @@ def _request(context: CallContext, call: HTTPCall) -> OwnRequest:
         target=target,
         address=endpoint_digest(origin),
         origin=origin,
-        body=call.body.decode("utf-8", "replace") if body is None else given,
+        body=call.text() if body is None else given,
         size=len(call.body),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import importlib
 import json
 import zlib
@@ -34,6 +35,13 @@ class HTTPCall:
     def json(self) -> dict[str, Any] | None:
         """Return the body's JSON object, None where it is none."""
         return json_object(self.body)
+
+    def text(self) -> str:
+        """Return the body as text; of one that is none, the digest that identifies it."""
+        try:
+            return self.body.decode("utf-8")
+        except UnicodeDecodeError:
+            return f"[SHA-256 {hashlib.sha256(self.body).hexdigest()}]"
 
 
 @dataclass(frozen=True)

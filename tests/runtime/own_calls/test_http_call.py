@@ -6,10 +6,12 @@ import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
+import httpx
 import pytest
+from own_case import case
 
 from pytest_mipro import Image
-from pytest_mipro.runtime.client.contract import Message, OfflineClient
+from pytest_mipro.runtime.client.contract import Message, OfflineClient, ScriptedClient
 from pytest_mipro.runtime.own_calls.http_call import (
     HTTPAnswer,
     OwnRequest,
@@ -82,6 +84,15 @@ def test_method_target_body_and_sample_identify_a_call(changed: dict[str, object
 def test_the_order_of_keys_and_what_is_read_from_the_body_do_not() -> None:
     body = dict(reversed(ONE.body.items()))
     assert replace(ONE, body=body, messages=(), private={"key": "sk-1"}).digest() == ONE.digest()
+
+
+def test_bodies_that_are_no_text_are_told_apart() -> None:
+    answers = ScriptedClient(lambda _: text_of_answer(HTTPAnswer(200, {}, b"")))
+    with case(answers, 0, "stt.test/*"):
+        for body in (b"\xff\x80", b"\xff\x81", b"\xff\x80"):
+            httpx.post("http://stt.test/listen", content=body)
+    one, other, again = (request.digest() for request in answers.requests)
+    assert one == again != other
 
 
 def test_the_body_bounds_the_tokens_and_an_image_has_a_bound_of_its_own() -> None:
