@@ -5,10 +5,11 @@ Outside a test run the function is called as it is.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from pytest_mipro.errors import ModuleDefinitionError
@@ -128,9 +129,20 @@ def _shown(value: Any) -> Any:
     from pytest_mipro.runtime.signature.json_values import to_json  # noqa: PLC0415 - in tests only
 
     try:
-        return to_json(value)
+        return _type_of(value) if _holds_iterator(value) else to_json(value)
     except Exception:  # noqa: BLE001 - a user's serializer may raise anything
         return _type_of(value)
+
+
+def _holds_iterator(value: Any) -> bool:
+    """Return whether a value is or holds what can be read only once, by the program."""
+    if isinstance(value, Mapping):
+        return any(map(_holds_iterator, value.values()))
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return any(map(_holds_iterator, value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return any(_holds_iterator(getattr(value, each.name)) for each in dataclasses.fields(value))
+    return isinstance(value, Iterator)
 
 
 def _type_of(value: Any) -> str:

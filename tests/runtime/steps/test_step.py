@@ -198,3 +198,17 @@ def test_what_has_no_key_is_not_kept() -> None:
         step(cache=True)(look_up)
     with pytest.raises(ModuleDefinitionError, match="must be True or False, not 'yes'"):
         step(cache="yes")  # type: ignore[call-overload]
+
+
+def test_what_is_read_only_once_is_left_for_the_program(trace: Trace) -> None:
+    @dataclass
+    class Page:
+        rows: Iterator[str]
+
+    @step
+    def upper(pages: list[Page]) -> Iterator[str]:
+        return map(str.upper, pages[0].rows)
+
+    assert list(upper([Page(iter(["a", "b"]))])) == ["A", "B"]
+    assert only(trace).inputs == {"pages": "<list>"}
+    assert only(trace).output == "<map>"
