@@ -83,6 +83,8 @@ def _load(text: str, kind: type[_Loader | _RowLoader]) -> tuple[Any, yaml.Node |
         line = mark.line + 1 if mark else 1
         if "nesting depth" in text:  # newer parsers read ahead, and stop at a depth of their own
             text = _TOO_DEEP
+        elif "another document" in text:
+            text = "a second document begins here; drop the line `---`"
         elif text == error.problem and isinstance(error, ScannerError | ParserError):
             text += "; check the quotes, colons and indentation there"
         raise YAMLTextError(text, line) from None

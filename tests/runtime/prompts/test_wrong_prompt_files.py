@@ -47,7 +47,7 @@ WRONG: dict[str, tuple[str, int, str]] = {
     "list tag": (GOOD + "demos: !!int [a]\n", 4, "expected a scalar node"),
     "endless digits": (GOOD + "demos: " + "9" * 5000, 4, "can't be read as int"),
     "endless float": (GOOD + "demos: 1e999\n", 4, "'1e999' is not a finite number"),
-    "two documents": (GOOD + "---\n" + GOOD, 4, "but found another document"),
+    "two documents": (GOOD + "---\n" + GOOD, 4, "a second document begins here; drop the line"),
     "control": (GOOD + "demos: \x00\n", 4, "the character U+0000 is not allowed"),
     "deep": (GOOD + "demos: " + "[" * 20_000, 1, "nested too deeply"),
     "no module": ("schema_version: 1\ninstruction: Go.\n", 1, "the key 'module' is missing"),
