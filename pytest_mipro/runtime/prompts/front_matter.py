@@ -7,7 +7,8 @@ import re
 from pytest_mipro.runtime.text import yaml_subset
 from pytest_mipro.runtime.text.yaml_subset import YAMLTextError
 
-_FRONT = re.compile(r"\A---[ \t]*\r?\n(.*?\n)---[ \t]*\r?\n", re.DOTALL)
+_BEGIN = re.compile(r"(?:[ \t]*\r?\n)*---[ \t]*\r?\n")
+_END = re.compile(r"^---[ \t]*\r?(?:\n|\Z)", re.MULTILINE)
 _DEMOS = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*demos:")
 
 
@@ -15,12 +16,22 @@ def split(text: str) -> tuple[str, str] | None:
     """Return (front matter, what follows it); None without demos before the text.
 
     What begins with `demos:` holds demos, valid or not, as does a mapping with a list of mappings
-    under such a key. Front matter of other tools belongs to the text.
+    under such a key. Front matter of other tools belongs to the text. Each line of the front matter
+    keeps its number. Raises YAMLTextError for demos without an end.
     """
-    match = _FRONT.match(text)
-    if match is None or not (_DEMOS.match(match[1]) or _holds_demos(match[1])):
+    begin = _BEGIN.match(text)
+    if begin is None:
         return None
-    return match[1], text[match.end() :]
+    end = _END.search(text, begin.end())
+    front = text[begin.end() : end.start() if end else None]
+    if not (_DEMOS.match(front) or (end and _holds_demos(front))):
+        return None
+    before = begin[0].count("\n")
+    if end is None:
+        raise YAMLTextError(
+            "the demos that begin here have no end; put a line `---` behind them", before
+        )
+    return "\n" * before + front, text[end.end() :]
 
 
 def _holds_demos(front: str) -> bool:

@@ -108,9 +108,9 @@ def parse_prompt(text: str, path: Path, signature: Signature | None = None) -> P
         raise PromptFileError(f"{path}:1: {LFS_POINTER}")
     if line := conflict_line(text):
         raise PromptFileError(f"{path}:{line}: {_CONFLICT}")
-    if not holds_demos(path):
-        return _text_prompt(text, path, signature)
     try:
+        if not holds_demos(path):
+            return _text_prompt(text, path, signature)
         return _prompt(_Checked(*yaml_subset.load(text), _KEYS), signature)
     except YAMLTextError as error:
         raise PromptFileError(f"{path}:{error.line}: {error}") from None
@@ -123,12 +123,8 @@ def _text_prompt(text: str, path: Path, signature: Signature | None) -> Prompt:
         raise PromptFileError(f"{path}:1: the instruction is empty")
     if front is None:
         return Prompt(instruction)
-    try:
-        return Prompt(
-            instruction, _demos(_Checked(*yaml_subset.load(front[0]), _FRONT_KEYS), signature)
-        )
-    except YAMLTextError as error:
-        raise PromptFileError(f"{path}:{error.line + 1}: {error}") from None
+    held = _Checked(*yaml_subset.load(front[0]), _FRONT_KEYS)
+    return Prompt(instruction, _demos(held, signature))
 
 
 def _is_text(signature: Signature) -> bool:

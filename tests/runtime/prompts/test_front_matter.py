@@ -27,6 +27,7 @@ def test_editors_and_hands_may_touch_it(tmp_path: Path, suffix: str) -> None:
     assert read(path, content.replace("\n", "\r\n"), "utf-8-sig") == PROMPT
     for before in ("# by hand\n", "\n", "# one\n\n  # two\r\n"):
         assert read(path, content.replace("demos:", f"{before}demos:", 1)) == PROMPT
+    assert read(path, f"\n \r\n{content}") == PROMPT
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,23 @@ def test_editors_and_hands_may_touch_it(tmp_path: Path, suffix: str) -> None:
 def test_wrong_demos_are_an_error(tmp_path: Path, front: str, reason: str) -> None:
     with pytest.raises(PromptFileError, match=reason):
         read(tmp_path / "a.md", f"---\n{front}---\nAnswer.\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("---\ndemos: []\n---", "a.md:1: the instruction is empty"),
+        (
+            "---\ndemos: []\nAnswer.\n",
+            "a.md:1: the demos that begin here have no end; put a line `---`",
+        ),
+        ("\n\n---\ndemos: 3\n---\nAnswer.", "a.md:4: 'demos' must be a list"),
+        ("\n\n---\n# x\ndemos: []\n----\nAnswer.", "a.md:3: the demos that begin here"),
+    ],
+)
+def test_demos_at_a_wrong_place_are_an_error(tmp_path: Path, content: str, reason: str) -> None:
+    with pytest.raises(PromptFileError, match=reason):
+        read(tmp_path / "a.md", content)
 
 
 @pytest.mark.parametrize(
