@@ -112,7 +112,7 @@ def _raw(answer: HTTPAnswer) -> bytes:
         f"content-length: {len(answer.body)}",
         "connection: close",
     ]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + answer.body
+    return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + answer.body
 
 
 class _NoTransport(asyncio.Transport):
