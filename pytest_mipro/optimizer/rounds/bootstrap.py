@@ -131,9 +131,10 @@ def demo_pools(
 
 
 def _is_demo(call: ModuleCall) -> bool:
-    return (
-        call.shows_demos and not call.error and not (call.cut and call.signature.output.open_ended)
-    )
+    output = call.signature.output
+    if not call.shows_demos or call.error or (call.cut and output.open_ended):
+        return False
+    return output.loads(call.output)  # a type may be written otherwise than it is read
 
 
 def labelled_demos(
@@ -161,9 +162,10 @@ def labelled_demos(
 def _labelled(row: str, call: ModuleCall, label: object) -> Demo | None:
     output = call.signature.output
     try:
-        return Demo(row, dict(call.inputs), output.dump(output.load(label)))
+        right = output.dump(output.load(label))
     except OutputParseError:
         return None
+    return Demo(row, dict(call.inputs), right) if output.loads(right) else None
 
 
 def merged_pools(

@@ -73,6 +73,10 @@ def test_a_call_that_failed_is_no_demo_although_its_case_passed() -> None:
     assert pools(run("a", 1.0, call(note, "a", None, error="refused"))).get(NOTE, ()) == ()
 
 
+def test_an_output_that_the_prompt_file_could_not_hold_is_no_demo() -> None:
+    assert pools(run("a", 1.0, call(judge, "a", "not a truth value"))) == {}
+
+
 def test_the_reasoning_goes_with_the_demo() -> None:
     made = pools(run("a", 1.0, call(note, "a", "A", reasoning="because")))
     assert made[NOTE] == (Demo("a", {"text": "a"}, "A", "because"),)

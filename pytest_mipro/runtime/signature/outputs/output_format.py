@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from functools import cached_property, partial
 from typing import Any
 
 from pytest_mipro.errors import OutputParseError
@@ -48,13 +49,29 @@ class OutputFormat(OutputRules):
         return ":\n" + "\n".join(f"- {label}" for label in self.labels) if self.labels else "."
 
     def dump(self, value: Any) -> Any:
-        """Return the JSON value of an output."""
+        """Return the JSON value of an output; its fields are named as in a reply."""
         if self.labels:
             return to_json(value)
-        python = self.adapter.dump_python(value, warnings=False)
-        return to_json(
-            sorted_like(self.adapter.dump_python(value, mode="json", warnings=False), python)
-        )
+        if self._has_aliases and self.loads(aliased := self._dumped(value, by_alias=True)):
+            return aliased
+        return self._dumped(value, by_alias=False)
+
+    @cached_property
+    def _has_aliases(self) -> bool:
+        """Whether replies name some fields otherwise than Python does."""
+        return self.adapter.json_schema(by_alias=True) != self.adapter.json_schema(by_alias=False)
+
+    def _dumped(self, value: Any, *, by_alias: bool) -> Any:
+        dump = partial(self.adapter.dump_python, value, by_alias=by_alias, warnings=False)
+        return to_json(sorted_like(dump(mode="json"), dump()))
+
+    def loads(self, value: Any) -> bool:
+        """Return whether a JSON value is one of an output, as that of a demo must be."""
+        try:
+            self.load(value)
+        except Exception:  # noqa: BLE001 - a user's validator may raise anything
+            return False
+        return True
 
     def load(self, value: Any) -> Any:
         """Return the output of a JSON value, as `dump` gives it; raises OutputParseError."""

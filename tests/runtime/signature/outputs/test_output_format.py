@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, NewType, Optional, Union
 
 import pytest
 from output_types import Item, Label, Level, Plain, Queue, Reply, Tree, of
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 from typing_extensions import TypeAliasType, TypedDict
 
 from pytest_mipro.errors import OutputParseError
@@ -22,6 +23,12 @@ class Order:
     queue: Queue
     note: str | None = None
     tags: set[str] = field(default_factory=set)
+
+
+class Named(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel)
+    unit_price: float
+    kinds: list[Level] = []
 
 
 class Facts(TypedDict):
@@ -65,6 +72,7 @@ VALUES: list[tuple[Any, Any]] = [
     (Facts, {"problem": "p", "details": ["d"]}),
     (Reply, Reply(day=date(2026, 1, 2), tags=frozenset({"x", "y"}), score=4)),
     (Tree, Tree(name="a", children=[Tree(name="b")])),
+    (list[Named], [Named(unitPrice=1.5, kinds=[Level.HIGH])]),
     (Optional[str], None),  # noqa: UP045
     (Optional[str], "null"),  # noqa: UP045
     (Union[int, str], "7"),  # noqa: UP007
@@ -163,3 +171,11 @@ def test_demos_of_another_type_are_refused() -> None:
         with pytest.raises(OutputParseError):
             of(annotation).load(wrong)
     assert math.isclose(of(float).load(1), 1.0)
+
+
+def test_an_output_that_is_written_otherwise_than_it_is_read_loads_not() -> None:
+    class Counted(BaseModel):
+        count: int = Field(validation_alias="total")
+
+    output = of(Counted)
+    assert not output.loads(output.dump(output.parse('{"total": 2}')[0]))
