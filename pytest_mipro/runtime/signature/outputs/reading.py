@@ -118,6 +118,8 @@ def read_reasoned(output: OutputRules, said: str, *, cut: bool = False) -> tuple
         return read(output, parts[1], cut=cut), parts[0]
     if output.kind == "text":  # the last paragraph of a letter is no letter
         raise OutputParseError("nothing tells its answer from its reasoning")
+    if cut and reasoned.is_open(said):
+        raise OutputParseError("it holds only a part of its reasoning")
     reasoning, last = reasoned.last_paragraph(said)
     places = (last, said) if len(last.split()) <= _FEW_WORDS else (said, last)
     try:

@@ -6,6 +6,7 @@ import re
 
 _ANSWER_TAG = re.compile(r"<answer>", re.IGNORECASE)
 _ANSWER_END = re.compile(r"</answer>", re.IGNORECASE)
+_REASONING_BEGIN = re.compile(r"<reasoning>", re.IGNORECASE)
 _REASONING_END = re.compile(r"</reasoning>", re.IGNORECASE)
 _REASONING_TAG = re.compile(r"<reasoning>(.*?)</reasoning>", re.DOTALL | re.IGNORECASE)
 _RULE = re.compile(
@@ -73,6 +74,11 @@ def _first_of_last(opened: list[re.Match[str]], text: str) -> re.Match[str]:
             break
         start = tag
     return start
+
+
+def is_open(text: str) -> bool:
+    """Return whether a reply begins a reasoning between tags and does not end it."""
+    return bool(_REASONING_BEGIN.search(text)) and not _REASONING_END.search(text)
 
 
 def last_paragraph(text: str) -> tuple[str, str]:

@@ -94,6 +94,15 @@ def test_reasoning_is_split_from_the_answer() -> None:
     assert of(list[int], True).parse("So.\n\n[1]") == ([1], "")
 
 
+@pytest.mark.parametrize(("annotation", "named"), [(Label, "bug"), (bool, "true"), (int, "7")])
+def test_a_reasoning_that_was_cut_holds_no_answer(annotation: Any, named: str) -> None:
+    text = f"<reasoning>\nAt first sight it is {named}."
+    with pytest.raises(OutputParseError, match="only a part of its reasoning"):
+        of(annotation, True).parse(text, cut=True)
+    answered = of(annotation, True).parse(f"{text}</reasoning><answer>{named}", cut=True)
+    assert answered == (of(annotation).parse(named)[0], f"At first sight it is {named}.")
+
+
 def test_a_demo_without_a_reasoning_shows_none() -> None:
     for reasoning in (None, ""):
         assert of(Label, True).reply_text("bug", reasoning) == "<answer>\nbug\n</answer>"
