@@ -12,12 +12,17 @@ _CHANNEL = "<|channel|>"
 _NAME = r"(?:(?:seed:)?think(?:ing)?|thoughts?)"
 _OPENING = re.compile(rf"(^[ \t]*)?(?:<{_NAME}>|\[THINK\])", re.IGNORECASE | re.MULTILINE)
 _CLOSING = re.compile(rf"</{_NAME}>|\[/THINK\]", re.IGNORECASE)
-_LAST = (
-    r"(?:<\|(?:end|return|im_end|eot_id|eom_id|endoftext|end_of_text)\|>|</s>|<end_of_turn>|<eos>)"
-)
+_TOKENS = r"<\|(?:end|return|im_end|eot_id|eom_id|endoftext|end_of_text)\|>|<end_of_turn>|<eos>"
 # A sentence may name such a token, between blanks or quotes, and go on.
 _NAMED = r"(?:[`\"')\],]|[ \t]+(?!(?:user|assistant|system|human)\b)[a-z])"
-_END = re.compile(rf"(?:(?<![ \t`\"'(\[]){_LAST}|{_LAST}(?!{_NAMED})).*", re.DOTALL)
+
+
+def _end_at(last: str) -> re.Pattern[str]:
+    return re.compile(rf"(?:(?<![ \t`\"'(\[])(?:{last})|(?:{last})(?!{_NAMED})).*", re.DOTALL)
+
+
+_END, _END_OF_HTML = _end_at(rf"{_TOKENS}|</s>"), _end_at(_TOKENS)
+_STRUCK = re.compile(r"\s*\S(?:(?!</s>).)*?<s>", re.DOTALL)  # by HTML, not begun by a template
 _START = re.compile(
     r"\A\s*(?:<s>|<\|im_start\|>assistant|<\|start_header_id\|>assistant<\|end_header_id\|>"
     r"|<\|assistant\|>|<start_of_turn>model)\s*"
@@ -33,7 +38,8 @@ def without_thoughts(text: str) -> str:
     said = _FINAL.split(text)[-1]
     if said == text and _CHANNEL in text:  # it thought until it was cut
         return ""
-    said = _START.sub("", _END.sub("", said))
+    end = _END_OF_HTML if _STRUCK.match(said) else _END
+    said = _START.sub("", end.sub("", said))
     opening, closings = _OPENING.search(said), list(_CLOSING.finditer(said))
     if opening and opening[1] is None and not (closings and closings[0].start() < opening.start()):
         return text if said == text else said  # a sentence that names the tag

@@ -32,6 +32,8 @@ READ: list[tuple[Any, dict[str, Any]]] = [
         "Hi<end_of_turn>\n<start_of_turn>user\nand": "Hi", "Hi<|endoftext|>Human: and": "Hi",
         "Use the <eos> token to end.": "Use the <eos> token to end.",
         "Write <|im_end|> at the end": "Write <|im_end|> at the end",
+        "Was <s>10</s>, is <s>5</s> 4": "Was <s>10</s>, is <s>5</s> 4",
+        "Was <s>10</s> 4<|im_end|>a": "Was <s>10</s> 4", "<s> Hi</s>": "Hi", "Hi</s><s>a": "Hi",
         "<response><a>1</a></response>": "<response><a>1</a></response>",
         "<response>Dear customer</response>": "Dear customer",
         "<output>\n<p>Dear Ms Lee</p>\n</output>": "<p>Dear Ms Lee</p>",
@@ -78,7 +80,15 @@ test_one_clear_answer_is_that_answer, test_what_one_would_ask_back_about_is_refu
 @pytest.mark.parametrize(
     "text",
     [
-        *("<think>" * 9999, "[" * 99999, '{"' * 9999, "`" * 99999, "- a\n" * 9999, "3 or " * 9999),
+        *(
+            "<think>" * 9999,
+            "a<s" * 99999,
+            "[" * 99999,
+            '{"' * 9999,
+            "`" * 99999,
+            "- a\n" * 9999,
+            "3 or " * 9999,
+        ),
         *("delivery " * 4000, "not delivery " * 4000, "```json\n" * 4000),
     ],
 )
