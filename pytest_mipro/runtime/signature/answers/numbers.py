@@ -10,13 +10,14 @@ from pytest_mipro.runtime.signature.answers.reply_text import bare
 from pytest_mipro.runtime.signature.answers.stated import UnclearError
 from pytest_mipro.runtime.text.strict_json import load_json
 
+_MINUS = r"\-\u2010-\u2013\u2212\ufe63\uff0d"
 # A comma after a lone zero is the point of other countries.
 _DIGITS = (
     r"(?:0,[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
     r"(?:e[-+]?[0-9]+)?"
 )
 _NUMBER = re.compile(
-    rf"(?<![\w.,^])(?P<digits>[-+\u2212]?{_DIGITS})(?![\w^+]|[.,][0-9])"
+    rf"(?<![\w.,^])(?P<digits>[{_MINUS}+]?{_DIGITS})(?![\w^+]|[.,][0-9])"
     rf"(?P<ratio>\s*+(?:(?:stars?|points?)\s*+)?(?:/|out of"
     rf"|of(?=\s*[0-9]))\s*(?P<of>{_DIGITS})(?![\w/]|[.,][0-9]))?"
     r"(?P<percent>\s*(?:%|percent\b|per cent\b))?",
@@ -46,13 +47,16 @@ _ABOUT = re.compile(
     r"\A(?:about|around|approximately|approx\.?|roughly|circa|ca\.?|~|≈|exactly|=)\s*",
     re.IGNORECASE,
 )
+# "-$5" is "$-5"
+_SIGNED_AMOUNT = re.compile(rf"(?<![\w.,])([{_MINUS}])((?:[€$£¥]|[A-Z]{{3}})\s?)(?=\.?[0-9])")
 _MEASURE = r"(?:[€$£¥]|\s*+[A-Za-z€$£¥°]++){0,2}"
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]*\b"
-# A bound, a magnitude or a date is not the number itself.
+# A bound, a magnitude, a date, or a number behind its sign in words, is not the number itself.
 _NOT_PLAIN = re.compile(
     r"(?:\b(?:at least|at most|(?:more|less|fewer|greater|higher|lower) than|over|under|above"
     r"|below|up to|until"
-    r"|maximum|minimum|between|from|almost|nearly|close to)\b|[<>≤≥±])\s*(?:about\s+)?[€$£]?[0-9]"
+    r"|maximum|minimum|between|from|almost|nearly|close to"
+    r"|minus|negative)\b|[<>≤≥±])\s*(?:about\s+)?[€$£]?[0-9]"
     r"|(?:\b(?:not|never|nor|neither|maybe|perhaps|possibly|either|if|unless|might|could)\b"
     r"|n['\u2019]t\b)[^.\n]{0,40}?[0-9]"
     r"|[0-9]\s*(?:hundred|thousand|million|billion|trillion|dozen\b|at most|at least|max\b"
@@ -88,7 +92,7 @@ class NumberReader:
         """Return the number that the part is, in digits or as a word, with or without a unit."""
         if _NUMBERED.match(part):  # "4. 2 flaws" is no list
             return None
-        text = bare(_ASIDE.sub("", part.strip()))
+        text = bare(_ASIDE.sub("", _with_sign_last(part.strip())))
         if _NOT_PLAIN.search(text):
             return None
         text = _ABOUT.sub("", text)
@@ -115,6 +119,7 @@ class NumberReader:
 
     def prose(self, text: str) -> Hashable:
         """Return the only number of a text."""
+        text = _with_sign_last(text)
         if _NOT_PLAIN.search(text) or len(re.findall(r"[0-9][0-9.,]*", _NUMBER.sub("", text))):
             raise UnclearError("it states no plain number")
         found = {self._value(match) for match in _NUMBER.finditer(text)}
@@ -137,8 +142,14 @@ class NumberReader:
         return int(value) if self.whole else value
 
 
+def _with_sign_last(text: str) -> str:
+    """Return the text with the sign of an amount directly before its digits."""
+    return _SIGNED_AMOUNT.sub(r"\2\1", text)
+
+
 def _read(digits: str) -> int | float:
-    plain = re.sub(r"\b0,", "0.", digits).replace(",", "").replace("\u2212", "-").lstrip("+")
+    plain = re.sub(rf"\A[{_MINUS}]", "-", digits).lstrip("+")
+    plain = re.sub(r"\b0,", "0.", plain).replace(",", "")
     sign, plain = ("-", plain[1:]) if plain.startswith("-") else ("", plain)
     plain = re.sub(r"\A0+(?=[0-9])", "", plain)
     value: int | float = load_json(sign + ("0" if plain.startswith(".") else "") + plain)

@@ -42,7 +42,11 @@ READ: list[tuple[Any, dict[str, Any]]] = [
         "4.5/5": 4.5, "1.5e-3": 0.0015, "Score: 0.85": 0.85, "The score is 0.85.": 0.85,
         "$3.50": 3.5, "5": 5.0, "0.85.": 0.85, "1,234.5": 1234.5, "≈ 0.85": 0.85,
         "Confidence: 0.85 (high)": 0.85, "-0.0": -0.0, ".5.": 0.5, "1e-3": 0.001,
-        "0.85\n\nBecause 3 of 4 rules hold.": 0.85,
+        "0.85\n\nBecause 3 of 4 rules hold.": 0.85, "-$1,234.50": -1234.5, "\u20130.5": -0.5,
+        "The balance is \u2212\u20ac5.": -5.0, "-USD 5": -5.0, "$-5": -5.0, "Total \u2013 $5": 5.0,
+    }),
+    (Literal[-1, 0, 1], {
+        "\u20111": -1, "Score: \uff0d1": -1, "+1": 1,
     }),
     (Share, {
         "85%": 0.85, "85 %": 0.85, "1%": 0.01, "85 percent": 0.85, "0.85": 0.85, "9/10": 0.9,
@@ -83,6 +87,7 @@ REFUSED: list[tuple[Any, list[str]]] = [
         "[1, 2]", "3?", "Rated 4, since rule 2 is broken.", "12/05/2024", "12:30", "+49 30 1234",
         "0x10", "IV", "under 5", "up to 5", "5 or more", "5 at most", "5 minimum",
         "no more than 5", "almost 5", "nearly 5", "5ish", "5.\n\n6.",
+        "minus 5", "The answer is negative $5.",
     ]),
     (float, [
         "85%", "1/2", "3.5 million", "1,85", "0.85 ± 0.05", "0.8-0.9", "nan", "-inf", "1e999",
