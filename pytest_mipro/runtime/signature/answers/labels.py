@@ -211,6 +211,6 @@ def _key(text: str) -> str:
 @lru_cache(maxsize=4096)
 def _short_key(text: str) -> str:
     composed = unicodedata.normalize("NFC", bare(text))
-    plain = re.sub(_GAP, " ", composed).strip().casefold()
+    plain = re.sub(rf"(?!\A-[0-9]){_GAP}", " ", composed).strip().casefold()  # a sign is no gap
     # As the pattern does, which takes the four letters i of Turkish for one.
     return plain.replace("i\u0307", "i").replace("\u0131", "i")

@@ -39,6 +39,7 @@ _WRAPPED = re.compile(
     r"\A\s*<(answer|output|result|reply|response)>(.*)</\1>\s*\Z", re.DOTALL | re.IGNORECASE
 )
 
+_WHOLE = re.compile(r"[-+]?[0-9]{1,300}")
 _FEW_WORDS = 3
 _NULLS = ("null", "none", "n/a")
 _DATE = re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}[0-9:.Z+-]*)?")
@@ -70,13 +71,20 @@ def read_label(output: OutputRules, body: str) -> Any:
                 return known[text]
     if output.labels.get("null", "") is None and bare(body).casefold() in _NULLS:
         return None
-    numbers = all(re.fullmatch(r"-?[0-9]+", label) for label in output.labels)
+    numbers = _by_number(output.labels)
     reader = NumberReader(whole=True) if numbers else LabelReader(output.labels)
     options = f"is none of: {', '.join(output.labels)}"
     value = str(_stated(reader, body, options))
-    if value not in output.labels:
+    label = numbers.get(value, value)
+    if label not in output.labels:
         raise OutputParseError(f"{quoted(body)} {options}")
-    return output.labels[value]
+    return output.labels[label]
+
+
+def _by_number(labels: Iterable[str]) -> dict[str, str]:
+    """Return labels that are distinct whole numbers by their values, none where one is not."""
+    found = {str(int(label)): label for label in labels if _WHOLE.fullmatch(label)}
+    return found if len(found) == len(list(labels)) else {}
 
 
 def _stated(reader: Reader, body: str, wanted: str) -> Any:

@@ -22,6 +22,12 @@ READ: list[tuple[Any, dict[str, Any]]] = [
     (Literal["(A)", "(B)"], {
         "(B) If it rains they stay in.": "(B)", "B) If so": "(B)", '(A) "Oh, great."': "(A)",
     }),
+    (Literal["-1", "0", "+1"], {
+        "1": "+1", "+1.": "+1", "Score: -1": "-1", "\u22121": "-1",
+    }),
+    (Literal["-1", "+1", "n/a"], {
+        "-1": "-1", "**-1**": "-1", "The score is -1.": "-1", "N/A": "n/a",
+    }),
     (Literal["cafe", "caf\u00e9", "Ko\u0308ln"], {
         "cafe\u0301": "caf\u00e9", "Cafe\u0301.": "caf\u00e9", "cafe": "cafe",
         "City: k\u00f6ln": "Ko\u0308ln",
@@ -135,6 +141,9 @@ READ: list[tuple[Any, dict[str, Any]]] = [
     }),
 ]
 REFUSED: list[tuple[Any, list[str]]] = [
+    (Literal["-1", "+1", "n/a"], [
+        "1",
+    ]),
     (Literal["(A)", "(B)"], [
         "(B) is not sarcastic.", "(B) isn't", "(A) He may go. (B) She may go.",
         "(B) If (A) were true",
