@@ -200,12 +200,13 @@ def test_the_world_s_error_is_remembered_though_swallowed() -> None:
 
 def test_a_client_that_breaks_its_contract_is_the_world_s_error() -> None:
     def script(request: Request) -> str:
-        raise ZeroDivisionError("a bug\nof the client")
+        raise ZeroDivisionError("a bug\nof the client at https://llm.test/?key=0123456789abcdef")
 
     trace = Trace()
     with use(CallContext(ScriptedClient(script), trace=trace)), pytest.raises(EndpointError) as got:
         summarize("t")
     assert "ScriptedClient broke its contract: ZeroDivisionError: a bug of" in str(got.value)
+    assert str(got.value).endswith("?key=[hidden]")
     assert trace.broken is got.value
 
 

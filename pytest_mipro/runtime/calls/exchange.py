@@ -29,6 +29,7 @@ from pytest_mipro.runtime.client.contract import (
 from pytest_mipro.runtime.prompts.prompt_file import shows_demos
 from pytest_mipro.runtime.prompts.render import corrective_messages
 from pytest_mipro.runtime.signature.signature import Signature
+from pytest_mipro.runtime.text.redaction import one_line
 from pytest_mipro.runtime.text.safe_text import text_of
 
 
@@ -199,5 +200,5 @@ def _contract_of(client: LMClient) -> Iterator[None]:
     except Exception as error:
         raise EndpointError(
             f"the client {type(client).__name__} broke its contract: "
-            f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            f"{type(error).__name__}: {one_line(text_of(error), 200)}"
         ) from error

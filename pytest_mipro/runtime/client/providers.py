@@ -14,6 +14,8 @@ from pytest_mipro.runtime.client.live.attempts import LiveSettings
 from pytest_mipro.runtime.client.live.litellm_client import LiteLLMClient
 from pytest_mipro.runtime.client.prices import ModelPrice, known_price
 from pytest_mipro.runtime.client.wrappers import BoundedClient
+from pytest_mipro.runtime.text.redaction import one_line
+from pytest_mipro.runtime.text.safe_text import text_of
 
 GROUP = "pytest_mipro.providers"
 """The entry point group: name = the models' prefix, value = a class without arguments."""
@@ -79,7 +81,7 @@ def _load(entry: EntryPoint, model: str) -> LMClient:
     except Exception as error:
         raise UnknownModelError(
             f"the provider of model {model!r}, {entry.value}, can't be loaded: "
-            f"{type(error).__name__}: {' '.join(str(error).split())[:200]}; "
+            f"{type(error).__name__}: {one_line(text_of(error), 200)}; "
             f"repair or uninstall the package that registers it"
         ) from error
     if not isinstance(client, LMClient):
