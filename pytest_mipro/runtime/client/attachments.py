@@ -45,7 +45,7 @@ class _Attachment:
         except (OSError, ValueError) as error:  # the latter for a name that no file can have
             reason = getattr(error, "strerror", None) or error
             raise AttachmentError(f"{path}: can't be read ({reason})") from None
-        return cls._of(data, mimetypes.guess_type(path.name)[0], path.name)
+        return cls._of(data, _type_of(path.name), path.name)
 
     @classmethod
     def from_bytes(cls, data: bytes, mime_type: str | None = None) -> Self:
@@ -68,7 +68,10 @@ class _Attachment:
         if found is None and data[:4] == b"RIFF" and data[8:12] == b"WEBP":
             found = "image/webp"
         if found is None:
-            raise AttachmentError(f"{name or 'the bytes'}: unknown MIME type; give mime_type=…")
+            raise AttachmentError(
+                f"{name or 'the bytes'}: unknown MIME type; give it by "
+                f"{cls.__name__}.from_bytes(data, mime_type)"
+            )
         return cls._made(f"data:{found};base64,{base64.b64encode(data).decode()}", name)
 
     @classmethod
@@ -212,6 +215,14 @@ class File(_Attachment):
         """Return the content part of OpenAI's chat API."""
         named = {"filename": self.filename} if self.filename else {}
         return {"type": "file", "file": {**named, "file_data": self.url}}
+
+
+def _type_of(name: str) -> str | None:
+    """Return the MIME type that a file's name tells, by Python's own table before the machine's.
+
+    It is a part of what is sent, and so of the request's key, which all machines have to agree on.
+    """
+    return mimetypes.MimeTypes().guess_type(name)[0] or mimetypes.guess_type(name)[0]
 
 
 def _is_remote(url: object) -> bool:

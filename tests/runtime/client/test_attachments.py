@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import mimetypes
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,16 @@ def url(data: bytes, mime: str) -> str:
 
 def request(*parts: Any, model: str = "openai/gpt-4o-mini") -> Request:
     return Request(model, (Message.of("user", parts),))
+
+
+def test_machines_agree_on_a_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = mimetypes.MimeTypes()
+    own.add_type("application/vnd.ms-excel", ".csv")
+    own.add_type("application/x-own", ".own")
+    monkeypatch.setattr(mimetypes, "guess_type", own.guess_type)
+    for name, mime in (("a.csv", "text/csv"), ("a.own", "application/x-own")):
+        (tmp_path / name).write_bytes(b"a,b")
+        assert File.from_path(tmp_path / name).mime_type == mime
 
 
 def test_a_path_and_bytes_become_data_urls(tmp_path: Path) -> None:
@@ -57,7 +68,7 @@ def test_bytes_tell_their_type(lead: bytes, mime: str) -> None:
         (lambda: Image("photo.png"), "not 'photo.png'; read a file by Image.from_path"),
         (lambda: Image(url(PDF, "application/pdf")), "an image is a data URL of type image/"),
         (lambda: Image("data:image/png;base64,?"), "the image's data URL is no base64"),
-        (lambda: Image.from_bytes(b"what"), "the bytes: unknown MIME type; give mime_type="),
+        (lambda: Image.from_bytes(b"what"), "the bytes: unknown MIME type; give it by Image"),
         (lambda: Image.from_path("no.png"), "no.png: can't be read .No such file"),
         (lambda: File("https://x.org/a.pdf"), "a file is a data URL, not 'https://x.org/a.pdf'"),
         (lambda: Image(5), "or a URL of http or https, not 5; read"),  # type: ignore[arg-type]
