@@ -46,19 +46,31 @@ class Rendering:
 
         White space of other kinds and lengths is no difference: libraries indent what they send.
         """
-        first = _words(self.pieces[0]).search(text) if self.length else None
+        first = _span(self.pieces[0], text) if self.length else None
         if first is None:
             return None
-        end, values = first.end(), dict(self.values)
+        end, values = first[1], dict(self.values)
         for place, name in enumerate(self.names, 1):
             piece = self.pieces[place]
             last = place == len(self.names)
-            found = None if last and not piece else _words(piece).search(text, end)
+            found = None if last and not piece else _span(piece, text, end)
             if found is None and piece:
                 return None
-            values[name] = text[end : found.start() if found else None]
-            end = found.end() if found else len(text)
-        return text[: first.start()] + text[end:], values
+            values[name] = text[end : found[0] if found else None]
+            end = found[1] if found else len(text)
+        return text[: first[0]] + text[end:], values
+
+
+def _span(piece: str, text: str, begin: int = 0) -> tuple[int, int] | None:
+    """Return where a piece stands in a text, from a place on; None where it does not."""
+    if piece == piece.strip():  # as mostly: a pattern of thousands of words takes long to make
+        start = text.find(piece, begin)
+        if start >= 0:
+            return start, start + len(piece)
+        if " ".join(piece.split()) not in " ".join(text.split()):
+            return None
+    found = _words(piece).search(text, begin)
+    return found.span() if found else None
 
 
 @lru_cache(maxsize=512)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_mipro.errors import ConfigurationError
+from pytest_mipro.runtime.calls import rendered_texts
 from pytest_mipro.runtime.calls.context import CallContext, use
 from pytest_mipro.runtime.calls.rendered_texts import Owner, owner_of
 from pytest_mipro.runtime.calls.trace import Trace
@@ -113,3 +114,13 @@ def test_a_text_made_outside_the_case_is_told_once_a_candidate_should_be_there(
     with use(candidate):
         now = Message("system", str(text))
     assert owner(candidate, now) == Owner(text.signature, {})
+
+
+def test_no_pattern_is_made_for_a_text_that_was_sent_as_it_is_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rendered_texts, "_words", None)
+    text = text_in(tmp_path, "Sort mails.\nBe brief.")
+    rendering = rendered_texts.Rendering(text.signature, ("Sort mails.\nBe brief.",))
+    assert rendering.found_in("Hi. Sort mails.\nBe brief. Thanks.") == ("Hi.  Thanks.", {})
+    assert rendering.found_in("Sort mails. Be careful.") is None
