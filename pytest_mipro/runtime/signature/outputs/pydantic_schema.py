@@ -112,7 +112,7 @@ def by_value(value: Any, schema: Mapping[str, Any], defs: Mapping[str, Any]) -> 
         parts, more = schema.get("properties", {}), schema.get("additionalProperties", {})
         names = schema.get("propertyNames", {})
         rest = more if isinstance(more, Mapping) else {}
-        value = _fields(value, parts, schema.get("required", ())) if parts else value
+        value = _fields(value, parts, schema.get("required", ()), defs) if parts else value
         return {
             _text(by_value(name, names, defs)): by_value(item, parts.get(name, rest), defs)
             for name, item in value.items()
@@ -142,7 +142,9 @@ def _label(text: str, labels: list[Any]) -> Any:
     return LabelReader(texts).alone(text) or text
 
 
-def _fields(value: Schema, parts: Schema, required: Iterable[str]) -> Schema:
+def _fields(
+    value: Schema, parts: Schema, required: Iterable[str], defs: Mapping[str, Any]
+) -> Schema:
     spelt = {name: name if name in parts else _label(name, list(parts)) for name in value}
     if len(set(spelt.values())) < len(spelt):
         return value
@@ -151,8 +153,19 @@ def _fields(value: Schema, parts: Schema, required: Iterable[str]) -> Schema:
         for name, item in value.items()
         if item is not None
         or spelt[name] in required
-        or parts.get(spelt[name], {}).get("type") in (None, "null")
+        or _takes_null(parts.get(spelt[name], {}), defs)
     }
+
+
+def _takes_null(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> bool:
+    if "$ref" in schema:
+        return _takes_null(defs[schema["$ref"].rpartition("/")[2]], defs)
+    if options := schema.get("anyOf") or schema.get("oneOf"):
+        return any(_takes_null(option, defs) for option in options)
+    if "enum" in schema or "const" in schema:
+        known = schema.get("enum", [schema.get("const")])
+        return None in known or None in schema.get(_VALUES, ())
+    return schema.get("type") in (None, "null")
 
 
 def _text(key: Any) -> str:

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Annotated, Any, Literal, Optional
 
 import pytest
-from output_types import Item, Order, Reply, Team, of, read, table_tests
+from output_types import Item, Level, Order, Plain, Reply, Team, of, read, table_tests
 from pydantic import BaseModel, Field
 
 from pytest_mipro.errors import OutputParseError
@@ -18,6 +18,12 @@ from pytest_mipro.runtime.signature.outputs.output_type import output_format
 class Graded(BaseModel):
     grade: Team
     note: Literal["a"] | str = ""  # noqa: PYI051 - "A" is a text of its own
+
+
+class Shipped(BaseModel):
+    first: Order = Order(team="a", days=1)
+    by: Level | Literal["post"] = "post"
+    plain: Plain | None = Plain.A
 
 
 # fmt: off
@@ -59,6 +65,9 @@ READ: list[tuple[Any, dict[str, Any]]] = [
     (Graded, {
         '{"grade": "Sign In", "note": "A"}': Graded(grade="sign-in", note="A"),
         '{"grade": "BUG"}': Graded(grade="bug"),
+    }),
+    (Shipped, {
+        '{"first": null, "by": null}': Shipped(), '{"plain": null}': Shipped(plain=None),
     }),
     (dict[str, int], {
         '{"a": 1}': {"a": 1}, '{"result": {"a": 1}}': {"a": 1},
