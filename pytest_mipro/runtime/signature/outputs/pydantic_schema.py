@@ -15,7 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema, to_jsonable_python
 
 from pytest_mipro.runtime.signature.answers.labels import LabelReader
-from pytest_mipro.runtime.signature.json_values import enum_name, to_json
+from pytest_mipro.runtime.signature.json_values import enum_name, to_json, to_text
 
 Schema = dict[str, Any]
 _VALUES = "$values"
@@ -137,9 +137,9 @@ def _by_option(value: Any, schema: Mapping[str, Any], defs: Mapping[str, Any]) -
 
 
 def _label(text: str, labels: list[Any]) -> Any:
-    """Return the label that a text is but for case and hyphens."""
-    texts = [label for label in labels if isinstance(label, str)]
-    return LabelReader(texts).alone(text) or text
+    """Return the label that a text is but for case, hyphens, and quotes around a number."""
+    texts = {to_text(label): label for label in labels}
+    return texts.get(LabelReader(texts).alone(text) or "", text)
 
 
 def _fields(

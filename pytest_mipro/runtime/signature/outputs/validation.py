@@ -48,11 +48,17 @@ def _refuse_counted_truth(adapter: TypeAdapter[Any], value: Any) -> None:
         _checked(adapter, json.dumps(spelled))
     except ValidationError as error:
         for detail in error.errors(include_url=False):
-            if detail["type"] in _NUMBERS and detail.get("input") in ("true", "false"):
+            if detail.get("input") in ("true", "false") and _wants_number(detail):
                 raise OutputParseError(_first(detail)) from None
 
 
 _NUMBERS = ("int_parsing", "float_parsing", "decimal_parsing", "int_type", "float_type")
+
+
+def _wants_number(detail: Any) -> bool:
+    if detail["type"] in ("literal_error", "enum"):
+        return detail["input"].capitalize() not in detail["ctx"]["expected"]
+    return detail["type"] in _NUMBERS
 
 
 def _spelled(value: Any) -> Any:

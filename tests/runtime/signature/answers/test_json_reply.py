@@ -20,6 +20,12 @@ class Graded(BaseModel):
     note: Literal["a"] | str = ""  # noqa: PYI051 - "A" is a text of its own
 
 
+class Rated(BaseModel):
+    stars: Literal[1, 2, 3]
+    level: Level = Level.HIGH
+    sure: Literal[True, "perhaps"] = True
+
+
 class Shipped(BaseModel):
     first: Order = Order(team="a", days=1)
     by: Level | Literal["post"] = "post"
@@ -65,6 +71,10 @@ READ: list[tuple[Any, dict[str, Any]]] = [
     (Graded, {
         '{"grade": "Sign In", "note": "A"}': Graded(grade="sign-in", note="A"),
         '{"grade": "BUG"}': Graded(grade="bug"),
+    }),
+    (Rated, {
+        '{"stars": "2", "sure": "true"}': Rated(stars=2), '{"stars": 2, "sure": true}':
+            Rated(stars=2),
     }),
     (Shipped, {
         '{"first": null, "by": null}': Shipped(), '{"plain": null}': Shipped(plain=None),
@@ -132,6 +142,9 @@ REFUSED: list[tuple[Any, list[str]]] = [
         '{"team":"refund","days":"2 days"}', '{"team":"refund","days":2,"tags":"a"}',
         '{"team":"refund","days":2,"tags":[true]}', "I cannot.", "", "{}",
         '{"team":"refund" "days":2}',
+    ]),
+    (Rated, [
+        '{"stars": true}', '{"stars": "true"}', '{"stars": 1, "level": true}',
     ]),
     (list[Order], [
         '[{"team":"a","days":true}]',
