@@ -14,6 +14,7 @@ from pytest_mipro.optimizer.study.identity import seen_digest
 from pytest_mipro.plugin.collecting.partial_study import is_partial
 from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase
 from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.config.printable import printable
 from pytest_mipro.plugin.gate.call_usage import paid_within, usages_of, usages_of_set_ups
 from pytest_mipro.plugin.gate.case_run import RecordedCall, encodable, group_of, recording
 from pytest_mipro.plugin.gate.junit import PREFIX, case_properties
@@ -104,7 +105,7 @@ class Gate:
         if status == "error" and run is not None:
             crash = getattr(report.longrepr, "reprcrash", None)
             if crash is not None:  # the short summary would name pytest's exception
-                crash.message = outcome.error
+                crash.message = printable(outcome.error)
         measured = self._measured(case, outcome, run, set_ups)
         attach(report, status=status, case=measured)
         if run is not None:

@@ -15,6 +15,7 @@ from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.optimizer.study.identity import content_digest
 from pytest_mipro.plugin.collecting.plan import PlannedCase
 from pytest_mipro.plugin.config.options import options_of
+from pytest_mipro.plugin.config.printable import printable
 from pytest_mipro.plugin.config.redaction import redaction
 from pytest_mipro.plugin.measuring.feedback import shortened
 from pytest_mipro.plugin.measuring.fixtures import is_constant, shared_by_samples
@@ -139,7 +140,7 @@ class RecordedCall:
         if self.let_pass:
             return
         if status == "error":
-            pytest.fail(outcome.error, pytrace=False)
+            pytest.fail(printable(outcome.error), pytrace=False)
         if outcome.failure or outcome.skipped:
             deciding = [s for s in self._samples if s.outcome.failure or s.outcome.skipped]
         else:
@@ -148,7 +149,8 @@ class RecordedCall:
             raise deciding[0].error
         feedback = f": {outcome.feedback}" if outcome.feedback else ""
         score, needed, _ = apart(outcome.score or 0.0, test.pass_score)
-        pytest.fail(f"score {score} is below the pass score {needed}{feedback}", pytrace=False)
+        text = f"score {score} is below the pass score {needed}{feedback}"
+        pytest.fail(printable(text), pytrace=False)
 
     def _outcome(self) -> Outcome:
         if self._refused:

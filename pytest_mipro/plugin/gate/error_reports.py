@@ -42,6 +42,8 @@ def drop_traceback(
         if shown.reprcrash is not None:
             text = f"{type(excinfo.value).__name__}: {excinfo.value}"
             shown.reprcrash.message = printable(text)
+        for entry in shown.reprtraceback.reprentries:
+            entry.lines = [printable(line) for line in entry.lines]
         report.longrepr = shown
     return report
 

@@ -24,6 +24,7 @@ from pytest_mipro.errors import ConfigurationError, UsageError
 from pytest_mipro.plugin.config.cache_folder import ini_folder, mipro_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.paths import format_path
+from pytest_mipro.plugin.config.printable import printable
 from pytest_mipro.plugin.lock.lock_file import SUFFIX, parse_lock
 from pytest_mipro.plugin.lock.prompt_targets import check_private_folder, is_inside, work_tree
 from pytest_mipro.runtime.prompts.prompt_file import PROMPT_SUFFIXES, holds_demos, parse_prompt
@@ -220,7 +221,7 @@ class HeaderLines:
     """Shows lines below pytest's count of collected items."""
 
     def __init__(self, lines: Sequence[str]) -> None:
-        self._lines = list(lines)
+        self._lines = [printable(line) for line in lines]
 
     @pytest.hookimpl
     def pytest_report_collectionfinish(self) -> list[str]:

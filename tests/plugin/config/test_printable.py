@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 
 import pytest
@@ -80,4 +81,64 @@ def test_no_reply_reaches_the_terminal_raw(pytester: pytest.Pytester, arguments)
     assert result.ret == 1
     output = result.stdout.str()
     assert "\\x1b" in output or "\ufffd" in output, "the replies are shown"
+    assert printable(output) == output
+
+
+CLIENT = """
+from pytest_mipro.errors import EndpointError
+from pytest_mipro.runtime.client.contract import ScriptedClient
+
+def reply(request):
+    raise EndpointError("said \\x1b[2J ##vso[task.complete]\\n::error::x")
+
+def pytest_mipro_client(config):
+    return ScriptedClient(reply)
+"""
+FIXTURE = """
+import pytest
+from pipeline import say
+
+@pytest.fixture
+def said():
+    return say(text="one")
+
+@pytest.mark.mipro(threshold=0.5)
+def test_say(said):
+    pass
+"""
+
+
+@pytest.mark.parametrize("tests", [TESTS, FIXTURE], ids=["test", "fixture"])
+def test_no_error_of_an_endpoint_reaches_the_terminal_raw(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tests: str
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    write_gate(pytester, tests, words=("one",))
+    pytester.makeconftest(CLIENT)
+    result = pytester.runpytest("--color=no", "-p", "no:randomly")
+    output = result.stdout.str()
+    assert result.ret == 1
+    assert "ERROR at" in output
+    assert printable(output) == output
+
+
+def test_no_feedback_of_a_case_that_is_judged_by_itself_reaches_the_terminal_raw(
+    pytester: pytest.Pytester,
+) -> None:
+    tests = TESTS.replace("(threshold=0.9)", "")
+    write_gate(pytester, tests, words=("title=\x1b]0;owned\x07", "clear=\x1b[2J"))
+    result = pytester.runpytest("--color=no")
+    assert result.parseoutcomes() == {"failed": 2}
+    output = result.stdout.str()
+    assert printable(output) == output
+
+
+def test_no_path_in_a_foreign_journal_reaches_the_terminal_raw(pytester: pytest.Pytester) -> None:
+    write_gate(pytester, words=("one",))
+    (pytester.path / ".mipro").mkdir(mode=0o700)
+    entry = {"path": "/evil/\x1b[2J", "text": "", "replaces": ""}
+    (pytester.path / ".mipro/pending-writes-1.json").write_text(json.dumps([entry]))
+    result = pytester.runpytest("--color=no")
+    output = result.stdout.str()
+    assert "it would write /evil/\\x1b[2J, outside" in output
     assert printable(output) == output
