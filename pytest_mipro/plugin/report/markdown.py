@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import pytest
+
 from pytest_mipro.optimizer.budget.spending import grouped
 from pytest_mipro.optimizer.run.events import Measured
 from pytest_mipro.optimizer.statistics.notation import with_interval
@@ -37,13 +39,14 @@ _MOST_DIFF_LINES, _MOST_DIFF_CHARS = 200, MAX_CHARS // 2
 _TICKS = re.compile("`+")
 _HEAD = ("test", "verdict", "mean (95 %)", "against the lock", "cases")
 _UNDECIDED = "no study came to its decision"
+_NOT_FAILED = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 _WORDS = {"passed": "passed", "failed": "**FAILED**", "incomplete": "**INCOMPLETE**"}
 
 
 def markdown_report(report: RunReport, redact: Callable[[str], str]) -> str:
     """Return the report's text, of at most `MAX_CHARS` characters."""
     words = Words(redact)
-    blocks = [_Block(_RESULTS, [f"### {_title(report)}"])]
+    blocks = [_Block(_RESULTS, [f"### pytest-mipro: {_title(report)}"])]
     for item in report.optimizations:
         blocks.append(_Block(_RESULTS, _optimization(item, words)))
         blocks += [_Block(_DETAILS, part(item, words)) for part in (_diff, _costs)]
@@ -83,23 +86,28 @@ def _bounded(blocks: Sequence[_Block]) -> str:
 
 
 def _title(report: RunReport) -> str:
+    """Return what came of the run; one that fails by no verdict, as by drift, is no success."""
     if report.optimize:
-        accepted = [item.result for item in report.optimizations if item.result.prompts]
-        better = sum(not describe_demand(result) for result in accepted)
-        count = len(report.optimizations)
-        many = counted(count, "study", "studies")
-        if better:
-            return f"pytest-mipro: {better} of {many} improved"
-        if accepted:
-            return f"pytest-mipro: {len(accepted)} of {many} accepted, none shown to be better"
-        return f"pytest-mipro: {'nothing better was found' if count else _UNDECIDED}"
-    judged = [v for study in report.studies for v in study.verdicts if v.judged]
-    failed = sum(verdict.status != "passed" for verdict in judged)
-    if failed:
-        return f"pytest-mipro: {failed} of {counted(len(judged), 'verdict')} failed"
-    if not judged:
-        return "pytest-mipro: no verdict"
-    return f"pytest-mipro: {counted(len(judged), 'verdict')} passed"
+        text = _optimized(report)
+    else:
+        judged = [v for study in report.studies for v in study.verdicts if v.judged]
+        failed = sum(verdict.status != "passed" for verdict in judged)
+        if failed:
+            return f"{failed} of {counted(len(judged), 'verdict')} failed"
+        text = f"{counted(len(judged), 'verdict')} passed" if judged else "no verdict"
+    return text if report.exit_status in _NOT_FAILED else f"{text}; the run failed"
+
+
+def _optimized(report: RunReport) -> str:
+    accepted = [item.result for item in report.optimizations if item.result.prompts]
+    better = sum(not describe_demand(result) for result in accepted)
+    count = len(report.optimizations)
+    many = counted(count, "study", "studies")
+    if better:
+        return f"{better} of {many} improved"
+    if accepted:
+        return f"{len(accepted)} of {many} accepted, none shown to be better"
+    return "nothing better was found" if count else _UNDECIDED
 
 
 def _study(study: GatedStudy, words: Words) -> Iterator[_Block]:

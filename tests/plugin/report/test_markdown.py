@@ -109,6 +109,28 @@ def test_passed(pytester):
     assert markdown(pytester).startswith("### pytest-mipro: 1 verdict passed\n")
 
 
+EACH = """
+@pytest.mark.mipro
+@cases("words.jsonl")
+def test_each(text):
+    assert say(text=text) == text.upper()
+"""
+
+
+@pytest.mark.parametrize("why", ["drift", "a case by itself", "an ordinary test"])
+def test_a_run_that_fails_without_a_verdict_is_not_told_as_passed(pytester, why):
+    write_gate(pytester, TESTS + EACH if why == "a case by itself" else TESTS)
+    if why == "drift":
+        pytester.runpytest("--mipro-update-lock")
+        write_prompt(pytester, "Say the word loudly.")
+    elif why == "an ordinary test":
+        pytester.makepyfile(test_plain="def test_it(): assert False")
+    strict = ["--mipro-strict"] if why == "drift" else []
+    assert pytester.runpytest(*strict, "--mipro-markdown=out.md").ret == 1
+    title = markdown(pytester).partition("\n")[0]
+    assert title == "### pytest-mipro: 1 verdict passed; the run failed"
+
+
 def test_nothing_of_the_cases_breaks_it_or_pings(pytester):
     write_gate(pytester, TESTS.replace("== text.upper()", '== "x", text'))
     write_words(pytester, ("one",))
