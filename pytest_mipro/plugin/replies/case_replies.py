@@ -91,7 +91,7 @@ class RerunClient(OfflineClient):
         for module, request in self._unknown:
             old = _nearest(module, request, list(left.values()))
             if old is None:
-                difference = f"one call more: {_quoted(request.messages[-1].content)}"
+                difference = f"one call more: {_quoted(_last_text(request))}"
                 found.append(ChangingCall(module, difference))
                 continue
             key = key_of(old.request)
@@ -184,7 +184,10 @@ def _said(used: Iterable[UsedReply]) -> Iterator[tuple[str, str, str]]:
 
 
 def _difference(first: Request, second: Request) -> str:
-    """Return the first line in which the messages of two requests differ, in both forms."""
+    """Return the first line in which the messages of two requests differ, in both forms.
+
+    Where they don't, it is what else identifies them, around the first difference.
+    """
     texts = [
         "\n".join(message.content for message in request.messages).split("\n")
         for request in (first, second)
@@ -192,7 +195,12 @@ def _difference(first: Request, second: Request) -> str:
     for one, other in zip_longest(*texts):
         if one != other:
             return f"{_quoted(one)} became {_quoted(other)}"
-    return f"{_quoted(dict(first.parameters))} became {_quoted(dict(second.parameters))}"
+    before, after = first.canonical_json(), second.canonical_json()
+    same = next(
+        (at for at, pair in enumerate(zip(before, after, strict=False)) if len(set(pair)) > 1), 0
+    )
+    start = max(0, same - _QUOTED_CHARS // 3)
+    return f"{_quoted(before[start:])} became {_quoted(after[start:])}"
 
 
 def _nearest(module: str, request: Request, used: Sequence[UsedReply]) -> UsedReply | None:
@@ -205,7 +213,12 @@ def _nearest(module: str, request: Request, used: Sequence[UsedReply]) -> UsedRe
 
 
 def _lines(request: Request) -> set[str]:
-    return set(request.messages[-1].content.split("\n"))
+    return set(_last_text(request).split("\n"))
+
+
+def _last_text(request: Request) -> str:
+    """Return the last message; of an own client's call without any, what identifies it."""
+    return request.messages[-1].content if request.messages else request.canonical_json()
 
 
 def _quoted(line: object) -> str:

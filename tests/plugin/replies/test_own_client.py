@@ -127,6 +127,27 @@ def test_what_changes_in_each_run_is_told_by_a_recording(project: pytest.Pyteste
     result.stdout.fnmatch_lines([wanted])
 
 
+def test_what_changes_in_a_call_without_messages_is_told_too(
+    project: pytest.Pytester, server: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = """
+import itertools, os, httpx
+number = itertools.count()
+
+def say(text):
+    body = {"model": "m", "query": f"{text} {next(number)}", "documents": [text] * 40}
+    httpx.post(os.environ["STUB"] + "/v2/completions", json=body)
+    return f"user said {text}"
+"""
+    project.makepyfile(pipeline=source)
+    server.reply = "ranked"
+    result = run(project, "--mipro-replies=record")
+    result.stdout.fnmatch_lines(
+        ["not replayable: test_say?one?, *: in a second run '*\"query\":\"one 0*' became '*one 1*"]
+    )
+    assert result.ret == 0
+
+
 def test_a_request_that_two_endpoints_answer_differently_is_not_recorded(
     project: pytest.Pytester, server: Stub
 ) -> None:
