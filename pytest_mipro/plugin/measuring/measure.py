@@ -42,6 +42,7 @@ from pytest_mipro.runtime.text.safe_text import text_of
 RETURNED_NOTHING = (
     "the test returned nothing here and a score elsewhere; return a score on every path"
 )
+_LARGEST = 1e300  # of a metric: the sum over all cases is then finite, too
 # Subclasses of BaseException that mean an outcome of the test.
 _OUTCOMES = (pytest.skip.Exception, pytest.fail.Exception, pytest.xfail.Exception)
 _CANCELLED = Outcome(None, failure="the test was cancelled")
@@ -139,9 +140,10 @@ def returned(value: Any) -> Outcome:
         return Outcome(None, error=f"the score {number!r} is not in 0…1; {remedy}")
     metrics = {name: _number(metric) for name, metric in score.metrics.items()}
     for name, metric in metrics.items():
-        if metric is None or not math.isfinite(metric):
+        if metric is None or not abs(metric) <= _LARGEST:
             given = canonical_repr(score.metrics[name])
-            return Outcome(None, error=f"the metric {name!r} is not a finite number: {given}")
+            wanted = f"a finite number of at most {_LARGEST:g}"
+            return Outcome(None, error=f"the metric {name!r} is not {wanted}: {given}")
     known = {name: metric for name, metric in metrics.items() if metric is not None}
     within = min(max(number, 0.0), 1.0)
     return Outcome(within, canonical(text_of(score.feedback)), known, returned=True)

@@ -17,6 +17,7 @@ from pytest_mipro.runtime.client.contract import (
     Reply,
     Request,
     known_cost,
+    known_time,
     known_usage,
 )
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
@@ -53,13 +54,13 @@ class CheckedClient(ClientWrapper):
             raise
 
     def received(self, request: Request, reply: Reply) -> Reply:
-        """Return the reply, dated, without an impossible usage or cost; raises EndpointError."""
+        """Return the reply, dated, without impossible figures; raises EndpointError."""
         self._refuse_echo(request, (*_said(request, reply), reply.model, reply.finish_reason))
         return replace(
             reply,
             usage=known_usage(reply.usage.prompt_tokens, reply.usage.completion_tokens),
             cost=known_cost(reply.cost),
-            asked=reply.asked or time.time(),
+            asked=known_time(reply.asked) or time.time(),
         )
 
     def _refuse_echo(self, request: Request, texts: tuple[str, ...]) -> None:

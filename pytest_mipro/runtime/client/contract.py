@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeGuard, runtime_checkable
 
 from pytest_mipro.errors import EndpointError
 from pytest_mipro.runtime.client.attachments import Attachment
@@ -144,7 +143,9 @@ class Usage:
         )
 
 
-_MOST_TOKENS = 100_000_000  # of one call; a larger count is a mistake
+# Of one call; what is larger is a mistake.
+_MOST_TOKENS, _MOST_DOLLARS = 100_000_000, 1_000_000.0
+_YEAR_3000 = 32_503_680_000.0  # nanoseconds of today are later
 
 
 def known_usage(prompt_tokens: object, completion_tokens: object) -> Usage:
@@ -156,9 +157,17 @@ def known_usage(prompt_tokens: object, completion_tokens: object) -> Usage:
 
 
 def known_cost(cost: object) -> float | None:
-    """Return the US dollars that an endpoint reports, None for what is no amount."""
-    number = float(cost) if type(cost) in (int, float) else math.nan  # type: ignore[arg-type]
-    return number if math.isfinite(number) and number >= 0 else None
+    """Return the US dollars that an endpoint reports, None for what is no amount of a call."""
+    return float(cost) if _is_within(cost, _MOST_DOLLARS) else None
+
+
+def known_time(asked: object) -> float:
+    """Return when an endpoint was asked, in Unix seconds; 0, unknown, for what is no such time."""
+    return float(asked) if _is_within(asked, _YEAR_3000) else 0.0
+
+
+def _is_within(value: object, most: float) -> TypeGuard[float]:
+    return type(value) in (int, float) and 0 <= value <= most  # type: ignore[operator]
 
 
 @dataclass(frozen=True)

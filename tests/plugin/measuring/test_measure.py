@@ -80,6 +80,10 @@ def test_a_scalar_of_numpy_is_a_number():
             pytest_mipro.Score(1.0, length=float("nan")),
             "the metric 'length' is not a finite number",
         ),
+        (
+            pytest_mipro.Score(1.0, length=-1e308),  # the mean of two would be none
+            "the metric 'length' is not a finite number of at most 1e+300: -1e+308",
+        ),
     ],
 )
 def test_what_is_no_score_is_an_error(value, text):

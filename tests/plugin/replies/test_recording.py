@@ -1,14 +1,22 @@
-"""What may be kept of a reply: nothing that gives away what was sent in private."""
+"""What is kept of a reply: nothing that gives away what was sent in private, no impossible time."""
 
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 
 import pytest
 
 from pytest_mipro.errors import EndpointError
 from pytest_mipro.plugin.replies.recording import CheckedClient
-from pytest_mipro.runtime.client.contract import Message, Request, ScriptedClient
+from pytest_mipro.runtime.client.contract import (
+    Message,
+    OfflineClient,
+    Reply,
+    Request,
+    ScriptedClient,
+)
 
 PRIVATE = {"extra_body": {"tenants": ["desk-7f3a9c2e-eu"], "mode": "fast", "depth": 3}}
 
@@ -23,3 +31,15 @@ def test_a_reply_that_echoes_a_private_parameter_is_an_error() -> None:
     assert said("a fast reply, 3 words") == "a fast reply, 3 words"
     with pytest.raises(EndpointError, match="echoed a credential in its reply"):
         said("hello desk-7f3a9c2e-eu")
+
+
+@pytest.mark.parametrize("asked", [1e18, 1e300, -5.0, math.nan, math.inf, None, "now"])
+def test_a_reply_with_an_impossible_time_is_dated_by_the_clock(asked: float) -> None:
+    class Own(OfflineClient):
+        async def complete(self, _: Request) -> Reply:
+            return Reply("hi", cost=1e300, asked=asked)
+
+    client = CheckedClient(Own(), ())
+    reply = asyncio.run(client.complete(Request("m", (Message("user", "hi"),))))
+    assert abs(reply.asked - time.time()) < 60
+    assert reply.cost is None
