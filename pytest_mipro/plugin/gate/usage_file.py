@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from pytest_mipro.errors import CacheError
 from pytest_mipro.optimizer.budget.prompt_parts import PromptParts
@@ -30,6 +31,7 @@ from pytest_mipro.plugin.replies.journal import GATE, Paid, note_gate, today
 from pytest_mipro.runtime.calls.own_client import OWN_CLIENT
 from pytest_mipro.runtime.settings import current_settings
 from pytest_mipro.runtime.text.files import atomic_write, read_text
+from pytest_mipro.runtime.text.strict_json import load_json
 
 
 @dataclass(frozen=True)
@@ -151,11 +153,12 @@ def _made_by_row(results: Sequence[CaseResult]) -> dict[tuple[str, str, str], Mo
 def read_usage(path: Path) -> GateUsage | None:
     """Return what the last gate run took, None where that is not known."""
     try:
-        data = json.loads(read_text(path))
+        data = load_json(read_text(path))
         modules, shared = data.pop("modules"), data.pop("shared", [])
         usage = GateUsage(**data, modules=_modules(modules), shared=_modules(shared))
-        counts = (usage.rows, usage.cases, usage.samples)
-        return usage if all(type(count) is int and count > 0 for count in counts) else None
+        text = json.dumps(asdict(usage))
+        usage = TypeAdapter(GateUsage).validate_json(text, strict=True)  # each value is of its type
+        return usage if min(usage.rows, usage.cases, usage.samples) > 0 else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 

@@ -11,12 +11,14 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any, TypeGuard
 
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.optimizer.deciding.conclude import digest_of_prompts
 from pytest_mipro.plugin.config.study_files import ensure_study_folder, study_file
 from pytest_mipro.plugin.lock.lock_file import Lock
 from pytest_mipro.runtime.text.files import atomic_write, file_lock, read_text
+from pytest_mipro.runtime.text.strict_json import COUNT, load_json
 
 _LOCK_SECONDS = 60.0
 
@@ -111,12 +113,20 @@ def _with(finalists: Iterable[str], *more: str) -> tuple[str, ...]:
 
 def _recorded(path: Path) -> HoldoutUses:
     try:
-        data = json.loads(read_text(path))
-        return HoldoutUses(tuple(map(str, data["finalists"])), int(data.get("earlier", 0)))
+        data = load_json(read_text(path))
     except FileNotFoundError:
         return HoldoutUses()
-    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+    except (ValueError, OSError):
+        data = None
+    known = data if isinstance(data, dict) else {}
+    finalists, earlier = known.get("finalists"), known.get("earlier", 0)
+    if not _are_texts(finalists) or not COUNT[0](earlier):
         raise ConfigurationError(
             f"{path}: the record of holdout uses can't be read; delete it, and treat the next "
             "result as optimistic"
-        ) from None
+        )
+    return HoldoutUses(tuple(finalists), earlier)
+
+
+def _are_texts(value: Any) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)

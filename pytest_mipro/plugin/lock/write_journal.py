@@ -177,12 +177,12 @@ def _read(journal: Path, root: Path) -> list[FileWrite]:
     try:
         text = read_text(journal)
         writes = TypeAdapter(list[FileWrite]).validate_json(text)
+        for write in writes:
+            _check(write, root)
     except OSError as error:
         raise _UnusableError(f"can't be read ({error.strerror})") from None
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # a path may hold a NUL
         raise _UnusableError("not a journal of pytest-mipro") from None
-    for write in writes:
-        _check(write, root)
     return writes
 
 

@@ -51,7 +51,7 @@ def lines_of(path: Path) -> list[Line]:
         raise CacheError(f"{path}: the journal can't be read ({error.strerror})") from None
     lines = []
     for text in texts:
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             lines.append(json.loads(text))
     return [line for line in lines if isinstance(line, dict)]
 
@@ -63,7 +63,8 @@ def last_summary(lines: Iterable[Line]) -> Line | None:
     what the others took is no forecast.
     """
     found = [line if line.get("finished") else line.get("before") for line in lines]
-    summaries = [line for line in reversed(found) if isinstance(line, dict)]
+    known = [line for line in reversed(found) if isinstance(line, dict)]
+    summaries = [line for line in known if isinstance(line.get("stages", {}), dict)]
     whole = next((line for line in summaries if not line.get("cut_short")), None)
     short = next((line for line in summaries if "baseline" in line.get("stages", ())), None)
     if whole is not None or short is None:

@@ -95,6 +95,26 @@ def test_the_record_keeps_the_order_of_the_looks(tmp_path):
     assert known_holdout_uses(tmp_path, "study", Lock("s", 0, 1, holdout_uses=5)).earlier == 2
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"finalists": [], "earlier": Infinity}',
+        '{"finalists": [], "earlier": -5}',
+        '{"finalists": "abc"}',
+        '{"finalists": [1]}',
+        "[]",
+    ],
+    ids=range(6),
+)
+def test_a_damaged_record_is_refused_in_one_line(tmp_path, text):
+    record_holdout_use(tmp_path, "tests/a.mipro.json", HoldoutUses(), "f1")
+    (path,) = (tmp_path / "looks").glob("*.json")
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=r"can't be read; delete it, and treat the next"):
+        known_holdout_uses(tmp_path, "tests/a.mipro.json", None)
+
+
 def test_runs_at_once_count_each_others_looks(tmp_path):
     known = known_holdout_uses(tmp_path, "study", None)  # as both read it when they began
     assert record_holdout_use(tmp_path, "study", known, "ant") == ("ant",)

@@ -210,8 +210,9 @@ def entry(path: object, text: object = NEW["prompts/a.yaml"], replaces: object =
         [entry(5)],
         [entry("prompts/c.yaml", text=5)],
         [entry("prompts/c.yaml", replaces=None)],
+        [entry("prompts/c\0.yaml")],
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_what_is_no_journal_is_put_aside_with_one_line(disk, entries):
     disk.journal(entries)

@@ -4,6 +4,8 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
+
 from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.budget.meter import calling_in
 from pytest_mipro.optimizer.study.amount import Amount, Limits
@@ -155,10 +157,11 @@ def test_a_run_that_outlives_another_is_billed(tmp_path: Path) -> None:
     assert calls(path) == {"search": 2, "baseline": 1}
 
 
-def test_a_strange_summary_is_passed_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stages", ["{}", "5", "null", '"baseline"', "[" * 100_000])
+def test_a_strange_summary_is_passed_over(tmp_path: Path, stages: str) -> None:
     path = tmp_path / "bills/a.jsonl"
     path.parent.mkdir()
-    path.write_text('{"finished": true, "cut_short": true, "stages": {}}\n')
+    path.write_text(f'{{"finished": true, "cut_short": true, "stages": {stages}}}\n')
     assert last_summary(lines_of(path)) is None
     with bill(path) as journal:
         assert journal.billed.calls == 0
