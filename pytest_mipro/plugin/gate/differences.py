@@ -77,14 +77,14 @@ def differences(
 def _file_of(module: LockedModule, folder: Path, shown: FormatPath) -> str:
     """Return the prompt file in words; a variant without its own has the plain one."""
     file = Path(os.path.normpath(folder / module.prompt_path))
-    if not variant_of_file(file) or file.exists():
+    if not variant_of_file(file) or _exists(file):
         return shown(file)
     return f"{shown(plain_file(file))}, which {module.name} follows,"
 
 
 def _uncalled(module: LockedModule, folder: Path, shown: FormatPath) -> Difference:
     what, file = f"module {module.name} is no longer called", folder / module.prompt_path
-    if not file.exists():
+    if not _exists(file):
         return Difference("module", what, _PROGRAM)
     return Difference(
         "module",
@@ -95,7 +95,11 @@ def _uncalled(module: LockedModule, folder: Path, shown: FormatPath) -> Differen
 
 def _is_left(folder: Path, was: str, now: str) -> bool:
     """Return whether a prompt file stayed behind when its module moved."""
-    return (folder / was).exists() and not (folder / now).exists()
+    return _exists(folder / was) and not _exists(folder / now)
+
+
+def _exists(file: Path) -> bool:
+    return os.path.exists(file)  # noqa: PTH110 - raises for no path that a lock may hold
 
 
 def _by_path(modules: Iterable[LockedModule]) -> dict[str, list[LockedModule]]:

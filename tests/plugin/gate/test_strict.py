@@ -55,6 +55,15 @@ def test_a_plain_run_tells_and_passes_a_strict_one_fails(gate, change):
     strict.stdout.fnmatch_lines([f"FAILED {LOCK}::lock - 1 difference from the lock (mipro_st*"])
 
 
+@pytest.mark.parametrize("path", ["a" * 400 + ".yaml", "\\u0000.yaml"], ids=["long", "NUL"])
+def test_a_locked_path_that_no_file_can_have_is_told(gate, path):
+    edit(gate, LOCK, "prompts/pipeline.say.yaml", path)
+    plain = gate.runpytest()
+    assert plain.ret == 0
+    plain.stdout.fnmatch_lines([DIFFERS, "  1 line of the lock edited since it was written: *"])
+    plain.stdout.fnmatch_lines(["  the prompt file of pipeline.say is prompts/pipeline.say.yaml*"])
+
+
 @pytest.mark.parametrize("change", [renamed, moved_without_its_prompt])
 def test_a_prompt_file_that_stayed_behind_is_told(gate, change):
     words = change(gate)
