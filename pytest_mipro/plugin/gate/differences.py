@@ -17,6 +17,7 @@ from pytest_mipro.plugin.gate.verdict.verdict_types import Verdict
 from pytest_mipro.plugin.lock.lock_file import Lock, LockedModule
 from pytest_mipro.runtime.calls.parameters import PRIVATE_PREFIX, RECORDED
 from pytest_mipro.runtime.signature.signature import plain_file, variant_of_file
+from pytest_mipro.runtime.text.files import is_regular
 from pytest_mipro.runtime.text.number_words import counted
 from pytest_mipro.runtime.text.redaction import HIDDEN
 
@@ -77,14 +78,14 @@ def differences(
 def _file_of(module: LockedModule, folder: Path, shown: FormatPath) -> str:
     """Return the prompt file in words; a variant without its own has the plain one."""
     file = Path(os.path.normpath(folder / module.prompt_path))
-    if not variant_of_file(file) or _exists(file):
+    if not variant_of_file(file) or is_regular(file):
         return shown(file)
     return f"{shown(plain_file(file))}, which {module.name} follows,"
 
 
 def _uncalled(module: LockedModule, folder: Path, shown: FormatPath) -> Difference:
     what, file = f"module {module.name} is no longer called", folder / module.prompt_path
-    if not _exists(file):
+    if not is_regular(file):
         return Difference("module", what, _PROGRAM)
     return Difference(
         "module",
@@ -95,11 +96,7 @@ def _uncalled(module: LockedModule, folder: Path, shown: FormatPath) -> Differen
 
 def _is_left(folder: Path, was: str, now: str) -> bool:
     """Return whether a prompt file stayed behind when its module moved."""
-    return _exists(folder / was) and not _exists(folder / now)
-
-
-def _exists(file: Path) -> bool:
-    return os.path.exists(file)  # noqa: PTH110 - raises for no path that a lock may hold
+    return is_regular(folder / was) and not is_regular(folder / now)
 
 
 def _by_path(modules: Iterable[LockedModule]) -> dict[str, list[LockedModule]]:

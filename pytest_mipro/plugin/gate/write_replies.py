@@ -28,7 +28,7 @@ from pytest_mipro.plugin.replies.client_stack import replies_path
 from pytest_mipro.runtime.calls.own_client import caller
 from pytest_mipro.runtime.replies.recorded import RECORD, RecordedReply
 from pytest_mipro.runtime.replies.replies_file import dump_replies, read_replies
-from pytest_mipro.runtime.text.files import atomic_write
+from pytest_mipro.runtime.text.files import atomic_write, is_regular
 from pytest_mipro.runtime.text.number_words import counted
 
 RECORDER = "mipro-replies-recorder"
@@ -64,7 +64,8 @@ class Recorder:
                     else error
                 )
                 self._lines.append((f"{shown} is not written: {reason}", "red"))
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+                if session.exitstatus == pytest.ExitCode.OK:
+                    session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -114,7 +115,7 @@ class Recorder:
         """
         file, separator, _ = reply.case.partition("::")
         cases = [result.id for verdict in self._verdicts(study) for result in verdict.results]
-        if separator and (study.lock.parent / file).is_file():
+        if separator and is_regular(study.lock.parent / file):
             return not any(case.startswith(f"{file}::") for case in cases)
         test = reply.case.partition("[")[0]
         named = any("::" in argument for argument in self._config.args)

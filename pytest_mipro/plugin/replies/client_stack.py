@@ -59,6 +59,7 @@ from pytest_mipro.runtime.replies.recorded import RecordedClient, RecordedReplie
 from pytest_mipro.runtime.replies.replies_file import SUFFIX, read_replies
 from pytest_mipro.runtime.settings import current_settings
 from pytest_mipro.runtime.steps.kept import StepClient
+from pytest_mipro.runtime.text.files import is_regular
 
 STARTED = "mipro_started"
 _STARTED = pytest.StashKey[float]()
@@ -161,7 +162,7 @@ def _has_tests(folder: Path, replies: RecordedReplies) -> bool:
     named = {
         file for file, separator, _ in (it.case.partition("::") for it in replies) if separator
     }
-    return any(file.endswith(".py") and (folder / file).is_file() for file in named)
+    return any(file.endswith(".py") and is_regular(folder / file) for file in named)
 
 
 def replies_of(config: pytest.Config, locks: Sequence[Path]) -> RecordedReplies:

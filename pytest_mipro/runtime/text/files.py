@@ -59,6 +59,11 @@ def _write_draft(folder: Path, path: Path, content: bytes, mode: int | None) -> 
         raise
 
 
+def is_regular(path: Path) -> bool:
+    """Return whether there is such a file; a path from outside may be one that none can have."""
+    return os.path.isfile(path)  # noqa: PTH113 - raises for a name that is too long
+
+
 def read_text(path: Path, errors: str = "strict") -> str:
     """Return a UTF-8 file's text; raises OSError, also for a pipe or device: it may never end."""
     with open(path, encoding="utf-8", errors=errors, opener=_open_regular) as file:

@@ -6,6 +6,7 @@ import pytest
 from recorded_desk import (
     RECORD,
     REPLAY,
+    cases,
     file_of,
 )
 
@@ -43,6 +44,43 @@ def test_a_file_that_can_not_be_written_is_one_line_with_what_to_do(
         "correct the permissions, and run `pytest --mipro-replies=record` again"
     )
     assert told in result.outlines
+
+
+def test_ids_longer_than_a_file_s_name_are_recorded_and_replayed(pytester, recordable):
+    source = """
+@pytest.mark.mipro(threshold=0.5)
+@pytest.mark.parametrize("text", [pytest.param("one", id={name!r})])
+def test_echo(text): assert echo(text=text) == text
+"""
+    for name in ("a" * 300 + ".py::b", "c"):
+        recordable(source.format(name=name))
+        assert pytester.runpytest(RECORD).ret == 0
+    assert cases(pytester) == ["test_echo[c]"]
+    recordable(source.format(name="a" * 300 + ".py::b"))
+    (pytester.path / "test_desk.replies.jsonl").unlink()
+    assert pytester.runpytest(RECORD).ret == 0
+    (pytester.path / "test_desk.py").rename(pytester.path / "test_new.py")
+    result = pytester.runpytest(REPLAY)
+    result.stdout.fnmatch_lines(["*rename test_desk.replies.jsonl to that*"])
+
+
+def test_a_run_that_was_interrupted_stays_so_where_its_file_can_not_be_written(
+    pytester, recordable
+):
+    recordable("""
+from pathlib import Path
+
+@pytest.mark.mipro(threshold=0.5)
+@pytest.mark.parametrize("text", ["one", "two"])
+def test_echo(text):
+    if text == "two":
+        Path("test_desk.replies.jsonl").write_text("broken")
+        pytest.exit("enough")
+    assert echo(text=text) == text
+""")
+    result = pytester.runpytest_inprocess(RECORD)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["test_desk.replies.jsonl is not written: *"])
 
 
 def test_an_edited_reply_is_replayed_as_it_stands(pytester, recordable):
