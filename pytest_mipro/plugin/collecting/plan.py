@@ -31,6 +31,9 @@ from pytest_mipro.plugin.collecting.study_home import home_of
 from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.lock.lock_file import SUFFIX
 
+SUBTESTS = "subtests"
+NO_SUBTESTS = "`subtests` has no one score; parametrise the test instead"
+
 
 @dataclass(frozen=True)
 class StudyKey:
@@ -170,8 +173,8 @@ def refusal(item: pytest.Item) -> str | None:
     function = inspect.unwrap(item.function)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         return f"{where}the test is a generator; a test returns its score, so replace `yield`"
-    if "subtests" in item.fixturenames:
-        return f"{where}`subtests` has no one score; parametrise the test instead"
+    if SUBTESTS in item.fixturenames:
+        return f"{where}{NO_SUBTESTS}"
     if item.config.getoption("forked", False) or item.get_closest_marker("forked"):
         return f"{where}a score does not come back from pytest-forked's processes; do without it"
     return None

@@ -40,6 +40,37 @@ def test_what_cannot_be_measured_is_refused_in_one_line(pytester, desk, source, 
     result.stdout.fnmatch_lines([line])
 
 
+def test_subtests_of_a_test_that_runs_are_refused(pytester, desk):
+    desk("""
+@pytest.fixture
+def subtests(): raise AssertionError("it is made")
+
+@pytest.mark.mipro(threshold=0.5)
+def test_parts(request):
+    request.getfixturevalue("subtests")
+""")
+    result = pytester.runpytest("--mipro-update-lock")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    line = "*::test_parts: @pytest.mark.mipro: `subtests` has no one score; parametrise the test*"
+    result.stdout.fnmatch_lines([line, "test_parts  1 case  1 error  INCOMPLETE: *"])
+    assert not (pytester.path / "test_desk.mipro.json").exists()
+
+
+def test_a_failure_of_another_plugin_is_shown_without_frames_of_this_one(pytester, desk):
+    desk("@pytest.mark.mipro(threshold=0.5)\ndef test_one(): assert echo(text='a') == 'a'")
+    with (pytester.path / "conftest.py").open("a") as conftest:
+        conftest.write("""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    yield
+    raise RuntimeError("no screenshot")
+""")
+    result = pytester.runpytest()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["E*RuntimeError: no screenshot", "conftest.py:*: RuntimeError"])
+    result.stdout.no_fnmatch_line("*case_hooks.py*")
+
+
 @pytest.mark.parametrize(
     ("mark", "option"), [("", ["--forked"]), ("@pytest.mark.forked\n", [])], ids=["option", "mark"]
 )
