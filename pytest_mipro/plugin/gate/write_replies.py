@@ -94,9 +94,12 @@ class Recorder:
     ) -> Sequence[RecordedReply]:
         """Return what a whole run keeps without a use: what tests need that it did not collect.
 
-        Their fixtures' replies name no test, so all of these stay with them.
+        So does a case that was skipped before it called anything, as on another platform. Their
+        fixtures' replies name no test, so all of these stay with them.
         """
-        kept = [reply for reply in before if self._not_collected(study, reply)]
+        results = (result for verdict in self._verdicts(study) for result in verdict.results)
+        skipped = {it.id for it in results if it.outcome.skipped and not it.all_usages}
+        kept = [it for it in before if it.case in skipped or self._not_collected(study, it)]
         known = {reply.key for reply in kept}
         of_fixtures = [it for it in before if is_fixture(it.case) and it.key not in known]
         return [*kept, *of_fixtures] if kept else []

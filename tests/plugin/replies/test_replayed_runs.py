@@ -172,3 +172,30 @@ def test_a_file_that_lacks_every_reply_is_told_as_a_replay_would_fail(pytester, 
     assert file_of(pytester).read_text(encoding="utf-8").splitlines(keepends=True) == before
     file_of(pytester).unlink()
     pytester.runpytest().stdout.no_fnmatch_line("replies: *")
+
+
+@pytest.mark.parametrize("skip", ["mark", "fixture"])
+def test_what_another_platform_skips_stays_recorded(pytester, recordable, monkeypatch, skip):
+    mark = "@pytest.mark.skipif(bool(os.environ.get('ELSEWHERE')), reason='no such sensor')\n"
+    source = f"""
+import os
+
+@pytest.fixture
+def sensor():
+    if os.environ.get("ELSEWHERE"): pytest.skip("no such sensor")
+
+{mark if skip == "mark" else ""}@pytest.mark.mipro(threshold=0.5)
+def test_sensor({"sensor" if skip == "fixture" else ""}): assert echo(text="warm") == "warm"
+
+@pytest.mark.mipro(threshold=0.5)
+@pytest.mark.parametrize("text", ["one", "two"])
+def test_echo(text): assert echo(text=text) == text
+"""
+    recordable(source)
+    pytester.runpytest(RECORD)
+    monkeypatch.setenv("ELSEWHERE", "1")
+    recordable(source.replace('["one", "two"]', '["one"]'))
+    result = pytester.runpytest(RECORD)
+    result.stdout.fnmatch_lines(["test_desk.replies.jsonl: 2 replies recorded, 1 removed"])
+    monkeypatch.delenv("ELSEWHERE")
+    assert pytester.runpytest(REPLAY).ret == 0
