@@ -9,12 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.optimizer.study.case import Outcome
 from pytest_mipro.optimizer.study.identity import seen_digest
-from pytest_mipro.plugin.collecting.marks import MARK
 from pytest_mipro.plugin.collecting.partial_study import is_partial
-from pytest_mipro.plugin.collecting.plan import NO_SUBTESTS, PLANNED, SUBTESTS, PlannedCase
+from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.config.printable import printable
 from pytest_mipro.plugin.gate.call_usage import paid_within, usages_of, usages_of_set_ups
@@ -73,18 +71,6 @@ class Gate:
                 item.obj = function
                 if run.lost:
                     self._lost.setdefault(test, f"{case.id}: {run.lost}")
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_fixture_setup(
-        self, fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
-    ) -> None:
-        """Refuse `subtests` also where a case asks for it while it runs: it fails what has passed.
-
-        Raises ConfigurationError.
-        """
-        case = request.node.stash.get(PLANNED, None)
-        if fixturedef.argname == SUBTESTS and case is not None:
-            raise ConfigurationError(f"{case.test.nodeid}: @pytest.mark.{MARK}: {NO_SUBTESTS}")
 
     @pytest.hookimpl
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object | None:

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from pytest_mipro.plugin.collecting.plan import PLANNED, PlannedCase
+from pytest_mipro.errors import ConfigurationError
+from pytest_mipro.plugin.collecting.marks import MARK
+from pytest_mipro.plugin.collecting.plan import NO_SUBTESTS, PLANNED, SUBTESTS, PlannedCase
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.measuring.fixtures import caller_name
 from pytest_mipro.plugin.replies.circuit_breaker import NOT_TRIED
@@ -74,8 +76,13 @@ class FixtureCalls:
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[Any]
     ) -> Generator[None, object, object]:
-        """Trace what a fixture calls; one that a test's body asks for belongs to its case."""
+        """Trace what a fixture calls; one that a test's body asks for belongs to its case.
+
+        Raises ConfigurationError for `subtests`, which fail what has passed, whoever asks for them.
+        """
         __tracebackhide__ = True  # what a fixture raises is shown from the user's code on
+        if fixturedef.argname == SUBTESTS and (case := self._case()):
+            raise ConfigurationError(f"{case.test.nodeid}: @pytest.mark.{MARK}: {NO_SUBTESTS}")
         if in_case():
             return (yield)
         self._open.append(fixturedef)
