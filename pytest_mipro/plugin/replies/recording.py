@@ -17,7 +17,7 @@ from pytest_mipro.runtime.client.contract import (
     Reply,
     Request,
     known_cost,
-    known_time,
+    known_seconds,
     known_usage,
 )
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
@@ -60,7 +60,8 @@ class CheckedClient(ClientWrapper):
             reply,
             usage=known_usage(reply.usage.prompt_tokens, reply.usage.completion_tokens),
             cost=known_cost(reply.cost),
-            asked=known_time(reply.asked) or time.time(),
+            latency=known_seconds(reply.latency),
+            asked=known_seconds(reply.asked) or time.time(),
         )
 
     def _refuse_echo(self, request: Request, texts: tuple[str, ...]) -> None:

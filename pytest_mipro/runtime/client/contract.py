@@ -161,9 +161,9 @@ def known_cost(cost: object) -> float | None:
     return float(cost) if _is_within(cost, _MOST_DOLLARS) else None
 
 
-def known_time(asked: object) -> float:
-    """Return when an endpoint was asked, in Unix seconds; 0, unknown, for what is no such time."""
-    return float(asked) if _is_within(asked, _YEAR_3000) else 0.0
+def known_seconds(value: object) -> float:
+    """Return a latency or Unix time that a client reports; 0, unknown, for what is neither."""
+    return float(value) if _is_within(value, _YEAR_3000) else 0.0
 
 
 def _is_within(value: object, most: float) -> TypeGuard[float]:
