@@ -32,7 +32,7 @@ from pytest_mipro.optimizer.search.tpe import TPESearcher
 from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
 from pytest_mipro.runtime.client.contract import Reply, Request, Usage
-from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
+from pytest_mipro.runtime.prompts.committed_prompts import committed_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -20,7 +20,7 @@ from benchmarks.comparison.project import load_pipeline, write_project
 from pytest_mipro.errors import ProgramError
 from pytest_mipro.runtime.client.live.attempts import LiveSettings
 from pytest_mipro.runtime.client.providers import ProviderClient
-from pytest_mipro.runtime.prompts.prompt_file import forget_committed_prompts
+from pytest_mipro.runtime.prompts.committed_prompts import forget_committed_prompts
 from pytest_mipro.runtime.settings import configure
 
 if TYPE_CHECKING:

@@ -37,7 +37,7 @@ from pytest_mipro.plugin.optimise.inputs.optimizer_inputs import (
     startup_trials,
 )
 from pytest_mipro.runtime.calls.context import CallContext, use
-from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
+from pytest_mipro.runtime.prompts.committed_prompts import committed_prompt
 from pytest_mipro.runtime.settings import configure
 from pytest_mipro.simulated.client import SimulatedClient
 

@@ -23,8 +23,9 @@ from pytest_mipro.runtime.calls.parameters import Parameters, checked_parameters
 from pytest_mipro.runtime.calls.stack import project_stack
 from pytest_mipro.runtime.calls.strays import is_offline_child
 from pytest_mipro.runtime.client.contract import LMClient, Message, Request
+from pytest_mipro.runtime.prompts.committed_prompts import committed_prompt
 from pytest_mipro.runtime.prompts.prompt import Prompt
-from pytest_mipro.runtime.prompts.prompt_file import check_prompt_path, committed_prompt
+from pytest_mipro.runtime.prompts.prompt_file import check_prompt_path
 from pytest_mipro.runtime.prompts.render import render
 from pytest_mipro.runtime.settings import (
     check_model,

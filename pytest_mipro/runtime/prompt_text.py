@@ -15,9 +15,10 @@ from typing import Any
 from pytest_mipro.errors import ModuleCallError, ModuleDefinitionError
 from pytest_mipro.runtime.calls.context import CallContext, current_context, remembering
 from pytest_mipro.runtime.calls.rendered_texts import Rendering
+from pytest_mipro.runtime.prompts.committed_prompts import committed_prompt
 from pytest_mipro.runtime.prompts.placeholders import joined
 from pytest_mipro.runtime.prompts.prompt import Prompt
-from pytest_mipro.runtime.prompts.prompt_file import check_prompt_path, committed_prompt
+from pytest_mipro.runtime.prompts.prompt_file import check_prompt_path
 from pytest_mipro.runtime.prompts.render import says_demos, text_parts
 from pytest_mipro.runtime.settings import current_variant
 from pytest_mipro.runtime.signature.text_signature import TextSignature, text_signature

@@ -30,7 +30,7 @@ from pytest_mipro.optimizer.run.study_run import Services, StudyRun, study_run
 from pytest_mipro.optimizer.search.searcher import RandomSearcher
 from pytest_mipro.optimizer.study.case import Case, Outcome, Study, TestSpec
 from pytest_mipro.optimizer.study.settings import OptimizerSettings
-from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
+from pytest_mipro.runtime.prompts.committed_prompts import committed_prompt
 
 Colour = Literal["red", "green", "blue"]
 

@@ -26,13 +26,9 @@ from pytest_mipro.runtime.calls.rendered_texts import owner_of
 from pytest_mipro.runtime.calls.trace import Trace
 from pytest_mipro.runtime.client.contract import Message, ScriptedClient
 from pytest_mipro.runtime.prompt_text import PromptText, prompt_text
+from pytest_mipro.runtime.prompts.committed_prompts import forget_committed_prompts
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
-from pytest_mipro.runtime.prompts.prompt_file import (
-    dump_prompt,
-    file_text,
-    forget_committed_prompts,
-    read_prompt,
-)
+from pytest_mipro.runtime.prompts.prompt_file import dump_prompt, file_text, read_prompt
 
 JSON = 'You work for {company}.\nReply as {"queue": "…", "of": "{company}"} or \\boxed{answer}.'
 DEMO = Demo("r1", {"user_message": "It {hangs}"}, "bug")

@@ -20,12 +20,9 @@ from pytest_mipro.errors import (
 from pytest_mipro.runtime.calls.context import CallContext, use
 from pytest_mipro.runtime.calls.trace import Trace
 from pytest_mipro.runtime.client.contract import ScriptedClient
+from pytest_mipro.runtime.prompts.committed_prompts import forget_committed_prompts, with_variants
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
-from pytest_mipro.runtime.prompts.prompt_file import (
-    dump_prompt,
-    forget_committed_prompts,
-    with_variants,
-)
+from pytest_mipro.runtime.prompts.prompt_file import dump_prompt
 from pytest_mipro.runtime.settings import Settings, replace_settings
 
 if TYPE_CHECKING:

@@ -14,12 +14,9 @@ from pytest_mipro.cli.repo.trees import Folder
 from pytest_mipro.errors import ConfigurationError
 from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.runtime.client.contract import Message
+from pytest_mipro.runtime.prompts.committed_prompts import committed_prompt, with_variants
 from pytest_mipro.runtime.prompts.placeholders import joined
-from pytest_mipro.runtime.prompts.prompt_file import (
-    PROMPT_SUFFIXES,
-    committed_prompt,
-    with_variants,
-)
+from pytest_mipro.runtime.prompts.prompt_file import PROMPT_SUFFIXES
 from pytest_mipro.runtime.prompts.render import render, says_demos, text_parts
 from pytest_mipro.runtime.signature.signature import (
     VARIANT_SIGN,

@@ -13,7 +13,7 @@ from pytest_mipro.errors import ModuleDefinitionError
 from pytest_mipro.runtime.calls.stack import is_project_file
 from pytest_mipro.runtime.module import LMModule
 from pytest_mipro.runtime.prompt_text import PromptText
-from pytest_mipro.runtime.prompts.prompt_file import read_if_there, with_variants
+from pytest_mipro.runtime.prompts.committed_prompts import read_if_there, with_variants
 from pytest_mipro.runtime.signature.signature import Signature
 
 

@@ -13,7 +13,7 @@ from pytest_mipro.optimizer.study.identity import content_digest
 from pytest_mipro.plugin.measuring.report_data import CallUsage, ModuleUsage, by_module
 from pytest_mipro.plugin.replies.fixture_calls import SetUp
 from pytest_mipro.runtime.calls.trace import ModuleCall, Trace
-from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
+from pytest_mipro.runtime.prompts.committed_prompts import committed_prompt
 from pytest_mipro.runtime.signature.signature import Signature
 
 

@@ -33,7 +33,7 @@ from pytest_mipro.plugin.replies.circuit_breaker import NOT_TRIED
 from pytest_mipro.plugin.replies.fixture_calls import FixtureCalls, SetUp, first_error
 from pytest_mipro.plugin.replies.serving import watching_cases
 from pytest_mipro.runtime.calls.trace import ModuleCall
-from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
+from pytest_mipro.runtime.prompts.committed_prompts import committed_prompt
 
 _RUN = pytest.StashKey[RecordedCall | None]()
 

@@ -15,8 +15,8 @@ from pytest_mipro.optimizer.study.case import Study
 from pytest_mipro.plugin.config.paths import relative_path
 from pytest_mipro.plugin.lock.lock_file import Lock, LockedCase, LockedLesson, LockedModule
 from pytest_mipro.runtime.calls.trace import ModuleCall
+from pytest_mipro.runtime.prompts.committed_prompts import committed_prompt
 from pytest_mipro.runtime.prompts.prompt import Prompt
-from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 
 _MOST_LESSONS = 100
 

@@ -17,8 +17,8 @@ from pytest_mipro.optimizer.study.case import Evaluation
 from pytest_mipro.optimizer.study.fingerprint import digest_of_json
 from pytest_mipro.plugin.config.study_files import ensure_study_folder
 from pytest_mipro.runtime.calls.trace import ModuleCall
+from pytest_mipro.runtime.prompts.committed_prompts import committed_prompt
 from pytest_mipro.runtime.prompts.prompt import Prompt
-from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.text.files import atomic_write, read_text
 
 

@@ -31,8 +31,9 @@ from pytest_mipro.plugin.optimise.screen.study_watch import StudyWatch
 from pytest_mipro.plugin.replies.client_stack import replies_path
 from pytest_mipro.plugin.report.contents import describe_demand
 from pytest_mipro.runtime.calls.trace import ModuleCall
+from pytest_mipro.runtime.prompts.committed_prompts import committed_prompt
 from pytest_mipro.runtime.prompts.prompt import Prompt
-from pytest_mipro.runtime.prompts.prompt_file import committed_prompt, file_text, read_prompt
+from pytest_mipro.runtime.prompts.prompt_file import file_text, read_prompt
 from pytest_mipro.runtime.signature.signature import Signature
 from pytest_mipro.runtime.text.files import ensure_private_folder
 from pytest_mipro.runtime.text.number_words import counted

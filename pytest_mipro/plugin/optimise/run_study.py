@@ -50,7 +50,7 @@ from pytest_mipro.plugin.replies.study_client import StudyClient
 from pytest_mipro.plugin.report.contents import optimizations_of
 from pytest_mipro.runtime.calls.strays import Strays
 from pytest_mipro.runtime.client.contract import LMClient
-from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
+from pytest_mipro.runtime.prompts.committed_prompts import committed_prompt
 from pytest_mipro.runtime.signature.signature import Signature
 
 _FINISHED = (

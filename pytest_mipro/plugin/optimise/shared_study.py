@@ -25,7 +25,7 @@ from pytest_mipro.plugin.config.cache_folder import ini_folder
 from pytest_mipro.plugin.config.options import options_of
 from pytest_mipro.plugin.lock.write_journal import file_digest
 from pytest_mipro.runtime.calls.stack import is_project_file
-from pytest_mipro.runtime.prompts.prompt_file import with_variants
+from pytest_mipro.runtime.prompts.committed_prompts import with_variants
 from pytest_mipro.runtime.signature.signature import defined_signatures
 
 _FILES = pytest.StashKey["dict[str, Any]"]()

@@ -39,7 +39,7 @@ from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.client.loop import background_loop
 from pytest_mipro.runtime.own_calls.addresses import Addresses
 from pytest_mipro.runtime.own_calls.watching import watching_own_calls
-from pytest_mipro.runtime.prompts.prompt_file import (
+from pytest_mipro.runtime.prompts.committed_prompts import (
     committed_prompt,
     forget_committed_prompts,
     with_variants,

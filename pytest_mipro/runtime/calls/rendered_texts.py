@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mipro.errors import ConfigurationError, PromptFileError
 from pytest_mipro.runtime.client.contract import Message
-from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
+from pytest_mipro.runtime.prompts.committed_prompts import committed_prompt
 from pytest_mipro.runtime.prompts.render import text_parts
 from pytest_mipro.runtime.signature.signature import Signature, defined_signatures
 from pytest_mipro.runtime.signature.text_signature import USER_MESSAGE, TextSignature

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from defined import of
 
-from pytest_mipro.runtime.prompts.prompt_file import forget_committed_prompts
+from pytest_mipro.runtime.prompts.committed_prompts import forget_committed_prompts
 from pytest_mipro.runtime.signature.function_signature import FunctionSignature
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from pytest_mipro.optimizer.study.case import CaseRun
 from pytest_mipro.plugin.report.page.texts import Texts
 from pytest_mipro.runtime.calls.steps import StepCall
 from pytest_mipro.runtime.calls.trace import ModuleCall
+from pytest_mipro.runtime.prompts.committed_prompts import committed_prompt
 from pytest_mipro.runtime.prompts.prompt import Prompt
-from pytest_mipro.runtime.prompts.prompt_file import committed_prompt
 from pytest_mipro.runtime.prompts.render import render
 from pytest_mipro.runtime.signature.json_values import to_text
 

@@ -12,13 +12,13 @@ from desk_prompt import GOOD
 
 from pytest_mipro import configure, lm_module
 from pytest_mipro.errors import PromptFileError, PromptWarning
-from pytest_mipro.runtime.prompts import prompt_file
-from pytest_mipro.runtime.prompts.prompt import Prompt
-from pytest_mipro.runtime.prompts.prompt_file import (
+from pytest_mipro.runtime.prompts import committed_prompts
+from pytest_mipro.runtime.prompts.committed_prompts import (
     committed_prompt,
-    dump_prompt,
     forget_committed_prompts,
 )
+from pytest_mipro.runtime.prompts.prompt import Prompt
+from pytest_mipro.runtime.prompts.prompt_file import dump_prompt
 from pytest_mipro.runtime.settings import current_settings, replace_settings
 from pytest_mipro.runtime.signature.function_signature import FunctionSignature
 
@@ -92,7 +92,7 @@ def test_without_docstrings_the_error_says_who_dropped_them(
     with pytest.raises(PromptFileError, match=r"`instruction: …`\)$"):
         committed_prompt(empty)
     flags = SimpleNamespace(flags=SimpleNamespace(optimize=2))
-    monkeypatch.setattr(prompt_file, "sys", flags)
+    monkeypatch.setattr(committed_prompts, "sys", flags)
     with pytest.raises(PromptFileError, match=r", or run without -OO \(PYTHONOPTIMIZE=2\), which"):
         committed_prompt(empty)
 
@@ -125,7 +125,7 @@ def test_a_module_s_prompt_is_the_committed_one(tmp_path: Path) -> None:
     def f(x: str) -> str:
         """First words."""
 
-    path.write_text(dump_prompt("test_committed_prompt.f", Prompt("Later words.")))
+    path.write_text(dump_prompt("test_committed_prompts.f", Prompt("Later words.")))
     assert f.prompt == Prompt("Later words.")
     system = f.messages(x="y")[0]
     assert system == {"role": "system", "content": "Later words."}
