@@ -25,7 +25,8 @@ from pytest_mipro.runtime.own_calls.apis.reading import read_answer
 from pytest_mipro.runtime.own_calls.http_call import OwnRequest, answer_of_text
 from pytest_mipro.runtime.own_calls.redacting import redacted_reply
 from pytest_mipro.runtime.replies.recorded import RecordedReplies
-from pytest_mipro.runtime.text.credentials import echoed_credential, variable_of
+from pytest_mipro.runtime.text.credential_spans import echoed_credential
+from pytest_mipro.runtime.text.credentials import variable_of
 from pytest_mipro.runtime.text.redaction import HIDDEN, one_line
 
 

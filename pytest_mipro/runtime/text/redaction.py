@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from pytest_mipro.runtime.text.credentials import credential_spans, credentials
+from pytest_mipro.runtime.text.credential_spans import credential_spans
+from pytest_mipro.runtime.text.credentials import credentials
 
 HIDDEN = "[hidden]"
 _READ = 64  # how many times a line's limit is read of a text: what is cut off needs no search

@@ -10,12 +10,8 @@ from urllib.parse import quote
 
 import pytest
 
-from pytest_mipro.runtime.text.credentials import (
-    can_be_secret,
-    credentials,
-    echoed_credential,
-    public_texts,
-)
+from pytest_mipro.runtime.text.credential_spans import echoed_credential
+from pytest_mipro.runtime.text.credentials import can_be_secret, credentials, public_texts
 from pytest_mipro.runtime.text.redaction import HIDDEN, hide_secrets, one_line
 
 KEY = "qX7/vb+Nw2&Zk41mR9tLd0"
