@@ -37,11 +37,11 @@ from pytest_mipro.optimizer.run.forecast import (
     forecast,
     forecast_range,
     growth,
-    stage_sizes,
     usual_length,
 )
 from pytest_mipro.optimizer.run.label_faults import label_faults
 from pytest_mipro.optimizer.run.latency import mean_latency
+from pytest_mipro.optimizer.run.stage_sizes import stage_sizes
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.statistics.decide import detectable_lift
 from pytest_mipro.optimizer.study.amount import Amount, total

@@ -32,13 +32,13 @@ from pytest_mipro.optimizer.run.forecast import (
     Forecast,
     Pass,
     StageForecast,
-    StageSize,
     Typical,
     demo_tokens,
     forecast,
     growth,
     usual_length,
 )
+from pytest_mipro.optimizer.run.stage_sizes import StageSize
 from pytest_mipro.optimizer.study.amount import Amount, Limits
 from pytest_mipro.optimizer.study.case import Outcome, Study
 from pytest_mipro.runtime.client.contract import Reply, Request, Usage

@@ -15,15 +15,14 @@ from pytest_mipro.optimizer.run.forecast import (
     Demos,
     Forecast,
     Pass,
-    StageSize,
     Typical,
     demo_tokens,
     forecast,
     forecast_range,
     growth,
-    stage_sizes,
     usual_length,
 )
+from pytest_mipro.optimizer.run.stage_sizes import StageSize, stage_sizes
 from pytest_mipro.optimizer.study.amount import Amount
 from pytest_mipro.optimizer.study.case import Study, row_tags
 from pytest_mipro.optimizer.study.settings import OptimizerSettings

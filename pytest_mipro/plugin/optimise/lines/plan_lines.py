@@ -10,13 +10,9 @@ from pytest_mipro.optimizer.budget.cost_model import CostModel
 from pytest_mipro.optimizer.budget.spending import STAGES
 from pytest_mipro.optimizer.measuring.disturbance import runs_alone
 from pytest_mipro.optimizer.run.events import Plan
-from pytest_mipro.optimizer.run.forecast import (
-    Forecast,
-    StageForecast,
-    StageSize,
-    stage_sizes,
-)
+from pytest_mipro.optimizer.run.forecast import Forecast, StageForecast
 from pytest_mipro.optimizer.run.result import StudyResult
+from pytest_mipro.optimizer.run.stage_sizes import StageSize, stage_sizes
 from pytest_mipro.optimizer.statistics.decide import detectable_lift
 from pytest_mipro.optimizer.study.amount import (
     Amount,
