@@ -43,3 +43,12 @@ def ask(client: CachedClient, asked: Request | None = None) -> Reply:
 
 def rows(folder: Path) -> sqlite3.Connection:
     return sqlite3.connect(folder / DATABASE, isolation_level=None)
+
+
+def fill(opened: Any, inner: ScriptedClient) -> None:
+    """Keep 50 replies of about 500 characters, and close the cache."""
+    client = opened(inner)
+    for number in range(50):
+        ask(client, request(f"{number} " + "x" * 500))
+    loop.run(client.aclose())
+    inner.requests.clear()
