@@ -81,6 +81,9 @@ class _Search:
     def named(self, target: str) -> list[AnyPrompt]:
         file = _inside(self._root, target)
         found = self._found(target, file) or self._following(target, file)
+        if file is None:  # a whole name may be the end of another one
+            whole = target.replace(":", ".")
+            found = [e for e in found if self._long_name(e) in {target, whole}] or found
         if not found:
             raise ConfigurationError(_unknown(target, self._sources))
         if target and file is None and len({asked(each).prompt_path for each in found}) > 1:

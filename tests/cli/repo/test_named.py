@@ -60,6 +60,16 @@ def test_texts_of_one_name_are_told_apart(own: Path) -> None:
         assert [asked(each).prompt_path for each in prompts_named(own, target)] == [own / TRIAGE]
 
 
+def test_a_whole_name_that_is_the_end_of_another(desk: Path) -> None:
+    source = (desk / "desk/pipeline.py").read_text(encoding="utf-8")
+    write(desk, "app/desk/pipeline.py", source)
+    with pytest.raises(ConfigurationError, match=r": app.desk.pipeline.route, desk.pipeline.r"):
+        prompts_named(desk, "route")
+    for target in ("desk.pipeline.route", "desk.pipeline:route", "desk.pipeline.route@other"):
+        (found,) = prompts_named(desk, target)
+        assert asked(found).prompt_path.is_relative_to(desk / "desk")
+
+
 def test_a_text_that_two_sources_use_is_one(own: Path) -> None:
     write(
         own,
