@@ -29,7 +29,6 @@ What the callers hold:
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -50,6 +49,7 @@ from pytest_mipro.plugin.replies.circuit_breaker import BreakerClient
 from pytest_mipro.plugin.replies.recording import CheckedClient, RecordingClient
 from pytest_mipro.runtime.cache.reply_cache import CachedClient
 from pytest_mipro.runtime.client import loop
+from pytest_mipro.runtime.client.clock import real_time
 from pytest_mipro.runtime.client.contract import LMClient
 from pytest_mipro.runtime.client.live.attempts import LiveSettings
 from pytest_mipro.runtime.client.providers import ProviderClient
@@ -72,7 +72,7 @@ _REDACT = pytest.StashKey[Any]()
 def run_start(config: pytest.Config) -> float:
     """Return when the run began, in Unix seconds: one time for all workers of pytest-xdist."""
     given: dict[str, float] = getattr(config, "workerinput", {})
-    return given.get(STARTED) or config.stash.setdefault(_STARTED, time.time())
+    return given.get(STARTED) or config.stash.setdefault(_STARTED, real_time())
 
 
 def live_client(config: pytest.Config) -> LMClient:

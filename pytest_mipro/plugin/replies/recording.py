@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pytest_mipro.errors import EndpointError, RefusalError
 from pytest_mipro.plugin.replies.troubles import TroubleCounter
 from pytest_mipro.runtime.calls.context import calling_module, keeping_step
+from pytest_mipro.runtime.client.clock import real_time
 from pytest_mipro.runtime.client.contract import (
     LMClient,
     Reply,
@@ -62,7 +62,7 @@ class CheckedClient(ClientWrapper):
             usage=known_usage(reply.usage.prompt_tokens, reply.usage.completion_tokens),
             cost=known_cost(reply.cost),
             latency=known_seconds(reply.latency),
-            asked=known_seconds(reply.asked) or time.time(),
+            asked=known_seconds(reply.asked) or real_time(),
         )
 
     def _refuse_echo(self, request: Request, texts: tuple[str, ...]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pytest_mipro.errors import CacheError
 from pytest_mipro.runtime.cache.claims import RENEWAL_SECONDS, Claims, Patience
 from pytest_mipro.runtime.cache.rows import as_json_has_it, reply_of, row_of
+from pytest_mipro.runtime.client.clock import real_time
 from pytest_mipro.runtime.client.contract import LMClient, Reply, Request, request_digest
 from pytest_mipro.runtime.client.wrappers import ClientWrapper
 
@@ -132,7 +132,7 @@ class CachedClient(ClientWrapper):
         """Return whether the reply is young enough; of the future is what a wrong clock dated."""
         if not self._since or key in self._kept:
             return True
-        return self._since <= reply.asked <= time.time() + _CLOCKS_DIFFER
+        return self._since <= reply.asked <= real_time() + _CLOCKS_DIFFER
 
     async def _landing(self, flight: _Flight) -> Reply:
         # Shielded: one caller that stops waiting must not take the reply from the others.

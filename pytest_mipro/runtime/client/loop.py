@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar, cast
 
 from pytest_mipro.errors import ModuleCallError
+from pytest_mipro.runtime.client.clock import elapsed
 from pytest_mipro.runtime.client.forks import ProcessLock, in_each_child
 
 T = TypeVar("T")
@@ -29,10 +30,16 @@ def background_loop() -> asyncio.AbstractEventLoop:
     global _loop, _thread  # noqa: PLW0603 - one loop a process is the purpose of this file
     with _lock:
         if _loop is None or _loop.is_closed():
-            _loop = asyncio.new_event_loop()
+            _loop = _new_loop()
             _thread = threading.Thread(target=_loop.run_forever, name="mipro-loop", daemon=True)
             _thread.start()
         return _loop
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    vars(loop)["time"] = elapsed  # by a clock that a test has stopped, no wait would end
+    return loop
 
 
 def _start_afresh() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from recorded_desk import (
@@ -45,6 +46,19 @@ def test_a_day_to_come_is_told_as_that_of_a_clock_that_was_ahead(pytester, recor
     result.stdout.fnmatch_lines(
         ["replies: 7 of 7 *, the oldest asked on 2999-12-24, by a clock that was ahead"]
     )
+
+
+def test_a_reply_is_dated_though_the_test_has_fixed_the_clock(pytester, recordable):
+    recordable("""
+import time
+@pytest.mark.mipro(threshold=0.5)
+def test_then(monkeypatch):
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert echo(text="now") == "now"
+""")
+    before = datetime.now(UTC).date().isoformat()
+    pytester.runpytest(RECORD)
+    assert before <= str(entries(pytester)[0]["asked"]) <= datetime.now(UTC).date().isoformat()
 
 
 @pytest.mark.parametrize("mode", ["auto", "replay"])

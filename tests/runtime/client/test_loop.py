@@ -35,6 +35,11 @@ def test_all_callers_share_one_loop_on_a_daemon_thread() -> None:
     assert thread.daemon
 
 
+def test_a_wait_ends_though_a_test_has_stopped_the_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+    loop.submit(asyncio.sleep(0.01)).result(timeout=10)
+
+
 def test_errors_come_back_as_they_are() -> None:
     async def fail() -> None:
         raise KeyError("x")

@@ -6,13 +6,13 @@ import asyncio
 import gc
 import inspect
 import os
-import time
 from contextlib import suppress
 from functools import partial
 from types import ModuleType
 from typing import Any
 
 from pytest_mipro.errors import ContextWindowError, InfrastructureError, RefusalError
+from pytest_mipro.runtime.client.clock import elapsed
 from pytest_mipro.runtime.client.contract import Reply, Request, known_cost, known_usage
 from pytest_mipro.runtime.client.forks import ProcessLock
 from pytest_mipro.runtime.client.live.attempts import Attempts, LiveSettings
@@ -25,6 +25,7 @@ from pytest_mipro.runtime.client.live.endpoints import (
 )
 from pytest_mipro.runtime.client.live.live_errors import (
     BrokenReplyError,
+    dates_replaced,
     failure_of,
     refuse_broken,
     thread_left_alone,
@@ -114,12 +115,12 @@ class LiteLLMClient:
     async def _attempt(
         self, litellm: ModuleType, request: Request, arguments: dict[str, Any]
     ) -> Reply | Failure:
-        started = time.perf_counter()
+        started = elapsed()
         try:
             async with asyncio.timeout(self._settings.timeout):
                 with redirects_refused(), quietly(request.model):
                     response = await litellm.acompletion(**arguments)
-            return self._reply(litellm, request, response, time.perf_counter() - started)
+            return self._reply(litellm, request, response, elapsed() - started)
         except RefusalError:
             report_lost_attempt(again=False)  # it was answered
             raise
@@ -215,10 +216,10 @@ async def _litellm() -> ModuleType:
     try:
         return await asyncio.to_thread(_load)  # it takes seconds, and the loop has other work
     except RuntimeError as error:
-        alone = thread_left_alone(error)
-        if alone is None:
+        known = thread_left_alone(error) or dates_replaced(error)
+        if known is None:
             raise
-        raise alone from error
+        raise known from error
 
 
 def _load() -> ModuleType:

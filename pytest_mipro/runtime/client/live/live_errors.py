@@ -13,6 +13,7 @@ from pytest_mipro.errors import (
     ContextWindowError,
     EndpointDownError,
     EndpointError,
+    InfrastructureError,
     MiproError,
     MissingKeyError,
     ModuleCallError,
@@ -76,7 +77,7 @@ def failure_of(error: Exception, model: str, secrets: tuple[str, ...] = ()) -> F
     text = _text(error, secrets)
     with suppress(TypeError, ValueError, AttributeError):
         status = int(error.status_code)  # type: ignore[attr-defined] # most of litellm's have it
-    permanent = _redirect(error, model) or thread_left_alone(error)
+    permanent = _redirect(error, model) or thread_left_alone(error) or dates_replaced(error)
     # litellm takes an answer that it can't read for the caller's mistake
     if permanent is None and not _unreadable(error, text):
         permanent = _permanent_cause(error, model, status, text)
@@ -122,6 +123,16 @@ def thread_left_alone(error: BaseException) -> ModuleCallError | None:
     return ModuleCallError(
         "an LM module was called in a thread after the main thread had ended, where Python starts "
         "no more work for it; join your threads before the main one ends"
+    )
+
+
+def dates_replaced(error: BaseException) -> InfrastructureError | None:
+    """Return what an error means of a model whose types were freezegun's, else None."""
+    if not any("schema for <class 'freezegun." in str(link) for link in _chain(error)):
+        return None
+    return InfrastructureError(
+        "litellm, which makes the LM calls, can't be used while freezegun replaces the types of "
+        "`datetime`; fix the clock of your tests by time-machine, which leaves them as they are"
     )
 
 
