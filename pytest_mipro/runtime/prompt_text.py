@@ -22,6 +22,7 @@ from pytest_mipro.runtime.prompts.prompt_file import check_prompt_path
 from pytest_mipro.runtime.prompts.render import says_demos, text_parts
 from pytest_mipro.runtime.settings import current_variant
 from pytest_mipro.runtime.signature.text_signature import TextSignature, text_signature
+from pytest_mipro.runtime.text.files import packed
 
 
 class PromptText:
@@ -139,7 +140,7 @@ def prompt_text(path: str, *, optimize: bool = True) -> PromptText:
     check_prompt_path(path, where)
     folder = Path() if file.startswith("<") else Path(file).parent
     found = (folder / path).resolve()
-    if not found.is_file():
+    if not found.is_file() and packed(found) is None:
         raise ModuleDefinitionError(f"{where}: there is no file {found}; write the text into it")
     return PromptText(text_signature(found, optimize=optimize, user=caller.f_globals))
 

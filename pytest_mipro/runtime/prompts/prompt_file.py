@@ -20,7 +20,7 @@ from pytest_mipro.runtime.signature.answers.reply_text import normalise_instruct
 from pytest_mipro.runtime.signature.signature import VARIANT_SIGN, Signature
 from pytest_mipro.runtime.signature.text_signature import TextSignature
 from pytest_mipro.runtime.text import yaml_subset
-from pytest_mipro.runtime.text.files import read_bytes
+from pytest_mipro.runtime.text.files import read_shipped
 from pytest_mipro.runtime.text.merge_conflict import (
     CONFLICT,
     LFS_POINTER,
@@ -217,7 +217,7 @@ def _demo(item: _Checked, signature: Signature | None) -> Demo:
 def read_prompt(path: Path, signature: Signature | None = None) -> Prompt:
     """Return the prompt of a file; raises PromptFileError, also where it can't be read."""
     try:
-        content = read_bytes(path)
+        content = read_shipped(path)
     except OSError as error:
         raise PromptFileError(f"{path}:1: can't be read ({error.strerror})") from error
     try:

@@ -18,6 +18,7 @@ from pytest_mipro.runtime.signature.inputs.input_types import InputTypes, resolv
 from pytest_mipro.runtime.signature.outputs.output_format import OutputFormat
 from pytest_mipro.runtime.signature.outputs.output_type import UnresolvedTypeError, output_format
 from pytest_mipro.runtime.signature.signature import Signature, note_defined
+from pytest_mipro.runtime.text.files import packed
 from pytest_mipro.runtime.text.merge_conflict import CONFLICT, conflict_line
 
 
@@ -176,7 +177,8 @@ def _has_conflict(function: Callable[..., Any]) -> bool:
 def _instruction(function: Callable[..., Any], where: str, path: Path) -> str:
     text = normalise_instruction(inspect.getdoc(function) or "")
     stripped = sys.flags.optimize >= 2  # `python -OO` drops docstrings: prompt files serve then
-    if not text.strip() and not stripped and not path.exists():
+    missing = not text.strip() and not path.exists() and packed(path) is None
+    if missing and not stripped:
         raise ModuleDefinitionError(
             f"{where}: it has no docstring, which is its first instruction, and no prompt file "
             f"{path}; write one of them"

@@ -7,6 +7,7 @@ import os
 import secrets
 import stat
 import time
+import zipimport
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -74,6 +75,28 @@ def read_bytes(path: Path) -> bytes:
     """Return a file's bytes; raises OSError, also for a pipe or device: it may never end."""
     with open(path, "rb", opener=_open_regular) as file:
         return file.read()
+
+
+def read_shipped(path: Path) -> bytes:
+    """Return a file's bytes, also out of a zip archive as Python imports from; raises OSError."""
+    try:
+        return read_bytes(path)
+    except NotADirectoryError:
+        content = packed(path)
+        if content is None:
+            raise
+        return content
+
+
+def packed(path: Path) -> bytes | None:
+    """Return the bytes of a file within a zip archive; None for any other path."""
+    archive = next((str(parent) for parent in path.parents if parent.is_file()), None)
+    if archive is None:
+        return None
+    try:
+        return zipimport.zipimporter(archive).get_data(str(path))
+    except (zipimport.ZipImportError, OSError):
+        return None
 
 
 def _open_regular(path: str, flags: int) -> int:
