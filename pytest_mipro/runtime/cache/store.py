@@ -179,9 +179,12 @@ class Store:
                     f"{self._folder}: the disk is full, and no reply is asked for that can't be "
                     f"kept; make room, or choose another place"
                 ) from error
+            # SQLite says no more where the process may open no more files
+            open_files = code == sqlite3.SQLITE_CANTOPEN
+            also = " and that enough files may be open (`ulimit -n`)" if open_files else ""
             raise CacheError(
                 f"{self._folder}: the reply cache can't be used: {error}; check that the folder "
-                f"is writable and the disk not full"
+                f"is writable and the disk not full{also}"
             ) from error
         except OSError as error:
             raise CacheError(
