@@ -11,12 +11,14 @@ from pathlib import Path
 
 from pytest_mipro.errors import OutputParseError
 from pytest_mipro.optimizer.measuring.evaluate import Ended, MeasuringRules, Pending
+from pytest_mipro.optimizer.rounds.demo_pools import DemoPools, demo_digest
 from pytest_mipro.optimizer.rounds.search_state import SearchState
 from pytest_mipro.optimizer.study.amount import NOTHING, Amount
 from pytest_mipro.optimizer.study.case import Case, CaseRun, TestSpec, cases_of
 from pytest_mipro.runtime.calls.context import Teacher
 from pytest_mipro.runtime.calls.trace import ModuleCall
 from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
+from pytest_mipro.runtime.score import ROUNDING
 
 # Attempts take sample indices that no measurement uses: a reply at temperature 1 is no score.
 _FIRST_ATTEMPT = 1_000
@@ -96,12 +98,13 @@ def _start(
 
 def demo_pools(
     runs: Iterable[CaseRun], rows: Collection[str], tests: Mapping[str, TestSpec], seed: int
-) -> dict[Path, tuple[Demo, ...]]:
+) -> DemoPools:
     """Return each module's demo candidates, at most one for each training row (`rows`).
 
     They are a row's calls of the module, if they show demos at all, where all tests that call it
-    pass, on the same replies: another test, as a lenient judge's, is no proof of an answer. Best
-    rows come first, by the mean score of these tests.
+    pass, on the same replies: another test, as a lenient judge's, is no proof of an answer. Of
+    several such replies it is one of those that these tests score highest, by their mean. Best
+    rows come first, by the mean over all replies.
     """
     together: defaultdict[tuple[Path, str, int], list[tuple[CaseRun, float]]] = defaultdict(list)
     for run in runs:
@@ -109,7 +112,7 @@ def demo_pools(
             continue
         for path in {call.signature.prompt_path for call in run.calls}:
             together[path, run.case.row, run.sample].append((run, run.outcome.score))
-    passing: defaultdict[Path, defaultdict[str, list[ModuleCall]]]
+    passing: defaultdict[Path, defaultdict[str, list[tuple[float, ModuleCall]]]]
     passing = defaultdict(lambda: defaultdict(list))
     quality: defaultdict[tuple[Path, str], list[float]] = defaultdict(list)
     for (path, row, _), scored in together.items():
@@ -118,16 +121,19 @@ def demo_pools(
             calls = [call for run, _ in scored for call in run.calls if _is_demo(call)]
             mine = [call for call in calls if call.signature.prompt_path == path]
             if mine:
-                passing[path][row] += mine
-    pools = {}
+                reached = _mean([score for _, score in scored])
+                passing[path][row] += [(reached, call) for call in mine]
+    pools, scores = {}, dict[str, float]()
     for path, by_row in passing.items():
-        best_first = sorted(by_row, key=lambda row: (-_mean(quality[path, row]), row))
-        picked = {row: _pick(by_row[row], f"{seed}/{path.name}/{row}") for row in best_first}
-        pools[path] = tuple(
-            Demo(row, dict(call.inputs), call.output, call.reasoning)
-            for row, call in picked.items()
-        )
-    return pools
+        pool = []
+        for row in sorted(by_row, key=lambda row: (-_mean(quality[path, row]), row)):
+            best = max(score for score, _ in by_row[row])
+            calls = [call for score, call in by_row[row] if score >= best - ROUNDING]
+            call = _pick(calls, f"{seed}/{path.name}/{row}")
+            pool.append(Demo(row, dict(call.inputs), call.output, call.reasoning))
+            scores[demo_digest(pool[-1])] = best
+        pools[path] = tuple(pool)
+    return DemoPools(pools, scores)
 
 
 def _is_demo(call: ModuleCall) -> bool:
@@ -137,9 +143,7 @@ def _is_demo(call: ModuleCall) -> bool:
     return output.loads(call.output)  # a type may be written otherwise than it is read
 
 
-def labelled_demos(
-    runs: Iterable[CaseRun], tests: Mapping[str, TestSpec]
-) -> dict[Path, tuple[Demo, ...]]:
+def labelled_demos(runs: Iterable[CaseRun], tests: Mapping[str, TestSpec]) -> DemoPools:
     """Return demos with a call's inputs and the right output from a column of its row, one a row.
 
     `TestSpec.labels` maps a module, by its name or its function's, to that column. Values that are
@@ -156,7 +160,7 @@ def labelled_demos(
             demo = _labelled(run.case.row, call, run.case.columns[column])
             if demo is not None:
                 found.setdefault(call.signature.prompt_path, {}).setdefault(demo.case, demo)
-    return {path: tuple(rows.values()) for path, rows in found.items()}
+    return DemoPools({path: tuple(rows.values()) for path, rows in found.items()})
 
 
 def _labelled(row: str, call: ModuleCall, label: object) -> Demo | None:
@@ -166,19 +170,6 @@ def _labelled(row: str, call: ModuleCall, label: object) -> Demo | None:
     except OutputParseError:
         return None
     return Demo(row, dict(call.inputs), right) if output.loads(right) else None
-
-
-def merged_pools(
-    newer: Mapping[Path, tuple[Demo, ...]], older: Mapping[Path, tuple[Demo, ...]]
-) -> dict[Path, tuple[Demo, ...]]:
-    """Return the pools joined, newer demos first; for rows in both, the newer demo stays."""
-    joined = {}
-    for path in {**older, **newer}:
-        fresh = newer.get(path, ())
-        rows = {demo.case for demo in fresh}
-        kept = tuple(demo for demo in older.get(path, ()) if demo.case not in rows)
-        joined[path] = fresh + kept
-    return joined
 
 
 def _pick(calls: Sequence[ModuleCall], key: str) -> ModuleCall:

@@ -11,13 +11,16 @@ import json
 import math
 import random
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import cycle, islice
 
+from pytest_mipro.optimizer.rounds.demo_pools import score_of
 from pytest_mipro.optimizer.search.assessments import MAX_LOSS
 from pytest_mipro.optimizer.study.settings import FIRST_DEMOS
 from pytest_mipro.runtime.prompts.prompt import Demo
+from pytest_mipro.runtime.score import ROUNDING
 
 WAYS = ("random", "failing", "cover")
 """How a set is drawn: at random in the pool's own proportions; rows that fail today first; or each
@@ -41,7 +44,9 @@ class DemoSource:
     """What sets are drawn from: one module's `pool`, and the `failing` rows.
 
     A set has at most `most` demos (None: as many as fit), and these at most `limit` bytes. The
-    program has so many `modules` that are shown demos.
+    program has so many `modules` that are shown demos. By their `scores`, demos come first that are
+    not below the pool's mean: a reply that a graded test let pass may still be half wrong, and a
+    model repeats what it is shown.
     """
 
     pool: Sequence[Demo]
@@ -50,6 +55,7 @@ class DemoSource:
     most: int | None
     rng: random.Random
     modules: int = 1
+    scores: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         first: dict[str, Demo] = {}  # of demos with equal inputs, as of equal rows
@@ -64,13 +70,31 @@ class DemoSource:
         return [*(2**power for power in range(1, fits.bit_length()) if 2**power < fits), fits]
 
     def draw(self, number: int, way: str, start: tuple[Demo, ...] = ()) -> DemoSet:
-        """Return a set of up to `number` demos, of which the first are those of `start`."""
+        """Return a set of up to `number` demos, of which the first are the good ones of `start`."""
+        start = self.refreshed(start)
         rows = {demo.case for demo in start}
         left = [demo for demo in self._shuffled() if demo.case not in rows]
         room = self.limit - sum(map(length_of, start))
-        more = _within(self._ordered(left, way), number - len(start), room)
+        ordered = sorted(self._ordered(left, way), key=lambda demo: not self._is_good(demo))
+        more = _within(ordered, number - len(start), room)
         self.rng.shuffle(more)  # or the model may read a turn out of the order
         return DemoSet((*start, *more), way)
+
+    def refreshed(self, demos: tuple[Demo, ...]) -> tuple[Demo, ...]:
+        """Return the demos that are good, each with the reply of its row that scored highest."""
+        known = {demo.case: demo for demo in self.pool}
+        best = (max(demo, known.get(demo.case, demo), key=self._score) for demo in demos)
+        return tuple(filter(self._is_good, best))
+
+    def _is_good(self, demo: Demo) -> bool:
+        return self._score(demo) >= self._mean - ROUNDING
+
+    def _score(self, demo: Demo) -> float:
+        return score_of(demo, self.scores)
+
+    @cached_property
+    def _mean(self) -> float:
+        return sum(map(self._score, self.pool)) / max(1, len(self.pool))
 
     def _shuffled(self) -> list[Demo]:
         return self.rng.sample(self.pool, len(self.pool))
@@ -124,7 +148,7 @@ def _from(base: DemoSet, source: DemoSource, offered: Sequence[DemoSet]) -> Iter
         if way != base.way or not larger:
             yield other
         if size > 1 and way == base.way:
-            yield DemoSet(base.demos[: size // 2], way)
+            yield DemoSet(source.refreshed(base.demos)[: size // 2], way)
 
 
 def _ranked(offered: Sequence[DemoSet], first: str) -> list[str]:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from pytest_mipro.errors import LimitReachedError
 from pytest_mipro.optimizer.rounds.bootstrap import (
     demo_pools,
     labelled_demos,
-    merged_pools,
     start_attempts,
     training_runs,
 )
+from pytest_mipro.optimizer.rounds.demo_pools import DemoPools
 from pytest_mipro.optimizer.rounds.demo_sets import (
     WAYS,
     DemoSet,
@@ -36,7 +35,7 @@ from pytest_mipro.optimizer.search.candidates import Candidates, committed_candi
 from pytest_mipro.optimizer.search.credit_assignment import main_effects
 from pytest_mipro.optimizer.study.amount import NOTHING
 from pytest_mipro.optimizer.study.case import Case, CaseRun
-from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
+from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.signature.signature import Signature
 from pytest_mipro.runtime.text.number_words import counted
 
@@ -92,8 +91,8 @@ def _round_from(
     shown = [*runs, *_validation_runs(state)]
     attempts, failing = None, list[Case]()
     if settings.has("demos"):
-        pools = merged_pools(_demos_of(state, runs), _demos_of(state, shown))
-        state = replace(state, pools=merged_pools(pools, state.pools))
+        pools = _demos_of(state, runs).with_older(_demos_of(state, shown))
+        state = replace(state, pools=pools.with_older(state.pools))
         failing = _to_attempt(state, runs)
         beside = proposer.worst_round if settings.has("instructions") else NOTHING
         attempts = start_attempts(state, program, failing, beside)
@@ -105,7 +104,7 @@ def _round_from(
             attempted = state.run.awaited("bootstrap", attempts).runs if attempts else ()
             more = _demos_of(state, attempted)
             labelled = labelled_demos(shown, state.baseline.study.tests)
-            pools = merged_pools(merged_pools(state.pools, more), labelled)
+            pools = state.pools.with_older(more).with_older(labelled)
             state = _with_demo_sets(replace(state, pools=pools), runs)
         return search_round(state, partial(_joined, join))
 
@@ -126,7 +125,7 @@ def _joined(join: Join, state: SearchState) -> SearchState:
 
 def _report(state: SearchState) -> None:
     modules = {item.signature.label: item for item in state.candidates.modules}
-    found = {name: state.pools.get(m.signature.prompt_path, ()) for name, m in modules.items()}
+    found = {name: state.pools.of(m.signature.prompt_path) for name, m in modules.items()}
     limits = {name: _demo_limit(state, item.signature) for name, item in modules.items()}
     ready = CandidatesReady(
         state.run.study.name,
@@ -170,7 +169,7 @@ def _with_late_modules(state: SearchState, runs: Sequence[CaseRun]) -> SearchSta
     return state.with_modules({call.signature: call.model for call in late.values()})
 
 
-def _demos_of(state: SearchState, runs: Iterable[CaseRun]) -> Mapping[Path, tuple[Demo, ...]]:
+def _demos_of(state: SearchState, runs: Iterable[CaseRun]) -> DemoPools:
     baseline = state.baseline
     rows = frozenset((*baseline.split.train, *baseline.split.validation))
     return demo_pools(runs, rows, baseline.study.tests, state.run.settings.seed)
@@ -178,7 +177,7 @@ def _demos_of(state: SearchState, runs: Iterable[CaseRun]) -> Mapping[Path, tupl
 
 def _to_attempt(state: SearchState, runs: Sequence[CaseRun]) -> list[Case]:
     """Return the incumbent's failing cases of the tests that may give demos which are wanted."""
-    demos = {path: len(pool) for path, pool in state.pools.items()}
+    demos = {path: len(pool) for path, pool in state.pools.demos.items()}
     tests = tests_to_attempt(runs, demos, state.run.settings)
     mine = [item for item in runs if item.case.test in tests]
     return [item.case for item in mine if item.case.demo and _fails(state, item)]
@@ -200,12 +199,13 @@ def _with_demo_sets(state: SearchState, runs: Sequence[CaseRun]) -> SearchState:
             for choice, demos in enumerate(module.demo_sets)
         ]
         source = DemoSource(
-            state.pools.get(path, ()),
+            state.pools.of(path),
             failing,
             _demo_limit(state, module.signature),
             settings.max_demos,
             random.Random(f"{settings.seed}/{state.round}/demos/{name}"),  # noqa: S311 - no secret
             len(state.candidates.modules),
+            state.pools.scores,
         )
         drawn = next_sets(source, offered, settings.candidates)
         digests = {Prompt("", item.demos).digest(): item.way for item in drawn}

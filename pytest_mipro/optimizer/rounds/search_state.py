@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 
 from pytest_mipro.optimizer.proposing.proposal_plan import Lesson
 from pytest_mipro.optimizer.proposing.proposer_models import Proposal
+from pytest_mipro.optimizer.rounds.demo_pools import DemoPools
 from pytest_mipro.optimizer.run.baseline import Baseline
 from pytest_mipro.optimizer.run.study_run import StudyRun
 from pytest_mipro.optimizer.search.assessments import Assessment, Record
@@ -18,7 +18,7 @@ from pytest_mipro.optimizer.search.surrogate import Surrogate, trusted_weight
 from pytest_mipro.optimizer.statistics.intervals import objective
 from pytest_mipro.optimizer.study.case import Case, cases_of, mean_cost
 from pytest_mipro.optimizer.study.split import minibatch
-from pytest_mipro.runtime.prompts.prompt import Demo, Prompt
+from pytest_mipro.runtime.prompts.prompt import Prompt
 from pytest_mipro.runtime.score import ROUNDING
 from pytest_mipro.runtime.signature.signature import Signature
 from pytest_mipro.runtime.text.number_words import counted
@@ -45,7 +45,7 @@ class SearchState:
     candidates: Candidates
     record: Record
     round: int = 0
-    pools: Mapping[Path, tuple[Demo, ...]] = field(default_factory=dict)
+    pools: DemoPools = field(default_factory=DemoPools)
     summaries: Mapping[str, str] = field(default_factory=dict)
     proposals: tuple[Proposal, ...] = ()
     rewarded: frozenset[int] = frozenset()

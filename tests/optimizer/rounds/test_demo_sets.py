@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_mipro.optimizer.rounds.demo_pools import demo_digest
 from pytest_mipro.optimizer.rounds.demo_sets import (
     WAYS,
     DemoSet,
@@ -30,8 +31,9 @@ def source(
     failing: Collection[str] = (),
     limit: int = 99_999,
     most: int | None = None,
+    scores: Mapping[str, float] | None = None,
 ) -> DemoSource:
-    return DemoSource(pool, failing, limit, most, random.Random(seed))
+    return DemoSource(pool, failing, limit, most, random.Random(seed), scores=scores or {})
 
 
 def pool_of(size: int, labels: int = 3) -> list[Demo]:
@@ -186,3 +188,34 @@ def test_a_set_shows_equal_inputs_once() -> None:
         "r6",
         "r9",
     ]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_demos_below_the_mean_score_come_last(way: str) -> None:
+    pool = pool_of(12)
+    scores = {demo_digest(demo): 0.6 if n % 2 else 0.9 for n, demo in enumerate(pool)}
+    made = source(pool, scores=scores, failing={"r01", "r03"})
+    good = {demo.case for demo in pool[::2]}
+    for number in (2, 4, 6):
+        assert {demo.case for demo in made.draw(number, way).demos} <= good
+    assert good < {demo.case for demo in made.draw(8, way).demos}
+
+
+def test_a_set_that_paid_goes_on_with_the_better_replies_of_its_rows() -> None:
+    pool = pool_of(8)
+    shown = tuple(replace(demo, output="once") for demo in pool[:4])
+    olds = dict(zip(map(demo_digest, shown), (0.5, 1.0, 0.8, 0.2), strict=True))
+    news = {demo_digest(demo): 0.8 for demo in pool[:3]} | {demo_digest(pool[3]): 0.3}
+    rest = {demo_digest(demo): 0.7 for demo in pool[4:]}
+    made = source(pool, scores=olds | news | rest)  # 0.6875 on average
+    assert made.refreshed(shown) == (pool[0], *shown[1:3])
+    drawn = made.draw(6, "random", shown).demos
+    assert drawn[:3] == (pool[0], *shown[1:3])
+    assert len({demo.case for demo in drawn}) == 6
+    assert "r03" not in {demo.case for demo in drawn}
+
+
+def test_without_scores_a_set_goes_on_as_it_is() -> None:
+    pool = pool_of(8)
+    shown = tuple(replace(demo, output="once") for demo in pool[:4])
+    assert source(pool).draw(6, "random", shown).demos[:4] == shown

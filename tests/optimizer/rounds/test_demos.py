@@ -8,11 +8,8 @@ import pytest
 from made_runs import call, run
 from optimizer_world import judge, note, sort
 
-from pytest_mipro.optimizer.rounds.bootstrap import (
-    demo_pools,
-    labelled_demos,
-    merged_pools,
-)
+from pytest_mipro.optimizer.rounds.bootstrap import demo_pools, labelled_demos
+from pytest_mipro.optimizer.rounds.demo_pools import DemoPools, demo_digest, score_of
 from pytest_mipro.optimizer.study.case import CaseRun, TestSpec
 from pytest_mipro.runtime.prompts.prompt import Demo
 
@@ -21,7 +18,7 @@ TESTS = {"test": TestSpec("test"), "graded": TestSpec("graded", pass_score=0.7)}
 
 
 def pools(*runs: CaseRun, rows: str = "abcdefgh", seed: int = 0) -> dict[Any, tuple[Demo, ...]]:
-    return demo_pools(runs, set(rows), TESTS, seed)
+    return dict(demo_pools(runs, set(rows), TESTS, seed).demos)
 
 
 def test_a_cut_text_is_no_demo_and_a_cut_label_is() -> None:
@@ -111,14 +108,37 @@ def test_rows_where_all_tests_of_the_module_do_well_come_first() -> None:
 def test_merged_pools_keep_one_demo_a_row_the_newer_one_first() -> None:
     newer = {NOTE: (Demo("b", {}, "new b"), Demo("c", {}, "new c"))}
     older = {NOTE: (Demo("a", {}, "old a"), Demo("b", {}, "old b")), SORT: (Demo("a", {}, "s"),)}
-    merged = merged_pools(newer, older)
-    assert [demo.output for demo in merged[NOTE]] == ["new b", "new c", "old a"]
-    assert merged[SORT] == older[SORT]
-    assert merged_pools(older, {}) == older
+    merged = DemoPools(newer).with_older(DemoPools(older))
+    assert [demo.output for demo in merged.of(NOTE)] == ["new b", "new c", "old a"]
+    assert merged.of(SORT) == older[SORT]
+    assert DemoPools(older).with_older(DemoPools()) == DemoPools(older)
+
+
+def test_of_a_row_s_demos_the_better_one_stays() -> None:
+    old, new = Demo("a", {"text": "a"}, "old"), Demo("a", {"text": "a"}, "new")
+    older = DemoPools({NOTE: (old,)}, {demo_digest(old): 0.9})
+    for score, stays in ((0.8, old), (0.9, new), (1.0, new)):
+        merged = DemoPools({NOTE: (new,)}, {demo_digest(new): score}).with_older(older)
+        assert merged.of(NOTE) == (stays,)
+        assert [score_of(demo, merged.scores) for demo in (old, new)] == [0.9, score]
+    right = DemoPools({NOTE: (Demo("a", {"text": "a"}, "label"),)})
+    assert older.with_older(right).of(NOTE) == right.of(NOTE)
+
+
+def test_a_row_lends_the_reply_that_scored_highest_and_its_score() -> None:
+    scored = [(0.7, "good"), (0.9, "better"), (0.9, "best"), (0.3, "bad")]
+    runs = [
+        run("a", score, call(note, "a", said), test="graded", sample=sample)
+        for sample, (score, said) in enumerate(scored)
+    ]
+    lent = {demo_pools(runs, {"a"}, TESTS, seed).of(NOTE)[0].output for seed in range(20)}
+    assert lent == {"better", "best"}
+    made = demo_pools(runs, {"a"}, TESTS, 0)
+    assert [score_of(demo, made.scores) for demo in made.of(NOTE)] == [0.9]
 
 
 def labelled(*runs: CaseRun, labels: dict[str, str]) -> dict[Any, tuple[Demo, ...]]:
-    return labelled_demos(runs, {"test": TestSpec("test", labels=labels)})
+    return dict(labelled_demos(runs, {"test": TestSpec("test", labels=labels)}).demos)
 
 
 def test_labels_lend_demos_of_cases_that_fail() -> None:
