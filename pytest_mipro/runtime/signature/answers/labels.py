@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
+from pytest_mipro.runtime.signature.answers.numbers import MINUS
 from pytest_mipro.runtime.signature.answers.reply_text import bare
 from pytest_mipro.runtime.signature.answers.stated import UnclearError, sentences
 
@@ -211,6 +212,7 @@ def _key(text: str) -> str:
 @lru_cache(maxsize=4096)
 def _short_key(text: str) -> str:
     composed = unicodedata.normalize("NFC", bare(text))
-    plain = re.sub(rf"(?!\A-[0-9]){_GAP}", " ", composed).strip().casefold()  # a sign is no gap
+    signed = re.sub(rf"\A[{MINUS}](?=[0-9])", "-", composed)
+    plain = re.sub(rf"(?!\A-[0-9]){_GAP}", " ", signed).strip().casefold()  # a sign is no gap
     # As the pattern does, which takes the four letters i of Turkish for one.
     return plain.replace("i\u0307", "i").replace("\u0131", "i")

@@ -10,14 +10,15 @@ from pytest_mipro.runtime.signature.answers.reply_text import bare
 from pytest_mipro.runtime.signature.answers.stated import UnclearError
 from pytest_mipro.runtime.text.strict_json import load_json
 
-_MINUS = r"\-\u2010-\u2013\u2212\ufe63\uff0d"
+MINUS = r"\-\u2010-\u2013\u2212\ufe63\uff0d"
+"""The dashes that models write for a minus, for a set of a pattern."""
 # A comma after a lone zero is the point of other countries.
 _DIGITS = (
     r"(?:0,[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
     r"(?:e[-+]?[0-9]+)?"
 )
 _NUMBER = re.compile(
-    rf"(?<![\w.,^])(?P<digits>[{_MINUS}+]?{_DIGITS})(?![\w^+]|[.,][0-9])"
+    rf"(?<![\w.,^])(?P<digits>[{MINUS}+]?{_DIGITS})(?![\w^+]|[.,][0-9])"
     rf"(?P<ratio>\s*+(?:(?:stars?|points?)\s*+)?(?:/|out of"
     rf"|of(?=\s*[0-9]))\s*(?P<of>{_DIGITS})(?![\w/]|[.,][0-9]))?"
     r"(?P<percent>\s*(?:%|percent\b|per cent\b))?",
@@ -48,7 +49,7 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 # "-$5" is "$-5"
-_SIGNED_AMOUNT = re.compile(rf"(?<![\w.,])([{_MINUS}])((?:[€$£¥]|[A-Z]{{3}})\s?)(?=\.?[0-9])")
+_SIGNED_AMOUNT = re.compile(rf"(?<![\w.,])([{MINUS}])((?:[€$£¥]|[A-Z]{{3}})\s?)(?=\.?[0-9])")
 _MEASURE = r"(?:[€$£¥]|\s*+[A-Za-z€$£¥°]++){0,2}"
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]*\b"
 # A bound, a magnitude, a date, or a number behind its sign in words, is not the number itself.
@@ -148,7 +149,7 @@ def _with_sign_last(text: str) -> str:
 
 
 def _read(digits: str) -> int | float:
-    plain = re.sub(rf"\A[{_MINUS}]", "-", digits).lstrip("+")
+    plain = re.sub(rf"\A[{MINUS}]", "-", digits).lstrip("+")
     plain = re.sub(r"\b0,", "0.", plain).replace(",", "")
     sign, plain = ("-", plain[1:]) if plain.startswith("-") else ("", plain)
     plain = re.sub(r"\A0+(?=[0-9])", "", plain)

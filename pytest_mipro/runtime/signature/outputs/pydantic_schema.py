@@ -137,9 +137,10 @@ def _by_option(value: Any, schema: Mapping[str, Any], defs: Mapping[str, Any]) -
 
 
 def _label(text: str, labels: list[Any]) -> Any:
-    """Return the label that a text is but for case, hyphens, and quotes around a number."""
-    texts = {to_text(label): label for label in labels}
-    return texts.get(LabelReader(texts).alone(text) or "", text)
+    """Return the label that a text is but for case and hyphens, or quotes around another value."""
+    texts = [label for label in labels if isinstance(label, str)]
+    others = {to_text(label): label for label in labels}
+    return LabelReader(texts).alone(text) or others.get(text, text)
 
 
 def _fields(

@@ -26,6 +26,11 @@ class Rated(BaseModel):
     sure: Literal[True, "perhaps"] = True
 
 
+class Signed(BaseModel):
+    sign: Literal[-1, 1]
+    kind: Literal["1", 1, "null"] | None = None
+
+
 class Shipped(BaseModel):
     first: Order = Order(team="a", days=1)
     by: Level | Literal["post"] = "post"
@@ -75,6 +80,10 @@ READ: list[tuple[Any, dict[str, Any]]] = [
     (Rated, {
         '{"stars": "2", "sure": "true"}': Rated(stars=2), '{"stars": 2, "sure": true}':
             Rated(stars=2),
+    }),
+    (Signed, {
+        '{"sign": "-1", "kind": "1"}': Signed(sign=-1, kind="1"),
+        '{"sign": "1", "kind": "null"}': Signed(sign=1, kind="null"),
     }),
     (Shipped, {
         '{"first": null, "by": null}': Shipped(), '{"plain": null}': Shipped(plain=None),
@@ -142,6 +151,9 @@ REFUSED: list[tuple[Any, list[str]]] = [
         '{"team":"refund","days":"2 days"}', '{"team":"refund","days":2,"tags":"a"}',
         '{"team":"refund","days":2,"tags":[true]}', "I cannot.", "", "{}",
         '{"team":"refund" "days":2}',
+    ]),
+    (Signed, [
+        '{"sign": "\u20131"}', '{"sign": "- 1"}',
     ]),
     (Rated, [
         '{"stars": true}', '{"stars": "true"}', '{"stars": 1, "level": true}',

@@ -28,6 +28,12 @@ READ: list[tuple[Any, dict[str, Any]]] = [
     (Literal["-1", "+1", "n/a"], {
         "-1": "-1", "**-1**": "-1", "The score is -1.": "-1", "N/A": "n/a",
     }),
+    (Literal["-1", "1", "n/a"], {
+        "\u20131": "-1", "Score: \u22121": "-1", "**\u20111**": "-1", "1": "1",
+    }),
+    (Literal["-5 to 0", "0 to 5"], {
+        "\u20135 to 0": "-5 to 0",
+    }),
     (Literal["cafe", "caf\u00e9", "Ko\u0308ln"], {
         "cafe\u0301": "caf\u00e9", "Cafe\u0301.": "caf\u00e9", "cafe": "cafe",
         "City: k\u00f6ln": "Ko\u0308ln",
