@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from traceback import walk_tb
 from typing import Any
 
@@ -56,8 +57,10 @@ _NUMBERS = ("int_parsing", "float_parsing", "decimal_parsing", "int_type", "floa
 
 
 def _wants_number(detail: Any) -> bool:
-    if detail["type"] in ("literal_error", "enum"):
-        return detail["input"].capitalize() not in detail["ctx"]["expected"]
+    if detail["type"] in ("literal_error", "enum"):  # "1, 2 or 3" took a truth value for a number
+        expected = re.split(r"(?:\.0)?(?:, | or |\Z)", detail["ctx"]["expected"])
+        truth, number = {"true": ("True", "1"), "false": ("False", "0")}[detail["input"]]
+        return number in expected and truth not in expected
     return detail["type"] in _NUMBERS
 
 

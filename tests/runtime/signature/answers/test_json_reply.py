@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import enum
 from datetime import date
 from typing import Annotated, Any, Literal, Optional
 
 import pytest
 from output_types import Item, Level, Order, Plain, Reply, Team, of, read, table_tests
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from pytest_mipro.errors import OutputParseError
 from pytest_mipro.runtime.signature.outputs.output_type import output_format
@@ -29,6 +30,16 @@ class Rated(BaseModel):
 class Signed(BaseModel):
     sign: Literal[-1, 1]
     kind: Literal["1", 1, "null"] | None = None
+
+
+class Share(enum.Enum):
+    HALF = 0.5
+    ALL = 1.0
+
+
+class Switched(BaseModel):
+    on: StrictBool | Literal["auto"]
+    share: Share = Share.ALL
 
 
 class Shipped(BaseModel):
@@ -84,6 +95,9 @@ READ: list[tuple[Any, dict[str, Any]]] = [
     (Signed, {
         '{"sign": "-1", "kind": "1"}': Signed(sign=-1, kind="1"),
         '{"sign": "1", "kind": "null"}': Signed(sign=1, kind="null"),
+    }),
+    (Switched, {
+        '{"on": true}': Switched(on=True), '{"on": "Auto"}': Switched(on="auto"),
     }),
     (Shipped, {
         '{"first": null, "by": null}': Shipped(), '{"plain": null}': Shipped(plain=None),
@@ -154,6 +168,9 @@ REFUSED: list[tuple[Any, list[str]]] = [
     ]),
     (Signed, [
         '{"sign": "\u20131"}', '{"sign": "- 1"}',
+    ]),
+    (Switched, [
+        '{"on": "auto", "share": true}',
     ]),
     (Rated, [
         '{"stars": true}', '{"stars": "true"}', '{"stars": 1, "level": true}',
