@@ -13,6 +13,7 @@ from pytest_mipro.runtime.signature.answers.thoughts import without_thoughts
 from pytest_mipro.runtime.signature.json_values import sorted_like, to_json, to_text
 from pytest_mipro.runtime.signature.outputs import reading, reasoned
 from pytest_mipro.runtime.signature.outputs.output_rules import OutputRules
+from pytest_mipro.runtime.signature.outputs.pydantic_schema import has_aliases
 from pytest_mipro.runtime.signature.outputs.validation import of_validator
 
 
@@ -59,7 +60,7 @@ class OutputFormat(OutputRules):
     @cached_property
     def _has_aliases(self) -> bool:
         """Whether replies name some fields otherwise than Python does."""
-        return self.adapter.json_schema(by_alias=True) != self.adapter.json_schema(by_alias=False)
+        return has_aliases(self.adapter)
 
     def _dumped(self, value: Any, *, by_alias: bool) -> Any:
         dump = partial(self.adapter.dump_python, value, by_alias=by_alias, warnings=False)

@@ -75,6 +75,21 @@ def adapter_and_schema(annotation: Any) -> tuple[TypeAdapter[Any], Schema]:
     return adapter, adapter.json_schema(schema_generator=_ByName)
 
 
+class _Again(_ByName):
+    """Says no more of a default without a JSON form: the type's first schema has warned of it."""
+
+    ignored_warning_kinds = _ByName.ignored_warning_kinds | {"non-serializable-default"}
+
+
+def has_aliases(adapter: TypeAdapter[Any]) -> bool:
+    """Return whether JSON names some fields otherwise than Python does."""
+    named, plain = (
+        adapter.json_schema(by_alias=by_alias, schema_generator=_Again)
+        for by_alias in (True, False)
+    )
+    return named != plain
+
+
 def shown(schema: Any) -> Any:
     """Return the schema as models see it: without the values of named enums."""
     if isinstance(schema, dict):

@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal, NewType, Optional, Union
 
 import pytest
 from output_types import Item, Label, Level, Plain, Queue, Reply, Tree, of
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import PydanticJsonSchemaWarning
 from typing_extensions import TypeAliasType, TypedDict
 
 from pytest_mipro.errors import OutputParseError
@@ -179,3 +180,12 @@ def test_an_output_that_is_written_otherwise_than_it_is_read_loads_not() -> None
 
     output = of(Counted)
     assert not output.loads(output.dump(output.parse('{"total": 2}')[0]))
+
+
+def test_of_a_default_without_json_only_the_definition_warns() -> None:
+    class Marked(BaseModel):
+        mark: Annotated[Any, WithJsonSchema({"type": "string"})] = object()
+
+    with pytest.warns(PydanticJsonSchemaWarning, match="not JSON serializable"):
+        output = of(Marked)
+    assert output.dump(Marked(mark="x")) == {"mark": "x"}
