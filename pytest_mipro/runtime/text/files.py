@@ -7,7 +7,6 @@ import os
 import secrets
 import stat
 import time
-import zipimport
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -89,14 +88,25 @@ def read_shipped(path: Path) -> bytes:
 
 
 def packed(path: Path) -> bytes | None:
-    """Return the bytes of a file within a zip archive; None for any other path."""
-    archive = next((str(parent) for parent in path.parents if parent.is_file()), None)
+    """Return the bytes of a file within a zip archive; None for any other path.
+
+    Raises OSError for a file that is damaged there.
+    """
+    archive = next((parent for parent in path.parents if parent.is_file()), None)
     if archive is None:
         return None
-    try:
-        return zipimport.zipimporter(archive).get_data(str(path))
-    except (zipimport.ZipImportError, OSError):
+    import zipfile  # noqa: PLC0415 - takes long, and few need it
+    import zlib  # noqa: PLC0415
+
+    if not zipfile.is_zipfile(archive):
         return None
+    try:
+        with zipfile.ZipFile(archive) as files:  # as it is now: zipimport knows what it was
+            return files.read(path.relative_to(archive).as_posix())
+    except KeyError:
+        return None
+    except (zipfile.BadZipFile, zlib.error, EOFError):
+        raise OSError(errno.EIO, f"the archive {archive.name} is damaged", str(path)) from None
 
 
 def _open_regular(path: str, flags: int) -> int:

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_mipro.errors import PromptFileError
 from pytest_mipro.runtime.prompts.prompt import Prompt
-from pytest_mipro.runtime.prompts.prompt_file import dump_prompt
+from pytest_mipro.runtime.prompts.prompt_file import dump_prompt, read_prompt
 
 SOURCE = """
 from pytest_mipro import lm_module, prompt_text
@@ -46,6 +46,17 @@ def test_prompts_are_read_out_of_the_archive(
     assert str(desk.text()) == "Be kind."
     with pytest.raises(PromptFileError, match=r"none\.yaml:1: the prompt file of .* is missing"):
         _ = desk.gone.prompt
+
+
+def test_an_archive_is_read_as_it_is_now(tmp_path: Path) -> None:
+    path, archive = tmp_path / "app.zip" / "prompts" / "own.md", tmp_path / "app.zip"
+    for text in ("Be kind.", "Be brief, and kind."):
+        with ZipFile(archive, "w") as files:
+            files.writestr("prompts/own.md", text)
+        assert read_prompt(path) == Prompt(text)
+    archive.write_bytes(archive.read_bytes().replace(b"Be brief", b"Be blunt"))
+    with pytest.raises(PromptFileError, match=r"1: can't be read \(the archive app\.zip is"):
+        read_prompt(path)
 
 
 def test_a_file_in_place_of_a_folder_is_no_archive(
