@@ -56,7 +56,7 @@ class Gate:
 
         Once a case of a test has called modules out of sight, its others would pay for nothing.
         """
-        __tracebackhide__ = True  # what another plugin's hook raises is shown from there on
+        __tracebackhide__ = _has_frames  # what another plugin's hook raises is shown from there on
         case = item.stash.get(PLANNED, None)
         if case is None or not isinstance(item, pytest.Function):
             return (yield)
@@ -163,6 +163,11 @@ class Gate:
                 modules.append(locked_module(call, {}, lock.parent))
                 rows |= {demo.case for demo in committed_prompt(call.signature).demos}
         return tuple(modules), tuple(sorted(rows))
+
+
+def _has_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+    """Return whether an error is shown with frames; where all are hidden, pytest says so."""
+    return getattr(excinfo.value, "pytrace", True)
 
 
 def _fail_skipped(report: pytest.TestReport, error: str) -> None:

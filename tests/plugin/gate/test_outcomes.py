@@ -134,6 +134,7 @@ def test_a_broken_score_is_an_error_in_one_line(pytester, desk):
     result = pytester.runpytest()
     assert result.parseoutcomes() == {"passed": 2, "errors": 1, "failed": 1}
     result.stdout.fnmatch_lines(["the score 2.0 is not in 0…1; scale it, higher is better"])
+    result.stdout.no_fnmatch_line("*entries are hidden*")
 
 
 def test_a_low_score_fails_alone_without_a_traceback(pytester, desk):
@@ -142,6 +143,7 @@ def test_a_low_score_fails_alone_without_a_traceback(pytester, desk):
     assert result.parseoutcomes() == {"failed": 3}
     result.stdout.fnmatch_lines(["score 0.50 is below the pass score 1.00: so so"])
     result.stdout.no_fnmatch_line("*gate.py*")
+    result.stdout.no_fnmatch_line("*entries are hidden*")
 
 
 def test_a_score_just_below_the_pass_score_is_told_apart_from_it(pytester, desk):
