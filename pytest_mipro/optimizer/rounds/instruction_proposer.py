@@ -43,7 +43,7 @@ _NO_ROOM = "the budget holds no proposals"
 _TOO_DEAR = "the proposals took more than was left for them"
 _BY_DEFAULT = (
     "it is asked for instructions as the model of the first prompt's calls; set another proposer "
-    "model (`mipro_proposer_model`)"
+    "model"
 )
 _Made = tuple[Mapping[str, str], Sequence[Proposal]]
 
