@@ -81,10 +81,14 @@ class DemoSource:
         return DemoSet((*start, *more), way)
 
     def refreshed(self, demos: tuple[Demo, ...]) -> tuple[Demo, ...]:
-        """Return the demos that are good, each with the reply of its row that scored highest."""
+        """Return the demos that are good, each with the reply of its row that scored highest.
+
+        They are no longer in all than the limit, or than they were.
+        """
         known = {demo.case: demo for demo in self.pool}
         best = (max(demo, known.get(demo.case, demo), key=self._score) for demo in demos)
-        return tuple(filter(self._is_good, best))
+        limit = max(self.limit, sum(map(length_of, demos)))
+        return tuple(_within(filter(self._is_good, best), None, limit))
 
     def _is_good(self, demo: Demo) -> bool:
         return self._score(demo) >= self._mean - ROUNDING

@@ -215,6 +215,16 @@ def test_a_set_that_paid_goes_on_with_the_better_replies_of_its_rows() -> None:
     assert "r03" not in {demo.case for demo in drawn}
 
 
+def test_better_replies_keep_a_set_within_its_limit() -> None:
+    pool = [replace(demo, output="at length " * 9) for demo in pool_of(4)]
+    shown = tuple(replace(demo, output="short") for demo in pool)
+    scores = dict.fromkeys(map(demo_digest, shown), 0.7)
+    limit = 2 * length_of(pool[0])
+    drawn = source(pool, scores=scores, limit=limit).draw(4, "random", shown).demos
+    assert drawn == tuple(pool[:2])
+    assert sum(map(length_of, drawn)) <= limit
+
+
 def test_without_scores_a_set_goes_on_as_it_is() -> None:
     pool = pool_of(8)
     shown = tuple(replace(demo, output="once") for demo in pool[:4])
