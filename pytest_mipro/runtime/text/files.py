@@ -61,7 +61,7 @@ def _write_draft(folder: Path, path: Path, content: bytes, mode: int | None) -> 
 
 def is_regular(path: Path) -> bool:
     """Return whether there is such a file; a path from outside may be one that none can have."""
-    return os.path.isfile(path)  # noqa: PTH113 - raises for a name that is too long
+    return os.path.isfile(path)  # noqa: PTH113 - that raises for a name too long
 
 
 def read_text(path: Path, errors: str = "strict") -> str:
